@@ -5,19 +5,19 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
-use lastmeter_scenarios::accuracy::AccuracyOptions;
-use lastmeter_scenarios::boards::BoardsOptions;
-use lastmeter_scenarios::can::CanCommand;
-use lastmeter_scenarios::certificates::CertificatesOptions;
-use lastmeter_scenarios::device::DeviceOptions;
-use lastmeter_scenarios::doctor::DoctorOptions;
-use lastmeter_scenarios::grid::GridOptions;
-use lastmeter_scenarios::language::{TimeMode, time_modes};
-use lastmeter_scenarios::measure::MeasureOptions;
-use lastmeter_scenarios::output::{Color, TextFormat};
-use lastmeter_scenarios::rts::RtsCommand;
-use lastmeter_scenarios::serve::ServeOptions;
-use lastmeter_scenarios::suite::SuiteOptions;
+use lastmeter_bench::output::{Color, TextFormat};
+use lastmeter_bench::suite::SuiteOptions;
+use lastmeter_commands::accuracy::AccuracyOptions;
+use lastmeter_commands::boards::BoardsOptions;
+use lastmeter_commands::can::CanCommand;
+use lastmeter_commands::certificates::CertificatesOptions;
+use lastmeter_commands::device::DeviceOptions;
+use lastmeter_commands::doctor::DoctorOptions;
+use lastmeter_commands::grid::GridOptions;
+use lastmeter_commands::measure::MeasureOptions;
+use lastmeter_commands::rts::RtsCommand;
+use lastmeter_commands::serve::ServeOptions;
+use lastmeter_language::{TimeMode, time_modes};
 
 /// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
@@ -157,8 +157,8 @@ pub(crate) enum Command {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use lastmeter_scenarios::grid::Colouring;
-    use lastmeter_scenarios::output::Format;
+    use lastmeter_bench::output::Format;
+    use lastmeter_commands::grid::Colouring;
 
     use super::*;
 

@@ -1,14 +1,14 @@
 //! From the command line to the library, and back to an exit code.
 
 use clap::CommandFactory;
+use lastmeter_bench::output::{Color, TextFormat, write_out};
+use lastmeter_bench::suite::{self, SuiteOptions};
+use lastmeter_commands::accuracy::{self, AccuracyOptions};
+use lastmeter_commands::doctor::{self, DoctorOptions};
+use lastmeter_commands::inspect::Validation;
+use lastmeter_commands::{boards, can, certificates, device, grid, inspect, measure, rts, serve};
+use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
-use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
-use lastmeter_scenarios::doctor::{self, DoctorOptions};
-use lastmeter_scenarios::inspect::Validation;
-use lastmeter_scenarios::language::LoadOptions;
-use lastmeter_scenarios::output::{Color, TextFormat, write_out};
-use lastmeter_scenarios::suite::{self, SuiteOptions};
-use lastmeter_scenarios::{boards, can, certificates, device, grid, inspect, measure, rts, serve};
 
 use crate::arguments::{Arguments, Command};
 

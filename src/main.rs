@@ -14,8 +14,8 @@ fn main() -> std::process::ExitCode {
     let outcome =
         std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));
     let code = outcome.unwrap_or(ExitCode::Broken);
-    if lastmeter_scenarios::output::output_was_lost() {
-        lastmeter_scenarios::output::print_err("error: standard output could not be written");
+    if lastmeter_bench::output::output_was_lost() {
+        lastmeter_bench::output::print_err("error: standard output could not be written");
         return ExitCode::worst_of([code, ExitCode::Broken]).into();
     }
     code.into()

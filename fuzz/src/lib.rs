@@ -7,6 +7,7 @@ use std::path::Path;
 
 use lastmeter_can::slcan;
 use lastmeter_grid::format::{dss, pgm, toml};
+use lastmeter_language::{LoadOptions, Scenario};
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::frame::Frame;
 use lastmeter_mbus::record::{Item, Records};
@@ -21,7 +22,6 @@ use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
     GtnetHeader, GtnetPoint, Reassembly, Rejection, Sample, SignalType, Wire,
 };
-use lastmeter_scenarios::language::{LoadOptions, Scenario};
 use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
 

@@ -31,7 +31,7 @@ fn the_help_of_every_command_names_its_options() {
 #[test]
 fn the_help_of_serve_shows_every_limit_with_its_default() {
     let help = call(&["serve", "--help"]).stdout;
-    let limits = lastmeter_scenarios::serve::limit_names();
+    let limits = lastmeter_commands::serve::limit_names();
     assert!(limits.len() > 25, "{limits:?}");
     for (name, default) in &limits {
         let shown = help.lines().find_map(|line| {

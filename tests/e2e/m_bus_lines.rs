@@ -10,6 +10,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use lastmeter_commands::gateway::Kept;
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::baud::BaudRate;
 use lastmeter_mbus::frame::Frame;
@@ -17,7 +18,6 @@ use lastmeter_mbus::header::{Identification, Identity, Manufacturer, Medium};
 use lastmeter_mbus::reader::{Reader, Received};
 use lastmeter_mbus::record::Item;
 use lastmeter_mbus::slave::{Slave, SlaveConfig};
-use lastmeter_scenarios::gateway::RecordStore;
 use lastmeter_units::{MeasurementId, SimTime};
 use rustix::fs::{Mode, OFlags};
 use serde_json::Value;

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use lastmeter_scenarios::language::{LoadOptions, ScenarioFile};
-use lastmeter_scenarios::select::select;
+use lastmeter_bench::select::select;
+use lastmeter_language::{LoadOptions, ScenarioFile};
 use toml::{Table, Value};
 
 use crate::bench::{json, recordings, run, verdict, virtual_library};

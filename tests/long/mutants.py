@@ -32,8 +32,8 @@ OUT = "target/mutants"
 # All tests of the package are asked about what those do not notice.
 AREAS = {
     "join": (
-        "lastmeter-scenarios",
-        ["scenarios/src/run/ledger.rs", "scenarios/src/run/schedule.rs"],
+        "lastmeter-bench",
+        ["scenarios/bench/src/run/ledger.rs", "scenarios/bench/src/run/schedule.rs"],
         ["run::", "--skip", "run::real"],
     ),
     "account": ("lastmeter-reports", ["reports/src/accounts/readings.rs"], ["account", "check"]),

@@ -1,0 +1,41 @@
+//! What passes between a client and its connection, both ways.
+
+use lastmeter_record::Event;
+use lastmeter_units::{HardwareId, SimTime};
+
+use super::device_note::DeviceNote;
+use super::ledger::AnnouncedReading;
+
+/// What happens on the connection that a client has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkEvent {
+    Connected,
+    Disconnected,
+    Acknowledged { message: u64 },
+    Received { owner: HardwareId, payload: Vec<u8> },
+}
+
+/// What a client puts out.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientOutput {
+    /// A message for the platform.
+    Send {
+        /// Its number: rises from message to message, the same when it is sent again.
+        message: u64,
+        /// Whose it is: the name of a device or gateway.
+        owner: String,
+        /// When it was handed over, if it is a reading.
+        at: SimTime,
+        payload: Vec<u8>,
+    },
+    /// Bytes for a network that is a real line.
+    ToLine { network: usize, bits_per_second: u32, bytes: Vec<u8> },
+    /// A network that is a real line is to be opened again.
+    Reopen { network: usize },
+    /// A device has made a reading.
+    Reading { device: usize, made: AnnouncedReading },
+    /// Something for the record with facts of its own.
+    Event(Box<Event>),
+    /// Something for the record, of a device or gateway of this name.
+    Note { of: String, note: DeviceNote },
+}

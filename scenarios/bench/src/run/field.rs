@@ -1,0 +1,402 @@
+//! A gateway with the field networks it is on and the devices there, in virtual time.
+//!
+//! One machine without sockets: it goes from event to event, which are bytes that arrive at
+//! somebody's end of a medium and the instants at which the gateway, or a device that speaks by
+//! itself, wants to be woken. A device sees its metering point up to the instant at which something
+//! reaches it or it wants to speak, no further.
+
+use std::collections::BTreeMap;
+
+use lastmeter_devices::endpoint::EndpointInput;
+use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
+use lastmeter_link::medium::{Arrival, Medium, Party as End};
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::{Serial, SimTime};
+
+use super::device_note::DeviceNote;
+use super::signal_feed::SignalFeed;
+use super::field_simulator::FieldSimulator;
+use super::ledger::{AnnouncedReading, SentReading};
+use super::client_output::{ClientOutput, LinkEvent};
+
+/// Events after which whoever moves the field gets a turn.
+const EVENTS_AT_ONCE: usize = 512;
+
+/// A device on one of the networks.
+pub(crate) struct FieldDevice {
+    /// Whether it is the thing itself at the other end of a real line: then the model here only
+    /// stands for what it is called and asked for.
+    pub(crate) is_hardware: bool,
+    /// Its index in the scenario.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) feed: SignalFeed,
+}
+
+impl FieldDevice {
+    /// When it wants to speak by itself next.
+    fn wake_at(&self) -> Option<SimTime> {
+        // One that was shown that instant has had its turn.
+        self.device.wake_at().filter(|&at| at > self.feed.now())
+    }
+}
+
+/// A network with the devices on it, by their place on the medium.
+pub(crate) struct FieldNetwork {
+    /// `None`: a real line, which whoever moves the field serves.
+    pub(crate) medium: Option<Medium>,
+    /// Indices into the field's devices.
+    pub(crate) devices: Vec<usize>,
+    /// What sends for all of them, where they are points of a simulator: it alone is on the medium.
+    pub(crate) simulator: Option<FieldSimulator>,
+}
+
+/// What makes the gateway anew from the records it kept: a restart.
+pub(crate) type MakeGateway = Box<dyn Fn(&[Vec<u8>]) -> Option<Box<dyn Gateway>> + Send>;
+
+/// A gateway with everything behind it.
+pub(crate) struct Field {
+    /// Of the gateway.
+    pub(crate) name: String,
+    gateway: Box<dyn Gateway>,
+    make: MakeGateway,
+    networks: Vec<FieldNetwork>,
+    pub(crate) devices: Vec<FieldDevice>,
+    /// The places of those that speak by themselves.
+    speakers: Vec<usize>,
+    /// Up to when it has been moved.
+    pub(crate) now: SimTime,
+    /// What the gateway keeps durably, by number.
+    kept: BTreeMap<u64, Vec<u8>>,
+    is_connected: bool,
+    /// Whether the gateway knows that its simulators are there.
+    has_begun: bool,
+    /// Of each device, the last reading of which a share of usable samples was noted.
+    shares: BTreeMap<String, Serial>,
+    output: Vec<Output>,
+    from_gateway: Vec<GatewayOutput>,
+}
+
+impl Field {
+    /// A field at its start; `None` if the gateway cannot be made.
+    pub(crate) fn new(
+        name: &str,
+        start: SimTime,
+        make: MakeGateway,
+        networks: Vec<FieldNetwork>,
+        devices: Vec<FieldDevice>,
+    ) -> Option<Self> {
+        let speaks = |place: &usize| {
+            let device: &FieldDevice = &devices[*place];
+            !device.is_hardware && device.device.wake_at().is_some()
+        };
+        Some(Self {
+            speakers: (0..devices.len()).filter(speaks).collect(),
+            name: name.to_owned(),
+            gateway: make(&[])?,
+            make,
+            networks,
+            devices,
+            now: start,
+            kept: BTreeMap::new(),
+            is_connected: false,
+            has_begun: false,
+            shares: BTreeMap::new(),
+            output: Vec::new(),
+            from_gateway: Vec::new(),
+        })
+    }
+
+    /// The names of all whose messages it carries, its own first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let devices = self.devices.iter().map(|device| device.name.as_str());
+        std::iter::once(self.name.as_str()).chain(devices)
+    }
+
+    /// The index of the device of this name.
+    pub(crate) fn device(&self, name: &str) -> Option<usize> {
+        self.devices.iter().find(|device| device.name == name).map(|device| device.index)
+    }
+
+    /// Messages that the platform has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.gateway.unacknowledged()
+    }
+
+    /// When something happens next without anybody's doing.
+    pub(crate) fn next_event(&self) -> Option<SimTime> {
+        let media = self.networks.iter().filter_map(|network| network.medium.as_ref()?.next());
+        let own = self.speakers.iter().filter_map(|&place| self.devices[place].wake_at());
+        let simulators =
+            self.networks.iter().filter_map(|network| network.simulator.as_ref()?.wake_at());
+        media.chain(self.gateway.wake_at()).chain(own).chain(simulators).min()
+    }
+
+    /// Moves on from event to event, at most up to and including an instant.
+    pub(crate) fn step(&mut self, until: SimTime, out: &mut Vec<ClientOutput>) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            for network in 0..self.networks.len() {
+                let on = &self.networks[network];
+                if on.simulator.is_some() && on.medium.is_some() {
+                    self.step_gateway(GatewayInput::LineUp { network }, out);
+                }
+            }
+        }
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some(next) = self.next_event().filter(|&next| next <= until) else {
+                self.now = until;
+                for device in 0..self.devices.len() {
+                    self.feed(device, out);
+                }
+                return;
+            };
+            // What is late happens now.
+            self.now = self.now.max(next);
+            if let Some(device) = self.waking() {
+                self.feed(device, out);
+                continue;
+            }
+            if let Some((network, arrival)) = self.arrival() {
+                self.arrived(network, arrival, out);
+            } else if let Some(network) = self.simulating() {
+                self.simulate(network, EndpointInput::Wake, out);
+            } else {
+                self.step_gateway(GatewayInput::Wake, out);
+            }
+        }
+    }
+
+    /// The device that wanted to speak first by now.
+    fn waking(&self) -> Option<usize> {
+        let due = self.speakers.iter();
+        let due = due.filter_map(|&place| Some((self.devices[place].wake_at()?, place)));
+        due.min().filter(|(at, _)| *at <= self.now).map(|(_, place)| place)
+    }
+
+    /// The network whose simulator wants to send by now.
+    fn simulating(&self) -> Option<usize> {
+        let wake_at = |network: &FieldNetwork| network.simulator.as_ref()?.wake_at();
+        self.networks.iter().position(|network| wake_at(network).is_some_and(|at| at <= self.now))
+    }
+
+    /// Gives a simulator an input, and puts its frames on the medium.
+    fn simulate(&mut self, network: usize, input: EndpointInput, out: &mut Vec<ClientOutput>) {
+        let now = self.now;
+        let Some(on) = self.networks.get_mut(network) else { return };
+        let Some(simulator) = &mut on.simulator else { return };
+        for bytes in simulator.step(now, input, out) {
+            if let Some(medium) = &mut on.medium {
+                medium.transmit(End::Slave(0), None, now, 0, &bytes);
+            }
+        }
+    }
+
+    /// The simulators of its networks.
+    pub(crate) fn simulators(&self) -> impl Iterator<Item = &FieldSimulator> {
+        self.networks.iter().filter_map(|network| network.simulator.as_ref())
+    }
+
+    /// Takes the next arrival that has come by now out of a medium.
+    fn arrival(&mut self) -> Option<(usize, Arrival)> {
+        let media = self.networks.iter().enumerate();
+        let next =
+            media.filter_map(|(index, network)| Some((network.medium.as_ref()?.next()?, index)));
+        let (_, index) = next.min().filter(|(at, _)| *at <= self.now)?;
+        Some((index, self.networks[index].medium.as_mut()?.pop(self.now)?))
+    }
+
+    fn arrived(&mut self, network: usize, arrival: Arrival, out: &mut Vec<ClientOutput>) {
+        match arrival.to {
+            End::Master => {
+                let Arrival { lane, bytes, .. } = arrival;
+                self.step_gateway(GatewayInput::Bytes { network, lane, bytes }, out);
+            }
+            End::Slave(_) if self.networks[network].simulator.is_some() => {
+                self.simulate(network, EndpointInput::Bytes(arrival.bytes), out);
+            }
+            End::Slave(place) => {
+                let device = self.networks[network].devices[place];
+                self.feed(device, out);
+                let input = Input::Heard { bytes: arrival.bytes };
+                self.devices[device].device.step(self.now, input, &mut self.output);
+                self.translate(device, out);
+            }
+        }
+    }
+
+    /// Shows a device its metering point up to the present instant.
+    fn feed(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
+        let FieldDevice { device: machine, feed, is_hardware, .. } = &mut self.devices[device];
+        if *is_hardware {
+            return;
+        }
+        feed.run_to(machine.as_mut(), self.now, &mut self.output);
+        self.translate(device, out);
+    }
+
+    /// Puts the outputs of a device where they belong.
+    fn translate(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
+        let FieldDevice { index, name, .. } = &self.devices[device];
+        for output in self.output.drain(..) {
+            match output {
+                Output::Transmit { at, bits_per_second, bytes } => {
+                    let on = self.networks.iter_mut().find_map(|network| {
+                        let place = network.devices.iter().position(|&other| other == device)?;
+                        Some((network.medium.as_mut()?, place))
+                    });
+                    if let Some((medium, place)) = on {
+                        let at = at.max(self.now);
+                        medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);
+                    }
+                }
+                Output::Reading { epoch, serial, at, span } => {
+                    out.push(ClientOutput::Reading {
+                        device: *index,
+                        made: AnnouncedReading { epoch, serial, at, span },
+                    });
+                }
+                Output::Event { kind, detail } => {
+                    let note = DeviceNote::new(self.now, kind.word(), detail);
+                    out.push(ClientOutput::Note { of: name.clone(), note });
+                }
+                // It has no connection to the platform.
+                Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
+            }
+        }
+    }
+
+    /// Gives the gateway an input, and puts its outputs where they belong.
+    fn step_gateway(&mut self, input: GatewayInput, out: &mut Vec<ClientOutput>) {
+        self.gateway.step(self.now, input, &mut self.from_gateway);
+        while !self.from_gateway.is_empty() {
+            for output in std::mem::take(&mut self.from_gateway) {
+                self.follow(output, out);
+            }
+        }
+    }
+
+    /// Announces the reading in a message, where nothing but the adapter numbers readings; and
+    /// notes once which share of its samples it rests on, where that is not all of them.
+    fn announce(&mut self, owner: &str, payload: &[u8], out: &mut Vec<ClientOutput>) {
+        let Some(sent) = SentReading::read(payload) else { return };
+        if let Some(usable) = sent.usable
+            && self.shares.insert(owner.to_owned(), sent.key.1).is_none_or(|last| last < sent.key.1)
+        {
+            let event = Event::new(self.now, owner, EventKind::ReadingShare)
+                .with(field::DEVICE, owner)
+                .with(field::EPOCH, sent.key.0.0)
+                .with(field::SERIAL, sent.key.1.0)
+                .with(field::USABLE, usable);
+            out.push(ClientOutput::Event(Box::new(event)));
+        }
+        let Some(place) = self.devices.iter().position(|device| device.name == owner) else {
+            return;
+        };
+        let device = self.devices[place].index;
+        let on = self.networks.iter_mut().find(|network| network.devices.contains(&place));
+        let made = on.and_then(|on| on.simulator.as_mut()?.announced(device, &sent));
+        out.extend(made.map(|made| ClientOutput::Reading { device, made }));
+    }
+
+    fn follow(&mut self, output: GatewayOutput, out: &mut Vec<ClientOutput>) {
+        match output {
+            GatewayOutput::Send { message, owner, payload } => {
+                let owner = owner.as_str().to_owned();
+                self.announce(&owner, &payload, out);
+                out.push(ClientOutput::Send { message, owner, at: self.now, payload });
+            }
+            GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {
+                let Some(on) = self.networks.get_mut(network) else { return };
+                let Some(medium) = &mut on.medium else {
+                    out.push(ClientOutput::ToLine { network, bits_per_second, bytes });
+                    return;
+                };
+                // Answers come at the rate of the question.
+                medium.set_rate(End::Master, bits_per_second);
+                let lane = on.simulator.as_ref().map(|_| 0).or(lane);
+                medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
+            }
+            // In virtual time what is to be durable is so at once.
+            GatewayOutput::Keep { number, record } => {
+                self.kept.insert(number, record);
+                let kept = GatewayInput::Kept { number };
+                self.gateway.step(self.now, kept, &mut self.from_gateway);
+            }
+            GatewayOutput::Forget { upto } => {
+                self.kept = self.kept.split_off(&(upto + 1));
+            }
+            GatewayOutput::Reopen { network } => {
+                if self.networks.get(network).is_some_and(|on| on.medium.is_none()) {
+                    out.push(ClientOutput::Reopen { network });
+                }
+            }
+            // Nobody listens to it here, and the record has readings only.
+            GatewayOutput::Live { .. } => {}
+            GatewayOutput::Event { kind, about, detail } => {
+                let about = about.map(|id| id.as_str().to_owned());
+                let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };
+                out.push(ClientOutput::Note { of: self.name.clone(), note });
+            }
+        }
+    }
+
+    /// Gives the gateway what a real line brought, after all that happened before it.
+    pub(crate) fn on_line(
+        &mut self,
+        at: SimTime,
+        input: GatewayInput,
+        out: &mut Vec<ClientOutput>,
+    ) {
+        while self.now < at {
+            self.step(at, out);
+        }
+        self.step_gateway(input, out);
+    }
+
+    /// Gives the gateway what happened on its connection.
+    pub(crate) fn on_link_event(&mut self, what: LinkEvent, out: &mut Vec<ClientOutput>) {
+        let input = match what {
+            LinkEvent::Connected => {
+                self.is_connected = true;
+                GatewayInput::Connected
+            }
+            LinkEvent::Disconnected => {
+                self.is_connected = false;
+                GatewayInput::Disconnected
+            }
+            LinkEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            LinkEvent::Received { owner, payload } => GatewayInput::Command { owner, payload },
+        };
+        self.step_gateway(input, out);
+    }
+
+    /// Injects a fault into one of the devices, by its index in the scenario.
+    pub(crate) fn fault(&mut self, index: usize, fault: DeviceFault, out: &mut Vec<ClientOutput>) {
+        let place = self.devices.iter().position(|device| device.index == index);
+        // Hardware gets no input: the language has seen to it.
+        if let Some(place) = place.filter(|&place| !self.devices[place].is_hardware) {
+            self.feed(place, out);
+            let input = Input::Fault(fault);
+            self.devices[place].device.step(self.now, input, &mut self.output);
+            self.translate(place, out);
+        }
+    }
+
+    /// The gateway loses its supply and starts again with what it kept.
+    pub(crate) fn restart(&mut self, out: &mut Vec<ClientOutput>) {
+        let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();
+        if let Some(gateway) = (self.make)(&kept) {
+            self.gateway = gateway;
+            // It learns anew that its simulators are there.
+            self.has_begun = false;
+        }
+        if self.is_connected {
+            self.step_gateway(GatewayInput::Connected, out);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "field_tests.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+//! Puts a gateway, its networks and the devices there together, from the scenario.
+//!
+//! Every device of a scenario is set up once, in the scenario's order; those on a network then move
+//! into the field of its gateway.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
+use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext};
+use lastmeter_language::{GatewayRow, Order, Scenario, ShownBy, SimulatorRow};
+use lastmeter_params::Diagnostics;
+use lastmeter_rts::point_map::PointMap;
+use lastmeter_sim::MeteringPoint;
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::topics::TENANT;
+
+use super::device_setup::DeviceSetup;
+use super::error::BenchError;
+use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
+use super::field_simulator::FieldSimulator;
+use super::injecting::ahead;
+
+/// The field of a gateway; the devices on its networks are taken out of the setups, which are in
+/// the scenario's order.
+pub(crate) fn field(
+    scenario: &Scenario,
+    row: &GatewayRow,
+    setups: &mut [Option<DeviceSetup>],
+) -> Result<Field, BenchError> {
+    let broken = || BenchError::unmade(&row.name);
+    let (mut networks, mut devices, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+    for &network in &row.networks {
+        let medium_row = &scenario.networks[network];
+        let simulator = simulator(scenario, network)?;
+        let mut places = Vec::new();
+        let mut addresses = Vec::new();
+        for (index, device) in scenario.devices.iter().enumerate() {
+            if device.on != Some(network) {
+                continue;
+            }
+            let setup = setups[index].take().ok_or_else(broken)?;
+            let id = HardwareId::new(&device.name).map_err(|_| broken())?;
+            addresses.push((id, setup.device.network_address().unwrap_or_default()));
+            places.push(devices.len());
+            devices.push(FieldDevice {
+                // What a simulator's points stand for does nothing by itself.
+                is_hardware: device.is_hardware || simulator.is_some(),
+                index,
+                name: device.name.clone(),
+                device: setup.device,
+                feed: setup.feed,
+            });
+        }
+        let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
+        let mut diagnostics = Diagnostics::new();
+        let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
+        let spec = spec.ok_or_else(broken)?;
+        let ends = if simulator.is_some() { 1 } else { places.len() };
+        let medium = medium_row.line.is_none().then(|| spec.open(ends, &stream));
+        let bits_per_second = spec.bits_per_second().unwrap_or(0);
+        contexts.push(NetworkContext { bits_per_second, devices: addresses });
+        networks.push(FieldNetwork { medium, devices: places, simulator });
+    }
+    let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
+    let start = scenario.schedule.start;
+    Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)
+}
+
+/// The simulator on a network, with the network of the plant, which it takes for itself.
+fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulator>, BenchError> {
+    let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
+    let failed = |message: &str| BenchError::device(&row.name, message);
+    let every = scenario.poll_period(network);
+    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown"))?;
+    let start = scenario.schedule.start;
+    let end = Some(start + scenario.schedule.duration);
+    let endpoint = endpoint_of(scenario, row, false, (start, end)).map_err(|why| failed(&why))?;
+    let inputs = inputs_of(scenario, start);
+    Ok(Some(FieldSimulator::new(&row.name, endpoint, (start, every), inputs)))
+}
+
+/// What befalls the simulator, and when, in order.
+pub fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTime, EndpointInput)> {
+    let faults = ahead(scenario, |order| match order {
+        Order::Simulator(fault) => Some(EndpointInput::Fault(fault)),
+        _ => None,
+    });
+    faults.into_iter().map(|(injection, input)| (start + injection.at, input)).collect()
+}
+
+/// A simulator with the network of the plant, which it takes for itself.
+pub fn endpoint_of(
+    scenario: &Scenario,
+    row: &SimulatorRow,
+    is_stream: bool,
+    (start, end): (SimTime, Option<SimTime>),
+) -> Result<Endpoint, String> {
+    let grid = scenario.take_live_grid();
+    let mut grid = grid.ok_or_else(|| "its network is played by another run".to_owned())?;
+    if end.is_some() {
+        grid.keep();
+    }
+    let live_point = |device: &usize| {
+        let source = &scenario.plant.sources[scenario.devices[*device].source];
+        source.metering_point.as_ref().and_then(MeteringPoint::live).cloned()
+    };
+    let shown = |by: &ShownBy| {
+        Some(match by {
+            ShownBy::Quantity(device, id) => Shown::Value(Probe::new(live_point(device)?, *id)),
+            ShownBy::Waveform(device, channel) => Shown::Waveform(live_point(device)?, *channel),
+            ShownBy::Breaker(at) => Shown::Breaker(*at),
+            ShownBy::Echo(place) => Shown::Echo(*place),
+            ShownBy::Status(role) => Shown::Status(*role),
+            ShownBy::Word(word) => Shown::Word(*word),
+        })
+    };
+    let shows = row.shows.iter().map(shown).collect::<Option<Vec<Shown>>>();
+    let shows = shows.ok_or_else(|| "a device is at no place of the network".to_owned())?;
+    let (map, drives) = (PointMap::clone(&row.map), row.drives.clone());
+    Endpoint::new(EndpointSetup { map, is_stream, grid, start, end, shows, drives })
+}
+
+fn make_gateway(
+    scenario: &Scenario,
+    row: &GatewayRow,
+    networks: Vec<NetworkContext>,
+) -> Option<MakeGateway> {
+    let hardware_id = HardwareId::new(&row.name).ok()?;
+    let (name, kind, values) = (row.name.clone(), row.kind, Arc::clone(&row.values));
+    let start = scenario.schedule.start;
+    let files = scenario.written.files.clone();
+    Some(Box::new(move |kept| {
+        let context = GatewayContext {
+            name: &name,
+            hardware_id: hardware_id.clone(),
+            tenant: TENANT,
+            start,
+            epoch: EPOCH,
+            networks: networks.clone(),
+            files: &files,
+        };
+        (kind.build)(&values, &context, kept, &mut Diagnostics::new())
+    }))
+}

@@ -1,0 +1,78 @@
+//! Runs one scenario: assembles the bench, moves it to the end, writes the record, has it judged.
+//!
+//! Terms: a *run* is one execution of one scenario into one run folder. The runner appends to the
+//! record as it goes, so that a killed run leaves what there was; judging and drawing read the
+//! folder alone. Virtual and real time are two ways to move a bench (`moving`); what is injected,
+//! commanded, joined and judged is the same in both.
+//!
+//! | files | purpose |
+//! |---|---|
+//! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
+//! | `run_platform`, `rest` | the platform under test, and what is asked of it |
+//! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
+//! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
+//! | `shell`, `party`, `party_output`, `device_setup`, `feeder`, `board` | a device and its connection |
+//! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
+//! | `injecting`, `commands`, `applications` | what is done to the bench, and by it |
+//! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
+//! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
+//! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
+//!
+//! Data flow: plant -> feeder -> party -> shell -> platform -> rest -> joining -> recording.
+
+mod alarm;
+mod alerts;
+mod applications;
+mod board;
+mod commands;
+mod console;
+mod device_note;
+mod device_setup;
+mod error;
+mod signal_feed;
+mod field;
+mod field_setup;
+mod field_simulator;
+mod injecting;
+mod joining;
+mod latency_row;
+mod ledger;
+mod live;
+mod modelled;
+mod motion_record;
+mod moving;
+mod mqtt_port;
+mod network;
+mod notices;
+mod client;
+mod client_output;
+mod plant_notes;
+mod real;
+mod recording;
+mod rest;
+mod run_platform;
+mod schedule;
+mod shell;
+mod signals;
+mod start;
+mod steps;
+mod tampering;
+mod turns;
+mod virtual_time;
+
+pub use board::firmware::hexadecimal;
+pub use board::lock::{Lock as BoardLock, held_by as board_held_by, path as board_lock_path};
+pub use console::{Console, ConsoleOptions};
+pub use device_setup::{DeviceSetup, device_setup};
+pub use error::{BenchError, chain};
+pub use signal_feed::SignalFeed;
+pub use field_setup::{endpoint_of, inputs_of};
+pub use ledger::Account;
+pub use moving::RunOptions;
+pub use mqtt_port::MqttPort;
+pub use real::{Outgoing, Timeline};
+pub use run_platform::Profile;
+pub use run_platform::{OwnRuntime, Policy, own_policy};
+pub use start::{default_out, run_scenario};
+pub use steps::Steps;
+pub(crate) use turns::Turns;

@@ -1,0 +1,197 @@
+//! Carries one run out on a bench, in virtual or in real time, and finishes its record however it
+//! ends.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lastmeter_language::{PlatformUse, Scenario};
+use lastmeter_record::{Event, RealTimeFacts, RunEnd, RunState, RunWriter, Signal};
+use lastmeter_units::SimTime;
+use serde_json::{Map, Value};
+
+use super::console::Console;
+use super::error::{BenchError, chain};
+use super::live::Live;
+use super::plant_notes;
+use super::recording::Recording;
+use super::signals::Signals;
+use crate::host::{monotonic, wall_now};
+use crate::stop::{Stop, ended_by};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run folder.
+    pub out: PathBuf,
+    /// Longest wall time, and how it was written.
+    pub timeout: Option<(Duration, String)>,
+    /// The command that repeats the run.
+    pub command_line: Vec<String>,
+    /// Whether a real-time run asks for real-time priority.
+    pub real_time_priority: bool,
+    /// How long a real-time run waits for a quieter machine before it begins; `None`: it does not.
+    pub wait_quiet: Option<Duration>,
+}
+
+/// A bench that stands: it moves through the schedule in virtual or in real time.
+pub(crate) trait Bench: Sized {
+    /// What it is made of before it stands.
+    type Parts;
+
+    /// Puts parts and record together.
+    fn stand(parts: Self::Parts, recording: Recording) -> Self;
+
+    /// Moves through the schedule from its beginning to its end.
+    async fn run(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError>;
+
+    /// Event time now.
+    fn now(&self) -> SimTime;
+
+    /// The record of the run.
+    fn recording(&mut self) -> &mut Recording;
+
+    /// Writes all there is: after the end everything, otherwise what was reported.
+    fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError>;
+
+    /// Figures of the run, for `run.json` only.
+    fn measured(&self, wall: Duration) -> Map<String, Value>;
+
+    /// What a run in real time reports of clocks, timers, links and floor.
+    async fn facts(&mut self) -> Option<RealTimeFacts>;
+
+    /// Ends connections and a platform of the bench's own in an orderly way.
+    async fn close(self) -> (RunWriter, Result<(), BenchError>);
+}
+
+/// One run, as it was asked for.
+pub(crate) struct Run<'a> {
+    pub(crate) options: &'a RunOptions,
+    pub(crate) started: Instant,
+}
+
+/// Why a run stopped before its end.
+enum Halt {
+    Interrupted(Signal),
+    Broken(BenchError),
+}
+
+/// Waits for a bench to stand, carries the run out on it and finishes its record.
+///
+/// # Errors
+/// Only if the record cannot be written; a bench that broke is in the record.
+pub(crate) async fn carry_out<B: Bench>(
+    (scenario, options): (&Scenario, &RunOptions),
+    console: &Console<'_>,
+    mut stop: Stop,
+    (mut writer, live): (RunWriter, Live),
+    assembled: impl Future<Output = Result<B::Parts, BenchError>>,
+) -> Result<(), BenchError> {
+    let run = Run { options, started: monotonic() };
+    let start = scenario.schedule.start;
+    let assembled = tokio::select! {
+        biased; // a signal counts, also where the bench is ready by then
+        signal = ended_by(&mut stop) => Err(BenchError::Interrupted(signal)),
+        assembled = assembled => assembled,
+    };
+    let parts = match assembled {
+        Ok(parts) => parts,
+        Err(error) => {
+            let mut state = RunState::Error;
+            if let BenchError::Interrupted(signal) = error {
+                state = RunState::Interrupted;
+                writer.set_signal(signal);
+            }
+            let end = ending(state, Some(&chain(&error)), start);
+            return writer.finish(end).map_err(BenchError::record);
+        }
+    };
+    let known = (Signals::new(scenario), plant_notes::notes(scenario));
+    let recording = Recording::new(writer, live, start, known);
+    let mut bench = B::stand(parts, recording);
+    let halt = drive(&mut bench, &run, console, stop).await.err();
+    let (state, cause, event) = match &halt {
+        None => (RunState::Finished, None, None),
+        Some(Halt::Interrupted(signal)) => {
+            let event = Event::interrupted(bench.now(), signal.cause());
+            (RunState::Interrupted, Some(signal.cause().to_owned()), Some(event))
+        }
+        Some(Halt::Broken(error)) => {
+            let (state, event) = broken(bench.now(), error);
+            (state, Some(chain(error)), Some(event))
+        }
+    };
+    bench.recording().events.extend(event);
+    bench.close_record(state == RunState::Finished)?;
+    let mut end = ending(state, cause.as_deref(), bench.recording().recorded);
+    end.guarantees = guarantees(&scenario.platform.choice);
+    end.more = bench.measured(run.started.elapsed());
+    let facts = bench.facts().await;
+    let (mut writer, stopped) = Box::pin(bench.close()).await;
+    if let (RunState::Finished, Err(error)) = (state, &stopped) {
+        (end.state, end.cause) = (RunState::Error, Some(chain(error)));
+    }
+    if let Some(facts) = facts {
+        writer.set_real_time(facts);
+    }
+    if let Some(Halt::Interrupted(signal)) = halt {
+        writer.set_signal(signal);
+    }
+    writer.finish(end).map_err(BenchError::record)
+}
+
+async fn drive<B: Bench>(
+    bench: &mut B,
+    run: &Run<'_>,
+    console: &Console<'_>,
+    mut stop: Stop,
+) -> Result<(), Halt> {
+    let timeout = run.options.timeout.as_ref();
+    let limit = timeout.map_or(Duration::MAX, |(limit, _)| *limit);
+    tokio::select! {
+        biased;
+        signal = ended_by(&mut stop) => Err(Halt::Interrupted(signal)),
+        ended = tokio::time::timeout(limit, bench.run(run, console)) => ended
+            .unwrap_or_else(|_| {
+                let written = timeout.map_or("", |(_, written)| written);
+                Err(BenchError::Timeout(written.to_owned()))
+            })
+            .map_err(Halt::Broken),
+    }
+}
+
+/// What an error that ended a run shows of it: what the platform answered is its own doing, and for
+/// a check to judge.
+fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
+    if let Some(what) = error.wrong_answer() {
+        return (RunState::Stopped, Event::wrong_answer(now, what));
+    }
+    let text = format!("the bench broke: {}", chain(error));
+    (RunState::Error, Event::note(now, &text))
+}
+
+/// How a run ended, and up to when its record is complete.
+pub(crate) fn ending(state: RunState, cause: Option<&str>, recorded_until: SimTime) -> RunEnd {
+    RunEnd {
+        state,
+        cause: cause.map(str::to_owned),
+        recorded_until,
+        ended: wall_now(),
+        guarantees: Vec::new(),
+        more: Map::new(),
+    }
+}
+
+/// What may be relied on behind the verdicts.
+fn guarantees(platform: &PlatformUse) -> Vec<String> {
+    let broker = match platform {
+        PlatformUse::Embedded | PlatformUse::Child => {
+            "a PUBACK follows the fsync of the platform's journal; refusals are durable first too"
+        }
+        PlatformUse::Profile(_) => {
+            "a PUBACK of this platform's broker may mean memory only; what was checked is what \
+             REST gave back"
+        }
+    };
+    let outbox = "simulated devices keep their outbox in memory, it survives a lost connection";
+    vec![broker.to_owned(), outbox.to_owned()]
+}

@@ -1,0 +1,328 @@
+//! The account of alerts and of answers to commands: what the bench's own devices and gateways
+//! sent, held against what the platform gives back.
+//!
+//! Terms: a *notice* is an alert or an answer. What had been sent when the platform was read back
+//! for the last time, at the end of the time of grace, is *owed*: it is stored or lost. Whose
+//! messages do not pass the bench, as of a gateway somewhere else that reads a network, is
+//! *unseen*: nothing is held against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_language::Scenario;
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::SimTime;
+use lastmeter_wire::flexmeter::{AcknowledgeMessage, DecodeRules, Request, decode};
+
+use super::alerts::{Alert, AlertKey, AlertsRead};
+use super::commands::OpenCommand;
+use super::ledger::SentReading;
+use super::rest::Invocation;
+
+/// A message as it left the bench.
+pub(crate) enum SentMessage {
+    Reading(SentReading),
+    Notice(Notice),
+}
+
+/// An alert or an answer to a command as it left its sender.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    Alert(Alert),
+    Answer(AcknowledgeMessage),
+}
+
+/// What identifies a notice.
+#[derive(Clone, Debug)]
+pub(crate) enum NoticeKey {
+    Alert(AlertKey),
+    /// By the invocation, as the platform names it.
+    Answer(String),
+}
+
+/// What becomes of a notice on its connection.
+#[derive(Clone, Debug)]
+pub(crate) enum NoticeNews {
+    Sent(Notice),
+    Acknowledged(NoticeKey),
+}
+
+impl SentMessage {
+    /// Reads a message; `None` for what has no number.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        Some(match decode(payload, &DecodeRules::default()).ok()? {
+            Request::Measurements(message) => Self::Reading(SentReading::of(&message)?),
+            Request::Alert(message) => Self::Notice(Notice::Alert(Alert::sent(message))),
+            Request::Acknowledge(message) => Self::Notice(Notice::Answer(message)),
+        })
+    }
+}
+
+impl Notice {
+    /// Which it is; of an alert without a number nothing.
+    pub(crate) fn key(&self) -> Option<NoticeKey> {
+        match self {
+            Self::Alert(alert) => alert.key().map(NoticeKey::Alert),
+            Self::Answer(answer) => Some(NoticeKey::Answer(answer.originating_event_id.clone())),
+        }
+    }
+}
+
+/// What became of an alert that was sent.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Stored,
+    /// Stored like this.
+    Altered(Alert),
+}
+
+#[derive(Debug)]
+struct SentAlert {
+    alert: Alert,
+    is_acknowledged: bool,
+    is_owed: bool,
+    fate: Fate,
+}
+
+#[derive(Debug)]
+struct SentAnswer {
+    message: AcknowledgeMessage,
+    is_acknowledged: bool,
+}
+
+/// The notices of a run.
+#[derive(Default)]
+pub(crate) struct Notices {
+    /// Whether messages reach the platform that do not pass the bench.
+    has_unseen: bool,
+    /// Whose messages pass the bench.
+    own: BTreeSet<String>,
+    alerts: BTreeMap<AlertKey, SentAlert>,
+    /// Stored alerts that are not, or not yet known to be, the first copy of one that was sent.
+    odd: Vec<Alert>,
+    is_unlisted: bool,
+    answers: BTreeMap<String, SentAnswer>,
+    /// Invocations whose state was given for a command.
+    given: BTreeSet<String>,
+    /// Invocations of the commands that the bench gave.
+    asked: BTreeSet<String>,
+    /// Devices with commands whose invocations the bench never learnt.
+    unnamed: BTreeSet<String>,
+    answers_sent: u64,
+    answers_stored: u64,
+}
+
+impl Notices {
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        let devices = scenario.devices.iter().enumerate();
+        let seen = devices.filter(|(index, _)| !scenario.is_read_elsewhere(*index));
+        let gateways = scenario.gateways.iter().map(|row| row.name.clone());
+        Self {
+            has_unseen: (0..scenario.devices.len()).any(|index| scenario.is_read_elsewhere(index)),
+            own: seen.map(|(_, row)| row.name.clone()).chain(gateways).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn is_unseen(&self, sender: &str) -> bool {
+        self.has_unseen && !self.own.contains(sender)
+    }
+
+    /// Takes what became of a notice on its connection. One that is sent again is the same.
+    pub(crate) fn take(&mut self, news: NoticeNews) {
+        match news {
+            NoticeNews::Sent(Notice::Alert(alert)) => {
+                let Some(key) = alert.key() else { return };
+                let (is_acknowledged, is_owed, fate) = (false, false, Fate::Open);
+                let sent = SentAlert { alert, is_acknowledged, is_owed, fate };
+                self.alerts.entry(key).or_insert(sent);
+            }
+            NoticeNews::Sent(Notice::Answer(message)) => {
+                let invocation = message.originating_event_id.clone();
+                let sent = SentAnswer { message, is_acknowledged: false };
+                self.answers.entry(invocation).or_insert(sent);
+            }
+            NoticeNews::Acknowledged(NoticeKey::Alert(key)) => {
+                if let Some(sent) = self.alerts.get_mut(&key) {
+                    sent.is_acknowledged = true;
+                }
+            }
+            NoticeNews::Acknowledged(NoticeKey::Answer(invocation)) => {
+                if let Some(sent) = self.answers.get_mut(&invocation) {
+                    sent.is_acknowledged = true;
+                }
+            }
+        }
+    }
+
+    /// Takes what the platform has of alerts.
+    pub(crate) fn stored(&mut self, read: &AlertsRead) {
+        self.is_unlisted |= read.is_newly_absent;
+        for alert in &read.alerts {
+            match alert.key().and_then(|key| self.alerts.get_mut(&key)) {
+                Some(sent) if sent.alert.differences(alert).is_empty() => sent.fate = Fate::Stored,
+                _ => self.odd.push(alert.clone()),
+            }
+        }
+    }
+
+    /// How many are sent and not acknowledged.
+    pub(crate) fn under_way(&self) -> usize {
+        let alerts = self.alerts.values().filter(|sent| !sent.is_acknowledged);
+        alerts.count() + self.answers.values().filter(|sent| !sent.is_acknowledged).count()
+    }
+
+    /// What is sent by now is owed by what is read back next, for the last time.
+    pub(crate) fn close(&mut self) {
+        self.alerts.values_mut().for_each(|sent| sent.is_owed = true);
+    }
+
+    /// Takes the invocation of a command that the bench gave a device; none where that is not
+    /// known.
+    pub(crate) fn asked(&mut self, device: &str, invocation: Option<&str>) {
+        match invocation {
+            Some(invocation) => self.asked.insert(invocation.to_owned()),
+            None => self.unnamed.insert(device.to_owned()),
+        };
+    }
+
+    /// The events of answers to commands that the bench did not give: somebody else did, or one was
+    /// given twice.
+    fn not_asked(&self, at: SimTime) -> impl Iterator<Item = Event> + '_ {
+        let foreign = self.answers.iter().filter(|(invocation, sent)| {
+            let device = sent.message.hardware_id.as_str();
+            !self.asked.contains(*invocation) && !self.unnamed.contains(device)
+        });
+        foreign.map(move |(_, sent)| {
+            let device = sent.message.hardware_id.as_str();
+            Event::new(at, "bench", EventKind::AnswerForeign)
+                .with(field::DEVICE, device)
+                .with(field::RESPONSE, sent.message.response.as_str())
+        })
+    }
+
+    /// Holds the answer to a command, as the platform gives it back, against what its device sent;
+    /// the event of what is wrong with it.
+    pub(crate) fn answered<T>(
+        &mut self,
+        at: SimTime,
+        (id, command): (u64, &OpenCommand<T>),
+        found: &Invocation,
+    ) -> Option<Event> {
+        let device = command.device_name.as_str();
+        if self.is_unseen(device) {
+            return None;
+        }
+        let event = |kind| answer_event(at, kind, id, device);
+        let is_again = !self.given.insert(found.asked_for.clone());
+        let sent = self.answers.get(&found.asked_for);
+        let Some(sent) = sent.filter(|sent| sent.message.hardware_id.as_str() == device) else {
+            return Some(event(EventKind::AnswerForeign));
+        };
+        self.answers_sent += 1;
+        let fields = answer_differences(&sent.message, command, found, is_again);
+        if fields.is_empty() {
+            self.answers_stored += 1;
+            return None;
+        }
+        Some(event(EventKind::AnswerAltered).with(field::FIELDS, fields))
+    }
+
+    /// The event of a command that the platform gives no answer to at the end, where its device had
+    /// answered.
+    pub(crate) fn unanswered(
+        &mut self,
+        at: SimTime,
+        (id, command): (u64, &OpenCommand<String>),
+    ) -> Option<Event> {
+        self.answers.get(&command.way).filter(|sent| sent.is_acknowledged)?;
+        self.answers_sent += 1;
+        Some(answer_event(at, EventKind::AnswerLost, id, &command.device_name))
+    }
+
+    /// What the account comes to once nothing more can come.
+    pub(crate) fn finish(&mut self, at: SimTime) -> Vec<Event> {
+        let mut odd = std::mem::take(&mut self.odd);
+        odd.sort();
+        odd.dedup_by(|one, other| one == other && one.key().is_some());
+        let (mut events, mut differing) = (Vec::new(), Vec::new());
+        let foreign = |alert: &Alert| alert.accounted(at, EventKind::AlertForeign);
+        // What is stored as it was sent comes first: beside it anything else is one too many.
+        for alert in odd {
+            let is_unseen = self.is_unseen(&alert.device);
+            match alert.key().and_then(|key| self.alerts.get_mut(&key)) {
+                Some(sent) if sent.alert.differences(&alert).is_empty() => sent.fate = Fate::Stored,
+                Some(_) => differing.push(alert),
+                None if is_unseen => {}
+                None => events.push(foreign(&alert)),
+            }
+        }
+        for alert in differing {
+            let sent = alert.key().and_then(|key| self.alerts.get_mut(&key));
+            match sent {
+                Some(sent) if sent.fate == Fate::Open => {
+                    let fields = sent.alert.differences(&alert);
+                    let event = sent.alert.accounted(at, EventKind::AlertAltered);
+                    let found_type = alert.kind.as_str();
+                    let event =
+                        event.with(field::FIELDS, fields).with(field::FOUND_TYPE, found_type);
+                    events.push(event);
+                    sent.fate = Fate::Altered(alert);
+                }
+                _ => events.push(foreign(&alert)),
+            }
+        }
+        let is_listed = !self.is_unlisted;
+        let lost =
+            self.alerts.values().filter(|it| it.is_owed && it.fate == Fate::Open && is_listed);
+        events.extend(lost.map(|sent| sent.alert.accounted(at, EventKind::AlertLost)));
+        events.extend(self.not_asked(at));
+        events.extend(self.counts(at));
+        events
+    }
+
+    /// How much was sent and stored, if anything was.
+    fn counts(&self, at: SimTime) -> Option<Event> {
+        let count = |is_meant: fn(&SentAlert) -> bool| {
+            self.alerts.values().filter(|sent| is_meant(sent)).count() as u64
+        };
+        let alerts = count(|sent| sent.is_owed || sent.fate != Fate::Open);
+        (alerts + self.answers_sent > 0).then(|| {
+            Event::new(at, "bench", EventKind::Notices)
+                .with(field::ALERTS_SENT, alerts)
+                .with(field::ALERTS_STORED, count(|sent| sent.fate == Fate::Stored))
+                .with(field::ANSWERS_SENT, self.answers_sent)
+                .with(field::ANSWERS_STORED, self.answers_stored)
+        })
+    }
+}
+
+fn answer_event(at: SimTime, kind: EventKind, id: u64, device: &str) -> Event {
+    Event::new(at, "bench", kind).with(field::ID, id).with(field::DEVICE, device)
+}
+
+/// What of an answer is otherwise than its device sent it, or than the command that was given.
+/// `is_again`: the same invocation was given for another command already.
+fn answer_differences<T>(
+    sent: &AcknowledgeMessage,
+    command: &OpenCommand<T>,
+    found: &Invocation,
+    is_again: bool,
+) -> Vec<&'static str> {
+    let differs = |found: Option<&str>, given: &str| found.is_some_and(|found| found != given);
+    let parameters = found.parameter_values.as_ref();
+    let ended = found.ended_date.zip(sent.event_date);
+    let fields = [
+        (field::ID, is_again || found.id != found.asked_for),
+        (field::DEVICE, differs(found.device_hardware_id.as_deref(), &command.device_name)),
+        (field::NAME, differs(found.command_token.as_deref(), &command.command)),
+        (field::PARAMETERS, parameters.is_some_and(|found| *found != command.parameters)),
+        (field::RESPONSE, found.response.as_deref().unwrap_or_default() != sent.response),
+        (field::EVENT_TIME, ended.is_some_and(|(found, sent)| found != sent)),
+    ];
+    fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+#[path = "notices_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! What a scenario does to a real-time bench at its instants: injections, commands, kills.
+
+use lastmeter_language::{Order, Through};
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_record::Event;
+use lastmeter_units::SimDuration;
+
+use super::bench::{CommandTimes, RealBench};
+use super::report::Report;
+use super::sender::Control;
+use crate::run::commands::{CommandOrder, Ending};
+use crate::run::console::Console;
+use crate::run::error::{BenchError, chain};
+use crate::run::injecting::TimedAction;
+use crate::run::rest::{Invocation, Rest};
+
+impl RealBench<'_> {
+    /// Does something to the bench that was due at an instant.
+    pub(super) async fn act(
+        &mut self,
+        act: TimedAction,
+        at_ns: i64,
+        console: &Console<'_>,
+    ) -> Result<(), BenchError> {
+        let scenario = self.scenario;
+        if let TimedAction::Begin(index) = act {
+            let injection = &scenario.injections[index];
+            console.injected(injection.at, injection);
+        }
+        self.recording.events.extend(act.noted(scenario, self.clocks.now()));
+        for order in act.orders(scenario) {
+            self.carry_out(order, at_ns).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, order: Order, at_ns: i64) -> Result<(), BenchError> {
+        let scenario = self.scenario;
+        // The lanes of a link that belong to these devices: their own, and their observers'.
+        let owners = |through: &Through| {
+            let devices = through.devices.as_deref();
+            devices.map(|devices| scenario.lanes(through.link, Some(devices)))
+        };
+        let links = &self.access.links;
+        match order {
+            // Their own tasks know of it ahead, and do it at their event time.
+            Order::Fault { .. } | Order::Simulator(_) => {}
+            Order::Command { device, command, parameters, must_be_refused } => {
+                let (command, parameters) = (&command, &parameters);
+                let order = CommandOrder { device, command, parameters, must_be_refused };
+                self.command(order, at_ns)?;
+            }
+            Order::KillPlatform => self.kill().await?,
+            Order::RestartGateway(gateway) => {
+                let networks = &scenario.gateways[gateway].networks;
+                let is_behind = |network: usize| networks.contains(&network);
+                let mut devices = scenario.devices.iter();
+                let device = devices.position(|row| row.on.is_some_and(is_behind));
+                if let Some(device) = device {
+                    self.senders.order_one(device, Control::Restart);
+                }
+            }
+            Order::Impair { through, change } => {
+                links.impair(through.link, change.as_deref(), owners(&through).as_deref());
+            }
+            Order::Disconnect { through, how, begins } => {
+                let how = begins.then_some(how);
+                links.disconnect(through.link, how, owners(&through).as_deref());
+            }
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Result<(), BenchError> {
+        self.recording.note(Event::kill(self.clocks.now(), "platform"));
+        self.access.under_test.kill().await?;
+        self.access.under_test.restart().await?;
+        self.recording.note(Event::restarted(self.clocks.now(), "platform"));
+        Ok(())
+    }
+
+    fn command(&mut self, order: CommandOrder<'_>, intended_ns: i64) -> Result<(), BenchError> {
+        let name = self.scenario.devices[order.device].name.clone();
+        let at_device = (name.as_str(), self.senders.states[order.device].delivered);
+        let given = CommandTimes { intended_ns, given_ns: monotonic_ns() };
+        let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
+        self.recording.note(event);
+        let mut rest = Rest::new(&self.access.under_test.profile)?;
+        let (alarm, reporter) = (self.workers.alarm.clone(), self.workers.reporter.clone());
+        let (command, parameters) = (order.command.to_owned(), order.parameters.clone());
+        self.workers.spawn(async move {
+            let state = rest.carry_through(&name, &command, &parameters, &alarm).await;
+            let state = state.map_err(|error| chain(&error));
+            let _ = reporter.send(Report::Command { id, state, at_ns: monotonic_ns() });
+            std::future::pending().await
+        });
+        Ok(())
+    }
+
+    pub(super) fn command_ended(
+        &mut self,
+        id: u64,
+        state: &Result<(Ending, Invocation), String>,
+        at_ns: i64,
+    ) {
+        let Some(open) = self.commands.get(id) else { return };
+        let device = open.device;
+        let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
+        let invocation = state.as_ref().map_or("", |(_, state)| state.asked_for.as_str());
+        let obeyed = self.senders.take_obeyed(device, invocation);
+        let known = Some(invocation).filter(|invocation| !invocation.is_empty());
+        self.ledger.notices.asked(&open.device_name, known);
+        if let Ok((Ending::Acknowledged, found)) = state {
+            let wrong = self.ledger.notices.answered(at, (id, open), found);
+            self.recording.events.extend(wrong);
+        }
+        let answer = match state {
+            Ok((ending, state)) => (*ending, state.response.clone().unwrap_or_default()),
+            Err(error) => (Ending::Failed, error.clone()),
+        };
+        let delivered = self.senders.states[device].delivered;
+        let Some(ended) = self.commands.end(id, at, answer, delivered) else { return };
+        if let (true, Some(obeyed)) = (ended.is_acknowledged, &obeyed) {
+            self.ledger.follow(&ended.command, obeyed.at);
+        }
+        self.recording.note(ended.event);
+        let CommandTimes { intended_ns, given_ns } = ended.command.way;
+        let acknowledged_ns = ended.is_acknowledged.then_some(at_ns);
+        let row = self.recorder.command(
+            device,
+            id,
+            (intended_ns, given_ns),
+            (obeyed.map(|obeyed| obeyed.at_ns), acknowledged_ns),
+        );
+        self.recording.latency.push(row);
+    }
+}

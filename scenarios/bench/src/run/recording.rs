@@ -1,0 +1,144 @@
+//! What is written of a run while it goes, and the checks that watch it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
+use lastmeter_units::SimTime;
+
+use super::alerts::{self, AlertsRead};
+use super::error::BenchError;
+use super::joining::Ledger;
+use super::latency_row::LatencyRecord;
+use super::ledger::Row;
+use super::live::Live;
+use super::rest::Rest;
+use super::signals::Signals;
+use crate::host;
+
+/// The record of a run that goes on.
+pub(crate) struct Recording {
+    writer: RunWriter,
+    signals: Signals,
+    pub(crate) live: Live,
+    /// Noted, and not yet written.
+    pub(crate) events: Vec<Event>,
+    /// What is known ahead of the plant, in order of time.
+    ahead: VecDeque<Event>,
+    /// The time of the last event that is written; the next ones stand at it or behind it.
+    events_until: SimTime,
+    /// Rows of the latency record that are not yet written.
+    pub(crate) latency: Vec<LatencyRecord>,
+    /// Up to when the record is complete.
+    pub(crate) recorded: SimTime,
+    pub(crate) observations: u64,
+    pub(crate) latency_rows: u64,
+    /// Processor time spent on taking in reports and writing the record.
+    pub(crate) cpu_ns: i64,
+}
+
+impl Recording {
+    pub(crate) fn new(
+        writer: RunWriter,
+        live: Live,
+        start: SimTime,
+        (signals, ahead): (Signals, VecDeque<Event>),
+    ) -> Self {
+        Self {
+            writer,
+            signals,
+            live,
+            events: Vec::new(),
+            ahead,
+            events_until: start,
+            latency: Vec::new(),
+            recorded: start,
+            observations: 0,
+            latency_rows: 0,
+            cpu_ns: 0,
+        }
+    }
+
+    /// Notes something that happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Notes what has happened in the plant by an instant.
+    pub(crate) fn note_plant(&mut self, now: SimTime) {
+        while let Some(event) = self.ahead.pop_front_if(|event| event.time <= now) {
+            self.events.push(event);
+        }
+    }
+
+    /// Notes what the platform has of alerts. Their own times are taken for event times if
+    /// `is_event_time` states so of them; all others came at `now`.
+    pub(crate) fn note_alerts(
+        &mut self,
+        read: AlertsRead,
+        now: SimTime,
+        is_event_time: impl Fn(SimTime) -> bool,
+    ) {
+        if read.is_newly_absent {
+            self.note(alerts::unreadable(now));
+        }
+        for alert in read.alerts {
+            let at = alert.event_time.filter(|at| is_event_time(*at)).unwrap_or(now);
+            self.note(alert.event(at, self.events_until, now));
+        }
+    }
+
+    /// What the platform answered and could not be read is an event each.
+    pub(crate) fn note_wrong_answers(&mut self, now: SimTime, rest: &mut Rest) {
+        for detail in rest.take_wrong() {
+            self.note(Event::wrong_answer(now, &detail));
+        }
+    }
+
+    /// Hands over what was noted and these rows; the writer sorts them.
+    pub(crate) fn write(&mut self, ledger: &Ledger, rows: &[Row]) -> Result<(), BenchError> {
+        let began_ns = host::thread_cpu_ns();
+        for event in self.events.drain(..) {
+            self.events_until = self.events_until.max(event.time);
+            self.writer.event(&event);
+            self.live.judge.event(&event);
+        }
+        self.observations += rows.len() as u64;
+        for row in rows {
+            let account = &ledger.accounts[row.device];
+            let observation = row.observation(&account.terms.device, account.way());
+            self.writer.observation(&observation);
+            self.live.judge.observation(&observation);
+        }
+        let (writer, live) = (&mut self.writer, &mut self.live);
+        self.signals.take(rows, self.recorded, |sample| {
+            live.judge.signal(sample);
+            writer.signal(sample).map_err(BenchError::record)
+        })?;
+        for row in self.latency.drain(..) {
+            self.writer.latency(&row.view()).map_err(BenchError::record)?;
+            self.live.judge.latency(&row.view());
+            self.latency_rows += 1;
+        }
+        let written = self.writer.sync().map_err(BenchError::record);
+        self.cpu_ns += host::thread_cpu_ns() - began_ns;
+        written
+    }
+
+    /// How many checks stand at each status, were the run to end here; as it was not long ago
+    /// unless this is its end.
+    pub(crate) fn verdicts_so_far(&mut self, at_most_every: Duration, is_end: bool) -> Counts {
+        let facts = self.writer.facts();
+        if is_end { self.live.now(facts) } else { self.live.now_and_then(facts, at_most_every) }
+    }
+
+    /// Writes what flowed in the network that a simulator played.
+    pub(crate) fn write_grid(&mut self, played: &GridRecord) -> Result<(), BenchError> {
+        self.writer.grid(played).map_err(BenchError::record)
+    }
+
+    /// The writer, to finish the record.
+    pub(crate) fn into_writer(self) -> RunWriter {
+        self.writer
+    }
+}

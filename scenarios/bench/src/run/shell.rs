@@ -1,0 +1,412 @@
+//! The I/O around one client: moves it, carries its messages, brings it what arrives.
+//!
+//! The client itself is a synchronous machine that knows no sockets; everything it is given and
+//! everything it puts out is a message. Between two sync points shells run ahead concurrently; what
+//! arrives for a device is kept in the inbox and handed over at sync points only, so that the
+//! order of network packets never reaches the record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lastmeter_devices::{BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind};
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_record::Event;
+use lastmeter_units::SimTime;
+
+use super::board::BoardShell;
+use super::device_note::DeviceNote;
+use super::error::BenchError;
+use super::ledger::{AnnouncedReading, SentReading};
+use super::modelled::{ReleasedReading, Uplink};
+use super::mqtt_port::MqttPort;
+use super::notices::{NoticeKey, NoticeNews, SentMessage};
+use super::client_output::{ClientOutput, LinkEvent};
+use super::client::Client;
+
+/// How long a message may take to be acknowledged, or to arrive, in wall time.
+pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
+
+/// One client with its connection.
+pub(crate) struct Shell {
+    pub(crate) parts: ShellParts,
+    outputs: Vec<ClientOutput>,
+    inbox: Vec<(String, Bytes)>,
+    /// Messages of the platform that have arrived so far.
+    pub(crate) received: u64,
+    /// Connections made so far. How often one broke is chance, and for `run.json` only.
+    pub(crate) connections: u64,
+    is_up: bool,
+    /// Since when a link that is broken keeps the client from its connection.
+    cut_since: Option<SimTime>,
+    last_loss: Option<String>,
+    /// Readings by their device; so are those sent.
+    pub(crate) made: Vec<(usize, AnnouncedReading)>,
+    pub(crate) sent: Vec<(usize, SentReading)>,
+    /// What became of alerts and answers.
+    pub(crate) notices: Vec<NoticeNews>,
+    /// By their messages: those that are not acknowledged.
+    open_notices: BTreeMap<u64, NoticeKey>,
+    /// By the name of a device or gateway.
+    pub(crate) notes: Vec<Event>,
+    pub(crate) published: u64,
+    /// What has left for the platform, where the run records modelled latency.
+    pub(crate) left: Option<Vec<ReleasedReading>>,
+    /// The highest message number so far; a lower one comes again.
+    last_message: u64,
+}
+
+/// What a shell is made of.
+pub(crate) struct ShellParts {
+    pub(crate) client: Client,
+    /// Its index among the clients: devices first, then gateways, in the scenario's order.
+    pub(crate) index: usize,
+    /// The index of the link that its connection passes.
+    pub(crate) via: Option<usize>,
+    pub(crate) port: MqttPort,
+    pub(crate) session: Session,
+    pub(crate) events: SessionEvents,
+    /// Counts the acknowledgements of all devices of the run.
+    pub(crate) acknowledged: Arc<AtomicU64>,
+    /// The modelled link to the platform; without one messages leave at once.
+    pub(crate) uplink: Option<Uplink>,
+    /// Whether the run records modelled latency.
+    pub(crate) records_latency: bool,
+    /// The board that its device is.
+    pub(crate) board: Option<BoardShell>,
+}
+
+impl Shell {
+    pub(crate) fn new(parts: ShellParts) -> Self {
+        Self {
+            outputs: Vec::new(),
+            inbox: Vec::new(),
+            received: 0,
+            connections: 0,
+            is_up: false,
+            cut_since: None,
+            last_loss: None,
+            made: Vec::new(),
+            sent: Vec::new(),
+            notices: Vec::new(),
+            open_notices: BTreeMap::new(),
+            notes: Vec::new(),
+            published: 0,
+            left: parts.records_latency.then(Vec::new),
+            last_message: 0,
+            parts,
+        }
+    }
+
+    /// What its client is called.
+    pub(crate) fn name(&self) -> &str {
+        self.parts.client.name()
+    }
+
+    /// When the oldest message was handed over that its link holds back.
+    pub(crate) fn oldest_held(&self) -> Option<SimTime> {
+        let held = self.parts.uplink.as_ref().and_then(Uplink::oldest);
+        held.into_iter().chain(self.cut_since).min()
+    }
+
+    /// Runs the client up to and including an instant, sending what it puts out on the way.
+    pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
+        while self.parts.client.now() < until {
+            self.parts.client.step(until, &mut self.outputs);
+            self.carry().await?;
+            self.exchange().await?;
+            self.release(self.parts.client.now()).await?;
+            // Parties share the runtime's threads with everybody's sockets.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Injects a fault into a device at the present instant.
+    pub(crate) async fn fault(
+        &mut self,
+        device: usize,
+        fault: DeviceFault,
+    ) -> Result<(), BenchError> {
+        self.parts.client.fault(device, fault, &mut self.outputs);
+        self.carry().await?;
+        self.exchange().await
+    }
+
+    /// Brings its board's answers to the device, until it waits for none.
+    async fn exchange(&mut self) -> Result<(), BenchError> {
+        while let Some(wait) = self.parts.client.board().and_then(|own| own.board_wait()) {
+            let Some(board) = &mut self.parts.board else { break };
+            let news = board.next(wait.limit).await;
+            self.parts.client.of_board(news, &mut self.outputs);
+            self.carry().await?;
+        }
+        match self.parts.client.board().and_then(|own| own.board_fault()) {
+            Some(why) => Err(BenchError::Board(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what the client has put out, and takes note of what is not for the platform.
+    async fn carry(&mut self) -> Result<(), BenchError> {
+        loop {
+            let outputs = std::mem::take(&mut self.outputs);
+            let for_board = self.parts.client.board().map(BoardDevice::take_board_output);
+            let for_board = for_board.unwrap_or_default();
+            if outputs.is_empty() && for_board.is_empty() {
+                break;
+            }
+            for output in outputs {
+                match output {
+                    ClientOutput::Send { message, owner, at, payload } => {
+                        self.hand_over((message, owner), at, payload.into()).await?;
+                    }
+                    ClientOutput::Reading { device, made } => self.made.push((device, made)),
+                    ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
+                    ClientOutput::Event(event) => self.notes.push(*event),
+                    // There are no real lines in virtual time.
+                    ClientOutput::ToLine { .. } | ClientOutput::Reopen { .. } => {}
+                }
+            }
+            for output in for_board {
+                let Some(board) = &mut self.parts.board else { break };
+                match output {
+                    BoardOutput::Bytes { port, bytes } => {
+                        if let Err(reason) = board.write(port, &bytes).await {
+                            let lost = BoardInput::Lost { reason };
+                            self.parts.client.of_board(lost, &mut self.outputs);
+                        }
+                    }
+                    BoardOutput::Order(order) => board.order(order).map_err(BenchError::Board)?,
+                }
+            }
+        }
+        while let Some(event) = self.parts.events.try_recv() {
+            self.take(event);
+        }
+        Ok(())
+    }
+
+    /// Gives one message to the modelled link, or straight to the network.
+    async fn hand_over(
+        &mut self,
+        (message, owner): (u64, String),
+        reading_at: SimTime,
+        payload: Bytes,
+    ) -> Result<(), BenchError> {
+        let topic = self.parts.port.topic(&owner);
+        let sent = match SentMessage::read(&payload) {
+            Some(SentMessage::Reading(sent)) => self.parts.client.device(&owner).zip(Some(sent)),
+            Some(SentMessage::Notice(notice)) => {
+                self.open_notices.extend(notice.key().map(|key| (message, key)));
+                self.notices.push(NoticeNews::Sent(notice));
+                None
+            }
+            None => None,
+        };
+        let is_new = message > self.last_message;
+        self.last_message = message.max(self.last_message);
+        // A reading is handed over when it is due; the rest at the present instant.
+        let at = if sent.is_some() { reading_at } else { self.parts.client.now() };
+        if let Some(uplink) = &mut self.parts.uplink {
+            if is_new {
+                self.sent.extend(sent);
+                uplink.hand_over(at, (message, owner), topic, payload);
+                return Ok(());
+            }
+            if uplink.holds(message) {
+                return Ok(());
+            }
+        } else if let (Some(left), Some((device, sent)), true) = (&mut self.left, &sent, is_new) {
+            let (device, key, bytes) = (*device, sent.key, payload.len());
+            left.push(ReleasedReading { device, key, handed: at, released: at, bytes });
+        }
+        self.published += 1;
+        self.sent.extend(sent);
+        self.publish(message, &topic, payload).await
+    }
+
+    /// Sends what the modelled link releases by an instant.
+    pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
+        while let Some(held) = self.parts.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
+            let device = self.parts.client.device(&held.owner);
+            let sent = device.zip(SentReading::read(&held.payload));
+            if let (Some(left), Some((device, sent))) = (&mut self.left, sent) {
+                let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
+                left.push(ReleasedReading { device, key: sent.key, handed, released, bytes });
+            }
+            self.published += 1;
+            self.publish(held.message, &held.topic, held.payload).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends everything the modelled link still holds, however late that is.
+    pub(crate) async fn release_all(&mut self) -> Result<(), BenchError> {
+        match self.parts.uplink.as_ref().and_then(Uplink::last_release) {
+            Some(last) => self.release(last).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Hands one message to the link; waits while too many are in flight.
+    async fn publish(
+        &mut self,
+        message: u64,
+        topic: &str,
+        payload: Bytes,
+    ) -> Result<(), BenchError> {
+        let publish = self.parts.session.publish(message, topic, payload);
+        match tokio::time::timeout(DELIVERY_LIMIT, publish).await {
+            // Without a connection the outbox keeps the message until there is one again.
+            Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
+            Ok(Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. }))) => {
+                Err(BenchError::device(self.name(), error.to_string()))
+            }
+            Err(_) => Err(BenchError::timed_out(
+                format!("room to send a message of device `{}`", self.name()),
+                DELIVERY_LIMIT,
+            )),
+        }
+    }
+
+    fn take(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Connected => {
+                self.connections += 1;
+                self.is_up = true;
+                if self.cut_since.is_none() {
+                    self.notify(LinkEvent::Connected);
+                }
+            }
+            SessionEvent::Disconnected { reason } => {
+                self.last_loss = Some(reason);
+                self.is_up = false;
+                self.notify(LinkEvent::Disconnected);
+            }
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
+                self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
+                let notice = self.open_notices.remove(&message);
+                self.notices.extend(notice.map(NoticeNews::Acknowledged));
+                self.notify(LinkEvent::Acknowledged { message });
+            }
+            SessionEvent::Received { topic, payload } => {
+                self.received += 1;
+                self.inbox.push((topic, payload));
+            }
+            SessionEvent::TakenOver => {}
+        }
+    }
+
+    fn notify(&mut self, what: LinkEvent) {
+        self.parts.client.on_link_event(what, &mut self.outputs);
+    }
+
+    /// Waits until a condition holds, taking in events and sending what they lead to.
+    async fn until(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&Self) -> bool + Send,
+    ) -> Result<(), BenchError> {
+        let waited = tokio::time::timeout(DELIVERY_LIMIT, async {
+            loop {
+                self.carry().await?;
+                if holds(self) {
+                    return Ok(());
+                }
+                let Some(event) = self.parts.events.recv().await else {
+                    let message = "its connection ended for good";
+                    return Err(BenchError::device(self.name(), message));
+                };
+                self.take(event);
+            }
+        })
+        .await;
+        waited.unwrap_or_else(|_| {
+            let lost = self.last_loss.as_ref();
+            let lost = lost.map(|reason| format!(" (last connection lost: {reason})"));
+            let what = format!("{what}{}", lost.unwrap_or_default());
+            Err(BenchError::timed_out(what, DELIVERY_LIMIT))
+        })
+    }
+
+    /// Waits for a connection after so many.
+    pub(crate) async fn connected_after(&mut self, connections: u64) -> Result<(), BenchError> {
+        let what = format!("device `{}` to connect to the platform's broker", self.name());
+        self.until(&what, |shell| shell.connections > connections).await
+    }
+
+    /// Waits until everything the device has sent is acknowledged.
+    pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
+        let what = format!("the acknowledgement of the messages of device `{}`", self.name());
+        let is_drained = |shell: &Self| {
+            let held = shell.parts.uplink.as_ref().map_or(0, Uplink::len);
+            shell.cut_since.is_some() || shell.parts.client.unacknowledged() == held
+        };
+        self.until(&what, is_drained).await
+    }
+
+    /// The link is broken: the client has no connection until it is mended.
+    pub(crate) fn cut(&mut self) {
+        self.cut_since.get_or_insert(self.parts.client.now());
+        self.notify(LinkEvent::Disconnected);
+    }
+
+    /// The link works again.
+    pub(crate) fn mend(&mut self) {
+        if self.cut_since.take().is_some() && self.is_up {
+            self.notify(LinkEvent::Connected);
+        }
+    }
+
+    /// Its gateway loses its supply and starts again.
+    pub(crate) fn restart(&mut self) {
+        self.parts.client.restart(&mut self.outputs);
+    }
+
+    /// Waits until so many messages have arrived for the device since the run began.
+    pub(crate) async fn arrived(&mut self, total: u64) -> Result<(), BenchError> {
+        let what = format!("message {total} of the platform to device `{}`", self.name());
+        self.until(&what, |shell| shell.received >= total).await
+    }
+
+    /// Hands what has arrived to the device, at the present instant; returns whether there was any.
+    pub(crate) async fn deliver(&mut self) -> Result<bool, BenchError> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        if inbox.is_empty() {
+            return Ok(false);
+        }
+        // Ordered by content, not by arrival: the platform's sending order is no part of the
+        // contract, and the record must not depend on it.
+        inbox.sort();
+        for (topic, payload) in inbox {
+            match self.parts.port.recipient(&topic).cloned() {
+                Some(owner) => {
+                    self.notify(LinkEvent::Received { owner, payload: payload.to_vec() });
+                }
+                None => self.refuse(&topic),
+            }
+        }
+        self.carry().await?;
+        Ok(true)
+    }
+
+    /// Notes a message that was not asked for.
+    fn refuse(&mut self, topic: &str) {
+        let detail = format!("a message under `{topic}`, which was not subscribed");
+        let (at, kind) = (self.parts.client.now(), EventKind::InputRefused.word());
+        let note = DeviceNote::new(at, kind, detail);
+        self.notes.push(note.event(self.name()));
+    }
+
+    /// Ends the connection in an orderly way.
+    pub(crate) async fn close(self) {
+        self.parts.session.close().await;
+        if let Some(board) = self.parts.board {
+            // Nothing is to be done to one that is emulated.
+            let _ = board.close().await;
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Feeds a device the plant: samples in blocks, the spectrum of its terminal, or what its pipe
+//! carries.
+//!
+//! How the data is cut does not change what a device makes of it, so the runner cuts as it suits
+//! its clock: in whole blocks in virtual time, up to the present instant in real time.
+
+use std::sync::Arc;
+
+use lastmeter_devices::{Device, Feed, Input, Output};
+use lastmeter_sim::{Block, MeteringPoint, SpectrumSpan, Terminal};
+use lastmeter_units::{SimDuration, SimTime};
+
+/// Samples rendered and handed over at once.
+const BLOCK_SAMPLES: usize = 4096;
+
+/// The plant's side of one device.
+pub struct SignalFeed {
+    point: MeteringPoint,
+    /// The spectrum handed over last, and when it changes.
+    span: Option<SpectrumSpan>,
+    start: SimTime,
+    now: SimTime,
+    next_sample: u64,
+    block: Block,
+}
+
+impl SignalFeed {
+    pub(crate) fn new(point: MeteringPoint, start: SimTime) -> Self {
+        let block = Block::default();
+        Self { point, span: None, start, now: start, next_sample: 0, block }
+    }
+
+    /// Up to when the device has been fed.
+    pub(crate) fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Feeds one piece, at most up to and including an instant.
+    pub(crate) fn step(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        match device.feed() {
+            Feed::Samples { rate_hz } => self.samples(device, rate_hz, until, out),
+            Feed::Spectrum => self.spectrum(device, until, out),
+            Feed::Pipe => self.pipe(device, until, out),
+            Feed::Nothing => self.now = until,
+            Feed::Clock => {
+                self.now = until;
+                device.step(until, Input::Passed, out);
+            }
+        }
+    }
+
+    /// The terminal of a device that asks for samples or a spectrum.
+    fn terminal(&self) -> &Terminal {
+        self.point.terminal().expect("checked when the scenario was loaded")
+    }
+
+    /// Feeds everything up to and including an instant.
+    pub fn run_to(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        while self.now < until {
+            self.step(device, until, out);
+        }
+    }
+
+    fn samples(
+        &mut self,
+        device: &mut dyn Device,
+        rate_hz: f64,
+        until: SimTime,
+        out: &mut Vec<Output>,
+    ) {
+        let span = until - self.start;
+        // Sample k belongs to t = k / rate; the last one fed lies before `until`.
+        let end = (span.as_seconds_f64() * rate_hz).ceil().max(0.0) as u64;
+        let samples = BLOCK_SAMPLES.min(end.saturating_sub(self.next_sample) as usize);
+        let first_sample = self.next_sample;
+        self.next_sample += samples as u64;
+        self.now = if self.next_sample >= end {
+            until
+        } else {
+            let seconds = self.next_sample as f64 / rate_hz;
+            (self.start + SimDuration::from_seconds_f64(seconds)).min(until)
+        };
+        let mut block = std::mem::take(&mut self.block);
+        self.terminal().render(first_sample, rate_hz, samples, &mut block);
+        device.step(self.now, Input::Samples { first_sample, rate_hz, block }, out);
+    }
+
+    fn spectrum(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        let at = self.now - self.start;
+        let ends = |span: &SpectrumSpan| span.until.is_some_and(|end| end <= at);
+        if self.span.as_ref().is_none_or(ends) {
+            self.span = self.terminal().spectrum_at(at);
+        }
+        let span = self.span.as_ref().expect("checked when the scenario was loaded");
+        // A change of the terminal is a border between two messages.
+        self.now = span.until.map_or(until, |end| until.min(self.start + end));
+        let spectrum = Arc::clone(&span.spectrum);
+        device.step(self.now, Input::Spectrum { until: self.now - self.start, spectrum }, out);
+    }
+
+    fn pipe(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        let at = self.now - self.start;
+        let stretch = self.point.pipe(at).expect("checked when the scenario was loaded");
+        // A change in the pipe is a border between two messages.
+        self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
+        let input = Input::Pipe { until: self.now - self.start, state: stretch.state };
+        device.step(self.now, input, out);
+    }
+}

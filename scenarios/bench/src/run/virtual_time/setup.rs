@@ -1,0 +1,115 @@
+//! Puts a bench for virtual time together: platform, devices, modelled links.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use lastmeter_language::Scenario;
+use lastmeter_link::mqtt::{Session, SessionOptions};
+
+use super::calibrator::Calibrator;
+use super::platform::DrivenPlatform;
+use crate::run::applications::Applications;
+use crate::run::board::{BoardShell, introduce};
+use crate::run::device_setup::{DeviceSetup, device_setup};
+use crate::run::error::BenchError;
+use crate::run::field_setup::field;
+use crate::run::joining::Ledger;
+use crate::run::modelled::{self, ModelledRecord};
+use crate::run::mqtt_port::MqttPort;
+use crate::run::client::{Client, SoleDevice};
+use crate::run::rest::Rest;
+use crate::run::run_platform::{StartOptions, UnderTest};
+use crate::run::shell::{Shell, ShellParts};
+
+/// What a bench is assembled from, before there is anything to record.
+pub(crate) struct Parts<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) shells: Vec<Shell>,
+    pub(crate) ledger: Ledger,
+    pub(crate) platform: DrivenPlatform,
+    /// Counts the acknowledgements of all devices.
+    pub(crate) acknowledged: Arc<AtomicU64>,
+    /// The latency record, where links or observers are modelled.
+    pub(crate) modelled: Option<ModelledRecord>,
+    pub(crate) calibrator: Option<Calibrator>,
+    pub(crate) applications: Applications,
+}
+
+/// How a client is connected.
+struct Route {
+    /// Its index among the parties.
+    index: usize,
+    /// The index of its link.
+    via: Option<usize>,
+    acknowledge_limit: Duration,
+    is_bound: bool,
+}
+
+/// Starts the platform and connects the devices to it.
+pub(crate) async fn assemble<'a>(
+    scenario: &'a Scenario,
+    place: &StartOptions<'_>,
+) -> Result<Parts<'a>, BenchError> {
+    let platform = UnderTest::start(&scenario.platform.choice, place).await?;
+    let rest = Rest::new(&platform.profile)?;
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
+    let mut ledger = Ledger::of(scenario);
+    let mut setups = Vec::new();
+    for index in 0..scenario.devices.len() {
+        let (setup, account) = device_setup(scenario, index, place.boards.crc32(index))?;
+        ledger.accounts.push(account);
+        setups.push(Some(setup));
+    }
+    let mut shells = Vec::new();
+    let mut open = |it: Client, way: Route, board: Option<BoardShell>| -> Result<(), BenchError> {
+        let name = it.name().to_owned();
+        let port = MqttPort::new(way.is_bound, it.names().into_iter());
+        let options = SessionOptions {
+            subscriptions: port.subscriptions(),
+            ..platform.session_options(&name, platform.broker_address()?)?
+        };
+        let (session, events) = Session::open(options);
+        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+        shells.push(Shell::new(ShellParts {
+            client: it,
+            index: way.index,
+            via: way.via,
+            port,
+            session,
+            events,
+            acknowledged: Arc::clone(&acknowledged),
+            uplink,
+            records_latency,
+            board,
+        }));
+        Ok(())
+    };
+    for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
+        let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
+        let mut board = place.boards.start(index, row).await?;
+        if let Some(board) = &mut board {
+            introduce(board, device.as_mut(), scenario.schedule.start).await?;
+        }
+        let client = Client::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
+        let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
+        open(client, Route { index, via, acknowledge_limit, is_bound }, board)?;
+    }
+    for (gateway, row) in scenario.gateways.iter().enumerate() {
+        let client = Client::Field(Box::new(field(scenario, row, &mut setups)?));
+        let index = scenario.devices.len() + gateway;
+        let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
+        open(client, Route { index, via, acknowledge_limit, is_bound }, None)?;
+    }
+    Ok(Parts {
+        scenario,
+        shells,
+        ledger,
+        platform: DrivenPlatform::new(platform, rest),
+        acknowledged,
+        modelled: records_latency.then(|| modelled::record(scenario)),
+        calibrator: Calibrator::of(scenario),
+        applications: Applications::of(scenario),
+    })
+}

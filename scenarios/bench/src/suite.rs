@@ -1,0 +1,267 @@
+//! Runs scenario files and folders, one after the other or several at a time, and joins what came
+//! out.
+//!
+//! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
+//! exactly one named check, which proves that the check can; its *control* is the same without the
+//! defect, which has to pass.
+
+mod controls;
+mod jobs;
+mod messages;
+mod options;
+mod plan;
+mod playing;
+
+use std::path::Path;
+use std::time::Duration;
+
+use lastmeter_language::Scenario;
+use lastmeter_params::{Dimension, parse_quantity};
+use lastmeter_record::Signal;
+use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
+use lastmeter_reports::{ExitCode, Reason};
+use tokio::runtime::Runtime;
+
+use crate::host::{host_name, monotonic, wall_now};
+use crate::out_folder::occupied;
+use crate::output::{broken, complain};
+use crate::plant::Watch;
+use crate::run::{Console, RunOptions, Turns, chain, default_out, run_scenario};
+use crate::stop::Stop;
+use crate::stop::{runtime, stop_signal};
+use messages::{print_run, print_suite, print_warnings};
+pub use options::SuiteOptions;
+use plan::{BrokenFile, Item};
+pub use plan::{passed_over, print_left_out};
+use playing::{play_case, play_first};
+
+/// Runs what was asked for and returns the exit code.
+pub fn run(options: &SuiteOptions) -> ExitCode {
+    let timeout = match options.timeout.as_deref().map(read_time).transpose() {
+        Ok(timeout) => timeout,
+        Err(message) => return complain(&format!("--timeout: {message}")),
+    };
+    let wait_quiet = match options.wait_quiet.as_deref().map(read_time).transpose() {
+        Ok(wait) => wait.map(|(time, _)| time),
+        Err(message) => return complain(&format!("--wait-quiet: {message}")),
+    };
+    if let Some(message) = options.out.as_deref().and_then(occupied) {
+        return complain(&message);
+    }
+    let times = Times { timeout, wait_quiet, played: Duration::ZERO };
+    let jobs = usize::from(options.jobs);
+    runtime(jobs).map_or_else(|exit| exit, |runtime| run_all(&runtime, options, &times))
+}
+
+/// The times that were asked for.
+struct Times {
+    /// The longest a run may take, and as it was written.
+    timeout: Option<(Duration, String)>,
+    /// The longest a run waits for a quiet machine.
+    wait_quiet: Option<Duration>,
+    /// What it took to play the scenario's network.
+    played: Duration,
+}
+
+impl Times {
+    /// What is left of them after its network was played so long.
+    fn after(&self, played: Duration) -> Self {
+        let timeout = self.timeout.clone();
+        let timeout = timeout.map(|(time, written)| (time.saturating_sub(played), written));
+        Self { timeout, wait_quiet: self.wait_quiet, played: self.played + played }
+    }
+}
+
+fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode {
+    let _within = runtime.enter();
+    let mut plan = match plan::plan(options) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let stop = stop_signal();
+    let mut took = Vec::new();
+    if options.strict || plan.only().is_some() {
+        match runtime.block_on(play_first(&mut plan, options, &watch(&stop, times, options))) {
+            Ok(each) => took = each,
+            Err(exit) => return exit,
+        }
+    }
+    let name = if options.must_fail { "must-fail" } else { "suite" };
+    let only = plan.only().map(|scenario| scenario.about.name.clone());
+    let base = options.out.clone();
+    let base = base.unwrap_or_else(|| default_out(only.as_deref().unwrap_or(name)));
+    let started = Some(wall_now());
+    let turns = Turns::default();
+    let run = |place: usize| {
+        let turn = turns.turn(place);
+        let (item, of) = plan.case(place);
+        let scenario = match item {
+            Item::Broken(broken) => return broken_run(broken),
+            Item::Run(scenario) => scenario,
+        };
+        let ended = *stop.borrow();
+        if let Some(signal) = ended {
+            return not_run(scenario, signal);
+        }
+        // Controls stand in the folder of a twin.
+        let name = of.map_or(&scenario.about.name, |of| &of[0]);
+        let mut folder = if only.is_some() { base.clone() } else { base.join(name) };
+        folder.extend(of.map(|_| controls::FOLDER));
+        let times = times.after(took.get(place).copied().unwrap_or_default());
+        let mut console = Console::in_turn(options.console(), turn);
+        let about = (options, &times, of);
+        runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
+    };
+    let exclusive: Vec<bool> = (0..plan.items.len() + plan.controls.len())
+        .map(|place| plan.case(place).0.is_exclusive())
+        .collect();
+    let mut runs = jobs::carry_out(options.jobs.into(), &exclusive, run);
+    let ended: Vec<_> = plan.controls.iter().zip(runs.split_off(plan.items.len())).collect();
+    controls::join(&mut runs, &ended);
+    let suite = Suite {
+        name: name.to_owned(),
+        runs,
+        started,
+        host: host_name(),
+        passed_over: plan.passed_over,
+    };
+    let exit = suite.exit_code();
+    if only.is_some() {
+        return exit;
+    }
+    if let Err(error) = suite.write(&base) {
+        return ExitCode::worst_of([exit, broken(&chain(&error))]);
+    }
+    print_suite(&Console::new(options.console()), &suite, &base);
+    exit
+}
+
+/// Who waits for the networks that are played.
+fn watch<'a>(stop: &'a Stop, times: &'a Times, options: &SuiteOptions) -> Watch<'a> {
+    let shows_progress = options.console().progress && !options.console().json;
+    Watch { stop, limit: &times.timeout, shows_progress }
+}
+
+async fn run_one(
+    scenario: &Scenario,
+    (options, times, of): (&SuiteOptions, &Times, Option<&[String]>),
+    folder: &Path,
+    console: &mut Console<'_>,
+    stop: &Stop,
+) -> SuiteRun {
+    let began = monotonic();
+    let mut watch = watch(stop, times, options);
+    watch.shows_progress &= console.has_turn(); // others print before it
+    let played = match play_case(scenario, console, &watch).await {
+        Ok(played) => played,
+        Err(done) => return *done,
+    };
+    let scenario = &played;
+    let times = &times.after(began.elapsed());
+    let run = RunOptions {
+        out: folder.to_owned(),
+        timeout: times.timeout.clone(),
+        wait_quiet: times.wait_quiet,
+        command_line: repeat_command(scenario, of, options),
+        real_time_priority: !options.normal_priority,
+    };
+    print_warnings(console, scenario);
+    if let Some(of) = of {
+        controls::print_begin(console, of);
+    }
+    let started = monotonic();
+    let outcome = match Box::pin(run_scenario(scenario, &run, console, stop.clone())).await {
+        Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),
+        Err(error) => Outcome::NotRun {
+            exit: ExitCode::Broken,
+            reason: Reason::BenchBroke,
+            why: chain(&error).into(),
+        },
+    };
+    let twin = scenario.expected().filter(|_| options.must_fail).map(|expect| Twin {
+        check: expect.check.clone(),
+        verdict: expect.verdict,
+        reason: expect.reason,
+        control: None,
+        twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
+    });
+    let mut done = SuiteRun { twin, ..suite_run(scenario, outcome) };
+    print_run(console, &done, folder, times.played + started.elapsed());
+    if let Some(of) = of {
+        done.folder = Some(format!("{}/{}", of[0], controls::FOLDER));
+        controls::print_end(console, of, &done);
+    }
+    done
+}
+
+fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
+    SuiteRun {
+        folder: Some(scenario.about.name.clone()),
+        scenario: scenario.about.name.clone(),
+        file: Some(scenario.written.path.display().to_string()),
+        twin: None,
+        outcome,
+    }
+}
+
+/// A scenario whose turn never came.
+fn not_run(scenario: &Scenario, signal: Signal) -> SuiteRun {
+    let exit = ExitCode::of_signal(signal);
+    let why = format!("not run: the suite was {} before", signal.cause());
+    suite_run(scenario, Outcome::NotRun { exit, reason: Reason::NotRun, why: why.into() })
+}
+
+/// A file that is no scenario.
+fn broken_run(broken: &BrokenFile) -> SuiteRun {
+    let file = broken.file.display().to_string();
+    SuiteRun {
+        folder: None,
+        scenario: file.clone(),
+        file: Some(file),
+        twin: None,
+        outcome: Outcome::NotRun {
+            exit: ExitCode::BadInput,
+            reason: Reason::FileBroken,
+            why: broken.why.clone().into(),
+        },
+    }
+}
+
+/// The command that repeats one run of a suite.
+fn repeat_command(
+    scenario: &Scenario,
+    of: Option<&[String]>,
+    options: &SuiteOptions,
+) -> Vec<String> {
+    let mut command = vec!["lastmeter".to_owned(), "run".to_owned()];
+    command.push(scenario.written.path.display().to_string());
+    let expect = scenario.expected().filter(|_| scenario.written.is_in_table);
+    let twin = expect.map(|expect| (&expect.twin_scenario, &scenario.about.name));
+    if let Some((scenario, twin)) = twin.or_else(|| Some((&scenario.about.name, &of?[0]))) {
+        let twin = format!("{scenario}/{twin}");
+        command.extend(["--must-fail", "--filter", &twin].map(str::to_owned));
+    }
+    for change in &options.load.overrides {
+        command.extend(["--set".to_owned(), change.clone()]);
+    }
+    for (option, value) in [
+        ("--seed", Some(scenario.schedule.seed.to_string())),
+        ("--platform", options.load.platform.clone()),
+        ("--time", options.load.time.map(|time| time.to_string())),
+        ("--timeout", options.timeout.clone()),
+        ("--wait-quiet", options.wait_quiet.clone()),
+    ] {
+        command.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+    }
+    command
+}
+
+fn read_time(text: &str) -> Result<(Duration, String), String> {
+    let (seconds, _) =
+        parse_quantity(text, &[Dimension::Time]).map_err(|error| error.to_string())?;
+    if seconds > 0.0 && seconds < 1e9 {
+        Ok((Duration::from_secs_f64(seconds), text.to_owned()))
+    } else {
+        Err(format!("expected a time between 0 and 1e9 s, found `{text}`"))
+    }
+}

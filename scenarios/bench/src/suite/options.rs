@@ -1,0 +1,76 @@
+//! The command line of `lastmeter run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lastmeter_language::LoadOptions;
+
+use crate::output::TextFormat;
+use crate::run::ConsoleOptions;
+
+/// What `lastmeter run` is asked with.
+#[derive(Clone, Debug, Args)]
+pub struct SuiteOptions {
+    /// Scenario files or folders
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Where the results go [default: runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Run only what fits: a name or pattern, `SCENARIO/TWIN`, `tag:WORD` or `covers:ROW`, or `!`
+    /// before one for what does not fit it; of several joined by commas one has to fit, given more
+    /// than once, all have to
+    #[arg(long = "filter", value_name = "EXPR")]
+    pub filters: Vec<String>,
+    /// Overrides, seed, time and platform.
+    #[command(flatten)]
+    pub load: LoadOptions,
+    /// Run only the must-fail twins, and pass if each fails by its named check, and passes without
+    /// its defect; what other options change comes after what a twin changes
+    #[arg(long)]
+    pub must_fail: bool,
+    /// Whose controls run as well: of the must-fail twins that fit, as of `--filter`; a control is
+    /// the scenario without the defect, which has to pass. `none` of no twin
+    #[arg(long, value_name = "EXPR", default_value = "*", requires = "must_fail")]
+    pub controls: String,
+    /// Run nothing if one of the files is broken; else such a file is an error of the suite, and
+    /// the rest runs
+    #[arg(long)]
+    pub strict: bool,
+    /// End a scenario that takes longer in wall time, such as `90 s`
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// How long a real-time run waits for a machine on which all its checks can be judged, as in
+    /// 2min; then it runs anyway
+    #[arg(long, value_name = "TIME")]
+    pub wait_quiet: Option<String>,
+    /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
+    #[arg(long)]
+    pub normal_priority: bool,
+    /// How many scenarios in virtual time run at a time; those in real time, with boards or with a
+    /// platform, line or port of their own run alone
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
+    /// For people, or one JSON object per event and line
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+    /// No progress line, even on a terminal
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Whether words are coloured
+    #[arg(skip)]
+    pub color: bool,
+}
+
+impl SuiteOptions {
+    /// How the run is shown.
+    pub(crate) fn console(&self) -> ConsoleOptions {
+        ConsoleOptions {
+            json: self.format == TextFormat::Json,
+            color: self.color,
+            progress: !self.no_progress,
+            silent: false,
+        }
+    }
+}

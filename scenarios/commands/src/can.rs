@@ -1,0 +1,257 @@
+//! `lastmeter can`: frames on a CAN bus, behind an SLCAN adapter or at an interface of `SocketCAN`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use lastmeter_bench::output::{TextFormat, complain, print_err, print_out};
+use lastmeter_bench::stop::{block_on, or_never, stop_signal};
+use lastmeter_can::frame::CanFrame;
+use lastmeter_can::slcan::{BitRate, Command, Item, Reader, least_baud};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings, Parity};
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::socketcan::PREFIX;
+use lastmeter_reports::ExitCode;
+use serde_json::json;
+
+mod interface;
+
+/// Bits per second on the bus behind an adapter, and on its serial line, where none are given.
+const BIT_RATE: u32 = 125_000;
+const BAUD: u32 = 1_000_000;
+/// How long the adapter may take to be there, and to answer.
+const OPEN: Duration = Duration::from_secs(3);
+
+/// The adapter.
+#[derive(Clone, Debug, Args)]
+pub struct AdapterOptions {
+    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`; or
+    /// `can:can0`, an interface of Linux, in builds with the feature `socketcan`
+    pub port: String,
+    /// Bits per second on the bus behind an SLCAN adapter [default: 125000]
+    #[arg(long, value_name = "BIT/S")]
+    pub bit_rate: Option<u32>,
+    /// Baud rate of a serial line [default: 1000000]
+    #[arg(long, value_name = "BAUD")]
+    pub baud: Option<u32>,
+    /// For people, or one JSON object per frame and line
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+}
+
+/// What is done on the bus.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CanCommand {
+    /// Show what is on the bus, as `(seconds) 123#1122` or `123#R8`
+    #[command(
+        after_help = "Example:\n  lastmeter can dump /dev/serial/by-id/usb-EXAMPLE --for 10s"
+    )]
+    Dump {
+        /// The adapter
+        #[command(flatten)]
+        adapter: AdapterOptions,
+        /// End after so many frames
+        #[arg(long, value_name = "FRAMES")]
+        count: Option<u64>,
+        /// End after so long; else at a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = crate::ending::length)]
+        length: Option<Duration>,
+    },
+    /// Send frames, and show what comes back
+    #[command(after_help = "Example:\n  lastmeter can send /dev/serial/by-id/usb-EXAMPLE 321#R8")]
+    Send {
+        /// The adapter
+        #[command(flatten)]
+        adapter: AdapterOptions,
+        /// Frames: `123#1122` with data, `123#R8` remote, eight digits before # for extended ones
+        #[arg(required = true)]
+        frames: Vec<CanFrame>,
+        /// How long answers are waited for
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = crate::ending::length)]
+        answer_within: Duration,
+    },
+}
+
+/// Runs the subcommand and returns its exit code.
+pub fn can(command: &CanCommand) -> ExitCode {
+    let (adapter, frames, count, length) = match command {
+        CanCommand::Dump { adapter, count, length } => (adapter, &[][..], *count, *length),
+        CanCommand::Send { adapter, frames, answer_within } => {
+            (adapter, &frames[..], None, Some(*answer_within))
+        }
+    };
+    block_on(async {
+        at_port(adapter, frames, count, length).await.unwrap_or_else(|why| complain(&why))
+    })
+}
+
+/// The bit rate of the bus and the baud rate of the line to its adapter.
+fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate, u32), String> {
+    let bits_per_second = adapter.bit_rate.unwrap_or(BIT_RATE);
+    let baud = adapter.baud.unwrap_or(BAUD);
+    let bit_rate = BitRate::from_bits_per_second(bits_per_second).ok_or_else(|| {
+        let known = "10000, 20000, 50000, 100000, 125000, 250000, 500000, 800000 or 1000000";
+        format!("found --bit-rate {bits_per_second}, expected {known}")
+    })?;
+    let least = least_baud(bits_per_second);
+    if matches!(address, ChannelAddress::Tty(_)) && u64::from(baud) < least {
+        print_err(&format!(
+            "warning: {baud} baud do not carry a full bus of {bits_per_second} bit/s, which takes \
+             {least}; frames may be lost in the adapter"
+        ));
+    }
+    Ok((bit_rate, baud))
+}
+
+/// Ends after so long, or never.
+async fn after(length: Option<Duration>) {
+    let limit = or_never(length).await;
+    // That it ends by its limit is what is wanted.
+    let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
+}
+
+async fn at_port(
+    adapter: &AdapterOptions,
+    frames: &[CanFrame],
+    count: Option<u64>,
+    length: Option<Duration>,
+) -> Result<ExitCode, String> {
+    match adapter.port.strip_prefix(PREFIX) {
+        Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
+        None => on_bus(adapter, frames, count, length).await,
+    }
+}
+
+async fn on_bus(
+    adapter: &AdapterOptions,
+    frames: &[CanFrame],
+    count: Option<u64>,
+    length: Option<Duration>,
+) -> Result<ExitCode, String> {
+    let address: Result<ChannelAddress, _> = adapter.port.parse();
+    let address = address.map_err(|error| format!("{error}, or `{PREFIX}INTERFACE`"))?;
+    let (bit_rate, baud) = rates(adapter, &address)?;
+    let settings = ChannelSettings { baud, parity: Parity::None, data_bits: 8, stop_bits: 1 };
+    let port_fault = |error: lastmeter_link::channel::ChannelError| error.to_string();
+    let mut port = Channel::open(&address, settings).await.map_err(port_fault)?;
+    let up = async { while !matches!(port.recv().await, ChannelEvent::Up) {} };
+    if tokio::time::timeout(OPEN, up).await.is_err() {
+        let limit = OPEN.as_secs();
+        return Err(format!("nobody is at {address} within {limit} s"));
+    }
+    let opening =
+        [Command::Empty, Command::Empty, Command::Close, Command::BitRate(bit_rate), Command::Open];
+    let opening: Vec<u8> = opening.iter().flat_map(Command::encode).collect();
+    port.send(&opening).await.map_err(port_fault)?;
+    let mut stop = stop_signal();
+    let mut bus = Bus::new(adapter.format);
+    let end = after(length);
+    tokio::pin!(end);
+    let mut sent = frames.is_empty();
+    let ended = loop {
+        if !sent && bus.is_open {
+            sent = true;
+            let bytes: Vec<u8> =
+                frames.iter().flat_map(|frame| Command::Transmit(*frame).encode()).collect();
+            port.send(&bytes).await.map_err(port_fault)?;
+        }
+        if count.is_some_and(|count| bus.frames >= count) {
+            break Ok(());
+        }
+        tokio::select! {
+            event = port.recv() => match event {
+                ChannelEvent::Arrived { bytes, .. } => bus.take(&bytes),
+                ChannelEvent::Down { reason } => break Err(format!("the port is lost: {reason}")),
+                ChannelEvent::Up => {}
+            },
+            () = &mut end => break Ok(()),
+            _ = stop.changed() => break Ok(()),
+        }
+    };
+    if ended.is_ok() {
+        // The adapter leaves the bus, as far as it still listens.
+        let _ = port.send(&Command::Close.encode()).await;
+    }
+    ended?;
+    bus.summary(frames.len())
+}
+
+/// What is read of an adapter.
+struct Bus {
+    reader: Reader,
+    format: TextFormat,
+    begin_ns: i64,
+    is_open: bool,
+    answers: u64,
+    frames: u64,
+    refused: u64,
+    garbage: u64,
+}
+
+impl Bus {
+    fn new(format: TextFormat) -> Self {
+        Self {
+            reader: Reader::default(),
+            format,
+            begin_ns: monotonic_ns(),
+            is_open: false,
+            answers: 0,
+            frames: 0,
+            refused: 0,
+            garbage: 0,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let mut items = Vec::new();
+        self.reader.bytes(bytes, &mut items);
+        for item in items {
+            match item {
+                Item::Frame { frame, timestamp_ms } => self.frame(&frame, timestamp_ms),
+                // A close that comes while it is closed is refused by some adapters.
+                Item::Refused if !self.is_open => self.answers += 1,
+                Item::Refused => self.refused += 1,
+                Item::Garbage { .. } => self.garbage += 1,
+                _ => self.answers += 1,
+            }
+        }
+        // Two empty lines, close, bit rate and open have each their answer.
+        self.is_open |= self.answers >= 5;
+    }
+
+    fn frame(&mut self, frame: &CanFrame, timestamp_ms: Option<u16>) {
+        self.frames += 1;
+        let seconds = (monotonic_ns() - self.begin_ns) as f64 * 1e-9;
+        match self.format {
+            TextFormat::Human => print_out(&format!("({seconds:.6}) {frame}")),
+            TextFormat::Json => {
+                let frame = frame.to_string();
+                let line = json!({
+                    "seconds": seconds, "frame": frame, "adapter_time_ms": timestamp_ms,
+                });
+                print_out(&line.to_string());
+            }
+        }
+    }
+
+    fn summary(&self, sent: usize) -> Result<ExitCode, String> {
+        if !self.is_open {
+            let why = "no SLCAN adapter answers; `lastmeter boards probe` finds out what does";
+            return Err(why.to_owned());
+        }
+        if self.garbage > 0 {
+            print_err(&format!(
+                "warning: {} lines were none of SLCAN; check the baud rate",
+                self.garbage
+            ));
+        }
+        if self.refused > 0 {
+            let why = format!(
+                "the adapter refused {} of {sent} frames (BEL): its queue is full, or it has lost \
+                 the bus",
+                self.refused
+            );
+            return Err(why);
+        }
+        Ok(ExitCode::Passed)
+    }
+}

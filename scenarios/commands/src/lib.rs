@@ -1,0 +1,27 @@
+//! The stand-alone commands: each a module with its options and a function that returns an exit code.
+//!
+//! | module | command |
+//! |---|---|
+//! | `inspect` | validate, list, explain, schema, report |
+//! | `measure`, `grid` | metrology of a recording; a network file solved |
+//! | `accuracy` | a meter against a test plan, by a run that is assembled here |
+//! | `device`, `gateway`, `can`, `boards` | one device or gateway on real lines; buses and boards |
+//! | `rts` | simulators: point maps, the adapter, captures, latency |
+//! | `serve`, `certificates` | the platform alone, and what TLS needs |
+//! | `doctor` | whether this machine can do all that |
+//!
+//! `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
+
+pub mod accuracy;
+pub mod boards;
+pub mod can;
+pub mod certificates;
+pub mod device;
+pub mod doctor;
+mod ending;
+pub mod gateway;
+pub mod grid;
+pub mod inspect;
+pub mod measure;
+pub mod rts;
+pub mod serve;

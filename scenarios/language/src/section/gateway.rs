@@ -1,0 +1,276 @@
+//! `[[gateway]]`: what carries the readings of devices on field networks to the platform.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastmeter_devices::{GATEWAYS, GatewayKind};
+use lastmeter_link::channel::MQTT_FIELDS;
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read_table};
+
+use super::device::{self, DEVICE};
+use super::floor::wall;
+use super::keys::{AS, HARDWARE, ON};
+use super::link::VIA;
+use super::network::{self, LINE, NETWORK, POLL_EVERY};
+use crate::draft::{Draft, FILE_START, Row, Section, joined};
+use crate::names::Names;
+use crate::references::{OnNetworks, Via};
+
+/// What `on` begins with.
+pub(super) const NETWORK_PREFIX: &str = "network:";
+
+pub(crate) static GATEWAY: Section = Section {
+    name: "gateway",
+    noun: "gateway",
+    doc: "What carries the readings of the devices on one or more field networks to the platform: \
+        a concentrator, an aggregator, an adapter. It has a connection as a device has. A reading \
+        stays its device's, whoever carried it.",
+    fields: &FIELDS,
+    kind: Some(("model", "gateway model")),
+    entries: || GATEWAYS.iter().map(|kind| kind.entry).collect(),
+    heading: "gateways",
+    ..Section::REPEATED
+};
+
+/// The keys of a gateway beside those of its connection.
+const OWN: &[Field] = &[
+    Field::required("name", Kind::Name, "its hardware id, and what injections refer to"),
+    Field::required("model", Kind::Text, "which gateway model"),
+    Field::required(
+        ON,
+        Kind::Text,
+        "the networks it is on: `network:NAME`, with a pattern such as `network:line-*` several",
+    ),
+    VIA,
+];
+
+static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len()] = joined(&[OWN, &MQTT_FIELDS]);
+
+/// A gateway, to be built with `Scenario::build_gateway`.
+#[derive(Clone)]
+pub struct GatewayRow {
+    /// Its name, which is also its hardware id.
+    pub name: String,
+    /// The registered model.
+    pub kind: &'static GatewayKind,
+    /// The indices of its networks.
+    pub networks: Vec<usize>,
+    /// The index of the link it is connected through; `None`: straight to the platform.
+    pub via: Option<usize>,
+    /// Wall time a message may stay unacknowledged before the connection counts as lost.
+    pub acknowledge_limit: Duration,
+    /// MQTT keep-alive in wall time; zero: none.
+    pub keep_alive: Duration,
+    /// `TCP_NODELAY` of its connection.
+    pub nodelay: bool,
+    /// Whether messages go under a topic of their owner's own.
+    pub is_bound: bool,
+    /// Its keys.
+    pub values: Arc<Values>,
+}
+
+/// The registered model of a table.
+pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {
+    row.kind_of(GATEWAYS, |kind| &kind.entry)
+}
+
+/// Looks who is on which network, and whether each fits there.
+pub(crate) fn on_networks(
+    draft: &Draft<'_>,
+    networks: &Names,
+    out: &mut Diagnostics,
+) -> OnNetworks {
+    let rows = draft.rows(&NETWORK);
+    let of_table: Vec<_> = draft
+        .rows(&DEVICE)
+        .iter()
+        .map(|device| network_of_device(device, (networks, rows), out))
+        .collect();
+    let mut of_gateway = Vec::new();
+    let mut taken: Vec<Option<&str>> = vec![None; rows.len()];
+    for gateway in draft.rows(&GATEWAY) {
+        let (found, span) = networks_on(gateway, networks, out);
+        for &network in &found {
+            if let Some(other) = taken[network].replace(gateway.name().unwrap_or("another")) {
+                let name = networks.get(network).unwrap_or_default();
+                let message = format!("`{other}` is the gateway of network `{name}` already");
+                out.report(Code::DOES_NOT_FIT, span, message, "a network has one gateway");
+            }
+            if let (Some(kind), Some(network)) =
+                (kind_of(gateway), network::kind_of(&rows[network]))
+                && !kind.networks.contains(&network.entry.name)
+            {
+                let own = kind.networks.join(" or ");
+                let name = kind.entry.name;
+                let message = format!("`{name}` cannot be on a network of {}", network.entry.name);
+                let label = format!("expected a network of {own}");
+                out.report(Code::DOES_NOT_FIT, span, message, label);
+            }
+        }
+        of_gateway.push(found);
+    }
+    // Of a gateway with a mistake nobody knows where it is.
+    if draft.all_read(&GATEWAY) {
+        for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
+            let Some(network) = *network else { continue };
+            report_device_at_wrong_end(device, (&rows[network], taken[network].is_some()), out);
+        }
+        for (network, gateway) in rows.iter().zip(&taken) {
+            report_superfluous_polls(network, gateway.is_some(), out);
+        }
+    }
+    OnNetworks { of_table, of_gateway }
+}
+
+/// A device is where its network has devices: at the other end of a line that a gateway here reads,
+/// and here if the line is simulated or read from the other end.
+fn report_device_at_wrong_end(
+    device: &Row<'_>,
+    (network, has_gateway): (&Row<'_>, bool),
+    out: &mut Diagnostics,
+) {
+    let name = network.name().unwrap_or_default();
+    let is_read_here = network.text(LINE).is_some() && has_gateway;
+    let (_, on) = device.text(ON).unwrap_or(("", device.span));
+    let hardware = device.text(AS).filter(|(way, _)| *way == HARDWARE);
+    let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
+    let (span, message, label, help) = match hardware {
+        _ if network.text(LINE).is_none() && !has_gateway => (
+            on,
+            format!("network `{name}` has no gateway"),
+            "nothing carries its readings",
+            without_gateway.as_str(),
+        ),
+        None if is_read_here => (
+            on,
+            format!("the gateway of network `{name}` is here, its devices are not"),
+            "at the other end of a real line nothing is simulated",
+            "write `as = \"hardware\"` for what is at the other end of the line, or leave `line` \
+             or the gateway out",
+        ),
+        Some((_, span)) if !is_read_here => (
+            span,
+            format!("network `{name}` has no `line` that a gateway here reads"),
+            "there is no way to it",
+            "give the network a `line` and a `[[gateway]]`, or leave `as` out",
+        ),
+        Some((_, span)) if !device::is_scheduled(device) => (
+            span,
+            "a device that is not simulated announces nothing to the bench".to_owned(),
+            "its readings are known by their instant alone",
+            "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for how far \
+             from the poll it may have measured",
+        ),
+        _ => return,
+    };
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+}
+
+/// How often devices are read has to be known of a reader that is not here, and of no other.
+fn report_superfluous_polls(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
+    let line = network.text(LINE);
+    let polls = network.values.as_ref().filter(|values| values.get(POLL_EVERY).is_some());
+    match (line, polls) {
+        (Some((_, span)), None) if !has_gateway => {
+            let message = "nobody here reads the devices on this line";
+            let help = format!(
+                "write `{POLL_EVERY} = \"10 s\"` if whoever is at the other end reads each of them \
+                 so often, or add a `[[gateway]]`"
+            );
+            let label = "when their readings are due is unknown";
+            out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        }
+        (line, Some(values)) if line.is_none() || has_gateway => {
+            let message = format!("`{POLL_EVERY}` is of a reader at the other end of a line");
+            let label = "expected with `line` and without a gateway only";
+            out.report(Code::DOES_NOT_FIT, values.span_of(POLL_EVERY), message, label);
+        }
+        _ => {}
+    }
+}
+
+/// The name or pattern after `network:`, with its place.
+fn written<'a>(row: &Row<'a>, out: &mut Diagnostics) -> Option<(&'a str, Span)> {
+    let (on, span) = row.text(ON)?;
+    if let Some(name) = on.strip_prefix(NETWORK_PREFIX) {
+        return Some((name, span));
+    }
+    let message = format!("`{on}` is not a network");
+    let help = Some(format!("write `on = \"network:{on}\"` if that is its name"));
+    let label = "expected `network:` and the name of a network";
+    out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
+    None
+}
+
+fn networks_on(gateway: &Row<'_>, networks: &Names, out: &mut Diagnostics) -> (Vec<usize>, Span) {
+    match written(gateway, out) {
+        Some((pattern, span)) => (networks.fitting(pattern, span, out), span),
+        None => (Vec::new(), gateway.span),
+    }
+}
+
+/// The network of a device table; a model for a network is on one of its kind, any other on none.
+fn network_of_device(
+    device: &Row<'_>,
+    (networks, rows): (&Names, &[Row<'_>]),
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    let model = device::kind_of(device);
+    let Some((name, span)) = written(device, out) else {
+        let speaks_on = model.and_then(|model| Some((model, model.on?)));
+        if let Some((model, kind)) = speaks_on.filter(|_| device.table.get(ON).is_none()) {
+            let message = format!("`{}` speaks on a network only", model.entry.name);
+            let help =
+                format!("add a `[[network]]` of kind `{kind}`, and write `on = \"network:NAME\"`");
+            let (_, span) = device.text("model").unwrap_or(("", device.span));
+            out.report_with_help(Code::MISSING_KEY, span, message, "needs `on`", Some(help));
+        }
+        return None;
+    };
+    let network = networks.find(name, span, out)?;
+    let (kind, model) = (network::kind_of(&rows[network])?.entry.name, model?);
+    if model.on == Some(kind) {
+        refuse_connection_keys(device, out);
+        return Some(network);
+    }
+    let label = match model.on {
+        Some(own) => format!("expected a network of kind `{own}`"),
+        None => "it has a connection to the platform of its own".to_owned(),
+    };
+    let message = format!("`{}` cannot be on a network of kind `{kind}`", model.entry.name);
+    out.report(Code::DOES_NOT_FIT, span, message, label);
+    None
+}
+
+/// Whoever is on a network has no connection that a key could be about; as a default that is
+/// written out it states nothing.
+fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
+    let (none, fields) = (Table::default(), [&[VIA][..], &MQTT_FIELDS[..]].concat());
+    let defaults = read_table(&none, FILE_START, &fields, &mut Diagnostics::new());
+    let (Some(defaults), Some(values)) = (defaults, device.values.as_ref()) else { return };
+    for key in fields.iter().map(|field| field.name) {
+        let Some(node) = device.table.get(key) else { continue };
+        if values.get(key) == defaults.get(key) {
+            continue;
+        }
+        let message = format!("`{key}` is about a connection to the platform");
+        let help = Some(format!("write `{key}` in the `[[gateway]]`"));
+        let label = "a device on a network has none";
+        out.report_with_help(Code::DOES_NOT_FIT, node.span, message, label, help);
+    }
+}
+
+pub(crate) fn gateway(row: &Row<'_>, networks: &[usize], via: Via) -> Option<GatewayRow> {
+    let values = Arc::clone(row.values.as_ref()?);
+    Some(GatewayRow {
+        name: row.name()?.to_owned(),
+        kind: kind_of(row)?,
+        networks: networks.to_vec(),
+        via: via.ok()?,
+        acknowledge_limit: wall(&values, "acknowledge_limit"),
+        keep_alive: wall(&values, "keep_alive"),
+        nodelay: values.boolean("nodelay"),
+        is_bound: values.text("input_topic") == "bound",
+        values,
+    })
+}

@@ -1,0 +1,50 @@
+//! `[[inject]]`: something that is done to the bench at an instant.
+//!
+//! Each kind is a row, [`InjectKind`]: what its table looks like, whom it befalls, what it orders
+//! of the bench when it begins and ends, and what is recorded of that. Orders are the same in
+//! virtual and in real time; how a bench carries them out is its own affair (`scenarios/bench/src/run/`).
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `injection` | the section, and an injection as the bench has it |
+//! | `kind`, `target`, `order` | what a kind is, whom it may befall, what it orders of the bench |
+//! | `link`, `command`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
+//! | `registered` | kinds of the packages of devices and sources |
+//! | `network` | kinds that act in the network of `[grid]`, which plays them |
+
+mod command;
+mod injection;
+mod kill;
+mod kind;
+mod link;
+mod network;
+mod order;
+mod registered;
+mod restart;
+mod simulator;
+mod target;
+
+pub use injection::Injection;
+pub(crate) use injection::{INJECT, injection, targets};
+pub(crate) use kind::{InjectKind, PlacedDevice, kind_of};
+pub(crate) use network::network_kind_of;
+pub use order::Order;
+pub(crate) use target::Places;
+
+/// The kinds that act on the bench; those of the network, of devices and of sources have their own.
+static INJECTIONS: &[&dyn InjectKind] = &[
+    &command::Command,
+    &kill::Kill,
+    &restart::Restart,
+    &simulator::Simulator,
+    &link::IMPAIR,
+    &link::DISCONNECT,
+];
+
+/// Every kind of injection.
+pub(crate) fn injections() -> impl Iterator<Item = &'static dyn InjectKind> {
+    let devices = lastmeter_devices::INJECTIONS.iter().map(|kind| kind as &dyn InjectKind);
+    let sources = lastmeter_sim::INJECTIONS.iter().map(|kind| kind as &dyn InjectKind);
+    let network = network::INJECTIONS.iter().map(|kind| *kind as &dyn InjectKind);
+    INJECTIONS.iter().copied().chain(network).chain(devices).chain(sources)
+}

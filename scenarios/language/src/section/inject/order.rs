@@ -1,0 +1,55 @@
+//! What injections order of a bench.
+
+use std::collections::BTreeMap;
+
+use lastmeter_devices::DeviceFault;
+use lastmeter_devices::endpoint::EndpointFault;
+use lastmeter_link::impair::{Breakage, Impairment};
+
+use crate::references::Through;
+
+/// Something that a bench has to do at an instant, in virtual and in real time. Whom it befalls may
+/// know of it ahead, and then does it at its own event time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Something goes wrong in a device.
+    Fault {
+        /// By its place among the devices.
+        device: usize,
+        /// What goes wrong.
+        fault: DeviceFault,
+    },
+    /// Something goes wrong in the simulator.
+    Simulator(EndpointFault),
+    /// A command is given to a device through the platform.
+    Command {
+        /// By its place among the devices.
+        device: usize,
+        /// Its name.
+        command: String,
+        /// As the platform takes them.
+        parameters: BTreeMap<String, String>,
+        /// Whether it passes only where it is refused.
+        must_be_refused: bool,
+    },
+    /// The platform's child process is killed and started again.
+    KillPlatform,
+    /// A gateway loses its supply and starts again.
+    RestartGateway(usize),
+    /// Something is put on top of what a link does; `None`: no more.
+    Impair {
+        /// Whose link.
+        through: Through,
+        /// What is put on top.
+        change: Option<Box<Impairment>>,
+    },
+    /// A link breaks, or is mended.
+    Disconnect {
+        /// Whose link.
+        through: Through,
+        /// How it breaks.
+        how: Breakage,
+        /// Whether it breaks; else it is mended.
+        begins: bool,
+    },
+}
