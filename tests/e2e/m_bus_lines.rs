@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lastmeter_commands::gateway::Kept;
+use lastmeter_commands::gateway::RecordStore;
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::baud::BaudRate;
 use lastmeter_mbus::frame::Frame;

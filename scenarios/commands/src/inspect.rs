@@ -9,7 +9,7 @@ use lastmeter_bench::select::{LIBRARY, Selected, select};
 use lastmeter_bench::stop::{Stop, block_on, stop_signal};
 use lastmeter_bench::suite::{passed_over, print_left_out};
 use lastmeter_language::{
-    self as language, LoadFailure, LoadOptions, Document, Scenario, ScenarioFile, read_file,
+    self as language, Document, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
 };
 use lastmeter_params::Requirement;
 use lastmeter_plans::standard::{self, EMBEDDED, TestPlan, embedded};

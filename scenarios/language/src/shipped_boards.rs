@@ -4,6 +4,7 @@
 pub struct Shipped {
     /// What `board` calls it.
     pub name: &'static str,
+    /// The file, as TOML.
     pub text: &'static str,
 }
 

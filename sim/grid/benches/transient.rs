@@ -1,7 +1,7 @@
 //! What a step of a transient costs:
 //! `cargo bench -p lastmeter-grid --bench transient [NETWORK.dss]`.
 //!
-//! Chains of segments of R and L with a resistance at their end, as
+//! Chains of sections of R and L with a resistance at their end, as
 //! `transient_beside_dpsim.py` makes them for `DPsim`, and a network of a file, if one is named,
 //! with six channels taken at each step. Processor time, the median of five. Prints one line of
 //! JSON.
@@ -141,7 +141,7 @@ fn switchings(begun: &Transient<3>, nodes: u32) -> Switchings {
         (median(runs.iter().map(|it| it.0).collect()), median(runs.iter().map(|it| it.1).collect()))
     };
     for event in 0..EVENTS {
-        // Golden segments of the nodes and of a step.
+        // Golden sections of the nodes and of a step.
         let node = NodeId(((f64::from(event) * 0.618_034).fract() * f64::from(nodes)) as u32);
         let share = (f64::from(event) * 0.754_877 + 0.1).fract();
         let phases = Wire::PHASES.iter().take(event as usize % 3 + 1);

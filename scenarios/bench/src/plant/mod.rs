@@ -11,7 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use lastmeter_language::{LoadFailure, Scenario, report_unplayable, failure};
+use lastmeter_language::{LoadFailure, Scenario, failure, report_unplayable};
 use lastmeter_params::Diagnostics;
 use lastmeter_record::Signal;
 use lastmeter_sim::grid::{NetworkFailure, SolvedNetwork};

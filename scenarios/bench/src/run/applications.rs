@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_language::{Acts, ApplicationRow, Scenario};
+use lastmeter_language::{ApplicationRow, Reaction, Scenario};
 use lastmeter_units::SimTime;
 
 use super::ledger::StoredReading;

@@ -4,11 +4,11 @@
 use lastmeter_devices::{BoardDevice, BoardInput, Device, DeviceFault, Input, Output};
 use lastmeter_units::SimTime;
 
-use super::device_note::DeviceNote;
-use super::signal_feed::SignalFeed;
-use super::field::Field;
 use super::client_output::{ClientOutput, LinkEvent};
+use super::device_note::DeviceNote;
+use super::field::Field;
 use super::ledger::AnnouncedReading;
+use super::signal_feed::SignalFeed;
 
 /// A device that has a connection of its own.
 pub(crate) struct SoleDevice {

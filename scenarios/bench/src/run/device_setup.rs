@@ -5,8 +5,8 @@ use lastmeter_language::{DeviceRow, Scenario, reported};
 use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
-use super::signal_feed::SignalFeed;
 use super::ledger::{Account, AccountTerms, SupplyOutages};
+use super::signal_feed::SignalFeed;
 
 /// A device at its metering point.
 pub struct DeviceSetup {

@@ -13,11 +13,11 @@ use lastmeter_link::medium::{Arrival, Medium, Party as End};
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{Serial, SimTime};
 
+use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
-use super::signal_feed::SignalFeed;
 use super::field_simulator::FieldSimulator;
 use super::ledger::{AnnouncedReading, SentReading};
-use super::client_output::{ClientOutput, LinkEvent};
+use super::signal_feed::SignalFeed;
 
 /// Events after which whoever moves the field gets a turn.
 const EVENTS_AT_ONCE: usize = 512;

@@ -7,9 +7,9 @@ use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
 use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
+use super::client_output::ClientOutput;
 use super::device_note::DeviceNote;
 use super::ledger::{AnnouncedReading, SentReading};
-use super::client_output::ClientOutput;
 use super::plant_notes::operated;
 
 /// A simulator on a network.

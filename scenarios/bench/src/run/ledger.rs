@@ -16,8 +16,8 @@ use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode
 use super::schedule::Schedule;
 use declared::Declared;
 
-mod supply_outages;
 mod declared;
+mod supply_outages;
 
 pub(crate) use supply_outages::{NOTICES, OffSpan, Outage, SupplyOutages, outages};
 

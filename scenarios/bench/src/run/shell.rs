@@ -17,14 +17,14 @@ use lastmeter_record::Event;
 use lastmeter_units::SimTime;
 
 use super::board::BoardShell;
+use super::client::Client;
+use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
 use super::error::BenchError;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
 use super::notices::{NoticeKey, NoticeNews, SentMessage};
-use super::client_output::{ClientOutput, LinkEvent};
-use super::client::Client;
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_language::{LoadFailure, LoadOptions, Document, PlatformUse, Scenario, ScenarioFile};
+use lastmeter_language::{Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile};
 use lastmeter_reports::ExitCode;
 use lastmeter_reports::suite::{FILES, PassedOver};
 use lastmeter_text::plural;

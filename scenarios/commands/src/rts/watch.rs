@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lastmeter_bench::capture::{Capture, Way};
+use lastmeter_bench::capture::{Capture, Direction};
 use lastmeter_bench::output::{TextFormat, complain, print_err, print_out};
 use lastmeter_bench::stop::on_this_thread;
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent};

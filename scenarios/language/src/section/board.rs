@@ -130,7 +130,11 @@ fn report_unavailable_way(row: &Row<'_>, board: &Description, out: &mut Diagnost
 
 /// What goes with what: a way that needs a board, a board that a network excludes, the thing itself
 /// in its own time.
-pub(super) fn validate_ways_of_boards(devices: &[Row<'_>], draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn validate_ways_of_boards(
+    devices: &[Row<'_>],
+    draft: &Draft<'_>,
+    out: &mut Diagnostics,
+) {
     for device in devices {
         let Some((way, span)) = device.text(AS) else { continue };
         let has = |key: &str| device.table.get(key).is_some();
@@ -175,7 +179,11 @@ const IN_REAL_TIME_MAX: i64 = 2;
 const IN_REAL_TIME_MAX_HZ: f64 = 4000.0;
 
 /// In real time no more boards get samples than two processors can serve, and no more samples.
-pub(super) fn report_unservable_boards(devices: &[Row<'_>], draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn report_unservable_boards(
+    devices: &[Row<'_>],
+    draft: &Draft<'_>,
+    out: &mut Diagnostics,
+) {
     let rows = devices.iter();
     let emulated = || rows.clone().filter(|row| way_of(row) == Some(BoardWay::Emulated));
     let count = |row: &Row<'_>| {

@@ -1,7 +1,7 @@
 //! Metering points of several domains: which device fits where, and in which units limits are.
 
 use super::{assert_printed, change, load, mistakes};
-use crate::language::{LoadFailure, Scenario};
+use crate::{LoadFailure, Scenario};
 
 const PIPES: &str = r#"format = 1
 

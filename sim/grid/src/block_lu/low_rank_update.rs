@@ -6,7 +6,7 @@
 //! (Alsac, Stott and Tinney, Sparsity-Oriented Compensation Methods for Modified Network
 //! Solutions, IEEE Trans. PAS-102, 1983). However large a conductance is, `C` is at most what its
 //! own row has, so no digits are lost there; where they would be in the rows above, nothing is kept
-//! update.
+//! beside.
 
 use super::{Matrix, Symbolic};
 use crate::block::{Block, Column, apply, identity, inverse};

@@ -2,7 +2,7 @@
 
 use crate::plant::take_plant;
 
-use super::load;
+use super::{assert_printed, change, load};
 use lastmeter_language::{DeviceRow, LoadFailure, LoadOptions, Scenario};
 
 /// A network of three loads; the second one is on phase b, the third has three phases.

@@ -8,6 +8,7 @@ use lastmeter_units::SimDuration;
 use tokio::sync::watch;
 
 use super::grid::{Folder, play_now, with};
+use super::{assert_printed, difference};
 
 /// The network of the folder cannot carry this.
 const TOO_MUCH: &str = "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\n\

@@ -23,11 +23,11 @@ use super::timeline::Timeline;
 use crate::lines::Lines;
 use crate::output::print_err;
 use crate::run::alarm::Alarm;
+use crate::run::client_output::{ClientOutput, LinkEvent};
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
-use crate::run::client_output::{ClientOutput, LinkEvent};
 use crate::run::steps::Steps;
 
 /// What a field's sender is made of.

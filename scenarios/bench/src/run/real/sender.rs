@@ -22,10 +22,10 @@ use crate::run::alarm::Alarm;
 use crate::run::board::BoardShell;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
-use crate::run::signal_feed::SignalFeed;
 use crate::run::ledger::AnnouncedReading;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::schedule::Schedule;
+use crate::run::signal_feed::SignalFeed;
 
 /// How often a device that works on samples is fed between its readings.
 const SLICE: SimDuration = SimDuration::from_milliseconds(20);

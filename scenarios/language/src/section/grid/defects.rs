@@ -161,11 +161,7 @@ fn resistance(values: &Values, line: usize, _: &Network, out: &mut Diagnostics) 
 }
 
 /// Every defect, each of a table in this order, changes something in some step.
-pub fn report_idle_defects(
-    tables: &[&Values],
-    feeder: &SolvedNetwork,
-    out: &mut Diagnostics,
-) {
+pub fn report_idle_defects(tables: &[&Values], feeder: &SolvedNetwork, out: &mut Diagnostics) {
     for values in feeder.idle_defects().into_iter().filter_map(|index| tables.get(index)) {
         let kind = DEFECTS.iter().find(|it| it.entry.name == values.text("kind"));
         let Some(DefectKind { about, .. }) = kind else { continue };

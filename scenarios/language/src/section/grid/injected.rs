@@ -31,7 +31,8 @@ pub(crate) struct NetworkKind {
     pub(crate) step: Option<StepInput>,
     /// Asks for nodes along lines before anything is played, and returns how it goes on with them;
     /// `None`: it needs none, or has a mistake.
-    pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<DeferredBuild>,
+    pub(crate) prepare:
+        fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<DeferredBuild>,
     /// Makes it happen in a network in motion, unless that was prepared.
     pub(crate) play: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>,
 }

@@ -2,7 +2,7 @@
 //!
 //! A device stands in a switch, sees what flows through its poles step by step, and says what it
 //! does. Adding one is a file here, and a row of the language
-//! (`scenarios/language/src/segment/grid/protection`); `docs/add/protection.md` has the steps.
+//! (`scenarios/language/src/section/grid/protection`); `docs/add/protection.md` has the steps.
 
 mod fuse_link;
 mod interface;
