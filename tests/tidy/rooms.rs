@@ -11,16 +11,10 @@ use super::{members, product_files, root};
 
 /// Circles that stand, by the folder of the package. None may be added, and one that has become
 /// smaller is made smaller here.
-const STANDING: [(&str, &[&str]); 2] = [
-    (
-        "platform",
-        &["clock", "commands", "device_directory", "journal", "losses", "pipeline", "store"],
-    ),
-    (
-        "scenarios",
-        &["boards", "capture", "device", "gateway", "grid", "language", "lines", "run", "stop"],
-    ),
-];
+const STANDING: [(&str, &[&str]); 1] = [(
+    "platform",
+    &["clock", "commands", "device_directory", "journal", "losses", "pipeline", "store"],
+)];
 
 /// Rooms, and which others each imports.
 type Rooms = BTreeMap<String, BTreeSet<String>>;
