@@ -22,6 +22,7 @@
 //! | `reading`, `register`, `display` | from windows to values: energies, calibration, resolution |
 //! | `supply`, `tamper`, `voltage_events`, `fault` | outages, tampering, events, planted faults |
 //! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
+//! | `gaussian`, `running_mean` | draws from the normal distribution; means over recent samples |
 //! | `border`, `context` | messages between runner and device, and the place that a device gets |
 //! | [`calibration`], [`endpoint`] | registers that correct errors; the simulator's end of a line |
 //!

@@ -11,7 +11,9 @@
 //! ```
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
 //! socket. `start` recovers what a stop left behind, `core` puts the stages together,
-//! `device_directory` is the registered devices in memory.
+//! `device_directory` is the registered devices in memory. Of all of them: `message`, `refusal`,
+//! `error`; `files`, `lock`, `access`, `tls` for what is shared or secret; `metrics`,
+//! `log_throttle` for who operates it. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.

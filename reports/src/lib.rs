@@ -14,7 +14,7 @@
 //! | `checks` | the kinds of checks, one folder or file each |
 //! | `accounts` | readings, alerts and answers that no check judges |
 //! | `evaluate` | feeds a record to checks and accounts: record in, verdicts out |
-//! | `report` | `report.html` with its figures |
+//! | `report`, `error` | `report.html` with its figures; why there is none |
 //! | `junit`, `suite` | JUnit XML; several runs as one |
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is

@@ -6,6 +6,16 @@
 //! Terms: a *source* is what makes voltage and current, or what flows in a pipe; a *metering point*
 //! is where devices are connected to it, of electricity a *terminal*; *truth* or *reference* is
 //! what a perfect meter would have reported there.
+//!
+//! ```text
+//! instant, phase, clock, random, noise        time, angles and randomness, exact at any instant
+//! track, tones, looped, sampled, gate         what a waveform is made of
+//!   -> law, spectrum, waveform, stationary, moving, disturbance, timeline  what a terminal carries
+//!     -> program, plan, injection             what will happen there
+//!       -> source, terminal, grid, domain     sources, and where devices are connected
+//! registry                                    which kinds a scenario may name
+//! closed_form, means, energy, quality, voltage_events, declared, excerpt -> truth  the reference
+//! ```
 
 mod clock;
 pub mod closed_form;

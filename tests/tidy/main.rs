@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 mod functions;
+mod maps;
 mod rooms;
 mod words;
 

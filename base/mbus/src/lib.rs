@@ -7,6 +7,7 @@
 //! | [`header`] | EN 13757-3, 5 | identification, manufacturer, device type, status |
 //! | [`record`] | EN 13757-3, 6 and annexes | data records with quantity, unit and exact value |
 //! | [`application`] | EN 13757-3, 4 to 11 | what the control information field announces |
+//! | `baud`, `bcd` | EN 13757-2, 5; EN 13757-3, annex B | times of the bus; binary coded decimals |
 //! | [`slave`], [`master`] | EN 13757-2, 5.7; EN 13757-3, 11 | both ends of the bus as state machines |
 //!
 //! No clock, no port, no thread: time and bytes are arguments. No bytes make it panic; records

@@ -7,7 +7,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | `gtnet`, `async_ip`, `frame_description`, [`villas`] | one wire format each, both ways |
-//! | `format` | the slice [`FORMATS`], and any one of the formats |
+//! | `format_kind`, `format` | a row of the slice, the slice [`FORMATS`], and any one of the formats |
 //! | `wire`, `stream` | a point map put to work; frames out of a stream of bytes |
 //! | `sequence`, `rate_guard` | gaps and repetitions; samples no faster than a card takes |
 //! | `sample`, `refusal`, `number` | values, reasons and exact conversion, of all formats |

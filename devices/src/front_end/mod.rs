@@ -22,6 +22,8 @@
 //! | high-pass | `linear` | hides direct components |
 //! | calibration registers | here | gain, offset, and phase together with the phase error |
 //!
+//! A `board_converter` is the same in codes; `cvct` is the combined transducer of the ARM meter.
+//!
 //! Everything linear has one [`Channel::response`], which `fidelity = "windows"` uses; what it
 //! cannot use is named by [`Channel::beyond_windows`].
 //!

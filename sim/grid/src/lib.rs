@@ -6,6 +6,17 @@
 //!
 //! The library serves the plant of the bench, and alone `lastmeter grid`. It is held against
 //! power-grid-model and `OpenDSS`.
+//!
+//! ```text
+//! network      the model as people describe it, in SI units; check: what is wrong with it
+//! format       files in and out; diagram: its one-line diagram
+//!   -> circuit   what the solvers see: nodes, branches, loads; topology: islands, trees, loops
+//!     -> flow, sweep           the steady state, in general and on trees
+//!     -> short_circuit         currents and voltages just after a fault
+//!     -> transient             voltages and currents instant by instant
+//!       -> motion              faults and switching between steps; protection: its devices
+//! block, block_lu  small square matrices, and sparse matrices of them
+//! ```
 
 #![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
 

@@ -10,6 +10,15 @@
 //!
 //! A network may also be in motion: what happens in it between steps is a [`NetworkTimeline`].
 //!
+//! ```text
+//! household, solar, standard, cold_load_pickup   what loads draw, and generators deliver
+//! input                        what somebody changes between two steps
+//!   -> playing, solved_network     all steps ahead
+//!   -> network_timeline, recorder  what happens between them, and what is recorded around it
+//!   -> live, live_motion           step by step, with inputs while it runs
+//!     -> view, live_point          what a meter sees
+//! ```
+//!
 //! Terms: the *declared* network is the one that is written down; *defects* make the plant another
 //! one, or let a meter see something else. A *profile* is what a load draws, step by step.
 

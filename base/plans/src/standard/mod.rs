@@ -1,9 +1,12 @@
 //! Standards' accuracy tests as data: read, and unrolled into operating points.
 //!
-//! `read` (with `read_*` for each kind of table, keys in `fields`) makes a `test_plan` of a file
-//! (`embedded` or a scenario's own), `claim` reads the section of a scenario, `sweep` and
-//! `coordinates` unroll tests into points, `plan` puts these one after another in time;
-//! `of_scenario` does it all. `describe` explains a test plan.
+//! ```text
+//! embedded, fields, read_values     the files that come along, the keys, what rows share
+//!   -> read_test, read_published, read_symbols, read   a file to a test_plan of model, published
+//! claim, current                    the section of a scenario, and the currents of its meter
+//!   -> coordinates, sweep, plan     tests unrolled to points, one after another in time
+//! of_scenario                       all of it; describe: a test plan explained
+//! ```
 //!
 //! Terms: a *test plan* is one standard's tests as a file; an *operating point* is what the source
 //! carries for a while; a *claim* is what a scenario states of the meter (class, connection,

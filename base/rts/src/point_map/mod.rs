@@ -48,6 +48,7 @@
 //! | `read`, `fields`, `format` | TOML to drafts of tables; their keys; wire formats and cards |
 //! | `layout` | where points of a described frame lie |
 //! | `check`, `point_check` | mistakes of the whole, of single points |
+//! | `plausibility`, `shifts`, `import` | signs of a wrong map; maps begun from other files |
 //! | `word` | words on the wire, and how else the same bits can be read |
 //!
 //! Everything here is pure: text in, map or mistakes out.

@@ -1,4 +1,6 @@
 //! `latency`: enough of all messages came within a limit, lost ones included.
+//!
+//! `claim` is what a check states, `section` the part of the report.
 
 mod claim;
 mod section;

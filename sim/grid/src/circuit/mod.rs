@@ -11,6 +11,12 @@
 //!
 //! A wire that a node does not have, or that nothing reaches, carries no current and has no
 //! voltage; in matrices its row and column are zero. Solvers put a one on that diagonal.
+//!
+//! ```text
+//! compile, reach       a network to its circuit, as far as sources reach
+//! line, transformer    branches
+//! injection            loads and sources
+//! ```
 
 mod compile;
 mod injection;

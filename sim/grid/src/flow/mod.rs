@@ -3,6 +3,15 @@
 //! [`solve`] makes the circuit, solves it, and works out the results of every element from the
 //! voltages. Where it finds no solution it says up to which share of the loads there is one, and
 //! where voltages collapse.
+//!
+//! ```text
+//! options, attempt, newton, nodal     the methods, tried one after another
+//! regulate                            taps of regulators around them
+//! continuation, load_breakpoints      which solution it is, and the pieces of load models
+//! failure, grounding, rounding        why there is none, and what rounding alone may do
+//!   -> result                         the results of each element
+//! batch, series                       many cases, and one after another in time
+//! ```
 
 mod attempt;
 mod batch;

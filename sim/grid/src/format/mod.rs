@@ -4,6 +4,12 @@
 //! What a reader does not know, or cannot express in [`crate::Network`], it refuses by name and
 //! line. What has no influence on the steady state (sensors, plots, monitors) is left out, and told
 //! in the notes.
+//!
+//! ```text
+//! toml   networks written by hand
+//! pgm    the JSON of power-grid-model, in and out
+//! dss    scripts of OpenDSS, in
+//! ```
 
 use std::fmt;
 

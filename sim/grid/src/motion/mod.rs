@@ -11,6 +11,15 @@
 //!
 //! Time is in nanoseconds since the beginning of what is played; a phasor's wave is
 //! `sqrt(2) |V| sin(2 pi f t + angle)` with that time.
+//!
+//! ```text
+//! place, probe, step      where a fault is, where the network is looked at, how short steps are
+//! cut, crew               switches put in where none are; what a crew closes after a repair
+//! guard, device           protective devices in the switches; a file for each kind
+//! loading, last_period    the currents that devices act on
+//!   -> play               from one instant to the next, with network_state in hand
+//!   -> window             waveforms around an instant
+//! ```
 
 #[cfg(test)]
 mod bent_tests;

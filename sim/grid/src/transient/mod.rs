@@ -16,6 +16,12 @@
 //!
 //! Voltages are those of each wire to earth, currents go into an element's end `from`; a phasor's
 //! wave is `sqrt(2) |V| sin(2 pi f t + angle)`.
+//!
+//! ```text
+//! compile, elements       what is played, as conductances and currents of the past
+//! nonlinear, switching    iron and arcs; switches and faults on the way
+//! steady, phasors         the state at the beginning, and what flows in it
+//! ```
 
 mod compile;
 mod elements;

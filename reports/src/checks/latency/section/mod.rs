@@ -5,6 +5,13 @@
 //! paths, so that each can be computed again from `latency.csv`.
 //!
 //! It never judges, and calls nothing that a model injected a measurement.
+//!
+//! ```text
+//! declared, words                         what the checks declare; times and shares for people
+//! ecdf, percentile, scatter, tukey, legs  the pictures
+//! classes, floor                          the tables
+//!   -> paths                              a block for each path
+//! ```
 
 mod classes;
 mod declared;

@@ -6,6 +6,13 @@
 //! has what is obeyed, what is left out with a note since it has no influence on the steady state
 //! of one moment, and what is rejected; everything else is unknown, and rejected too.
 //!
+//! ```text
+//! lex, value, bus       lines to parameters; numbers, lists, units; names of buses
+//! table, class          the properties of each class
+//!   -> script, world    runs commands, and what they have made so far
+//!     -> build          a network
+//! ```
+//!
 //! Differences that are known: loads never leap. Those of models 3 and 4 have below `vminpu` a
 //! current that goes on from the one of their model, where `OpenDSS` has that of constant power;
 //! above `vmaxpu` those of model 4 become the impedance that draws at that border what the model

@@ -2,6 +2,13 @@
 //!
 //! Names, units, defaults and electrical models are those of its documentation ("Components" and
 //! "Serialization"). The frequency is not part of such a file; it counts 50 Hz, so does this.
+//!
+//! ```text
+//! json, document, attributes   rows with their places, and the names of components and attributes
+//! branch, read                 input data to a network
+//! write                        a network to input data
+//! output, short_circuit        results
+//! ```
 
 mod attributes;
 mod branch;
