@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+mod budgets;
 mod functions;
 mod maps;
 mod rooms;

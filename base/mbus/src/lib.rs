@@ -11,7 +11,7 @@
 //! | [`slave`], [`master`] | EN 13757-2, 5.7; EN 13757-3, 11 | both ends of the bus as state machines |
 //!
 //! No clock, no port, no thread: time and bytes are arguments. No bytes make it panic; records
-//! borrow from the frame, so decoding allocates nothing. Larger than the budget of one codec,
+//! borrow from the frame, so decoding allocates nothing. Larger than its budget,
 //! because it is two layers and both ends of the bus.
 //!
 //! Clause numbers are those of EN 13757-2:2004 and EN 13757-3:2004; they and the tables are

@@ -10,6 +10,9 @@
 //! Every injection is judged for every device that it *touches*: a kill touches all, a broken link
 //! those whose messages go through it, to the platform or to the observer. There is no statistical
 //! bound.
+//!
+//! Larger than its budget: links, kills and observers each have their own span of an outage, and
+//! its tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 

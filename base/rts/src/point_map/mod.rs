@@ -52,6 +52,9 @@
 //! | `word` | words on the wire, and how else the same bits can be read |
 //!
 //! Everything here is pure: text in, map or mistakes out.
+//!
+//! Larger than its budget: a language of its own, with its checks and its beginnings from other
+//! files.
 
 mod check;
 mod fields;

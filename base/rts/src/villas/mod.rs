@@ -6,6 +6,8 @@
 //!
 //! Layouts after `VILLASnode` 1.2.0, sources in its folder `lib/formats`; the vectors in the tests
 //! come from datagrams that its library 1.0.1 sent, as the `DPsim` 1.4.0 package bundles it.
+//!
+//! Larger than its budget: three formats of one program.
 
 pub mod binary;
 pub mod json;

@@ -6,6 +6,8 @@
 //! | `machine`, `line` | the concentrator and its store; the master of one line |
 //! | `reading`, `unit` | telegrams to quantities; units and powers of ten to SI |
 //! | `address` | secondary addresses as a configuration writes them |
+//!
+//! Larger than its budget: it is the master of its lines, a store, and a translator of units.
 
 mod address;
 mod line;

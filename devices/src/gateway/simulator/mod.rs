@@ -11,6 +11,9 @@
 //! | `machine` | frames up: reporting periods, commands; dating, gathering, reloading, watching |
 //! | `raw`, `waveforms` | each n-th sample as it came; periods of waveforms to quantities |
 //! | `writing`, `writable` | frames down: when they go and what for; one written point |
+//!
+//! Larger than its budget: it carries frames up and down, dates them, and computes quantities of
+//! waveforms.
 
 mod machine;
 mod raw;

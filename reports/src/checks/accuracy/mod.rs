@@ -24,6 +24,9 @@
 //!
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
 //! more than that is held against the limit.
+//!
+//! Larger than its budget: values, differences of registers and alike devices share one judgement
+//! and one section of the report.
 
 mod alike;
 mod panel;

@@ -1,4 +1,6 @@
 //! `calibration`: errors after a calibration within a limit, and before it not.
+//!
+//! Larger than its budget: it judges both states of a meter, before and after, and draws each.
 
 mod section;
 

@@ -4,6 +4,8 @@
 //! What is added up came back through the platform, register by register; the losses are those of
 //! the network as it is written down (`grid.csv`), so a meter that counts wrong and a line that is
 //! not what its data state are both seen. Energy is net: consumed less injected.
+//!
+//! Larger than its budget: it judges a whole network, and shows where in it energy is missing.
 
 mod section;
 

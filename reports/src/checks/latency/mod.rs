@@ -1,6 +1,8 @@
 //! `latency`: enough of all messages came within a limit, lost ones included.
 //!
 //! `claim` is what a check states, `section` the part of the report.
+//!
+//! Larger than its budget: the section of the report has a picture and a table for each statistic.
 
 mod claim;
 mod section;

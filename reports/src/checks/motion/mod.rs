@@ -8,6 +8,8 @@
 //! | `section`, `tampered`, `pictures`, `excerpts` | the section of the report |
 //!
 //! `Outcome` compares what had to be reported with what was, for the first three.
+//!
+//! Larger than its budget: five checks share one comparison and one section of the report.
 
 pub(super) mod event;
 mod excerpts;

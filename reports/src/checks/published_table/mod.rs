@@ -1,4 +1,7 @@
 //! `published_table`: r.m.s. deviations over a sweep, beside published ones.
+//!
+//! Larger than its budget: tables and surfaces of a publication are drawn beside what came of the
+//! sweep.
 
 mod request;
 mod section;

@@ -3,6 +3,8 @@
 //! All four hold the samples of a `[[signal]]` against a band in one or two parts of the time, as
 //! [`judge`] describes; they differ in where the parts lie and what the band is around. Which keys
 //! each has stands in `kinds`.
+//!
+//! Larger than its budget: four checks with one judge.
 
 mod judge;
 pub(super) mod kinds;

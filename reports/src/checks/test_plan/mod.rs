@@ -1,4 +1,7 @@
 //! `test_plan`: the tests of a standard, judged point by point with the bench's own uncertainty.
+//!
+//! Larger than its budget: limits, guard bands and repetitions are judged test by test, and drawn
+//! point by point.
 
 pub(super) mod section;
 

@@ -11,6 +11,9 @@
 //!   -> feed                       all of it into one network that can be played
 //! balance                         what an `energy_balance` check needs of it
 //! ```
+//!
+//! Larger than its budget: a network, its loads, its defects and its protection are one section
+//! with many tables.
 
 mod balance;
 mod csv;

@@ -11,6 +11,8 @@
 //! | `link`, `command`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
 //! | `registered` | kinds of the packages of devices and sources |
 //! | `network` | kinds that act in the network of `[grid]`, which plays them |
+//!
+//! Larger than its budget: it holds all kinds of injections.
 
 mod command;
 mod injection;

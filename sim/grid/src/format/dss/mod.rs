@@ -18,6 +18,8 @@
 //! above `vmaxpu` those of model 4 become the impedance that draws at that border what the model
 //! draws there; and a `vlowpu` that is not below `vminpu` counts for nothing. Each of these has a
 //! note.
+//!
+//! Larger than its budget: a language of scripts with classes, expressions and defaults.
 
 mod build;
 mod bus;

@@ -9,6 +9,8 @@
 //! write                        a network to input data
 //! output, short_circuit        results
 //! ```
+//!
+//! Larger than its budget: input and three outputs of another program, row by row.
 
 mod attributes;
 mod branch;

@@ -52,6 +52,8 @@
 //! p = "2.5 kW"
 //! power_factor = 0.95
 //! ```
+//!
+//! Larger than its budget: every element has its own table, units and mistakes.
 
 mod elements;
 mod loads;
