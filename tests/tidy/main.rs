@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 mod budgets;
 mod functions;
+mod identifiers;
 mod maps;
 mod rooms;
 mod words;
