@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_at_either_end_is_told_as_such() {
+    fn what_goes_on_at_either_end_is_reported_as_such() {
         // From the beginning on: no event. Beyond the end: one that is not over.
         assert_eq!(voltage_events(&terminal(0.5, 0.0, 100.0), &LIMITS, end()), []);
         let events = voltage_events(&terminal(0.5, 9900.0, 1e6), &LIMITS, end());

@@ -7,7 +7,7 @@
 //! The library serves the plant of the bench, and alone `lastmeter grid`. It is held against
 //! power-grid-model and `OpenDSS`.
 
-#![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
+#![expect(clippy::needless_range_loop, reason = "matrices are indexed by row and column")]
 
 pub mod block;
 pub mod block_lu;

@@ -38,10 +38,10 @@ fn solve(network: &Network) -> Vec<Flow> {
 }
 
 fn refused(network: &Network) -> String {
-    let told = check::check(network).faults.first().map(ToString::to_string).unwrap_or_default();
+    let message = check::check(network).faults.first().map(ToString::to_string).unwrap_or_default();
     let solved = flow::solve(network, &Options::default()).unwrap_err().to_string();
-    assert!(!told.is_empty() && solved.ends_with(&told), "{solved}\n{told}");
-    told.split_once(": ").unwrap().1.to_owned()
+    assert!(!message.is_empty() && solved.ends_with(&message), "{solved}\n{message}");
+    message.split_once(": ").unwrap().1.to_owned()
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn capacitors_half_on_such_wires_are_refused() {
     let star = bank.replace("connection = \"delta\"\n", "");
     let network = lateral("abc", &star);
     let report = check::check(&network);
-    let told: Vec<_> = report.remarks.iter().map(ToString::to_string).collect();
+    let remarks: Vec<_> = report.remarks.iter().map(ToString::to_string).collect();
     let expected = "line 32: shunt `bank`: `bc` of node `home` is de-energised: nothing is drawn \
                     from there";
-    assert!(report.is_sound() && told == [expected], "{told:?}");
+    assert!(report.is_sound() && remarks == [expected], "{remarks:?}");
     let one = bank.replace("\"abc\"\nconnection = \"delta\"", "\"a\"").replace("30", "10");
     let [three, one] = [network, lateral("abc", &one)].map(|it| solve(&it)[0].sources[0].power_va);
     assert!((three[0] - one[0]).norm() < 1e-6 * one[0].norm(), "{three:?} {one:?}");

@@ -167,7 +167,7 @@ impl<const N: usize> Compiler<'_, N> {
     /// Makes the branches of plain lines, line by line as they are described: in very large
     /// networks it takes long to look for them. Returns the nodes to which other branches lead, in
     /// order; none if a line has charging, which is added up in the order of the nodes, or a fault,
-    /// which is told in that order.
+    /// which is reported in that order.
     fn plain_lines(&mut self, beside: &[(u32, u32, u32)]) -> Option<Vec<u32>> {
         let Supply { graph, forest, elements, .. } = self.supply;
         let mut left: Vec<u32> = beside.iter().map(|it| it.0).collect();

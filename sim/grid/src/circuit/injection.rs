@@ -170,7 +170,7 @@ impl Part {
         }
     }
 
-    /// Makes it draw this power at its rated voltage, VA, as its load's model says.
+    /// Makes it draw this power at its rated voltage, VA, by its load's model.
     pub(crate) fn set(&mut self, model: LoadModel, power_va: Complex64) {
         self.power_va = power_va;
         if let Some(it) = &mut self.follows {

@@ -35,7 +35,7 @@ use crate::network::{Line, Wire, Wires};
 use crate::topology::NONE;
 
 /// Impedance of a switch that joins some wires of two nodes that have others, ohm: so little that
-/// no result can tell it from zero.
+/// no result distinguishes it from zero.
 pub const SWITCH_OHM: f64 = 1e-7;
 
 /// A network for solvers.

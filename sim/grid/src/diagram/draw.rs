@@ -24,7 +24,7 @@ pub enum Colouring {
 
 /// Pixels around the picture.
 const MARGIN: f64 = 50.0;
-/// Up to how many nodes their names are written; others tell them when pointed at.
+/// Up to how many nodes their names are written; others show them when pointed at.
 const MOST_NAMES: usize = 250;
 const UNKNOWN: &str = "#999999";
 
@@ -101,7 +101,7 @@ struct Picture<'a> {
     network: &'a Network,
     shown: Shown<'a>,
     places: &'a [(f64, f64)],
-    /// Of each node the voltage that its colour tells, per unit.
+    /// Of each node the voltage that its colour shows, per unit.
     shown_pu: Vec<f64>,
     text: String,
     /// What words must not cover.
@@ -150,7 +150,7 @@ pub(super) fn draw(
     picture.text
 }
 
-/// The voltage of a node's phases that its colour tells, per unit.
+/// The voltage of a node's phases that its colour shows, per unit.
 fn voltage_pu(node: &Node, state: &NodeState, colouring: Colouring) -> f64 {
     if !state.energized {
         return f64::NAN;
@@ -161,7 +161,7 @@ fn voltage_pu(node: &Node, state: &NodeState, colouring: Colouring) -> f64 {
     shown.reduce(|one, other| choose(one, other, colouring)).unwrap_or(f64::NAN)
 }
 
-/// Which of two voltages a colour tells.
+/// Which of two voltages a colour shows.
 fn choose(one: f64, other: f64, colouring: Colouring) -> f64 {
     let is_first = match colouring {
         Colouring::Farthest => (one - 1.0).abs() >= (other - 1.0).abs(),

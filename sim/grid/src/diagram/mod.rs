@@ -1,7 +1,7 @@
 //! The one-line diagram of a network as a picture, coloured by voltage or by loading.
 //!
-//! Nodes stand where the network says, or else as a tree from the sources to the right. The same
-//! network and results give the same bytes.
+//! Nodes stand where the network places them, or else as a tree from the sources to the right. The
+//! same network and results give the same bytes.
 
 mod draw;
 mod labels;

@@ -84,7 +84,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         Ok(Self { network, fixed, sweep, can_change, options: *options })
     }
 
-    /// The circuit, whose numbers tell which node a voltage is of.
+    /// The circuit, by whose numbers the node of a voltage is found.
     pub fn circuit(&self) -> &Circuit<N> {
         &self.fixed.circuit
     }
@@ -94,7 +94,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         &self.network.loads
     }
 
-    /// Solves this many cases in this many threads. `power` tells for a case and a load, by its
+    /// Solves this many cases in this many threads. `power` gives for a case and a load, by its
     /// number in [`Batch::loads`], the load's power, VA, part by part, as in [`Load::power_va`];
     /// it is asked load by load. `read` takes from a solved case what is wanted. Results are in
     /// the order of the cases.
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_that_has_no_solution_is_told_and_the_others_are_solved() {
+    fn a_case_that_has_no_solution_is_reported_and_the_others_are_solved() {
         let wanted = Wanted { nodes: 20, seed: 3, neutral: false, balanced: false, ties: 0 };
         let network = network(wanted);
         let batch = Batch::<3>::new(&network, &Options::default()).unwrap();

@@ -41,7 +41,7 @@ pub(super) fn solve<const N: usize>(
     by_blocks(circuit, start, options, false).solved
 }
 
-/// Solves from these voltages on, and tells how that went; changes are those beyond rounding.
+/// Solves from these voltages on, and returns how that went; changes are those beyond rounding.
 pub(super) fn follow<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
@@ -69,7 +69,7 @@ fn by_blocks<const N: usize>(
     options: &Options,
     follows: bool,
 ) -> Followed<N> {
-    // Blocks of real numbers are twice as large, which the compiler has to be told.
+    // Blocks of real numbers are twice as large, which the compiler cannot derive.
     match N {
         1 => iterate::<N, 2>(circuit, start, options, follows),
         3 => iterate::<N, 6>(circuit, start, options, follows),

@@ -301,9 +301,9 @@ mod tests {
         assert_eq!((remark.what, &*remark.element), (Fast::Bank, "bank"));
         assert!((remark.time_s - 0.8e-3).abs() < 1e-9, "{remark}");
         assert!((remark.recommended_step_s - 80e-6).abs() < 1e-10, "{remark}");
-        let told = "a step of 100.000 us is too long: `bank` and its supply swing with a period of \
-                    800.000 us, expected 80.000 us or less";
-        assert_eq!(remark.to_string(), told);
+        let expected = "a step of 100.000 us is too long: `bank` and its supply swing with a \
+                        period of 800.000 us, expected 80.000 us or less";
+        assert_eq!(remark.to_string(), expected);
         assert_eq!(step_remark(&network, remark.recommended_step_s), None);
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fault_discharges_through_a_line_is_told() {
+    fn what_a_fault_discharges_through_a_line_is_reported() {
         let mut network = network();
         for line in &mut network.lines {
             if let LineImpedance::Sequence(it) = &mut line.impedance {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_told_where_it_is_large() {
+    fn an_offset_is_reported_where_it_is_large() {
         // Behind 2.2 + j 3 ohm it decays with 4.3 ms, at the busbar with 23.9 ms.
         let network = network();
         let remark = step_remark(&network, 1e-3).unwrap();

@@ -120,7 +120,7 @@ pub struct ShortCircuit {
     /// What happens at each of the faults, in their order.
     pub faults: Vec<FaultState>,
     /// Voltages of all nodes and currents of all elements. What loads draw is zero where they were
-    /// left out; [`Flow::residual_va`] tells how well currents add up, those of faults among them.
+    /// left out; [`Flow::residual_va`] shows how well currents add up, those of faults among them.
     pub flow: Flow,
 }
 

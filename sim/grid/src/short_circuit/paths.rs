@@ -201,8 +201,8 @@ fn dot<const N: usize>(a: &Column<N>, b: &Column<N>) -> Complex64 {
 /// All short circuits of a network.
 pub(super) struct Paths<'a, const N: usize> {
     placed: &'a Placed<'a>,
-    /// Of each short circuit: the node of the circuit, its currents, and which one they are told
-    /// of: itself, or an earlier one that is the same.
+    /// Of each short circuit: the node of the circuit, its currents, and the first one that is the
+    /// same, for which currents are solved: itself, or an earlier one.
     of: Vec<(u32, Branches<N>, usize)>,
 }
 
@@ -227,8 +227,8 @@ impl<'a, const N: usize> Paths<'a, N> {
                     )
                 })?;
             }
-            // Of short circuits without impedance that are alike nobody can tell which carries
-            // what: they share.
+            // How currents divide between equal short circuits without impedance is
+            // undetermined: they share them.
             let same = placed.short[..index].iter().position(|other| {
                 let node = circuit.node_of[other.node.index()];
                 let bolted = other.impedance_ohm == Complex64::ZERO;
@@ -248,8 +248,8 @@ impl<'a, const N: usize> Paths<'a, N> {
         before: &[Column<N>],
     ) -> Result<Solved<N>, network::Fault> {
         let mut columns: Vec<(usize, usize)> = Vec::new();
-        for (index, (at, branches, told)) in self.of.iter().enumerate() {
-            if *at != NONE && *told == index {
+        for (index, (at, branches, first)) in self.of.iter().enumerate() {
+            if *at != NONE && *first == index {
                 columns.extend((0..branches.count).map(|path| (index, path)));
             }
         }
@@ -309,10 +309,10 @@ impl<'a, const N: usize> Paths<'a, N> {
                 *current += draw * amperes[0];
             }
         }
-        let shares = |told: usize| self.of.iter().filter(|it| it.2 == told).count() as f64;
+        let shares = |first: usize| self.of.iter().filter(|it| it.2 == first).count() as f64;
         let whole = currents.clone();
-        for (current, (_, _, told)) in currents.iter_mut().zip(&self.of) {
-            *current = whole[*told].map(|it| it / shares(*told));
+        for (current, (_, _, first)) in currents.iter_mut().zip(&self.of) {
+            *current = whole[*first].map(|it| it / shares(*first));
         }
         currents
     }

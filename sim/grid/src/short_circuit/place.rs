@@ -41,7 +41,7 @@ pub(super) struct Placed<'a> {
     lines: usize,
 }
 
-/// Tells what is wrong with a fault at this element.
+/// Describes what is wrong with a fault at this element.
 pub(super) fn wrong(
     element: &'static str,
     name: &str,

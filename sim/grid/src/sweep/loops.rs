@@ -3,7 +3,7 @@
 //!
 //! Each line that is in no tree is cut. What the tree does to the voltages at the cuts for a
 //! current through each of them is a matrix, made and inverted once. In each iteration the voltages
-//! that the tree would have across the open cuts tell the currents through them, exactly; they are
+//! that the tree would have across the open cuts give the currents through them, exactly; they are
 //! added along the ways from the cuts to the sources, and the sweep goes on. The iterates are those
 //! of a factored matrix of the whole network.
 

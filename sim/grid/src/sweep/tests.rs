@@ -226,7 +226,7 @@ fn impedances_of_next_to_nothing_lose_no_digits() {
         let expected = 0.5 * (feed + (feed * feed - 4.0 * (2.0 + tiny) * 1e6).sqrt());
         assert!(outcome.converged && residual < 1e-4, "{outcome:?} {residual}");
         assert!((voltages[2][0].re - expected).abs() < 1e-8, "{}", voltages[2][0]);
-        // The drop along the tiny one, as far as it can be told from nothing.
+        // The drop along the tiny one, as far as it can be distinguished from zero.
         let drop = voltages[1][0].re - voltages[2][0].re;
         assert!((drop - tiny * 1e6 / expected).abs() < 2e-12, "{drop}");
     }

@@ -75,8 +75,8 @@ impl Supply {
 /// ([`crate::network::check_references`]).
 ///
 /// # Errors
-/// If a switch or a line without impedance closes a loop that has none: nothing would tell how
-/// currents divide.
+/// If a switch or a line without impedance closes a loop that has none: nothing would determine
+/// how currents divide.
 pub fn supply(network: &Network) -> Result<Supply, Fault> {
     let mut joined = Joined::new(network);
     let mut joins = Joins { switches: Vec::with_capacity(network.switches.len()), lines: vec![] };
@@ -279,8 +279,8 @@ impl Spread<'_> {
     }
 }
 
-/// Tells every switch and every line without impedance that closes a loop without any: the first of
-/// them is what stops [`supply`].
+/// Reports every switch and every line without impedance that closes a loop without any: the first
+/// of them is what stops [`supply`].
 pub(crate) fn loops(network: &Network, found: &mut impl FnMut(Fault)) {
     let mut joined = Joined::new(network);
     let switches = network.switches.iter().map(|it| joined.switch(it)).filter_map(Result::err);

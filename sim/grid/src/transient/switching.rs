@@ -13,7 +13,7 @@ const SAME: f64 = 1e-6;
 /// A smaller current ends at once where its zero is waited for, amperes.
 const CHOPPED_A: f64 = 1e-3;
 
-/// What a fault without resistance has, ohm: no current can tell it from nothing.
+/// What a fault without resistance has, ohm: no current distinguishes it from zero.
 const FAULT_OHM_MIN: f64 = 1e-9;
 
 /// And between conductors at least this share of what their node has for a step: beside a larger

@@ -385,7 +385,7 @@ impl Builder<'_> {
         }
         while let Some((node, volts)) = next.pop_front() {
             let rated = &mut self.network.nodes[node.index()].rated_voltage_v;
-            // What came to nothing, by ratios out of all proportion, would be told for ever.
+            // What became zero, by ratios out of all proportion, would be passed on forever.
             if *rated > 0.0 || volts.is_nan() || volts <= 0.0 {
                 continue;
             }

@@ -27,7 +27,7 @@ pub use script::read;
 
 use crate::network::Network;
 
-/// What the scripts say.
+/// What the scripts describe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// The network, as it stands at the end.

@@ -406,7 +406,7 @@ impl Runner<'_> {
         Ok((path, unmarked(&text).to_owned()))
     }
 
-    /// Files are looked for from there until the script that says so ends.
+    /// Files are looked for from there until the script with this command ends.
     fn change_folder(&mut self, name: &str) {
         let path = join(&self.folder, name);
         self.folder = if path.is_empty() || path == "/" { path } else { format!("{path}/") };

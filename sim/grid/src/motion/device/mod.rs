@@ -1,7 +1,7 @@
 //! What protective devices are to a network in motion: one trait, and a file for each device.
 //!
-//! A device stands in a switch, sees what flows through its poles step by step, and says what it
-//! does. Adding one is a file here, and a row of the language
+//! A device stands in a switch, sees what flows through its poles step by step, and returns
+//! what it does. Adding one is a file here, and a row of the language
 //! (`scenarios/language/src/section/grid/protection`); `docs/add/protection.md` has the steps.
 
 mod fuse_link;

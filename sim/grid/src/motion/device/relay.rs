@@ -64,7 +64,7 @@ impl Device for RelayBreaker {
                     moves: Move::Open(Pole::All),
                     kind: OperationKind::Opened,
                     detail: "by its relay".to_owned(),
-                    // Its relay has told of itself.
+                    // The cause is reported with the relay's trip.
                     cause: Cause::Other,
                 });
                 (self.opens_in_s, self.is_open) = (None, true);

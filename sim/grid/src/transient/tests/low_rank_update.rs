@@ -173,7 +173,7 @@ fn play_both(network: &Network, actions: &[(f64, Action)]) -> (Vec<Seen>, [Diffe
     }
     let (mut seen, mut most) = (Vec::new(), [Differences::default(); 2]);
     while kept.time_s() < 0.08 {
-        // What is said to be unknown of the factors makes all that depends on it new.
+        // Factors marked as unknown are made new, with all that depends on them.
         for &at in &factored.switched {
             factored.conductances[at].factored_siemens = f64::NAN;
         }
