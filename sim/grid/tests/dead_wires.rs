@@ -4,7 +4,7 @@
 
 use lastmeter_grid::flow::{self, Flow, Method, Options};
 use lastmeter_grid::format::{dss, toml};
-use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
+use lastmeter_grid::short_circuit::{self, Fault, Location, PrefaultState, Scaling};
 use lastmeter_grid::{Complex64, Network, check, network::NodeId};
 
 /// Of one conductor beside two others at 0.3 + j0.3 ohm/km and four times that: ohm per km.
@@ -69,7 +69,7 @@ fn conductors_beside_the_one_that_is_fed_are_no_shield() {
 #[test]
 fn they_are_none_in_a_fault_either_nor_with_their_line_broken() {
     let options = short_circuit::Options {
-        before: Before::Unloaded(Scaling::Maximum),
+        before: PrefaultState::Unloaded(Scaling::Maximum),
         ..short_circuit::Options::default()
     };
     let volts = 1.1 * 400.0 / 3.0_f64.sqrt();
@@ -97,7 +97,7 @@ fn they_are_none_in_a_fault_either_nor_with_their_line_broken() {
 #[test]
 fn beside_a_broken_conductor_they_are_no_shield_either() {
     let options = short_circuit::Options {
-        before: Before::Loaded(Options::default()),
+        before: PrefaultState::Loaded(Options::default()),
         ..short_circuit::Options::default()
     };
     let volts = 400.0 / 3.0_f64.sqrt();

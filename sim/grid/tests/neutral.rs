@@ -5,7 +5,7 @@
 use lastmeter_grid::flow::{self, Flow, Method, Options};
 use lastmeter_grid::format::toml;
 use lastmeter_grid::network::{Neutral, NodeId, WindingKind, Wire};
-use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
+use lastmeter_grid::short_circuit::{self, Fault, Location, PrefaultState, Scaling};
 use lastmeter_grid::{Complex64, Network, check};
 
 /// Of one conductor, ohm; the line's zero sequence has four times as much, as the three phases'
@@ -98,7 +98,7 @@ fn an_earth_fault_returns_by_earth_and_one_to_the_neutral_by_it() {
     let volts = 1.1 * 400.0 / 3.0_f64.sqrt();
     let network = behind("Dyn5", "");
     let options = short_circuit::Options {
-        before: Before::Unloaded(Scaling::Maximum),
+        before: PrefaultState::Unloaded(Scaling::Maximum),
         ..short_circuit::Options::default()
     };
     let current = |kind: &str, node: u32, ohm: f64| {
@@ -207,7 +207,7 @@ fn a_neutral_impedance_stands_between_star_point_and_earth() {
     let network = read(&through(2.0, "Dyn5"));
     for (kind, ohm) in [("ag", 2.0 + 2.0 * OHM), ("an", 2.0 * OHM)] {
         let options = short_circuit::Options {
-            before: Before::Unloaded(Scaling::Actual),
+            before: PrefaultState::Unloaded(Scaling::Actual),
             ..short_circuit::Options::default()
         };
         let (kind, location) = (kind.parse().unwrap(), Location::Node(NodeId(2)));

@@ -1,8 +1,7 @@
 //! Everything that is wrong with a description, each thing with its element and its place, in time
 //! that grows with the network and no faster.
 //!
-//! Solvers report the first fault that stops them. This reports all faults, and also what stops no
-//! solver but is not as it should be.
+//! Solvers report the first fault that stops them. This reports all, and what stops none as well.
 
 mod doubts;
 mod figures;

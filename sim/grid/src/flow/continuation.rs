@@ -18,7 +18,7 @@
 //! those, but what it leaves undoubted is far from any collapse.
 
 use super::load_breakpoints;
-use super::newton::{self, Followed};
+use super::newton::{self, Solution};
 use super::nodal::Nodal;
 use super::options::{Method, Options, Solved, largest_change};
 use crate::block::Column;
@@ -186,7 +186,7 @@ enum Outcome<const N: usize> {
 impl<const N: usize> Tracer<'_, N> {
     /// The voltages of a share of the loads, from those that are near. Where voltages are given
     /// loads keep to the piece of their laws that they follow there.
-    fn at(&mut self, share: f64, from: &[Column<N>], ranges: Option<&[Column<N>]>) -> Followed<N> {
+    fn at(&mut self, share: f64, from: &[Column<N>], ranges: Option<&[Column<N>]>) -> Solution<N> {
         for (part, whole) in self.part.parts.iter_mut().zip(&self.circuit.parts) {
             part.clone_from(whole);
             part.scale(share);

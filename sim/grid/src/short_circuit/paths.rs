@@ -6,7 +6,7 @@ use std::str::FromStr;
 use num_complex::Complex64;
 
 use super::dense;
-use super::place::{Placed, Short, wrong};
+use super::place::{PlacedFaults, Short, wrong};
 use crate::block::{Block, Column, apply};
 use crate::circuit::{Circuit, positive_sequence};
 use crate::flow::Nodal;
@@ -200,7 +200,7 @@ fn dot<const N: usize>(a: &Column<N>, b: &Column<N>) -> Complex64 {
 
 /// All short circuits of a network.
 pub(super) struct Paths<'a, const N: usize> {
-    placed: &'a Placed<'a>,
+    placed: &'a PlacedFaults<'a>,
     /// Of each short circuit: the node of the circuit, its currents, and the first one that is the
     /// same, for which currents are solved: itself, or an earlier one.
     of: Vec<(u32, Branches<N>, usize)>,
@@ -210,7 +210,7 @@ type Solved<const N: usize> = (Vec<[Complex64; 4]>, Vec<Column<N>>);
 
 impl<'a, const N: usize> Paths<'a, N> {
     pub(super) fn new(
-        placed: &'a Placed<'a>,
+        placed: &'a PlacedFaults<'a>,
         circuit: &Circuit<N>,
     ) -> Result<Self, network::Fault> {
         let mut of = Vec::with_capacity(placed.short.len());
@@ -318,7 +318,7 @@ impl<'a, const N: usize> Paths<'a, N> {
     }
 }
 
-fn refused(placed: &Placed<'_>, short: &Short, what: &str) -> network::Fault {
+fn refused(placed: &PlacedFaults<'_>, short: &Short, what: &str) -> network::Fault {
     let node = &placed.network.nodes[short.node.index()];
     wrong("node", &node.name, node.place, what)
 }

@@ -32,7 +32,7 @@ mod tests;
 use num_complex::Complex64;
 
 pub use loads::{LoadMap, Loads};
-pub use prepared::{Constant, Sweep, Unfit};
+pub use prepared::{Constant, Sweep, SweepObstacle};
 
 use crate::block::Column;
 use crate::network::Wire;

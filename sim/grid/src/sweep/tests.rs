@@ -128,7 +128,9 @@ pub(super) fn largest_difference_pu<const N: usize>(
 fn agrees_with_dense<const N: usize>(wanted: Wanted) -> bool {
     let seed = wanted.seed;
     let circuit = compile::<N>(&network(wanted)).unwrap().circuit;
-    if let Err(Unfit::Wire(_) | Unfit::Loops(_)) = Sweep::new(&circuit, Constant::Injected) {
+    if let Err(SweepObstacle::Wire(_) | SweepObstacle::Loops(_)) =
+        Sweep::new(&circuit, Constant::Injected)
+    {
         return false;
     }
     let expected = dense(&circuit);
@@ -173,7 +175,9 @@ fn many_loops_are_left_to_the_factored_matrix() {
     // Each branch that is in no tree closes one, and each source after a tree's first one.
     let beside_trees = circuit.branches.len() - circuit.tree_branches;
     let loops = beside_trees + circuit.sources.len() - circuit.roots().count();
-    assert!(matches!(Sweep::new(&circuit, Constant::InMatrix), Err(Unfit::Loops(it)) if it > 23));
+    assert!(
+        matches!(Sweep::new(&circuit, Constant::InMatrix), Err(SweepObstacle::Loops(it)) if it > 23)
+    );
     assert!(loops > 23);
 }
 

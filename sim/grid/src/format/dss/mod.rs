@@ -17,11 +17,11 @@ mod bus;
 mod class;
 mod lex;
 mod script;
+mod script_state;
 mod table;
 #[cfg(test)]
 mod tests;
 mod value;
-mod world;
 
 pub use script::read;
 
