@@ -83,7 +83,7 @@ pub struct SpanWeights {
 
 /// The phasors of a channel at the middle of a span, multiplied by the span's matrices.
 #[derive(Clone, Debug)]
-pub struct Weighted {
+pub struct WeightedPhasors {
     real: Vec<f64>,
     imaginary: Vec<f64>,
 }
@@ -138,7 +138,7 @@ impl SpanWeights {
     }
 
     /// Multiplies phasors at the middle of the span by the matrices.
-    pub fn weighted(&self, at_middle: &[Complex64]) -> Weighted {
+    pub fn weighted(&self, at_middle: &[Complex64]) -> WeightedPhasors {
         let n = self.to_middle.len();
         let (mut real, mut imaginary) = (vec![0.0; n], vec![0.0; n]);
         // Column by column (the matrices are symmetric), so that sums run side by side.
@@ -146,12 +146,12 @@ impl SpanWeights {
             add_scaled(&mut real, &self.real[j * n..(j + 1) * n], phasor.re);
             add_scaled(&mut imaginary, &self.imaginary[j * n..(j + 1) * n], phasor.im);
         }
-        Weighted { real, imaginary }
+        WeightedPhasors { real, imaginary }
     }
 }
 
 /// The mean of the product of two channels over the span.
-pub fn mean_product(x_at_middle: &[Complex64], y: &Weighted) -> f64 {
+pub fn mean_product(x_at_middle: &[Complex64], y: &WeightedPhasors) -> f64 {
     let terms = x_at_middle.iter().zip(&y.real).zip(&y.imaginary);
     terms.map(|((x, real), imaginary)| x.re * real + x.im * imaginary).sum()
 }

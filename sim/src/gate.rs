@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_let_through_what_they_say() {
+    fn shapes_let_through_what_they_describe() {
         let open = |shape: WaveShape, positions: &[f64]| -> Vec<f64> {
             positions.iter().map(|p| gate(&shape, 0.0).factor(*p)).collect()
         };

@@ -1,6 +1,6 @@
 //! The kinds of what may be done to a running source.
 //!
-//! A kind says which keys its `[[inject]]` table takes beside `name`, `at` and `kind`, and makes
+//! A kind lists the keys its `[[inject]]` table takes beside `name`, `at` and `kind`, and makes
 //! the change of the checked values. All kinds have `source`, the source it happens to; those that
 //! last have `for`, others stay. Since a terminal never changes once it is built, all injections
 //! are known when it is.

@@ -210,7 +210,7 @@ impl Loop {
         windows: u64,
         cycles: u32,
     ) -> Vec<f64> {
-        // Where every window plays the same, one says it all.
+        // Where every window plays the same, one stands for all.
         let windows = if cycles.is_multiple_of(self.cycles.max(1)) { 1 } else { windows };
         let length_ns = to.0.saturating_sub(from.0) as f64 / windows as f64;
         let border = |number: u64| {

@@ -1,4 +1,4 @@
-//! Means over a span, and what harmonics tell: what the plant describes its waveforms by.
+//! Means over a span, and values of harmonics: what the plant describes its waveforms by.
 
 use num_complex::Complex64;
 
@@ -64,7 +64,7 @@ impl SpanMeans {
     }
 }
 
-/// What is told by the harmonics of one phase; what has no meaning is not a number.
+/// Values of the harmonics of one phase; what has no meaning is not a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PhaseHarmonics {
     /// Fundamental of the voltage: RMS value and phase.

@@ -44,7 +44,7 @@ pub(crate) static GAUSS: LazyLock<[(f64, f64); POINTS]> = LazyLock::new(|| {
 
 /// The laws of all channels, voltages first, while the frequency is that of one segment.
 #[derive(Debug)]
-pub(crate) struct Moving {
+pub(crate) struct SegmentForms {
     segment: Segment,
     channels: Vec<ClosedForm>,
     orders: Vec<u32>,
@@ -55,7 +55,7 @@ pub(crate) struct Moving {
     cut: Vec<Complex64>,
 }
 
-impl Moving {
+impl SegmentForms {
     pub(crate) fn new(segment: Segment, channels: Vec<ClosedForm>, at: Instant) -> Self {
         let places = || channels.iter().flat_map(|law| &law.lines).map(|line| line.line.place);
         let mut orders: Vec<u32> = places()

@@ -13,7 +13,7 @@
 
 use lastmeter_units::SimDuration;
 
-/// The ambient temperature where nothing else is said, in degrees Celsius: the reference
+/// The ambient temperature where nothing else is given, in degrees Celsius: the reference
 /// temperature of the meter standards (IEC 62052-11).
 pub const REFERENCE_CELSIUS: f64 = 23.0;
 
@@ -41,7 +41,7 @@ pub enum PhaseSequence {
 /// The shape of a current.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum WaveShape {
-    /// As its fundamental and harmonics say.
+    /// The sum of its fundamental and harmonics.
     #[default]
     Sine,
     /// Only the positive half waves of that: the class tests' direct component and even harmonics.

@@ -65,7 +65,7 @@ impl Orders {
     }
 }
 
-/// What is told of the quality of a terminal's voltages and currents.
+/// The quality of a terminal's voltages and currents.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Quality {
     /// Harmonics of all channels, voltages first.

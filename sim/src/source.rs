@@ -1,7 +1,7 @@
 //! Sources: what a scenario may connect devices to.
 //!
-//! A source's entry says which keys its `[[source]]` table takes beside `name` and `kind`, and its
-//! constructor makes a signal of the checked values. What is wrong is told in the scenario
+//! A source's entry lists the keys its `[[source]]` table takes beside `name` and `kind`, and its
+//! constructor makes a signal of the checked values. What is wrong is reported in the scenario
 //! author's terms, at the value that causes it.
 
 mod files;
@@ -32,7 +32,7 @@ pub struct SourceContext<'a> {
     pub start: SimTime,
     /// How long the scenario lasts.
     pub duration: SimDuration,
-    /// Reads a file that the scenario names; the error says why that failed.
+    /// Reads a file that the scenario names; the error states why that failed.
     pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 

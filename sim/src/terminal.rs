@@ -58,8 +58,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// A terminal that carries a spectrum for ever. `name` is the source's name; it tells the
-    /// noise of one source from that of another.
+    /// A terminal that carries a spectrum forever. `name` is the source's name; it
+    /// distinguishes the noise of one source from that of another.
     pub fn from_spectrum(
         spectrum: Spectrum,
         name: &str,
@@ -68,7 +68,7 @@ impl Terminal {
         Self::from_program(&Program::from_spectrum(spectrum), name, streams)
     }
 
-    /// A terminal that carries what a program says. `name` is the source's name, as above.
+    /// A terminal that carries what a program describes. `name` is the source's name, as above.
     pub fn from_program(
         program: &Program,
         name: &str,
@@ -174,7 +174,7 @@ impl Terminal {
         Truth::new(&self.waveform, span)
     }
 
-    /// One reference value, in the SI unit of its registry row; `None` as [`Truth::value`] says.
+    /// One reference value, in the SI unit of its registry row; `None` as in [`Truth::value`].
     pub fn reference(&self, id: MeasurementId, span: ReferenceSpan, total: Netting) -> Option<f64> {
         self.truth(span).value(id, total)
     }

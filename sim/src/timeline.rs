@@ -122,7 +122,7 @@ impl Timeline {
     }
 
     pub(crate) fn spectrum_at(&self, at: SimDuration) -> Option<SpectrumSpan> {
-        // Ends are told in whole nanoseconds; so is what begins there.
+        // Ends are given in whole nanoseconds; so is what begins there.
         let begun = |piece: &Piece| piece.from.rounded() <= at;
         let index = self.pieces.partition_point(begun).saturating_sub(1);
         let (spectrum, next_part) = self.pieces.get(index)?.wave.tones(at)?;
@@ -376,7 +376,7 @@ impl Timeline {
         sums
     }
 
-    /// What the harmonics tell over a span. What is not the same all over it is not a number.
+    /// Values of the harmonics over a span. What is not the same all over it is not a number.
     pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
         let first = self.index_at(from.into());
         let last = self.index_before(to.into()).max(first);

@@ -17,7 +17,7 @@ pub(crate) struct Line {
 pub(crate) struct Track {
     /// All of it, in order of time.
     pub(crate) lines: Vec<Line>,
-    /// What the value will be when the last line has come to its end, if nothing else is said.
+    /// What the value will be when the last line has come to its end, if nothing else is given.
     pub(crate) target: f64,
 }
 

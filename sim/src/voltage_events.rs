@@ -82,7 +82,7 @@ pub struct Gap {
 
 /// An event as one alignment sees it.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct Event {
     from: f64,
     to: f64,
     extreme_v: f64,
@@ -207,7 +207,7 @@ pub fn voltage_events(
     // Since when an event goes on, with its extreme; of one from the beginning not a number.
     let mut open: Vec<Option<(f64, f64)>> = vec![None; place(TrueEventKind::ALL.len(), 0, 0)];
     let mut known = [false; ALIGNMENTS];
-    let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); TrueEventKind::ALL.len() * phases];
+    let mut seen: Vec<Vec<Event>> = vec![Vec::new(); TrueEventKind::ALL.len() * phases];
     let half_s = scan.period_s / 2.0;
     scan.each(|number, values| {
         let alignment = (number % ALIGNMENTS as u64) as usize;
@@ -225,7 +225,7 @@ pub fn voltage_events(
                         let (from, extreme_v) = (*from, *extreme_v);
                         if !from.is_nan() {
                             let one =
-                                Seen { from, to: middle_s, extreme_v, is_over: true, alignment };
+                                Event { from, to: middle_s, extreme_v, is_over: true, alignment };
                             seen[kind_at * phases + phase].push(one);
                         }
                         *slot = None;
@@ -249,7 +249,7 @@ pub fn voltage_events(
             for alignment in 0..ALIGNMENTS {
                 let left = open[place(kind_at, phase, alignment)];
                 if let Some((from, extreme_v)) = left.filter(|(from, _)| !from.is_nan()) {
-                    all.push(Seen { from, to: end_s, extreme_v, is_over: false, alignment });
+                    all.push(Event { from, to: end_s, extreme_v, is_over: false, alignment });
                 }
             }
             events.extend(together(all, half_s).iter().map(|list| joined(kind, phase, list)));
@@ -260,9 +260,9 @@ pub fn voltage_events(
 }
 
 /// What several alignments see of one event: their times overlap, but for half a period.
-fn together(mut all: Vec<Seen>, half_s: f64) -> Vec<Vec<Seen>> {
+fn together(mut all: Vec<Event>, half_s: f64) -> Vec<Vec<Event>> {
     all.sort_by(|one, other| one.from.total_cmp(&other.from));
-    let mut lists: Vec<(f64, Vec<Seen>)> = Vec::new();
+    let mut lists: Vec<(f64, Vec<Event>)> = Vec::new();
     for one in all {
         match lists.last_mut() {
             Some((until, list)) if one.from <= *until + half_s => {
@@ -275,14 +275,14 @@ fn together(mut all: Vec<Seen>, half_s: f64) -> Vec<Vec<Seen>> {
     lists.into_iter().map(|(_, list)| list).collect()
 }
 
-fn joined(kind: TrueEventKind, phase: usize, list: &[Seen]) -> TrueEvent {
-    let fold = |of: fn(&Seen) -> f64, pick: fn(f64, f64) -> f64, from: f64| {
+fn joined(kind: TrueEventKind, phase: usize, list: &[Event]) -> TrueEvent {
+    let fold = |of: fn(&Event) -> f64, pick: fn(f64, f64) -> f64, from: f64| {
         list.iter().map(of).fold(from, pick)
     };
     let (least, most) = (f64::INFINITY, f64::NEG_INFINITY);
     let earliest = fold(|it| it.from, f64::min, least);
     let latest = fold(|it| it.from, f64::max, most);
-    let length = |it: &Seen| it.to - it.from;
+    let length = |it: &Event| it.to - it.from;
     let mut counts = [0_usize; ALIGNMENTS];
     for it in list {
         counts[it.alignment] += 1;
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_at_either_end_is_told_as_such() {
+    fn what_goes_on_at_either_end_is_reported_as_such() {
         // From the beginning on: no event. Beyond the end: one that is not over.
         assert_eq!(voltage_events(&terminal(0.5, 0.0, 100.0), &LIMITS, end()), []);
         let events = voltage_events(&terminal(0.5, 9900.0, 1e6), &LIMITS, end());

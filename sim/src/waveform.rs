@@ -25,7 +25,7 @@ impl Waveform {
         }
     }
 
-    /// What the harmonics of each phase tell; what is not the same all over the span is not a
+    /// Values of the harmonics of each phase; what is not the same all over the span is not a
     /// number.
     pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
         match self {

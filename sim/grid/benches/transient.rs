@@ -186,7 +186,7 @@ fn switchings(begun: &Transient<3>, nodes: u32) -> Switchings {
 
 /// The median and the worst of what switchings cost: in steps more than the same time without them,
 /// and altogether.
-fn told(costs: &Costs) -> String {
+fn median_and_worst(costs: &Costs) -> String {
     let of = |cost: &dyn Fn(&(f64, f64)) -> f64| {
         let all: Vec<f64> = costs.iter().map(cost).collect();
         let worst = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -209,10 +209,10 @@ fn main() {
         rows.push(format!(
             "{{\"network\": \"{name}\", \"nodes\": {nodes}, \"step_us\": {step_us:.3}, \
              \"at_once\": {}, \"within\": {}, \"at_zero\": {}, \"waiting\": {}}}",
-            told(&all.at_once),
-            told(&all.within),
-            told(&all.at_zero),
-            told(&all.waiting),
+            median_and_worst(&all.at_once),
+            median_and_worst(&all.within),
+            median_and_worst(&all.at_zero),
+            median_and_worst(&all.waiting),
         ));
     };
     for nodes in [5, 20, 50, 99] {

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use lastmeter_grid::Complex64;
 use lastmeter_grid::flow::Phases;
 use lastmeter_grid::format::pgm;
-use lastmeter_grid::short_circuit::{Before, Kind, Options, Scaling, solve, sweep};
+use lastmeter_grid::short_circuit::{Kind, Options, PrefaultState, Scaling, solve, sweep};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         other => return Err(format!("{other}: expected maximum, minimum or actual").into()),
     };
     let document = pgm::read(file, &std::fs::read_to_string(file)?)?;
-    let mut options = Options { phases: Phases::All, before: Before::Unloaded(scaling) };
+    let mut options = Options { phases: Phases::All, before: PrefaultState::Unloaded(scaling) };
     let text = if what == "sweep" {
         let swept = sweep(&document.network, &Kind::SHORT, Complex64::ZERO, &options)?;
         pgm::sweep_output(&document.network, &swept)

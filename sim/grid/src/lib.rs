@@ -18,7 +18,7 @@
 //! block, block_lu  small square matrices, and sparse matrices of them
 //! ```
 
-#![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
+#![expect(clippy::needless_range_loop, reason = "matrices are indexed by row and column")]
 
 pub mod block;
 pub mod block_lu;

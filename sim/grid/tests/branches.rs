@@ -189,7 +189,7 @@ impl Dense {
     }
 
     /// Follows the curve of solutions from no load until shares become smaller, and finds the fold;
-    /// tells of voltages at these shares of it.
+    /// returns voltages at these shares of it.
     fn fold(&self, shares: &[f64]) -> (f64, Vec<DVector<f64>>) {
         let n = 2 * self.fed.len();
         let mut curve: Vec<DVector<f64>> = Vec::new();

@@ -4,7 +4,7 @@
 
 use lastmeter_grid::flow::{self, Flow, Method, Options};
 use lastmeter_grid::format::{dss, toml};
-use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
+use lastmeter_grid::short_circuit::{self, Fault, Location, PrefaultState, Scaling};
 use lastmeter_grid::{Complex64, Network, check, network::NodeId};
 
 /// Of one conductor beside two others at 0.3 + j0.3 ohm/km and four times that: ohm per km.
@@ -38,10 +38,10 @@ fn solve(network: &Network) -> Vec<Flow> {
 }
 
 fn refused(network: &Network) -> String {
-    let told = check::check(network).faults.first().map(ToString::to_string).unwrap_or_default();
+    let message = check::check(network).faults.first().map(ToString::to_string).unwrap_or_default();
     let solved = flow::solve(network, &Options::default()).unwrap_err().to_string();
-    assert!(!told.is_empty() && solved.ends_with(&told), "{solved}\n{told}");
-    told.split_once(": ").unwrap().1.to_owned()
+    assert!(!message.is_empty() && solved.ends_with(&message), "{solved}\n{message}");
+    message.split_once(": ").unwrap().1.to_owned()
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn conductors_beside_the_one_that_is_fed_are_no_shield() {
 #[test]
 fn they_are_none_in_a_fault_either_nor_with_their_line_broken() {
     let options = short_circuit::Options {
-        before: Before::Unloaded(Scaling::Maximum),
+        before: PrefaultState::Unloaded(Scaling::Maximum),
         ..short_circuit::Options::default()
     };
     let volts = 1.1 * 400.0 / 3.0_f64.sqrt();
@@ -97,7 +97,7 @@ fn they_are_none_in_a_fault_either_nor_with_their_line_broken() {
 #[test]
 fn beside_a_broken_conductor_they_are_no_shield_either() {
     let options = short_circuit::Options {
-        before: Before::Loaded(Options::default()),
+        before: PrefaultState::Loaded(Options::default()),
         ..short_circuit::Options::default()
     };
     let volts = 400.0 / 3.0_f64.sqrt();
@@ -163,10 +163,10 @@ fn capacitors_half_on_such_wires_are_refused() {
     let star = bank.replace("connection = \"delta\"\n", "");
     let network = lateral("abc", &star);
     let report = check::check(&network);
-    let told: Vec<_> = report.remarks.iter().map(ToString::to_string).collect();
+    let remarks: Vec<_> = report.remarks.iter().map(ToString::to_string).collect();
     let expected = "line 32: shunt `bank`: `bc` of node `home` is de-energised: nothing is drawn \
                     from there";
-    assert!(report.is_sound() && told == [expected], "{told:?}");
+    assert!(report.is_sound() && remarks == [expected], "{remarks:?}");
     let one = bank.replace("\"abc\"\nconnection = \"delta\"", "\"a\"").replace("30", "10");
     let [three, one] = [network, lateral("abc", &one)].map(|it| solve(&it)[0].sources[0].power_va);
     assert!((three[0] - one[0]).norm() < 1e-6 * one[0].norm(), "{three:?} {one:?}");

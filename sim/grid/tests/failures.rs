@@ -1,6 +1,6 @@
-//! What is told where there is no solution, or none to be trusted. Limits are closed forms.
+//! What is reported where there is no solution, or none to be trusted. Limits are closed forms.
 
-#![expect(clippy::unwrap_used, reason = "what is not told as expected fails its test")]
+#![expect(clippy::unwrap_used, reason = "what is not reported as expected fails its test")]
 
 use std::fmt::Write as _;
 
@@ -158,7 +158,7 @@ fn a_solution_in_which_currents_do_not_add_up_is_none() {
         assert!(residual_va > 100.0 && allowed_va == 1.0, "{text}");
         assert!(["n1", "n2", "n3", "n4"].contains(&&*node), "{text}");
         assert!(text.contains(&format!("at node `{node}` wire ")), "{text}");
-        // Who asks for no more gets it, and what is missing is what Ohm's law says.
+        // Who asks for no more gets it, and what is missing is what Ohm's law gives.
         let careless = Options { tolerance_pu: 1.0, ..Options::default() };
         let flow = flow::solve(&network, &careless).unwrap();
         let by_hand = missing_va(&network, &flow);

@@ -5,7 +5,7 @@
 use lastmeter_grid::flow::{self, Flow, Method, Options};
 use lastmeter_grid::format::toml;
 use lastmeter_grid::network::{Neutral, NodeId, WindingKind, Wire};
-use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
+use lastmeter_grid::short_circuit::{self, Fault, Location, PrefaultState, Scaling};
 use lastmeter_grid::{Complex64, Network, check};
 
 /// Of one conductor, ohm; the line's zero sequence has four times as much, as the three phases'
@@ -98,7 +98,7 @@ fn an_earth_fault_returns_by_earth_and_one_to_the_neutral_by_it() {
     let volts = 1.1 * 400.0 / 3.0_f64.sqrt();
     let network = behind("Dyn5", "");
     let options = short_circuit::Options {
-        before: Before::Unloaded(Scaling::Maximum),
+        before: PrefaultState::Unloaded(Scaling::Maximum),
         ..short_circuit::Options::default()
     };
     let current = |kind: &str, node: u32, ohm: f64| {
@@ -118,8 +118,8 @@ fn an_earth_fault_returns_by_earth_and_one_to_the_neutral_by_it() {
     let [earth, neutral] = ["ag", "an"].map(|kind| current(kind, 1, 0.5).unwrap());
     assert_close(earth.norm(), volts / 0.5, "ag");
     assert!((earth - neutral).norm() < 1e-9 * earth.norm(), "{earth} {neutral}");
-    let told = current("ng", 1, 0.5).unwrap_err().to_string();
-    assert!(told.contains("joins earth with earth"), "{told}");
+    let message = current("ng", 1, 0.5).unwrap_err().to_string();
+    assert!(message.contains("joins earth with earth"), "{message}");
 }
 
 /// The current comes back by the neutral, and by an electrode and earth: two equations.
@@ -149,8 +149,11 @@ fn a_neutral_can_be_earthed_at_other_places_too() {
     }
     // Where the star point is earth an electrode changes nothing, which nobody means.
     let idle = electrode.replace("home", "busbar");
-    let told = check::check(&read(&(text("Dyn5", "") + &idle))).faults[0].to_string();
-    assert!(told.contains("shunt `earthing 1`: `n` of node `busbar` is earth already"), "{told}");
+    let message = check::check(&read(&(text("Dyn5", "") + &idle))).faults[0].to_string();
+    assert!(
+        message.contains("shunt `earthing 1`: `n` of node `busbar` is earth already"),
+        "{message}"
+    );
     for (more, expected) in [
         ("node = \"home\"", "earthing: resistance is missing"),
         ("node = \"grid\"\nresistance = \"5 ohm\"", "node grid has wires abc, not all of n"),
@@ -158,8 +161,8 @@ fn a_neutral_can_be_earthed_at_other_places_too() {
         ("node = \"home\"\nresistance = \"5\"", "its unit is expected to be ohm or mohm"),
     ] {
         let text = text("Dyn5", "") + "[[earthing]]\n" + more;
-        let told = toml::read("net.toml", &text).unwrap_err().to_string();
-        assert!(told.contains(expected), "{told}");
+        let message = toml::read("net.toml", &text).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -204,7 +207,7 @@ fn a_neutral_impedance_stands_between_star_point_and_earth() {
     let network = read(&through(2.0, "Dyn5"));
     for (kind, ohm) in [("ag", 2.0 + 2.0 * OHM), ("an", 2.0 * OHM)] {
         let options = short_circuit::Options {
-            before: Before::Unloaded(Scaling::Actual),
+            before: PrefaultState::Unloaded(Scaling::Actual),
             ..short_circuit::Options::default()
         };
         let (kind, location) = (kind.parse().unwrap(), Location::Node(NodeId(2)));
@@ -216,7 +219,7 @@ fn a_neutral_impedance_stands_between_star_point_and_earth() {
 
 #[test]
 fn which_neutral_point_an_impedance_earths_is_written_where_there_are_two() {
-    let told = |group: &str, more: &str| {
+    let read_with = |group: &str, more: &str| {
         let text = text("Dyn5", "");
         let with = format!("group = \"{group}\"\n{more}");
         toml::read("net.toml", &text.replacen("group = \"Dyn5\"", &with, 1))
@@ -228,11 +231,11 @@ fn which_neutral_point_an_impedance_earths_is_written_where_there_are_two() {
         ("Dy5", ohm.to_owned(), "neutral point is not brought out"),
         ("Dyn5", "neutral_side = \"to\"".to_owned(), "neutral_side stands without"),
     ] {
-        let refusal = told(group, &more).unwrap_err().to_string();
+        let refusal = read_with(group, &more).unwrap_err().to_string();
         assert!(refusal.contains(expected), "{refusal}");
     }
     for (side, at) in [("from", 0), ("to", 1)] {
-        let network = told("YNyn0", &format!("{ohm}\nneutral_side = \"{side}\"")).unwrap();
+        let network = read_with("YNyn0", &format!("{ohm}\nneutral_side = \"{side}\"")).unwrap();
         let kinds = [0, 1].map(|at: usize| network.transformers[0].windings[at].kind);
         let has = |kind: WindingKind| match kind.neutral() {
             Some(Neutral::Earthed(z) | Neutral::WireThrough(z)) => z.re,
@@ -263,8 +266,8 @@ fn loads_whose_current_has_no_way_back_are_refused() {
         let faults = check::check(&network).faults;
         let [fault] = &faults[..] else { panic!("{faults:?}") };
         assert_eq!(fault.to_string(), format!("line 10: {expected}"));
-        let told = flow::solve(&network, &Options::default()).unwrap_err().to_string();
-        assert!(told.contains(expected), "{told}");
+        let message = flow::solve(&network, &Options::default()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -286,10 +289,10 @@ fn two_wires(loads: &str) -> Network {
 fn loads_between_a_wire_that_is_fed_and_one_that_is_not_are_refused() {
     let delta = r#"{ name = "motor", node = "home", connection = "delta", p = "9 kW" }"#;
     let network = two_wires(delta);
-    let told = check::check(&network).faults[0].to_string();
+    let message = check::check(&network).faults[0].to_string();
     let expected = "line 6: load `motor`: it stands between `b` and `c` of node `home`, but `c` \
                     is de-energised there; give the lines there that wire, or leave it out";
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
     assert!(flow::solve(&network, &Options::default()).is_err());
 }
 
@@ -301,8 +304,8 @@ fn nothing_is_drawn_from_a_dark_phase_beside_a_neutral() {
     let network = read(&text.replacen(load, &format!("{more} {load}"), 1));
     let report = check::check(&network);
     assert!(report.is_sound(), "{:?}", report.faults);
-    let told = report.remarks.iter().map(ToString::to_string).collect::<String>();
-    assert!(told.contains("load `dark`: `c` of node `home` is de-energised"), "{told}");
+    let remarks = report.remarks.iter().map(ToString::to_string).collect::<String>();
+    assert!(remarks.contains("load `dark`: `c` of node `home` is de-energised"), "{remarks}");
     for flow in solve(&network) {
         assert_eq!(flow.loads[0].current_a, [Complex64::ZERO; 4]);
         let current = 400.0 / 3.0_f64.sqrt() / (LOAD_OHM + 2.0 * OHM);
@@ -317,14 +320,14 @@ fn what_a_wire_without_a_source_would_feed_is_remarked() {
     let network = two_wires(&format!("{star}, {single}"));
     let report = check::check(&network);
     assert!(report.is_sound());
-    let told: Vec<String> = report.remarks.iter().map(ToString::to_string).collect();
+    let remarks: Vec<String> = report.remarks.iter().map(ToString::to_string).collect();
     let expected = ["shop", "flat"].map(|name| {
         format!(
             "line 6: load `{name}`: `c` of node `home` is de-energised: nothing is drawn from \
              there"
         )
     });
-    assert_eq!(told, expected);
+    assert_eq!(remarks, expected);
     for flow in solve(&network) {
         assert_eq!(flow.loads[1].current_a[Wire::A.index()], Complex64::ZERO);
         assert_close(flow.loads[0].power_va.iter().map(|it| it.re).sum(), 6000.0, "two of three");

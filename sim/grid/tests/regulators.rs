@@ -1,4 +1,4 @@
-//! Regulators end where arithmetic says they must, always at the same taps.
+//! Regulators end where arithmetic requires it, always at the same taps.
 
 use lastmeter_grid::flow::{self, Options};
 use lastmeter_grid::network::{

@@ -53,8 +53,8 @@ impl<const COLUMNS: usize> Course<COLUMNS> {
         &self.values[self.index_before(at)]
     }
 
-    /// The truth of a column over the span of a reading, formed as its quantity says. `None` of a
-    /// mean over an empty span, and of a register that stood at zero only later.
+    /// The truth of a column over the span of a reading, formed as its quantity requires. `None` of
+    /// a mean over an empty span, and of a register that stood at zero only later.
     pub(crate) fn truth(
         &self,
         column: usize,

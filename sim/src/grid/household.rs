@@ -7,7 +7,7 @@
 //! - 26 %: light and electronics, which follow how many are at home and awake ([`ACTIVITY`]), at a
 //!   level that is drawn anew every quarter of an hour (0.4 to 1.6 times the mean);
 //! - 40 %: appliances ([`APPLIANCES`]), each switched on at random times as often as activity and
-//!   its share of the energy say, with a power within 10 % of its own.
+//!   its share of the energy require, with a power within 10 % of its own.
 //!
 //! Neighbours differ in all that is drawn, so their sum is smooth and each of them is not. It is no
 //! standard load profile, and stands for no measured home.
@@ -48,7 +48,7 @@ impl Season {
     }
 }
 
-/// What tells a household.
+/// What describes a household.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Household {
     /// Energy of a mean year, joules.

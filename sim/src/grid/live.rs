@@ -23,7 +23,7 @@ pub struct LiveGrid {
     next_step: usize,
     last: Option<Step>,
     /// What flowed and what was done, where it is kept for a record.
-    kept: Option<Kept>,
+    kept: Option<GridHistory>,
     /// Each with its place among the sources, then the loads.
     points: Vec<(usize, LivePoint)>,
     /// What happens between steps, where something can.
@@ -32,7 +32,7 @@ pub struct LiveGrid {
 
 /// What is kept of a network that is played.
 #[derive(Debug, Default)]
-struct Kept {
+struct GridHistory {
     steps: Vec<Step>,
     changes: Vec<GridChange>,
 }

@@ -21,7 +21,7 @@ pub(super) struct LiveMotion {
     /// Loads, sources and taps that change at a time that is known ahead; the next one last.
     changes: Vec<(SimDuration, GridInput)>,
     /// How many operations were taken out.
-    told: usize,
+    taken_out: usize,
 }
 
 impl LiveMotion {
@@ -40,7 +40,7 @@ impl LiveMotion {
             wanted.protectors.clone(),
             probes(setup, &[]),
         )?;
-        Ok(Self { motion, changes, told: 0 })
+        Ok(Self { motion, changes, taken_out: 0 })
     }
 
     /// The next change that holds from an instant on, if there is one.
@@ -94,8 +94,8 @@ impl LiveMotion {
     /// What was done since this was asked last.
     pub(super) fn news(&mut self) -> Vec<Operation> {
         let all = self.motion.operations();
-        let news = all[self.told..].to_vec();
-        self.told = all.len();
+        let news = all[self.taken_out..].to_vec();
+        self.taken_out = all.len();
         news
     }
 }
@@ -191,9 +191,10 @@ mod tests {
             };
             assert!((volts - expected).abs() < 1e-4 * whole, "{step}: {volts}, not {expected}");
         }
-        let told: Vec<_> = news.iter().map(|(at, who, kind)| (*at / 1000, &**who, *kind)).collect();
+        let operations: Vec<_> =
+            news.iter().map(|(at, who, kind)| (*at / 1000, &**who, *kind)).collect();
         assert_eq!(
-            told,
+            operations,
             [
                 (50_000, "fault:f", OperationKind::Ignited),
                 (250_000, "relay:cb", OperationKind::Tripped),

@@ -28,12 +28,12 @@ pub struct LivePoint {
     frequency_hz: f64,
     step: SimDuration,
     phases: usize,
-    seen: Arc<RwLock<Seen>>,
+    seen: Arc<RwLock<SolvedSteps>>,
 }
 
 /// All that was solved.
 #[derive(Debug)]
-struct Seen {
+struct SolvedSteps {
     /// The steps that are solved end here.
     solved: usize,
     /// In order, each up to the next one; the first begins where the point does.
@@ -60,7 +60,7 @@ impl LivePoint {
         phases: usize,
         next_step: usize,
     ) -> Self {
-        let seen = Seen { solved: next_step, spans: Vec::new() };
+        let seen = SolvedSteps { solved: next_step, spans: Vec::new() };
         Self { frequency_hz, step, phases, seen: Arc::new(RwLock::new(seen)) }
     }
 
@@ -147,7 +147,7 @@ impl LivePoint {
         })
     }
 
-    fn read<T>(&self, of: impl FnOnce(&Seen) -> T) -> T {
+    fn read<T>(&self, of: impl FnOnce(&SolvedSteps) -> T) -> T {
         of(&self.seen.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -158,7 +158,7 @@ impl LivePoint {
     }
 
     /// The span that an instant lies in; at a border the one that begins.
-    fn index_at(&self, seen: &Seen, at: SimDuration) -> Option<usize> {
+    fn index_at(&self, seen: &SolvedSteps, at: SimDuration) -> Option<usize> {
         let begun = |span: &SteadySpan| self.begin(span.first_step) <= at;
         let index = seen.spans.partition_point(begun).checked_sub(1)?;
         (at < self.begin(seen.solved)).then_some(index)

@@ -82,7 +82,7 @@ fn breaker(at: BreakerAt, is_closed: bool) -> GridInput {
 }
 
 #[test]
-fn loads_and_sources_follow_their_inputs_as_the_closed_form_says() {
+fn loads_and_sources_follow_their_inputs_by_the_closed_form() {
     let mut grid = LiveGrid::new(setup(one_home(), seconds(1), 100));
     let home = grid.live_load(0).unwrap();
     let mut after = |input: Option<GridInput>, source_v: f64, watts: f64| {
@@ -210,7 +210,7 @@ fn a_span_with_a_step_in_it_has_the_mean_over_time_of_both() {
         assert_eq!(over(&seen, absent, 4, 14), None, "{absent}");
     }
     assert_eq!(over(&seen, VOLTAGE, 4, 4), None);
-    // As a metering point it says the same.
+    // As a metering point it gives the same.
     let point = MeteringPoint::Live(seen.clone());
     assert!(point.terminal().is_none() && point.pipe(SimDuration::ZERO).is_none());
     let facts = ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 };

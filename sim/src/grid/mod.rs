@@ -58,7 +58,7 @@ pub use live_point::LivePoint;
 pub use network_timeline::{DynamicNetworkSetup, Interruption, NetworkTimeline};
 pub use playing::Playing;
 pub use profile::{Raster, Rows};
-pub use recorder::{Kept, Recorder, Supply};
+pub use recorder::{RecordedExcerpt, Recorder, Supply};
 pub use solar::ClearSky;
 pub use solved_network::{Defect, NetworkFailure, Setup, SolvedNetwork, Step, StepFailure};
 pub use standard::{DayType, StandardLoad, StandardProfile};

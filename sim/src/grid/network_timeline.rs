@@ -133,7 +133,7 @@ pub struct Interruption {
     pub is_planned: bool,
 }
 
-/// Between these shares of its rated voltage a load keeps to its model where the network says
+/// Between these shares of its rated voltage a load keeps to its model where the network states
 /// nothing else; beyond them it is an impedance, as it is while waves are played. Without that a
 /// network that has lost a phase has no solution.
 const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };

@@ -158,10 +158,10 @@ fn an_interruption_is_planned_if_nothing_but_a_planned_outage_began_it() {
             ),
         ] {
             let wanted = DynamicNetworkSetup { events, changes, planned, ..nothing(resolution) };
-            let told = format!("{wanted:?}");
+            let case = format!("{wanted:?}");
             let feeder = play(&wanted);
             let found: Vec<bool> = feeder.interruptions().iter().map(|it| it.is_planned).collect();
-            assert_eq!(found, due, "{told}");
+            assert_eq!(found, due, "{case}");
         }
     }
 }

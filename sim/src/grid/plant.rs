@@ -33,7 +33,7 @@ impl Plant {
     /// Takes in what is known ahead up to a step.
     pub(super) fn take_ahead(&mut self, setup: &Setup, step: usize) {
         while let Some(change) = self.ahead.pop_front_if(|change| change.step <= step) {
-            // What does not fit changes nothing, as is said where changes are given.
+            // What does not fit changes nothing, as is described where changes are given.
             let _ = self.inputs.take(&setup.network, change.input);
         }
     }

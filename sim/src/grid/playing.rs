@@ -31,12 +31,12 @@ pub struct Playing {
     effects: Vec<f64>,
     /// Where the next piece begins.
     from: SimDuration,
-    moving: Option<Moving>,
+    moving: Option<NetworkMotion>,
 }
 
 /// What happens between its steps.
 #[derive(Clone, Debug)]
-struct Moving {
+struct NetworkMotion {
     wanted: DynamicNetworkSetup,
     motion: Motion,
     recovery: LoadRecovery,
@@ -66,7 +66,7 @@ impl Playing {
             play_loads_in_band(&mut setup.network);
         }
         let plant = Plant::new(&setup);
-        let moving = wanted.map(|wanted| Moving::new(&setup, &plant.network, wanted));
+        let moving = wanted.map(|wanted| NetworkMotion::new(&setup, &plant.network, wanted));
         let moving = moving.transpose();
         let moving = moving.map_err(|why| NetworkFailure::Motion { at: SimDuration::ZERO, why })?;
         // What a defect changes is looked at in steps only.
@@ -167,7 +167,7 @@ impl Playing {
     }
 }
 
-impl Moving {
+impl NetworkMotion {
     fn new(
         setup: &Setup,
         plant: &Network,

@@ -30,7 +30,7 @@ pub struct Recorder {
 
 /// What a recorder kept around an instant.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct RecordedExcerpt {
     /// When it begins, since the start.
     pub from: SimDuration,
     /// Voltages to earth of the phases a, b and c in volts.
@@ -107,7 +107,7 @@ impl SolvedNetwork {
         &self,
         place: usize,
         streams: Streams,
-    ) -> Result<(Vec<Kept>, usize), TerminalError> {
+    ) -> Result<(Vec<RecordedExcerpt>, usize), TerminalError> {
         let Some(recorder) = self.recorders().get(place) else { return Ok((Vec::new(), 0)) };
         let whole = self.setup.raster.begin(self.setup.raster.steps);
         let spans = recorder.spans(self.operations(), whole);
@@ -121,7 +121,7 @@ impl SolvedNetwork {
             let (first, last) = (sample(*from).ceil() as u64, sample(*to).floor() as u64);
             let count = usize::try_from(last.saturating_sub(first)).unwrap_or(0);
             terminal.render(first, recorder.rate_hz, count, &mut block);
-            kept.push(Kept {
+            kept.push(RecordedExcerpt {
                 from: SimDuration((first as f64 / recorder.rate_hz * 1e9).round() as i64),
                 voltages_v: block.voltages.clone(),
                 currents_a: if has_currents { block.currents.clone() } else { Vec::new() },

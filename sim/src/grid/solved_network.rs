@@ -50,7 +50,7 @@ pub struct Setup {
     pub frequency_hz: f64,
     /// When the steps are.
     pub raster: Raster,
-    /// Of each load the power of each step, volt-amperes; none: what the network says.
+    /// Of each load the power of each step, volt-amperes; none: as in the network.
     pub powers: Vec<Option<Vec<Complex64>>>,
     /// What is wrong with the plant.
     pub defects: Vec<Defect>,

@@ -155,7 +155,7 @@ mod tests {
 
     const KWH: f64 = 3.6e6;
 
-    /// Figures of our own that tell month, day type and quarter apart, for a year of 1000 kWh.
+    /// Made-up values that differ by month, day type and quarter, for a year of 1000 kWh.
     fn profile() -> StandardProfile {
         StandardProfile::new(|month, day, quarter| {
             let day = [2.0, 3.0, 1.0][day as usize];

@@ -230,7 +230,7 @@ fn a_step_that_cannot_be_carried_is_named() {
 }
 
 #[test]
-fn a_load_that_lags_consumes_reactive_power_as_its_file_says() {
+fn a_load_that_lags_consumes_reactive_power_as_its_file_states() {
     let feeder = feeder(network(&load("h", "c", "q = \"0.4 kvar\"")), &[&[]], Vec::new());
     let terminal = at_load(&feeder, 0);
     let reactive = "electricity.power.reactive.consumed.l1";

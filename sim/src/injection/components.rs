@@ -142,7 +142,7 @@ pub(crate) const FLICKER: InjectionKind = InjectionKind {
 static FLICKER_FIELDS: [Field; 7] =
     [SOURCE, FLICKER_KEYS[0], FLICKER_KEYS[1], FLICKER_KEYS[2], FLICKER_KEYS[3], PHASES, FOR];
 
-/// What tells how the voltage is modulated.
+/// The keys that describe how the voltage is modulated.
 pub(crate) const FLICKER_KEYS: [Field; 4] = [
     Field::default("shape", Kind::Choice(&["sine", "rectangle"]), "\"sine\"", "of the modulation"),
     Field::required("depth", quantity(Dimension::Ratio, 0.0, 2.0), "dV/V"),

@@ -15,7 +15,7 @@ const PHASE_JUMP: Field = Field::default(
     "by how much the voltage is ahead meanwhile; a dip often has it behind",
 );
 
-/// The keys of a level that is told by `to`.
+/// The keys of a level that is given by `to`.
 const fn level(to: Field) -> [Field; 6] {
     [SOURCE, to, PHASES, START_PHASE, PHASE_JUMP, FOR]
 }

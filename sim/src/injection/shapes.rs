@@ -6,7 +6,7 @@ use super::{ANGLE, FOR, InjectionKind, PHASES, SOURCE, phases, quantity};
 use crate::disturbance::{Change, Phases};
 use crate::plan::WaveShape;
 
-/// What tells how a current is shaped.
+/// How a current may be shaped.
 pub(crate) const SHAPES: &[&str] =
     &["sine", "half-wave", "phase-fired", "burst-fired", "quadriform", "peaked"];
 
@@ -91,7 +91,7 @@ pub(crate) const CURRENT_SHAPE: InjectionKind = InjectionKind {
     },
 };
 
-/// What tells where the notches are.
+/// The keys that describe where the notches are.
 pub(crate) const NOTCH_KEYS: [Field; 4] = [
     Field::default("per_cycle", Kind::Integer { min: 1, max: 100 }, "6", "notches in each cycle"),
     Field::default(

@@ -200,7 +200,7 @@ impl Composer<'_> {
 
     /// Whether a rectangular flicker is at its higher level.
     fn is_high(&self, active: &Active<'_>, hz: f64) -> bool {
-        // The middle of the piece tells which half it is, whatever is rounded at its ends.
+        // The middle of the piece decides which half it is, whatever is rounded at its ends.
         let until = self.until.unwrap_or(self.from);
         let half = 0.5 * until.seconds_since(self.from);
         let since_s = self.from.seconds_since(active.from) + half;

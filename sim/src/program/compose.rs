@@ -15,7 +15,7 @@ use crate::disturbance::{Change, Disturbance, Modulation, PointOnWave, Side};
 use crate::gate::Cycle;
 use crate::instant::Instant;
 use crate::law::ClosedForm;
-use crate::moving::Moving;
+use crate::moving::SegmentForms;
 use crate::plan::REFERENCE_CELSIUS;
 use crate::random::Streams;
 use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
@@ -302,7 +302,7 @@ impl Composer<'_> {
         let is_moving =
             self.segment.slope_hz_per_s != 0.0 || laws.iter().any(ClosedForm::is_moving);
         if is_moving {
-            return Ok(Wave::Moving(Moving::new(self.segment, laws.to_vec(), self.from)));
+            return Ok(Wave::Moving(SegmentForms::new(self.segment, laws.to_vec(), self.from)));
         }
         let spectra: Vec<_> = laws.iter().map(|law| law.spectra(&self.segment)).collect();
         let joined = |(inner, added): &(ChannelSpectrum, ChannelSpectrum)| ChannelSpectrum {

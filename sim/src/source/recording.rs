@@ -137,7 +137,7 @@ fn read_data(
     read_file(values, &format!("{stem}{first}"), context, diagnostics)
 }
 
-/// `time` and `rate` belong to CSV; COMTRADE says both itself.
+/// `time` and `rate` belong to CSV; COMTRADE states both itself.
 fn refuse_csv_keys(values: &Values, diagnostics: &mut Diagnostics) -> Option<()> {
     let given = ["time", "rate"].into_iter().find(|key| values.get(key).is_some());
     let Some(key) = given else { return Some(()) };

@@ -7,7 +7,7 @@ use lastmeter_units::SimDuration;
 use crate::energy::{Energies, NETTED_S};
 use crate::instant::Instant;
 use crate::means::{PhaseHarmonics, SpanMeans};
-use crate::moving::Moving;
+use crate::moving::SegmentForms;
 use crate::quality::{Orders, Quality};
 use crate::sampled::Sampled;
 use crate::spectrum::{Spectrum, TerminalError};
@@ -35,7 +35,7 @@ pub(crate) enum Wave {
     /// Tones that do not change, whole or cut.
     Stationary(Stationary),
     /// Something moves.
-    Moving(Moving),
+    Moving(SegmentForms),
     /// A computed waveform in place of the tones.
     Sampled(Sampled),
 }

@@ -1,4 +1,4 @@
-//! Energy in the pieces of a timeline, by the intervals that `energy` says.
+//! Energy in the pieces of a timeline, by the intervals that `energy` defines.
 //!
 //! A *group* is a long piece, or short ones up to the length of an interval. A register that spans
 //! many groups costs two at each end and a look-up.

@@ -2,7 +2,7 @@
 //!
 //! A product of RMS values is no integral: over a span in which a load moves it is larger than the
 //! mean of what it is over the span's parts. So it matters over which length RMS values are taken,
-//! and that is a window of 10/12 cycles (IEC 61000-4-30, 4.4); `truth` says which.
+//! and that is a window of 10/12 cycles (IEC 61000-4-30, 4.4); `truth` states which.
 
 use super::Timeline;
 use super::piece::Wave;
@@ -36,7 +36,7 @@ impl Timeline {
         sums
     }
 
-    /// How many whole windows from an instant on have the same RMS values, as far as can be told
+    /// How many whole windows from an instant on have the same RMS values, as far as is known
     /// without looking at them.
     fn alike(&self, at: Instant, length_s: f64, cycles: u32) -> u64 {
         let index = self.index_at(at);

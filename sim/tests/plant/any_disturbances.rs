@@ -89,7 +89,7 @@ proptest! {
         prop_assert!((sums.1 - whole.1).abs() < 3e-3, "{sums:?} {whole:?}");
     }
 
-    /// Truth is the integral of what is rendered, as well as samples can tell.
+    /// Truth is the integral of what is rendered, as closely as samples can show.
     #[test]
     fn truth_is_the_integral_of_what_is_rendered(
         disturbances in prop::collection::vec(any_disturbance(), 0..5),

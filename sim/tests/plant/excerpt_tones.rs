@@ -43,7 +43,7 @@ fn rich(t: f64) -> f64 {
 }
 
 #[test]
-fn an_excerpt_is_told_cycle_by_cycle_and_its_rest() {
+fn an_excerpt_is_described_cycle_by_cycle_and_its_rest() {
     // Four cycles and a quarter from 0.1234567 s on.
     let (begin_s, length_s) = (0.123_456_7, 0.085);
     let terminal = with_excerpts(vec![drawn(begin_s, length_s, 1e-5, rich, sine_i)]);

@@ -7,7 +7,7 @@ use std::f64::consts::{PI, SQRT_2};
 const RATE_HZ: f64 = 10_000.0;
 const FREQUENCY_HZ: f64 = 49.9;
 
-/// A distorted recording of three phases, 9.6 cycles at 10 kHz unless told otherwise.
+/// A distorted recording of three phases, at 10 kHz.
 fn recording(samples: usize) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
     let channel = |phase: u32, rms: f64, lag_deg: f64| -> Vec<f64> {
         (0..samples)

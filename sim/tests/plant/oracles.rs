@@ -271,7 +271,7 @@ fn a_phase_fired_current_has_the_quantities_of_its_fundamental() {
     let angle = found("electricity.current.phase.l1").to_degrees();
     assert_close(angle, -32.481_637, 6e-7, "angle of I1");
     // The printed 65.053754 % is that of all orders; here it ends with the 50th, as the Fourier
-    // coefficients of the odd ones say.
+    // coefficients of the odd ones show.
     let i1 = 8.382_377_f64;
     let harmonic = |h: f64| {
         // 2/T of the integral of sin x e^(-ihx) from pi/2 to pi, twice for odd orders.

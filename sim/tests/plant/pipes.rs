@@ -10,10 +10,10 @@ const HOURS_4: SimDuration = SimDuration::from_seconds(4 * 3600);
 /// What a source makes of the text of its table, from 06:00 on for four hours.
 fn made(kind: &str, text: &str, name: &str) -> Result<MeteringPoint, Vec<String>> {
     let source = SOURCES.iter().find(|source| source.entry.name == kind).expect("registered");
-    let told = |list: Vec<lastmeter_params::Diagnostic>| {
+    let messages = |list: Vec<lastmeter_params::Diagnostic>| {
         list.into_iter().map(|it| format!("{}: {}", it.message, it.label)).collect::<Vec<_>>()
     };
-    let values = read_text(text, &[source.entry.fields]).map_err(told)?;
+    let values = read_text(text, &[source.entry.fields]).map_err(messages)?;
     let streams = Streams::new(7);
     let context = SourceContext {
         name,
@@ -25,7 +25,7 @@ fn made(kind: &str, text: &str, name: &str) -> Result<MeteringPoint, Vec<String>
     let mut diagnostics = Diagnostics::new();
     let signal = (source.build)(&values, &context, &mut diagnostics);
     let point = signal.map(|signal| signal.metering_point(name, &streams).expect("a pipe"));
-    point.ok_or_else(|| told(diagnostics.into_sorted()))
+    point.ok_or_else(|| messages(diagnostics.into_sorted()))
 }
 
 /// The states from zero to the end, each with its beginning and its length in seconds.
@@ -79,10 +79,10 @@ fn registers_are_what_the_stretches_add_up_to() {
     assert_eq!(truth(&heat, "heating.temp.external", whole), None);
 }
 
-/// Of the drawn steps about as many have a draw as the profile says: 30 % times 0.85, 1.0, 0.75 and
-/// 0.5 in four hours of 120 steps each.
+/// Of the drawn steps about as many have a draw as the profile requires: 30 % times 0.85, 1.0, 0.75
+/// and 0.5 in four hours of 120 steps each.
 #[test]
-fn water_is_drawn_as_often_as_the_profile_says() {
+fn water_is_drawn_as_often_as_the_profile_requires() {
     let water = made("water", "leak = \"3.6 l/h\"", "w").expect("as written");
     let mut drawn = 0.0;
     for (_, length, state) in stretches(&water) {

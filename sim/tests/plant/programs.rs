@@ -226,7 +226,7 @@ fn mean_values_are_those_of_the_direct_component_over_whole_cycles() {
     assert!((mean(u, 0.1, 0.11).unwrap() - half).abs() < 1e-9);
     assert_eq!(mean(u, 0.1, 0.1), None);
     assert_eq!(mean("x.electricity.voltage.mean.l2", 0.1, 0.2), None);
-    // Where a current is cut, nothing is said.
+    // Where a current is cut, there is no value.
     let cut = OperatingPoint {
         current_shape: lastmeter_sim::plan::WaveShape::HalfWave,
         ..point(1.0, 50.0, 230.0, 5.0)

@@ -1,4 +1,4 @@
-//! Sources as a scenario writes them, and what their authors are told.
+//! Sources as a scenario writes them, and the messages of mistakes in them.
 
 use super::*;
 use lastmeter_params::{Code, Diagnostic, Diagnostics, read_text};
@@ -36,20 +36,20 @@ fn build(kind: &str, text: &str) -> Result<Terminal, Vec<Diagnostic>> {
     build_with(kind, text, &|_| Err("no such file".to_owned()))
 }
 
-/// Exactly one mistake, of a kind, at a piece of the text, saying something.
+/// Exactly one mistake, of a kind, at a piece of the text, with words in its message.
 fn check_mistake(
     found: Result<Terminal, Vec<Diagnostic>>,
     text: &str,
     code: Code,
     at: &str,
-    says: &str,
+    message: &str,
 ) {
     let mistakes = found.map(|_| ()).expect_err("has to be refused");
     assert_eq!(mistakes.len(), 1, "{mistakes:?}");
     let mistake = &mistakes[0];
     assert_eq!(mistake.code, code, "{mistake:?}");
     assert_eq!(&text[mistake.span.start..mistake.span.end], at, "{mistake:?}");
-    assert!(mistake.message.contains(says), "{mistake:?}");
+    assert!(mistake.message.contains(message), "{mistake:?}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_registry_lists_the_sources() {
 }
 
 #[test]
-fn a_synthetic_source_is_three_phases_unless_told_otherwise() {
+fn a_synthetic_source_is_three_phases_by_default() {
     let terminal = build("synthetic", "").unwrap();
     assert_eq!((terminal.phases(), terminal.fundamental_hz()), (3, 50.0));
     let found = |name: &str| value(&terminal, name, span(0.0, 0.2)).unwrap();
@@ -100,7 +100,7 @@ fn every_phase_carries_the_same_waveform_a_third_of_a_period_later() {
 }
 
 #[test]
-fn the_power_factor_says_how_the_current_lies() {
+fn the_power_factor_sets_the_angle_of_the_current() {
     for (text, active, reactive) in [
         ("power_factor = 0.5", 1150.0, 1_991.858_429),
         ("power_factor = \"50 %\"\nreactive = \"capacitive\"", 1150.0, -1_991.858_429),
@@ -140,9 +140,9 @@ fn phases_may_differ() {
 }
 
 #[test]
-fn mistakes_in_a_synthetic_source_are_told_at_their_place() {
-    let check = |text: &str, code, at: &str, says: &str| {
-        check_mistake(build("synthetic", text), text, code, at, says);
+fn mistakes_in_a_synthetic_source_are_reported_at_their_place() {
+    let check = |text: &str, code, at: &str, message: &str| {
+        check_mistake(build("synthetic", text), text, code, at, message);
     };
     check("phases = 2", Code::OUT_OF_RANGE, "2", "not 2");
     check("voltage = \"230 A\"", Code::WRONG_DIMENSION, "\"230 A\"", "");
@@ -209,7 +209,7 @@ fn a_spectrum_table_may_be_scaled_and_moved() {
 }
 
 #[test]
-fn files_that_are_not_there_or_not_right_are_told_at_the_file() {
+fn files_that_are_not_there_or_not_right_are_reported_at_the_file() {
     let text = "file = \"t.csv\"";
     let at = "\"t.csv\"";
     for kind in ["recording", "spectrum"] {
@@ -309,8 +309,8 @@ fn a_damaged_recording_is_warned_of_at_its_file() {
         let text = "file = \"g.cfg\"\nvoltage = [\"Va\"]\ncurrent = [\"Ia\"]";
         let found = warned("recording", text, &read);
         assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
-        let is_told = |expected: &str| found[0].contains(expected);
-        assert!(expected.is_none_or(is_told), "{found:?} lacks {expected:?}");
+        let is_reported = |expected: &str| found[0].contains(expected);
+        assert!(expected.is_none_or(is_reported), "{found:?} lacks {expected:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use lastmeter_grid::motion::{Operation, OperationKind, ProbeAt};
 use lastmeter_grid::network::{Network, NodeId};
 use lastmeter_record::{GridRecord, file, sha256, write_number};
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Kept, Recorder, SolvedNetwork};
+use lastmeter_sim::grid::{RecordedExcerpt, Recorder, SolvedNetwork};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::comtrade::{self, DataKind, Origin, Revision};
 use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Recording};
@@ -106,7 +106,7 @@ fn trigger(
 /// An excerpt with what was done in it as digital channels.
 fn recording(
     recorder: &Recorder,
-    kept: &Kept,
+    kept: &RecordedExcerpt,
     operations: &[Operation],
     start: SimTime,
 ) -> Recording {

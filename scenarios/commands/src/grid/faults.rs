@@ -7,7 +7,7 @@ use lastmeter_grid::flow::{self, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_grid::network::{Network, NodeId};
 use lastmeter_grid::short_circuit::{
-    Before, Fault, FaultState, Kind, Location, Options, Scaling, Sweep, solve, sweep,
+    Fault, FaultState, Kind, Location, Options, PrefaultState, Scaling, Sweep, solve, sweep,
 };
 use lastmeter_grid::{Complex64, network::Wire};
 use lastmeter_params::nearest;
@@ -45,9 +45,9 @@ pub(super) fn answer(
     let (network, before) = if wanted.loaded {
         // Regulators have come to rest when the fault comes.
         standing = as_it_stands(&read.network, before).map_err(|why| failed(&why))?;
-        (&standing, Before::Loaded(flow::Options { phases: Phases::All, ..*before }))
+        (&standing, PrefaultState::Loaded(flow::Options { phases: Phases::All, ..*before }))
     } else {
-        (&read.network, Before::Unloaded(wanted.sources))
+        (&read.network, PrefaultState::Unloaded(wanted.sources))
     };
     let mut choices = Options { phases: Phases::All, before };
     if wanted.fault_sweep {

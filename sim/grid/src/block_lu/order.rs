@@ -19,7 +19,7 @@ fn minimum_degree(graph: &Graph) -> Vec<u32> {
 }
 
 struct Quotient {
-    /// Neighbours that are not eliminated and that no common element tells of.
+    /// Neighbours that are not eliminated and not reached by a common element.
     neighbours: Vec<Vec<u32>>,
     /// Elements that a node is a member of.
     elements: Vec<Vec<u32>>,

@@ -9,10 +9,10 @@ use crate::network::{
 /// up to 1.2 times the nominal one. What is off by the root of three, or by a level, is beyond.
 const MOST_OFF: f64 = 1.2;
 
-/// How many of one kind of element are told one by one.
-const TOLD: usize = 5;
+/// How many of one kind of element are listed one by one.
+const MOST_LISTED: usize = 5;
 
-/// Tells the first doubts of each kind of element, and how many more there are. References have
+/// Lists the first doubts of each kind of element, and how many more there are. References have
 /// been checked.
 pub(super) fn doubts(network: &Network) -> Vec<Fault> {
     let mut found = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn doubts(network: &Network) -> Vec<Fault> {
 
 /// Adds the first ones, and how many more there are.
 fn some(found: &mut Vec<Fault>, mut of_kind: impl Iterator<Item = Fault>) {
-    found.extend(of_kind.by_ref().take(TOLD));
+    found.extend(of_kind.by_ref().take(MOST_LISTED));
     let more = of_kind.count();
     if let (1.., Some(last)) = (more, found.last().cloned()) {
         let what = format!("and {more} more like it");

@@ -12,25 +12,25 @@ const SOURCE_OHM_MOST: f64 = 1e12;
 
 type FieldResult = Result<(), String>;
 
-/// Tells each element's first figure that cannot be.
+/// Reports each element's first value that cannot be.
 pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
-    let mut tell = |element, name: &str, place, wrong: FieldResult| {
+    let mut report = |element, name: &str, place, wrong: FieldResult| {
         if let Err(what) = wrong {
             found(Fault::new(element, name, place, what));
         }
     };
     let whole = above_zero("its frequency", network.frequency_hz, "Hz");
-    tell("network", &network.name, crate::network::Place(0), whole);
+    report("network", &network.name, crate::network::Place(0), whole);
     for it in &network.nodes {
         let wires = if it.wires.is_empty() { Err("it has no wires".to_owned()) } else { Ok(()) };
         let wrong = wires.and(above_zero("its rated voltage", it.rated_voltage_v, "V"));
-        tell("node", &it.name, it.place, wrong);
+        report("node", &it.name, it.place, wrong);
     }
     for it in &network.lines {
-        tell("line", &it.name, it.place, line(it));
+        report("line", &it.name, it.place, line(it));
     }
     for it in &network.transformers {
-        tell(
+        report(
             "transformer",
             &it.name,
             it.place,
@@ -38,19 +38,19 @@ pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
         );
     }
     for it in &network.regulators {
-        tell("regulator", &it.name, it.place, regulator(it));
+        report("regulator", &it.name, it.place, regulator(it));
     }
     for it in &network.switches {
-        tell("switch", &it.name, it.place, rated_current(it.rated_current_a));
+        report("switch", &it.name, it.place, rated_current(it.rated_current_a));
     }
     for it in &network.shunts {
-        tell("shunt", &it.name, it.place, shunt(it));
+        report("shunt", &it.name, it.place, shunt(it));
     }
     for it in &network.sources {
-        tell("source", &it.name, it.place, source(it));
+        report("source", &it.name, it.place, source(it));
     }
     for it in &network.loads {
-        tell("load", &it.name, it.place, load(it));
+        report("load", &it.name, it.place, load(it));
     }
 }
 

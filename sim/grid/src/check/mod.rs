@@ -1,8 +1,7 @@
 //! Everything that is wrong with a description, each thing with its element and its place, in time
 //! that grows with the network and no faster.
 //!
-//! Solvers tell the first thing that stops them. This tells all of it, and also what stops nobody
-//! but is not as it should be.
+//! Solvers report the first fault that stops them. This reports all, and what stops none as well.
 
 mod doubts;
 mod figures;
@@ -13,14 +12,14 @@ mod tests;
 use crate::network::{Fault, Network, references};
 use crate::topology::loops;
 
-/// How many faults are told one by one.
-pub const TOLD: usize = 1000;
+/// How many faults are listed one by one.
+pub const MOST_LISTED: usize = 1000;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What has to be mended, at most [`TOLD`] things: elements in the order of the network's
-    /// lists, references first, then figures, then names, then loops.
+    /// What has to be mended, at most [`MOST_LISTED`] things: elements in the order of the
+    /// network's lists, references first, then figures, then names, then loops.
     pub faults: Vec<Fault>,
     /// How many more there are.
     pub left_out: usize,
@@ -38,7 +37,7 @@ impl Report {
     }
 
     fn add(&mut self, fault: Fault) {
-        if self.faults.len() < TOLD {
+        if self.faults.len() < MOST_LISTED {
             self.faults.push(fault);
         } else {
             self.left_out += 1;
@@ -53,7 +52,7 @@ pub fn check(network: &Network) -> Report {
     let followed = report.is_sound();
     figures::check(network, &mut |fault| report.add(fault));
     structure::names(network, &mut |fault| report.add(fault));
-    // Where references lead nowhere nothing can be said about what hangs together.
+    // Where references lead nowhere it is unknown what hangs together.
     if followed {
         report.doubts = doubts::doubts(network);
         structure::ends(network, &mut |fault| report.add(fault));

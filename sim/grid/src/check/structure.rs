@@ -4,7 +4,7 @@ use crate::circuit::{dead_loop, half_reached_load, is_whole, misplaced_shunt, un
 use crate::network::{Fault, Network, Place, Wires};
 use crate::topology::{Groups, Supply, supply};
 
-/// Tells every element whose name is missing, or another one's of its kind.
+/// Reports every element whose name is missing, or another one's of its kind.
 pub(super) fn names(network: &Network, found: &mut impl FnMut(Fault)) {
     unique("node", network.nodes.iter().map(|it| (&*it.name, it.place)), found);
     unique("line", network.lines.iter().map(|it| (&*it.name, it.place)), found);
@@ -46,22 +46,22 @@ fn unique<'a>(
     }
 }
 
-/// Tells the lines and switches whose ends are at the same node.
+/// Reports the lines and switches whose ends are at the same node.
 pub(super) fn ends(network: &Network, found: &mut impl FnMut(Fault)) {
-    let mut tell = |element, name: &str, place, node: crate::network::NodeId| {
+    let mut report = |element, name: &str, place, node: crate::network::NodeId| {
         let what = format!("both its ends are at node `{}`", network.nodes[node.index()].name);
         found(Fault::new(element, name, place, what));
     };
     for line in network.lines.iter().filter(|it| it.from.node == it.to.node) {
-        tell("line", &line.name, line.place, line.from.node);
+        report("line", &line.name, line.place, line.from.node);
     }
     for switch in network.switches.iter().filter(|it| it.from.node == it.to.node) {
-        tell("switch", &switch.name, switch.place, switch.from.node);
+        report("switch", &switch.name, switch.place, switch.from.node);
     }
 }
 
-/// Remarks about loads that no source reaches, and tells loads whose current has no way back; an
-/// error if impedances are missing in a loop. References have been checked.
+/// Remarks about loads that no source reaches, and reports loads whose current has no way back;
+/// an error if impedances are missing in a loop. References have been checked.
 pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<Vec<Fault>, Fault> {
     let supply = supply(network)?;
     let mut remarks = islands(network, &supply);
@@ -76,7 +76,7 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
             continue;
         }
         let unreached = unreached(load, reached);
-        if remarks.len() < super::TOLD && !unreached.is_empty() {
+        if remarks.len() < super::MOST_LISTED && !unreached.is_empty() {
             let node = &network.nodes[load.connection.node.index()].name;
             let what = format!(
                 "`{unreached}` of node `{node}` is de-energised: nothing is drawn from there"
@@ -91,8 +91,8 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
     Ok(remarks)
 }
 
-/// Tells shunts that are between what is fed and what is not, and remarks about those that only
-/// draw from what is not.
+/// Reports shunts that are between what is fed and what is not, and remarks about those that
+/// only draw from what is not.
 fn shunts(
     network: &Network,
     supply: &Supply,
@@ -111,7 +111,7 @@ fn shunts(
         let reached = supply.reached[group as usize];
         let wires = shunt.connection.wires.as_slice().iter().copied();
         let unreached: Wires = wires.filter(|&wire| !reached.contains(wire)).collect();
-        if remarks.len() < super::TOLD && !unreached.is_empty() {
+        if remarks.len() < super::MOST_LISTED && !unreached.is_empty() {
             let node = &network.nodes[shunt.connection.node.index()].name;
             let what = format!(
                 "`{unreached}` of node `{node}` is de-energised: nothing is drawn from there"
@@ -142,7 +142,7 @@ fn islands(network: &Network, supply: &Supply) -> Vec<Fault> {
             let loads = if loads == 1 { "a load".to_owned() } else { format!("{loads} loads") };
             let what = format!("its island is de-energised and has {loads}: nothing is drawn");
             remarks.push(Fault::new("node", &node.name, node.place, what));
-            if remarks.len() == super::TOLD {
+            if remarks.len() == super::MOST_LISTED {
                 break;
             }
         }

@@ -105,7 +105,7 @@ fn sound() -> Network {
     network
 }
 
-/// What is told about the sound network after something was done to it.
+/// The faults of the sound network after a change to it.
 fn describe(change: impl FnOnce(&mut Network)) -> Vec<String> {
     let mut network = sound();
     change(&mut network);
@@ -120,12 +120,12 @@ fn sequence(network: &mut Network, line: usize) -> &mut SequenceImpedance {
 }
 
 #[test]
-fn a_sound_network_is_told_nothing() {
+fn a_sound_network_has_no_faults() {
     assert_eq!(check(&sound()), super::Report::default());
 }
 
 #[test]
-fn each_fault_is_told_with_its_element_and_its_line() {
+fn each_fault_is_reported_with_its_element_and_its_line() {
     let one = |change: fn(&mut Network), expected: &str| assert_eq!(describe(change), [expected]);
     one(
         |it| it.lines[0].length_m = Some(-3.0),
@@ -323,7 +323,7 @@ fn rated_voltages_that_do_not_belong_together_are_doubted() {
         "line 7: line `cd`: it joins node `c` of 400 V and node `d` of 230 V, expected the same \
          rated voltage at both ends: mend the node's, or put a transformer between them",
     );
-    // Of many alike some are told, and how many more there are.
+    // Of many alike some are listed, and how many more there are.
     let many = describe(|it| {
         for name in ["1", "2", "3", "4", "5", "6", "7"] {
             it.loads.push(Load { rated_voltage_v: 10e3, ..load(name, 4) });
@@ -333,13 +333,16 @@ fn rated_voltages_that_do_not_belong_together_are_doubted() {
 }
 
 #[test]
-fn of_very_many_faults_some_are_told_and_the_others_counted() {
+fn of_very_many_faults_some_are_listed_and_the_others_counted() {
     let mut network = sound();
     for _ in 0..3000 {
         network.push_node(node("again", -1.0));
     }
     let report = check(&network);
-    assert_eq!((report.faults.len(), report.left_out), (super::TOLD, 3000 + 2999 - super::TOLD));
+    assert_eq!(
+        (report.faults.len(), report.left_out),
+        (super::MOST_LISTED, 3000 + 2999 - super::MOST_LISTED)
+    );
 }
 
 proptest! {

@@ -21,7 +21,7 @@ const NOT_FINITE: &str = "its impedance or its charging is not finite";
 
 /// A circuit, and what was found out about the network on the way.
 #[derive(Clone, Debug)]
-pub struct Fixed<const N: usize> {
+pub struct Compilation<const N: usize> {
     /// The circuit.
     pub circuit: Circuit<N>,
     /// Which switches and lines make nodes one.
@@ -34,20 +34,22 @@ pub struct Fixed<const N: usize> {
 /// The first element that cannot be part of it: a reference that leads nowhere, a loop without
 /// impedance, a matrix that cannot be inverted, a figure that is not finite; with `N` = 1 also
 /// whatever has not three phases, with `N` = 3 whatever has a neutral wire.
-pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
+pub fn compile<const N: usize>(network: &Network) -> Result<Compilation<N>, Fault> {
     compiled(network, None)
 }
 
 /// The same with all parts of loads, also those without power, which may have some in a case; until
 /// then they have one volt-ampere.
-pub(crate) fn compile_for_cases<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
+pub(crate) fn compile_for_cases<const N: usize>(
+    network: &Network,
+) -> Result<Compilation<N>, Fault> {
     compiled(network, Some(Complex64::ONE))
 }
 
 fn compiled<const N: usize>(
     network: &Network,
     instead_of_none: Option<Complex64>,
-) -> Result<Fixed<N>, Fault> {
+) -> Result<Compilation<N>, Fault> {
     check_references(network)?;
     let supply = supply(network)?;
     let forest = &supply.forest;
@@ -85,7 +87,7 @@ fn compiled<const N: usize>(
     compiler.shunts()?;
     compiler.sources()?;
     let circuit = compiler.circuit;
-    let mut fixed = Fixed { circuit, joins: supply.joins };
+    let mut fixed = Compilation { circuit, joins: supply.joins };
     // Nothing that is left needs the graph, and loads take the most room.
     drop((supply.graph, supply.forest, supply.elements, supply.wires));
     let reached = |load: &Load| supply.reached[supply.group[load.connection.node.index()] as usize];
@@ -167,7 +169,7 @@ impl<const N: usize> Compiler<'_, N> {
     /// Makes the branches of plain lines, line by line as they are described: in very large
     /// networks it takes long to look for them. Returns the nodes to which other branches lead, in
     /// order; none if a line has charging, which is added up in the order of the nodes, or a fault,
-    /// which is told in that order.
+    /// which is reported in that order.
     fn plain_lines(&mut self, beside: &[(u32, u32, u32)]) -> Option<Vec<u32>> {
         let Supply { graph, forest, elements, .. } = self.supply;
         let mut left: Vec<u32> = beside.iter().map(|it| it.0).collect();

@@ -34,7 +34,7 @@ pub enum VoltageDependence {
 
 /// What a part does that is not always the same power.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Follows {
+pub struct Response {
     /// Rated voltage across the part, volts.
     pub rated_voltage_v: f64,
     /// How its power follows that.
@@ -60,7 +60,7 @@ pub struct Part {
     /// Its power at rated voltage, VA.
     pub power_va: Complex64,
     /// How that follows the voltage; none if it is the same at any voltage.
-    pub follows: Option<Box<Follows>>,
+    pub follows: Option<Box<Response>>,
 }
 
 impl Part {
@@ -161,7 +161,7 @@ impl Part {
     /// With all its powers multiplied by this.
     pub fn scale(&mut self, by: f64) {
         self.power_va *= by;
-        if let Some(Follows { law: VoltageDependence::Mixed(mixed), .. }) =
+        if let Some(Response { law: VoltageDependence::Mixed(mixed), .. }) =
             self.follows.as_deref_mut()
         {
             for power in mixed {
@@ -170,7 +170,7 @@ impl Part {
         }
     }
 
-    /// Makes it draw this power at its rated voltage, VA, as its load's model says.
+    /// Makes it draw this power at its rated voltage, VA, by its load's model.
     pub(crate) fn set(&mut self, model: LoadModel, power_va: Complex64) {
         self.power_va = power_va;
         if let Some(it) = &mut self.follows {
@@ -180,12 +180,12 @@ impl Part {
 }
 
 /// What a part of a load does that is not always the same power; none if it is that.
-fn follows(load: &Load, power_va: Complex64, rated_voltage_v: f64) -> Option<Box<Follows>> {
+fn follows(load: &Load, power_va: Complex64, rated_voltage_v: f64) -> Option<Box<Response>> {
     if load.model == LoadModel::ConstantPower && load.band.is_none() {
         return None;
     }
     let law = law(load.model, power_va);
-    Some(Box::new(Follows { rated_voltage_v, law, band: load.band }))
+    Some(Box::new(Response { rated_voltage_v, law, band: load.band }))
 }
 
 /// The rated voltage across the parts of a load, volts; of a balanced circuit's in star.
@@ -198,12 +198,12 @@ pub(crate) fn rated_across(load: &Load, balanced: bool) -> f64 {
 
 /// Pairs of wires that parts stand between, or a wire and earth.
 #[derive(Clone, Copy)]
-pub(crate) struct Between {
+pub(crate) struct WirePairs {
     pairs: [(Wire, Option<Wire>); 4],
     count: usize,
 }
 
-impl Between {
+impl WirePairs {
     pub(crate) fn as_slice(&self) -> &[(Wire, Option<Wire>)] {
         &self.pairs[..self.count]
     }
@@ -213,9 +213,9 @@ impl Between {
 pub(crate) fn parts_between(
     connection: &Connection,
     configuration: Configuration,
-) -> Option<Between> {
+) -> Option<WirePairs> {
     let wires = connection.wires.as_slice();
-    let mut between = Between { pairs: [(Wire::A, None); 4], count: 0 };
+    let mut between = WirePairs { pairs: [(Wire::A, None); 4], count: 0 };
     let mut put = |wire: Wire, against: Option<Wire>| {
         between.pairs[between.count] = (wire, against);
         between.count += 1;
@@ -419,7 +419,7 @@ mod tests {
                     wire: 0,
                     against: EARTH,
                     power_va,
-                    follows: Some(Box::new(Follows { rated_voltage_v: 230.0, law, band })),
+                    follows: Some(Box::new(Response { rated_voltage_v: 230.0, law, band })),
                 };
                 for border in [0.5, 0.9, 1.1] {
                     let [below, above] = [-1e-9, 1e-9].map(|by| part.power(230.0 * (border + by)));

@@ -26,9 +26,9 @@ mod transformer;
 
 use num_complex::Complex64;
 
-pub use compile::{Fixed, compile};
+pub use compile::{Compilation, compile};
 pub(crate) use compile::{compile_for_cases, project};
-pub use injection::{EARTH, Follows, Part, VoltageDependence};
+pub use injection::{EARTH, Part, Response, VoltageDependence};
 pub(crate) use injection::{law, parts_between, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
@@ -41,7 +41,7 @@ use crate::network::{Line, Wire, Wires};
 use crate::topology::NONE;
 
 /// Impedance of a switch that joins some wires of two nodes that have others, ohm: so little that
-/// no result can tell it from zero.
+/// no result distinguishes it from zero.
 pub const SWITCH_OHM: f64 = 1e-7;
 
 /// A network for solvers.

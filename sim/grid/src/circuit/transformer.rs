@@ -1,6 +1,6 @@
 //! Transformers as admittances between the wires of their windings' nodes.
 //!
-//! Two ways, as there are two ways to say where the magnetising current flows.
+//! Two ways, as there are two ways to describe where the magnetising current flows.
 //!
 //! *By sequence* ([`Magnetising::BySequence`]), as power-grid-model has it (documentation of its
 //! component `transformer`, and `transformer.hpp`): positive and negative sequence are two-ports

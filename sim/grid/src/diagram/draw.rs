@@ -24,7 +24,7 @@ pub enum Colouring {
 
 /// Pixels around the picture.
 const MARGIN: f64 = 50.0;
-/// Up to how many nodes their names are written; others tell them when pointed at.
+/// Up to how many nodes their names are written; others show them when pointed at.
 const MOST_NAMES: usize = 250;
 const UNKNOWN: &str = "#999999";
 
@@ -87,7 +87,7 @@ pub struct Mark {
 
 /// What colours are about.
 #[derive(Clone, Copy)]
-pub(super) enum Shown<'a> {
+pub(super) enum DiagramContent<'a> {
     Flow(&'a Flow, Colouring),
     /// Of each node its phases that have a voltage.
     Supply(&'a [Wires], &'a [Mark]),
@@ -99,9 +99,9 @@ const DARK: &str = "#111111";
 
 struct Picture<'a> {
     network: &'a Network,
-    shown: Shown<'a>,
+    shown: DiagramContent<'a>,
     places: &'a [(f64, f64)],
-    /// Of each node the voltage that its colour tells, per unit.
+    /// Of each node the voltage that its colour shows, per unit.
     shown_pu: Vec<f64>,
     text: String,
     /// What words must not cover.
@@ -112,15 +112,15 @@ struct Picture<'a> {
 pub(super) fn draw(
     network: &Network,
     places: &[(f64, f64)],
-    shown: Shown<'_>,
+    shown: DiagramContent<'_>,
     about: Option<&str>,
 ) -> String {
     let shown_pu = match shown {
-        Shown::Flow(flow, colouring) => {
+        DiagramContent::Flow(flow, colouring) => {
             let nodes = network.nodes.iter().zip(&flow.nodes);
             nodes.map(|(node, state)| voltage_pu(node, state, colouring)).collect()
         }
-        Shown::Supply(..) => Vec::new(),
+        DiagramContent::Supply(..) => Vec::new(),
     };
     let (text, room) = (String::new(), Room::default());
     let mut picture = Picture { network, shown, places, shown_pu, text, room };
@@ -150,7 +150,7 @@ pub(super) fn draw(
     picture.text
 }
 
-/// The voltage of a node's phases that its colour tells, per unit.
+/// The voltage of a node's phases that its colour shows, per unit.
 fn voltage_pu(node: &Node, state: &NodeState, colouring: Colouring) -> f64 {
     if !state.energized {
         return f64::NAN;
@@ -161,7 +161,7 @@ fn voltage_pu(node: &Node, state: &NodeState, colouring: Colouring) -> f64 {
     shown.reduce(|one, other| choose(one, other, colouring)).unwrap_or(f64::NAN)
 }
 
-/// Which of two voltages a colour tells.
+/// Which of two voltages a colour shows.
 fn choose(one: f64, other: f64, colouring: Colouring) -> f64 {
     let is_first = match colouring {
         Colouring::Farthest => (one - 1.0).abs() >= (other - 1.0).abs(),
@@ -238,8 +238,8 @@ impl Picture<'_> {
 
     fn flow(&self) -> Option<&'_ Flow> {
         match self.shown {
-            Shown::Flow(flow, _) => Some(flow),
-            Shown::Supply(..) => None,
+            DiagramContent::Flow(flow, _) => Some(flow),
+            DiagramContent::Supply(..) => None,
         }
     }
 
@@ -258,13 +258,13 @@ impl Picture<'_> {
     /// The colour of what joins two nodes.
     fn stroke(&self, from: NodeId, to: NodeId, loading: f64) -> String {
         match self.shown {
-            Shown::Flow(_, Colouring::Loading) => colour(LOADING, loading),
-            Shown::Flow(_, colouring) => {
+            DiagramContent::Flow(_, Colouring::Loading) => colour(LOADING, loading),
+            DiagramContent::Flow(_, colouring) => {
                 let [from, to] = [from, to].map(|node| self.shown_pu[node.index()]);
                 colour(VOLTAGE, choose(from, to, colouring))
             }
             // It is as dark as its darker end.
-            Shown::Supply(alive, _) => {
+            DiagramContent::Supply(alive, _) => {
                 let [from, to] = [from, to].map(|node| self.supplied(node, alive));
                 let worst = [DARK, PARTLY].into_iter().find(|it| [from, to].contains(it));
                 worst.unwrap_or(LIVE).to_owned()
@@ -273,7 +273,7 @@ impl Picture<'_> {
     }
 
     fn marks(&mut self) {
-        let Shown::Supply(_, marks) = self.shown else { return };
+        let DiagramContent::Supply(_, marks) = self.shown else { return };
         for mark in marks {
             let (x, y) = self.at(mark.node);
             let _ = writeln!(
@@ -391,7 +391,7 @@ impl Picture<'_> {
             let (x, y) = self.at(id);
             let mut title = format!("node {}", escape(&node_name(self.network, number)));
             let fill = match self.shown {
-                Shown::Flow(flow, colouring) => {
+                DiagramContent::Flow(flow, colouring) => {
                     let base = node.rated_voltage_v / 3f64.sqrt();
                     for wire in node.wires.iter().filter(|&wire| wire != Wire::Neutral) {
                         let volts = flow.nodes[number].voltage_v[wire.index()].norm();
@@ -402,7 +402,7 @@ impl Picture<'_> {
                         _ => colour(VOLTAGE, self.shown_pu[number]),
                     }
                 }
-                Shown::Supply(alive, _) => {
+                DiagramContent::Supply(alive, _) => {
                     let fill = self.supplied(id, alive);
                     title.push_str(match fill {
                         DARK => ": no voltage",
@@ -425,8 +425,8 @@ impl Picture<'_> {
     fn legend(&mut self, height: f64) {
         let y = height - 62.0;
         match self.shown {
-            Shown::Flow(_, colouring) => self.scale(colouring, y),
-            Shown::Supply(..) => {
+            DiagramContent::Flow(_, colouring) => self.scale(colouring, y),
+            DiagramContent::Supply(..) => {
                 let names = [(LIVE, "supplied"), (PARTLY, "some phases"), (DARK, "no voltage")];
                 for ((fill, name), x) in names.into_iter().zip([0.0, 65.0, 150.0]) {
                     let x = MARGIN + x;

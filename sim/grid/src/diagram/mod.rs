@@ -1,7 +1,7 @@
 //! The one-line diagram of a network as a picture, coloured by voltage or by loading.
 //!
-//! Nodes stand where the network says, or else as a tree from the sources to the right. The same
-//! network and results give the same bytes.
+//! Nodes stand where the network places them, or else as a tree from the sources to the right. The
+//! same network and results give the same bytes.
 
 mod draw;
 mod labels;
@@ -11,12 +11,12 @@ pub use draw::{Colouring, Mark};
 
 use crate::flow::Flow;
 use crate::network::{Network, Wires};
-use draw::Shown;
+use draw::DiagramContent;
 
 /// Draws a network with the results of its power flow; what no source reaches is grey.
 pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
     let places = layout::places(network);
-    draw::draw(network, &places, Shown::Flow(flow, colouring), None)
+    draw::draw(network, &places, DiagramContent::Flow(flow, colouring), None)
 }
 
 /// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch
@@ -34,7 +34,7 @@ pub fn supply_svg(
     for (switch, closed) in standing.switches.iter_mut().zip(closed) {
         switch.closed = closed.iter().all(|it| *it);
     }
-    draw::draw(&standing, &places, Shown::Supply(alive, marks), Some(about))
+    draw::draw(&standing, &places, DiagramContent::Supply(alive, marks), Some(about))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::nodal::Nodal;
 use super::options::{Method, Options, Phases, Solved, largest_change};
 use super::result::{Flow, results};
 use super::{continuation, newton};
-use crate::circuit::{Circuit, Fixed, compile};
+use crate::circuit::{Circuit, Compilation, compile};
 use crate::network::{Network, Wire};
 use crate::sweep::{Constant, Loads, Sweep};
 
@@ -23,7 +23,7 @@ pub(super) fn solve_as_it_stands(network: &Network, options: &Options) -> Result
 
 fn solve_compiled<const N: usize>(
     network: &Network,
-    fixed: &Fixed<N>,
+    fixed: &Compilation<N>,
     options: &Options,
 ) -> Result<Flow, Failure> {
     let solved = solve_circuit(network, fixed, options)?;
@@ -41,7 +41,7 @@ fn solve_compiled<const N: usize>(
 /// standing still, no load is too much.
 pub fn solve_circuit<const N: usize>(
     network: &Network,
-    fixed: &Fixed<N>,
+    fixed: &Compilation<N>,
     options: &Options,
 ) -> Result<Solved<N>, Failure> {
     let failed = match attempt(network, fixed, options) {
@@ -65,7 +65,7 @@ pub fn solve_circuit<const N: usize>(
 /// The same within this tolerance only.
 fn attempt<const N: usize>(
     network: &Network,
-    fixed: &Fixed<N>,
+    fixed: &Compilation<N>,
     options: &Options,
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::nodal::Nodal;
 use super::options::Options;
 use crate::block::Column;
-use crate::circuit::{Circuit, Fixed, Part, compile, compile_for_cases};
+use crate::circuit::{Circuit, Compilation, Part, compile, compile_for_cases};
 use crate::network::{Configuration, Load, Network};
 use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
@@ -26,7 +26,7 @@ const LANES: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Batch<'a, const N: usize> {
     network: &'a Network,
-    fixed: Fixed<N>,
+    fixed: Compilation<N>,
     sweep: Option<Sweep<N>>,
     /// Whether all powers can be changed in the circuit as it is.
     can_change: bool,
@@ -42,7 +42,7 @@ struct Factored<const N: usize> {
 }
 
 /// How one thread solves cases.
-enum Means<const N: usize> {
+enum Solver<const N: usize> {
     SideBySide(Box<Lanes<N>>),
     Factored(Box<Factored<N>>),
     Alone,
@@ -84,7 +84,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         Ok(Self { network, fixed, sweep, can_change, options: *options })
     }
 
-    /// The circuit, whose numbers tell which node a voltage is of.
+    /// The circuit, by whose numbers the node of a voltage is found.
     pub fn circuit(&self) -> &Circuit<N> {
         &self.fixed.circuit
     }
@@ -94,7 +94,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         &self.network.loads
     }
 
-    /// Solves this many cases in this many threads. `power` tells for a case and a load, by its
+    /// Solves this many cases in this many threads. `power` gives for a case and a load, by its
     /// number in [`Batch::loads`], the load's power, VA, part by part, as in [`Load::power_va`];
     /// it is asked load by load. `read` takes from a solved case what is wanted. Results are in
     /// the order of the cases.
@@ -117,11 +117,11 @@ impl<'a, const N: usize> Batch<'a, N> {
                 }
                 let range = group * LANES..cases.min((group + 1) * LANES);
                 let found = match &mut means {
-                    Means::SideBySide(lanes) => self.group(range, lanes, &power, &read),
-                    Means::Factored(it) => {
+                    Solver::SideBySide(lanes) => self.group(range, lanes, &power, &read),
+                    Solver::Factored(it) => {
                         range.map(|case| self.factored(case, it, &power, &read)).collect()
                     }
-                    Means::Alone => range.map(|case| self.alone(case, &power, &read)).collect(),
+                    Solver::Alone => range.map(|case| self.alone(case, &power, &read)).collect(),
                 };
                 own.push((group, found));
             }
@@ -143,12 +143,12 @@ impl<'a, const N: usize> Batch<'a, N> {
         results.into_iter().flat_map(|(_, found)| found).collect()
     }
 
-    fn means(&self) -> Means<N> {
+    fn means(&self) -> Solver<N> {
         let circuit = &self.fixed.circuit;
         if let Some(sweep) = &self.sweep {
             let (loads, map) = Loads::with_map(circuit, sweep, &self.network.loads);
             let voltages = Vec::with_capacity(circuit.nodes());
-            return Means::SideBySide(Box::new(Lanes {
+            return Solver::SideBySide(Box::new(Lanes {
                 loads,
                 map,
                 state: sweep.state(),
@@ -159,9 +159,9 @@ impl<'a, const N: usize> Batch<'a, N> {
             Ok(nodal) if self.can_change => {
                 let has_constant = circuit.parts.iter().any(Part::is_constant);
                 let circuit = circuit.clone();
-                Means::Factored(Box::new(Factored { circuit, nodal, has_constant }))
+                Solver::Factored(Box::new(Factored { circuit, nodal, has_constant }))
             }
-            _ => Means::Alone,
+            _ => Solver::Alone,
         }
     }
 
@@ -329,9 +329,9 @@ mod tests {
             let batch = Batch::<3>::new(network, &options).unwrap();
             assert!(batch.sweep.is_none());
             match batch.means() {
-                Means::Factored(it) => assert_eq!(it.has_constant, how == loops[0], "{how}"),
-                Means::Alone => assert_eq!(how, "isolated"),
-                Means::SideBySide(_) => panic!("{how}"),
+                Solver::Factored(it) => assert_eq!(it.has_constant, how == loops[0], "{how}"),
+                Solver::Alone => assert_eq!(how, "isolated"),
+                Solver::SideBySide(_) => panic!("{how}"),
             }
             let power = |case: usize, load: usize| {
                 let by = 0.2 + ((7 * load + 3 * case) % 10) as f64 / 10.0;
@@ -368,9 +368,9 @@ mod tests {
         let options = Options { tolerance_pu: 1e-12, ..Options::default() };
         let Ok(batch) = Batch::<N>::new(&network, &options) else { return };
         kinds[match batch.means() {
-            Means::SideBySide(_) => 0,
-            Means::Factored(_) => 1,
-            Means::Alone => 2,
+            Solver::SideBySide(_) => 0,
+            Solver::Factored(_) => 1,
+            Solver::Alone => 2,
         }] += 1;
         let cases = 1 + wanted.seed as usize % 19;
         let power = |case: usize, load: usize| {
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_that_has_no_solution_is_told_and_the_others_are_solved() {
+    fn a_case_that_has_no_solution_is_reported_and_the_others_are_solved() {
         let wanted = Wanted { nodes: 20, seed: 3, neutral: false, balanced: false, ties: 0 };
         let network = network(wanted);
         let batch = Batch::<3>::new(&network, &Options::default()).unwrap();

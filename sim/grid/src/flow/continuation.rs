@@ -18,7 +18,7 @@
 //! those, but what it leaves undoubted is far from any collapse.
 
 use super::load_breakpoints;
-use super::newton::{self, Followed};
+use super::newton::{self, Solution};
 use super::nodal::Nodal;
 use super::options::{Method, Options, Solved, largest_change};
 use crate::block::Column;
@@ -26,7 +26,7 @@ use crate::circuit::Circuit;
 
 /// `k` of `k / (1 - k)^2 = 1`.
 const CONTRACTION: f64 = 0.381_966_011_250_105;
-/// Current injection needs some iterations with any tolerance to tell how it contracts.
+/// Current injection needs some iterations with any tolerance to show how it contracts.
 const ITERATIONS_LEAST: f64 = 4.0;
 /// How far from a solution it is tried whether iterations come back to it, per unit.
 const ASIDE_PU: f64 = 1e-2;
@@ -34,7 +34,7 @@ const ASIDE_PU: f64 = 1e-2;
 const AT_IT_PU: f64 = 1e-6;
 
 /// Whether a generator is among the constant impedances. They stand in matrices in full, so that
-/// how iterations contract tells nothing of how voltages came to where they begin: such a generator
+/// how iterations contract shows nothing of how voltages came to where they begin: such a generator
 /// may have raised them without bounds on the way.
 pub(super) fn has_negative_impedance<const N: usize>(circuit: &Circuit<N>) -> bool {
     circuit.parts.iter().any(|part| part.is_constant() && part.power_va.re < 0.0)
@@ -119,7 +119,7 @@ const LARGE: usize = 20_000;
 const FINEST_ACROSS: f64 = 1e-9;
 /// So many steps as short as that are enough: there is no end to those towards a collapse.
 const MOST_ACROSS: u32 = 500;
-/// Below this share a load is so absurd that how absurd it is tells nothing.
+/// Below this share a load is so absurd that its exact share means nothing.
 const SHARE_LEAST: f64 = 1e-12;
 /// From where a step begins Newton's method is at its end in so few iterations, or not on the way.
 const ITERATIONS: u32 = 10;
@@ -186,7 +186,7 @@ enum Outcome<const N: usize> {
 impl<const N: usize> Tracer<'_, N> {
     /// The voltages of a share of the loads, from those that are near. Where voltages are given
     /// loads keep to the piece of their laws that they follow there.
-    fn at(&mut self, share: f64, from: &[Column<N>], ranges: Option<&[Column<N>]>) -> Followed<N> {
+    fn at(&mut self, share: f64, from: &[Column<N>], ranges: Option<&[Column<N>]>) -> Solution<N> {
         for (part, whole) in self.part.parts.iter_mut().zip(&self.circuit.parts) {
             part.clone_from(whole);
             part.scale(share);

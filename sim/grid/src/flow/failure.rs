@@ -88,8 +88,8 @@ pub struct TooMuch {
 }
 
 impl Collapse {
-    /// Of a long path what tells most: its ends, and the nodes before which most is lost.
-    fn telling(&self) -> impl Iterator<Item = &(Box<str>, f64)> {
+    /// The excerpt of a long path: its ends, and the nodes before which most is lost.
+    fn excerpt(&self) -> impl Iterator<Item = &(Box<str>, f64)> {
         let last = self.path.len().saturating_sub(1);
         let mut steps: Vec<usize> = (1..last).collect();
         let drop = |at: usize| self.path[at - 1].1 - self.path[at].1;
@@ -148,7 +148,7 @@ impl fmt::Display for Failure {
                     )?;
                 }
                 write!(f, "; on the way there")?;
-                for (name, voltage) in it.telling() {
+                for (name, voltage) in it.excerpt() {
                     write!(f, " {name} {voltage:.3}")?;
                 }
                 Ok(())
@@ -159,7 +159,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// With as many digits as tell something of a small one.
+/// With as many digits as a small one needs.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 || percent >= 0.1 {

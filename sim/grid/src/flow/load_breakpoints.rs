@@ -2,8 +2,8 @@
 //! turns a corner, and with it the path of voltages.
 //!
 //! A path may turn back at a corner or a little before it, and forth again behind it. From far away
-//! the way across looks like one without a collapse. It is told from one by the laws on either side
-//! of the corner, each continued beyond it: they have no corners, and lead across as well.
+//! the way across looks like one without a collapse. The laws on either side of the corner, each
+//! continued beyond it, distinguish the two: they have no corners, and lead across as well.
 
 use num_complex::Complex64;
 

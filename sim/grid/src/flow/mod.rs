@@ -1,8 +1,8 @@
 //! What flows: voltages, currents, powers and losses in steady state.
 //!
 //! [`solve`] makes the circuit, solves it, and works out the results of every element from the
-//! voltages. Where it finds no solution it says up to which share of the loads there is one, and
-//! where voltages collapse.
+//! voltages. Where it finds no solution it reports up to which share of the loads there is one,
+//! and where voltages collapse.
 //!
 //! ```text
 //! options, attempt, newton, nodal     the methods, tried one after another

@@ -19,7 +19,7 @@ const HALVINGS: u32 = 10;
 const ROUNDING_PU: f64 = 1e-7;
 
 /// What a solution was like, beside what it is.
-pub(super) struct Followed<const N: usize> {
+pub(super) struct Solution<const N: usize> {
     pub(super) solved: Solved<N>,
     /// The largest change of any voltage that the first whole step would have been, per unit.
     pub(super) first_step_pu: f64,
@@ -41,12 +41,12 @@ pub(super) fn solve<const N: usize>(
     by_blocks(circuit, start, options, false).solved
 }
 
-/// Solves from these voltages on, and tells how that went; changes are those beyond rounding.
+/// Solves from these voltages on, and returns how that went; changes are those beyond rounding.
 pub(super) fn follow<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
     options: &Options,
-) -> Followed<N> {
+) -> Solution<N> {
     by_blocks(circuit, start, options, true)
 }
 
@@ -68,8 +68,8 @@ fn by_blocks<const N: usize>(
     start: Vec<Column<N>>,
     options: &Options,
     follows: bool,
-) -> Followed<N> {
-    // Blocks of real numbers are twice as large, which the compiler has to be told.
+) -> Solution<N> {
+    // Blocks of real numbers are twice as large, which the compiler cannot derive.
     match N {
         1 => iterate::<N, 2>(circuit, start, options, follows),
         3 => iterate::<N, 6>(circuit, start, options, follows),
@@ -89,10 +89,10 @@ fn iterate<const N: usize, const M: usize>(
     start: Vec<Column<N>>,
     options: &Options,
     follows: bool,
-) -> Followed<N> {
+) -> Solution<N> {
     let solved =
         Solved { voltages: start, iterations: 0, converged: false, method: Method::Newton };
-    let mut followed = Followed {
+    let mut followed = Solution {
         solved,
         first_step_pu: 0.0,
         is_straight: true,
@@ -102,7 +102,7 @@ fn iterate<const N: usize, const M: usize>(
     let Some(newton) = Newton::<N, M>::new(circuit) else { return followed };
     let mut matrix = Matrix::<M, f64>::new(&newton.symbolic);
     let mut work = Vec::new();
-    let Followed { solved, first_step_pu, is_straight, rounding, .. } = &mut followed;
+    let Solution { solved, first_step_pu, is_straight, rounding, .. } = &mut followed;
     let mut wrong = newton.mismatch(&solved.voltages);
     while solved.iterations < options.most_iterations && !solved.converged {
         solved.iterations += 1;

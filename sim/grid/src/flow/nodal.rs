@@ -31,7 +31,7 @@ pub(super) struct Admittances<const N: usize> {
 }
 
 /// Of branches, shunts, sources and, if they are asked for, loads of constant impedance: what each
-/// node has on the diagonal. `each` is told of every branch, so that nobody has to keep them all.
+/// node has on the diagonal. `each` is called per branch, so that nobody has to keep them all.
 fn diagonal<const N: usize>(
     circuit: &Circuit<N>,
     with_loads: bool,

@@ -8,7 +8,7 @@ use num_complex::Complex64;
 use super::options::{Method, Solved, across};
 use crate::block::{Block, Column, apply, magnitude, zero};
 use crate::circuit::{
-    Circuit, EARTH, Fixed, SWITCH_OHM, SourceNode, line_model, positive_sequence, project,
+    Circuit, Compilation, EARTH, SWITCH_OHM, SourceNode, line_model, positive_sequence, project,
     shunt_admittance, transformer_admittance,
 };
 use crate::network::{Connection, Fault, Network, Wire};
@@ -120,7 +120,7 @@ struct Results<'a, const N: usize> {
 /// part of the network, amperes.
 pub(crate) fn results<const N: usize>(
     network: &Network,
-    fixed: &Fixed<N>,
+    fixed: &Compilation<N>,
     solved: &Solved<N>,
     drawn: Vec<[Complex64; 4]>,
 ) -> Result<Flow, Fault> {
@@ -407,7 +407,7 @@ impl<const N: usize> Results<'_, N> {
     /// Currents through what has no impedance: whatever balances the nodes behind it.
     fn join(
         &mut self,
-        fixed: &Fixed<N>,
+        fixed: &Compilation<N>,
         lines: &mut [LineState],
         switches: &mut [LineState],
         sources: &mut [EndState],
@@ -483,7 +483,7 @@ impl<const N: usize> Results<'_, N> {
     }
 
     /// The largest power that does not add up, and where; what was joined is balanced as one.
-    fn residual(&self, fixed: &Fixed<N>) -> (f64, Option<(u32, Wire)>) {
+    fn residual(&self, fixed: &Compilation<N>) -> (f64, Option<(u32, Wire)>) {
         let circuit = &fixed.circuit;
         let mut by_node = vec![[Complex64::ZERO; 4]; circuit.nodes()];
         for (drawn, &at) in self.drawn.iter().zip(&circuit.node_of) {

@@ -1,9 +1,9 @@
-//! Networks as text: readers that say what they found and where, and writers.
+//! Networks as text: readers that report what they found and where, and writers.
 //!
 //! Nothing here touches a file: a reader that meets the name of one asks a function of its caller.
 //! What a reader does not know, or cannot express in [`crate::Network`], it refuses by name and
-//! line. What has no influence on the steady state (sensors, plots, monitors) is left out, and told
-//! in the notes.
+//! line. What has no influence on the steady state (sensors, plots, monitors) is left out, and
+//! listed in the notes.
 //!
 //! ```text
 //! toml   networks written by hand
@@ -25,7 +25,7 @@ fn unmarked(text: &str) -> &str {
 /// One mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Which file: as its reader was told its name.
+    /// Which file: by the name that its reader was given.
     pub file: Box<str>,
     /// Its line, from 1; 0 if the file as a whole is meant.
     pub line: u32,

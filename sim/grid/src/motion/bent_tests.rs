@@ -66,7 +66,7 @@ fn a() -> Wires {
     Wires::NONE.with(Wire::A)
 }
 
-struct Played {
+struct PlayResult {
     motion: Motion,
     segments: Vec<Segment>,
     /// When each call of it ended.
@@ -79,7 +79,7 @@ fn play(
     options: Options,
     (events, protectors, probes): (Vec<Event>, Vec<Protector>, Vec<Probe>),
     (step_ns, steps): (i64, i64),
-) -> Played {
+) -> PlayResult {
     let mut motion = Motion::new(network, options, events, protectors, probes).unwrap();
     let (mut segments, mut ends, mut from_ns) = (Vec::new(), Vec::new(), 0);
     for step in 1..=steps {
@@ -93,10 +93,10 @@ fn play(
             ends.push(until_ns);
         }
     }
-    Played { motion, segments, ends }
+    PlayResult { motion, segments, ends }
 }
 
-impl Played {
+impl PlayResult {
     fn kinds(&self) -> Vec<(&str, OperationKind)> {
         let mut all: Vec<&Operation> = self.motion.operations().iter().collect();
         all.sort_by_key(|it| it.at_ns);

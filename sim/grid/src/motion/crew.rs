@@ -1,7 +1,7 @@
 //! What a crew does once a fault is mended: it closes what protective devices have opened.
 
 use super::network_state::ActiveFault;
-use super::place::Found;
+use super::place::Site;
 use super::play::Player;
 use super::{Event, Motion, NetworkAction};
 use crate::network::{Network, NodeId};
@@ -14,7 +14,7 @@ const MENDED_NS: i64 = 1_000_000_000;
 impl<const N: usize> Player<'_, N> {
     /// The end of a fault, after which every switch with a device that is open is closed, but onto
     /// another fault: that waits for the repair of the other one.
-    pub(super) fn repaired(&mut self, at_ns: i64, id: u32, found: &[Found]) -> Option<Action> {
+    pub(super) fn repaired(&mut self, at_ns: i64, id: u32, found: &[Site]) -> Option<Action> {
         let closed_ns = at_ns + MENDED_NS;
         // Interface protections reconnect by themselves.
         let guards = self.motion.guards.iter().filter(|it| it.watches.is_none());

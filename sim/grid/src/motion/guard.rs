@@ -2,12 +2,12 @@
 
 use num_complex::Complex64;
 
-use super::device::{Act, Cause, Device, Move, Seen, Squares};
+use super::device::{Act, Cause, Device, DeviceInputs, Move, Squares};
 use super::loading::Loading;
 use super::{OperatingPoint, OperationKind, Protector};
 use crate::network::{Network, NodeId, Wire};
 use crate::protection::InterfaceView;
-use crate::transient::{Action, Passed, Pole, Transient};
+use crate::transient::{Action, CurrentPiece, Pole, Transient};
 
 /// A device at its switch.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Guard {
     pub(super) fn due_in(&self, poles: &[Complex64]) -> Option<f64> {
         let Self { wires, seen: voltages, .. } = self;
         let (poles_a, flowing, has_waves) = (poles, &[][..], false);
-        self.device.due_in(&Seen { wires, poles_a, flowing, has_waves, voltages })
+        self.device.due_in(&DeviceInputs { wires, poles_a, flowing, has_waves, voltages })
     }
 
     /// A step of waves, by the currents on its way and by phasors.
@@ -94,11 +94,11 @@ impl Guard {
         &mut self,
         dt_s: f64,
         poles_a: &[Complex64],
-        flowing: &[Passed],
+        flowing: &[CurrentPiece],
         has_waves: bool,
     ) -> Vec<Order> {
         let Self { wires, device, seen: voltages, .. } = &mut *self;
-        let seen = Seen { wires, poles_a, flowing, has_waves, voltages };
+        let seen = DeviceInputs { wires, poles_a, flowing, has_waves, voltages };
         let squares = device.picked_up(&seen);
         let acts = device.step(dt_s, &seen);
         let before = self.loading;

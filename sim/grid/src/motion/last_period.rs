@@ -16,11 +16,11 @@ const INSTANTS: usize = 400;
 pub(super) struct LastPeriod {
     period_s: f64,
     poles: usize,
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Sample>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Kept {
+struct Sample {
     at_s: f64,
     /// The currents, each turned back by the angle of the instant, amperes.
     turned_a: [Complex64; POLES],
@@ -48,7 +48,7 @@ impl LastPeriod {
         let (sin, cos) = libm::sincos(TAU * at_s / self.period_s);
         let turn = Complex64::new(sin, cos);
         let mut next =
-            Kept { at_s, turned_a: [Complex64::ZERO; POLES], integral: [Complex64::ZERO; POLES] };
+            Sample { at_s, turned_a: [Complex64::ZERO; POLES], integral: [Complex64::ZERO; POLES] };
         for (turned, now) in next.turned_a.iter_mut().zip(now_a) {
             *turned = turn * *now;
         }

@@ -55,8 +55,8 @@ use crate::transient::{Arc as FaultArc, FaultKind, Pole, Saturation, TransientEr
 pub(crate) use cut::is_behind_a_switch;
 pub use cut::{Piece, cut};
 pub use device::{
-    Act, Cause, Device, DeviceClone, FuseLink, InterfaceProtection, Move, NamedCurve, RelayBreaker,
-    Seen, Squares,
+    Act, Cause, Device, DeviceClone, DeviceInputs, FuseLink, InterfaceProtection, Move, NamedCurve,
+    RelayBreaker, Squares,
 };
 use network_state::NetworkState;
 pub use probe::{Probe, ProbeAt, ProbePair};

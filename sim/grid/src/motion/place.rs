@@ -17,7 +17,7 @@ const RETRY_AFTER_NS: i64 = 2_000_000;
 
 /// What is at the place of a fault that is to begin.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct Site {
     id: u32,
     /// The voltage that it shorts, if it has an angle.
     across_v: Option<Complex64>,
@@ -30,7 +30,7 @@ impl<const N: usize> Player<'_, N> {
         &self,
         until_ns: i64,
         voltage_v: impl Fn(NodeId, Wire) -> Complex64,
-    ) -> Vec<Found> {
+    ) -> Vec<Site> {
         let events = self.motion.events.iter().take_while(|it| it.at_ns <= until_ns);
         let found = |event: &Event| {
             let NetworkAction::Fault(FaultAt { id, node, kind, .. }) = event.what else {
@@ -46,7 +46,7 @@ impl<const N: usize> Player<'_, N> {
             let network = &self.network;
             let least_v = NO_ANGLE_SHARE * network.nodes[node.index()].rated_voltage_v;
             let has_voltage = |wire| is_alive(network, node, voltage_v(node, wire));
-            Some(Found {
+            Some(Site {
                 id,
                 across_v: Some(across_v).filter(|it| it.norm() > least_v),
                 is_dark: !phases(network, node).any(has_voltage),
@@ -57,12 +57,7 @@ impl<const N: usize> Player<'_, N> {
 
     /// Puts off the faults up to an instant that wait for an angle, by the voltages of the network
     /// as it stands, whose phasors count from `since_ns`; whether there were any.
-    pub(super) fn wait_for_angles(
-        &mut self,
-        until_ns: i64,
-        found: &[Found],
-        since_ns: i64,
-    ) -> bool {
+    pub(super) fn wait_for_angles(&mut self, until_ns: i64, found: &[Site], since_ns: i64) -> bool {
         let frequency_hz = self.network.frequency_hz;
         let mut waited = Vec::new();
         let mut before_ns = None;
@@ -95,7 +90,7 @@ impl<const N: usize> Player<'_, N> {
     }
 
     /// What is to be known of a fault that begins.
-    pub(super) fn about(&self, fault: &FaultAt, found: &[Found]) -> String {
+    pub(super) fn about(&self, fault: &FaultAt, found: &[Site]) -> String {
         let node = &self.network.nodes[fault.node.index()].name;
         let is_dark = found.iter().any(|it| it.id == fault.id && it.is_dark);
         let dark = if is_dark { ", which is not energised" } else { "" };

@@ -6,7 +6,7 @@ use std::mem::take;
 use num_complex::Complex64;
 
 use super::network_state::{ActiveFault, begun};
-use super::place::Found;
+use super::place::Site;
 use super::probe::poles_in_flow;
 use super::window::{Paused, PausedWires, Window};
 use super::{
@@ -58,7 +58,7 @@ pub(super) struct Pending {
 }
 
 /// What there was, until when, and what goes on.
-type Played<const N: usize> = (Vec<Segment>, i64, Option<Box<Paused<N>>>);
+type PlayOutcome<const N: usize> = (Vec<Segment>, i64, Option<Box<Paused<N>>>);
 
 /// A steady state.
 enum View<'a, const N: usize> {
@@ -110,7 +110,7 @@ impl Motion {
         flow: &Flow,
         (now_ns, to_ns): (i64, i64),
         paused: Option<Box<Paused<N>>>,
-    ) -> Result<Played<N>, MotionError> {
+    ) -> Result<PlayOutcome<N>, MotionError> {
         let mut network = network.clone();
         network.switches.clone_from(&self.switches);
         let mut player = Player::<N> {
@@ -395,7 +395,7 @@ impl<const N: usize> Player<'_, N> {
     }
 
     /// Takes out the events up to an instant: what they do, and when.
-    pub(super) fn events_until(&mut self, until_ns: i64, found: &[Found]) -> Vec<(i64, Action)> {
+    pub(super) fn events_until(&mut self, until_ns: i64, found: &[Site]) -> Vec<(i64, Action)> {
         let mut actions = Vec::new();
         while let Some(event) = self.motion.events.pop_front_if(|it| it.at_ns <= until_ns) {
             let at_ns = event.at_ns.max(self.now_ns);
@@ -412,7 +412,7 @@ impl<const N: usize> Player<'_, N> {
         &mut self,
         at_ns: i64,
         what: NetworkAction,
-        found: &[Found],
+        found: &[Site],
     ) -> Option<Action> {
         match what {
             NetworkAction::Fault(fault) => {

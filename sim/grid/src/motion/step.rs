@@ -22,7 +22,7 @@ use crate::block::Block;
 use crate::circuit::{line_model, shunt_admittance};
 use crate::flow::joined;
 use crate::network::{Line, LineImpedance, Network, NodeId, ShuntAdmittance, Wire};
-use crate::short_circuit::{Before, Kind, Options, Scaling, Sweep, sweep};
+use crate::short_circuit::{Kind, Options, PrefaultState, Scaling, Sweep, sweep};
 use crate::topology::Groups;
 
 /// A time that has fewer steps than these is coarse.
@@ -102,7 +102,7 @@ pub fn step_remark(network: &Network, step_s: f64) -> Option<StepRemark> {
 /// The same with faults at these nodes.
 #[must_use]
 pub fn step_remark_with(network: &Network, step_s: f64, faults: &[NodeId]) -> Option<StepRemark> {
-    let seen = Seen::new(network)?;
+    let seen = BareNetwork::new(network)?;
     let behind = faults.iter().flat_map(|node| seen.behind(*node));
     let all = seen.offsets().chain(seen.banks()).chain(seen.parts()).chain(behind);
     let coarse = all.filter(|(_, _, time_s)| *time_s < STEPS * step_s * (1.0 - 1e-9));
@@ -114,7 +114,7 @@ pub fn step_remark_with(network: &Network, step_s: f64, faults: &[NodeId]) -> Op
 type Time<'a> = (Fast, &'a str, f64);
 
 /// A network without loads and capacitances, as short circuits see it.
-struct Seen<'a> {
+struct BareNetwork<'a> {
     network: &'a Network,
     omega: f64,
     swept: Sweep,
@@ -122,7 +122,7 @@ struct Seen<'a> {
     farad: Vec<f64>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> BareNetwork<'a> {
     fn new(network: &'a Network) -> Option<Self> {
         let mut bare = network.clone();
         for it in &mut bare.lines {
@@ -134,7 +134,7 @@ impl<'a> Seen<'a> {
             }
         }
         bare.shunts.retain(|it| !is_capacitive(&it.admittance));
-        let before = Before::Unloaded(Scaling::Actual);
+        let before = PrefaultState::Unloaded(Scaling::Actual);
         let options = Options { before, ..Options::default() };
         let swept = sweep(&bare, &KINDS, Complex64::ZERO, &options).ok()?;
         let (omega, mut farad) = (TAU * network.frequency_hz, vec![0.0; network.nodes.len()]);
@@ -301,9 +301,9 @@ mod tests {
         assert_eq!((remark.what, &*remark.element), (Fast::Bank, "bank"));
         assert!((remark.time_s - 0.8e-3).abs() < 1e-9, "{remark}");
         assert!((remark.recommended_step_s - 80e-6).abs() < 1e-10, "{remark}");
-        let told = "a step of 100.000 us is too long: `bank` and its supply swing with a period of \
-                    800.000 us, expected 80.000 us or less";
-        assert_eq!(remark.to_string(), told);
+        let expected = "a step of 100.000 us is too long: `bank` and its supply swing with a \
+                        period of 800.000 us, expected 80.000 us or less";
+        assert_eq!(remark.to_string(), expected);
         assert_eq!(step_remark(&network, remark.recommended_step_s), None);
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fault_discharges_through_a_line_is_told() {
+    fn what_a_fault_discharges_through_a_line_is_reported() {
         let mut network = network();
         for line in &mut network.lines {
             if let LineImpedance::Sequence(it) = &mut line.impedance {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_told_where_it_is_large() {
+    fn an_offset_is_reported_where_it_is_large() {
         // Behind 2.2 + j 3 ohm it decays with 4.3 ms, at the busbar with 23.9 ms.
         let network = network();
         let remark = step_remark(&network, 1e-3).unwrap();

@@ -69,7 +69,7 @@ fn ground() -> FaultKind {
     FaultKind::Ground(Wires::NONE.with(Wire::A))
 }
 
-struct Played {
+struct PlayResult {
     motion: Motion,
     segments: Vec<Segment>,
     until_ns: i64,
@@ -79,13 +79,13 @@ fn flow_of(network: &Network) -> Flow {
     flow::solve(network, &flow::Options::default()).unwrap()
 }
 
-fn play(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) -> Played {
+fn play(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) -> PlayResult {
     let network = network();
     let options = Options { resolution, ..Options::default() };
     let mut motion = Motion::new(&network, options, events, protectors, probes()).unwrap();
     let flow = flow_of(&network);
     let (segments, until_ns) = motion.play(&network, &flow, (0, END)).unwrap();
-    Played { motion, segments, until_ns }
+    PlayResult { motion, segments, until_ns }
 }
 
 fn breaker(relay: Relay) -> Vec<Protector> {
@@ -98,7 +98,7 @@ fn inverse() -> Relay {
     Relay::new(&[curve], &[])
 }
 
-impl Played {
+impl PlayResult {
     fn kinds(&self) -> Vec<(&str, OperationKind)> {
         let mut all: Vec<_> = self.motion.operations().iter().collect();
         all.sort_by_key(|it| it.at_ns);
@@ -170,7 +170,7 @@ fn phasors_during_a_fault_are_those_of_the_short_circuit_engine() {
     let (network, one) = (network(), short_circuit::Kind::SinglePhaseToGround(Wire::A));
     let location = short_circuit::Location::Node(FAR);
     let fault_at = short_circuit::Fault { kind: one, location, impedance_ohm: c(0.5, 0.0) };
-    let before = short_circuit::Before::Loaded(flow::Options::default());
+    let before = short_circuit::PrefaultState::Loaded(flow::Options::default());
     let options = short_circuit::Options { phases: flow::Phases::All, before };
     let expected = short_circuit::solve(&network, &[fault_at], &options).unwrap().flow;
     let played = play(Resolution::Phasors, vec![fault(503.3, ground(), None)], Vec::new());

@@ -50,7 +50,7 @@ pub fn check_references(network: &Network) -> Result<(), Fault> {
 
 /// Every element of which that is not so, each with the first thing that is wrong with it.
 pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
-    let mut tell = |element, name: &str, place, wrong: Result<(), String>| {
+    let mut report = |element, name: &str, place, wrong: Result<(), String>| {
         if let Err(what) = wrong {
             found(Fault::new(element, name, place, what));
         }
@@ -68,15 +68,15 @@ pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
             continue;
         }
         let wrong = both_ends(network, &line.from, &line.to).and_then(|()| matrices(line));
-        tell("line", &line.name, line.place, wrong);
+        report("line", &line.name, line.place, wrong);
     }
     for switch in &network.switches {
         let wrong = both_ends(network, &switch.from, &switch.to);
-        tell("switch", &switch.name, switch.place, wrong);
+        report("switch", &switch.name, switch.place, wrong);
     }
     for transformer in &network.transformers {
         let wrong = windings(network, transformer);
-        tell("transformer", &transformer.name, transformer.place, wrong);
+        report("transformer", &transformer.name, transformer.place, wrong);
     }
     for regulator in &network.regulators {
         let transformer = network.transformers.get(regulator.transformer as usize);
@@ -86,16 +86,16 @@ pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
             let what = "it names no winding with taps, expected one that it can move";
             wrong = wrong.and_then(|()| Err(what.to_owned()));
         }
-        tell("regulator", &regulator.name, regulator.place, wrong);
+        report("regulator", &regulator.name, regulator.place, wrong);
     }
     for shunt in &network.shunts {
-        tell("shunt", &shunt.name, shunt.place, connection(network, &shunt.connection));
+        report("shunt", &shunt.name, shunt.place, connection(network, &shunt.connection));
     }
     for load in network.loads.iter().filter(|load| !is_right(&load.connection)) {
-        tell("load", &load.name, load.place, connection(network, &load.connection));
+        report("load", &load.name, load.place, connection(network, &load.connection));
     }
     for source in &network.sources {
-        tell("source", &source.name, source.place, node(network, source.node));
+        report("source", &source.name, source.place, node(network, source.node));
     }
 }
 

@@ -26,13 +26,13 @@ pub struct Fuse {
     /// Share of the phase's time.
     share: f64,
     /// What instantaneous currents added within the last half period, piece by piece, and in sum.
-    pieces: VecDeque<Flowed>,
-    sum: Flowed,
+    pieces: VecDeque<CurrentIntegral>,
+    sum: CurrentIntegral,
 }
 
 /// What flowed for a while.
 #[derive(Clone, Copy, Debug, Default)]
-struct Flowed {
+struct CurrentIntegral {
     time_s: f64,
     /// The integral of the squared current, A²s.
     square: f64,
@@ -189,13 +189,13 @@ impl Fuse {
         let flowed = |part: f64| {
             let current = from + (to - from) * part;
             let square = part * dt_s * (from * from + from * current + current * current) / 3.0;
-            Flowed { time_s: part * dt_s, square, prospective_a: prospective_a.abs() }
+            CurrentIntegral { time_s: part * dt_s, square, prospective_a: prospective_a.abs() }
         };
         let reaches = |fuse: &Self, part: f64| {
             let own = flowed(part);
             let square = fuse.sum.square + own.square;
             let rms_a = (square / fuse.window_s).sqrt();
-            fuse.share + fuse.added(&Flowed { square, ..own }, rms_a) >= 1.0
+            fuse.share + fuse.added(&CurrentIntegral { square, ..own }, rms_a) >= 1.0
         };
         if reaches(self, 1.0) {
             let (mut before, mut after) = (0.0, 1.0);
@@ -222,7 +222,7 @@ impl Fuse {
             }
             let part = (over_s / first.time_s).min(1.0);
             let (time_s, square) = (first.time_s * part, first.square * part);
-            let gone = Flowed { time_s, square, ..*first };
+            let gone = CurrentIntegral { time_s, square, ..*first };
             (first.time_s, first.square) = (first.time_s - time_s, first.square - square);
             if part >= 1.0 {
                 self.pieces.pop_front();
@@ -231,7 +231,7 @@ impl Fuse {
             self.sum.square = (self.sum.square - square).max(0.0);
             self.share += self.added(&gone, rms_a);
         }
-        self.sum = Flowed::default();
+        self.sum = CurrentIntegral::default();
     }
 
     fn act(&mut self, after_s: f64) -> Action<FuseEvent> {
@@ -268,7 +268,7 @@ impl Fuse {
     }
 
     /// The share that is added by what flowed, of which half a period had at most this RMS value.
-    fn added(&self, flowed: &Flowed, rms_a: f64) -> f64 {
+    fn added(&self, flowed: &CurrentIntegral, rms_a: f64) -> f64 {
         let current_a = rms_a.max(flowed.prospective_a);
         match self.phase_time(current_a) {
             Some(time) if flowed.square > 0.0 => flowed.square / (current_a * current_a * time),
@@ -279,6 +279,6 @@ impl Fuse {
     /// Begins another half period.
     fn forget(&mut self) {
         self.pieces.clear();
-        self.sum = Flowed::default();
+        self.sum = CurrentIntegral::default();
     }
 }

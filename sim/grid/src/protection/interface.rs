@@ -93,14 +93,14 @@ impl InterfaceView {
 
 /// What it is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Doing {
+enum ProtectionState {
     Watching,
     /// It has tripped, and its switch opens in so many seconds.
     Opening(f64),
     /// It is open, and the network has been as it has to be for so many seconds.
     Open(f64),
     /// Somebody ordered its switch to open: it stays so until somebody closes it.
-    Held,
+    HeldOpen,
 }
 
 /// Spans of time, in order: from their first nanosecond to before their last.
@@ -110,7 +110,7 @@ type Spans = Vec<(i64, i64)>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interface {
     settings: InterfaceSettings,
-    doing: Doing,
+    doing: ProtectionState,
     /// For how long each stage has been picked up: undervoltage, overvoltage, frequency low, high.
     picked_up_s: Vec<f64>,
     means: [Mean; 3],
@@ -133,7 +133,7 @@ impl Interface {
         let (picked_up_s, means) =
             (vec![0.0; stages], [Mean::default(), Mean::default(), Mean::default()]);
         let (low, high, away) = (Spans::new(), Spans::new(), Spans::new());
-        Ok(Self { settings, doing: Doing::Watching, picked_up_s, means, low, high, away })
+        Ok(Self { settings, doing: ProtectionState::Watching, picked_up_s, means, low, high, away })
     }
 
     /// The same where the frequency goes straight from point to point, nanoseconds and hertz in
@@ -152,17 +152,17 @@ impl Interface {
 
     /// Whether it has opened its switch itself, and has not closed it again.
     pub fn is_open(&self) -> bool {
-        matches!(self.doing, Doing::Open(_))
+        matches!(self.doing, ProtectionState::Open(_))
     }
 
     /// Somebody orders its switch to open.
     pub fn hold(&mut self) {
-        self.doing = Doing::Held;
+        self.doing = ProtectionState::HeldOpen;
     }
 
     /// Somebody closes its switch: it begins again, and remembers the voltages it has seen.
     pub fn close(&mut self) {
-        self.doing = Doing::Watching;
+        self.doing = ProtectionState::Watching;
         self.picked_up_s.fill(0.0);
     }
 
@@ -223,16 +223,16 @@ impl Interface {
         let turns = turns.flat_map(|(from, to)| [*from, *to]).filter(|it| *it > seen.at_ns);
         let turn = turns.min().map(|it| (it - seen.at_ns) as f64 * 1e-9);
         match self.doing {
-            Doing::Watching if seen.is_closed => {
+            ProtectionState::Watching if seen.is_closed => {
                 earlier(turn, self.trips_in(seen).map(|(due_s, _)| due_s))
             }
-            Doing::Opening(left_s) => Some(left_s),
-            Doing::Open(good_s) if self.is_good(seen) => {
+            ProtectionState::Opening(left_s) => Some(left_s),
+            ProtectionState::Open(good_s) if self.is_good(seen) => {
                 let left_s = (self.settings.reconnect_after_s - good_s).max(0.0);
                 earlier(earlier(turn, self.mean(seen).1), Some(left_s))
             }
-            Doing::Open(_) => earlier(turn, self.mean(seen).1),
-            Doing::Watching | Doing::Held => None,
+            ProtectionState::Open(_) => earlier(turn, self.mean(seen).1),
+            ProtectionState::Watching | ProtectionState::HeldOpen => None,
         }
     }
 
@@ -245,27 +245,27 @@ impl Interface {
         }
         let (trips, is_good) = (self.trips_in(seen), self.is_good(seen));
         match &mut self.doing {
-            Doing::Watching if seen.is_closed => {
+            ProtectionState::Watching if seen.is_closed => {
                 if let Some((after_s, cause)) = trips.filter(|it| it.0 <= dt_s) {
                     done.push(Action { after_s, event: InterfaceEvent::Tripped(cause) });
-                    self.doing = Doing::Opening(self.settings.opening_s);
+                    self.doing = ProtectionState::Opening(self.settings.opening_s);
                     self.open_within(after_s, dt_s, &mut done);
                 }
             }
-            Doing::Opening(_) => self.open_within(0.0, dt_s, &mut done),
-            Doing::Open(good_s) if is_good => {
+            ProtectionState::Opening(_) => self.open_within(0.0, dt_s, &mut done),
+            ProtectionState::Open(good_s) if is_good => {
                 let after_s = (self.settings.reconnect_after_s - *good_s).max(0.0);
                 if after_s <= dt_s {
                     done.push(Action { after_s, event: InterfaceEvent::Closed });
-                    self.doing = Doing::Watching;
+                    self.doing = ProtectionState::Watching;
                 } else {
                     *good_s += dt_s;
                 }
             }
-            Doing::Open(good_s) => *good_s = 0.0,
-            Doing::Watching | Doing::Held => {}
+            ProtectionState::Open(good_s) => *good_s = 0.0,
+            ProtectionState::Watching | ProtectionState::HeldOpen => {}
         }
-        let is_watching = self.doing == Doing::Watching && seen.is_closed;
+        let is_watching = self.doing == ProtectionState::Watching && seen.is_closed;
         let on: Vec<bool> = self.stages(seen).map(|(_, _, is_on)| is_on && is_watching).collect();
         for (own_s, is_on) in self.picked_up_s.iter_mut().zip(on) {
             *own_s = if is_on { *own_s + dt_s } else { 0.0 };
@@ -278,10 +278,10 @@ impl Interface {
 
     /// Opens within a step, if its time is up, from an instant on.
     fn open_within(&mut self, from_s: f64, dt_s: f64, done: &mut Vec<Action<InterfaceEvent>>) {
-        let Doing::Opening(left_s) = &mut self.doing else { return };
+        let ProtectionState::Opening(left_s) = &mut self.doing else { return };
         if *left_s <= dt_s - from_s {
             done.push(Action { after_s: from_s + *left_s, event: InterfaceEvent::Opened });
-            self.doing = Doing::Open(0.0);
+            self.doing = ProtectionState::Open(0.0);
         } else {
             *left_s -= dt_s - from_s;
         }

@@ -5,8 +5,7 @@ use num_complex::Complex64;
 use crate::block::Scalar;
 
 /// Solves `a x = b` in place by elimination with row pivots; rows of `a` have as many figures as it
-/// has rows, those of `b` as many as there are right-hand sides. The row at which it is singular is
-/// told.
+/// has rows, those of `b` as many as there are right-hand sides. An error is the singular row.
 pub(super) fn solve(a: &mut [Vec<Complex64>], b: &mut [Vec<Complex64>]) -> Result<(), usize> {
     let size = a.len();
     for column in 0..size {

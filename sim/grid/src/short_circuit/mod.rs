@@ -28,11 +28,12 @@ pub use sweep::{Sweep, sweep};
 
 use crate::block::{Column, magnitude};
 use crate::circuit::{
-    Circuit, EARTH, Fixed, Follows, VoltageDependence, compile, positive_sequence, rated_across,
+    Circuit, Compilation, EARTH, Response, VoltageDependence, compile, positive_sequence,
+    rated_across,
 };
 use crate::flow::{self, Failure, Flow, Method, Nodal, Phases, Solved};
 use crate::network::{Network, NodeId, Wire};
-use place::Placed;
+use place::PlacedFaults;
 
 /// Where a fault is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +77,7 @@ pub enum Scaling {
 
 /// What there was before the fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Before {
+pub enum PrefaultState {
     /// No load.
     Unloaded(Scaling),
     /// The power flow that these options find; taps stay as they stand.
@@ -89,12 +90,12 @@ pub struct Options {
     /// Which wires; with [`Phases::Balanced`] only faults of three phases can be solved.
     pub phases: Phases,
     /// What there was before.
-    pub before: Before,
+    pub before: PrefaultState,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { phases: Phases::All, before: Before::Unloaded(Scaling::Maximum) }
+        Self { phases: Phases::All, before: PrefaultState::Unloaded(Scaling::Maximum) }
     }
 }
 
@@ -120,7 +121,7 @@ pub struct ShortCircuit {
     /// What happens at each of the faults, in their order.
     pub faults: Vec<FaultState>,
     /// Voltages of all nodes and currents of all elements. What loads draw is zero where they were
-    /// left out; [`Flow::residual_va`] tells how well currents add up, those of faults among them.
+    /// left out; [`Flow::residual_va`] shows how well currents add up, those of faults among them.
     pub flow: Flow,
 }
 
@@ -155,14 +156,14 @@ fn wires(network: &Network, options: &Options) -> usize {
 fn circuit_before<const N: usize>(
     network: &Network,
     options: &Options,
-) -> Result<Fixed<N>, Failure> {
+) -> Result<Compilation<N>, Failure> {
     let mut fixed = compile::<N>(network)?;
     match &options.before {
-        Before::Unloaded(scaling) => {
+        PrefaultState::Unloaded(scaling) => {
             scale_sources(network, &mut fixed.circuit, *scaling);
             fixed.circuit.parts.clear();
         }
-        Before::Loaded(flow_options) => {
+        PrefaultState::Loaded(flow_options) => {
             let solved = flow::solve_circuit(network, &fixed, flow_options)?;
             loads_as_admittances(network, &mut fixed.circuit, &solved.voltages);
         }
@@ -204,14 +205,14 @@ fn loads_as_admittances<const N: usize>(
         let rated_voltage_v = rated_across(&network.loads[part.load as usize], N == 1);
         let share = voltage / rated_voltage_v;
         part.power_va = part.power(voltage) / (share * share);
-        let follows = Follows { rated_voltage_v, law: VoltageDependence::Impedance, band: None };
+        let follows = Response { rated_voltage_v, law: VoltageDependence::Impedance, band: None };
         part.follows = Some(Box::new(follows));
         share > 0.0
     });
 }
 
 fn solve_compiled<const N: usize>(
-    placed: &Placed<'_>,
+    placed: &PlacedFaults<'_>,
     options: &Options,
 ) -> Result<ShortCircuit, Failure> {
     let network = &*placed.network;

@@ -1,9 +1,9 @@
 //! Broken conductors: the line with its two ends, and between them the ends of what is broken.
 //!
-//! What was behind a broken conductor may be left without anything that tells its potential. So
+//! What was behind a broken conductor may be left without anything that fixes its potential. So
 //! each end of the line keeps, where its conductor is broken, a ten-thousand-millionth of the
-//! line's own admittance to earth: no result can tell it from nothing, and the matrix stays
-//! regular.
+//! line's own admittance to earth: no result distinguishes it from zero, and the matrix
+//! stays regular.
 
 use num_complex::Complex64;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use num_complex::Complex64;
 
 use super::dense;
-use super::place::{Placed, Short, wrong};
+use super::place::{PlacedFaults, Short, wrong};
 use crate::block::{Block, Column, apply};
 use crate::circuit::{Circuit, positive_sequence};
 use crate::flow::Nodal;
@@ -200,9 +200,9 @@ fn dot<const N: usize>(a: &Column<N>, b: &Column<N>) -> Complex64 {
 
 /// All short circuits of a network.
 pub(super) struct Paths<'a, const N: usize> {
-    placed: &'a Placed<'a>,
-    /// Of each short circuit: the node of the circuit, its currents, and which one they are told
-    /// of: itself, or an earlier one that is the same.
+    placed: &'a PlacedFaults<'a>,
+    /// Of each short circuit: the node of the circuit, its currents, and the first one that is the
+    /// same, for which currents are solved: itself, or an earlier one.
     of: Vec<(u32, Branches<N>, usize)>,
 }
 
@@ -210,7 +210,7 @@ type Solved<const N: usize> = (Vec<[Complex64; 4]>, Vec<Column<N>>);
 
 impl<'a, const N: usize> Paths<'a, N> {
     pub(super) fn new(
-        placed: &'a Placed<'a>,
+        placed: &'a PlacedFaults<'a>,
         circuit: &Circuit<N>,
     ) -> Result<Self, network::Fault> {
         let mut of = Vec::with_capacity(placed.short.len());
@@ -227,8 +227,8 @@ impl<'a, const N: usize> Paths<'a, N> {
                     )
                 })?;
             }
-            // Of short circuits without impedance that are alike nobody can tell which carries
-            // what: they share.
+            // How currents divide between equal short circuits without impedance is
+            // undetermined: they share them.
             let same = placed.short[..index].iter().position(|other| {
                 let node = circuit.node_of[other.node.index()];
                 let bolted = other.impedance_ohm == Complex64::ZERO;
@@ -248,8 +248,8 @@ impl<'a, const N: usize> Paths<'a, N> {
         before: &[Column<N>],
     ) -> Result<Solved<N>, network::Fault> {
         let mut columns: Vec<(usize, usize)> = Vec::new();
-        for (index, (at, branches, told)) in self.of.iter().enumerate() {
-            if *at != NONE && *told == index {
+        for (index, (at, branches, first)) in self.of.iter().enumerate() {
+            if *at != NONE && *first == index {
                 columns.extend((0..branches.count).map(|path| (index, path)));
             }
         }
@@ -309,16 +309,16 @@ impl<'a, const N: usize> Paths<'a, N> {
                 *current += draw * amperes[0];
             }
         }
-        let shares = |told: usize| self.of.iter().filter(|it| it.2 == told).count() as f64;
+        let shares = |first: usize| self.of.iter().filter(|it| it.2 == first).count() as f64;
         let whole = currents.clone();
-        for (current, (_, _, told)) in currents.iter_mut().zip(&self.of) {
-            *current = whole[*told].map(|it| it / shares(*told));
+        for (current, (_, _, first)) in currents.iter_mut().zip(&self.of) {
+            *current = whole[*first].map(|it| it / shares(*first));
         }
         currents
     }
 }
 
-fn refused(placed: &Placed<'_>, short: &Short, what: &str) -> network::Fault {
+fn refused(placed: &PlacedFaults<'_>, short: &Short, what: &str) -> network::Fault {
     let node = &placed.network.nodes[short.node.index()];
     wrong("node", &node.name, node.place, what)
 }

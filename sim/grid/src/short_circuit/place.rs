@@ -29,7 +29,7 @@ pub(super) struct Open {
 }
 
 /// A network with a node at the place of every short circuit.
-pub(super) struct Placed<'a> {
+pub(super) struct PlacedFaults<'a> {
     pub(super) network: Cow<'a, Network>,
     pub(super) short: Vec<Short>,
     pub(super) open: Vec<Open>,
@@ -41,7 +41,7 @@ pub(super) struct Placed<'a> {
     lines: usize,
 }
 
-/// Tells what is wrong with a fault at this element.
+/// Describes what is wrong with a fault at this element.
 pub(super) fn wrong(
     element: &'static str,
     name: &str,
@@ -54,9 +54,9 @@ pub(super) fn wrong(
 pub(super) fn place<'a>(
     network: &'a Network,
     faults: &[Fault],
-) -> Result<Placed<'a>, network::Fault> {
+) -> Result<PlacedFaults<'a>, network::Fault> {
     network::check_references(network)?;
-    let mut placed = Placed {
+    let mut placed = PlacedFaults {
         short: Vec::new(),
         open: Vec::new(),
         count: faults.len(),
@@ -98,7 +98,7 @@ pub(super) fn place<'a>(
     Ok(placed)
 }
 
-impl Placed<'_> {
+impl PlacedFaults<'_> {
     fn along(
         &mut self,
         network: &Network,

@@ -81,7 +81,7 @@ pub(super) fn add<const N: usize, const W: usize>(x: &mut Phasors<N, W>, y: &Pha
 }
 
 /// The node's new voltages are kept, what its loads draw at them becomes its current, and the
-/// largest change is told.
+/// largest change is returned.
 #[inline(always)]
 fn settle<const N: usize, const W: usize>(
     new: &Phasors<N, W>,

@@ -39,11 +39,11 @@ pub(super) struct Extra<const W: usize> {
 #[derive(Clone, Debug)]
 pub(super) struct IrregularLoad<const N: usize, const W: usize> {
     pub(super) row: u32,
-    what: What<N, W>,
+    what: IrregularDraw<N, W>,
 }
 
 #[derive(Clone, Debug)]
-enum What<const N: usize, const W: usize> {
+enum IrregularDraw<const N: usize, const W: usize> {
     /// Draws this, whatever the voltage; amperes.
     Fixed(Box<Phasors<N, W>>),
     /// A part of a load for each lane.
@@ -54,7 +54,7 @@ impl<const N: usize, const W: usize> IrregularLoad<N, W> {
     #[inline]
     pub(super) fn draw(&self, voltage: &Phasors<N, W>, current: &mut Phasors<N, W>) {
         match &self.what {
-            What::Fixed(fixed) => {
+            IrregularDraw::Fixed(fixed) => {
                 for (current, fixed) in current.iter_mut().zip(fixed.iter()) {
                     for (current, fixed) in current.iter_mut().zip(fixed) {
                         for (current, fixed) in current.iter_mut().zip(fixed) {
@@ -63,7 +63,7 @@ impl<const N: usize, const W: usize> IrregularLoad<N, W> {
                     }
                 }
             }
-            What::Parts(parts) => {
+            IrregularDraw::Parts(parts) => {
                 for (lane, part) in parts.iter().enumerate() {
                     let (wire, against) = (usize::from(part.wire), usize::from(part.against));
                     let at = |wire: usize| {
@@ -202,7 +202,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         };
         for &(row, ref current) in &sweep.injections {
             let fixed = current.map(|current| [[current.re; W], [current.im; W]]);
-            loads.odd.push(IrregularLoad { row, what: What::Fixed(Box::new(fixed)) });
+            loads.odd.push(IrregularLoad { row, what: IrregularDraw::Fixed(Box::new(fixed)) });
         }
         loads
     }
@@ -221,7 +221,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         }
         let Some(mut figures) = coefficients(part) else {
             let parts = std::array::from_fn(|_| Part { wire, against, ..part.clone() });
-            self.odd.push(IrregularLoad { row, what: What::Parts(Box::new(parts)) });
+            self.odd.push(IrregularLoad { row, what: IrregularDraw::Parts(Box::new(parts)) });
             return Some(Target::IrregularLoad(self.odd.len() as u32 - 1));
         };
         if sweep.constant == Constant::InMatrix {
@@ -301,7 +301,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
             Target::Plain(..) => {}
             Target::Extra(at) => self.extras[at as usize].set(lane, load, power, N == 1),
             Target::IrregularLoad(at) => {
-                if let What::Parts(parts) = &mut self.odd[at as usize].what {
+                if let IrregularDraw::Parts(parts) = &mut self.odd[at as usize].what {
                     parts[lane].set(load.model, power);
                 }
             }

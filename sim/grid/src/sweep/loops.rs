@@ -3,7 +3,7 @@
 //!
 //! Each line that is in no tree is cut. What the tree does to the voltages at the cuts for a
 //! current through each of them is a matrix, made and inverted once. In each iteration the voltages
-//! that the tree would have across the open cuts tell the currents through them, exactly; they are
+//! that the tree would have across the open cuts give the currents through them, exactly; they are
 //! added along the ways from the cuts to the sources, and the sweep goes on. The iterates are those
 //! of a factored matrix of the whole network.
 
@@ -11,7 +11,7 @@ use multiversion::multiversion;
 use num_complex::Complex64;
 
 use super::kernel::{add, parent_current, tree_voltage};
-use super::prepared::{Cut, Loops, Phasors, Step, Sweep, Unfit, nothing};
+use super::prepared::{Cut, Loops, Phasors, Step, Sweep, SweepObstacle, nothing};
 use crate::block::Block;
 use crate::circuit::Circuit;
 use crate::network::Wire;
@@ -29,12 +29,12 @@ impl Loops {
     pub(super) fn new<const N: usize>(
         circuit: &Circuit<N>,
         sweep: &Sweep<N>,
-    ) -> Result<Option<Self>, Unfit> {
+    ) -> Result<Option<Self>, SweepObstacle> {
         let cut = &circuit.branches[circuit.tree_branches..];
         if cut.is_empty() {
             return Ok(None);
         }
-        let unfit = Unfit::Loops(cut.len());
+        let unfit = SweepObstacle::Loops(cut.len());
         if cut.len() * N > most_unknowns(circuit.nodes() * N) {
             return Err(unfit);
         }

@@ -32,7 +32,7 @@ mod tests;
 use num_complex::Complex64;
 
 pub use loads::{LoadMap, Loads};
-pub use prepared::{Constant, Sweep, Unfit};
+pub use prepared::{Constant, Sweep, SweepObstacle};
 
 use crate::block::Column;
 use crate::network::Wire;
@@ -99,7 +99,7 @@ impl<const N: usize> Sweep<N> {
         outcome.unwrap_or(Outcome { iterations: 0, converged: false, change_pu: f64::INFINITY })
     }
 
-    /// Solves all lanes; tells of each as soon as it is done, with the state as it is then.
+    /// Solves all lanes; reports each as soon as it is done, with the state as it is then.
     pub(crate) fn solve_lanes<const W: usize>(
         &self,
         loads: &Loads<N, W>,

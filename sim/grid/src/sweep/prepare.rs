@@ -3,7 +3,7 @@
 use num_complex::Complex64;
 
 use super::loads::in_matrix;
-use super::prepared::{Constant, Item, Kind, Loops, Sweep, Through, Unfit};
+use super::prepared::{Constant, Item, Kind, Loops, Sweep, SweepObstacle, TransferBlocks};
 use crate::block::{Block, add_to, apply, identity, inverse, is_finite, negative, product, zero};
 use crate::circuit::{Circuit, Coupling, EARTH, SourceNode, TwoPort, series_admittance};
 use crate::network::Wires;
@@ -20,7 +20,7 @@ impl<const N: usize> Sweep<N> {
     ///
     /// # Errors
     /// If it cannot be swept; it can be solved by its matrix then.
-    pub fn new(circuit: &Circuit<N>, constant: Constant) -> Result<Self, Unfit> {
+    pub fn new(circuit: &Circuit<N>, constant: Constant) -> Result<Self, SweepObstacle> {
         let roots: Vec<u32> = circuit.roots().collect();
         let mut sweep = Self {
             constant,
@@ -83,7 +83,7 @@ struct Builder<'a, const N: usize> {
 
 impl<const N: usize> Builder<'_, N> {
     /// Whether each wire of each node comes from its parent.
-    fn wires(&self) -> Result<(), Unfit> {
+    fn wires(&self) -> Result<(), SweepObstacle> {
         if N == 1 {
             return Ok(());
         }
@@ -94,13 +94,13 @@ impl<const N: usize> Builder<'_, N> {
                 _ => continue,
             };
             if !conductors.contains_all(self.circuit.wires[node]) {
-                return Err(Unfit::Wire(node as u32));
+                return Err(SweepObstacle::Wire(node as u32));
             }
         }
         Ok(())
     }
 
-    fn sources(&mut self, roots: &[u32]) -> Result<(), Unfit> {
+    fn sources(&mut self, roots: &[u32]) -> Result<(), SweepObstacle> {
         let circuit = self.circuit;
         for (index, source) in circuit.sources.iter().enumerate() {
             let feeding = &mut self.feeding[source.node as usize];
@@ -125,8 +125,8 @@ impl<const N: usize> Builder<'_, N> {
     }
 
     /// A source that is no tree's first: an admittance, and a current that is always the same.
-    fn beside(&mut self, source: &SourceNode<N>) -> Result<(), Unfit> {
-        let admittance = source.admittance.ok_or(Unfit::FixedSource(source.node))?;
+    fn beside(&mut self, source: &SourceNode<N>) -> Result<(), SweepObstacle> {
+        let admittance = source.admittance.ok_or(SweepObstacle::FixedSource(source.node))?;
         add_to(self.admittance(source.node), &admittance);
         let row = self.sweep.row(source.node);
         let current = apply(&admittance, &source.voltage).map(|current| -current);
@@ -289,7 +289,7 @@ impl<const N: usize> Builder<'_, N> {
     }
 
     /// From the leaves to the roots: what each node sees downstream, and what that makes of it.
-    fn eliminate(&mut self) -> Result<(), Unfit> {
+    fn eliminate(&mut self) -> Result<(), SweepObstacle> {
         for at in (0..self.sweep.items.len()).rev() {
             let item = self.sweep.items[at];
             for row in item.rows().rev() {
@@ -316,7 +316,7 @@ impl<const N: usize> Builder<'_, N> {
                     .filter(|(through, drop, seen)| {
                         [&through.voltage, &through.current, drop, seen].into_iter().all(is_finite)
                     })
-                    .ok_or(Unfit::Singular(node as u32))?;
+                    .ok_or(SweepObstacle::Singular(node as u32))?;
                 self.sweep.full[place] = drop;
                 self.sweep.slot[place] = self.sweep.through.len() as u32;
                 self.sweep.through.push(through);
@@ -329,7 +329,7 @@ impl<const N: usize> Builder<'_, N> {
     }
 
     /// `A` and `M`, `B`, and the admittance that the parent sees.
-    fn reduced(&self, node: usize) -> Option<(Through<N>, Block<N>, Block<N>)> {
+    fn reduced(&self, node: usize) -> Option<(TransferBlocks<N>, Block<N>, Block<N>)> {
         let behind = self.kept.get(self.kept_at[node] as usize).copied().unwrap_or(zero());
         if let Some(impedance) = self.series(node) {
             let mut left = identity();
@@ -340,7 +340,7 @@ impl<const N: usize> Builder<'_, N> {
             let drop = product(&voltage, &impedance);
             let seen = product(&current, &behind);
             let (voltage, current) = (negative(&voltage), negative(&current));
-            return Some((Through { voltage, current }, drop, seen));
+            return Some((TransferBlocks { voltage, current }, drop, seen));
         }
         let Some(Coupling::TwoPort(it)) = self.coupling(node) else { return None };
         let TwoPort { mut ff, mut ft, mut tf, tt } = **it;
@@ -366,7 +366,7 @@ impl<const N: usize> Builder<'_, N> {
         let current = product(&ft, &drop);
         let mut seen = ff;
         add_to(&mut seen, &negative(&product(&ft, &voltage)));
-        Some((Through { voltage, current }, drop, seen))
+        Some((TransferBlocks { voltage, current }, drop, seen))
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Constant {
 
 /// Why a circuit cannot be swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum SweepObstacle {
     /// It has this many loops, which are too many, or made by transformers.
     Loops(usize),
     /// A second source whose voltage is fixed is in the same tree, at this node.
@@ -49,7 +49,7 @@ pub struct Sweep<const N: usize> {
     pub(super) full: Vec<Block<N>>,
     /// For each of these the index of its `A` and `M`; [`NONE`] for identities.
     pub(super) slot: Vec<u32>,
-    pub(super) through: Vec<Through<N>>,
+    pub(super) through: Vec<TransferBlocks<N>>,
     /// By row: currents drawn by sources that are not at a tree's root.
     pub(super) injections: Vec<(u32, Column<N>)>,
     pub(super) loops: Option<Loops>,
@@ -57,7 +57,7 @@ pub struct Sweep<const N: usize> {
 
 /// What stands between a node and its parent if that is not an impedance alone.
 #[derive(Clone, Debug)]
-pub(super) struct Through<const N: usize> {
+pub(super) struct TransferBlocks<const N: usize> {
     /// `-A`: the voltage that the parent's leaves here.
     pub(super) voltage: Block<N>,
     /// `-M`: the current that arrives at the parent.

@@ -128,7 +128,9 @@ pub(super) fn largest_difference_pu<const N: usize>(
 fn agrees_with_dense<const N: usize>(wanted: Wanted) -> bool {
     let seed = wanted.seed;
     let circuit = compile::<N>(&network(wanted)).unwrap().circuit;
-    if let Err(Unfit::Wire(_) | Unfit::Loops(_)) = Sweep::new(&circuit, Constant::Injected) {
+    if let Err(SweepObstacle::Wire(_) | SweepObstacle::Loops(_)) =
+        Sweep::new(&circuit, Constant::Injected)
+    {
         return false;
     }
     let expected = dense(&circuit);
@@ -173,7 +175,9 @@ fn many_loops_are_left_to_the_factored_matrix() {
     // Each branch that is in no tree closes one, and each source after a tree's first one.
     let beside_trees = circuit.branches.len() - circuit.tree_branches;
     let loops = beside_trees + circuit.sources.len() - circuit.roots().count();
-    assert!(matches!(Sweep::new(&circuit, Constant::InMatrix), Err(Unfit::Loops(it)) if it > 23));
+    assert!(
+        matches!(Sweep::new(&circuit, Constant::InMatrix), Err(SweepObstacle::Loops(it)) if it > 23)
+    );
     assert!(loops > 23);
 }
 
@@ -226,7 +230,7 @@ fn impedances_of_next_to_nothing_lose_no_digits() {
         let expected = 0.5 * (feed + (feed * feed - 4.0 * (2.0 + tiny) * 1e6).sqrt());
         assert!(outcome.converged && residual < 1e-4, "{outcome:?} {residual}");
         assert!((voltages[2][0].re - expected).abs() < 1e-8, "{}", voltages[2][0]);
-        // The drop along the tiny one, as far as it can be told from nothing.
+        // The drop along the tiny one, as far as it can be distinguished from zero.
         let drop = voltages[1][0].re - voltages[2][0].re;
         assert!((drop - tiny * 1e6 / expected).abs() < 2e-12, "{drop}");
     }

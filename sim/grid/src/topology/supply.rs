@@ -75,10 +75,10 @@ impl Supply {
 /// ([`crate::network::check_references`]).
 ///
 /// # Errors
-/// If a switch or a line without impedance closes a loop that has none: nothing would tell how
-/// currents divide.
+/// If a switch or a line without impedance closes a loop that has none: nothing would determine
+/// how currents divide.
 pub fn supply(network: &Network) -> Result<Supply, Fault> {
-    let mut joined = Joined::new(network);
+    let mut joined = NodeMerger::new(network);
     let mut joins = Joins { switches: Vec::with_capacity(network.switches.len()), lines: vec![] };
     for switch in &network.switches {
         joins.switches.push(joined.switch(switch)?);
@@ -157,7 +157,7 @@ impl<'a> Edges<'a> {
     }
 
     /// All lines, in one pass.
-    fn lines(&mut self, joined: &mut Joined<'a>, joins: &mut Joins) -> Result<(), Fault> {
+    fn lines(&mut self, joined: &mut NodeMerger<'a>, joins: &mut Joins) -> Result<(), Fault> {
         joins.lines = vec![false; self.network.lines.len()];
         for (index, line) in self.network.lines.iter().enumerate() {
             let element = Element::Line(index as u32);
@@ -279,10 +279,10 @@ impl Spread<'_> {
     }
 }
 
-/// Tells every switch and every line without impedance that closes a loop without any: the first of
-/// them is what stops [`supply`].
+/// Reports every switch and every line without impedance that closes a loop without any: the first
+/// of them is what stops [`supply`].
 pub(crate) fn loops(network: &Network, found: &mut impl FnMut(Fault)) {
-    let mut joined = Joined::new(network);
+    let mut joined = NodeMerger::new(network);
     let switches = network.switches.iter().map(|it| joined.switch(it)).filter_map(Result::err);
     switches.for_each(&mut *found);
     let lines = network.lines.iter().map(|it| joined.line(it)).filter_map(Result::err);
@@ -290,7 +290,7 @@ pub(crate) fn loops(network: &Network, found: &mut impl FnMut(Fault)) {
 }
 
 /// Nodes that become one.
-struct Joined<'a> {
+struct NodeMerger<'a> {
     network: &'a Network,
     /// Whether there are any; until then nothing is kept about nodes.
     any: bool,
@@ -299,7 +299,7 @@ struct Joined<'a> {
     wires: Vec<Wires>,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> NodeMerger<'a> {
     fn new(network: &'a Network) -> Self {
         Self { network, any: false, groups: Groups::new(0), wires: Vec::new() }
     }

@@ -114,7 +114,7 @@ impl Names {
 }
 
 /// What is gathered before the matrix can be made.
-struct Gathered<const N: usize> {
+struct Elements<const N: usize> {
     omega: f64,
     step_s: f64,
     nodes: usize,
@@ -139,7 +139,7 @@ pub(super) fn compile<const N: usize>(
     {
         return Err(TransientError::Neutral(node.name.clone()));
     }
-    let mut gathered = Gathered::<N> {
+    let mut gathered = Elements::<N> {
         omega: TAU * network.frequency_hz,
         step_s,
         nodes: network.nodes.len(),
@@ -231,7 +231,7 @@ pub(super) fn inverse_on<const N: usize, T: Scalar>(
     Some(inverted)
 }
 
-impl<const N: usize> Gathered<N> {
+impl<const N: usize> Elements<N> {
     /// A series branch of an impedance at rated frequency.
     fn series(
         &mut self,

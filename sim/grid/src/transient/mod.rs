@@ -35,7 +35,7 @@ mod tests;
 pub use compile::{Loads, Options, TransientError};
 pub use nonlinear::{Arc, Saturation};
 pub use phasors::Phasors;
-pub use switching::{Action, FaultKind, Passed, Place, Pole};
+pub use switching::{Action, CurrentPiece, FaultKind, Place, Pole};
 
 use crate::block::Column;
 use crate::block_lu::{Contributors, LowRankUpdate, Matrix, Symbolic, UPDATES_MAX};

@@ -75,7 +75,7 @@ impl<const N: usize> Transient<N> {
         across * (coil + siemens + steady.s * it.farad)
     }
 
-    /// The current through a part of a load, amperes. What flows into a capacitance is told by how
+    /// The current through a part of a load, amperes. What flows into a capacitance is given by how
     /// the voltage across it has changed since it was `before_v`, `elapsed_s` ago.
     #[must_use]
     pub fn load_current_a(

@@ -13,7 +13,7 @@ const SAME: f64 = 1e-6;
 /// A smaller current ends at once where its zero is waited for, amperes.
 const CHOPPED_A: f64 = 1e-3;
 
-/// What a fault without resistance has, ohm: no current can tell it from nothing.
+/// What a fault without resistance has, ohm: no current distinguishes it from zero.
 const FAULT_OHM_MIN: f64 = 1e-9;
 
 /// And between conductors at least this share of what their node has for a step: beside a larger
@@ -104,7 +104,7 @@ pub enum Action {
 
 /// A piece of what an advance came by, in which currents go straight.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Passed {
+pub struct CurrentPiece {
     /// How long it is.
     pub seconds: f64,
     /// The currents of a switch's poles at its beginning, amperes.
@@ -160,7 +160,7 @@ pub(super) struct Snapshot<const N: usize> {
     /// What drives a branch that bends, and its current.
     pub(super) bends: Vec<(f64, f64)>,
     #[cfg(test)]
-    pub(super) counted: Option<super::tests::energy::Counted<N>>,
+    pub(super) counted: Option<super::tests::energy::EnergyCount<N>>,
 }
 
 fn check_phases<const N: usize>(
@@ -239,7 +239,7 @@ impl<const N: usize> Transient<N> {
     /// one is in seconds, and from what to what each current goes along a straight line. Where
     /// something was switched there are several, as currents may jump there.
     #[must_use]
-    pub fn way_a(&self, switch: usize, (from_s, from_a): (f64, &[f64])) -> Vec<Passed> {
+    pub fn way_a(&self, switch: usize, (from_s, from_a): (f64, &[f64])) -> Vec<CurrentPiece> {
         let Some(PoleAt { first, count }) = self.switching.poles.get(switch).copied() else {
             return Vec::new();
         };
@@ -258,7 +258,7 @@ impl<const N: usize> Transient<N> {
             let from_a = if it.is_damped { to_a.clone() } else { before.1 };
             before = (it.time_s, to_a.clone());
             if seconds > 0.0 {
-                passed.push(Passed { seconds, from_a, to_a });
+                passed.push(CurrentPiece { seconds, from_a, to_a });
             }
         }
         passed

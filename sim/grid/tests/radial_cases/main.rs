@@ -141,16 +141,16 @@ fn check(table: &str, ties: Ties<'_>, load: f64, losses_kw: f64, lowest: Option<
             let options = Options { phases, method, tolerance_pu: 1e-10, ..Options::default() };
             let flow = flow::solve(&network, &options).unwrap();
             let found = flow.losses_va.re / 1e3;
-            let told = format!("{} buses, {phases:?}, {method:?}", network.nodes.len());
-            assert!((found - losses_kw).abs() <= 0.000_501, "{told}: {found} kW, not {losses_kw}");
+            let case = format!("{} buses, {phases:?}, {method:?}", network.nodes.len());
+            assert!((found - losses_kw).abs() <= 0.000_501, "{case}: {found} kW, not {losses_kw}");
             if let Some(expected) = lowest {
                 let found = lowest_pu(&network, &flow);
                 assert!(
                     (found - expected).abs() <= 0.000_051,
-                    "{told}: {found} pu, not {expected}"
+                    "{case}: {found} pu, not {expected}"
                 );
             }
-            assert!(flow.residual_share < 1e-9, "{told}: {}", flow.residual_share);
+            assert!(flow.residual_share < 1e-9, "{case}: {}", flow.residual_share);
         }
     }
 }
@@ -194,10 +194,10 @@ fn zhang_118_buses() {
     check(ZHANG_118, Ties::AllBut(&[]), 1.0, 819.363, None);
 }
 
-/// Far more than 33 buses can carry: where it gives way is told. With its loads growing alike this
-/// feeder carries 3.622 times as much, at 0.422 pu (continuation with `fsolve` of `SciPy`).
+/// Far more than 33 buses can carry: where it collapses is reported. With its loads growing alike
+/// this feeder carries 3.622 times as much, at 0.422 pu (continuation with `fsolve` of `SciPy`).
 #[test]
-fn an_overloaded_feeder_tells_where_it_collapses() {
+fn an_overloaded_feeder_reports_where_it_collapses() {
     let network = network(BARAN_WU_33, Ties::AsGiven, 5.0);
     let error = flow::solve(&network, &Options::default()).unwrap_err();
     let text = error.to_string();

@@ -34,7 +34,7 @@ pub(in crate::grid) fn network(
     toml::read("test.toml", &(text + loads)).unwrap()
 }
 
-/// 3 kW in three phases to earth, and what else there is to say of them.
+/// A load of 3 kW in three phases to earth, with further keys.
 pub(in crate::grid) fn three_phase_load(node: &str, more: &str) -> String {
     format!(
         "[[load]]\nname = \"h\"\nnode = \"{node}\"\nwires = \"abc\"\nconnection = \"star\"\n\

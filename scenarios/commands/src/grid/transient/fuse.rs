@@ -2,7 +2,7 @@
 
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_grid::protection::{Curve, Fuse, FuseEvent, GgGates};
-use lastmeter_grid::transient::{Action, Passed, Pole, Transient, TransientError};
+use lastmeter_grid::transient::{Action, CurrentPiece, Pole, Transient, TransientError};
 
 use super::event::one_of;
 
@@ -120,7 +120,7 @@ impl Fuses {
                 continue;
             }
             let mut begun_s = from_s;
-            for Passed { seconds, from_a, to_a } in &way {
+            for CurrentPiece { seconds, from_a, to_a } in &way {
                 let ends = (from_a[pole], to_a[pole]);
                 let act = own.fuse.step_instantaneous(*seconds, ends, own.prospective_a);
                 if let Some(act) = act.filter(|it| it.event == FuseEvent::Melted) {

@@ -7,8 +7,8 @@ use num_complex::Complex64;
 use super::Document;
 use super::bus::Bus;
 use super::class::{Capacitor, Class, Line, Load, Model, Reactor, Source, State};
+use super::script_state::{Object, ScriptState};
 use super::value::ValueResult;
-use super::world::{Object, ScriptState};
 use crate::format::Mistakes;
 use crate::network::{
     self, Configuration, Connection, LineImpedance, LoadModel, Matrix, Network, Node, NodeId,
@@ -20,7 +20,7 @@ mod transformer;
 
 /// What is being built.
 pub(super) struct Builder<'w> {
-    world: &'w ScriptState,
+    state: &'w ScriptState,
     network: Network,
     nodes: BTreeMap<String, NodeId>,
     /// What is not quite as in `OpenDSS`: the first load, and how many more there are.
@@ -29,21 +29,21 @@ pub(super) struct Builder<'w> {
 }
 
 /// The network of the objects that are enabled.
-pub(super) fn network(world: &ScriptState, file: &str, mistakes: &mut Mistakes) -> Document {
-    let name = world.circuit.clone().unwrap_or_default();
-    let frequency_hz = if world.frequency_hz > 0.0 { world.frequency_hz } else { 60.0 };
+pub(super) fn network(state: &ScriptState, file: &str, mistakes: &mut Mistakes) -> Document {
+    let name = state.circuit.clone().unwrap_or_default();
+    let frequency_hz = if state.frequency_hz > 0.0 { state.frequency_hz } else { 60.0 };
     let mut builder = Builder {
-        world,
+        state,
         network: Network::new(name, frequency_hz),
         nodes: BTreeMap::new(),
         otherwise: BTreeMap::new(),
         notes: Vec::new(),
     };
-    if world.circuit.is_none() && mistakes.is_empty() {
+    if state.circuit.is_none() && mistakes.is_empty() {
         mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
     }
     // Regulators need their transformers, which may have been made later.
-    let enabled = world.objects.iter().filter(|object| object.enabled);
+    let enabled = state.objects.iter().filter(|object| object.enabled);
     let (regulators, others): (Vec<&Object>, Vec<&Object>) =
         enabled.partition(|object| object.class == Class::Regulator);
     for object in others.into_iter().chain(regulators) {
@@ -92,7 +92,7 @@ impl Builder<'_> {
             name: bus.name.as_str().into(),
             wires: Wires::NONE,
             rated_voltage_v: 0.0,
-            position: self.world.positions.get(&key).copied(),
+            position: self.state.positions.get(&key).copied(),
             place,
         });
         self.nodes.insert(key, node);
@@ -253,7 +253,7 @@ impl Builder<'_> {
             let more = self.otherwise.entry(what);
             more.and_modify(|it| it.1 += 1).or_insert_with(|| (object.name.clone(), 0));
         }
-        let factor = self.world.load_factor(own.fixed);
+        let factor = self.state.load_factor(own.fixed);
         let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
         let mut power_va = [Complex64::ZERO; 3];
         power_va[..own.phases].fill(each);
@@ -376,7 +376,7 @@ impl Builder<'_> {
             }
         }
         let mut next: VecDeque<(NodeId, f64)> = VecDeque::new();
-        for object in &self.world.objects {
+        for object in &self.state.objects {
             if let State::Source(source) = &object.state
                 && let Some(&node) = self.nodes.get(&source.bus.name.to_ascii_lowercase())
             {
@@ -385,14 +385,14 @@ impl Builder<'_> {
         }
         while let Some((node, volts)) = next.pop_front() {
             let rated = &mut self.network.nodes[node.index()].rated_voltage_v;
-            // What came to nothing, by ratios out of all proportion, would be told for ever.
+            // What became zero, by ratios out of all proportion, would be passed on forever.
             if *rated > 0.0 || volts.is_nan() || volts <= 0.0 {
                 continue;
             }
             *rated = volts;
             next.extend(beside[node.index()].iter().map(|&(to, ratio)| (to, volts * ratio)));
         }
-        let bases = &self.world.voltage_bases_kv;
+        let bases = &self.state.voltage_bases_kv;
         for node in &mut self.network.nodes {
             let own = node.rated_voltage_v / 1000.0;
             let away = |base: f64| (1.0 - own / base).abs();
@@ -400,15 +400,15 @@ impl Builder<'_> {
             if let Some(base) = nearest.min_by(|&a, &b| away(a).total_cmp(&away(b))) {
                 node.rated_voltage_v = base * 1000.0;
             }
-            if let Some(kv) = self.world.node_bases_kv.get(&node.name.to_ascii_lowercase()) {
+            if let Some(kv) = self.state.node_bases_kv.get(&node.name.to_ascii_lowercase()) {
                 node.rated_voltage_v = kv * 1000.0;
             }
         }
     }
 
     fn transformer_at(&self, name: &str) -> Option<usize> {
-        let at = self.world.find(Class::Transformer, name)?;
-        let name = &*self.world.objects[at].name;
+        let at = self.state.find(Class::Transformer, name)?;
+        let name = &*self.state.objects[at].name;
         self.network.transformers.iter().position(|own| &*own.name == name)
     }
 }

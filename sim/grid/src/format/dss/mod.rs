@@ -26,17 +26,17 @@ mod bus;
 mod class;
 mod lex;
 mod script;
+mod script_state;
 mod table;
 #[cfg(test)]
 mod tests;
 mod value;
-mod world;
 
 pub use script::read;
 
 use crate::network::Network;
 
-/// What the scripts say.
+/// What the scripts describe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// The network, as it stands at the end.

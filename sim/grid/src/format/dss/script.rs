@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::{Class, State};
 use super::lex::{Parameter, Tokens};
+use super::script_state::{Object, ScriptState};
 use super::table::{COMMANDS, Entry, Except, Fate, NOTED_CLASSES, find};
 use super::value::{Value, ValueResult};
-use super::world::{Object, ScriptState};
 use super::{Document, build};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::Place;
@@ -26,7 +26,7 @@ enum Active {
 }
 
 struct Runner<'o> {
-    world: ScriptState,
+    state: ScriptState,
     mistakes: Mistakes,
     /// What was left out, by the kind of thing and the reason: their names.
     noted: BTreeMap<(String, &'static str), BTreeSet<&'static str>>,
@@ -55,7 +55,7 @@ pub fn read(
     open: &mut dyn FnMut(&str) -> Result<String, String>,
 ) -> Result<Document, Refusal> {
     let mut runner = Runner {
-        world: ScriptState::default(),
+        state: ScriptState::default(),
         mistakes: Mistakes::default(),
         noted: BTreeMap::new(),
         active: Active::Nothing,
@@ -69,8 +69,8 @@ pub fn read(
         open,
     };
     runner.script(unmarked(text));
-    let Runner { world, mut mistakes, noted, .. } = runner;
-    let mut document = build::network(&world, file, &mut mistakes);
+    let Runner { state, mut mistakes, noted, .. } = runner;
+    let mut document = build::network(&state, file, &mut mistakes);
     document.notes.extend(noted.into_iter().map(|((kind, why), names)| {
         let names: Vec<&str> = names.into_iter().collect();
         format!("{kind} {} left out: {why}", names.join(", "))
@@ -141,7 +141,7 @@ impl Runner<'_> {
             "more" | "m" | "~" => self.edit(tokens),
             "batchedit" => self.batch_edit(tokens),
             "clear" | "clearall" => {
-                self.world = ScriptState::default();
+                self.state = ScriptState::default();
                 self.active = Active::Nothing;
                 Ok(())
             }
@@ -158,7 +158,7 @@ impl Runner<'_> {
             "enable" | "disable" => {
                 let on = command.eq_ignore_ascii_case("enable");
                 let at = self.named(tokens.next())?;
-                self.world.objects[at].enabled = on;
+                self.state.objects[at].enabled = on;
                 Ok(())
             }
             "open" | "close" => {
@@ -198,7 +198,7 @@ impl Runner<'_> {
             .split_once('.')
             .ok_or_else(|| format!("{path:?} is no object: class.name is expected"))?;
         let class = Class::of(class).ok_or_else(|| format!("unsupported class {class:?}"))?;
-        self.world.find(class, name).ok_or_else(|| format!("there is no {} {name:?}", class.name()))
+        self.state.find(class, name).ok_or_else(|| format!("there is no {} {name:?}", class.name()))
     }
 
     fn named(&self, parameter: Option<Parameter>) -> ValueResult<usize> {
@@ -212,13 +212,13 @@ impl Runner<'_> {
             .ok_or_else(|| format!("{path:?} is no object: class.name is expected"))?;
         self.active = Active::Idle;
         if class.eq_ignore_ascii_case("circuit") {
-            if self.world.circuit.is_some() {
+            if self.state.circuit.is_some() {
                 return Err("a second circuit; only one is supported".to_owned());
             }
-            self.world.circuit = Some(name.to_owned());
-            self.world.frequency_hz = self.default_hz;
+            self.state.circuit = Some(name.to_owned());
+            self.state.frequency_hz = self.default_hz;
             let at = self.make(Class::Source, "source");
-            if let State::Source(source) = &mut self.world.objects[at].state {
+            if let State::Source(source) = &mut self.state.objects[at].state {
                 "sourcebus".clone_into(&mut source.bus.name);
             }
             return self.edit(tokens);
@@ -229,7 +229,7 @@ impl Runner<'_> {
         }
         let class =
             Class::of(class).ok_or_else(|| format!("{class} {name}: unsupported class {class}"))?;
-        if self.world.circuit.is_none() {
+        if self.state.circuit.is_none() {
             // Once is enough: all that follows is in the same case.
             self.active = Active::Idle;
             if std::mem::replace(&mut self.reported_no_circuit, true) {
@@ -237,8 +237,8 @@ impl Runner<'_> {
             }
             return Err("there is no circuit yet: \"new circuit.NAME\" comes first".to_owned());
         }
-        if let Some(other) = self.world.find(class, name) {
-            let line = self.world.objects[other].place.0;
+        if let Some(other) = self.state.find(class, name) {
+            let line = self.state.objects[other].place.0;
             return Err(format!("{} {name} exists already, from line {line}", class.name()));
         }
         self.make(class, name);
@@ -246,16 +246,16 @@ impl Runner<'_> {
     }
 
     fn make(&mut self, class: Class, name: &str) -> usize {
-        let at = self.world.objects.len();
-        self.world.objects.push(Object {
+        let at = self.state.objects.len();
+        self.state.objects.push(Object {
             class,
             name: name.to_owned(),
-            state: State::new(class, self.world.frequency_hz),
+            state: State::new(class, self.state.frequency_hz),
             enabled: true,
             place: Place(self.line),
             file: self.files.last().cloned().unwrap_or_default(),
         });
-        self.world.index.insert((class, name.to_ascii_lowercase()), at);
+        self.state.index.insert((class, name.to_ascii_lowercase()), at);
         self.active = Active::Object(at);
         self.last_property = None;
         at
@@ -287,8 +287,8 @@ impl Runner<'_> {
         }
         let pattern = pattern.to_ascii_lowercase();
         let parameters: Vec<Parameter> = tokens.collect();
-        for at in 0..self.world.objects.len() {
-            let object = &self.world.objects[at];
+        for at in 0..self.state.objects.len() {
+            let object = &self.state.objects[at];
             let fits = pattern == ".*" || object.name.to_ascii_lowercase().contains(&pattern);
             if object.class == class && fits {
                 self.active = Active::Object(at);
@@ -309,7 +309,7 @@ impl Runner<'_> {
             self.set(parameter)?;
         }
         if let Active::Object(at) = self.active {
-            let object = &mut self.world.objects[at];
+            let object = &mut self.state.objects[at];
             let what = object.state.settle();
             what.map_err(|what| format!("{} {}: {what}", object.class.name(), object.name))?;
         }
@@ -323,12 +323,12 @@ impl Runner<'_> {
             Active::Nothing => return Err("there is nothing to edit".to_owned()),
             Active::Object(at) => at,
         };
-        let class = self.world.objects[at].class;
-        let owner = format!("{} {}", class.name(), self.world.objects[at].name);
+        let class = self.state.objects[at].class;
+        let owner = format!("{} {}", class.name(), self.state.objects[at].name);
         let property =
             self.property(class, parameter).map_err(|what| format!("{owner}: {what}"))?;
         let value = Value { text: &parameter.value, quoted: parameter.quoted };
-        let is_harmless = property.is_harmless(value, self.world.frequency_hz);
+        let is_harmless = property.is_harmless(value, self.state.frequency_hz);
         if property.fate == Fate::Rejected && !is_harmless && property.except != Except::Checked {
             return Err(format!("{owner}: {}", rejection("property", property)));
         }
@@ -358,38 +358,38 @@ impl Runner<'_> {
     }
 
     fn change(&mut self, at: usize, property: &str, value: Value<'_>) -> ValueResult<()> {
-        let class = self.world.objects[at].class;
+        let class = self.state.objects[at].class;
         match property {
             "enabled" => {
-                self.world.objects[at].enabled = value.truth()?;
+                self.state.objects[at].enabled = value.truth()?;
                 return Ok(());
             }
             "like" => {
                 let other = self
-                    .world
+                    .state
                     .find(class, value.text)
                     .ok_or_else(|| format!("there is no {} {:?}", class.name(), value.text))?;
-                let state = self.world.objects[at].state.like(&self.world.objects[other].state)?;
-                (self.world.objects[at].state, self.world.objects[at].enabled) = (state, true);
+                let state = self.state.objects[at].state.like(&self.state.objects[other].state)?;
+                (self.state.objects[at].state, self.state.objects[at].enabled) = (state, true);
                 return Ok(());
             }
             "tapnum" => return self.tap_number(at, value.whole(-1000, 1000)?),
             _ => {}
         }
         let nothing = State::new(Class::Capacitor, 0.0);
-        let mut state = std::mem::replace(&mut self.world.objects[at].state, nothing);
-        let changed = state.set(property, value, &self.world);
-        self.world.objects[at].state = state;
+        let mut state = std::mem::replace(&mut self.state.objects[at].state, nothing);
+        let changed = state.set(property, value, &self.state);
+        self.state.objects[at].state = state;
         changed
     }
 
     /// Moves the taps of a regulator's transformer.
     fn tap_number(&mut self, at: usize, number: i32) -> ValueResult<()> {
-        let State::Regulator(regulator) = &self.world.objects[at].state else { return Ok(()) };
+        let State::Regulator(regulator) = &self.state.objects[at].state else { return Ok(()) };
         let winding = regulator.winding as usize - 1;
-        let found = self.world.find(Class::Transformer, &regulator.transformer);
+        let found = self.state.find(Class::Transformer, &regulator.transformer);
         if let Some(State::Transformer(transformer)) =
-            found.map(|at| &mut self.world.objects[at].state)
+            found.map(|at| &mut self.state.objects[at].state)
             && let Some(side) = transformer.sides.get_mut(winding)
         {
             side.tap = f64::from(number) * side.tap_step()
@@ -406,7 +406,7 @@ impl Runner<'_> {
         Ok((path, unmarked(&text).to_owned()))
     }
 
-    /// Files are looked for from there until the script that says so ends.
+    /// Files are looked for from there until the script with this command ends.
     fn change_folder(&mut self, name: &str) {
         let path = join(&self.folder, name);
         self.folder = if path.is_empty() || path == "/" { path } else { format!("{path}/") };
@@ -436,7 +436,7 @@ impl Runner<'_> {
             let number = |k: usize| fields.get(k).and_then(|own| own.value.parse::<f64>().ok());
             match (fields.first(), number(1), number(2)) {
                 (Some(bus), Some(x), Some(y)) => {
-                    self.world.positions.insert(bus.value.to_ascii_lowercase(), (x, y));
+                    self.state.positions.insert(bus.value.to_ascii_lowercase(), (x, y));
                 }
                 (None, ..) => {}
                 // The names of the columns may stand on top.
@@ -460,7 +460,7 @@ impl Runner<'_> {
             }
         }
         let (bus, kv) = bus.zip(kv).ok_or("bus= and kvll= are expected")?;
-        self.world.node_bases_kv.insert(bus, kv);
+        self.state.node_bases_kv.insert(bus, kv);
         Ok(())
     }
 
@@ -476,7 +476,7 @@ impl Runner<'_> {
                 conductor.value
             ));
         }
-        match &mut self.world.objects[at].state {
+        match &mut self.state.objects[at].state {
             State::Line(line) => line.closed[terminal as usize - 1] = closed,
             _ => return Err("only lines are opened and closed".to_owned()),
         }

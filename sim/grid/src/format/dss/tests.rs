@@ -47,13 +47,13 @@ fn close(found: Complex64, re: f64, im: f64) {
 
 #[test]
 fn published_feeders_are_read_as_they_are() {
-    let told = [
+    let counts = [
         ("13Bus/IEEE13Nodeckt.dss", (16, 12, 5, 15)),
         ("34Bus/Run_IEEE34Mod1.dss", (37, 32, 8, 68)),
         ("34Bus/Run_IEEE34Mod2.dss", (56, 51, 8, 38)),
         ("LVTestCase/Master.dss", (907, 905, 1, 55)),
     ];
-    for (path, expected) in told {
+    for (path, expected) in counts {
         let Some(read) = feeder(path) else { return };
         let document = read.unwrap_or_else(|refusal| panic!("{path}: {refusal}"));
         let network = &document.network;
@@ -188,7 +188,7 @@ fn loads_have_their_power_by_what_was_given_last() {
     close(y_s[0], 0.0, 600e3 / 11_000f64.powi(2));
 }
 
-/// As `OpenDSS` tells by its names of their buses: `k.1.2`, and `k.0.0` for the other side.
+/// As `OpenDSS` shows by its names of their buses: `k.1.2`, and `k.0.0` for the other side.
 #[test]
 fn a_star_of_capacitors_passes_over_further_nodes() {
     for class in ["capacitor", "reactor"] {
@@ -249,7 +249,7 @@ fn files_are_found_from_the_folder_of_their_script() {
 
 #[test]
 fn what_is_not_known_is_refused_by_name_and_line() {
-    let told = [
+    let cases = [
         ("new generator.g kw=5", "main.dss:4: generator g: unsupported class generator"),
         (
             "new line.x geometry=g",
@@ -303,7 +303,7 @@ fn what_is_not_known_is_refused_by_name_and_line() {
              centre-tapped winding does: unsupported",
         ),
     ];
-    for (line, expected) in told {
+    for (line, expected) in cases {
         let refusal = script(&format!("{HEAD}{line}\n")).unwrap_err();
         let found = refusal.mistakes[0].to_string();
         assert!(found.starts_with(expected), "{line}: {found}\nis not\n{expected}");
@@ -398,7 +398,7 @@ fn where_powers_leap_in_opendss_is_noted_once_with_the_first_load() {
     };
     let usual = [load("a", "model=1"), load("b", "model=8 zipv=[0.3 0.3 0.4 0.5 0.2 0.3 0]")];
     assert_eq!(notes(&usual), Vec::<String>::new());
-    let told = notes(&[
+    let found = notes(&[
         load("a", "model=4"),
         load("b", "model=3"),
         load("c", "model=1 vminpu=0.3"),
@@ -406,8 +406,8 @@ fn where_powers_leap_in_opendss_is_noted_once_with_the_first_load() {
         load("e", "model=2 vminpu=0.3"),
     ]);
     let [c, d, a] = ["load c has vlowpu", "load d has shares of zipv", "load a and 1 more: is of"]
-        .map(|begin| told.iter().any(|note| note.starts_with(begin)));
-    assert!(a && c && d && told.len() == 3, "{told:?}");
+        .map(|begin| found.iter().any(|note| note.starts_with(begin)));
+    assert!(a && c && d && found.len() == 3, "{found:?}");
 }
 
 /// The rows of a section of the page, field by field.
@@ -480,7 +480,7 @@ fn the_page_has_every_command_option_and_property_with_its_fate() {
     }
 }
 
-/// Two nodes behind such a transformer once told each other of nothing, and never ended.
+/// Two nodes behind such a transformer once passed zeros to each other, and never ended.
 #[test]
 fn ratios_out_of_all_proportion_end() {
     let script = "new circuit.c basekv=11\n\

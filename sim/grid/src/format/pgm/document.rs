@@ -1,4 +1,4 @@
-//! What a file of power-grid-model says, and what has been read of it so far.
+//! What a file of power-grid-model contains, and what has been read of it so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,10 +39,10 @@ pub struct SymmetricOnly {
     pub place: Place,
 }
 
-/// What a file says.
+/// What a file contains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// The network; its elements are named by their numbers, or as an attribute `name` says.
+    /// The network; its elements are named by their numbers, or by an attribute `name`.
     pub network: Network,
     /// All components, kind by kind in the order of [`Component::ALL`], each in the file's order.
     pub elements: Vec<Element>,

@@ -265,8 +265,8 @@ fn parse(name: &str, raw: &RawValue) -> RowResult<Value> {
 
 /// What is wrong in a piece of the text, without a place, as that would count from its begin.
 pub(super) fn within(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    told.split_once(" at line ").map_or(told.clone(), |(what, _)| what.to_owned())
+    let message = error.to_string();
+    message.split_once(" at line ").map_or(message.clone(), |(what, _)| what.to_owned())
 }
 
 /// The beginning of what was found, for a message.

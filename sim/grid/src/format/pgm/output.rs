@@ -33,7 +33,7 @@ struct Item<'a> {
     subject: Subject,
 }
 
-/// What is told besides the results.
+/// What is written besides the results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extra<'a> {
     /// What was solved for: a symmetrical calculation has one figure for all phases.

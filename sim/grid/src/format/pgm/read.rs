@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Refuses what stands in an object under the same name again: JSON does not say which one
+    /// Refuses what stands in an object under the same name again: JSON does not define which
     /// holds, and the other would be gone without a word.
     fn refuse_twice(&mut self, members: &Members<'a>, within: &str) {
         let mut seen = BTreeSet::new();

@@ -171,7 +171,7 @@ impl Writer<'_> {
                 self.current("i", &flow.sources[at]);
             }
             Component::SymLoad | Component::SymGen | Component::AsymLoad | Component::AsymGen => {
-                // A load that was left out is told as not energized, as power-grid-model does.
+                // A load that was left out is written as not energized, as power-grid-model does.
                 let load = &network.loads[at];
                 let draws = flow.loads[at].current_a.iter().any(|it| *it != Complex64::ZERO);
                 self.energized(draws);

@@ -1,4 +1,4 @@
-//! Figures are worked out by hand from the documented models; mistakes are told with their line.
+//! Values are worked out by hand from the documented models; mistakes are reported with their line.
 
 use num_complex::Complex64;
 use proptest::prelude::*;
@@ -119,8 +119,8 @@ fn mistake(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_told_with_component_number_and_line() {
-    let told = [
+fn mistakes_are_reported_with_component_number_and_line() {
+    let cases = [
         ("[2, 10000.0]", "[2, 1e4, 3]", "f.json:7:5: node 0: 3 values, but \"attributes\" lists 2"),
         ("[2, 10000.0]", "[2, -1]", "f.json:7:5: node 2: u_rated is -1, expected more than 0"),
         (
@@ -161,7 +161,7 @@ fn mistakes_are_told_with_component_number_and_line() {
         ),
         ("[\"id\", \"u_rated\"]", "[\"id\", \"u\"]", "f.json:3:24: u is no attribute of a node"),
     ];
-    for (from, to, expected) in told {
+    for (from, to, expected) in cases {
         let found = mistake(from, to);
         assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
     }
@@ -171,10 +171,13 @@ fn mistakes_are_told_with_component_number_and_line() {
 fn what_stands_twice_is_refused_at_every_level() {
     let again = ", \"data\": {\"node\": []}}";
     let whole = format!("{}{again}", SMALL.trim_end().strip_suffix('}').unwrap());
-    let told = read("f.json", &whole).unwrap_err().mistakes[0].to_string();
-    assert!(told.ends_with(": \"data\" stands in the file twice; keep one of them"), "{told}");
+    let message = read("f.json", &whole).unwrap_err().mistakes[0].to_string();
+    assert!(
+        message.ends_with(": \"data\" stands in the file twice; keep one of them"),
+        "{message}"
+    );
     let first = "\"attributes\": {\"node\": [\"id\", \"u_rated\"]";
-    let told = [
+    let cases = [
         (
             "\"version\": \"1.0\"",
             "\"version\": \"1.0\", \"version\": \"1.0\"",
@@ -195,7 +198,7 @@ fn what_stands_twice_is_refused_at_every_level() {
             "asym_load 7: name stands there twice",
         ),
     ];
-    for (from, to, expected) in told {
+    for (from, to, expected) in cases {
         let found = mistake(from, to);
         assert!(found.contains(expected), "{found}\nlacks\n{expected}");
     }
@@ -211,7 +214,7 @@ fn attributes_of_what_is_no_component_are_refused() {
 }
 
 #[test]
-fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
+fn mistakes_of_a_file_on_one_line_are_reported_with_their_columns() {
     let line = SMALL.replace('\n', "");
     for (begin, from, to, what) in [
         (
@@ -235,15 +238,21 @@ fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
         let shift =
             if from == "\"fault\"" { to.len() } else { from.len() } as i64 - from.len() as i64;
         let column = line.find(begin).unwrap() as i64 + shift + 1;
-        let told = read("f.json", &changed).unwrap_err().mistakes[0].to_string();
-        assert!(told.starts_with(&format!("f.json:1:{column}: {what}")), "{told} at {column}");
+        let message = read("f.json", &changed).unwrap_err().mistakes[0].to_string();
+        assert!(
+            message.starts_with(&format!("f.json:1:{column}: {what}")),
+            "{message} at {column}"
+        );
     }
-    // What is no JSON is told where it ends to be some.
+    // What is no JSON is reported where it ceases to be valid.
     let cut = &line[..line.find("\"x1\"").unwrap()];
-    let told = read("f.json", cut).unwrap_err().mistakes[0].to_string();
+    let message = read("f.json", cut).unwrap_err().mistakes[0].to_string();
     let column = cut.len();
-    assert!(told.starts_with(&format!("f.json:1:{column}: not the JSON of power-grid")), "{told}");
-    assert!(!told.contains("at line"), "{told}");
+    assert!(
+        message.starts_with(&format!("f.json:1:{column}: not the JSON of power-grid")),
+        "{message}"
+    );
+    assert!(!message.contains("at line"), "{message}");
 }
 
 #[test]
@@ -268,10 +277,14 @@ fn what_power_grid_model_cannot_express_is_refused_by_name() {
     network.loads[1].configuration = crate::network::Configuration::Delta;
     network.transformers[0].magnetising =
         Magnetising::AtWinding { winding: 1, y_pu: Complex64::new(0.01, 0.0), antifloat_pu: 0.0 };
-    let told: Vec<_> = write(&network).unwrap_err().mistakes;
-    assert_eq!(told.len(), 2);
-    assert!(told[0].what.starts_with("transformer 5: its magnetising current"), "{}", told[0]);
-    assert!(told[1].what.starts_with("load 7: it is not a wye"), "{}", told[1]);
+    let mistakes: Vec<_> = write(&network).unwrap_err().mistakes;
+    assert_eq!(mistakes.len(), 2);
+    assert!(
+        mistakes[0].what.starts_with("transformer 5: its magnetising current"),
+        "{}",
+        mistakes[0]
+    );
+    assert!(mistakes[1].what.starts_with("load 7: it is not a wye"), "{}", mistakes[1]);
 }
 
 proptest! {
@@ -330,7 +343,7 @@ fn names_that_cannot_be_taken_are_reported() {
     }
     for (name, what) in [("5", "name is 5, expected a text"), ("[]", "name is [], expected")] {
         let text = SMALL.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": {name},"));
-        let told = read("small.json", &text).unwrap_err().to_string();
-        assert!(told.contains("asym_load 7: ") && told.contains(what), "{told}");
+        let message = read("small.json", &text).unwrap_err().to_string();
+        assert!(message.contains("asym_load 7: ") && message.contains(what), "{message}");
     }
 }

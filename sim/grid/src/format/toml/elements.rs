@@ -35,7 +35,7 @@ pub fn read(file: &str, text: &str) -> Result<Network, Refusal> {
     source.mistakes.into_inner().or(network)
 }
 
-/// Makes the element of a table; none if it cannot be made, which then has been told.
+/// Makes the element of a table; none if it cannot be made, which then has been reported.
 type Make = fn(&mut Reader, &mut Table<'_>) -> Option<()>;
 
 /// A kind of tables.
@@ -124,7 +124,7 @@ impl Reader {
                     table.end(&keys);
                     continue;
                 }
-                // What is missing or wrong is told there.
+                // What is missing or wrong is reported there.
                 if let (None, Some(name)) = (make(&mut self, &mut table), name) {
                     self.refused.insert((kind, name));
                 }

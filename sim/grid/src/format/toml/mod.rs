@@ -4,7 +4,7 @@
 //! ```toml
 //! format = 1
 //! name = "Two homes"
-//! voltage = "400 V"                 # of all nodes that do not say otherwise
+//! voltage = "400 V"                 # of all nodes without one of their own
 //!
 //! [[code]]
 //! name = "NAYY 4x50"

@@ -17,13 +17,13 @@ pub(super) struct Reader {
     pub(super) network: Network,
     pub(super) nodes: BTreeMap<String, NodeId>,
     pub(super) codes: BTreeMap<String, Code>,
-    /// Kinds and names of what was refused, so that nobody is told that it is not there.
+    /// Kinds and names of what was refused, so that it is not reported as missing.
     pub(super) refused: BTreeSet<(&'static str, String)>,
     pub(super) voltage_v: Option<f64>,
 }
 
 impl Reader {
-    /// Tells that what a key names is not there, unless it is and was refused itself.
+    /// Reports what a key names as missing, unless it is there and was refused itself.
     pub(super) fn not_there(
         &self,
         table: &Table<'_>,

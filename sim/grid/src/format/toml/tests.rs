@@ -21,7 +21,7 @@ fn close(found: Complex64, re: f64, im: f64) {
 }
 
 #[test]
-fn the_documented_example_is_what_it_says() {
+fn the_documented_example_is_read_as_described() {
     let network = read("two.toml", &example()).unwrap_or_else(|refusal| panic!("{refusal}"));
     assert_eq!((network.name.as_str(), network.frequency_hz), ("Two homes", 50.0));
     assert_eq!(network.nodes[0].rated_voltage_v, 10_000.0);
@@ -45,8 +45,8 @@ fn the_documented_example_is_what_it_says() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
-    let told = [
+fn mistakes_are_reported_with_their_line_what_was_found_and_what_was_expected() {
+    let cases = [
         ("format = 1\n", "", "f.toml:1: the file: format is missing; write `format = 1` on top"),
         ("= 1\n", "= 2\n", "f.toml:1: the file: format = 2 is found, `format = 1` is expected on"),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
@@ -86,12 +86,12 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "f.toml:36: transformer T1: tap: position 3 is outside of 0 to 2",
         ),
     ];
-    assert_messages(&told);
+    assert_messages(&cases);
 }
 
 /// Figures that lack a unit, have more than one point, or are shares of more than the whole.
 #[test]
-fn figures_that_are_none_are_told_with_what_to_write() {
+fn figures_that_are_none_are_reported_with_what_to_write() {
     assert_messages(&[
         ("2.5 kW", "2,5 kW", "f.toml:48: load home: p: \"2,5 kW\" is found; decimals have a point"),
         (
@@ -157,7 +157,7 @@ fn assert_messages(changes: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
+fn an_unknown_key_and_a_missing_one_of_a_table_are_reported_together() {
     for (key, missing, unknown) in [
         ("to = \"home\"", "f.toml:37: line L1: to is missing", "line L1: two is unknown"),
         ("p = \"2.5 kW\"", "f.toml:44: load home: p is missing", "load home: two is unknown"),
@@ -187,9 +187,9 @@ fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
     assert_eq!(found, expected);
 }
 
-/// What is there, but refused, is not said to be missing where it is named.
+/// What is there, but refused, is not reported as missing where it is named.
 #[test]
-fn one_broken_key_is_told_once() {
+fn one_broken_key_is_reported_once() {
     let more = "[[regulator]]\nname='g'\ntransformer='T1'\nset_point='230 V'\nband='4 V'\n";
     for (from, to, expected) in [
         ("\"400 kVA\"", "\"400\"", "transformer T1: power"),
@@ -214,10 +214,10 @@ fn two_phases_without_a_neutral_need_a_connection() {
         read.map(|network| network.loads[1].configuration)
             .map_err(|refusal| refusal.mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    let told_once = describe("wires='ab'\n").unwrap_err();
-    assert_eq!(told_once.len(), 1, "{told_once:?}");
+    let messages = describe("wires='ab'\n").unwrap_err();
+    assert_eq!(messages.len(), 1, "{messages:?}");
     let expected = "f.toml:56: load: wires ab are two phases without a neutral; write connection =";
-    assert!(told_once[0].starts_with(expected), "{told_once:?}");
+    assert!(messages[0].starts_with(expected), "{messages:?}");
     assert_eq!(describe("wires='ab'\nconnection='delta'\n"), Ok(Configuration::Delta));
     assert_eq!(describe("wires='ab'\nconnection='star'\n"), Ok(Configuration::Star));
     assert_eq!(describe("wires='abn'\n"), Ok(Configuration::Star));
@@ -226,8 +226,8 @@ fn two_phases_without_a_neutral_need_a_connection() {
         ("wires='bcn'\n", "; a delta has no neutral: write wires = \"bc\""),
         ("wires='an'\n", ""),
     ] {
-        let told = describe(&format!("connection='delta'\n{more}")).unwrap_err();
-        assert!(told[0].ends_with(&format!(" make no delta{help}")), "{told:?}");
+        let messages = describe(&format!("connection='delta'\n{more}")).unwrap_err();
+        assert!(messages[0].ends_with(&format!(" make no delta{help}")), "{messages:?}");
     }
 }
 
@@ -355,7 +355,7 @@ fn a_regulator_holds_the_voltage_of_the_side_that_it_measures() {
 }
 
 #[test]
-fn mistakes_of_regulators_are_told_with_the_line_of_their_key() {
+fn mistakes_of_regulators_are_reported_with_the_line_of_their_key() {
     let good = "[[regulator]]\nname='g'\ntransformer='T1'\nset_point='230 V'\nband='4 V'\n";
     let tap = "uk = \"4 %\"\ntap = { step = \"2.5 %\", lowest = -2, highest = 2 }";
     let tapped = example().replacen("uk = \"4 %\"", tap, 1);

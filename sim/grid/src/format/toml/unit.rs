@@ -43,7 +43,7 @@ impl Unit {
         each.map(|(unit, _)| format!("\"{number} {unit}\"")).collect::<Vec<_>>().join(" or ")
     }
 
-    /// What is said of a bare number, which may be meant in several units.
+    /// The message for a bare number, which may be meant in several units.
     pub(super) fn without(self, number: &str) -> String {
         let example = self.example(number);
         format!("{number} is found, a value with its unit in quotes is expected, such as {example}")

@@ -1,10 +1,10 @@
 //! A fuse in each pole of a switch that is in a phase; a neutral conductor is not fused.
 
-use super::{Act, Cause, Device, Move, NamedCurve, RESIDUAL, Seen, Squares, distinct};
+use super::{Act, Cause, Device, DeviceInputs, Move, NamedCurve, RESIDUAL, Squares, distinct};
 use crate::motion::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Action, Fuse, FuseEvent};
-use crate::transient::{Passed, Pole};
+use crate::transient::{CurrentPiece, Pole};
 
 /// Fuses that are all alike. They go by the square of the current as it flows.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl FuseLink {
 /// what flows where the step begins and ends.
 fn flowed(
     fuse: &mut Fuse,
-    way: &[Passed],
+    way: &[CurrentPiece],
     pole: usize,
     prospective_a: f64,
 ) -> Option<Action<FuseEvent>> {
@@ -46,7 +46,7 @@ fn flowed(
     fuse.step_instantaneous(whole_s, (first.from_a[pole], last.to_a[pole]), prospective_a)
 }
 
-fn is_fused(seen: &Seen<'_>, pole: usize) -> bool {
+fn is_fused(seen: &DeviceInputs<'_>, pole: usize) -> bool {
     seen.wires.get(pole) != Some(&Wire::Neutral)
 }
 
@@ -55,12 +55,12 @@ impl Device for FuseLink {
         self.poles = vec![self.fuse.clone(); wires.len()];
     }
 
-    fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+    fn picked_up(&self, seen: &DeviceInputs<'_>) -> Squares {
         let whole_s: f64 = seen.flowing.iter().map(|it| it.seconds).sum();
         let mut squares = [None; 4];
         let poles = self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL);
         for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {
-            let square_time = |it: &Passed| {
+            let square_time = |it: &CurrentPiece| {
                 let (from, to) = (it.from_a[pole], it.to_a[pole]);
                 it.seconds * (from * from + from * to + to * to) / 3.0
             };
@@ -72,7 +72,7 @@ impl Device for FuseLink {
         squares
     }
 
-    fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
+    fn due_in(&self, seen: &DeviceInputs<'_>) -> Option<f64> {
         let poles = self.poles.iter().zip(seen.poles_a).enumerate();
         let due = poles.filter(|(pole, _)| is_fused(seen, *pole));
         due.filter_map(|(_, (it, current))| it.due_in(current.norm())).reduce(f64::min)
@@ -80,7 +80,7 @@ impl Device for FuseLink {
 
     /// Where a steady state is between waves a fuse that has melted is blown at the zero of its
     /// current, in the waves that begin with its arc.
-    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
+    fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act> {
         let mut acts = Vec::new();
         let poles = self.poles.iter_mut().zip(seen.poles_a).enumerate();
         for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {

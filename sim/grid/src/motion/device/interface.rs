@@ -1,6 +1,6 @@
 //! An interface protection in the switch of a load, which may be a generator.
 
-use super::{Act, Cause, Device, Move, Seen};
+use super::{Act, Cause, Device, DeviceInputs, Move};
 use crate::motion::OperationKind;
 use crate::protection::{Interface, InterfaceCause, InterfaceEvent, InterfaceView};
 use crate::transient::Pole;
@@ -23,11 +23,11 @@ impl InterfaceProtection {
 }
 
 impl Device for InterfaceProtection {
-    fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
+    fn due_in(&self, seen: &DeviceInputs<'_>) -> Option<f64> {
         self.interface.due_in(seen.voltages)
     }
 
-    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
+    fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act> {
         let act = |event: InterfaceEvent| match event {
             InterfaceEvent::Tripped(cause) => {
                 (Move::Stay, OperationKind::Tripped, disconnected_by(cause, seen.voltages))

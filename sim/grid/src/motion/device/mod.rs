@@ -1,7 +1,7 @@
 //! What protective devices are to a network in motion: one trait, and a file for each device.
 //!
-//! A device stands in a switch, sees what flows through its poles step by step, and says what it
-//! does. Adding one is a file here, and a row of the language
+//! A device stands in a switch, sees what flows through its poles step by step, and returns
+//! what it does. Adding one is a file here, and a row of the language
 //! (`scenarios/language/src/section/grid/protection`); `docs/add/protection.md` has the steps.
 
 mod fuse_link;
@@ -19,7 +19,7 @@ use num_complex::Complex64;
 use super::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Currents, InterfaceView};
-use crate::transient::{Passed, Pole};
+use crate::transient::{CurrentPiece, Pole};
 
 /// The quantities that a device looks at: up to three poles, then the residual current.
 pub(super) const RESIDUAL: usize = 3;
@@ -33,20 +33,20 @@ pub type NamedCurve = (String, Vec<(f64, f64)>);
 
 /// What a device sees during a step.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct DeviceInputs<'a> {
     /// The conductors of its switch's poles.
     pub wires: &'a [Wire],
     /// RMS phasors of the currents of its poles, amperes.
     pub poles_a: &'a [Complex64],
     /// In a step of waves the currents of its poles on the way, piece by piece; else nothing.
-    pub flowing: &'a [Passed],
+    pub flowing: &'a [CurrentPiece],
     /// Whether waves are played where something happens.
     pub has_waves: bool,
     /// The voltages in front of its load, if it has one ([`Device::load`]).
     pub voltages: &'a InterfaceView,
 }
 
-impl Seen<'_> {
+impl DeviceInputs<'_> {
     /// The currents of phases and the residual current.
     #[must_use]
     pub fn currents(&self) -> Currents {
@@ -113,15 +113,15 @@ pub trait Device: DeviceClone + std::fmt::Debug + Send + Sync {
     fn begin(&mut self, _wires: &[Wire]) {}
 
     /// What of the currents is picked up, so that the time is recorded that it took to act on it.
-    fn picked_up(&self, _seen: &Seen<'_>) -> Squares {
+    fn picked_up(&self, _seen: &DeviceInputs<'_>) -> Squares {
         [None; 4]
     }
 
     /// The seconds until it acts, or until it would see something else, if all stays.
-    fn due_in(&self, seen: &Seen<'_>) -> Option<f64>;
+    fn due_in(&self, seen: &DeviceInputs<'_>) -> Option<f64>;
 
     /// A step: what it does, in order. Its time stops where its switch opens or closes.
-    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act>;
+    fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act>;
 
     /// Somebody orders its switch to open.
     fn hold(&mut self) {}

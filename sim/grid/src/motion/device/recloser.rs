@@ -1,22 +1,22 @@
 //! A recloser in its switch.
 
-use super::{Act, Cause, Device, Move, NamedCurve, Seen, Squares, distinct};
+use super::{Act, Cause, Device, DeviceInputs, Move, NamedCurve, Squares, distinct};
 use crate::motion::OperationKind;
 use crate::protection::{Recloser, RecloserEvent};
 use crate::transient::Pole;
 
 impl Device for Recloser {
-    fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+    fn picked_up(&self, seen: &DeviceInputs<'_>) -> Squares {
         let trip = self.trips() + 1;
         seen.picked_up(|current_a, earth| self.operating_time(trip, current_a, earth).is_some())
     }
 
-    fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
+    fn due_in(&self, seen: &DeviceInputs<'_>) -> Option<f64> {
         Recloser::due_in(self, &seen.currents())
     }
 
     /// What flows after it acts is another current, so it acts once.
-    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
+    fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act> {
         let act = Recloser::step(self, dt_s, &seen.currents()).map(|act| {
             let open = Move::Open(Pole::All);
             let (moves, kind, cause, trip) = match act.event {

@@ -1,6 +1,6 @@
 //! A relay that opens its breaker.
 
-use super::{Act, Cause, Device, Move, NamedCurve, Seen, Squares, distinct};
+use super::{Act, Cause, Device, DeviceInputs, Move, NamedCurve, Squares, distinct};
 use crate::motion::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Quantity, Relay, Trip};
@@ -25,11 +25,11 @@ impl RelayBreaker {
 }
 
 impl Device for RelayBreaker {
-    fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+    fn picked_up(&self, seen: &DeviceInputs<'_>) -> Squares {
         seen.picked_up(|current_a, earth| self.relay.operating_time(current_a, earth).is_some())
     }
 
-    fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
+    fn due_in(&self, seen: &DeviceInputs<'_>) -> Option<f64> {
         match self.opens_in_s {
             None if self.is_open => None,
             None => self.relay.due_in(&seen.currents()),
@@ -37,7 +37,7 @@ impl Device for RelayBreaker {
         }
     }
 
-    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
+    fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act> {
         let mut acts = Vec::new();
         self.is_open &= self.picked_up(seen).iter().any(Option::is_some);
         if self.is_open {
@@ -64,7 +64,7 @@ impl Device for RelayBreaker {
                     moves: Move::Open(Pole::All),
                     kind: OperationKind::Opened,
                     detail: "by its relay".to_owned(),
-                    // Its relay has told of itself.
+                    // The cause is reported with the relay's trip.
                     cause: Cause::Other,
                 });
                 (self.opens_in_s, self.is_open) = (None, true);

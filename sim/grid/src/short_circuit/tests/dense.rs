@@ -98,7 +98,7 @@ impl System {
         }
     }
 
-    /// A current that flows out of these unknowns, as its weights say, through an impedance.
+    /// A current that flows out of these unknowns, by its weights, through an impedance.
     fn condition(&mut self, at: usize, weights: &[(usize, f64)], impedance: Complex64) {
         for &(unknown, weight) in weights {
             self.add(unknown, at, weight.into());

@@ -6,13 +6,14 @@ mod random;
 
 use num_complex::Complex64;
 
-use super::{Before, Fault, Kind, Location, Options, Scaling, solve};
+use super::{Fault, Kind, Location, Options, PrefaultState, Scaling, solve};
 use crate::block::magnitude;
 use crate::flow::{self, Phases};
 use crate::network::{Network, NodeId, Wire, Wires};
 use crate::testing::{add_line, add_node, add_source, c, sequence};
 
-const ACTUAL: Options = Options { phases: Phases::All, before: Before::Unloaded(Scaling::Actual) };
+const ACTUAL: Options =
+    Options { phases: Phases::All, before: PrefaultState::Unloaded(Scaling::Actual) };
 
 fn at_node(kind: Kind, node: NodeId, impedance_ohm: Complex64) -> Fault {
     Fault { kind, location: Location::Node(node), impedance_ohm }
@@ -117,7 +118,7 @@ fn sources_are_scaled_as_the_standard_has_it() {
             [(Scaling::Actual, 1.03), (Scaling::Minimum, smallest), (Scaling::Maximum, 1.1)]
         {
             for phases in [Phases::All, Phases::Balanced] {
-                let options = Options { phases, before: Before::Unloaded(scaling) };
+                let options = Options { phases, before: PrefaultState::Unloaded(scaling) };
                 let fault = at_node(Kind::ThreePhase, node, Complex64::ZERO);
                 let found = solve(&network, &[fault], &options).unwrap();
                 let expected = c(0.0, -expected * rated / 3f64.sqrt());
@@ -129,7 +130,7 @@ fn sources_are_scaled_as_the_standard_has_it() {
 
 fn loaded() -> Options {
     let flow = flow::Options { tolerance_pu: 1e-13, ..flow::Options::default() };
-    Options { phases: Phases::All, before: Before::Loaded(flow) }
+    Options { phases: Phases::All, before: PrefaultState::Loaded(flow) }
 }
 
 #[test]

@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_sweep_tells_what_single_solutions_tell(seed in any::<u64>(), nodes in 4..24_usize,
+    fn a_sweep_gives_what_single_solutions_give(seed in any::<u64>(), nodes in 4..24_usize,
                                                 impeded in any::<bool>(), with_load in any::<bool>()) {
         let network = random_network(seed, nodes);
         let z = if impeded { c(0.3, 0.1) } else { Complex64::ZERO };

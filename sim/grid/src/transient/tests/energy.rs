@@ -45,7 +45,7 @@ pub(in crate::transient) struct Flows<const N: usize> {
 
 /// What was counted up to an instant, and what flows there.
 #[derive(Clone, Debug)]
-pub(in crate::transient) struct Counted<const N: usize> {
+pub(in crate::transient) struct EnergyCount<const N: usize> {
     energy: Energy,
     flows: Flows<N>,
 }
@@ -100,8 +100,8 @@ impl<const N: usize> Transient<N> {
     }
 
     /// The same with what was counted so far.
-    pub(in crate::transient) fn counted(&self) -> Option<Counted<N>> {
-        Some(Counted { energy: self.energy?, flows: self.flows_now()? })
+    pub(in crate::transient) fn counted(&self) -> Option<EnergyCount<N>> {
+        Some(EnergyCount { energy: self.energy?, flows: self.flows_now()? })
     }
 
     /// Books the energies of a step from these flows to those of now: means of both ends, with
@@ -146,7 +146,7 @@ impl<const N: usize> Transient<N> {
 
     /// Books the part of a step from a snapshot to now in place of all that was booked since.
     pub(in crate::transient) fn book_part(&mut self, before: &Snapshot<N>) {
-        let Some(Counted { energy, flows }) = &before.counted else { return };
+        let Some(EnergyCount { energy, flows }) = &before.counted else { return };
         self.energy = Some(*energy);
         self.sources_at(self.time_s);
         self.book(Some(flows), Rule::Trapezoidal);

@@ -5,7 +5,7 @@ use num_complex::Complex64;
 use super::{add_line, add_load, add_node, add_source, add_transformer, c, phasor};
 use crate::flow;
 use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
-use crate::short_circuit::{self, Before, Fault, Kind, Location};
+use crate::short_circuit::{self, Fault, Kind, Location, PrefaultState};
 use crate::transient::{Action, FaultKind, Loads, Options, Place, Transient};
 
 /// 20 kV behind an impedance, a transformer of the clock number 11 or 5, lines and loads.
@@ -92,7 +92,7 @@ fn fault_currents(network: &Network, kind: FaultKind, node: NodeId, step_s: f64)
 fn fault_currents_are_those_of_the_short_circuit_engine() {
     let network = feeder(11);
     let phases = flow::Phases::All;
-    let before = Before::Unloaded(short_circuit::Scaling::Actual);
+    let before = PrefaultState::Unloaded(short_circuit::Scaling::Actual);
     let options = short_circuit::Options { phases, before };
     let a = Wires::NONE.with(Wire::A);
     let cases = [
@@ -129,7 +129,7 @@ fn fault_currents_are_those_of_the_short_circuit_engine() {
 fn voltages_at_every_node_during_a_fault_are_those_of_the_short_circuit_engine() {
     let network = feeder(11);
     let flow = flow::solve(&network, &flow::Options::default()).unwrap();
-    let before = Before::Loaded(flow::Options::default());
+    let before = PrefaultState::Loaded(flow::Options::default());
     let choices = short_circuit::Options { phases: flow::Phases::All, before };
     for (kind, of_transient, ohm) in [
         (Kind::SinglePhaseToGround(Wire::B), FaultKind::Ground(Wires::NONE.with(Wire::B)), 0.05),

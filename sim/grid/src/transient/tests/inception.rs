@@ -9,7 +9,7 @@ use super::engines::{difference, feeder};
 use super::{OMEGA, c};
 use crate::flow;
 use crate::network::{LineImpedance, Magnetising, Network, NodeId, Wire, Wires};
-use crate::short_circuit::{self, Before, Fault, Kind, Location, Scaling};
+use crate::short_circuit::{self, Fault, Kind, Location, PrefaultState, Scaling};
 use crate::transient::{Action, FaultKind, Loads, Options, Place, Transient};
 
 const ONE: Kind = Kind::SinglePhaseToGround(Wire::A);
@@ -30,7 +30,12 @@ fn kinds() -> Vec<(Kind, FaultKind)> {
 }
 
 /// The currents of a fault by the short-circuit engine, of the wires that have one.
-fn by_short_circuit(network: &Network, kind: Kind, node: NodeId, before: Before) -> Vec<Complex64> {
+fn by_short_circuit(
+    network: &Network,
+    kind: Kind,
+    node: NodeId,
+    before: PrefaultState,
+) -> Vec<Complex64> {
     let fault = Fault { kind, location: Location::Node(node), impedance_ohm: Complex64::ZERO };
     let options = short_circuit::Options { phases: flow::Phases::All, before };
     let solved = short_circuit::solve(network, &[fault], &options).unwrap();
@@ -48,8 +53,8 @@ fn phasors_of_a_fault_are_those_of_the_short_circuit_engine() {
     let network = feeder(11);
     let flow = flow::solve(&network, &flow::Options::default()).unwrap();
     for (loads, before) in [
-        (Loads::None, Before::Unloaded(Scaling::Actual)),
-        (Loads::AsFlow(&flow), Before::Loaded(flow::Options::default())),
+        (Loads::None, PrefaultState::Unloaded(Scaling::Actual)),
+        (Loads::AsFlow(&flow), PrefaultState::Loaded(flow::Options::default())),
     ] {
         let options = Options { step_s: 50e-6, loads, saturations: &[] };
         for (kind, of_transient) in kinds() {
@@ -71,7 +76,7 @@ fn phasors_of_a_fault_are_those_of_the_short_circuit_engine() {
 /// By which ratio from step to step the offsets of a fault decay: R and L of the loops that its
 /// current goes through, by the rule of the steps.
 fn decays(network: &Network, kind: Kind, node: NodeId, step_s: f64) -> Vec<f64> {
-    let before = Before::Unloaded(Scaling::Actual);
+    let before = PrefaultState::Unloaded(Scaling::Actual);
     let source_v = |kind| {
         let location = Location::Node(node);
         let fault = Fault { kind, location, impedance_ohm: Complex64::ZERO };
@@ -137,7 +142,7 @@ fn waves_of_a_fault_are_those_of_the_short_circuit_engine_from_its_first_period_
         Magnetising::AtWinding { winding: 0, y_pu: Complex64::ZERO, antifloat_pu: 0.0 };
     for node in [NodeId(1), NodeId(2), NodeId(6)] {
         for (kind, of_transient) in kinds() {
-            let before = Before::Unloaded(Scaling::Actual);
+            let before = PrefaultState::Unloaded(Scaling::Actual);
             let expected = by_short_circuit(&network, kind, node, before);
             for (step_s, within) in [(50e-6, 5e-5), (10e-6, 2e-6)] {
                 let decays = decays(&network, kind, node, step_s);

@@ -90,7 +90,7 @@ fn answer(of: &Transient<3>) -> Vec<[f64; 3]> {
 }
 
 /// At an instant, whether something is kept beside the factors, and whether each fault burns.
-struct Seen {
+struct InstantRecord {
     at_s: f64,
     is_kept: bool,
     burn: [bool; 2],
@@ -157,7 +157,10 @@ const BOLTED: Differences =
     Differences { time_s: 2e-9, voltage_v: 5e-3, current: 1e-3, kept_v: 5e-4, factored_v: 0.0 };
 
 /// Plays actions on both ways; what they differ by before the second fault and from then on.
-fn play_both(network: &Network, actions: &[(f64, Action)]) -> (Vec<Seen>, [Differences; 2]) {
+fn play_both(
+    network: &Network,
+    actions: &[(f64, Action)],
+) -> (Vec<InstantRecord>, [Differences; 2]) {
     let mut kept = play(network, 50e-6);
     let mut factored = kept.clone();
     let before = answer(&kept);
@@ -173,7 +176,7 @@ fn play_both(network: &Network, actions: &[(f64, Action)]) -> (Vec<Seen>, [Diffe
     }
     let (mut seen, mut most) = (Vec::new(), [Differences::default(); 2]);
     while kept.time_s() < 0.08 {
-        // What is said to be unknown of the factors makes all that depends on it new.
+        // Factors marked as unknown are made new, with all that depends on them.
         for &at in &factored.switched {
             factored.conductances[at].factored_siemens = f64::NAN;
         }
@@ -186,7 +189,7 @@ fn play_both(network: &Network, actions: &[(f64, Action)]) -> (Vec<Seen>, [Diffe
         if burn == [false; 2] && states(&kept) == states_before {
             assert!(!is_kept && answer(&kept) == before, "as before, at {} s", kept.time_s());
         }
-        seen.push(Seen { at_s: kept.time_s(), is_kept, burn });
+        seen.push(InstantRecord { at_s: kept.time_s(), is_kept, burn });
     }
     (seen, most)
 }
@@ -221,7 +224,7 @@ fn faults_at_one_place_are_kept_and_what_flows_is_the_same() {
             // What stands at a closed switch alone is far stiffer than with all beyond the switch.
             let is_beside_switch = with_closed && at == 10;
             let is_delta = between == Wires::ABC && resistance_ohm == 0.0;
-            for Seen { at_s, is_kept, burn } in seen {
+            for InstantRecord { at_s, is_kept, burn } in seen {
                 let is_expected = !is_beside_switch && (burn[0] || burn[1] && !is_delta);
                 assert_eq!(is_kept, is_expected, "{at_s} s: {what}");
                 // The last current ends at its zero, within a period.
@@ -253,7 +256,7 @@ fn what_is_at_several_places_or_opens_is_factored() {
     assert!(most.iter().all(|it| it.are_below(&BESIDE_SWITCH)), "{most:?}");
     // The second place makes both known to the factors, so that what ends there is factored too;
     // the poles that open wait for the zeros of their currents.
-    for Seen { at_s, is_kept, .. } in seen {
+    for InstantRecord { at_s, is_kept, .. } in seen {
         let is_in = |ranges: [[f64; 2]; 3]| ranges.iter().any(|it| (it[0]..it[1]).contains(&at_s));
         let is_sure = is_in([[0.0102, 0.0181], [0.0244, 0.0302], [0.0602, 0.0652]]);
         let is_possible = is_in([[0.0102, 0.0181], [0.0244, 0.0402], [0.0602, 0.0752]]);

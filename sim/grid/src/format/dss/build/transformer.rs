@@ -4,8 +4,8 @@ use num_complex::Complex64;
 
 use super::Builder;
 use crate::format::dss::class::{Class, Regulator, Side, State, Transformer};
+use crate::format::dss::script_state::Object;
 use crate::format::dss::value::ValueResult;
-use crate::format::dss::world::Object;
 use crate::network::{
     self, LineDropCompensation, Magnetising, Neutral, Pace, TapChanger, Winding, WindingKind, Wire,
 };
@@ -103,7 +103,7 @@ impl Builder<'_> {
             _ => None,
         };
         let compensated = own.resistive_v != 0.0 || own.reactive_v != 0.0;
-        let enabled = own.most_taps > 0 && self.world.controlled;
+        let enabled = own.most_taps > 0 && self.state.controlled;
         if enabled && side.tap.is_none_or(|tap| tap.lowest == tap.highest) {
             return Err("the tap of its winding stands between two positions".to_owned());
         }
@@ -138,8 +138,8 @@ impl Builder<'_> {
 
     /// Whether the ends of a winding's taps are taps as those between them are.
     fn has_whole_taps(&self, transformer: &str, winding: usize) -> bool {
-        let found = self.world.find(Class::Transformer, transformer);
-        let Some(State::Transformer(own)) = found.map(|at| &self.world.objects[at].state) else {
+        let found = self.state.find(Class::Transformer, transformer);
+        let Some(State::Transformer(own)) = found.map(|at| &self.state.objects[at].state) else {
             return false;
         };
         own.sides.get(winding).is_some_and(|side| {

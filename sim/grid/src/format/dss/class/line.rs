@@ -3,12 +3,12 @@
 use super::LineCode;
 use super::line_code::Impedances;
 use crate::format::dss::bus::Bus;
+use crate::format::dss::script_state::ScriptState;
 use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, REPORT, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as,
     rejected,
 };
 use crate::format::dss::value::{Value, ValueResult, units_in};
-use crate::format::dss::world::ScriptState;
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -95,13 +95,13 @@ impl Line {
         &mut self,
         property: &str,
         value: Value<'_>,
-        world: &ScriptState,
+        state: &ScriptState,
     ) -> ValueResult<()> {
         match property {
             "bus1" => self.buses[0] = Bus::read(value.text)?,
             "bus2" => self.buses[1] = Bus::read(value.text)?,
             "linecode" => {
-                let code = world
+                let code = state
                     .line_code(value.text)
                     .ok_or_else(|| format!("there is no linecode {:?}", value.text))?;
                 if self.figures_changed && !code.impedances.symmetric {

@@ -1,12 +1,12 @@
 //! `Load`.
 
 use crate::format::dss::bus::Bus;
+use crate::format::dss::script_state::ScriptState;
 use crate::format::dss::table::{
     Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, noted_and_read,
     obeyed, obeyed_as, rejected,
 };
 use crate::format::dss::value::{Value, ValueResult};
-use crate::format::dss::world::ScriptState;
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Phases", "1 to 3"),
@@ -132,7 +132,7 @@ impl Load {
         &mut self,
         property: &str,
         value: Value<'_>,
-        world: &ScriptState,
+        state: &ScriptState,
     ) -> ValueResult<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
@@ -153,7 +153,7 @@ impl Load {
             }
             "model" => self.model = model(value)?,
             "yearly" | "daily" | "duty" => {
-                if world.is_actual(value.text) {
+                if state.is_actual(value.text) {
                     return Err(format!(
                         "{} gives kilowatts (useactual); only factors of the load's own power can \
                          be followed",

@@ -20,9 +20,9 @@ pub(super) use regulator::Regulator;
 pub(super) use source::Source;
 pub(super) use transformer::{Side, Transformer};
 
+use super::script_state::ScriptState;
 use super::table::Entry;
 use super::value::{Value, ValueResult};
-use super::world::ScriptState;
 
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,18 +100,18 @@ impl State {
         &mut self,
         property: &str,
         value: Value<'_>,
-        world: &ScriptState,
+        state: &ScriptState,
     ) -> ValueResult<()> {
         match self {
             Self::Source(own) => own.set(property, value),
             Self::LineCode(own) => own.set(property, value),
             Self::LoadShape(own) => own.set(property, value),
-            Self::Line(own) => own.set(property, value, world),
+            Self::Line(own) => own.set(property, value, state),
             Self::Transformer(own) => own.set(property, value),
             Self::Regulator(own) => own.set(property, value),
             Self::Capacitor(own) => own.set(property, value),
             Self::Reactor(own) => own.set(property, value),
-            Self::Load(own) => own.set(property, value, world),
+            Self::Load(own) => own.set(property, value, state),
         }
     }
 

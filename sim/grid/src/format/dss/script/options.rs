@@ -15,7 +15,7 @@ impl Runner<'_> {
                 return Err(format!("set {name}: unknown option {name}"));
             };
             let value = Value { text: &parameter.value, quoted: parameter.quoted };
-            let is_harmless = option.is_harmless(value, self.world.frequency_hz);
+            let is_harmless = option.is_harmless(value, self.state.frequency_hz);
             match option.fate {
                 Fate::Rejected if option.except != Except::Checked && !is_harmless => {
                     return Err(format!("set {name}: {}", rejection("option", option)));
@@ -36,7 +36,7 @@ impl Runner<'_> {
 
     /// Rejects a frequency that is not the circuit's.
     fn is_of_circuit(&self, hertz: f64) -> ValueResult<()> {
-        let own = self.world.frequency_hz;
+        let own = self.state.frequency_hz;
         if hertz == own {
             return Ok(());
         }
@@ -44,21 +44,21 @@ impl Runner<'_> {
     }
 
     fn option(&mut self, name: &str, value: Value<'_>) -> ValueResult<()> {
-        if self.world.circuit.is_none() && !matches!(name, "defaultbasefrequency" | "datapath") {
+        if self.state.circuit.is_none() && !matches!(name, "defaultbasefrequency" | "datapath") {
             return Err("there is no circuit yet; set it behind \"new circuit.NAME\"".to_owned());
         }
         match name {
-            "defaultbasefrequency" if self.world.circuit.is_none() => {
+            "defaultbasefrequency" if self.state.circuit.is_none() => {
                 self.default_hz = value.positive()?;
             }
             "defaultbasefrequency" | "frequency" | "basefrequency" => {
                 self.is_of_circuit(value.positive()?)?;
             }
-            "voltagebases" => self.world.voltage_bases_kv = value.numbers()?,
-            "loadmult" => self.world.load_multiplier = value.number()?,
-            "year" => self.world.year = value.whole(0, 1000)?,
-            "%growth" => self.world.growth = 1.0 + value.number()? / 100.0,
-            "controlmode" => self.world.controlled = is_controlled(value)?,
+            "voltagebases" => self.state.voltage_bases_kv = value.numbers()?,
+            "loadmult" => self.state.load_multiplier = value.number()?,
+            "year" => self.state.year = value.whole(0, 1000)?,
+            "%growth" => self.state.growth = 1.0 + value.number()? / 100.0,
+            "controlmode" => self.state.controlled = is_controlled(value)?,
             "datapath" => self.change_folder(value.text),
             _ => {}
         }

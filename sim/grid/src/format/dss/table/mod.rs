@@ -37,7 +37,7 @@ pub(super) enum Except {
     Values(&'static [&'static str]),
     /// The frequency of the circuit.
     CircuitFrequency,
-    /// What its class finds harmless; the remark says what that is.
+    /// What its class finds harmless; the remark states what that is.
     Checked,
 }
 
