@@ -1,5 +1,5 @@
 //! Every decoder of bytes from outside, on inputs that were changed at random: the fuzzers' table
-//! under the stable compiler, the same inputs each time. `docs/fuzzing.md` describes how to search on.
+//! under the stable compiler, the same inputs each time. How to search on: `docs/fuzzing.md`.
 
 #[expect(unreachable_pub, reason = "it is a package of its own, too")]
 #[path = "../fuzz/src/lib.rs"]

@@ -335,24 +335,24 @@ fn captured_meters_on_a_pseudo_terminal_are_found_and_read() {
 
 // --- kills without a platform --------------------------------------------------------------------
 
-/// The way to a platform, which can be cut.
-struct Way {
+/// A TCP relay to a platform, which can be cut.
+struct CuttableRelay {
     address: SocketAddr,
     /// The connections while it is open; nothing while it is cut.
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
-impl Way {
+impl CuttableRelay {
     fn to(platform: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let (ways, platform) = (Arc::clone(&open), platform.to_owned());
+        let (streams, platform) = (Arc::clone(&open), platform.to_owned());
         std::thread::spawn(move || {
             for near in listener.incoming().map(Result::unwrap) {
-                let mut ways = ways.lock().unwrap();
+                let mut streams = streams.lock().unwrap();
                 // Dropped while it is cut.
-                let Some(ways) = ways.as_mut() else { continue };
+                let Some(streams) = streams.as_mut() else { continue };
                 let far = TcpStream::connect(&platform).unwrap();
                 for (mut from, mut to) in [(&near, &far), (&far, &near)]
                     .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
@@ -363,7 +363,7 @@ impl Way {
                         let _ = to.shutdown(Shutdown::Both);
                     });
                 }
-                ways.extend([near, far]);
+                streams.extend([near, far]);
             }
         });
         Self { address, open }
@@ -422,11 +422,11 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
     const KILLS: usize = 20;
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&folder.path().join("platform"));
-    let way = Way::to(served.ready["mqtt"].as_str().unwrap());
+    let relay = CuttableRelay::to(served.ready["mqtt"].as_str().unwrap());
     let meters = (1..=3).map(|number| Meter::counting(number, u32::from(number))).collect();
     let meters: Slaves = Arc::new(Mutex::new(meters));
     let (line, broker) =
-        (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), way.address.to_string());
+        (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), relay.address.to_string());
     let file = devices(folder.path(), &[1, 1, 1]);
     let more = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices", &file];
     let start = || Concentrator::start(&[&line], &broker, folder.path(), &more);
@@ -436,7 +436,7 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
         let found = readings(&served).len();
         if found >= 3 { Ok(()) } else { Err(format!("{found} readings")) }
     });
-    way.cut();
+    relay.cut();
     let mut all = BTreeSet::new();
     // Polls begin a second after the start and take a tenth of one.
     for moment in moments(7, 250).take(KILLS) {
@@ -448,7 +448,7 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
         all = found;
         concentrator = start();
     }
-    way.mend();
+    relay.mend();
     // And killed a few times more while it makes up for them.
     for moment in moments(8, 40).take(3) {
         std::thread::sleep(moment);
@@ -472,8 +472,8 @@ fn row_of(row: &Value) -> Counted {
     (device, row["serial"].as_u64().unwrap(), (cubic_metres * 1000.0).round() as u64)
 }
 
-/// Every reading is there once, with what its meter reported under its number, in order; each kill may
-/// have lost the one answer that was on its way.
+/// Every reading is there once, with what its meter reported under its number, in order; each kill
+/// may have lost the one answer that was on its way.
 fn judge(rows: &[Value], meters: &Slaves, lost_at_most: usize) {
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! Folders of scenarios: which files run, what a broken one does, and what is reported of all of it.
+//! Folders of scenarios: which files run, what a broken one does, and what is reported of them.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
