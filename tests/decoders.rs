@@ -1,5 +1,5 @@
 //! Every decoder of bytes from outside, on inputs that were changed at random: the fuzzers' table
-//! under the stable compiler, the same inputs each time. `docs/fuzzing.md` says how to search on.
+//! under the stable compiler, the same inputs each time. How to search on: `docs/fuzzing.md`.
 
 #[expect(unreachable_pub, reason = "it is a package of its own, too")]
 #[path = "../fuzz/src/lib.rs"]
@@ -70,7 +70,7 @@ impl Dice {
     }
 }
 
-/// The largest address space this process ever had; nothing where the system does not tell.
+/// The largest address space this process ever had; 0 where the system does not report it.
 fn peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Comparing secrets without telling by the time it takes how much of a guess was right.
+//! Comparing secrets without revealing by the time it takes how much of a guess was right.
 
 use sha2::{Digest, Sha256};
 

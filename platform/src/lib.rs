@@ -90,7 +90,7 @@ impl Platform {
     /// served, and messages are taken as soon as they can be.
     ///
     /// # Errors
-    /// [`PlatformError`], saying what stands in the way; nothing is left running then.
+    /// [`PlatformError`] with what stands in the way; nothing is left running then.
     pub async fn start(config: Config) -> Result<Running, PlatformError> {
         config.check()?;
         check_doors(&config)?;

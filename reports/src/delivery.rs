@@ -128,11 +128,11 @@ impl Delivery {
             let (is_due, is_missing, is_unexpected, has_value) = (false, false, false, false);
             self.open = Some(Open { place, is_due, is_missing, is_unexpected, has_value });
         }
-        let is_untold = observation.reference.is_some_and(f64::is_nan);
-        if is_untold && observation.reported.is_some() {
+        let is_unavailable = observation.reference.is_some_and(f64::is_nan);
+        if is_unavailable && observation.reported.is_some() {
             self.reported.insert(observation.quantity);
         }
-        let is_not_there_yet = is_untold && !self.reported.contains(&observation.quantity);
+        let is_not_there_yet = is_unavailable && !self.reported.contains(&observation.quantity);
         if let Some(open) = &mut self.open {
             open.is_due |= is_due;
             if is_due && observation.reported.is_none() && !is_not_there_yet {

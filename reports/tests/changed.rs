@@ -104,10 +104,10 @@ fn a_finished_record_without_counts_or_hashes_passes_nothing() {
             facts.to_string()
         })
     };
-    let unsaid = "run.json does not state how many";
-    assert_error(&without("observations"), &format!("{unsaid} rows observations.csv held"));
-    assert_error(&without("events"), &format!("{unsaid} events events.jsonl held"));
-    assert_error(&without("hashes"), unsaid);
+    let unstated = "run.json does not state how many";
+    assert_error(&without("observations"), &format!("{unstated} rows observations.csv held"));
+    assert_error(&without("events"), &format!("{unstated} events events.jsonl held"));
+    assert_error(&without("hashes"), unstated);
     assert_error(&without("scenario_hash"), "scenario.toml was changed after the run");
     assert_error(&without("source_hash"), "run.json was changed after the run");
 }

@@ -198,14 +198,14 @@ fn a_record_that_was_changed_is_noticed() {
     assert!(why(edited(faster)).contains("latency.csv was changed after the run"));
     let gone = judged(|dir| fs::remove_file(dir.join(file::LATENCY)).unwrap());
     assert!(why(gone).contains("latency.csv holds 0 of 10 rows"));
-    let unsaid = judged(|dir| {
+    let unstated = judged(|dir| {
         let path = dir.join(file::RUN);
         let text = fs::read_to_string(&path).unwrap();
         let mut facts: serde_json::Value = serde_json::from_str(&text).unwrap();
         facts.as_object_mut().unwrap().remove("latency").unwrap();
         fs::write(&path, facts.to_string()).unwrap();
     });
-    assert!(why(unsaid).contains("does not state how many rows latency.csv held"));
+    assert!(why(unstated).contains("does not state how many rows latency.csv held"));
     let undue = |text: &str| text.replace("m/1/7,7000,", "m/1/7,,");
     assert!(why(edited(undue)).contains("latency.csv:9: intended_ns is empty"));
 }

@@ -110,8 +110,8 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     assert_eq!(run(&format!("{bad}/scenario.toml"), &out, &["--set", &other]).code, 0);
 }
 
-/// The meter's table says what it is rated for, the user's `[suite]` goes before it, and two words
-/// of the user that contradict each other are told.
+/// The meter's table has its ratings, the user's `[suite]` goes before it, and two values of the
+/// user's that contradict each other are reported.
 #[test]
 fn a_meter_is_tested_at_its_own_ratings() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,7 +160,7 @@ kind = "no_loss"
     let scenario = scenario.to_str().unwrap();
     let table = ratings("table", scenario, &[]);
     assert_eq!(table, ([120.0, 2.0, 24.0, 60.0], "meter".to_owned()));
-    for (meter, more, told) in [
+    for (meter, more, expected) in [
         (
             scenario,
             "suite.nominal_voltage=230 V",
@@ -170,23 +170,27 @@ kind = "no_loss"
     ] {
         let done = call(&["accuracy", meter, "--suite", suite, "--set", more]);
         assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
-        assert!(done.stderr.contains(told) && done.stderr.contains("--set:1:"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains(expected) && done.stderr.contains("--set:1:"),
+            "{}",
+            done.stderr
+        );
     }
 }
 
 /// One root cause makes one error, at its place in what the user wrote.
 #[test]
-fn a_mistake_is_told_once_and_where_it_is() {
+fn a_mistake_is_reported_once_and_where_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let suite = folder.path().join("ours.toml");
     std::fs::write(&suite, SUITE.replace("\"Imax\"", "\"Itop\"")).unwrap();
     let suite = suite.to_str().unwrap();
     let known = "iec-62053-21-2003";
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["ideal-1ph", "--suite", suite][..], "ours.toml:12:28"),
         (&["ideal-1ph", "--suite", known, "--set", "meter.report_every=\"x\""], "--set:1:"),
         (&["ideal-1ph", "--suite", known, "--set", "suite.readings=1"], "--set:1:"),
-        // A check that judges another class would end otherwise than the class's line says.
+        // A check that judges another class would end otherwise than the class's line.
         (
             &["ideal-1ph", "--suite", known, "--set", "check.error-pf1.class=\"2\""],
             "check `error-pf1` judges class `2`, and `1` is claimed",
@@ -195,7 +199,7 @@ fn a_mistake_is_told_once_and_where_it_is() {
         let done = call(&[&["accuracy"], arguments].concat());
         assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
         assert_eq!(done.stderr.matches("error[").count(), 1, "{}", done.stderr);
-        assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{expected}: {}", done.stderr);
     }
 }
 
@@ -242,8 +246,8 @@ missing_clauses = [
         (&class["status"], &class["qualification"]),
         (&"pass".into(), &"clauses missing".into())
     );
-    let told = "met in the tests that this plan has (1 test); not in it: self-heating (7.3)";
-    assert_eq!(class["told"], told);
+    let text = "met in the tests that this plan has (1 test); not in it: self-heating (7.3)";
+    assert_eq!(class["told"], text);
     assert_eq!(class["missing"].as_array().unwrap().len(), 1);
     assert_eq!(class["missing"][0]["elsewhere"], "suite theirs");
     assert_eq!(found["missing_clauses"], class["missing"]);
@@ -252,14 +256,14 @@ missing_clauses = [
     assert_eq!(verdict["qualification"], "clauses missing");
     assert!(verdict["why"].as_str().unwrap().ends_with("not in self-heating (7.3)"), "{verdict}");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains(told) && page.contains("not modelled; tested by suite theirs"));
+    assert!(page.contains(text) && page.contains("not modelled; tested by suite theirs"));
     let again = folder.path().join("text");
     let arguments = ["accuracy", "stpm34-3ph", "--suite", suite, "--out", again.to_str().unwrap()];
     let done = call(&arguments);
-    assert!(done.stdout.contains(told), "{}", done.stdout);
+    assert!(done.stdout.contains(text), "{}", done.stdout);
     let line = "self-heating  clause 7.3 (unverified) is not in the suite: not modelled; tested by";
     assert!(done.stdout.contains(line), "{}", done.stdout);
-    // As a scenario the console says it of each check.
+    // As a scenario the console prints it at each check.
     let done = run(&format!("{}/scenario.toml", out.display()), &folder.path().join("run"), &[]);
     assert!(
         done.stdout.contains("class fine in the tests that this plan has, "),
@@ -291,7 +295,7 @@ fn unmatched_transformers_meet_no_class_of_en_50470_3() {
     assert!((worst - 3.0).abs() < 0.01, "{worst} %");
 }
 
-/// A check that was told to look at another test cannot make a class green that fails.
+/// A check that was made to look at another test cannot make a class green that fails.
 #[test]
 fn a_class_that_fails_is_never_green() {
     let folder = tempfile::tempdir().unwrap();
@@ -328,7 +332,7 @@ fn what_cannot_be_tested_is_reported() {
     let broken = folder.path().join("broken.toml");
     std::fs::write(&broken, SUITE.replace("confirmed = true, ", "")).unwrap();
     let broken = broken.to_str().unwrap();
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["stpm34-3ph", "--suite", "iec-62053-22-2004"][..], "did you mean `iec-62053-22-2003`?"),
         (&["stpm35-3ph", "--suite", "iec-62053-22-2003"], "did you mean `stpm34-3ph`?"),
         (&["stpm34-3ph", "--suite", broken], "key `confirmed` is missing"),
@@ -339,7 +343,7 @@ fn what_cannot_be_tested_is_reported() {
     ] {
         let done = call(&[&["accuracy"], arguments].concat());
         assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
-        assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{expected}: {}", done.stderr);
     }
     let checked = call(&["validate", broken]);
     assert_eq!(checked.code, 2);
@@ -354,7 +358,7 @@ fn suites_are_listed_and_explained() {
     assert!(call(&["list"]).stdout.contains("\n  iec-62053-22-2003 "));
     let listed = call(&["list", "suites"]);
     assert!(listed.stdout.contains("iec-62053-22-2003") && listed.stdout.contains("confirmed"));
-    let told = call(&["explain", "iec-62053-22-2003"]);
-    assert_eq!(told.code, 0);
-    assert!(told.stdout.contains("0.05 In") && told.stdout.contains("table 4: unverified]"));
+    let done = call(&["explain", "iec-62053-22-2003"]);
+    assert_eq!(done.code, 0);
+    assert!(done.stdout.contains("0.05 In") && done.stdout.contains("table 4: unverified]"));
 }

@@ -63,21 +63,21 @@ fn a_wrong_command_line_exits_with_2() {
 }
 
 #[test]
-fn the_doctor_says_what_can_be_measured_where_results_would_go() {
+fn the_doctor_reports_what_can_be_measured_where_results_would_go() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs").display().to_string();
     let asked = ["doctor", "--quick", "--format", "json", "--out", &out];
-    let told = call(&asked);
-    assert_eq!(told.code, 0, "{told:?}");
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&asked);
+    assert_eq!(done.code, 0, "{done:?}");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!((&value["format_version"], &value["complete"]), (&1.into(), &true.into()));
     assert_eq!(value["classes"].as_array().unwrap().len(), 7);
     assert!(!std::path::Path::new(&out).exists(), "it leaves nothing behind");
-    // What cannot be measured at all has its own exit code, and everything else is told.
-    let told = call(&["doctor", "--quick", "--out", "/proc/nowhere"]);
-    assert_eq!(told.code, 3, "{told:?}");
-    assert!(told.stdout.contains("something could not be measured"), "{told:?}");
-    assert!(told.stdout.contains("TT6"), "{told:?}");
+    // What cannot be measured at all has its own exit code, and everything else is reported.
+    let done = call(&["doctor", "--quick", "--out", "/proc/nowhere"]);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.stdout.contains("something could not be measured"), "{done:?}");
+    assert!(done.stdout.contains("TT6"), "{done:?}");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn everything_that_is_listed_can_be_explained() {
     assert!(rows.len() >= 12, "{rows:?}");
     for row in rows {
         let name = row["name"].as_str().unwrap();
-        let told = call(&["explain", name]);
-        assert_eq!(told.code, 0, "{name}");
-        assert!(told.stdout.len() > 100, "{name}: {}", told.stdout);
+        let done = call(&["explain", name]);
+        assert_eq!(done.code, 0, "{name}");
+        assert!(done.stdout.len() > 100, "{name}: {}", done.stdout);
     }
     for code in ["S001", "S004", "S012"] {
         assert_eq!(call(&["explain", code]).code, 0, "{code}");
@@ -154,8 +154,8 @@ fn what_is_not_there_is_answered_with_what_may_be_meant() {
         (&["run", "first-light"][..], "elsewhere give the path of a file"),
         (&["list", "scenarios"], "`lastmeter list scenarios FOLDER`"),
     ] {
-        let (code, told) = elsewhere(arguments);
-        assert!(code == 2 && told.contains(help), "{told}");
+        let (code, printed) = elsewhere(arguments);
+        assert!(code == 2 && printed.contains(help), "{printed}");
     }
     // Rows of requirements.
     let row = call(&["explain", "c-04"]);
@@ -200,7 +200,7 @@ fn nothing_selected_is_not_a_pass() {
     assert_eq!(call(&["run", folder]).code, 4);
     let recording = library("first-light-recording");
     assert_eq!(call(&["run", &recording, "--must-fail"]).code, 4);
-    // Where twins alone are meant, it says how they are run.
+    // Where twins alone are meant, the option that runs them is named.
     let light = library("first-light");
     for filter in ["skipped-reading", "first-light/skipped-reading"] {
         let twins = call(&["run", &light, "--filter", filter]);
@@ -213,7 +213,7 @@ fn nothing_selected_is_not_a_pass() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_told_and_not_passed_over() {
+fn a_link_that_leads_nowhere_is_reported_and_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(library("class-61000-4-7"), folder.path().join("class.toml")).unwrap();
     let asked = ["validate", folder.path().to_str().unwrap()];
@@ -222,14 +222,14 @@ fn a_link_that_leads_nowhere_is_told_and_not_passed_over() {
     assert_eq!(call(&asked).code, 0);
     std::os::unix::fs::symlink("moved.toml", folder.path().join("other.toml")).unwrap();
     for command in ["validate", "run"] {
-        let told = call(&[command, asked[1]]);
-        assert_eq!(told.code, 2, "{told:?}");
-        assert!(told.stderr.contains("other.toml leads nowhere"), "{told:?}");
+        let done = call(&[command, asked[1]]);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.stderr.contains("other.toml leads nowhere"), "{done:?}");
     }
 }
 
 #[test]
-fn a_filter_leaves_out_what_does_not_fit_and_is_told_if_it_is_none() {
+fn a_filter_leaves_out_what_does_not_fit_and_is_rejected_if_it_is_none() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
     let none = call(&["run", folder, "--filter", "no-such-scenario"]);
     assert_eq!(none.code, 4, "{none:?}");

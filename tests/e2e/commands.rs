@@ -1,4 +1,4 @@
-//! Commands that come to nothing: told by the checks or beside them, and never green.
+//! Commands that come to nothing: reported by the checks or beside them, and never green.
 
 use crate::bench::{run, verdict};
 

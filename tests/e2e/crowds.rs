@@ -121,7 +121,7 @@ impl Platform {
 
 impl Drop for Platform {
     fn drop(&mut self) {
-        // It may be gone already; that is for the test to say.
+        // It may be gone already; that is for the test to judge.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -177,14 +177,14 @@ impl Honest {
     }
 }
 
-/// 1,300 sockets that say nothing, or stop in the midst of their CONNECT.
+/// 1,300 sockets that send nothing, or stop in the midst of their CONNECT.
 fn silent_sockets(platform: &Platform) -> Vec<TcpStream> {
     (0..1300)
         .map(|number| {
             let mut stream = platform.connect();
-            let said: &[u8] = if number % 2 == 0 { b"" } else { b"\x10\x20\0\x04MQT" };
+            let sent: &[u8] = if number % 2 == 0 { b"" } else { b"\x10\x20\0\x04MQT" };
             // It may have been thrown out already.
-            let _ = stream.write_all(said);
+            let _ = stream.write_all(sent);
             stream
         })
         .collect()
@@ -336,20 +336,20 @@ impl Honest {
 /// How soon health has to be answered, whatever REST does.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// As many REST sockets as there are seats and more, each of which has said this and no more.
-fn rest_crowd(platform: &Platform, said: &[u8]) -> Vec<TcpStream> {
+/// As many REST sockets as there are seats and more, each of which has sent this and no more.
+fn rest_crowd(platform: &Platform, sent: &[u8]) -> Vec<TcpStream> {
     let open = |_| {
         let mut stream = platform.connect_rest();
         // It may have been thrown out already.
-        let _ = stream.write_all(said);
+        let _ = stream.write_all(sent);
         stream
     };
     (0..256).map(open).collect()
 }
 
 /// The longest that health and metrics take beside a crowd that has just come.
-fn health_beside(platform: &Platform, said: &[u8]) -> Duration {
-    let crowd = rest_crowd(platform, said);
+fn health_beside(platform: &Platform, sent: &[u8]) -> Duration {
+    let crowd = rest_crowd(platform, sent);
     let answers = ["/healthz", "/readyz", "/metrics"].map(|path| {
         let (status, answer, time) = platform.get(path);
         assert_eq!(status, 200, "{path} {answer}");
@@ -360,7 +360,7 @@ fn health_beside(platform: &Platform, said: &[u8]) -> Duration {
 }
 
 #[test]
-fn rest_sockets_that_say_nothing_or_half_a_head_hold_nothing() {
+fn rest_sockets_that_send_nothing_or_half_a_head_hold_nothing() {
     allow_myself_sockets();
     let platform = Platform::start("-S -n 1024", &[]);
     let rounds: [(&str, &[u8]); 3] = [
@@ -372,16 +372,16 @@ fn rest_sockets_that_say_nothing_or_half_a_head_hold_nothing() {
           Authorization: Bearer wrong\r\nContent-Length: 1000\r\n\r\n{",
         ),
     ];
-    for (what, said) in rounds {
+    for (what, sent) in rounds {
         let mut times = Vec::new();
         // What else the machine does must not decide this; with each try a new crowd comes.
         while times.len() < 8 && times.last().is_none_or(|time| *time >= AT_ONCE) {
-            times.push(health_beside(&platform, said));
+            times.push(health_beside(&platform, sent));
         }
         println!("{what}: health and metrics after {times:?} at most");
         assert!(times.iter().any(|time| *time < AT_ONCE), "{what}: {times:?}");
         // The rest of REST has seats again as soon as theirs are given to others.
-        let crowd = rest_crowd(&platform, said);
+        let crowd = rest_crowd(&platform, sent);
         let until = Instant::now() + LIMIT;
         while platform.get("/api/v1/readings?after=0&limit=1").0 != 200 {
             assert!(Instant::now() < until, "{what}");
@@ -456,7 +456,7 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
             std::thread::spawn(move || {
                 let mut answers = 0;
                 while begun.elapsed() < Duration::from_secs(6) {
-                    let (address, said): (&str, &[u8]) = if number % 2 == 0 {
+                    let (address, sent): (&str, &[u8]) = if number % 2 == 0 {
                         (&mqtt, b"\x10\x19\0\x04MQTT\x04\xc2\0\0\0\x01g\0\x07default\0\x01x")
                     } else {
                         (
@@ -466,7 +466,7 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
                         )
                     };
                     let mut stream = TcpStream::connect(address).unwrap();
-                    stream.write_all(said).unwrap();
+                    stream.write_all(sent).unwrap();
                     let mut answer = Vec::new();
                     stream.set_read_timeout(Some(LIMIT)).unwrap();
                     let _ = stream.read_to_end(&mut answer);
@@ -582,10 +582,10 @@ fn signals_are_watched_before_anything_durable_begins_and_one_secret_is_warned_o
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
     let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
     assert_eq!(caught & 0x4002, 0x4002, "{caught:x}");
-    // Told so before it is ready, it ends in an orderly way all the same.
+    // Stopped before it is ready, it ends in an orderly way all the same.
     signal(&child, "TERM");
-    let mut said = String::new();
-    child.stdout.as_mut().unwrap().read_to_string(&mut said).unwrap();
+    let mut printed = String::new();
+    child.stdout.as_mut().unwrap().read_to_string(&mut printed).unwrap();
     let status = child.wait().unwrap();
     let log = std::fs::read_to_string(log).unwrap();
     assert_eq!(status.code(), Some(0), "{status}: {log}");

@@ -192,8 +192,13 @@ fn what_is_refused_is_answered_so_and_is_in_the_log() {
     assert_eq!(page["results"].as_array().unwrap().len(), 1);
     drop(served);
     let text = std::fs::read_to_string(log).unwrap();
-    let told: Vec<&str> = text.lines().filter(|line| line.contains("refused; all stand")).collect();
+    let logged: Vec<&str> =
+        text.lines().filter(|line| line.contains("refused; all stand")).collect();
     // The first and the tenth of one reason, the first of another.
-    assert_eq!(told.len(), 3, "{text}");
-    assert!(told[0].contains("implausible_value") && told[0].contains("-2.3e30 V"), "{}", told[0]);
+    assert_eq!(logged.len(), 3, "{text}");
+    assert!(
+        logged[0].contains("implausible_value") && logged[0].contains("-2.3e30 V"),
+        "{}",
+        logged[0]
+    );
 }

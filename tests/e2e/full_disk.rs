@@ -59,7 +59,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // What is left mounted goes with the machine; the test has said what it had to say.
+        // What is left mounted goes with the machine; the test has judged already.
         let _ = Command::new("umount").arg("-l").arg(&self.mounted).output();
     }
 }
@@ -81,7 +81,7 @@ async fn send(mqtt: &str, device: &str, serial: u64, attempts: u32) -> Result<()
         let event = tokio::time::timeout(LIMIT, events.recv()).await.expect("something happens");
         match event.expect("a session") {
             SessionEvent::Connected => {
-                // If the connection is gone again, so it says.
+                // If the connection is gone again, an event reports it.
                 let _ = session.publish(serial, TOPIC, reading(device, serial).into()).await;
             }
             SessionEvent::Disconnected { .. } => refused += 1,

@@ -20,16 +20,16 @@ fn the_shipped_feeder_loses_what_is_published_and_is_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/baran-wu-33.toml");
     let picture = folder.path().join("feeder.svg").display().to_string();
-    let told = call(&["grid", shipped, "--format", "json", "--svg", &picture]);
-    assert_eq!(told.code, 0, "{told:?}");
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&["grid", shipped, "--format", "json", "--svg", &picture]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let losses_w = value["lastmeter"]["losses_w"].as_f64().unwrap();
     assert!((losses_w - 202_677.0).abs() < 0.5, "{losses_w}");
     assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg"));
     // A picture is never written over the network it shows.
     let feeder = write(folder.path(), "small.dss", FEEDER);
-    let told = call(&["grid", &feeder, "--svg", &feeder]);
-    assert_eq!(told.code, 2, "{told:?}");
+    let done = call(&["grid", &feeder, "--svg", &feeder]);
+    assert_eq!(done.code, 2, "{done:?}");
     assert_eq!(std::fs::read_to_string(&feeder).unwrap(), FEEDER);
 }
 
@@ -40,31 +40,31 @@ fn a_short_circuit_is_asked_for_at_the_command_line() {
     // 230.94 V over 0.1 ohm and an ohm more of the fault; names in any case.
     let fault = ["--sc", "--fault", "ag@HOME", "--fault-resistance", "1"];
     let asked = [&["grid", &feeder, "--sources", "actual", "--format", "json"][..], &fault];
-    let told = call(&asked.concat());
-    assert_eq!(told.code, 0, "{told:?}");
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&asked.concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let current = value["short_circuits"][0]["current_a_rad"][0][0].as_f64().unwrap();
     assert!((current / (400.0 / 3f64.sqrt() / 1.1) - 1.0).abs() < 1e-3, "{current}");
     for wrong in ["ag", "ag@nowhere", "xyz@home", "ag@l:1.5", "open-a@home"] {
-        let told = call(&["grid", &feeder, "--sc", "--fault", wrong]);
-        assert_eq!(told.code, 2, "{wrong}: {told:?}");
+        let done = call(&["grid", &feeder, "--sc", "--fault", wrong]);
+        assert_eq!(done.code, 2, "{wrong}: {done:?}");
     }
     // What belongs to short circuits is not passed over beside something else.
     for more in [&["--fault", "ag@home"][..], &["--fault-sweep"], &["--loaded"]] {
-        let told = call(&[&["grid", &feeder, "--series", "day.csv"], more].concat());
-        assert_eq!(told.code, 2, "{told:?}");
-        assert!(told.stderr.contains("cannot be used with"), "{told:?}");
+        let done = call(&[&["grid", &feeder, "--series", "day.csv"], more].concat());
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.stderr.contains("cannot be used with"), "{done:?}");
     }
-    // With the home as it was, through a reactance: drawn, timed, and told as it is.
+    // With the home as it was, through a reactance: drawn, timed, and described as it is.
     let picture = folder.path().join("fault.svg").display().to_string();
     let loaded = ["--sc", "--fault", "ag@home", "--fault-reactance", "0.5", "--loaded"];
-    let told = call(&[&["grid", &feeder, "--time", "--svg", &picture][..], &loaded].concat());
-    assert_eq!(told.code, 0, "{told:?}");
+    let done = call(&[&["grid", &feeder, "--time", "--svg", &picture][..], &loaded].concat());
+    assert_eq!(done.code, 0, "{done:?}");
     for expected in ["with loads as the admittances that they were", "0 ohm + j 0.5 ohm"] {
-        assert!(told.stdout.contains(expected), "{told:?}");
+        assert!(done.stdout.contains(expected), "{done:?}");
     }
-    assert!(told.stderr.contains("read and checked in"), "{told:?}");
-    assert!(told.stderr.contains(&format!("wrote {picture}")), "{told:?}");
+    assert!(done.stderr.contains("read and checked in"), "{done:?}");
+    assert!(done.stderr.contains(&format!("wrote {picture}")), "{done:?}");
     assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg"));
     let both = [&["grid", &feeder, "--sources", "actual"][..], &loaded].concat();
     assert_eq!(call(&both).code, 2, "sources are as described where loads are");
@@ -104,17 +104,17 @@ fn what_is_no_network_is_refused_with_its_place_and_nothing_hangs() {
     ];
     for (name, text, expected) in cases {
         let file = write(folder.path(), name, &text);
-        let told = call(&["grid", &file]);
-        assert_eq!(told.code, 2, "{name}: {told:?}");
-        assert!(told.stderr.contains(expected), "{name}: {told:?}");
-        assert!(!told.stderr.chars().any(|c| c.is_control() && c != '\n'), "{name}: {told:?}");
-        assert!(told.stdout.is_empty(), "{name}: {told:?}");
+        let done = call(&["grid", &file]);
+        assert_eq!(done.code, 2, "{name}: {done:?}");
+        assert!(done.stderr.contains(expected), "{name}: {done:?}");
+        assert!(!done.stderr.chars().any(|c| c.is_control() && c != '\n'), "{name}: {done:?}");
+        assert!(done.stdout.is_empty(), "{name}: {done:?}");
     }
-    // A part that no source reaches is told, and is no mistake.
+    // A de-energised part is reported, and is no mistake.
     let apart = format!("{head}{two}{}", load("1 kW"));
-    let told = call(&["grid", &write(folder.path(), "island.toml", &apart)]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert!(told.stdout.contains("de-energised"), "{told:?}");
+    let done = call(&["grid", &write(folder.path(), "island.toml", &apart)]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stdout.contains("de-energised"), "{done:?}");
 }
 
 /// A scenario of two homes on one line, for a quarter of an hour.
@@ -161,7 +161,7 @@ fn two_homes() -> String {
 
 /// Networks lie beside the scenarios that use them, and are typed where scenarios are due.
 #[test]
-fn a_network_is_told_from_a_scenario() {
+fn a_network_is_distinguished_from_a_scenario() {
     let folder = tempfile::tempdir().unwrap();
     let network = write(folder.path(), "net.toml", &two_homes());
     write(folder.path(), "two-homes.toml", HOMES);
@@ -174,7 +174,7 @@ fn a_network_is_told_from_a_scenario() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stderr.contains("net.toml: a network, and no scenario, passed over"), "{ran:?}");
     assert!(ran.stdout.contains("1 scenario: 1 as expected"), "{ran:?}");
-    // What a network is solved without is noted; a folder of twins says how to run them.
+    // What a network is solved without is noted; the scenarios of the folder are listed.
     let cut = two_homes().replacen("to = 'end'", "to = 'end'\nopen = 'from'", 1);
     write(folder.path(), "net.toml", &cut);
     let checked = call(&["validate", &network]);
@@ -195,8 +195,8 @@ fn a_network_is_told_from_a_scenario() {
     write(folder.path(), "net.toml", &two_homes().replace("200 m", "-200 m"));
     let checked = call(&["validate", &network, "--format", "json"]);
     assert_eq!(checked.code, 2, "{checked:?}");
-    let told: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
-    assert_eq!((&told["valid"], told["errors"].as_array().unwrap().len()), (&false.into(), 1));
+    let found: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!((&found["valid"], found["errors"].as_array().unwrap().len()), (&false.into(), 1));
     // A scenario without its head is none, and no network: it is not passed over.
     let headless = HOMES.replace("[scenario]", "[scenaro]");
     write(folder.path(), "two-homes.toml", &headless);
@@ -213,10 +213,10 @@ fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
     let shown = out.display().to_string();
     let ran = call(&["run", &scenario, "--out", &shown, "--format", "json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    // When all is in, the checks say while the run goes on what they say of its record.
-    let told: Vec<serde_json::Value> =
+    // When all is in, the checks judge during the run as they judge its record.
+    let events: Vec<serde_json::Value> =
         ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let progress: Vec<_> = told.iter().filter(|value| value["event"] == "progress").collect();
+    let progress: Vec<_> = events.iter().filter(|value| value["event"] == "progress").collect();
     assert_eq!(progress.len(), 15, "{ran:?}");
     for (number, value) in progress.iter().enumerate() {
         let is_last = number + 1 == progress.len();
@@ -227,8 +227,8 @@ fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
         let path = out.join(file);
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&before[..], b"<!-- -->\n"].concat()).unwrap();
-        let told = call(&["report", &shown]);
-        assert_eq!(told.code, 3, "{file}: {told:?}");
+        let done = call(&["report", &shown]);
+        assert_eq!(done.code, 3, "{file}: {done:?}");
         std::fs::write(&path, before).unwrap();
         assert_eq!(call(&["report", &shown]).code, 0, "{file}");
     }
@@ -243,9 +243,9 @@ fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
 /// What is played of the shipped feeder with a breaker, as JSON.
 fn played(more: &[&str]) -> serde_json::Value {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
-    let told = call(&[&["grid", shipped, "--play", "200 ms", "--format", "json"], more].concat());
-    assert_eq!(told.code, 0, "{told:?}");
-    serde_json::from_str(&told.stdout).unwrap()
+    let done = call(&[&["grid", shipped, "--play", "200 ms", "--format", "json"], more].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    serde_json::from_str(&done.stdout).unwrap()
 }
 
 /// The RMS value of a channel over a cycle up to an instant, in steps of 50 us.
@@ -264,8 +264,8 @@ fn a_fault_is_played_as_the_short_circuit_engine_has_it_and_ends() {
     let played = played(&[&event[..], &["--watch", "bus-3"]].concat());
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
     let fault = ["--sc", "--loaded", "--fault", "ag@bus-3", "--fault-resistance", "0.05"];
-    let told = call(&[&["grid", shipped, "--format", "json"][..], &fault].concat());
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&[&["grid", shipped, "--format", "json"][..], &fault].concat());
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let expected_a = value["short_circuits"][0]["current_a_rad"][0][0].as_f64().unwrap();
     let found_a = rms(&played, "fault.ag@bus-3.a", 110);
     assert!((found_a / expected_a - 1.0).abs() < 5e-4, "{found_a} {expected_a}");
@@ -312,8 +312,8 @@ fn a_fuse_melts_by_what_the_recorded_current_adds_up_to() {
     let operations = played["operations"].as_array().unwrap();
     assert_eq!(operations.len(), 3, "{operations:?}");
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
-    let told = call(&["grid", shipped, "--format", "json", "--sc", "--fault", "abc@bus-3"]);
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&["grid", shipped, "--format", "json", "--sc", "--fault", "abc@bus-3"]);
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let driven_a = value["short_circuits"][0]["current_a_rad"][0][0].as_f64().unwrap();
     assert!(driven_a > (9000.0 / 0.01_f64).sqrt(), "{driven_a}");
     for (operation, wire) in operations.iter().zip(["a", "b", "c"]) {
@@ -348,9 +348,9 @@ fn what_was_played_is_a_recording_that_measures() {
     let file = folder.path().join("dip.cfg").display().to_string();
     let event = "100 ms source supply 0.7";
     played(&["--event", event, "--watch", "bus-1", "--comtrade", &file]);
-    let told = call(&["measure", &file, "--format", "json"]);
-    assert_eq!(told.code, 0, "{}", told.stderr);
-    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let done = call(&["measure", &file, "--format", "json"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let found_v = value["phases"][0]["u_rms_v"].as_f64().unwrap();
     // Five cycles as they were, five with seven tenths of the voltage.
     let expected_v = 228.05 * f64::midpoint(1.0, 0.49).sqrt();
@@ -382,13 +382,13 @@ fn what_cannot_be_played_is_refused_with_the_reason() {
         (&["--fuse", "sectioner 63A", "--fuse", "sectioner 16A"], "switch `sectioner` has two"),
         (&["--every", "5 ms"], "expected 1.25 ms or less"),
     ] {
-        let told = call(&[&begin[..], more].concat());
-        assert!(told.code == 2 && told.stderr.contains(expected), "{more:?}: {told:?}");
+        let done = call(&[&begin[..], more].concat());
+        assert!(done.code == 2 && done.stderr.contains(expected), "{more:?}: {done:?}");
     }
-    let told = call(&["grid", shipped, "--event", "20ms open sectioner"]);
-    assert!(told.code == 2 && told.stderr.contains("--play"), "{told:?}");
+    let done = call(&["grid", shipped, "--event", "20ms open sectioner"]);
+    assert!(done.code == 2 && done.stderr.contains("--play"), "{done:?}");
     // A line is divided once, whoever names the same place again.
     let events = ["--event", "20ms fault ag@cable-3:0.4", "--event", "60ms clear ag@cable-3:0.4"];
-    let told = call(&[&begin[..], &events].concat());
-    assert!(told.code == 0 && told.stdout.contains("fault.ag@cable-3:0.4.a"), "{told:?}");
+    let done = call(&[&begin[..], &events].concat());
+    assert!(done.code == 0 && done.stdout.contains("fault.ag@cable-3:0.4.a"), "{done:?}");
 }

@@ -30,7 +30,7 @@ fn start_long_by(mut command: std::process::Command, out: &Path) -> Child {
 }
 
 #[test]
-fn a_killed_run_can_be_rendered_and_says_that_it_was_interrupted() {
+fn a_killed_run_can_be_rendered_and_is_shown_as_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut child = start_long(&out);
@@ -40,7 +40,7 @@ fn a_killed_run_can_be_rendered_and_says_that_it_was_interrupted() {
     let report: Done = call(&["report", out.to_str().unwrap()]);
     assert_eq!(report.code, 130, "{report:?}");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("Interrupted"), "the page does not say that the run was interrupted");
+    assert!(page.contains("Interrupted"), "the page does not state that the run was interrupted");
     for verdict in json(&out, "verdicts.json").as_array().unwrap() {
         assert_ne!(verdict["status"], "pass", "{verdict}");
         assert_ne!(verdict["status"], "fail", "{verdict}");
@@ -65,8 +65,8 @@ fn a_signal_finishes_the_record_is_named_and_gives_its_exit_code() {
         assert!(out.join("report.html").exists());
         let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
         assert!(events.contains(r#""kind":"interrupted""#), "{events}");
-        let told = String::from_utf8_lossy(&done.stderr);
-        assert!(told.contains(&format!("ended by SIG{name}")), "{told}");
+        let printed = String::from_utf8_lossy(&done.stderr);
+        assert!(printed.contains(&format!("ended by SIG{name}")), "{printed}");
         for verdict in json(&out, "verdicts.json").as_array().unwrap() {
             assert_eq!(verdict["reason"], "unfinished", "{verdict}");
         }
@@ -145,13 +145,13 @@ fn signals_end_the_process_while_a_network_is_played_ahead() {
         signal(&child, word);
         let done = child.wait_with_output().unwrap();
         assert_eq!(done.status.code(), Some(code), "{done:?}");
-        let told = String::from_utf8_lossy(&done.stderr);
-        assert!(told.contains("nothing was run"), "{told}");
+        let printed = String::from_utf8_lossy(&done.stderr);
+        assert!(printed.contains("nothing was run"), "{printed}");
     }
 }
 
 #[test]
-fn a_platform_that_is_not_there_is_an_error_that_says_so() {
+fn a_platform_that_is_not_there_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let profile = folder.path().join("nobody.toml");
     std::fs::write(

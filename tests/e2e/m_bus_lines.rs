@@ -128,7 +128,7 @@ fn serve_slaves(slaves: Slaves) -> SocketAddr {
     address
 }
 
-/// A meter that was captured, and what the reference decoder says of its frame.
+/// A meter that was captured, and what the reference decoder reads in its frame.
 struct Captured {
     /// The hardware id that the concentrator gives it.
     id: String,
@@ -162,7 +162,7 @@ impl Captured {
     }
 }
 
-/// Whether a telegram says that it is not the last one.
+/// Whether a telegram is marked as not the last one.
 fn follows_more(bytes: &[u8]) -> bool {
     let frame = Frame::decode(bytes).unwrap();
     let Ok(Application::Variable { mut records, .. }) = Application::decode(&frame) else {
@@ -257,7 +257,7 @@ fn readings(served: &Served) -> Vec<Value> {
     }
 }
 
-/// Waits until something is so; else says what was found, and the concentrator's own words.
+/// Waits until something is so; else panics with what was found and the concentrator's log.
 #[expect(clippy::disallowed_methods, reason = "a real line is waited for by the clock")]
 fn wait_until<T>(folder: &Path, mut found: impl FnMut() -> Result<T, String>) -> T {
     let begin = Instant::now();
@@ -335,35 +335,35 @@ fn captured_meters_on_a_pseudo_terminal_are_found_and_read() {
 
 // --- kills without a platform --------------------------------------------------------------------
 
-/// The way to a platform, which can be cut.
-struct Way {
+/// A TCP relay to a platform, which can be cut.
+struct CuttableRelay {
     address: SocketAddr,
     /// The connections while it is open; nothing while it is cut.
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
-impl Way {
+impl CuttableRelay {
     fn to(platform: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let (ways, platform) = (Arc::clone(&open), platform.to_owned());
+        let (streams, platform) = (Arc::clone(&open), platform.to_owned());
         std::thread::spawn(move || {
             for near in listener.incoming().map(Result::unwrap) {
-                let mut ways = ways.lock().unwrap();
+                let mut streams = streams.lock().unwrap();
                 // Dropped while it is cut.
-                let Some(ways) = ways.as_mut() else { continue };
+                let Some(streams) = streams.as_mut() else { continue };
                 let far = TcpStream::connect(&platform).unwrap();
                 for (mut from, mut to) in [(&near, &far), (&far, &near)]
                     .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
                 {
                     std::thread::spawn(move || {
-                        // Either end may be cut; then the other one is told.
+                        // Either end may be cut; then the other one is shut down.
                         let _ = std::io::copy(&mut from, &mut to);
                         let _ = to.shutdown(Shutdown::Both);
                     });
                 }
-                ways.extend([near, far]);
+                streams.extend([near, far]);
             }
         });
         Self { address, open }
@@ -422,11 +422,11 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
     const KILLS: usize = 20;
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&folder.path().join("platform"));
-    let way = Way::to(served.ready["mqtt"].as_str().unwrap());
+    let relay = CuttableRelay::to(served.ready["mqtt"].as_str().unwrap());
     let meters = (1..=3).map(|number| Meter::counting(number, u32::from(number))).collect();
     let meters: Slaves = Arc::new(Mutex::new(meters));
     let (line, broker) =
-        (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), way.address.to_string());
+        (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), relay.address.to_string());
     let file = devices(folder.path(), &[1, 1, 1]);
     let more = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices", &file];
     let start = || Concentrator::start(&[&line], &broker, folder.path(), &more);
@@ -436,7 +436,7 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
         let found = readings(&served).len();
         if found >= 3 { Ok(()) } else { Err(format!("{found} readings")) }
     });
-    way.cut();
+    relay.cut();
     let mut all = BTreeSet::new();
     // Polls begin a second after the start and take a tenth of one.
     for moment in moments(7, 250).take(KILLS) {
@@ -448,7 +448,7 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
         all = found;
         concentrator = start();
     }
-    way.mend();
+    relay.mend();
     // And killed a few times more while it makes up for them.
     for moment in moments(8, 40).take(3) {
         std::thread::sleep(moment);
@@ -472,8 +472,8 @@ fn row_of(row: &Value) -> Counted {
     (device, row["serial"].as_u64().unwrap(), (cubic_metres * 1000.0).round() as u64)
 }
 
-/// Every reading is there once, with what its meter said under its number, in order; each kill may
-/// have lost the one answer that was on its way.
+/// Every reading is there once, with what its meter reported under its number, in order; each kill
+/// may have lost the one answer that was on its way.
 fn judge(rows: &[Value], meters: &Slaves, lost_at_most: usize) {
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     for row in rows {
@@ -504,7 +504,7 @@ fn call(folder: &Path, lines: &[&str], broker: &str, more: &[&str]) -> (i32, Str
 }
 
 #[test]
-fn mistakes_are_told_and_end_it() {
+fn mistakes_are_reported_and_end_it() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _taken = TcpListener::bind(taken).unwrap();
@@ -529,23 +529,23 @@ fn mistakes_are_told_and_end_it() {
     ];
     std::fs::write(devices, "hardware_id,address\nheat-1,5\n").unwrap();
     for (lines, broker, more, word) in cases {
-        let (code, told) = call(folder.path(), lines, broker, more);
-        assert_eq!(code, 2, "{word}: {told}");
-        assert!(told.contains(word), "{word}: {told}");
+        let (code, printed) = call(folder.path(), lines, broker, more);
+        assert_eq!(code, 2, "{word}: {printed}");
+        assert!(printed.contains(word), "{word}: {printed}");
     }
     let _first = Concentrator::start(&[line], broker, folder.path(), &[]);
-    let (code, told) = call(folder.path(), &[line], broker, &[]);
-    assert!(code == 2 && told.contains("is in use by another gateway"), "{code}: {told}");
+    let (code, printed) = call(folder.path(), &[line], broker, &[]);
+    assert!(code == 2 && printed.contains("is in use by another gateway"), "{code}: {printed}");
 }
 
-fn told(folder: &Path, what: &str) -> usize {
+fn times_logged(folder: &Path, what: &str) -> usize {
     let log = std::fs::read_to_string(folder.join("log")).unwrap();
     log.lines().filter(|line| line.contains(what)).count()
 }
 
-/// Nothing that goes on says so again and again.
+/// Nothing that goes on is logged again and again.
 #[test]
-fn a_refused_password_and_a_line_without_anybody_are_told_once() {
+fn a_refused_password_and_a_line_without_anybody_are_logged_once() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&folder.path().join("platform"));
     let broker = served.ready["mqtt"].as_str().unwrap();
@@ -555,8 +555,8 @@ fn a_refused_password_and_a_line_without_anybody_are_told_once() {
     let _concentrator = Concentrator::start(&[&line], broker, folder.path(), &set);
     std::thread::sleep(Duration::from_secs(4));
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-    assert_eq!(told(folder.path(), "no connection to the broker"), 1, "{log}");
-    assert_eq!(told(folder.path(), "line 1"), 1, "{log}");
+    assert_eq!(times_logged(folder.path(), "no connection to the broker"), 1, "{log}");
+    assert_eq!(times_logged(folder.path(), "line 1"), 1, "{log}");
 }
 
 /// Water meters `water-1` and so on, each at its line.
@@ -602,7 +602,7 @@ fn a_line_that_floods_takes_no_memory_and_holds_up_no_other() {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(kibibytes < 100 << 10, "{kibibytes} KiB");
-    assert_eq!(told(folder.path(), "device_unreachable: water-1"), 1);
+    assert_eq!(times_logged(folder.path(), "device_unreachable: water-1"), 1);
 }
 
 /// Slaves behind a converter that holds every answer back for so long.
@@ -643,7 +643,7 @@ fn a_slow_converter_needs_patience() {
             expect_readings(&served, folder.path(), "water-1", 2);
             expect_readings(&served, folder.path(), "water-2", 2);
         } else {
-            wait_until(folder.path(), || match told(folder.path(), "device_unreachable") {
+            wait_until(folder.path(), || match times_logged(folder.path(), "device_unreachable") {
                 0 => Err("nobody is unreachable".to_owned()),
                 _ => Ok(()),
             });

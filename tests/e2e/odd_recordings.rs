@@ -1,5 +1,5 @@
-//! Recordings that cannot be measured, or only in part: `lastmeter measure` says what is wrong with
-//! them and what to do, and never a number that is none.
+//! Recordings that cannot be measured, or only in part: `lastmeter measure` reports what is wrong
+//! with them and what to do, and never a number that is none.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -55,7 +55,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
 }
 
 #[test]
-fn files_without_samples_say_so() {
+fn files_without_samples_are_named_as_such() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["r.csv", "r.cff"] {
         let path = folder.path().join(name);
@@ -70,7 +70,7 @@ fn files_without_samples_say_so() {
 }
 
 #[test]
-fn one_sample_is_less_than_a_cycle_and_tells_no_rate() {
+fn one_sample_is_less_than_a_cycle_and_determines_no_rate() {
     let folder = tempfile::tempdir().unwrap();
     let path = comtrade(folder.path(), 1, RATE_HZ, &samples(1, signal));
     refused(&[&path], &["0.0001 s, less than one cycle"]);

@@ -62,7 +62,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It may be gone already; that is for the test to say.
+        // It may be gone already; that is for the test to judge.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -91,7 +91,7 @@ fn repeats_are_identical_on_every_kind_of_platform() {
     assert_eq!(hand.code, 0, "{hand:?}");
     assert_same(&path("first"), &path("hand"));
 
-    // What is there would mix with what comes: such a platform is refused, and says why.
+    // What is there would mix with what comes: such a platform is refused, with the reason.
     let used = run(&scenario, &path("used"), &[&SHORT[..], &platform[..]].concat());
     assert_eq!(used.code, 3, "{used:?}");
     assert!(used.stderr.contains("already holds readings"), "{used:?}");

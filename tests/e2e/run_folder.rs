@@ -1,4 +1,4 @@
-//! One run from a file to a folder: exit code, files, what the verdicts say.
+//! One run from a file to a folder: exit code, files, what the verdicts state.
 
 use crate::bench::{json, library, run, verdict};
 

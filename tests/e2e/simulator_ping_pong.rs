@@ -177,7 +177,7 @@ fn each_value_that_a_stall_holds_up_is_lost_or_over_the_limit() {
 }
 
 #[test]
-fn who_hears_nothing_says_what_is_missing() {
+fn who_hears_nothing_reports_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let (_runtime, broker) = broker();
     // Without `raw` no sample comes.

@@ -320,8 +320,8 @@ fn a_flood_of_bad_posts_is_bounded_and_costs_no_good_sample() {
     assert!(grown < 16 * 1024, "{grown} KiB more");
     assert_eq!(http.metric("lastmeter_rts_samples_total"), 2.0);
     let log = log(folder.path());
-    let told = log.lines().filter(|line| line.contains("answer_refused")).count();
-    assert!((4..=30).contains(&told), "{told}");
+    let logged = log.lines().filter(|line| line.contains("answer_refused")).count();
+    assert!((4..=30).contains(&logged), "{logged}");
     // More than is looked at is not even read.
     let (status, _) = http.post("/samples", binary, &vec![0; 70_000]);
     assert_eq!(status, 413);

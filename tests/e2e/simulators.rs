@@ -228,11 +228,11 @@ fn a_flood_of_garbage_costs_no_good_sample_and_no_memory() {
     let grown = adapter.resident_kib().saturating_sub(before);
     assert!(grown < 16 * 1024, "{grown} KiB more");
     expect_in_order(&readings(&served, "counter"), 2);
-    // Empty datagrams are none; of the others each reason is told, at its powers of ten only.
+    // Empty datagrams are none; of the others each reason is logged, at its powers of ten only.
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-    let told: Vec<&str> = log.lines().filter(|line| line.contains("answer_refused")).collect();
-    assert!(told.iter().any(|line| line.contains("(1000 so far)")), "{told:?}");
-    assert!(told.len() <= 12, "{told:?}");
+    let logged: Vec<&str> = log.lines().filter(|line| line.contains("answer_refused")).collect();
+    assert!(logged.iter().any(|line| line.contains("(1000 so far)")), "{logged:?}");
+    assert!(logged.len() <= 12, "{logged:?}");
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a_lost_stream_is_connected_again_and_nothing_is_written_to_it() {
 }
 
 #[test]
-fn what_cannot_be_watched_is_said_at_once() {
+fn what_cannot_be_watched_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let none = MAP.split("[[point]]").next().unwrap();
     let villas = MAP.replace("gtnet-skt", "villas-binary").replace("gtnetx2", "none");

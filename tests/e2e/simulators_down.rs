@@ -94,7 +94,7 @@ fn what_was_written_stays_written_whoever_dies() {
     assert_eq!(open["response"], "sectioner = 0, reflected", "{open}");
     expect_voltage(&served, folder, false);
 
-    // A simulator begins with its breaker closed, and is told at once what it was.
+    // A simulator begins with its breaker closed, and is sent at once what it was.
     drop(simulator);
     pause(300);
     simulator = Simulator::start(&to, folder);

@@ -77,7 +77,7 @@ async fn send(
         }
         while sent < readings && sent < acknowledged + WINDOW {
             let serial = from + sent;
-            // If the connection is gone, so it says.
+            // If the connection is gone, an event reports it.
             let _ = session.publish(serial, TOPIC, reading(&device, serial).into()).await;
             sent += 1;
         }

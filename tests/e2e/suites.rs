@@ -1,4 +1,4 @@
-//! Folders of scenarios: which files run, what a broken one does, and what is said of all of it.
+//! Folders of scenarios: which files run, what a broken one does, and what is reported of them.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -75,11 +75,11 @@ fn a_failing_scenario_is_found_behind_a_link_and_in_any_case() {
 
 /// A scenario with `[expect]` is taken for a twin, which somebody may not have meant.
 #[test]
-fn twins_that_are_left_out_are_spoken_of() {
+fn twins_that_are_left_out_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let suite = folder.path().join("suite");
     write(&suite, "good.toml", &scenario("good", "2 %"));
-    for (count, told) in [
+    for (count, expected) in [
         (1, "twin-1.toml: a must-fail twin, which `--must-fail` runs, passed over"),
         (2, "2 must-fail twins, passed over: `--must-fail` runs them; the first is "),
     ] {
@@ -88,7 +88,7 @@ fn twins_that_are_left_out_are_spoken_of() {
         let out = folder.path().join(format!("out-{count}"));
         let done = run(path(&suite), &out, &[]);
         assert_eq!((done.code, runs(&out).len()), (0, 1), "{done:?}");
-        assert!(done.stderr.contains(told), "{done:?}");
+        assert!(done.stderr.contains(expected), "{done:?}");
         let left = &json(&out, "suite.json")["passed_over"];
         assert_eq!(left.as_array().unwrap().len(), count, "{left}");
     }
@@ -114,8 +114,8 @@ fn twins_of_tables_run_as_those_of_files_do() {
     let out = |name: &str| folder.path().join(name);
     let plain = run(path(&suite), &out("plain"), &[]);
     assert_eq!((plain.code, runs(&out("plain")).len()), (0, 1), "{plain:?}");
-    let told = "good.toml: its 2 must-fail twins, which `--must-fail` runs, passed over";
-    assert!(plain.stderr.contains(told), "{plain:?}");
+    let expected = "good.toml: its 2 must-fail twins, which `--must-fail` runs, passed over";
+    assert!(plain.stderr.contains(expected), "{plain:?}");
     let passed = |name: &str| (name.to_owned(), "pass".to_owned(), "within-limit".to_owned());
     for (filter, expected) in [
         (&[][..], &["gain", "loss"][..]),
@@ -192,8 +192,8 @@ fn a_twin_that_fails_without_its_defect_is_not_as_expected() {
         assert_eq!(control.is_null(), name == "unseen", "{name}: {control}");
         assert_eq!(out.join("gain/control/run.json").exists(), name != "unseen", "{name}");
         if matches!(name, "fails" | "tight" | "nothing" | "other") {
-            let told = format!("without its defect `{name}` has to pass and is fail");
-            assert!(done.stdout.contains(&told), "{done:?}");
+            let expected = format!("without its defect `{name}` has to pass and is fail");
+            assert!(done.stdout.contains(&expected), "{done:?}");
             let xml = std::fs::read_to_string(out.join("junit.xml")).unwrap();
             assert!(xml.contains("name=\"control\" value=\"fail\""), "{xml}");
         }
@@ -275,7 +275,7 @@ fn an_override_that_misses_in_one_file_names_it_and_nothing_runs() {
 }
 
 #[test]
-fn what_the_command_line_changed_is_said_wherever_the_result_is() {
+fn what_the_command_line_changed_is_shown_wherever_the_result_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     std::fs::write(&file, scenario("a", "0.5 %")).unwrap();
@@ -390,9 +390,9 @@ fn every_reason_is_listed_and_explained() {
         let line = lines.lines().find(|line| line.split(' ').next() == Some(word)).unwrap();
         assert!(line.contains(meaning) && line.contains(row["status"].as_str().unwrap()), "{line}");
         assert_eq!(line.ends_with("(of the machine)"), row["of_the_machine"] == true, "{line}");
-        let told = call(&["explain", word]);
-        assert_eq!(told.code, 0, "{word}");
-        assert!(told.stdout.contains(meaning), "{}", told.stdout);
+        let done = call(&["explain", word]);
+        assert_eq!(done.code, 0, "{word}");
+        assert!(done.stdout.contains(meaning), "{}", done.stdout);
     }
     let near = call(&["explain", "host-laod"]);
     assert!(near.stderr.contains("did you mean `host-load`?"), "{near:?}");
@@ -470,9 +470,9 @@ fn a_network_without_a_solution_is_a_broken_file_that_shows_when_it_is_played() 
     }
 }
 
-/// What shows when networks are played is told of the twin that has it, and warnings likewise.
+/// What shows when networks are played is reported with the twin that has it; warnings likewise.
 #[test]
-fn what_shows_when_it_is_played_names_its_twin_and_warnings_are_told() {
+fn what_shows_when_it_is_played_names_its_twin_and_warnings_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     network(folder.path(), "a", "90 MW");
     network(folder.path(), "b", "9 kW");

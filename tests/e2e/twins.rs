@@ -143,7 +143,7 @@ fn has_test_plan_check(scenario: &Table) -> bool {
     tables(scenario, "check").any(|check| text(check, "kind") == "test_plan")
 }
 
-/// Whether a name is what a pattern with at most one `*` says.
+/// Whether a name matches a pattern with at most one `*`.
 fn is_like(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,

@@ -1,4 +1,4 @@
-//! A bench that was held up: never a pass, and the reason is told.
+//! A bench that was held up: never a pass, and the reason is reported.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -15,18 +15,18 @@ fn run_with_simulator(scenario: &str, out: &Path, more: &[&str]) -> Done {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(simulator.stdout.take().unwrap()).lines();
-    assert!(said.next().unwrap().unwrap().contains(r#""ready":true"#));
+    let mut printed = BufReader::new(simulator.stdout.take().unwrap()).lines();
+    assert!(printed.next().unwrap().unwrap().contains(r#""ready":true"#));
     let done = run(scenario, out, more);
     signal(&simulator, "TERM");
-    let summary = said.map(Result::unwrap).last().unwrap();
+    let summary = printed.map(Result::unwrap).last().unwrap();
     assert!(simulator.wait().unwrap().success());
     assert!(summary.contains(r#""frames":"#), "{summary}");
     done
 }
 
 #[test]
-fn a_simulator_on_a_real_line_is_held_against_what_it_is_said_to_play() {
+fn a_simulator_on_a_real_line_is_held_against_what_it_is_meant_to_play() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

@@ -1,4 +1,4 @@
-//! Runs in real time, end to end: what an honest bench says when it could not keep its own time.
+//! Runs in real time, end to end: what an honest bench reports when it could not keep its own time.
 //!
 //! One at a time, and in a program of their own, so that nothing else competes for the processor.
 //! Debug builds are slow, so there are few devices here; the library's own scenarios run in full

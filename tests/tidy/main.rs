@@ -144,13 +144,13 @@ fn product_files() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_source_file_says_what_it_is_and_keeps_to_its_size() {
+fn every_source_file_states_what_it_is_and_keeps_to_its_size() {
     let mut faults = Vec::new();
     for path in files(".rs") {
         let text = std::fs::read_to_string(&path).unwrap();
         let shown = path.display();
         if !text.starts_with("//! ") {
-            faults.push(format!("{shown}: a `//!` header says what the file is"));
+            faults.push(format!("{shown}: a `//!` header states what the file is"));
         }
         let lines = text.lines().count();
         if lines > 700 {
@@ -226,12 +226,12 @@ fn covered_by(check: &Value) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_shipped_scenario_says_what_it_covers_and_every_twin_what_is_broken() {
+fn every_shipped_scenario_states_what_it_covers_and_every_twin_what_is_broken() {
     let mut twins = 0;
     let requirements = std::fs::read_to_string(root().join("docs/requirements.md")).unwrap();
     for Shipped { path, text, table } in library() {
         let shown = path.display();
-        assert!(text.starts_with("# "), "{shown}: the first line says what is asked");
+        assert!(text.starts_with("# "), "{shown}: the first line states what is asked");
         let name = table["scenario"]["name"].as_str();
         assert_eq!(name, path.file_stem().unwrap().to_str(), "{shown}");
         assert!(!table.contains_key("expect"), "{shown}: a twin is a table of its scenario");
@@ -252,7 +252,7 @@ fn every_shipped_scenario_says_what_it_covers_and_every_twin_what_is_broken() {
         for twin in tables(&table, "must_fail") {
             twins += 1;
             let title = twin.get("title").and_then(Value::as_str);
-            assert!(title.is_some(), "{shown}: {} says not what is broken", twin["name"]);
+            assert!(title.is_some(), "{shown}: {} does not state what is broken", twin["name"]);
         }
     }
     assert!(twins > 250, "{twins} twins");

@@ -80,7 +80,7 @@ impl LineSpec {
     }
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the board.
@@ -93,13 +93,13 @@ pub enum Direction {
 #[derive(Clone, Debug)]
 pub struct Line {
     spec: LineSpec,
-    /// Bytes so far, and when the last of them ended, each way.
-    ways: [Way; 2],
+    /// Bytes so far, and when the last of them ended, per direction.
+    directions: [DirectionState; 2],
     has_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Way {
+struct DirectionState {
     begun_ns: u64,
     /// Since `begun_ns`, without a pause of the sender's.
     bytes: u64,
@@ -109,7 +109,7 @@ struct Way {
 impl Line {
     /// A line that nothing has passed yet.
     pub fn new(spec: LineSpec) -> Self {
-        Self { spec, ways: [Way::default(); 2], has_begun: false }
+        Self { spec, directions: [DirectionState::default(); 2], has_begun: false }
     }
 
     /// What becomes of bytes that are handed over now: what arrives, and when the last of it does.
@@ -156,23 +156,23 @@ impl Line {
     /// When the last of so many bytes has arrived: a sender waits for what it sent before. Exact:
     /// each instant is counted from where the bytes began to follow each other.
     fn ends(&mut self, direction: Direction, now_ns: u64, count: u64) -> u64 {
-        let way = &mut self.ways[usize::from(direction == Direction::FromBoard)];
-        if now_ns >= way.ends_ns {
-            (way.begun_ns, way.bytes) = (now_ns, 0);
+        let state = &mut self.directions[usize::from(direction == Direction::FromBoard)];
+        if now_ns >= state.ends_ns {
+            (state.begun_ns, state.bytes) = (now_ns, 0);
         }
-        way.bytes += count;
+        state.bytes += count;
         let per_second = 1_000_000_000_u128 * u128::from(BITS_PER_BYTE);
         let of_bits = self
             .spec
             .baud
-            .map_or(0, |baud| u128::from(way.bytes) * per_second / u128::from(baud.max(1)));
+            .map_or(0, |baud| u128::from(state.bytes) * per_second / u128::from(baud.max(1)));
         let of_pauses = self
             .spec
             .pause
-            .map_or(0, |(pause_ns, every)| u128::from(way.bytes / every) * u128::from(pause_ns));
+            .map_or(0, |(pause_ns, every)| u128::from(state.bytes / every) * u128::from(pause_ns));
         let length = u64::try_from(of_bits + of_pauses).unwrap_or(u64::MAX);
-        way.ends_ns = way.begun_ns.saturating_add(length);
-        way.ends_ns
+        state.ends_ns = state.begun_ns.saturating_add(length);
+        state.ends_ns
     }
 }
 

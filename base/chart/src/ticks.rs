@@ -84,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tick_stands_where_its_label_says(exponent in -6.0_f64..8.0, most in 3_u32..9) {
+        fn a_tick_stands_where_its_label_reads(exponent in -6.0_f64..8.0, most in 3_u32..9) {
             let end_s = 10.0_f64.powf(exponent);
             let ticks = time_ticks(end_s, most);
             prop_assert!(ticks.len() >= 2 && ticks.len() <= most as usize + 1, "{:?}", ticks);

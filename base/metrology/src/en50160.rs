@@ -281,7 +281,7 @@ impl WeeklyJudge {
         }
     }
 
-    /// Tells how long the recording is: one of a week that was cut by its ends between two ticks
+    /// Sets how long the recording is: one of a week that was cut by its ends between two ticks
     /// has an interval less.
     pub fn ends_at(&mut self, end_s: f64) {
         self.end_s = Some(end_s);

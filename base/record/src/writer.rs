@@ -359,12 +359,12 @@ impl RunWriter {
         self.write_facts()
     }
 
-    /// Says what is known of clock, timers, links and floor; written by [`Self::finish`].
+    /// Records what is known of clock, timers, links and floor; written by [`Self::finish`].
     pub fn set_real_time(&mut self, facts: RealTimeFacts) {
         self.facts.real_time = Some(facts);
     }
 
-    /// Says which signal ended the run; written by [`Self::finish`].
+    /// Records which signal ended the run; written by [`Self::finish`].
     pub fn set_signal(&mut self, signal: Signal) {
         self.facts.signal = Some(signal);
     }

@@ -52,7 +52,7 @@ macro_rules! words {
 mod tests {
     words! {
         /// A direction.
-        enum Way in files {
+        enum Direction in files {
             /// Upwards.
             Up = "up",
             /// Downwards.
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn a_word_is_the_same_wherever_it_stands() {
-        assert_eq!(Way::ALL.map(Way::word), Way::WORDS);
-        for way in Way::ALL {
-            assert_eq!(Way::from_word(way.word()), Some(way));
-            assert_eq!(format!("{way:8}|"), format!("{:8}|", way.word()));
-            let file = serde_json::to_string(&way).unwrap();
-            assert_eq!(file, format!("{:?}", way.word()));
-            assert_eq!(serde_json::from_str::<Way>(&file).unwrap(), way);
+        assert_eq!(Direction::ALL.map(Direction::word), Direction::WORDS);
+        for direction in Direction::ALL {
+            assert_eq!(Direction::from_word(direction.word()), Some(direction));
+            assert_eq!(format!("{direction:8}|"), format!("{:8}|", direction.word()));
+            let file = serde_json::to_string(&direction).unwrap();
+            assert_eq!(file, format!("{:?}", direction.word()));
+            assert_eq!(serde_json::from_str::<Direction>(&file).unwrap(), direction);
         }
-        assert_eq!(Way::from_word("Up"), None);
+        assert_eq!(Direction::from_word("Up"), None);
     }
 }

@@ -133,7 +133,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         .with_state(state);
     let server = Server::start(address, router, settings)
         .map_err(|source| PlatformError::Listen { what: "the HTTP door", address, source })?;
-    core.dispatcher.routes.open(NAME, Arc::new(Way { news, counters }));
+    core.dispatcher.routes.open(NAME, Arc::new(HttpOutbound { news, counters }));
     Ok(Box::new(Http(server)))
 }
 
@@ -159,13 +159,13 @@ struct Counters {
 }
 
 /// Those who ask for commands; whoever is not waiting will ask again.
-struct Way {
+struct HttpOutbound {
     news: broadcast::Sender<HardwareId>,
     counters: Arc<Counters>,
 }
 
 #[async_trait]
-impl Outbound for Way {
+impl Outbound for HttpOutbound {
     async fn send(&self, device: &HardwareId, _payload: Vec<u8>) -> Result<usize, String> {
         // Whoever waits comes for it; as long as nobody has, it is not sent.
         let _ = self.news.send(device.clone());

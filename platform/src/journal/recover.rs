@@ -159,7 +159,7 @@ pub(crate) fn survey(
     Ok(judge(directory, &reading, committed, segments))
 }
 
-/// Tells what is missing from what was never durable, and from what the store has.
+/// Distinguishes what is missing from what was never durable, and from what the store has.
 fn judge(
     directory: &dyn Directory,
     reading: &Reading,

@@ -41,7 +41,7 @@ pub(crate) struct Append {
     pub(crate) payload: Vec<u8>,
     /// What the store gets; its sequence is filled in here.
     pub(crate) delivery: Delivery,
-    /// Told when the record is durable, or why it is not.
+    /// Notified when the record is durable, or why it is not.
     pub(crate) done: oneshot::Sender<Result<(), JournalFailed>>,
 }
 

@@ -281,7 +281,7 @@ impl Worker {
         }
     }
 
-    /// Tells that the store fails and waits a moment; `false` if the platform stops.
+    /// Reports that the store fails and waits a moment; `false` if the platform stops.
     fn fails(&self, why: String) -> bool {
         let Signals { health, metrics, .. } = &self.signals;
         if let Some(kept_back) = self.failures.admit() {
@@ -313,7 +313,7 @@ impl Worker {
     }
 }
 
-/// Tells everybody who waited for this batch; permits go back as the jobs are dropped.
+/// Notifies everybody who waited for this batch; permits go back as the jobs are dropped.
 fn answer(batch: &mut Vec<Job>, outcome: Outcome) {
     let mut changes = outcome.changes.into_iter();
     for job in batch.drain(..) {

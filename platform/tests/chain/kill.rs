@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use crate::common::{Sender, bad, client, read_back, reading};
 use lastmeter_platform::{ClockSource, Config, Platform, Token};
 
-/// Tells the child where its data is.
+/// Gives the child the place of its data.
 const DATA: &str = "LASTMETER_TEST_KILL_DATA";
 /// How often the process is killed.
 const KILLS: u64 = 4;

@@ -20,7 +20,7 @@ const MEASURED: std::ops::RangeInclusive<u64> = 1001..=2000;
 /// Packets over the limit, spread over the measured round.
 const OVERSIZED: u64 = 10;
 
-/// Tells the process that it is the one to be measured.
+/// Marks the process as the one that is the one to be measured.
 const MEASURE: &str = "LASTMETER_TEST_THOUSAND";
 
 #[test]

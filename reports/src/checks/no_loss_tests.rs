@@ -200,12 +200,12 @@ fn stray(kind: &str, device: &str, serial: Option<u64>) -> Event {
 fn a_stored_reading_that_is_no_row_is_unexpected_and_named() {
     let foreign = stray("foreign_reading", "ghost", None);
     let valueless = stray("valueless_reading", "m", Some(7));
-    let told_foreign = "ghost (not on the bench) at 2027-01-15T08:00:35";
-    let told_valueless = "m serial 7 (no known value) at 2027-01-15T08:00:35";
+    let of_foreign = "ghost (not on the bench) at 2027-01-15T08:00:35";
+    let of_valueless = "m serial 7 (no known value) at 2027-01-15T08:00:35";
     for (toml, unexpected, messages, place) in [
-        ("", 2, vec![told_foreign, told_valueless], Some(("ghost", None, 2))),
-        ("device = \"gh*\"", 1, vec![told_foreign], Some(("ghost", None, 2))),
-        ("device = \"m\"", 1, vec![told_valueless], Some(("m", Some(7), 3))),
+        ("", 2, vec![of_foreign, of_valueless], Some(("ghost", None, 2))),
+        ("device = \"gh*\"", 1, vec![of_foreign], Some(("ghost", None, 2))),
+        ("device = \"m\"", 1, vec![of_valueless], Some(("m", Some(7), 3))),
         ("device = \"other\"", 0, vec![], None),
     ] {
         let mut check = check("no_loss", toml);

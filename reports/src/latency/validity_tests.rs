@@ -102,8 +102,8 @@ fn a_run_without_facts_of_its_clock_is_modelled_or_invalid() {
     let with = |time| Validity::of(&RunFacts { real_time: None, time, ..facts(|_| {}) });
     let modelled = with(TimeMode::Virtual);
     assert!(modelled.modelled && modelled.invalid.is_empty());
-    let unsaid = with(TimeMode::Real);
-    assert!(!unsaid.modelled && !unsaid.invalid.is_empty());
+    let unstated = with(TimeMode::Real);
+    assert!(!unstated.modelled && !unstated.invalid.is_empty());
 }
 
 /// What is refused is inconclusive whatever was counted; the rest is as judged.

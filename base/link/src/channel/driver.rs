@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::losses::Seen;
+use super::losses::SocketDrops;
 use super::pty::Pty;
 use super::udp::{Listening, Port};
 use super::{
@@ -191,10 +191,10 @@ impl Line {
     }
 
     /// Counts what the kernel loses; does not end.
-    async fn watch(&self, counts: &DatagramCounts, seen: &mut Seen) {
+    async fn watch(&self, counts: &DatagramCounts, drops: &mut SocketDrops) {
         match self {
-            Self::Udp(socket) => counts.watch(socket, seen).await,
-            Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
+            Self::Udp(socket) => counts.watch(socket, drops).await,
+            Self::UdpListen(socket) => counts.watch(socket.socket(), drops).await,
             Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) => {
                 std::future::pending::<()>().await;
             }
@@ -251,7 +251,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let mut wait = RETRY_FIRST;
         let mut announced = None;
-        let mut seen = Seen::default();
+        let mut drops = SocketDrops::default();
         loop {
             match self.line().await {
                 None => return,
@@ -266,7 +266,7 @@ impl Driver {
                     announced = None;
                     let events = self.events.clone();
                     self.refusing(events.send(ChannelEvent::Up)).await;
-                    let (ended, has_received) = self.serve(line, &mut seen).await;
+                    let (ended, has_received) = self.serve(line, &mut drops).await;
                     let reason = match ended {
                         Ended::Lost(reason) => {
                             if has_received {
@@ -317,7 +317,7 @@ impl Driver {
     }
 
     /// Moves bytes until the line ends, and whether any came.
-    async fn serve(&mut self, mut line: Line, seen: &mut Seen) -> (Ended, bool) {
+    async fn serve(&mut self, mut line: Line, drops: &mut SocketDrops) -> (Ended, bool) {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut has_received = false;
         loop {
@@ -325,7 +325,7 @@ impl Driver {
                 ended = write_requests(&line, &mut self.requests, &self.place) => ended,
                 ended = read_events(&line, &self.events, &mut buffer, &mut has_received) => ended,
                 error = self.opener.reject_others(&self.rejected) => Ended::Lost(error.to_string()),
-                () = line.watch(&self.datagrams, seen) => Ended::Dropped,
+                () = line.watch(&self.datagrams, drops) => Ended::Dropped,
             };
             let Ended::Baud(baud) = ended else { return (ended, has_received) };
             self.settings.baud = baud;

@@ -61,18 +61,18 @@ impl DatagramCounts {
         self.buffer_bytes.store(granted as u64, Ordering::Relaxed);
     }
 
-    /// Adds up what is lost at a socket; does not end. `seen` outlives the line: a socket on which
+    /// Adds up what is lost at a socket; does not end. `drops` outlives the line: a socket on which
     /// is listened serves one line after another.
-    pub(super) async fn watch(&self, socket: impl AsFd, seen: &mut Seen) {
+    pub(super) async fn watch(&self, socket: impl AsFd, drops: &mut SocketDrops) {
         let inode = rustix::fs::fstat(&socket).map_or(0, |stat| stat.st_ino);
-        if seen.inode != inode {
-            *seen = Seen { inode, lost: 0 };
+        if drops.inode != inode {
+            *drops = SocketDrops { inode, lost: 0 };
         }
         loop {
             if let Ok(Some(lost)) = lost_at(inode) {
                 // The kernel counts in 32 bits.
-                let more = (lost as u32).wrapping_sub(seen.lost as u32);
-                seen.lost = lost;
+                let more = (lost as u32).wrapping_sub(drops.lost as u32);
+                drops.lost = lost;
                 self.lost.fetch_add(u64::from(more), Ordering::Relaxed);
             }
             // Nothing ends this wait but its limit.
@@ -81,9 +81,9 @@ impl DatagramCounts {
     }
 }
 
-/// What was seen of the kernel's count.
+/// The kernel's count of lost datagrams at a socket, as last read.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct SocketDrops {
     inode: u64,
     lost: u64,
 }

@@ -18,7 +18,7 @@ const PUBLISH: u8 = 3;
 
 /// A PUBLISH whose last byte has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct FramedPublish {
     /// The application message.
     pub(super) payload: Bytes,
     /// The stamp of the chunk with the packet's first byte.
@@ -60,7 +60,7 @@ impl Framer {
 
     /// Reads the next bytes, which came at `now_ns`, and appends the PUBLISH packets that end in
     /// them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], now_ns: i64, out: &mut Vec<Seen>) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], now_ns: i64, out: &mut Vec<FramedPublish>) {
         loop {
             match self.state {
                 State::Silent => return,
@@ -149,7 +149,7 @@ impl Framer {
     }
 
     /// Takes a whole packet, and returns what comes next.
-    fn end_packet(&mut self, body: &[u8], out: &mut Vec<Seen>) -> State {
+    fn end_packet(&mut self, body: &[u8], out: &mut Vec<FramedPublish>) -> State {
         let is_sound = match self.header >> 4 {
             // Protocol name and level (3.1.2.1, 3.1.2.2); MQTT 5 has other packets.
             CONNECT => {
@@ -160,7 +160,7 @@ impl Framer {
             _ => match payload(self.header, body) {
                 Some(payload) => {
                     let payload = Bytes::copy_from_slice(payload);
-                    out.push(Seen { payload, in_ns: self.in_ns });
+                    out.push(FramedPublish { payload, in_ns: self.in_ns });
                     true
                 }
                 None => false,

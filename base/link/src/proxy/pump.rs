@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::framer::{Framer, Seen};
+use super::framer::{FramedPublish, Framer};
 use super::meter::lock;
 use super::shared::{Control, Lane, LinkRecord};
 use crate::clock::monotonic_ns;
@@ -60,7 +60,7 @@ struct Item {
     what: What,
     in_ns: i64,
     release_ns: i64,
-    publications: Vec<Seen>,
+    publications: Vec<FramedPublish>,
 }
 
 /// What came of trying to release an item.
@@ -251,12 +251,12 @@ impl<'a> Pump<'a> {
             intended_ns: due_ns,
             actual_ns,
         });
-        for seen in item.publications {
+        for framed in item.publications {
             let _ = records.send(LinkRecord::Publish {
                 lane: self.lane.owner.clone(),
                 leg: self.leg,
-                payload: seen.payload,
-                in_ns: seen.in_ns,
+                payload: framed.payload,
+                in_ns: framed.in_ns,
                 out_ns: actual_ns,
             });
         }
@@ -265,7 +265,7 @@ impl<'a> Pump<'a> {
 
 impl Item {
     fn cost(&self) -> usize {
-        let held: usize = self.publications.iter().map(|seen| seen.payload.len()).sum();
+        let held: usize = self.publications.iter().map(|framed| framed.payload.len()).sum();
         ITEM_BYTES + held + if let What::Data(bytes) = &self.what { bytes.len() } else { 0 }
     }
 }

@@ -23,9 +23,9 @@ const COMMON_NAME_CHARACTERS_MAX: usize = 64;
 const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 /// The latest instant that a certificate can hold: 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5.
 const LATEST_S: u64 = 253_402_300_799;
-/// How long an authority is valid that is made without saying how long.
+/// How long an authority is valid whose validity is not given.
 const AUTHORITY_VALID: Duration = Duration::from_hours(24 * 3650);
-/// How long a certificate is valid that is made without saying how long.
+/// How long a certificate is valid whose validity is not given.
 const CERTIFICATE_VALID: Duration = Duration::from_hours(24 * 397);
 /// How far the clock of who verifies may be behind ours.
 const BACKDATED: Duration = Duration::from_hours(1);

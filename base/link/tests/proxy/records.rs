@@ -27,10 +27,10 @@ async fn pass(to: &mut TcpStream, from: &mut TcpStream, bytes: &[u8]) -> Vec<u8>
 }
 
 /// A publication as reported, with the entries and exits of the releases reported before it.
-type Told = (LegName, Bytes, i64, i64, Vec<(i64, i64)>);
+type ReportedPublication = (LegName, Bytes, i64, i64, Vec<(i64, i64)>);
 
 /// The publications reported so far.
-fn describe(bench: &mut Bench) -> Vec<Told> {
+fn describe(bench: &mut Bench) -> Vec<ReportedPublication> {
     let (mut releases, mut found) = ([vec![], vec![]], vec![]);
     while let Ok(record) = bench.records.try_recv() {
         match record {

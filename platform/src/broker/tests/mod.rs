@@ -42,8 +42,9 @@ async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
 /// A refusal as the broker reported it: reason, client, topic.
 type Refused = (RefusalReason, String, String);
 
+/// What the broker handed over.
 #[derive(Default)]
-struct Seen {
+struct ObservedTraffic {
     arrivals: Vec<Arrival>,
     refusals: Vec<Refused>,
     /// Devices that take their commands here.
@@ -52,7 +53,7 @@ struct Seen {
 
 /// The platform's stand-in.
 struct Platform {
-    seen: Mutex<Seen>,
+    seen: Mutex<ObservedTraffic>,
     changed: Notify,
     /// A permit lets one held message through.
     gate: Semaphore,
@@ -64,17 +65,17 @@ impl Platform {
         Arc::new(Self { seen, changed, gate: Semaphore::new(0) })
     }
 
-    fn note(&self, note: impl FnOnce(&mut Seen)) {
+    fn note(&self, note: impl FnOnce(&mut ObservedTraffic)) {
         note(&mut self.seen.lock().unwrap());
         self.changed.notify_waiters();
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+    fn look<T>(&self, look: impl FnOnce(&ObservedTraffic) -> T) -> T {
         look(&self.seen.lock().unwrap())
     }
 
     /// Waits until what was seen satisfies a condition.
-    async fn until(&self, what: &str, condition: impl Fn(&Seen) -> bool) {
+    async fn until(&self, what: &str, condition: impl Fn(&ObservedTraffic) -> bool) {
         soon(what, async {
             loop {
                 let changed = self.changed.notified();

@@ -302,7 +302,7 @@ impl Accuracy {
             return;
         };
         series.fingerprint.add(observation.event_time, observation.reported);
-        // Said of missing values too: a truth that is not known is never passed over.
+        // Missing values included: a truth that is not known is never passed over.
         series.without_truth += u64::from(reference.is_nan());
         let Some(reported) = observation.reported else {
             series.missing += 1;

@@ -87,13 +87,13 @@ struct ErrorRow {
 }
 
 /// A series of the record.
-struct Kept<'a> {
+struct ErrorSeries<'a> {
     device: &'a str,
     id: MeasurementId,
     series: &'a Collection,
 }
 
-impl Kept<'_> {
+impl ErrorSeries<'_> {
     fn is_judged(&self) -> bool {
         self.series.is_judged()
     }
@@ -143,22 +143,22 @@ pub(super) fn section(
     // Where a plan is judged, errors over time are only to look at.
     let has_plan = scenario.plan.is_some() || scenario.calibration.is_some();
     let heading = if has_plan { "Errors over time" } else { "Accuracy" };
-    let mut all: Vec<Kept<'_>> = Vec::new();
+    let mut all: Vec<ErrorSeries<'_>> = Vec::new();
     for (device, record) in collected.devices.iter() {
-        let kept = record.accuracy.iter().map(|(id, series)| Kept { device, id: *id, series });
-        all.extend(kept);
+        let series = record.accuracy.iter();
+        all.extend(series.map(|(id, series)| ErrorSeries { device, id: *id, series }));
     }
     let links = Figure::table("accuracy", csv_of(&all)).keep(figures);
-    let left_out = match all.iter().map(|kept| kept.series.left_out).sum::<u64>() {
+    let left_out = match all.iter().map(|entry| entry.series.left_out).sum::<u64>() {
         0 => String::new(),
         count => plural(count, "value"),
     };
     // What is outside its limit first, and never left out for lack of room before the rest.
-    all.sort_by_key(|kept| (!kept.is_judged(), !kept.is_outside()));
+    all.sort_by_key(|entry| (!entry.is_judged(), !entry.is_outside()));
     let more = all.len().saturating_sub(ROWS_MAX);
     let any = !all.is_empty();
     all.truncate(ROWS_MAX);
-    let (first, others) = all.split_at(all.partition_point(Kept::is_judged));
+    let (first, others) = all.split_at(all.partition_point(ErrorSeries::is_judged));
     let (mut judged, mut rest) = (Part::of(first), Part::of(others));
     for (subject, compared) in &collected.compared {
         match *subject {
@@ -189,11 +189,11 @@ pub(super) fn section(
 }
 
 /// Every series with all its digits.
-fn csv_of(all: &[Kept<'_>]) -> String {
+fn csv_of(all: &[ErrorSeries<'_>]) -> String {
     let mut csv = Csv::new(
         "device,quantity,unit,worst_time,n,mean_error,standard_deviation,worst_error,limit",
     );
-    for Kept { device, id, series } in all {
+    for ErrorSeries { device, id, series } in all {
         let errors = &series.errors;
         let (unit, limit) = (series.limit.unit(), series.limit.value());
         // What no check judges has no limit.
@@ -214,22 +214,22 @@ fn csv_of(all: &[Kept<'_>]) -> String {
 
 impl Part {
     /// The tables of these series, one for each unit, in the order of the first of each.
-    fn of(kept: &[Kept<'_>]) -> Self {
-        let mut by_unit: Vec<(String, Vec<&Kept<'_>>)> = Vec::new();
-        for one in kept {
+    fn of(entries: &[ErrorSeries<'_>]) -> Self {
+        let mut by_unit: Vec<(String, Vec<&ErrorSeries<'_>>)> = Vec::new();
+        for one in entries {
             let unit = one.series.limit.unit();
             match by_unit.iter_mut().find(|(known, _)| *known == unit) {
                 Some((_, rows)) => rows.push(one),
                 None => by_unit.push((unit, vec![one])),
             }
         }
-        let table = |(_, rows): (String, Vec<&Kept<'_>>)| {
-            let reach = rows.iter().map(|kept| kept.reach()).fold(0.0, f64::max);
+        let table = |(_, rows): (String, Vec<&ErrorSeries<'_>>)| {
+            let reach = rows.iter().map(|entry| entry.reach()).fold(0.0, f64::max);
             let shown = DisplayUnit::of_errors(rows[0].series.limit, reach);
             let symbol = Some(&shown.symbol).filter(|symbol| !symbol.is_empty());
             ErrorTable {
                 unit: symbol.map(|symbol| format!(" ({symbol})")).unwrap_or_default(),
-                rows: rows.iter().map(|kept| kept.row(&shown)).collect(),
+                rows: rows.iter().map(|entry| entry.row(&shown)).collect(),
             }
         };
         let tables = by_unit.into_iter().map(table).collect();

@@ -226,7 +226,7 @@ impl CalibrationCheck {
         if let Some(text) = self.unwritten() {
             why = format!("{why}; {text}");
         }
-        let basis = format!("{}, {}", plural(n, "point"), self.told_before(&before));
+        let basis = format!("{}, {}", plural(n, "point"), self.describe_before(&before));
         let mut verdict = self.context.verdict(reason, "%", why);
         verdict.n = n;
         verdict.measured = Some(value.abs());
@@ -291,7 +291,7 @@ impl CalibrationCheck {
     }
 
     /// What the errors were before, beside what they may have been.
-    fn told_before(&self, before: &[&SweepPoint]) -> String {
+    fn describe_before(&self, before: &[&SweepPoint]) -> String {
         let figures = before.iter().filter_map(|point| point.figure.as_ref());
         let figures = figures.map(|figure| self.of(figure).0.abs());
         let worst = figures.clone().fold(0.0, f64::max);

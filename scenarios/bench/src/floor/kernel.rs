@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_tell_is_nothing_and_not_zero() {
+    fn what_the_kernel_does_not_report_is_nothing_and_not_zero() {
         for broken in ["", "x", "some", "some avg60=1", "some avg10=x", "cpu", "cpu 1 2 3", "cpu x"]
         {
             assert_eq!(read_pressure(broken), None, "{broken}");

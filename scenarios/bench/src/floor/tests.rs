@@ -139,7 +139,7 @@ async fn a_broker_without_echoes_is_replaced_by_loopback_and_reported() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_or_does_not_let_us_in_is_an_error_that_says_so() {
+async fn a_broker_that_is_not_there_or_does_not_let_us_in_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let platform = platform(folder.path()).await;
     let mut wrong = options(&platform.mqtt_address().to_string());

@@ -25,7 +25,7 @@ pub enum BenchError {
     /// The platform ended, or did not, otherwise than it should.
     #[error("the platform did not hold out: {0}")]
     PlatformEnded(String),
-    /// The platform goes on saying that it takes no messages, or does not commit them.
+    /// The platform goes on reporting that it takes no messages, or does not commit them.
     #[error("the platform does not work: {0}")]
     PlatformTroubled(String),
     /// The platform's REST interface answered something else than what was asked for.

@@ -19,7 +19,7 @@ fn found<'a>(findings: &'a [Finding], name: &str) -> &'a Finding {
 }
 
 #[test]
-fn a_machine_whose_kernel_tells_nothing_is_examined_all_the_same() {
+fn a_machine_whose_kernel_reports_nothing_is_examined_all_the_same() {
     let root = tempfile::tempdir().unwrap();
     let mut findings = machine::findings(root.path());
     findings.extend(rights::findings(root.path()));
@@ -41,7 +41,7 @@ fn a_machine_whose_kernel_tells_nothing_is_examined_all_the_same() {
 }
 
 #[test]
-fn what_the_kernel_tells_is_understood() {
+fn what_the_kernel_reports_is_understood() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     for (path, text) in [

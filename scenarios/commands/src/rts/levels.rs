@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_cannot_tell_cycles_apart_are_refused() {
+    fn points_that_cannot_distinguish_cycles_are_refused() {
         for (text, needed, what) in [
             (TAP.to_owned(), 34, "too few values"),
             (TAP.replace("10000", "100"), 2, "too few values"),

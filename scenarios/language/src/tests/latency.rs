@@ -189,7 +189,7 @@ fn a_published_figure_may_be_held_against_the_model() {
 }
 
 #[test]
-fn help_says_how_long_would_be_long_enough_and_that_is_the_shortest() {
+fn help_states_how_long_would_be_long_enough_and_that_is_the_shortest() {
     for (devices, coverage, expected) in
         [(3, "99 %", "1 min"), (10, "99.9 %", "160 s"), (50, "99.99 %", "316 s")]
     {

@@ -166,7 +166,7 @@ fn an_override_addresses_the_table_and_with_it_all_its_devices() {
 }
 
 #[test]
-fn injections_into_links_say_whom_they_are_about_and_until_when() {
+fn injections_into_links_state_whom_they_are_about_and_until_when() {
     let scenario = load(LINKED).unwrap();
     let [impair, disconnect] = scenario.injections.as_slice() else { panic!() };
     let through = Through { link: 0, devices: None };
@@ -241,7 +241,7 @@ fn a_floor_is_measured_in_real_time_if_a_check_needs_it_or_something_is_written_
 }
 
 #[test]
-fn an_option_replaces_the_time_and_the_resolved_form_tells_both() {
+fn an_option_replaces_the_time_and_the_resolved_form_states_both() {
     let virtual_time = LoadOptions { time: Some(TimeMode::Virtual), ..LoadOptions::default() };
     let scenario = load_with(LINKED, &virtual_time).unwrap();
     assert_eq!(scenario.schedule.time, TimeMode::Virtual);

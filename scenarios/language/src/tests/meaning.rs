@@ -29,7 +29,7 @@ fn a_scenario_is_loaded_with_its_references_resolved() {
 }
 
 #[test]
-fn injections_say_what_happens_to_whom_and_when() {
+fn injections_state_what_happens_to_whom_and_when() {
     let scenario = load(VALID).unwrap();
     let [skip, command, kill] = scenario.injections.as_slice() else { panic!() };
     assert_eq!((skip.name.as_deref(), skip.kind.entry().name), (Some("skip"), "skip_reading"));

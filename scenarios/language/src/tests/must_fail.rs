@@ -196,7 +196,7 @@ fn mistakes_are_located_in_the_table() {
 }
 
 #[test]
-fn what_a_table_says_by_itself_is_looked_at_with_the_scenario() {
+fn what_a_table_states_by_itself_is_looked_at_with_the_scenario() {
     let cases = [
         format!("{GAIN}\n[[must_fail]]\n{GAIN}"),
         GAIN.replace("gain\"\nt", "first\"\nt"),

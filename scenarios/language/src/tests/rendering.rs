@@ -99,7 +99,7 @@ fn colours_come_only_when_asked_for() {
 }
 
 #[test]
-fn what_a_scenario_says_cannot_steer_the_terminal() {
+fn what_a_scenario_contains_cannot_steer_the_terminal() {
     let text =
         VALID.replace("kind = \"no_loss\"", "kind = \"\\u001b[31mno\"\n\"a\\u001bb\" = 1 # \u{85}");
     let rendered = load(&text).expect_err("unknown check").to_string();

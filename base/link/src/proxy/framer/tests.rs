@@ -12,7 +12,7 @@ use super::*;
 const CONNECT_PACKET: &[u8] = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04home";
 const CONNACK_PACKET: &[u8] = b"\x20\x02\x00\x00";
 
-fn feed_all(framer: &mut Framer, chunks: &[&[u8]]) -> Vec<Seen> {
+fn feed_all(framer: &mut Framer, chunks: &[&[u8]]) -> Vec<FramedPublish> {
     let mut out = Vec::new();
     for (index, chunk) in chunks.iter().enumerate() {
         framer.feed(chunk, 10 * index as i64, &mut out);
@@ -20,8 +20,8 @@ fn feed_all(framer: &mut Framer, chunks: &[&[u8]]) -> Vec<Seen> {
     out
 }
 
-fn seen(payload: &'static [u8], in_ns: i64) -> Seen {
-    Seen { payload: Bytes::from_static(payload), in_ns }
+fn framed(payload: &'static [u8], in_ns: i64) -> FramedPublish {
+    FramedPublish { payload: Bytes::from_static(payload), in_ns }
 }
 
 #[test]
@@ -29,12 +29,12 @@ fn a_publication_is_read_as_the_standard_prints_it() {
     // Figure 3.11: topic `a/b`, packet identifier 10, quality of service 1.
     let publish = b"\x32\x09\x00\x03a/b\x00\x0aok";
     let mut framer = Framer::new(LegName::Up);
-    assert_eq!(feed_all(&mut framer, &[CONNECT_PACKET, publish]), [seen(b"ok", 10)]);
+    assert_eq!(feed_all(&mut framer, &[CONNECT_PACKET, publish]), [framed(b"ok", 10)]);
     // Without an identifier where the quality of service is 0, and with an empty message.
     let publish = b"\x30\x05\x00\x03a/b\x30\x08\x00\x03a/bxyz";
     let mut framer = Framer::new(LegName::Down);
     let found = feed_all(&mut framer, &[CONNACK_PACKET, publish]);
-    assert_eq!(found, [seen(b"", 10), seen(b"xyz", 10)]);
+    assert_eq!(found, [framed(b"", 10), framed(b"xyz", 10)]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_publication_in_pieces_came_with_its_first_and_is_there_with_its_last() {
         b"b\x00\x0aone",
         b"!\x30\x03\x00\x00!",
     ];
-    assert_eq!(feed_all(&mut framer, &chunks), [seen(b"one!", 10), seen(b"!", 40)]);
+    assert_eq!(feed_all(&mut framer, &chunks), [framed(b"one!", 10), framed(b"!", 40)]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_huge_publication_passes_unrecorded_and_without_memory() {
         assert_eq!(framer.body.capacity(), 0);
     }
     framer.feed(b"\x30\x06\x00\x03a/b!", 3, &mut out);
-    assert_eq!(out, [seen(b"!", 3)]);
+    assert_eq!(out, [framed(b"!", 3)]);
 }
 
 /// A conversation as another implementation writes it, and the payloads in it.
@@ -159,14 +159,14 @@ proptest! {
         for cut in cuts {
             let (chunk, later) = rest.split_at(cut.min(rest.len()));
             framer.feed(chunk, now, &mut out);
-            prop_assert!(out.iter().all(|seen| (0..=now).contains(&seen.in_ns)));
+            prop_assert!(out.iter().all(|framed| (0..=now).contains(&framed.in_ns)));
             now += 1;
             rest = later;
         }
         framer.feed(rest, now, &mut out);
-        let found: Vec<Vec<u8>> = out.iter().map(|seen| seen.payload.to_vec()).collect();
+        let found: Vec<Vec<u8>> = out.iter().map(|framed| framed.payload.to_vec()).collect();
         prop_assert_eq!(found, payloads);
-        prop_assert!(out.is_sorted_by_key(|seen| seen.in_ns));
+        prop_assert!(out.is_sorted_by_key(|framed| framed.in_ns));
     }
 
     #[test]
@@ -184,7 +184,7 @@ proptest! {
         for chunk in chunks {
             framer.feed(&chunk, 1, &mut out);
             taken += chunk.len();
-            let held: usize = out.iter().map(|seen| seen.payload.len()).sum();
+            let held: usize = out.iter().map(|framed| framed.payload.len()).sum();
             prop_assert!(held + framer.body.len() <= taken);
         }
     }

@@ -286,7 +286,7 @@ fn tables_of_a_network_are_set_by_name_and_by_number() {
 }
 
 #[test]
-fn an_override_of_a_network_that_fits_nothing_or_several_says_what_would() {
+fn an_override_of_a_network_that_fits_nothing_or_several_lists_what_would() {
     let folder = Folder::new();
     let cases = [
         "grid.load.h1.peak=1 kW",

@@ -189,7 +189,7 @@ fn mistakes_of_a_network_in_motion_are_located() {
 }
 
 #[test]
-fn mistakes_say_what_to_write_instead() {
+fn mistakes_suggest_what_to_write_instead() {
     let folder = Folder::new();
     let at = |rest: &str| inject("1 min", rest);
     let operated = |from: &str, to: &str| {

@@ -161,7 +161,7 @@ fn rows(more: &str) -> String {
 }
 
 #[test]
-fn the_times_of_a_table_say_how_long_a_row_holds() {
+fn the_times_of_a_table_determine_how_long_a_row_holds() {
     // Steps of 5 min; rows of 150 s, so each step has the mean of two.
     for text in [
         "time,h1\n0,100\n150,200\n300,300\n450,500\n",

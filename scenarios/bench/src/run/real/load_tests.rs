@@ -141,7 +141,7 @@ fn a_long_run_keeps_its_waits_in_longer_stretches() {
 }
 
 #[test]
-fn this_machine_is_watched_and_says_what_its_threads_waited() {
+fn this_machine_is_watched_and_reports_what_its_threads_waited() {
     let Some(watch) = LoadWatch::start(WatchedProcess::default()) else {
         println!("SKIPPED: the kernel here does not count waits");
         return;
