@@ -9,7 +9,7 @@
 //! ```text
 //! lex, value, bus       lines to parameters; numbers, lists, units; names of buses
 //! table, class          the properties of each class
-//!   -> script, world    runs commands, and what they have made so far
+//!   -> script, script_state  runs commands, and what they have made so far
 //!     -> build          a network
 //! ```
 //!
