@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 mod functions;
+mod names;
 mod rooms;
 mod words;
 

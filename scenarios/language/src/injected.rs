@@ -1,4 +1,4 @@
-//! What is recorded of injections: with the names of those whom they befall, which the scenario has.
+//! What is recorded of injections, with the names of those whom they befall.
 
 use lastmeter_record::{Event, TimeMode, field};
 use lastmeter_units::SimTime;

@@ -11,14 +11,15 @@
 //! | `run_platform`, `rest` | the platform under test, and what is asked of it |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
-//! | `shell`, `party`, `party_output`, `device_setup`, `feeder`, `board` | a device and its connection |
+//! | `shell`, `client`, `client_output`, `device_setup`, `board` | a device and its connection |
+//! | `signal_feed` | what the plant feeds to a device |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
 //! | `injecting`, `commands`, `applications` | what is done to the bench, and by it |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
 //! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
 //!
-//! Data flow: plant -> feeder -> party -> shell -> platform -> rest -> joining -> recording.
+//! Data flow: plant -> signal_feed -> client -> shell -> platform -> rest -> joining -> recording.
 
 mod alarm;
 mod alerts;

@@ -9,8 +9,8 @@
 //! | what is done to them | `inject` |
 //! | what is recorded and judged | `signal`, `check`, `expect`, `must_fail` |
 //!
-//! A section knows its keys, the rules between its tables and others, and makes its part; `keys` has
-//! what several read. The network knows of injections by what [`grid::Injected`] hands to it.
+//! A section knows its keys, the rules between its tables and others, and makes its part; `keys`
+//! has what several read. The network knows of injections by what [`grid::Injected`] hands to it.
 
 pub(crate) mod application;
 pub(crate) mod board;
