@@ -12,7 +12,7 @@
 //! load, scenario_file, twin, overlay   a file, its must-fail twins and changes from outside
 //!   -> read, draft, overrides          TOML to the tables of each section
 //!   -> resolve, names, references      what tables refer to, and what holds between them
-//!   -> construct, judging, warnings    the parts: sources, devices, checks that can judge something
+//!   -> construct, judging, warnings    the parts: sources, devices, checks that can judge
 //!   -> scenario, injected              what comes out, for the bench
 //! section                              one row for each section, with what is particular to it
 //! explain, json_schema                 the same rows for people and editors
