@@ -5,7 +5,12 @@
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Inputs of each target.
 const INPUTS: u64 = 5000;
@@ -13,6 +18,9 @@ const INPUTS: u64 = 5000;
 const CHANGES: u64 = 6;
 /// What all of them together may reserve; a count in a header that was believed is more.
 const BYTES_MAX: u64 = 1 << 30;
+
+/// What one input of a past mistake may take; it takes milliseconds.
+const REGRESSION_MAX: Duration = Duration::from_secs(60);
 
 /// Texts at which decoders turn off.
 const WORDS: &[&[u8]] = &[
@@ -94,4 +102,58 @@ fn no_bytes_make_a_decoder_panic_or_reserve_what_they_do_not_justify() {
         }
     }
     assert!(peak_bytes() - before < BYTES_MAX, "{} bytes", peak_bytes() - before);
+}
+
+/// The inputs of past mistakes, by the name of their target. A folder that names none of these
+/// targets, or has no file, is an error.
+fn regressions(
+    folder: &Path,
+    targets: &[fuzz::Target],
+) -> Result<BTreeMap<String, Vec<PathBuf>>, Box<dyn Error>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !targets.iter().any(|target| target.name == name) {
+            return Err(format!("{name}: no target has this name").into());
+        }
+        let inputs = std::fs::read_dir(entry.path())?.map(|input| Ok(input?.path()));
+        let inputs = inputs.collect::<Result<Vec<_>, std::io::Error>>()?;
+        if inputs.is_empty() {
+            return Err(format!("{name}: the folder is empty").into());
+        }
+        found.insert(name, inputs);
+    }
+    Ok(found)
+}
+
+#[test]
+fn no_input_of_a_past_mistake_is_one_again() -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions");
+    let mut inputs = regressions(&folder, fuzz::TARGETS)?;
+    assert!(!inputs.is_empty(), "{} is empty", folder.display());
+    for target in fuzz::TARGETS {
+        for path in inputs.remove(target.name).unwrap_or_default() {
+            let (bytes, run) = (std::fs::read(&path)?, target.run);
+            let (done, end) = mpsc::channel();
+            std::thread::spawn(move || done.send(run(&bytes)));
+            // A decoder that panics takes its end of the channel with it.
+            let end = end.recv_timeout(REGRESSION_MAX);
+            assert!(end.is_ok(), "{}: {end:?}", path.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_without_a_target_and_one_without_inputs_are_errors() -> Result<(), Box<dyn Error>> {
+    for (name, expected) in
+        [("nobody", "nobody: no target has this name"), ("dss", "dss: the folder is empty")]
+    {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join(name))?;
+        let error = regressions(folder.path(), fuzz::TARGETS).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some(expected));
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ mod budgets;
 mod functions;
 mod identifiers;
 mod maps;
+mod names;
 mod rooms;
 mod words;
 

@@ -160,7 +160,7 @@ fn texts() -> Vec<Text> {
 }
 
 /// A document with the lines of its code blocks empty.
-fn without_blocks(text: &str) -> String {
+pub(super) fn without_blocks(text: &str) -> String {
     let mut inside = false;
     let line = |line: &str| {
         let fence = line.trim_start().starts_with("```");

@@ -176,7 +176,7 @@ covers = ["F-02"]
             .to_vec(),
             overrides: Some(Vec::new()),
             versions: BTreeMap::from([
-                ("lastmeter".to_owned(), "0.1.0".to_owned()),
+                ("lastmeter".to_owned(), "0.2.0".to_owned()),
                 ("rustc".to_owned(), "1.95.0".to_owned()),
             ]),
             platform: "embedded".to_owned(),

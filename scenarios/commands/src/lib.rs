@@ -1,5 +1,4 @@
-//! The stand-alone commands: each a module with its options and a function that returns an exit
-//! code.
+//! The stand-alone commands: each a module with its options and a function that gives an exit code.
 //!
 //! | module | command |
 //! |---|---|

@@ -11,8 +11,7 @@
 //! | `run_platform`, `rest` | the platform under test, and what is asked of it |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
-//! | `shell`, `client`, `client_output`, `device_setup`, `board` | a device and its connection |
-//! | `signal_feed` | what the plant gives to a device |
+//! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
 //! | `injecting`, `commands`, `applications` | what is done to the bench, and by it |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |

@@ -170,7 +170,7 @@ fn platform_word(platform: &PlatformUse) -> String {
     }
 }
 
-/// `lastmeter 0.1.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
+/// `lastmeter 0.2.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
 fn headline(scenario: &Scenario) -> String {
     let grid = scenario.network_name().map(|name| format!("  grid {name}")).unwrap_or_default();
     format!(

@@ -46,7 +46,7 @@ const OWN: &[Field] = &[
 
 static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len()] = joined(&[OWN, &MQTT_FIELDS]);
 
-/// A gateway, to be built with `Scenario::build_gateway`.
+/// A gateway, which `build` of its kind makes.
 #[derive(Clone)]
 pub struct GatewayRow {
     /// Its name, which is also its hardware id.

@@ -2,7 +2,7 @@
 //!
 //! Each kind is a row, [`InjectKind`]: what its table looks like, whom it befalls, what it orders
 //! of the bench when it begins and ends, and what is recorded of that. Orders are the same in
-//! virtual and in real time; a bench carries them out in its own way (`scenarios/bench/src/run/`).
+//! virtual and in real time; how a bench carries them out is its own affair.
 //!
 //! | file | purpose |
 //! |---|---|
