@@ -222,7 +222,7 @@ pub enum Change {
 pub struct Disturbance {
     /// When it begins, since the scenario's start.
     pub at: SimDuration,
-    /// How long it lasts; `None`: for ever. What stays has no length.
+    /// How long it lasts; `None`: forever. What stays has no length.
     pub length: Option<SimDuration>,
     /// What it is.
     pub change: Change,

@@ -1,7 +1,7 @@
 //! Waves that are cut: what lets a channel through, by the angle of its own fundamental.
 //!
 //! A gate is a factor over one or several cycles, counted from the positive zero crossing of the
-//! sine it is cut from, and repeated for ever. Half waves, phase-fired and burst-fired currents and
+//! sine it is cut from, and repeated forever. Half waves, phase-fired and burst-fired currents and
 //! commutation notches are gates; several gates of one channel multiply.
 
 use crate::closed_form::Comb;

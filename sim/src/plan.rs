@@ -100,7 +100,7 @@ pub struct VoltageModulation {
 /// What is constant for a while: a row of a test plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatingPoint {
-    /// How long it lasts. The last point of a program lasts for ever.
+    /// How long it lasts. The last point of a program lasts forever.
     pub duration: SimDuration,
     /// Frequency of the fundamental in hertz.
     pub frequency_hz: f64,

@@ -1,7 +1,7 @@
 //! Everything that will happen at a terminal, written down before it is built.
 //!
 //! Terms: a *stage* is what a source carries undisturbed from an instant on: an operating point,
-//! or the one spectrum it has for ever. A *line* is a tone of a stage, which either keeps to a
+//! or the one spectrum it has forever. A *line* is a tone of a stage, which either keeps to a
 //! multiple of the fundamental's angle (its order), or has a frequency of its own.
 
 mod channel;
@@ -54,7 +54,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A spectrum that is carried for ever. Its tones at multiples of the fundamental follow the
+    /// A spectrum that is carried forever. Its tones at multiples of the fundamental follow the
     /// fundamental where its frequency changes, the others stay.
     pub fn from_spectrum(spectrum: Spectrum) -> Self {
         let channels = |spectra: &[ChannelSpectrum]| {

@@ -78,7 +78,7 @@ impl Terminal {
         Ok(Self { waveform: Arc::new(Waveform::Timeline(timeline)) })
     }
 
-    /// A terminal that plays a loop for ever.
+    /// A terminal that plays a loop forever.
     pub fn from_loop(table: Loop) -> Self {
         Self { waveform: Arc::new(Waveform::Loop(table)) }
     }

@@ -92,6 +92,6 @@ async fn a_session_whose_client_identifier_is_taken_over_is_reported() {
     assert_eq!(next(&mut second_events).await, Some(SessionEvent::Connected));
     let lost = next(&mut first_events).await;
     assert!(matches!(lost, Some(SessionEvent::Disconnected { .. })), "{lost:?}");
-    // Otherwise the two would take the name from each other for ever.
+    // Otherwise the two would take the name from each other forever.
     first.close().await;
 }

@@ -1,6 +1,6 @@
 //! What a kind of check is: the row of the registry, the check at work, and what both may ask for.
 //!
-//! A row has all that is particular to its kind, so that nobody else asks for its name: its keys,
+//! A row has all that is particular to its kind, so that judging never asks for its name: its keys,
 //! which tables of the record it is fed, what it needs of the scenario, its section of the report.
 
 use std::any::Any;

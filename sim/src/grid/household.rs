@@ -5,7 +5,7 @@
 //! - 22 %: what is always on;
 //! - 12 %: a refrigerator, on for a third of its cycle of 40 to 60 min;
 //! - 26 %: light and electronics, which follow how many are at home and awake ([`ACTIVITY`]), at a
-//!   level that is drawn anew every quarter of an hour (0.4 to 1.6 times the mean);
+//!   level that is drawn again every quarter of an hour (0.4 to 1.6 times the mean);
 //! - 40 %: appliances ([`APPLIANCES`]), each switched on at random times as often as activity and
 //!   its share of the energy require, with a power within 10 % of its own.
 //!

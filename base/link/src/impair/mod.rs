@@ -220,7 +220,7 @@ lastmeter_units::words! {
         /// Connections are closed (TCP FIN), and new ones as soon as they are there. What was on
         /// its way is gone.
         Close = "close",
-        /// Connections stay, and swallow for ever what is written; neither end hears of it. New
+        /// Connections stay, and swallow forever what is written; neither end hears of it. New
         /// ones seem to be there, and come to life when the link is mended.
         HalfOpen = "half-open",
         /// Connections stay; everything is held and comes out in order when the link is mended.

@@ -111,7 +111,7 @@ pub(super) const SAME_PU: f64 = 1e-5;
 const STEP: f64 = 0.25;
 /// A walk ends when steps are shorter than this share of where it is.
 const FINEST: f64 = 1e-5;
-/// The same for large networks, so that it does not take for ever.
+/// The same for large networks, so that it does not take forever.
 const FINEST_OF_LARGE: f64 = 1e-4;
 const LARGE: usize = 20_000;
 /// The same where a longer step was across a corner: a law that ends a little behind its corner

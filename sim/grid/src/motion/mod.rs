@@ -149,7 +149,7 @@ pub enum NetworkAction {
         /// Which poles.
         pole: Pole,
     },
-    /// A switch closes; a device in it begins anew, and a fuse is replaced.
+    /// A switch closes; a device in it begins again, and a fuse is replaced.
     Close {
         /// Index into the network's switches.
         switch: usize,

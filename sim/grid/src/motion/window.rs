@@ -292,7 +292,7 @@ impl Window {
             .zip(seen)
             .any(|(guard, poles)| guard.due_in(&poles).is_some_and(|due_s| due_s <= soon_s));
         if quiet_s < soon_s || circuit.is_waiting() || is_due || acts {
-            // An arc that finds no zero of its current does not keep waves going for ever.
+            // An arc that finds no zero of its current does not keep waves going forever.
             return (quiet_s > options.longest_s && !is_due && !acts).then_some(f64::INFINITY);
         }
         let pairs = player.motion.probes.iter();

@@ -335,7 +335,7 @@ fn assert_row<const N: usize>(network: &Network, expected: &[f64], pieces: usize
         let found = magnitude(voltages[circuit.node_of[node] as usize][0]);
         assert!((found - expected).abs() < 1e-7, "{node}: {found} {expected}");
     }
-    // From there on with currents drawn anew, as after other loads.
+    // From there on with currents drawn again, as after other loads.
     let warm = sweep.solve(&loads, &mut state, 1e-9, 60);
     assert_eq!(warm.iterations, 1);
     // The residual is of the last digits of currents, some hundred amperes.

@@ -11,7 +11,7 @@
 //! go straight. After it two half steps by the backward Euler rule (critical damping adjustment:
 //! Marti and Lin, Suppression of Numerical Oscillations in the EMTP, IEEE Trans. PWRS-4, 1989) have
 //! the same matrix, and leave no oscillation behind where a current was cut off. What else is
-//! ordered within these two half steps happens at their end. The raster of the steps begins anew
+//! ordered within these two half steps happens at their end. The raster of the steps begins again
 //! there, so nothing is interpolated on the way; only what is shown at instants between is.
 //!
 //! Voltages are those of each wire to earth, currents go into an element's end `from`; a phasor's

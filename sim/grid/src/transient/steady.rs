@@ -15,7 +15,7 @@ use crate::block::{Block, Column, add_to, apply, zero};
 use crate::block_lu::Matrix;
 
 impl<const N: usize> Transient<N> {
-    /// Begins anew at the instant 0 in the steady state, with switches and faults as they stand and
+    /// Begins again at instant 0 in the steady state, with switches and faults as they stand and
     /// the voltages of all sources turned ahead by an angle in radians.
     ///
     /// # Errors

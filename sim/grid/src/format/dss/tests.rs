@@ -450,7 +450,7 @@ fn row(entry: &Entry) -> [String; 3] {
     [entry.name.to_owned(), fate.to_owned(), remark]
 }
 
-/// `UPDATE_GOLDEN=1` writes the page anew; the last column is the walk's, which writes it itself.
+/// `UPDATE_GOLDEN=1` writes the page again; the last column is the walk's, which writes it itself.
 #[test]
 fn the_page_has_every_command_option_and_property_with_its_fate() {
     use std::fmt::Write as _;

@@ -65,7 +65,7 @@ enum ImpedanceSpecification {
 
 /// A source.
 ///
-/// `OpenDSS` works its impedance out anew behind every command that edits it, from whatever was
+/// `OpenDSS` works its impedance out again behind every command that edits it, from whatever was
 /// given last, and goes on from the results: an `r1` keeps the `r0` that the short-circuit powers
 /// of the defaults came to. So this has all that `OpenDSS` has, and works it out when it does.
 #[derive(Clone, Debug)]
