@@ -3,7 +3,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `chart` | [`Chart`]: panels below each other, the legend, and the SVG with its label |
-//! | `panel` | [`Panel`]: two axes, and the series, limits, marks and words between them |
+//! | `panel` | [`Panel`]: two axes, and series, heat maps, limits, marks, words |
 //! | `draw` | how a panel is laid out and drawn |
 //! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, categories and others; figures |
 //! | `layout` | where texts have room, with the letters of a phone |

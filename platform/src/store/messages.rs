@@ -1,4 +1,5 @@
-//! What each kind of message does to the store, within a batch's transaction.
+//! What each kind of message does to the store, within a batch's transaction: stored, or refused
+//! as a repetition or a conflict.
 
 use std::collections::BTreeMap;
 

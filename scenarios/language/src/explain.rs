@@ -1,4 +1,5 @@
-//! The long texts of `lastmeter explain`, from the same definitions that reading uses.
+//! What `lastmeter explain` prints: the rows of the registries, and the texts of error codes that
+//! stand in `base/params/src/code.rs`.
 
 use lastmeter_params::{Code, Entry, Field, Kind, Presence, describe_kind};
 use lastmeter_rts::point_map::documented_keys;

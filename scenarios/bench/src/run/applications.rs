@@ -1,4 +1,4 @@
-//! Programs on the platform's side: what the platform gave back over REST goes in, commands come
+//! Programs of the bench that act by the platform's REST: what it gave back goes in, commands come
 //! out.
 
 use std::collections::BTreeMap;

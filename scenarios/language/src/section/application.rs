@@ -1,4 +1,4 @@
-//! `[[application]]`: a program on the platform's side that reads values over REST and gives
+//! `[[application]]`: a program of the bench that reads values over the platform's REST and gives
 //! commands.
 
 use std::collections::BTreeMap;
