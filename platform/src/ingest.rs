@@ -370,7 +370,6 @@ impl Ingest {
     }
 }
 
-/// Taken, or not.
 type Judged<T> = Result<T, NotTaken>;
 
 /// Why something is not taken.

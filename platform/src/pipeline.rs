@@ -37,7 +37,6 @@ pub(crate) struct Delivery {
     pub(crate) received: SimTime,
     /// The topic it came on.
     pub(crate) topic: String,
-    /// What it is.
     pub(crate) body: Body,
     /// The message as it came, in case it is refused only now.
     pub(crate) content: Bytes,
@@ -105,7 +104,6 @@ pub(crate) enum EntryError {
 /// A message as it stands in the journal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
-    /// When it was received.
     pub(crate) received: SimTime,
     /// What it is written in.
     pub(crate) format: &'static Format,

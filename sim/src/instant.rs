@@ -38,7 +38,6 @@ impl Instant {
         if part < 1.0 { Self { ns, part } } else { Self { ns: ns.saturating_add(1), part: 0.0 } }
     }
 
-    /// Seconds since an earlier one.
     pub(crate) fn seconds_since(self, earlier: Self) -> f64 {
         (self.ns.saturating_sub(earlier.ns) as f64 + (self.part - earlier.part)) / 1e9
     }

@@ -23,11 +23,9 @@ pub(super) enum Reply {
         /// The CRC-32 of its image.
         image: u32,
     },
-    /// A reading is there.
     Reading {
         /// The number of the reading, counted by the node.
         number: u32,
-        /// Windows that it is of.
         windows: u32,
         /// In SI units.
         values: Vec<(Quantity, f64)>,

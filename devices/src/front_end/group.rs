@@ -249,7 +249,6 @@ impl FrontEnd {
         Ok(())
     }
 
-    /// From here on a channel has this calibration.
     pub(crate) fn calibrate(
         &mut self,
         channel: usize,

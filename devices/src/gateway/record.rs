@@ -39,11 +39,9 @@ pub(super) struct MeterState {
 pub(super) struct PointState {
     /// Its name, of at most 64 bytes.
     pub(super) name: String,
-    /// What it is to have.
     pub(super) target: f64,
     /// What it had when this was kept.
     pub(super) value: f64,
-    /// When that was.
     pub(super) at: SimTime,
 }
 

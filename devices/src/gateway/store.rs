@@ -17,7 +17,6 @@ use crate::message::Alert;
 /// So many acknowledged messages are given up at a time while there is no pause.
 const GIVEN_UP_AT_ONCE: u64 = 64;
 
-/// An open message.
 #[derive(Debug, Clone)]
 struct OpenMessage {
     number: u64,

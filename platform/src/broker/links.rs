@@ -27,7 +27,6 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// All of them.
     pub(super) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Certified];
 
     /// The name under which rmqtt keeps the listener.

@@ -74,7 +74,6 @@ pub(crate) struct NewInvocation {
     pub(crate) metadata: BTreeMap<String, String>,
     /// When it was asked for.
     pub(crate) created: SimTime,
-    /// When it expires.
     pub(crate) expires: SimTime,
 }
 
@@ -83,7 +82,6 @@ pub(crate) struct NewInvocation {
 pub(crate) struct InvocationRow {
     /// Its number, unique in the tenant.
     pub(crate) id: InvocationId,
-    /// What was asked for.
     pub(crate) asked: NewInvocation,
     /// How far it has come.
     pub(crate) state: InvocationState,

@@ -20,7 +20,6 @@ use crate::core::Core;
 use crate::error::PlatformError;
 use crate::gate::{Gate, Share};
 
-/// A kind of door.
 pub(crate) struct DoorKind {
     /// Its name and its own keys.
     pub(crate) entry: Entry,
@@ -60,7 +59,6 @@ pub(crate) trait Door: Send + Sync {
 /// All kinds. The first is always open: its settings are the platform's own.
 pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR];
 
-/// The kind of this name.
 pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
 }

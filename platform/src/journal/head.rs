@@ -56,7 +56,6 @@ pub(crate) enum Found {
 
 /// Where the bytes of a head go.
 pub(crate) trait HeadFile: Send {
-    /// Writes at an offset.
     fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
     /// What makes durable what has been written so far, to be run without holding the file.
     fn syncing(&mut self) -> io::Result<Syncing>;

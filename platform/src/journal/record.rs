@@ -42,7 +42,6 @@ pub(crate) struct Record<'a> {
     pub(crate) synced: u64,
     /// What the payload is.
     pub(crate) kind: Kind,
-    /// The payload.
     pub(crate) payload: &'a [u8],
 }
 

@@ -121,7 +121,6 @@ impl StoreError {
     }
 }
 
-/// Result of the store.
 pub(crate) type StoreResult<T> = Result<T, StoreError>;
 
 /// The token of a device's assignment: the same for the same tenant and device, everywhere, and

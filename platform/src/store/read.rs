@@ -89,7 +89,6 @@ const ALERT: &str = "SELECT sequence, device, event_ns, received_ns, level, type
 
 /// The columns of a device's state, without the seal.
 pub(super) const STATE_COLUMNS: usize = 5;
-/// The state of a device.
 pub(super) const STATE: &str = "SELECT device, last_interaction_ns, quantities, content, alerts,
     sum FROM state WHERE device = ?1";
 
@@ -310,7 +309,6 @@ impl Reader {
         Ok(MeasurementId::all().filter(|id| known.contains(&quantities.number(*id))).collect())
     }
 
-    /// One invocation.
     pub(crate) fn invocation(&self, id: InvocationId) -> ReadResult<Option<StoredInvocation>> {
         let Some(row) = invocations::find(&self.connection, id)? else { return Ok(None) };
         self.stored(row).map(Some)

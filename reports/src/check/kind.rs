@@ -176,7 +176,6 @@ pub(crate) struct ScenarioChecks {
     pub(crate) document: Table,
     /// The plan of its `[test_plan]`.
     pub(crate) plan: Option<Arc<standard::Plan>>,
-    /// The plan of its `[calibration]`.
     pub(crate) calibration: Option<Arc<calibration::Plan>>,
     /// In the scenario's order.
     pub(crate) checks: Vec<ScenarioCheck>,

@@ -142,7 +142,6 @@ enum EndEvent {
 /// What is kept of a device.
 #[derive(Default)]
 struct DeviceState {
-    /// When it was due first.
     first_due_ns: Option<i64>,
     /// When its messages arrived in time.
     in_time: Vec<i64>,

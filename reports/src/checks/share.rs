@@ -21,7 +21,6 @@ pub(super) struct Share<'a> {
 pub(super) struct ShareWords {
     /// What passes: `timing consistent with TT3`.
     pub(super) pass: String,
-    /// What fails.
     pub(super) fail: String,
     /// The late ones: `66 over 1 s`.
     pub(super) late: String,

@@ -91,7 +91,6 @@ impl Stream {
         self.delays.distribution()
     }
 
-    /// When they were due.
     pub(super) fn due(&self) -> Due {
         Due::ByPart { parts: self.parts, counts: self.counts.clone() }
     }

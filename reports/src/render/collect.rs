@@ -65,7 +65,6 @@ pub(crate) struct Series {
     shown: Vec<(Subject, bool)>,
     /// Their statistics.
     pub(crate) errors: Moments,
-    /// When the worst was.
     pub(crate) worst_time: SimTime,
     /// How far the reference of the worst may be off, in the unit of the errors.
     pub(crate) worst_spread: f64,
@@ -108,7 +107,6 @@ impl Judged<'_> {
 pub(crate) struct Compared {
     /// The worst series.
     pub(crate) worst: Tracks,
-    /// The others.
     pub(crate) others: Tracks,
     /// Whose those are, and how many.
     pub(crate) devices: BTreeSet<String>,

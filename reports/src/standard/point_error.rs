@@ -24,7 +24,6 @@ struct Flow {
     other_way: f64,
 }
 
-/// The error at a point.
 #[derive(Clone)]
 pub(super) struct PointError {
     pub(super) value: f64,

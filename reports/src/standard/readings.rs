@@ -49,7 +49,6 @@ fn is_register(id: MeasurementId) -> bool {
 }
 
 impl Reading {
-    /// One value.
     pub(super) fn value(&self, id: MeasurementId) -> Pair {
         match self.values.get(&id) {
             None => Pair::Absent,

@@ -34,7 +34,6 @@ pub struct Section {
     pub name: &'static str,
     /// What one of its tables is called in messages.
     pub(crate) noun: &'static str,
-    /// What it is for.
     pub(crate) doc: &'static str,
     /// The keys all its tables have.
     pub(crate) fields: &'static [Field],

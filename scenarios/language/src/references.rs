@@ -18,7 +18,6 @@ pub(crate) struct References {
     pub(crate) on_networks: OnNetworks,
     pub(crate) via_of_gateway: Vec<Via>,
     pub(crate) observers: Names,
-    /// The names of all devices.
     pub(crate) device_names: Names,
     pub(crate) via_of_observer: Vec<Via>,
     pub(crate) devices_of_observer: Vec<Vec<usize>>,

@@ -42,7 +42,6 @@ impl<'a> TwinTable<'a> {
         rows(root, MUST_FAIL.name).map(|(table, span)| Self { table, span })
     }
 
-    /// Its name, if it has one.
     pub(super) fn name(self) -> Option<&'a str> {
         self.table.text("name")
     }

@@ -129,7 +129,6 @@ impl Sums {
         }
     }
 
-    /// One window.
     fn of(window: &Window, flags: Flags) -> Self {
         let squares = |h: &Harmonics| -> Vec<f64> {
             h.sub_groups.iter().take(ORDERS).map(|rms| rms * rms).collect()

@@ -63,7 +63,6 @@ impl Word {
         (word << unused).cast_signed() >> unused
     }
 
-    /// A word as a value of a type.
     pub(super) fn value(self, word: u64, signal_type: SignalType) -> Option<Value> {
         match (signal_type, self.bits) {
             (SignalType::Float, 32) => Some(Value::Float(f64::from(f32::from_bits(word as u32)))),

@@ -204,7 +204,6 @@ fn append(
     Ok(())
 }
 
-/// The word of a value.
 fn word(index: usize, value: Value) -> Result<[u8; WORD_BYTES], Rejection> {
     match value {
         Value::Float(value) => Ok(narrowed(index, value)?.to_be_bytes()),

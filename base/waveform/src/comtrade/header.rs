@@ -101,7 +101,6 @@ impl Line {
     }
 }
 
-/// The lines one by one.
 struct Lines<'a> {
     bytes: &'a [u8],
     number: usize,

@@ -56,7 +56,6 @@ pub(super) struct Parts {
     pub(super) silent_after: SimDuration,
     pub(super) reduction: Reduction,
     pub(super) nominal_hz: f64,
-    /// The file that the map is from.
     pub(super) map_file: String,
     /// Whether frames come one after another in a stream.
     pub(super) is_stream: bool,

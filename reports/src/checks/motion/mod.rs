@@ -51,7 +51,6 @@ const UNSTATED: &str = "an event of the record lacks what it has to state of wha
 /// What alerts about tampering begin with.
 const TAMPER: &str = "tamper.";
 
-/// A figure of an event.
 fn figure(event: &Event, name: &str) -> Option<f64> {
     event.get(name)?.as_f64()
 }
@@ -99,7 +98,6 @@ struct RequiredReport {
 }
 
 impl RequiredReport {
-    /// Whether a report of this time is one of it.
     fn is_in(&self, times: RangeInclusive<SimTime>, (what, alert): &Reported) -> bool {
         *what == self.what && alert.device == self.device && times.contains(&alert.time)
     }

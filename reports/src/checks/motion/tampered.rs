@@ -17,7 +17,6 @@ pub(super) struct TamperRow {
     reported: String,
 }
 
-/// What the record has of it.
 #[derive(Default)]
 pub(super) struct TamperRecord {
     /// When, device, what, and whether it had to be seen.

@@ -11,7 +11,6 @@
 pub(crate) struct Sample {
     /// Event time, in ns since the scenario's start.
     pub(crate) at_ns: i64,
-    /// Its value.
     pub(crate) value: f64,
 }
 
@@ -22,7 +21,6 @@ pub(crate) struct Interval {
     pub(crate) from_ns: i64,
     /// The sample's instant.
     pub(crate) to_ns: i64,
-    /// Its value.
     pub(crate) value: f64,
 }
 
@@ -57,7 +55,6 @@ pub(crate) enum Wanted<'a> {
     Follows {
         /// The other signal.
         other: &'a [Interval],
-        /// In ns.
         lag_ns: i64,
     },
 }
@@ -106,7 +103,6 @@ pub(crate) struct Part<'a> {
     pub(crate) from_ns: i64,
     /// Its end.
     pub(crate) to_ns: i64,
-    /// What is wanted in it.
     pub(crate) wanted: Wanted<'a>,
 }
 

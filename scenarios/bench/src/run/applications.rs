@@ -77,7 +77,6 @@ impl Applications {
         }
     }
 
-    /// What those want that act by now.
     pub(crate) fn act(&mut self, now: SimTime) -> Vec<WantedCommand> {
         let start = self.start;
         let due = self.all.iter_mut().filter(|application| application.next <= now);

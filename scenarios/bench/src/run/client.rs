@@ -74,7 +74,6 @@ impl Client {
         }
     }
 
-    /// The field that it is, if it is one.
     pub(crate) fn field(&self) -> Option<&Field> {
         match self {
             Self::Device(_) => None,
@@ -133,7 +132,6 @@ impl Client {
         }
     }
 
-    /// Its device as a board, if it is one.
     pub(crate) fn board(&mut self) -> Option<&mut dyn BoardDevice> {
         match self {
             Self::Device(sole) => sole.device.board(),

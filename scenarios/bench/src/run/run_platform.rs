@@ -363,7 +363,6 @@ impl Drop for OwnRuntime {
 struct Security {
     /// Who signed the platform's certificate.
     authority_pem: String,
-    /// The name in it.
     name: String,
     /// Signs certificates: the platform's own, and those of clients.
     signer: Option<Box<Authority>>,

@@ -175,7 +175,6 @@ impl Recorder {
         }
     }
 
-    /// An observer received it.
     pub(crate) fn received(&mut self, key: Key, observer: usize, payload_digest: u64, at_ns: i64) {
         let (device, epoch, serial) = key;
         let number = (epoch, serial);

@@ -126,7 +126,6 @@ impl<'a> Table<'a> {
         whole
     }
 
-    /// A figure with its unit.
     pub(super) fn figure(&self, name: &str, unit: Unit) -> Option<f64> {
         let (value, line) = self.field(name)?;
         self.value(name, value, line, unit)
