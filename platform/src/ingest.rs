@@ -377,7 +377,6 @@ struct NotTaken {
     reason: RefusalReason,
     /// The device, if it is known.
     device: Option<HardwareId>,
-    /// What was found.
     detail: String,
     keeps_content: bool,
 }

@@ -35,7 +35,6 @@ pub(crate) struct Delivery {
     pub(crate) sequence: u64,
     /// When it arrived, by the platform's clock.
     pub(crate) received: SimTime,
-    /// The topic it came on.
     pub(crate) topic: String,
     pub(crate) body: Body,
     /// The message as it came, in case it is refused only now.
@@ -107,7 +106,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) received: SimTime,
     /// What it is written in.
     pub(crate) format: &'static Format,
-    /// The topic it came on.
     pub(crate) topic: &'a str,
     /// The bytes as they came.
     pub(crate) payload: &'a [u8],
@@ -142,7 +140,6 @@ pub(crate) fn encode_refusal(received: SimTime, record: &RefusalRecord) -> Vec<u
     out
 }
 
-/// Reads a message entry.
 pub(crate) fn decode_message(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
     let error = EntryError::Unreadable(entry.len());
     let (received, rest) = take_time(entry).ok_or(error)?;
@@ -160,7 +157,6 @@ pub(crate) fn decode_unnamed(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
     Ok(Entry { received, format: format::first(), topic, payload })
 }
 
-/// Reads a refusal entry.
 pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), EntryError> {
     let read = || {
         let (received, rest) = take_time(entry)?;

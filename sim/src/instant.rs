@@ -56,7 +56,6 @@ impl Instant {
         Self::new(self.ns.saturating_add(whole as i64), self.part + part)
     }
 
-    /// The instant of a sample.
     pub(crate) fn of_sample(sample: u64, rate_hz: f64) -> Self {
         Self::default().plus_cycles(i64::try_from(sample).unwrap_or(i64::MAX), rate_hz)
     }

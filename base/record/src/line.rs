@@ -59,7 +59,6 @@ impl<W: Write> TableWriter<W> {
         self.written
     }
 
-    /// Where it is written to.
     pub(crate) fn target(&self) -> &W {
         self.csv.get_ref()
     }

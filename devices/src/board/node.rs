@@ -14,11 +14,9 @@ use lastmeter_units::Quantity;
 pub(super) enum Reply {
     /// To be sent next.
     Ask(Vec<u8>),
-    /// The node is there.
     Present {
         /// Its version, as text.
         version: String,
-        /// The number that it has.
         node: u8,
         /// The CRC-32 of its image.
         image: u32,

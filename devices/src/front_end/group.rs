@@ -231,7 +231,6 @@ impl FrontEnd {
         self.segments.push_back(SamplingSegment { sample, position, step: self.step });
     }
 
-    /// Number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.lines.len()
     }

@@ -9,7 +9,6 @@ use thiserror::Error;
 const VERSION: u8 = 1;
 const MESSAGE: u8 = 1;
 const STATE: u8 = 2;
-/// A state with values of points.
 const STATE_WITH_POINTS: u8 = 3;
 const CHECKSUM_BYTES: usize = 4;
 /// Bits of a meter's flags.

@@ -52,7 +52,6 @@ impl Store {
         Self { epoch, is_durable, limit, ..Self::default() }
     }
 
-    /// The number of a reading.
     pub(super) fn number(&self, serial: u64) -> (Epoch, Serial) {
         (self.epoch, Serial(serial))
     }

@@ -34,7 +34,6 @@ impl Transport {
         self as u16 + 1
     }
 
-    /// The transport of a client.
     pub(super) fn of(client: &Id) -> Self {
         let came_by = |transport: &Self| transport.listener_id() == client.lid;
         // What has no listener is the platform itself.

@@ -62,17 +62,14 @@ lastmeter_units::words! {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewInvocation {
     pub(crate) device: i64,
-    /// Name of the command.
     pub(crate) command: String,
     /// The arguments as texts.
     pub(crate) parameters: BTreeMap<String, String>,
     /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
     pub(crate) initiator: String,
-    /// Who asked for it.
     pub(crate) initiator_id: String,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
-    /// When it was asked for.
     pub(crate) created: SimTime,
     pub(crate) expires: SimTime,
 }
@@ -118,7 +115,6 @@ pub(crate) struct StoredInvocation {
     pub(crate) hardware_id: HardwareId,
     /// The device's assignment.
     pub(crate) assignment: String,
-    /// The invocation as it is stored.
     pub(crate) row: InvocationRow,
 }
 

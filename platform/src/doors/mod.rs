@@ -32,7 +32,6 @@ pub(crate) struct DoorKind {
 
 type Opened<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Door>, PlatformError>> + Send + 'a>>;
 
-/// What a door is opened with.
 pub(crate) struct Opening<'a> {
     /// The platform's settings.
     config: &'a Config,
@@ -63,7 +62,6 @@ pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
 }
 
-/// The doors of a platform.
 pub(crate) struct Doors(Vec<Box<dyn Door>>);
 
 impl Doors {

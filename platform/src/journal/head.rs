@@ -50,7 +50,6 @@ pub(crate) enum Found {
     Missing,
     /// There is one, and it cannot be trusted.
     Unreadable,
-    /// A head.
     Facts(Facts),
 }
 
@@ -82,7 +81,6 @@ enum Kind {
     Losses,
 }
 
-/// Reads a head.
 pub(crate) fn read(path: &Path) -> io::Result<Found> {
     let mut bytes = Vec::new();
     match File::open(path) {
@@ -93,7 +91,6 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
     Ok(parse(&bytes))
 }
 
-/// What the bytes of a head hold.
 pub(super) fn parse(bytes: &[u8]) -> Found {
     let newest = |kind: usize| {
         let place =

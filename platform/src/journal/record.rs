@@ -33,7 +33,6 @@ impl Kind {
     }
 }
 
-/// A record as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     /// Grows by one per record within a segment.

@@ -28,7 +28,6 @@ pub(crate) struct Missing {
     pub(crate) segment: Option<String>,
 }
 
-/// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// The last sequence that was durable: all up to it are in the journal or the store, or are

@@ -171,7 +171,6 @@ impl Applier<'_> {
         Ok(None)
     }
 
-    /// Stores an alert.
     pub(super) fn alert(
         &self,
         message: &Message,

@@ -145,7 +145,6 @@ pub(crate) fn assignment_token(tenant: &str, hardware_id: &str) -> String {
 pub(crate) struct Quantities {
     /// Store number by registry index.
     numbers: Vec<u16>,
-    /// Name by store number.
     names: BTreeMap<u16, Arc<str>>,
 }
 

@@ -31,7 +31,6 @@ pub(crate) struct Range {
     pub(crate) end: SimTime,
 }
 
-/// A page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Rows to leave out.
@@ -296,7 +295,6 @@ impl Reader {
         Ok(alert)
     }
 
-    /// The quantities of which a device has any value.
     pub(crate) fn quantities_of(&self, device: i64) -> ReadResult<Vec<MeasurementId>> {
         let mut statement = self.connection.prepare_cached(STATE)?;
         let mut rows = statement.query([device])?;

@@ -17,7 +17,6 @@ pub(super) struct Share<'a> {
     conclusion: Because,
 }
 
-/// How a check words what it found.
 pub(super) struct ShareWords {
     /// What passes: `timing consistent with TT3`.
     pub(super) pass: String,

@@ -31,7 +31,6 @@ pub(super) struct Stream {
     limits: Vec<LimitRecord>,
 }
 
-/// What is kept for one limit.
 #[derive(Clone, Debug)]
 struct LimitRecord {
     limit: Limit,

@@ -35,9 +35,7 @@ pub(crate) struct Collected {
     pub(crate) refused: BTreeMap<String, (u64, Option<String>)>,
     /// The first events, with their lines.
     pub(crate) events: Vec<(u64, Event)>,
-    /// How many events there are.
     pub(crate) events_total: u64,
-    /// How many rows there are.
     pub(crate) rows_total: u64,
     /// For each verdict that is no pass and names a place: what stands around it.
     pub(crate) excerpts: BTreeMap<String, Excerpt>,
@@ -45,7 +43,6 @@ pub(crate) struct Collected {
     pub(crate) unreadable: Option<String>,
 }
 
-/// What the record holds of one device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceRecord {
     /// Its readings.

@@ -15,7 +15,6 @@ pub(super) enum NoValue {
     Absent,
 }
 
-/// What flowed at a point.
 struct Flow {
     way: Direction,
     /// Of each reading what the register of that direction gained: reference and reported.

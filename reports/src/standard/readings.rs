@@ -95,7 +95,6 @@ impl Reading {
     }
 }
 
-/// What the record holds of one point.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PointRecord {
     /// The reading before the first that counts.

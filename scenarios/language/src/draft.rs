@@ -14,7 +14,6 @@ use lastmeter_params::{
 /// The version of the language that is read and written here.
 pub(crate) const FORMAT: i64 = 1;
 
-/// The start of the scenario file.
 pub(crate) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
 
 /// There is a mistake, which has been reported.

@@ -37,7 +37,6 @@ pub(crate) type Via = Result<Option<usize>, Reported>;
 pub(crate) struct OnNetworks {
     /// By device table.
     pub(crate) of_table: Vec<Option<usize>>,
-    /// The networks of each gateway.
     pub(crate) of_gateway: Vec<Vec<usize>>,
 }
 
@@ -48,9 +47,7 @@ pub(crate) enum Target {
     Device(usize),
     /// A source, by its index.
     Source(usize),
-    /// Something in the network.
     Network,
-    /// What goes through a link.
     Link(Through),
     /// A gateway, by its index.
     Gateway(usize),

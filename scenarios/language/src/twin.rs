@@ -233,7 +233,6 @@ fn cover_nothing(root: &mut Table) {
     }
 }
 
-/// The name of a scenario.
 pub(super) fn name_of(root: &Table) -> Option<&str> {
     table_at(root, "scenario")?.text("name")
 }

@@ -168,7 +168,6 @@ impl Sums {
         means
     }
 
-    /// The values of means.
     fn values(&self) -> Aggregate {
         let roots = |squares: &[f64]| -> Vec<f64> {
             squares.iter().map(|square| non_negative_root(*square)).collect()

@@ -4,7 +4,6 @@ use super::{Point, PointDirection, PointMap, WireFormat};
 use crate::sample::{SignalType, Value};
 use crate::{FieldType, FrameField};
 
-/// The word of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     /// Its bits, 1 to 64.

@@ -135,7 +135,6 @@ impl Lines<'_> {
     }
 }
 
-/// Reads the header.
 pub(super) fn parse(cfg: &[u8]) -> Result<Header, ComtradeError> {
     let mut lines = Lines { bytes: without_mark(cfg), number: 0 };
     let mut notes = Vec::new();

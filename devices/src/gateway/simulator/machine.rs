@@ -122,7 +122,6 @@ pub(super) struct Adapter {
     unsent_samples: u64,
     /// Set-points beside commands: those that were refused, and those that were written.
     sets: Sets,
-    /// Readings that were made.
     readings: u64,
     /// The last sample, and when it was taken.
     latest: Option<(SimTime, Sample)>,

@@ -85,7 +85,6 @@ impl ReceivedAlert {
 /// What an alert reports, and the alert.
 type Reported = (&'static str, ReceivedAlert);
 
-/// Something that had to be reported.
 #[derive(Clone, Debug)]
 struct RequiredReport {
     device: String,

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::section::short_time;
 use super::{ReceivedAlert, TAMPER, is_certain};
 
-/// A row of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct TamperRow {
     time: String,

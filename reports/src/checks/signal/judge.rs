@@ -6,7 +6,6 @@
 //! mean over a change is held against neither side. The *deviation* of a sample is how far it is
 //! outside of what is wanted, zero tolerance given; that of a value which is no number is infinite.
 
-/// One value of a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// Event time, in ns since the scenario's start.
@@ -49,11 +48,9 @@ pub(crate) fn intervals(samples: &[Sample]) -> Vec<Interval> {
 /// What is wanted of the samples of a part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wanted<'a> {
-    /// This value.
     Level(f64),
     /// A value that another signal had at most so long before; none but these if it had one only.
     Follows {
-        /// The other signal.
         other: &'a [Interval],
         lag_ns: i64,
     },
@@ -123,7 +120,6 @@ impl Part<'_> {
 /// What the samples of a part come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Judgement {
-    /// How many were judged.
     pub(crate) n: u64,
     /// For how long they stand.
     pub(crate) judged_ns: i64,

@@ -20,7 +20,6 @@ pub(crate) struct WantedCommand {
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// The applications of a run.
 pub(crate) struct Applications {
     start: SimTime,
     all: Vec<Application>,

@@ -156,7 +156,6 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) authority: Option<GivenAuthority>,
     /// Whether its threads ask for real-time priority, as those of the bench do.
     pub(crate) real_time_priority: bool,
-    /// The boards of the run.
     pub(crate) boards: &'a Boards,
 }
 

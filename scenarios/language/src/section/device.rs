@@ -185,7 +185,6 @@ pub(crate) struct DevicePlace<'a> {
     pub(crate) image: Option<u32>,
 }
 
-/// Makes a device.
 pub(crate) fn build_device(
     kind: &DeviceKind,
     values: &Values,

@@ -63,7 +63,6 @@ pub(crate) struct ArrivalCounts {
     pub(crate) foreign: u64,
 }
 
-/// An observer of the bench.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     pub(crate) name: String,

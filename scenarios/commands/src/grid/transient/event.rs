@@ -32,7 +32,6 @@ pub(super) struct FaultStart {
     pub(super) id: u32,
     pub(super) node: NodeId,
     pub(super) kind: Kind,
-    /// What it is called.
     pub(super) text: String,
 }
 

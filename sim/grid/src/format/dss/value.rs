@@ -64,7 +64,6 @@ impl<'a> Value<'a> {
         std::iter::from_fn(move || tokens.value().map(|(text, quoted, _)| Value { text, quoted }))
     }
 
-    /// A list of numbers.
     pub(super) fn numbers(self) -> ValueResult<Vec<f64>> {
         self.list().map(Value::number).collect()
     }

@@ -257,7 +257,6 @@ impl<'a> Table<'a> {
         None
     }
 
-    /// The tables of a list of tables.
     pub(super) fn tables(&self, name: &str) -> Vec<Table<'a>> {
         let Some((value, line)) = self.field(name) else { return Vec::new() };
         let DeValue::Array(list) = value else {

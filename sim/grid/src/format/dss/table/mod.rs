@@ -32,7 +32,6 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Except {
     Nothing,
-    /// Any of these values.
     Values(&'static [&'static str]),
     CircuitFrequency,
     /// What its class finds harmless; the remark says what that is.
