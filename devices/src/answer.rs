@@ -42,7 +42,6 @@ pub(crate) struct CommandDesk {
 }
 
 impl CommandDesk {
-    /// Judges a payload.
     pub(crate) fn judge(&self, payload: &[u8]) -> Result<ReceivedCommand, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();

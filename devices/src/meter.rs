@@ -49,7 +49,6 @@ pub(crate) enum Acquisition {
     Windows(Box<ClosedForm>),
 }
 
-/// What a meter is made of.
 #[derive(Debug)]
 pub(crate) struct MeterParts {
     pub(crate) outlet: Box<dyn Outlet>,

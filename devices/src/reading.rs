@@ -112,7 +112,6 @@ fn part(value: f64, direction: Direction) -> f64 {
     }
 }
 
-/// A total of one direction.
 fn total_part(phases: &[f64; PHASES_MAX], direction: Direction, netting: Netting) -> f64 {
     match netting {
         Netting::Net => part(phases.iter().sum(), direction),

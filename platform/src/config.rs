@@ -331,7 +331,6 @@ impl Config {
         }
     }
 
-    /// The folder of a tenant.
     pub(crate) fn tenant_folder(&self) -> PathBuf {
         self.data.join(TENANT)
     }

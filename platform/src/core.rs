@@ -64,7 +64,6 @@ pub(crate) enum AdvanceError {
     /// Time does not go back.
     #[error("the clock stands at {now}, it cannot go back to {to}")]
     Backwards {
-        /// Where it stands.
         now: SimTime,
         /// Where it was asked to go.
         to: SimTime,

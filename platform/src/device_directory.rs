@@ -67,17 +67,14 @@ impl DeviceDirectory {
         self.read().by_hardware_id.get(hardware_id).copied()
     }
 
-    /// A device by its row.
     pub(crate) fn device(&self, row: i64) -> Option<DeviceRow> {
         self.read().device(row).cloned()
     }
 
-    /// The hardware id of a row.
     pub(crate) fn hardware_id(&self, row: i64) -> Option<HardwareId> {
         self.read().device(row).map(|device| device.hardware_id.clone())
     }
 
-    /// A device by its hardware id.
     pub(crate) fn find(&self, hardware_id: &str) -> Option<DeviceRow> {
         let hardware_id = HardwareId::new(hardware_id).ok()?;
         let inner = self.read();

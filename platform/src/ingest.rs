@@ -370,7 +370,6 @@ impl Ingest {
     }
 }
 
-/// Taken, or not.
 type Judged<T> = Result<T, NotTaken>;
 
 /// Why something is not taken.
@@ -378,7 +377,6 @@ struct NotTaken {
     reason: RefusalReason,
     /// The device, if it is known.
     device: Option<HardwareId>,
-    /// What was found.
     detail: String,
     keeps_content: bool,
 }

@@ -48,7 +48,6 @@ lastmeter_units::words! {
 pub(crate) struct Loss {
     /// From 1, in the order of finding.
     pub(crate) id: u64,
-    /// What kind it is.
     pub(crate) kind: LossKind,
     /// What exactly; the same place is reported once.
     pub(crate) place: String,

@@ -32,11 +32,9 @@ pub(crate) struct Message {
     pub(crate) originator: Option<String>,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
-    /// What it is.
     pub(crate) body: MessageBody,
 }
 
-/// What a message is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum MessageBody {
     /// A reading: finite values, each quantity once, in the registry's message unit.

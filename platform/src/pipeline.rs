@@ -35,9 +35,7 @@ pub(crate) struct Delivery {
     pub(crate) sequence: u64,
     /// When it arrived, by the platform's clock.
     pub(crate) received: SimTime,
-    /// The topic it came on.
     pub(crate) topic: String,
-    /// What it is.
     pub(crate) body: Body,
     /// The message as it came, in case it is refused only now.
     pub(crate) content: Bytes,
@@ -105,11 +103,9 @@ pub(crate) enum EntryError {
 /// A message as it stands in the journal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
-    /// When it was received.
     pub(crate) received: SimTime,
     /// What it is written in.
     pub(crate) format: &'static Format,
-    /// The topic it came on.
     pub(crate) topic: &'a str,
     /// The bytes as they came.
     pub(crate) payload: &'a [u8],
@@ -144,7 +140,6 @@ pub(crate) fn encode_refusal(received: SimTime, record: &RefusalRecord) -> Vec<u
     out
 }
 
-/// Reads a message entry.
 pub(crate) fn decode_message(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
     let error = EntryError::Unreadable(entry.len());
     let (received, rest) = take_time(entry).ok_or(error)?;
@@ -162,7 +157,6 @@ pub(crate) fn decode_unnamed(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
     Ok(Entry { received, format: format::first(), topic, payload })
 }
 
-/// Reads a refusal entry.
 pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), EntryError> {
     let read = || {
         let (received, rest) = take_time(entry)?;

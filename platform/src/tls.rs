@@ -23,7 +23,6 @@ pub(crate) enum TlsSettingsError {
     /// A file cannot be read.
     #[error("{key}: cannot read {path}")]
     Read {
-        /// The key in the settings.
         key: &'static str,
         path: std::path::PathBuf,
         #[source]
@@ -32,7 +31,6 @@ pub(crate) enum TlsSettingsError {
     /// What was read is not what is needed.
     #[error("{key}: expected {expected}, found {found}")]
     Pem {
-        /// The key in the settings.
         key: &'static str,
         /// What is needed.
         expected: &'static str,

@@ -63,7 +63,6 @@ const KEYS_MAX: usize = 100_000;
 /// How many missing or unexpected readings are remembered by name.
 pub(crate) const NAMED_MAX: usize = 3;
 
-/// Which reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Its epoch.

@@ -24,7 +24,6 @@ pub(crate) struct Clock {
 }
 
 impl Segment {
-    /// The frequency at an instant in the segment.
     pub(crate) fn frequency_at(&self, at: Instant) -> f64 {
         self.frequency_hz + self.slope_hz_per_s * at.seconds_since(self.from)
     }
@@ -77,7 +76,6 @@ impl Clock {
         later.saturating_sub(1)
     }
 
-    /// The segment an instant lies in.
     pub(crate) fn at(&self, at: Instant) -> &Segment {
         &self.segments[self.index_at(at)]
     }

@@ -112,7 +112,6 @@ impl Cycle {
         Some(made)
     }
 
-    /// The position at an instant.
     pub(crate) fn position(&self, at: Instant) -> f64 {
         turns_within(self.origin, at, self.frequency_hz, self.cycles)
     }

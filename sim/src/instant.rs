@@ -38,7 +38,6 @@ impl Instant {
         if part < 1.0 { Self { ns, part } } else { Self { ns: ns.saturating_add(1), part: 0.0 } }
     }
 
-    /// Seconds since an earlier one.
     pub(crate) fn seconds_since(self, earlier: Self) -> f64 {
         (self.ns.saturating_sub(earlier.ns) as f64 + (self.part - earlier.part)) / 1e9
     }
@@ -57,7 +56,6 @@ impl Instant {
         Self::new(self.ns.saturating_add(whole as i64), self.part + part)
     }
 
-    /// The instant of a sample.
     pub(crate) fn of_sample(sample: u64, rate_hz: f64) -> Self {
         Self::default().plus_cycles(i64::try_from(sample).unwrap_or(i64::MAX), rate_hz)
     }

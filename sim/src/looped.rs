@@ -76,7 +76,6 @@ impl Track {
         &self.padded[1..self.padded.len() - 2]
     }
 
-    /// The value at a part (0 to 1) of a piece.
     fn value(&self, piece: usize, part: f64) -> f64 {
         let [before, left, right, after] = std::array::from_fn(|point| self.padded[piece + point]);
         let cubic = 3.0 * (left - right) + (after - before);

@@ -59,7 +59,6 @@ impl Orders {
         Self { orders: sums.map(|sum| sum.norm_sqr().sqrt()), between: 0.0 }
     }
 
-    /// The RMS value of an order.
     pub(crate) fn rms(&self, order: u8) -> Option<f64> {
         self.orders.get(usize::from(order).checked_sub(2)?).copied()
     }

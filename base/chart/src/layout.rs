@@ -106,7 +106,6 @@ pub(crate) struct Stairs {
     /// The row from above and the left end of each word; `None` of one that has no room, or that
     /// stands beside the same word already.
     pub(crate) places: Vec<Option<(usize, f64)>>,
-    /// How many rows there are.
     pub(crate) rows: usize,
 }
 

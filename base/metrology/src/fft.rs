@@ -32,7 +32,6 @@ impl RealFft {
         Self { turns: (0..points / 2).map(turn).collect() }
     }
 
-    /// Number of points.
     pub(crate) fn points(&self) -> usize {
         2 * self.turns.len()
     }

@@ -14,7 +14,6 @@ pub(crate) struct Frame<'a> {
     pub(crate) span: Span,
     /// Cosine of the fundamental, zero angle at the start of the window.
     pub(crate) cos: &'a [f64],
-    /// Its sine.
     pub(crate) sin: &'a [f64],
     /// Means of the cosine's square, of the sine's and of their product: near 1/2, 1/2 and 0, as
     /// near as the weights of the samples come to the integral they stand for.

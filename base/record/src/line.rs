@@ -48,7 +48,6 @@ impl<W: Write> TableWriter<W> {
         self.csv.write_field(&self.scratch)
     }
 
-    /// Ends a line.
     pub(crate) fn end_line(&mut self) -> Result<(), csv::Error> {
         self.csv.write_record(None::<&[u8]>)?;
         self.written += 1;
@@ -60,7 +59,6 @@ impl<W: Write> TableWriter<W> {
         self.written
     }
 
-    /// Where it is written to.
     pub(crate) fn target(&self) -> &W {
         self.csv.get_ref()
     }

@@ -231,7 +231,6 @@ struct Spans {
 /// What the line of `spans.csv` that was read last is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SpanLine {
-    /// The header.
     Header,
     /// That of an observation which was not reached yet.
     Held,

@@ -20,13 +20,11 @@ use lastmeter_params::{Field, Kind};
 
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
-/// Bytes of the header.
 pub(crate) const ASYNC_IP_HEADER_BYTES: usize = 8;
 /// The most values in a frame.
 pub const ASYNC_IP_MAX_VALUES: usize = 64;
 const VALUE_BYTES: usize = 8;
 
-/// The row of the format.
 pub(crate) const OPAL_ASYNC_IP: FormatKind = FormatKind {
     name: "opal-asyncip",
     summary: "float64 values behind the 8-byte header of OPAL-RT's AsyncIP",

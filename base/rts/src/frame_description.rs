@@ -32,7 +32,6 @@ pub(crate) const FRAME_MAX_BYTES: usize = 65_507;
 /// How `frame_bytes_from_simulator` and its like are read.
 const FRAME_BYTES: Kind = Kind::Integer { min: 1, max: FRAME_MAX_BYTES as i64 };
 
-/// The row of the format.
 pub(crate) const DESCRIBED_FRAME: FormatKind = FormatKind {
     name: "frame",
     summary: "a frame of described signals: offset, width, byte order and type of each",

@@ -29,7 +29,6 @@
 
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
-/// Bytes of a word.
 pub(crate) const GTNET_WORD_BYTES: usize = 4;
 /// The most words in a frame, each way, of a single device (1,200 bytes).
 pub(crate) const GTNET_MAX_WORDS: usize = 300;

@@ -290,7 +290,6 @@ fn numbered(value: Value) -> Option<u64> {
     }
 }
 
-/// The described frame of one direction.
 fn described(map: &PointMap, direction: PointDirection) -> Result<FrameDescription, WireError> {
     let field = |point: &Point| {
         let name = &point.name;

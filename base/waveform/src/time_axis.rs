@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use crate::recording::Recording;
 
-/// Picoseconds in a second.
 pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 
 /// The rate of the stamps.
@@ -214,7 +213,6 @@ pub(crate) struct Alternation {
 }
 
 impl Alternation {
-    /// Takes the stamp of a line.
     pub(crate) fn take(&mut self, stamp_ps: i64, line: u64) {
         let Some(last_ps) = self.last_ps.replace(stamp_ps) else { return };
         let step = i128::from(stamp_ps) - i128::from(last_ps);

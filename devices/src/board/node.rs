@@ -14,20 +14,16 @@ use lastmeter_units::Quantity;
 pub(super) enum Reply {
     /// To be sent next.
     Ask(Vec<u8>),
-    /// The node is there.
     Present {
         /// Its version, as text.
         version: String,
-        /// The number that it has.
         node: u8,
         /// The CRC-32 of its image.
         image: u32,
     },
-    /// A reading is there.
     Reading {
         /// The number of the reading, counted by the node.
         number: u32,
-        /// Windows that it is of.
         windows: u32,
         /// In SI units.
         values: Vec<(Quantity, f64)>,

@@ -144,7 +144,6 @@ const HALF: (i64, i64) = (0x20_0000, 0x60_0000);
 /// Gains from 0.5 to 2.
 const WIDE: (i64, i64) = (0x20_0000, 0x80_0000);
 
-/// Those of an ADE7953.
 pub(crate) static ADE7953: &[Register] = &[
     gain("AVGAIN", Role::VoltageGain, HALF),
     gain("AIGAIN", Role::CurrentGain, HALF),

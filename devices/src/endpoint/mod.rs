@@ -154,7 +154,6 @@ impl Endpoint {
         &self.setup.grid
     }
 
-    /// The instant of a frame.
     fn instant(&self, frame: u64) -> SimTime {
         let seconds = frame as f64 / self.setup.map.simulator.sample_rate;
         self.setup.start + SimDuration::from_seconds_f64(seconds)

@@ -30,7 +30,6 @@ pub(crate) struct CouplingParameters {
 }
 
 impl CouplingParameters {
-    /// Whether there is none.
     pub(crate) fn is_none(self) -> bool {
         self.supply == 0.0 && self.pickup_f == 0.0
     }

@@ -231,7 +231,6 @@ impl FrontEnd {
         self.segments.push_back(SamplingSegment { sample, position, step: self.step });
     }
 
-    /// Number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.lines.len()
     }
@@ -249,7 +248,6 @@ impl FrontEnd {
         Ok(())
     }
 
-    /// From here on a channel has this calibration.
     pub(crate) fn calibrate(
         &mut self,
         channel: usize,

@@ -254,7 +254,6 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// Adds products, each to its lane.
 #[expect(clippy::inline_always, reason = "not inlined it would be compiled without the vectors")]
 #[inline(always)]
 fn add_products(lanes: &mut [f64; LANES], x: &[f64; LANES], y: &[f64; LANES]) {

@@ -9,7 +9,6 @@ use thiserror::Error;
 const VERSION: u8 = 1;
 const MESSAGE: u8 = 1;
 const STATE: u8 = 2;
-/// A state with values of points.
 const STATE_WITH_POINTS: u8 = 3;
 const CHECKSUM_BYTES: usize = 4;
 /// Bits of a meter's flags.
@@ -39,11 +38,9 @@ pub(super) struct MeterState {
 pub(super) struct PointState {
     /// Its name, of at most 64 bytes.
     pub(super) name: String,
-    /// What it is to have.
     pub(super) target: f64,
     /// What it had when this was kept.
     pub(super) value: f64,
-    /// When that was.
     pub(super) at: SimTime,
 }
 

@@ -17,7 +17,6 @@ use crate::message::Alert;
 /// So many acknowledged messages are given up at a time while there is no pause.
 const GIVEN_UP_AT_ONCE: u64 = 64;
 
-/// An open message.
 #[derive(Debug, Clone)]
 struct OpenMessage {
     number: u64,
@@ -53,7 +52,6 @@ impl Store {
         Self { epoch, is_durable, limit, ..Self::default() }
     }
 
-    /// The number of a reading.
     pub(super) fn number(&self, serial: u64) -> (Epoch, Serial) {
         (self.epoch, Serial(serial))
     }

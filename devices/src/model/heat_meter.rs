@@ -9,7 +9,6 @@ use super::pipe::{VOLUME_RESOLUTION, build, that_report};
 use crate::pipe::Core;
 use crate::pipe::heat::{HeatMeter, SensorPipe};
 
-/// The fields of its parts.
 pub(super) const PARTS: [Field; 8] = [
     Field::default("flow_error", ratio(0.5), "\"0 %\"", "Relative error of the flow sensor."),
     Field::default(

@@ -9,7 +9,6 @@ use super::pipe::{VOLUME_RESOLUTION, build, that_report};
 use crate::pipe::Core;
 use crate::pipe::water::WaterMeter;
 
-/// The fields of its parts.
 pub(super) const PARTS: [Field; 5] = [
     Field::default(
         "flow_error",

@@ -35,7 +35,6 @@ pub(crate) struct MBusParts {
     pub(crate) status: u8,
     /// Whether what it measured at the last whole hour comes in a second telegram.
     pub(crate) multi_telegram: bool,
-    /// Whether it answers at all.
     pub(crate) answers: bool,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,

@@ -15,7 +15,6 @@ lastmeter_units::words! {
     }
 }
 
-/// The parts of a heat meter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeatMeter {
     /// Error of the flow sensor, relative.

@@ -8,7 +8,6 @@ use lastmeter_wire::topics::{InputName, TENANT, Topic, input_name, is_tenant};
 
 use crate::format;
 
-/// The name of this door.
 pub(crate) const DOOR: &str = "mqtt";
 
 /// The device whose commands come on this topic, if it is such a topic of the platform's tenant.

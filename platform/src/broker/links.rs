@@ -27,7 +27,6 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// All of them.
     pub(super) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Certified];
 
     /// The name under which rmqtt keeps the listener.
@@ -35,7 +34,6 @@ impl Transport {
         self as u16 + 1
     }
 
-    /// The transport of a client.
     pub(super) fn of(client: &Id) -> Self {
         let came_by = |transport: &Self| transport.listener_id() == client.lid;
         // What has no listener is the platform itself.

@@ -141,7 +141,6 @@ fn packet_length(read: &[u8], most: usize) -> Result<Option<usize>, RejectReason
     if rest.len() >= 4 { Err(RejectReason::NotMqtt) } else { Ok(None) }
 }
 
-/// The listener with TLS.
 pub(super) struct TlsListener {
     acceptor: TlsAcceptor,
     settings: Settings,

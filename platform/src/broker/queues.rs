@@ -38,7 +38,6 @@ pub(crate) struct QueueLimits {
     pub(crate) messages: usize,
     /// Bytes for one subscriber.
     pub(crate) bytes: usize,
-    /// Bytes for all.
     pub(crate) all_bytes: usize,
 }
 

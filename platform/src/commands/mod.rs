@@ -62,19 +62,15 @@ lastmeter_units::words! {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewInvocation {
     pub(crate) device: i64,
-    /// Name of the command.
     pub(crate) command: String,
     /// The arguments as texts.
     pub(crate) parameters: BTreeMap<String, String>,
     /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
     pub(crate) initiator: String,
-    /// Who asked for it.
     pub(crate) initiator_id: String,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
-    /// When it was asked for.
     pub(crate) created: SimTime,
-    /// When it expires.
     pub(crate) expires: SimTime,
 }
 
@@ -83,7 +79,6 @@ pub(crate) struct NewInvocation {
 pub(crate) struct InvocationRow {
     /// Its number, unique in the tenant.
     pub(crate) id: InvocationId,
-    /// What was asked for.
     pub(crate) asked: NewInvocation,
     /// How far it has come.
     pub(crate) state: InvocationState,
@@ -120,7 +115,6 @@ pub(crate) struct StoredInvocation {
     pub(crate) hardware_id: HardwareId,
     /// The device's assignment.
     pub(crate) assignment: String,
-    /// The invocation as it is stored.
     pub(crate) row: InvocationRow,
 }
 

@@ -44,7 +44,6 @@ use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::refusal::{RefusalReason, shortened};
 use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
 
-/// Name of the door.
 const NAME: &str = "http";
 /// The longest that a request for commands may wait, milliseconds.
 const WAIT_MS_MAX: u64 = 60_000;
@@ -74,7 +73,6 @@ pub(super) const DOOR: DoorKind = DoorKind {
     open: |opening| Box::pin(async { open(opening) }),
 };
 
-/// Its own keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {

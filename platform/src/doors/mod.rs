@@ -20,7 +20,6 @@ use crate::core::Core;
 use crate::error::PlatformError;
 use crate::gate::{Gate, Share};
 
-/// A kind of door.
 pub(crate) struct DoorKind {
     /// Its name and its own keys.
     pub(crate) entry: Entry,
@@ -33,7 +32,6 @@ pub(crate) struct DoorKind {
 
 type Opened<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Door>, PlatformError>> + Send + 'a>>;
 
-/// What a door is opened with.
 pub(crate) struct Opening<'a> {
     /// The platform's settings.
     config: &'a Config,
@@ -60,12 +58,10 @@ pub(crate) trait Door: Send + Sync {
 /// All kinds. The first is always open: its settings are the platform's own.
 pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR];
 
-/// The kind of this name.
 pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
 }
 
-/// The doors of a platform.
 pub(crate) struct Doors(Vec<Box<dyn Door>>);
 
 impl Doors {

@@ -47,7 +47,6 @@ pub(crate) struct FormatRefusal {
     pub(crate) holds_sound: bool,
 }
 
-/// All formats.
 pub(crate) static FORMATS: &[Format] = &[flexmeter::FORMAT, jsonbatch::FORMAT];
 
 /// The format of journal entries that name none.
@@ -55,7 +54,6 @@ pub(crate) fn first() -> &'static Format {
     &FORMATS[0]
 }
 
-/// The format of this name.
 pub(crate) fn by_name(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }

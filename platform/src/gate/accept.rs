@@ -14,7 +14,6 @@ use crate::log_throttle::LogThrottle;
 const BACKLOG: u32 = 1024;
 /// The first pause after the system gave no connection; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listening port.

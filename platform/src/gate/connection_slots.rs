@@ -79,7 +79,6 @@ pub(crate) struct Origin {
 
 /// What becomes of a new connection.
 pub(crate) enum SlotOffer {
-    /// It has a slot.
     Granted(Slot),
     /// There may be one after so long, or when one is freed.
     Wait(Duration),

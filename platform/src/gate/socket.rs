@@ -42,7 +42,6 @@ impl Socket {
         let _ = rustix::net::shutdown(&self.0.stream, Shutdown::Both);
     }
 
-    /// Whether it was cut.
     pub(crate) fn is_cut(&self) -> bool {
         self.0.is_cut.load(Ordering::Acquire)
     }

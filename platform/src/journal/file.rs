@@ -19,7 +19,6 @@ pub(crate) trait Directory: Send {
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()>;
     /// Gives a file another name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the names of created files durable.
     fn sync(&self) -> io::Result<()>;

@@ -50,13 +50,11 @@ pub(crate) enum Found {
     Missing,
     /// There is one, and it cannot be trusted.
     Unreadable,
-    /// A head.
     Facts(Facts),
 }
 
 /// Where the bytes of a head go.
 pub(crate) trait HeadFile: Send {
-    /// Writes at an offset.
     fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
     /// What makes durable what has been written so far, to be run without holding the file.
     fn syncing(&mut self) -> io::Result<Syncing>;
@@ -83,7 +81,6 @@ enum Kind {
     Losses,
 }
 
-/// Reads a head.
 pub(crate) fn read(path: &Path) -> io::Result<Found> {
     let mut bytes = Vec::new();
     match File::open(path) {
@@ -94,7 +91,6 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
     Ok(parse(&bytes))
 }
 
-/// What the bytes of a head hold.
 pub(super) fn parse(bytes: &[u8]) -> Found {
     let newest = |kind: usize| {
         let place =

@@ -33,7 +33,6 @@ impl Kind {
     }
 }
 
-/// A record as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     /// Grows by one per record within a segment.
@@ -42,7 +41,6 @@ pub(crate) struct Record<'a> {
     pub(crate) synced: u64,
     /// What the payload is.
     pub(crate) kind: Kind,
-    /// The payload.
     pub(crate) payload: &'a [u8],
 }
 

@@ -28,7 +28,6 @@ pub(crate) struct Missing {
     pub(crate) segment: Option<String>,
 }
 
-/// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// The last sequence that was durable: all up to it are in the journal or the store, or are
@@ -38,11 +37,9 @@ pub(crate) struct Survey {
     pub(crate) used: u64,
     /// Stretches that were torn, and cut off.
     pub(crate) torn: u64,
-    /// Bytes in them.
     pub(crate) torn_bytes: u64,
     /// Unreadable stretches of records that the store has.
     pub(crate) settled: u64,
-    /// What is missing.
     pub(crate) missing: Vec<Missing>,
     /// All segments, oldest first.
     pub(crate) segments: Vec<ClosedSegment>,

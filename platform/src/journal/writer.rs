@@ -58,7 +58,6 @@ pub(crate) struct JournalFailed {
     pub(crate) detail: String,
 }
 
-/// The journal has been stopped.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the platform is stopping")]
 pub(crate) struct JournalStopped;

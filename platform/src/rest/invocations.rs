@@ -22,7 +22,6 @@ const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct InvokeJson {
-    /// Name of the command.
     command_token: String,
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
     #[serde(default)]

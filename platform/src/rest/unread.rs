@@ -32,7 +32,6 @@ struct Patience {
     limit: Duration,
     /// When the present stretch began to wait.
     since: Option<Instant>,
-    /// What was taken of it.
     taken: usize,
 }
 

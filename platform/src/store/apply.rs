@@ -41,7 +41,6 @@ pub(crate) struct Outcome {
     pub(crate) content_not_kept: u64,
     /// Answers to the batch's changes, in their order.
     pub(crate) changes: Vec<Changed>,
-    /// Where the store stands.
     pub(crate) checkpoint: StoreCheckpoint,
 }
 
@@ -100,7 +99,6 @@ impl Writer {
         Self { connection, context, clock, refused_bytes_max, checkpoint, newest: BTreeMap::new() }
     }
 
-    /// Where the store stands.
     pub(crate) fn checkpoint(&self) -> &StoreCheckpoint {
         &self.checkpoint
     }

@@ -16,7 +16,6 @@ const COLUMNS: usize = 14;
 const SELECT: &str = "SELECT id, device, command, parameters, initiator, initiator_id, metadata,
     created_ns, expires_ns, state, sent_ns, ended_ns, response, previous, sum FROM invocation";
 
-/// Reads one, if there is one of this id.
 pub(super) fn find(connection: &Connection, id: InvocationId) -> ReadResult<Option<InvocationRow>> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
     let mut rows = statement.query([id.0])?;

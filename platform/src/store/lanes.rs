@@ -31,11 +31,9 @@ const STEPS_BETWEEN_CHECKS: std::ffi::c_int = 2000;
 pub(crate) enum Slice<T> {
     /// The whole answer.
     Done(T),
-    /// There is more to read.
     More,
 }
 
-/// The readers of a store.
 pub(crate) struct Readers {
     path: PathBuf,
     context: Mutex<ReadContext>,

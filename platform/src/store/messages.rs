@@ -172,7 +172,6 @@ impl Applier<'_> {
         Ok(None)
     }
 
-    /// Stores an alert.
     pub(super) fn alert(
         &self,
         message: &Message,

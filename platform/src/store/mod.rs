@@ -121,7 +121,6 @@ impl StoreError {
     }
 }
 
-/// Result of the store.
 pub(crate) type StoreResult<T> = Result<T, StoreError>;
 
 /// The token of a device's assignment: the same for the same tenant and device, everywhere, and
@@ -146,7 +145,6 @@ pub(crate) fn assignment_token(tenant: &str, hardware_id: &str) -> String {
 pub(crate) struct Quantities {
     /// Store number by registry index.
     numbers: Vec<u16>,
-    /// Name by store number.
     names: BTreeMap<u16, Arc<str>>,
 }
 

@@ -31,7 +31,6 @@ pub(crate) struct Range {
     pub(crate) end: SimTime,
 }
 
-/// A page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Rows to leave out.
@@ -89,7 +88,6 @@ const ALERT: &str = "SELECT sequence, device, event_ns, received_ns, level, type
 
 /// The columns of a device's state, without the seal.
 pub(super) const STATE_COLUMNS: usize = 5;
-/// The state of a device.
 pub(super) const STATE: &str = "SELECT device, last_interaction_ns, quantities, content, alerts,
     sum FROM state WHERE device = ?1";
 
@@ -297,7 +295,6 @@ impl Reader {
         Ok(alert)
     }
 
-    /// The quantities of which a device has any value.
     pub(crate) fn quantities_of(&self, device: i64) -> ReadResult<Vec<MeasurementId>> {
         let mut statement = self.connection.prepare_cached(STATE)?;
         let mut rows = statement.query([device])?;
@@ -310,7 +307,6 @@ impl Reader {
         Ok(MeasurementId::all().filter(|id| known.contains(&quantities.number(*id))).collect())
     }
 
-    /// One invocation.
     pub(crate) fn invocation(&self, id: InvocationId) -> ReadResult<Option<StoredInvocation>> {
         let Some(row) = invocations::find(&self.connection, id)? else { return Ok(None) };
         self.stored(row).map(Some)

@@ -47,7 +47,6 @@ pub(super) fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
     extra.map(|extra| extra.metadata).unwrap_or_default()
 }
 
-/// A stored refusal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefusalRow {
     /// From 1, without gaps.
@@ -104,7 +103,6 @@ pub(crate) struct StateValue {
     pub(crate) value: f64,
 }
 
-/// A stored alert.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AlertRow {
     /// From 1, without gaps.
@@ -122,7 +120,6 @@ pub(crate) struct AlertRow {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// One value of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SeriesPoint {
     /// When it was measured.

@@ -20,13 +20,10 @@ use crate::files;
 /// "LMTR", so that `file` and people recognise it.
 const APPLICATION_ID: i64 = 0x4c4d_5452;
 
-/// An opened store.
 pub(crate) struct Opened {
     /// The one connection that writes.
     pub(crate) connection: Connection,
-    /// The quantities' numbers.
     pub(crate) quantities: Quantities,
-    /// Where it stands.
     pub(crate) checkpoint: StoreCheckpoint,
 }
 

@@ -67,7 +67,6 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::Utf8Error(..))
 }
 
-/// The seal of a row.
 pub(super) fn seal<'a>(table: &str, columns: impl IntoIterator<Item = ValueRef<'a>>) -> i64 {
     let mut sum = crc32c::crc32c(table.as_bytes());
     for column in columns {

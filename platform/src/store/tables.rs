@@ -72,7 +72,6 @@ pub(super) fn unreadable(path: &Path, error: ReadError) -> StoreError {
     }
 }
 
-/// Writes where the store stands.
 pub(super) fn write_checkpoint(db: &Connection, to: &StoreCheckpoint) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('standing', ?1)")?
         .execute([&to.encode()[..]])

@@ -62,7 +62,6 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Writes one tally.
 pub(super) fn write_tally(
     statement: &mut rusqlite::Statement<'_>,
     device: i64,

@@ -31,7 +31,6 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Health {
     /// The last transaction failed and is being tried again.
     pub(crate) failing: AtomicBool,
-    /// The thread has ended.
     pub(crate) ended: AtomicBool,
     /// Stop trying a batch that fails: the platform is stopping, the journal has it.
     pub(crate) give_up: AtomicBool,

@@ -140,7 +140,6 @@ impl Walk {
         Damage::new("reading_time", key, found).into()
     }
 
-    /// The reading at a place.
     pub(super) fn reading(
         &self,
         reader: &Reader,
@@ -163,12 +162,10 @@ pub(crate) struct SeriesScan {
     /// Only what comes behind this place.
     after: Option<Place>,
     wanted: Vec<Wanted>,
-    /// Which of them has a name.
     by_name: BTreeMap<&'static str, usize>,
     is_begun: bool,
 }
 
-/// One of them.
 struct Wanted {
     id: MeasurementId,
     skip: u64,
@@ -265,7 +262,6 @@ pub(crate) struct EventsScan {
 }
 
 impl EventsScan {
-    /// A page of those in a range.
     pub(crate) fn new(device: i64, range: Range, page: Page) -> Self {
         Self {
             counting: Walk::new(device, range, false),

@@ -58,7 +58,6 @@ pub struct CheckKind {
     /// Reports elements of the network that it names and that never do anything, once it is known
     /// which do.
     pub elements: fn(&Values, &[String], &mut Diagnostics),
-    /// Its section of the report.
     pub(crate) section: Option<Section>,
 }
 
@@ -139,9 +138,7 @@ pub(crate) struct SectionInput<'a> {
     pub(crate) reader: &'a RunReader,
     /// The scenario's checks and plans, as they were read for judging.
     pub(crate) scenario: &'a ScenarioChecks,
-    /// What the checks came to.
     pub(crate) verdicts: &'a [Verdict],
-    /// The checks of accuracy.
     pub(crate) accuracy: &'a [Judged<'a>],
     /// What one pass over events and observations gathered.
     pub(crate) collected: &'a Collected,
@@ -176,7 +173,6 @@ pub(crate) struct ScenarioChecks {
     pub(crate) document: Table,
     /// The plan of its `[test_plan]`.
     pub(crate) plan: Option<Arc<standard::Plan>>,
-    /// The plan of its `[calibration]`.
     pub(crate) calibration: Option<Arc<calibration::Plan>>,
     /// In the scenario's order.
     pub(crate) checks: Vec<ScenarioCheck>,

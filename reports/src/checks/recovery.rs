@@ -142,14 +142,11 @@ enum EndEvent {
     Restarted(String),
 }
 
-/// What is kept of a device.
 #[derive(Default)]
 struct DeviceState {
-    /// When it was due first.
     first_due_ns: Option<i64>,
     /// When its messages arrived in time.
     in_time: Vec<i64>,
-    /// By injection.
     after: Vec<AfterInjection>,
 }
 
@@ -374,7 +371,6 @@ impl Recovery {
         self.injections.iter().enumerate().filter(move |(_, injection)| touches(injection))
     }
 
-    /// The longest outage of any device.
     fn longest_outage(&self, devices: &ByDevice<DeviceState>) -> Option<Worst> {
         let mut worst: Option<Worst> = None;
         for (name, state) in devices.iter() {

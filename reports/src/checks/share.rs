@@ -17,11 +17,9 @@ pub(super) struct Share<'a> {
     conclusion: Because,
 }
 
-/// How a check words what it found.
 pub(super) struct ShareWords {
     /// What passes: `timing consistent with TT3`.
     pub(super) pass: String,
-    /// What fails.
     pub(super) fail: String,
     /// The late ones: `66 over 1 s`.
     pub(super) late: String,

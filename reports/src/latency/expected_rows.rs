@@ -133,7 +133,6 @@ impl ReadingSeries {
 }
 
 impl ExpectedRows {
-    /// Of a run, by the devices of a pattern.
     pub(crate) fn new(facts: &RunFacts, devices: Pattern) -> Self {
         Self {
             is_judged: facts.time == TimeMode::Real || facts.real_time.is_some(),

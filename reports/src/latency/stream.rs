@@ -31,7 +31,6 @@ pub(super) struct Stream {
     limits: Vec<LimitRecord>,
 }
 
-/// What is kept for one limit.
 #[derive(Clone, Debug)]
 struct LimitRecord {
     limit: Limit,
@@ -91,7 +90,6 @@ impl Stream {
         self.delays.distribution()
     }
 
-    /// When they were due.
     pub(super) fn due(&self) -> Due {
         Due::ByPart { parts: self.parts, counts: self.counts.clone() }
     }

@@ -35,9 +35,7 @@ pub(crate) struct Collected {
     pub(crate) refused: BTreeMap<String, (u64, Option<String>)>,
     /// The first events, with their lines.
     pub(crate) events: Vec<(u64, Event)>,
-    /// How many events there are.
     pub(crate) events_total: u64,
-    /// How many rows there are.
     pub(crate) rows_total: u64,
     /// For each verdict that is no pass and names a place: what stands around it.
     pub(crate) excerpts: BTreeMap<String, Excerpt>,
@@ -45,7 +43,6 @@ pub(crate) struct Collected {
     pub(crate) unreadable: Option<String>,
 }
 
-/// What the record holds of one device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceRecord {
     /// Its readings.
@@ -65,7 +62,6 @@ pub(crate) struct Series {
     shown: Vec<(Subject, bool)>,
     /// Their statistics.
     pub(crate) errors: Moments,
-    /// When the worst was.
     pub(crate) worst_time: SimTime,
     /// How far the reference of the worst may be off, in the unit of the errors.
     pub(crate) worst_spread: f64,
@@ -108,7 +104,6 @@ impl Judged<'_> {
 pub(crate) struct Compared {
     /// The worst series.
     pub(crate) worst: Tracks,
-    /// The others.
     pub(crate) others: Tracks,
     /// Whose those are, and how many.
     pub(crate) devices: BTreeSet<String>,

@@ -15,7 +15,6 @@ pub(crate) struct Mark {
     pub(crate) from_s: f64,
     /// Seconds since the start; the same as `from_s` for an instant.
     pub(crate) to_s: f64,
-    /// What it is.
     pub(crate) text: String,
     /// The same in a few words, shown beside the mark where there is room; may be empty.
     pub(crate) label: String,

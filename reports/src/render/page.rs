@@ -23,7 +23,6 @@ const DETAIL_MAX: usize = 400;
 const UNITS: [(&str, &str); 5] =
     [("_s", " s"), ("_v", " V"), ("_a", " A"), ("_wh", " Wh"), ("_m", " m")];
 
-/// A name with a value.
 #[derive(Serialize)]
 pub(crate) struct Fact {
     name: String,
@@ -41,7 +40,6 @@ impl Fact {
     }
 }
 
-/// A row of the list of checks.
 #[derive(Serialize)]
 pub(crate) struct CheckRow {
     status: Status,
@@ -159,7 +157,6 @@ struct ExcerptRow {
     reference: String,
 }
 
-/// A row of a list of events.
 #[derive(Serialize)]
 pub(crate) struct EventRow {
     here: bool,
@@ -170,7 +167,6 @@ pub(crate) struct EventRow {
     facts: Vec<Fact>,
 }
 
-/// An event for a list.
 pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
     EventRow {
         here,

@@ -159,7 +159,6 @@ pub(crate) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure
     Picture::of(figure, "", caption, figures)
 }
 
-/// The tables of a list.
 pub(crate) fn tables<'a>(document: &'a Table, key: &str) -> impl Iterator<Item = &'a Table> {
     let list = match document.get(key).map(|node| &node.value) {
         Some(NodeValue::Array(list)) => list.as_slice(),

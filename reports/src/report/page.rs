@@ -89,7 +89,6 @@ struct Events {
     more: bool,
 }
 
-/// The page and the figures on it.
 pub(crate) fn page(
     reader: &RunReader,
     evaluation: &Evaluation,

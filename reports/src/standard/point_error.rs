@@ -15,7 +15,6 @@ pub(super) enum NoValue {
     Absent,
 }
 
-/// What flowed at a point.
 struct Flow {
     way: Direction,
     /// Of each reading what the register of that direction gained: reference and reported.
@@ -24,7 +23,6 @@ struct Flow {
     other_way: f64,
 }
 
-/// The error at a point.
 #[derive(Clone)]
 pub(super) struct PointError {
     pub(super) value: f64,

@@ -49,7 +49,6 @@ fn is_register(id: MeasurementId) -> bool {
 }
 
 impl Reading {
-    /// One value.
     pub(super) fn value(&self, id: MeasurementId) -> Pair {
         match self.values.get(&id) {
             None => Pair::Absent,
@@ -96,7 +95,6 @@ impl Reading {
     }
 }
 
-/// What the record holds of one point.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PointRecord {
     /// The reading before the first that counts.

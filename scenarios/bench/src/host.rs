@@ -28,7 +28,6 @@ pub fn stamp() -> String {
     format!("{}Z", digits.split('.').next().unwrap_or("unknown").trim_end_matches('Z'))
 }
 
-/// Versions by name.
 pub(crate) fn versions() -> BTreeMap<String, String> {
     BTreeMap::from([
         ("lastmeter".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),

@@ -14,7 +14,6 @@ use lastmeter_params::{
 /// The version of the language that is read and written here.
 pub(crate) const FORMAT: i64 = 1;
 
-/// The start of the scenario file.
 pub(crate) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
 
 /// There is a mistake, which has been reported.
@@ -34,7 +33,6 @@ pub struct Section {
     pub name: &'static str,
     /// What one of its tables is called in messages.
     pub(crate) noun: &'static str,
-    /// What it is for.
     pub(crate) doc: &'static str,
     /// The keys all its tables have.
     pub(crate) fields: &'static [Field],

@@ -21,7 +21,6 @@ struct RunFiles {
     is_as_written: bool,
 }
 
-/// Reads the files a scenario names.
 pub(crate) struct Files<'a> {
     /// The scenario's folder.
     folder: &'a Path,

@@ -158,12 +158,10 @@ impl Names {
         self.by_index.len()
     }
 
-    /// The name at an index.
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
         self.by_index.get(index)?.as_deref()
     }
 
-    /// The index of a name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.index_of.get(name).copied()
     }

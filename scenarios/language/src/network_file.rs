@@ -6,7 +6,6 @@ use lastmeter_grid::Network;
 use lastmeter_grid::check::check;
 use lastmeter_grid::format::{Refusal, dss, pgm, toml};
 
-/// The most bytes that are read of one file.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Where a network comes from.

@@ -150,7 +150,6 @@ pub(super) fn section_of(address: &str) -> Option<(&'static Section, &str)> {
     SECTIONS.iter().filter_map(addressed).min_by_key(|(_, rest)| rest.len())
 }
 
-/// Sets the value at an address.
 fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Previous, BadAddress> {
     let (section, rest) = section_of(address).ok_or(BadAddress::Nothing)?;
     if section.repeats {

@@ -8,7 +8,6 @@ use lastmeter_params::{
 
 use super::draft::{Draft, FILE_START, FORMAT, Row, Section, once_first};
 
-/// The table at a key, if there is one.
 pub(crate) fn table_at<'a>(table: &'a Table, key: &str) -> Option<&'a Table> {
     match &table.get(key)?.value {
         NodeValue::Table(table) => Some(table),

@@ -18,7 +18,6 @@ pub(crate) struct References {
     pub(crate) on_networks: OnNetworks,
     pub(crate) via_of_gateway: Vec<Via>,
     pub(crate) observers: Names,
-    /// The names of all devices.
     pub(crate) device_names: Names,
     pub(crate) via_of_observer: Vec<Via>,
     pub(crate) devices_of_observer: Vec<Vec<usize>>,
@@ -38,7 +37,6 @@ pub(crate) type Via = Result<Option<usize>, Reported>;
 pub(crate) struct OnNetworks {
     /// By device table.
     pub(crate) of_table: Vec<Option<usize>>,
-    /// The networks of each gateway.
     pub(crate) of_gateway: Vec<Vec<usize>>,
 }
 
@@ -49,9 +47,7 @@ pub(crate) enum Target {
     Device(usize),
     /// A source, by its index.
     Source(usize),
-    /// Something in the network.
     Network,
-    /// What goes through a link.
     Link(Through),
     /// A gateway, by its index.
     Gateway(usize),

@@ -275,7 +275,6 @@ impl Scenario {
         offset.unwrap_or(SimDuration::ZERO)
     }
 
-    /// The gateway on a network, if there is one.
     pub(crate) fn gateway_of(&self, network: usize) -> Option<&GatewayRow> {
         self.gateways.iter().find(|row| row.networks.contains(&network))
     }

@@ -42,7 +42,6 @@ impl<'a> TwinTable<'a> {
         rows(root, MUST_FAIL.name).map(|(table, span)| Self { table, span })
     }
 
-    /// Its name, if it has one.
     pub(super) fn name(self) -> Option<&'a str> {
         self.table.text("name")
     }
@@ -234,7 +233,6 @@ fn cover_nothing(root: &mut Table) {
     }
 }
 
-/// The name of a scenario.
 pub(super) fn name_of(root: &Table) -> Option<&str> {
     table_at(root, "scenario")?.text("name")
 }

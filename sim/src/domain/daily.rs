@@ -76,7 +76,6 @@ pub(crate) const fn step(default: &'static str) -> Field {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Piece {
     pub(crate) begin: SimDuration,
-    /// The number of the step it lies in.
     pub(crate) step: usize,
     pub(crate) is_off: bool,
 }
@@ -86,7 +85,6 @@ pub(crate) struct Piece {
 pub(crate) struct Daily {
     start: SimTime,
     step: SimDuration,
-    /// How many steps there are.
     pub(crate) steps: usize,
     /// Beginning since midnight and length.
     off: Vec<(SimDuration, SimDuration)>,

@@ -151,7 +151,6 @@ impl LivePoint {
         of(&self.seen.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// When a step begins.
     fn begin(&self, step: usize) -> SimDuration {
         let step = i64::try_from(step).unwrap_or(i64::MAX);
         SimDuration(self.step.0.saturating_mul(step))

@@ -109,7 +109,6 @@ pub(crate) const NOTCH_KEYS: [Field; 4] = [
     Field::required("depth", quantity(Dimension::Ratio, 0.0, 2.0), "how much is missing there"),
 ];
 
-/// The notches of some phases.
 pub(crate) fn notches(
     values: &Values,
     phases: Phases,

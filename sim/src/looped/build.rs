@@ -115,7 +115,6 @@ impl Plan {
         })
     }
 
-    /// The points of every channel.
     fn points(&self, channels: &[&[f64]]) -> Vec<Vec<f64>> {
         let mut points = vec![Vec::with_capacity(self.points); channels.len()];
         for point in 0..self.points {

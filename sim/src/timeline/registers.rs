@@ -27,7 +27,6 @@ impl Timeline {
         sum
     }
 
-    /// The group a piece belongs to.
     fn group_of(&self, piece: usize) -> usize {
         self.registers.groups.partition_point(|first| *first <= piece).saturating_sub(1)
     }

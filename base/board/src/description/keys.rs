@@ -10,7 +10,6 @@ const fn time(min: f64, max: f64) -> Kind {
 
 const WORDS: Kind = Kind::List(&Kind::Text);
 
-/// `[board]`.
 pub(super) static BOARD: &[Field] = &[
     Field::required("name", Kind::Name, "how locks, lists and reports refer to it"),
     Field::default("summary", Kind::Text, "\"\"", "what it is, in a line"),
@@ -48,7 +47,6 @@ pub(super) static BOARD: &[Field] = &[
     ),
 ];
 
-/// `[ready]`.
 pub(super) static READY: &[Field] = &[
     Field::optional(
         "banner",
@@ -60,7 +58,6 @@ pub(super) static READY: &[Field] = &[
     Field::optional("version", Kind::Text, "the version that the banner has to have"),
 ];
 
-/// `[emulated]`.
 pub(super) static EMULATED: &[Field] = &[
     Field::default("machine", Kind::Text, "\"stm32vldiscovery\"", "the machine that QEMU emulates"),
     Field::required(
@@ -83,7 +80,6 @@ pub(super) static EMULATED: &[Field] = &[
     ),
 ];
 
-/// `[hardware]`.
 pub(super) static HARDWARE: &[Field] = &[
     Field::required(
         "line",

@@ -97,7 +97,6 @@ impl ChannelAddress {
     }
 }
 
-/// Reads a host and a port.
 pub(super) fn host_and_port(rest: Option<&str>) -> Result<String, &'static str> {
     const EXPECTED: &str = "a host and a port from 0 to 65535";
     let text = rest.ok_or(EXPECTED)?;
@@ -110,7 +109,6 @@ pub(super) fn host_and_port(rest: Option<&str>) -> Result<String, &'static str> 
     Ok(text.to_owned())
 }
 
-/// Reads a path that has to be there.
 pub(super) fn path(rest: Option<&str>) -> Result<PathBuf, &'static str> {
     rest.filter(|path| !path.is_empty()).map(PathBuf::from).ok_or("a path")
 }

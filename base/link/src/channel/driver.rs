@@ -231,7 +231,6 @@ enum Ended {
     Baud(u32),
     /// The owner wants another connection.
     Reopen,
-    /// The channel was dropped.
     Dropped,
 }
 

@@ -44,7 +44,6 @@ pub(super) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
 pub(super) enum Cut {
     /// A reset came through, or the timer failed: both ends are to be reset.
     Reset,
-    /// The proxy is gone.
     Gone,
 }
 

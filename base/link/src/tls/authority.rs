@@ -211,7 +211,6 @@ impl Authority {
     }
 }
 
-/// What all certificates have.
 fn params(name: &str, validity: Validity) -> Result<CertificateParams, TlsError> {
     if name.is_empty() {
         return Err(bad_name(name, "it is empty"));

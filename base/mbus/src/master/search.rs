@@ -12,7 +12,6 @@ use crate::header::{Identification, Identity, Manufacturer, Medium};
 const DIGITS: u32 = 8;
 const WILD_DIGIT: u8 = 0xF;
 
-/// A place in the search.
 #[derive(Debug, Clone)]
 enum Place {
     /// Who answers to this mask?

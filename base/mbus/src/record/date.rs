@@ -85,9 +85,7 @@ impl Date {
         self.year as u16 + if self.year > 80 { 1900 } else { 2000 }
     }
 
-    /// The month that means every month.
     const EVERY_MONTH: u8 = 15;
-    /// The year that means every year.
     const EVERY_YEAR: u8 = 127;
 
     /// Whether it is a date, or stands for several: not `FFFFh`, which means "not valid", nor with

@@ -62,7 +62,6 @@ pub(crate) struct Acquired {
 /// A run of steady cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Steady {
-    /// Index of the channel.
     pub(crate) channel: usize,
     /// Its beginning in s since the first sample.
     pub(crate) start_s: f64,

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::window::Window;
 
-/// The interval in s.
 const INTERVAL_S: f64 = 10.0;
 
 /// Fewer cycles than in this part of the interval are no measurement.

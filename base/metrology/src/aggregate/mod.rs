@@ -129,7 +129,6 @@ impl Sums {
         }
     }
 
-    /// One window.
     fn of(window: &Window, flags: Flags) -> Self {
         let squares = |h: &Harmonics| -> Vec<f64> {
             h.sub_groups.iter().take(ORDERS).map(|rms| rms * rms).collect()
@@ -169,7 +168,6 @@ impl Sums {
         means
     }
 
-    /// The values of means.
     fn values(&self) -> Aggregate {
         let roots = |squares: &[f64]| -> Vec<f64> {
             squares.iter().map(|square| non_negative_root(*square)).collect()

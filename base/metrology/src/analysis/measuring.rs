@@ -191,7 +191,6 @@ impl Measuring {
         self.totals.windows + self.rest.windows
     }
 
-    /// One window with its flags.
     fn take(&mut self, window: &Window, flags: Flags) {
         if window.flagged {
             self.left_out.add(window.start_s);

@@ -34,7 +34,6 @@ impl LeftOut {
     }
 }
 
-/// The notes on the windows.
 pub(super) struct WindowFacts<'a> {
     /// That the values over the recording are taken over.
     pub(super) used: u32,

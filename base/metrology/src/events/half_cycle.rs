@@ -379,7 +379,6 @@ impl HalfCycles {
         self.give((start, to), self.sums(start, to));
     }
 
-    /// Gives out a value.
     fn give(&mut self, (start, end): (f64, f64), Sums { uu, ii_ui }: Sums) {
         let length = (end - start).max(1.0);
         let rms = |sum: f64| (sum / length).max(0.0).sqrt();

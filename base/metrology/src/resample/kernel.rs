@@ -11,7 +11,6 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::numeric::{bessel_i0, dot, oscillate};
 
-/// Taps of the full-band kernel.
 const FULL_BAND_TAPS: usize = 32;
 
 /// Samples the full-band kernel needs on either side of a position.

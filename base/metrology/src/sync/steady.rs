@@ -18,7 +18,6 @@ use std::ops::Range;
 use super::sines::{Sines, fit};
 use crate::numeric::{oscillate, wrap};
 
-/// Half cycles in a block.
 const HALF_CYCLES_PER_BLOCK: usize = 4;
 
 /// Samples per cycle above which samples are averaged in groups.
@@ -201,7 +200,6 @@ impl Memory {
             && largest <= JUMP_MIN_RAD.max(NOISE_RATIO_MAX * noise).max(SCATTER_RATIO_MAX * scatter)
     }
 
-    /// The noise of a range of turns.
     pub(crate) fn noise(&mut self, found: &Turns, range: Range<usize>) -> f64 {
         self.sorted.clear();
         self.sorted.extend_from_slice(&found.noise[range]);

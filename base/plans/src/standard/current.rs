@@ -39,7 +39,6 @@ impl Expression {
         Ok(Self { text: text.trim().to_owned(), terms: terms? })
     }
 
-    /// The symbols it is made of.
     pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(|term| term.symbol.as_str())
     }

@@ -55,7 +55,6 @@ pub(crate) fn read_sweep(
     (out.len() == mistakes).then_some(sweep)
 }
 
-/// Reads a published row.
 pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<Published> {
     let text = values.text("quantity");
     let Some(quantity) = MeasurementId::lookup(text) else {

@@ -67,11 +67,9 @@ pub(super) static POINT: &[Field] = &[
 /// How many keys depend on the point's unit.
 const VALUE_FIELDS: usize = 6;
 
-/// The keys of these fields.
 pub(super) const VALUE_KEYS: [&str; VALUE_FIELDS] =
     ["offset", "least", "greatest", "greatest_change_per_second", "initial", "safe_value"];
 
-/// The keys of points that are written.
 pub(super) const WRITE_KEYS: [&str; 6] = [
     "greatest_change_per_second",
     "initial",

@@ -65,7 +65,6 @@ fn numbers<'f>(
     fields.filter(|field| matches!(field.kind, Kind::Quantity { .. })).filter_map(read).collect()
 }
 
-/// One `[[point]]`.
 pub(super) struct PointDraft<'a> {
     pub(super) draft: Draft<'a>,
     pub(super) name: Option<&'a str>,

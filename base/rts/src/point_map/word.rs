@@ -4,7 +4,6 @@ use super::{Point, PointDirection, PointMap, WireFormat};
 use crate::sample::{SignalType, Value};
 use crate::{FieldType, FrameField};
 
-/// The word of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     /// Its bits, 1 to 64.
@@ -63,7 +62,6 @@ impl Word {
         (word << unused).cast_signed() >> unused
     }
 
-    /// A word as a value of a type.
     pub(super) fn value(self, word: u64, signal_type: SignalType) -> Option<Value> {
         match (signal_type, self.bits) {
             (SignalType::Float, 32) => Some(Value::Float(f64::from(f32::from_bits(word as u32)))),

@@ -35,13 +35,11 @@ pub const VILLAS_BINARY: FormatKind = FormatKind {
 /// The header before the values, bytes.
 pub const HEADER_BYTES: usize = 16;
 
-/// Bytes of a value.
 const WORD_BYTES: usize = 4;
 
 /// Version 2 of today's bit order, before kind and reserved bits.
 const VERSION_2: u8 = 0x20;
 
-/// The bits of the kind and their meanings.
 const KIND_BITS: u8 = 0x0c;
 const KIND_START: u8 = 0x04;
 const KIND_STOP: u8 = 0x08;
@@ -204,7 +202,6 @@ fn append(
     Ok(())
 }
 
-/// The word of a value.
 fn word(index: usize, value: Value) -> Result<[u8; WORD_BYTES], Rejection> {
     match value {
         Value::Float(value) => Ok(narrowed(index, value)?.to_be_bytes()),

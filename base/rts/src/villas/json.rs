@@ -155,7 +155,6 @@ fn origin(element: &Json) -> Result<(u64, u32), Rejection> {
     checked_origin(whole("ts.origin")(seconds)?, whole("ts.origin")(nanoseconds)?)
 }
 
-/// The value of one signal.
 fn value(index: usize, element: &Json, signal: SignalType) -> Result<Value, Rejection> {
     match (signal, element) {
         (_, Json::Null) => {
@@ -188,7 +187,6 @@ fn value(index: usize, element: &Json, signal: SignalType) -> Result<Value, Reje
     }
 }
 
-/// What an element is.
 fn kind(element: &Json) -> &'static str {
     match element {
         Json::Null => "null",

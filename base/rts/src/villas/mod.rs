@@ -27,7 +27,6 @@ pub const MAX_INPUT_BYTES: usize = 1 << 20;
 /// input that was made to exhaust the memory with rejections has more.
 pub const MAX_SAMPLES: usize = MAX_INPUT_BYTES / 32;
 
-/// A second has this many nanoseconds.
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
 
 /// Rejects a sample that is to be sent unless it has a value of the right type for each signal.

@@ -151,7 +151,6 @@ fn sample(bytes: &[u8], signals: &[SignalType]) -> Decoded {
     })
 }
 
-/// The value of one signal.
 fn value(index: usize, wire: &WireValue, signal: SignalType) -> Result<Value, Rejection> {
     let value = match &wire.carried {
         None => {

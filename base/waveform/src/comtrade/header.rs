@@ -101,7 +101,6 @@ impl Line {
     }
 }
 
-/// The lines one by one.
 struct Lines<'a> {
     bytes: &'a [u8],
     number: usize,
@@ -136,7 +135,6 @@ impl Lines<'_> {
     }
 }
 
-/// Reads the header.
 pub(super) fn parse(cfg: &[u8]) -> Result<Header, ComtradeError> {
     let mut lines = Lines { bytes: without_mark(cfg), number: 0 };
     let mut notes = Vec::new();

@@ -38,7 +38,6 @@ impl<R: Read + Seek> Comtrade<R> {
         Self::read_through(header, dat, block)
     }
 
-    /// A single-file recording.
     pub(crate) fn open_cff(file: R, block: usize) -> Result<(Self, Recording, u64), ComtradeError> {
         let CffParts { header, dat } = parts(file)?;
         Self::read_through(header, dat, block)

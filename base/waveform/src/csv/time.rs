@@ -56,7 +56,6 @@ pub(super) fn is_time_name(name: &str) -> bool {
     })
 }
 
-/// Reads one cell.
 pub(super) fn stamp(form: Form, cell: &str) -> Option<Stamp> {
     match form {
         Form::Date => date(cell),

@@ -26,7 +26,6 @@ pub(super) enum Slot<T> {
     Absent,
     /// A value of another JSON type, described.
     Wrong(&'static str),
-    /// The value.
     There(T),
 }
 
@@ -138,7 +137,6 @@ macro_rules! visits {
 }
 pub(super) use visits;
 
-/// Reads one value into a slot.
 pub(super) struct SlotSeed<T> {
     room: Room,
     of: PhantomData<T>,

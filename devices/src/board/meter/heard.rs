@@ -209,7 +209,6 @@ impl BoardMeter {
         }
     }
 
-    /// A node has given a reading that was due.
     fn node_reading(
         &mut self,
         due: SimDuration,

@@ -11,7 +11,6 @@ use lastmeter_mbus::header::Identity;
 use lastmeter_mbus::master::{Job, Master, MasterConfig, Outcome, Step, Target};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
-/// A meter of a line.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     /// Its id, as far as it is known.
@@ -46,7 +45,6 @@ pub(super) enum Work {
     Missing(usize),
 }
 
-/// When a line works.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     pub(super) start: SimTime,

@@ -19,7 +19,6 @@ use crate::message::{self, Alert};
 /// The answer to every command.
 const NO_COMMANDS: &str = "this gateway's devices take no commands";
 
-/// What a concentrator is made of.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) hardware_id: HardwareId,

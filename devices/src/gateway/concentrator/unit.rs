@@ -72,7 +72,6 @@ pub(super) fn identifier(
     MeasurementId::of(quantity, phase)
 }
 
-/// A unit on the bus.
 const fn bus_unit(unit: Unit) -> Option<Scale> {
     Some(match unit {
         Unit::WattHour => scale(36, 1, 2),
@@ -92,7 +91,6 @@ const fn bus_unit(unit: Unit) -> Option<Scale> {
     })
 }
 
-/// A unit of messages.
 fn message_unit(id: MeasurementId) -> Option<Scale> {
     Some(match id.row().unit {
         "MWh" => scale(36, 1, 8),

@@ -56,7 +56,6 @@ pub(super) struct Parts {
     pub(super) silent_after: SimDuration,
     pub(super) reduction: Reduction,
     pub(super) nominal_hz: f64,
-    /// The file that the map is from.
     pub(super) map_file: String,
     /// Whether frames come one after another in a stream.
     pub(super) is_stream: bool,
@@ -123,7 +122,6 @@ pub(super) struct Adapter {
     unsent_samples: u64,
     /// Set-points beside commands: those that were refused, and those that were written.
     sets: Sets,
-    /// Readings that were made.
     readings: u64,
     /// The last sample, and when it was taken.
     latest: Option<(SimTime, Sample)>,

@@ -84,7 +84,6 @@ pub(super) struct RawSamples {
     points: Vec<RawPoint>,
     /// Of the words in `villas.binary`.
     types: Vec<SignalType>,
-    /// How many samples came.
     samples: u64,
 }
 

@@ -38,7 +38,6 @@ pub fn measured_of_waveforms(channels: &[WaveformChannel]) -> Vec<MeasurementId>
     names.iter().filter_map(|name| id(name)).collect()
 }
 
-/// The waveforms of one device.
 #[derive(Debug)]
 pub(super) struct Waveforms {
     config: EngineConfig,

@@ -16,7 +16,6 @@ pub(super) const STAYS_IN_FORCE: &str =
 /// How often the values of a ramp are kept.
 pub(super) const KEPT_EVERY: SimDuration = SimDuration::from_seconds(1);
 
-/// An answer to a command.
 #[derive(Debug, PartialEq)]
 pub(super) struct CommandAnswer {
     pub(super) owner: HardwareId,

@@ -171,7 +171,6 @@ struct Series {
     is_thin: bool,
     /// Of a register of which the difference is judged: the first reading that came, and the last.
     ends: Option<[End; 2]>,
-    /// What was reported, and when.
     fingerprint: ReportedFingerprint,
 }
 

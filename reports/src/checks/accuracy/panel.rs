@@ -9,7 +9,6 @@ pub(super) struct Point {
     pub(super) x_s: f64,
     /// The smallest value.
     pub(super) min: f64,
-    /// The mean.
     pub(super) mean: f64,
     /// The largest value.
     pub(super) max: f64,

@@ -248,7 +248,6 @@ struct Comparison<'a> {
     name: String,
     title: String,
     limit: Limit,
-    /// The unit of the values.
     unit: SiUnit,
     /// The worst series and its device.
     worst: Option<(&'a str, MeasurementId)>,

@@ -53,7 +53,6 @@ const UNSTATED: &str = "an event of the record lacks what it has to state of wha
 /// What alerts about tampering begin with.
 const TAMPER: &str = "tamper.";
 
-/// A figure of an event.
 fn figure(event: &Event, name: &str) -> Option<f64> {
     event.get(name)?.as_f64()
 }
@@ -88,7 +87,6 @@ impl ReceivedAlert {
 /// What an alert reports, and the alert.
 type Reported = (&'static str, ReceivedAlert);
 
-/// Something that had to be reported.
 #[derive(Clone, Debug)]
 struct RequiredReport {
     device: String,
@@ -101,7 +99,6 @@ struct RequiredReport {
 }
 
 impl RequiredReport {
-    /// Whether a report of this time is one of it.
     fn is_in(&self, times: RangeInclusive<SimTime>, (what, alert): &Reported) -> bool {
         *what == self.what && alert.device == self.device && times.contains(&alert.time)
     }

@@ -34,7 +34,6 @@ impl OperatingPoint {
     }
 }
 
-/// All there are.
 pub(super) fn pictures(
     reader: &RunReader,
     points: &[OperatingPoint],

@@ -23,7 +23,6 @@ const AT_LEAST: Field = Field::default(
     "the share of them that has to come, where some may be lost on the way",
 );
 
-/// `last_gasp`.
 pub(in super::super) const LAST_GASP: CheckKind = CheckKind {
     entry: Entry {
         name: "last_gasp",
@@ -40,7 +39,6 @@ pub(in super::super) const LAST_GASP: CheckKind = CheckKind {
     ..CheckKind::PLAIN
 };
 
-/// `restored`.
 pub(in super::super) const RESTORED: CheckKind = CheckKind {
     entry: Entry {
         name: "restored",

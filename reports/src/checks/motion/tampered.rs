@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::section::short_time;
 use super::{ReceivedAlert, TAMPER, is_certain};
 
-/// A row of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct TamperRow {
     time: String,
@@ -17,7 +16,6 @@ pub(super) struct TamperRow {
     reported: String,
 }
 
-/// What the record has of it.
 #[derive(Default)]
 pub(super) struct TamperRecord {
     /// When, device, what, and whether it had to be seen.

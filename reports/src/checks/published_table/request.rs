@@ -50,7 +50,6 @@ impl Rule {
     }
 }
 
-/// What a check asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     /// Its name; empty where none is known.

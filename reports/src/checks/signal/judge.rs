@@ -6,12 +6,10 @@
 //! mean over a change is held against neither side. The *deviation* of a sample is how far it is
 //! outside of what is wanted, zero tolerance given; that of a value which is no number is infinite.
 
-/// One value of a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// Event time, in ns since the scenario's start.
     pub(crate) at_ns: i64,
-    /// Its value.
     pub(crate) value: f64,
 }
 
@@ -22,7 +20,6 @@ pub(crate) struct Interval {
     pub(crate) from_ns: i64,
     /// The sample's instant.
     pub(crate) to_ns: i64,
-    /// Its value.
     pub(crate) value: f64,
 }
 
@@ -51,13 +48,10 @@ pub(crate) fn intervals(samples: &[Sample]) -> Vec<Interval> {
 /// What is wanted of the samples of a part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wanted<'a> {
-    /// This value.
     Level(f64),
     /// A value that another signal had at most so long before; none but these if it had one only.
     Follows {
-        /// The other signal.
         other: &'a [Interval],
-        /// In ns.
         lag_ns: i64,
     },
 }
@@ -106,7 +100,6 @@ pub(crate) struct Part<'a> {
     pub(crate) from_ns: i64,
     /// Its end.
     pub(crate) to_ns: i64,
-    /// What is wanted in it.
     pub(crate) wanted: Wanted<'a>,
 }
 
@@ -127,7 +120,6 @@ impl Part<'_> {
 /// What the samples of a part come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Judgement {
-    /// How many were judged.
     pub(crate) n: u64,
     /// For how long they stand.
     pub(crate) judged_ns: i64,

@@ -20,7 +20,6 @@ pub(crate) struct WantedCommand {
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// The applications of a run.
 pub(crate) struct Applications {
     start: SimTime,
     all: Vec<Application>,
@@ -77,7 +76,6 @@ impl Applications {
         }
     }
 
-    /// What those want that act by now.
     pub(crate) fn act(&mut self, now: SimTime) -> Vec<WantedCommand> {
         let start = self.start;
         let due = self.all.iter_mut().filter(|application| application.next <= now);

@@ -12,13 +12,11 @@ use super::signal_feed::SignalFeed;
 
 /// A device that has a connection of its own.
 pub(crate) struct SoleDevice {
-    /// Its index in the scenario.
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
     pub(crate) feed: SignalFeed,
     output: Vec<Output>,
-    /// When the last reading was due.
     last_due: SimTime,
 }
 
@@ -66,7 +64,6 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// What it is called.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Device(sole) => &sole.name,
@@ -74,7 +71,6 @@ impl Client {
         }
     }
 
-    /// The field that it is, if it is one.
     pub(crate) fn field(&self) -> Option<&Field> {
         match self {
             Self::Device(_) => None,
@@ -133,7 +129,6 @@ impl Client {
         }
     }
 
-    /// Its device as a board, if it is one.
     pub(crate) fn board(&mut self) -> Option<&mut dyn BoardDevice> {
         match self {
             Self::Device(sole) => sole.device.board(),

@@ -12,7 +12,6 @@ use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::commands::find;
 use serde_json::json;
 
-/// A command that is to be given.
 #[derive(Clone, Copy)]
 pub(crate) struct CommandOrder<'a> {
     /// The device's index.

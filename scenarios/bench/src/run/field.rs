@@ -27,7 +27,6 @@ pub(crate) struct FieldDevice {
     /// Whether it is the thing itself at the other end of a real line: then the model here only
     /// stands for what it is called and asked for.
     pub(crate) is_hardware: bool,
-    /// Its index in the scenario.
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
@@ -114,7 +113,6 @@ impl Field {
         std::iter::once(self.name.as_str()).chain(devices)
     }
 
-    /// The index of the device of this name.
     pub(crate) fn device(&self, name: &str) -> Option<usize> {
         self.devices.iter().find(|device| device.name == name).map(|device| device.index)
     }

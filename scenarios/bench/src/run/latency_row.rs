@@ -20,7 +20,6 @@ pub(crate) struct LatencyRecord {
 }
 
 impl LatencyRecord {
-    /// The row as the record takes it.
     pub(crate) fn view(&self) -> LatencyRow<'_> {
         LatencyRow {
             path: &self.path,

@@ -209,7 +209,6 @@ impl Account {
         }
     }
 
-    /// By which way its readings come.
     pub(crate) fn way(&self) -> &str {
         self.terms.way.as_deref().unwrap_or(DIRECT)
     }

@@ -47,7 +47,6 @@ pub(crate) trait Bench: Sized {
     /// Event time now.
     fn now(&self) -> SimTime;
 
-    /// The record of the run.
     fn recording(&mut self) -> &mut Recording;
 
     /// Writes all there is: after the end everything, otherwise what was reported.

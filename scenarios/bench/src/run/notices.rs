@@ -90,7 +90,6 @@ struct SentAnswer {
     is_acknowledged: bool,
 }
 
-/// The notices of a run.
 #[derive(Default)]
 pub(crate) struct Notices {
     /// Whether messages reach the platform that do not pass the bench.

@@ -16,7 +16,6 @@ use super::rest::Rest;
 use super::signals::Signals;
 use crate::host;
 
-/// The record of a run that goes on.
 pub(crate) struct Recording {
     writer: RunWriter,
     signals: Signals,

@@ -156,7 +156,6 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) authority: Option<GivenAuthority>,
     /// Whether its threads ask for real-time priority, as those of the bench do.
     pub(crate) real_time_priority: bool,
-    /// The boards of the run.
     pub(crate) boards: &'a Boards,
 }
 
@@ -363,7 +362,6 @@ impl Drop for OwnRuntime {
 struct Security {
     /// Who signed the platform's certificate.
     authority_pem: String,
-    /// The name in it.
     name: String,
     /// Signs certificates: the platform's own, and those of clients.
     signer: Option<Box<Authority>>,

@@ -58,7 +58,6 @@ pub(crate) struct Shell {
     last_message: u64,
 }
 
-/// What a shell is made of.
 pub(crate) struct ShellParts {
     pub(crate) client: Client,
     /// Its index among the clients: devices first, then gateways, in the scenario's order.

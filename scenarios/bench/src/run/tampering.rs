@@ -32,7 +32,6 @@ struct Reading {
     is_known: bool,
 }
 
-/// All of a device.
 pub(crate) fn due(
     scenario: &Scenario,
     index: usize,

@@ -61,7 +61,6 @@ impl Turns {
     }
 }
 
-/// The turn of one run.
 pub(crate) struct Turn<'a> {
     turns: &'a Turns,
     run: usize,

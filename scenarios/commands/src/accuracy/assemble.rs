@@ -175,7 +175,6 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refusal> {
     Ok(Meter { name, kind: row.kind, values, claim })
 }
 
-/// What a scenario is made of.
 struct Inputs<'a> {
     options: &'a AccuracyOptions,
     test_plan: &'a TestPlan,

@@ -88,7 +88,6 @@ const FREQUENCY: Key = Key {
     unit: "Hz",
 };
 
-/// All of them.
 const KEYS: [&Key; 4] = [&VOLTAGE, &CURRENT, &MAXIMUM, &FREQUENCY];
 
 /// What the user wrote, and where.

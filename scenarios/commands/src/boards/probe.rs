@@ -105,7 +105,6 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
     ExitCode::NothingEvaluated
 }
 
-/// A lock file that goes with the probe.
 struct LockFileGuard(PathBuf);
 
 impl Drop for LockFileGuard {

@@ -39,9 +39,7 @@ pub(super) struct Finding {
     pub(super) section: Section,
     /// Its stable name.
     pub(super) name: &'static str,
-    /// How it stands.
     pub(super) status: Status,
-    /// What was found.
     pub(super) found: String,
     /// What to do about it; nothing where it is as it should be.
     pub(super) advice: Option<String>,

@@ -10,7 +10,6 @@ use super::http::Answer;
 /// What the names of metrics begin with.
 const PREFIX: &str = "lastmeter_rts_";
 
-/// Who is there.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     pub(super) lines: Vec<bool>,

@@ -39,7 +39,6 @@ const CONNECTION_LIMIT: Duration = Duration::from_mins(5);
 /// How long the last request of a connection may take.
 const LAST_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is asked of the gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Question {
     Metrics,
@@ -57,7 +56,6 @@ pub(super) struct PendingRequest {
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
-/// What the gateway answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -66,7 +64,6 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// An answer in JSON.
     pub(super) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, content_type: "application/json", body: body.into() }
     }

@@ -52,7 +52,6 @@ pub(super) struct StandAlone {
 #[derive(Debug, Default)]
 pub(super) struct TakeOvers {
     count: u32,
-    /// When the last one was.
     last_ns: i64,
 }
 

@@ -29,7 +29,6 @@ struct Step<'a> {
     ends: [Option<(f64, &'a str)>; 2],
 }
 
-/// A step in the document of all.
 struct StepOfDocument {
     of_step: OfStep,
     document: Document,

@@ -84,7 +84,6 @@ pub(super) struct Cycles {
     pub(super) last: [usize; 2],
 }
 
-/// What is claimed.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) class: String,

@@ -67,7 +67,6 @@ pub(super) fn replay(options: &ReplayOptions) -> ExitCode {
     }
 }
 
-/// Whether all of it was played.
 fn played(options: &ReplayOptions) -> Result<bool, String> {
     let (address, _) = line_address(&options.on)?;
     let name = options.capture.display();

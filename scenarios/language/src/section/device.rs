@@ -180,13 +180,11 @@ pub(crate) struct DevicePlace<'a> {
     /// The node of the network that it is connected to, where that matters.
     pub(crate) node: Option<&'a str>,
     pub(crate) point: &'a MeteringPoint,
-    /// The board that it is, if it is one.
     pub(crate) board: Option<&'a BoardRow>,
     /// The CRC-32 of the image that has to be in the board, if that matters.
     pub(crate) image: Option<u32>,
 }
 
-/// Makes a device.
 pub(crate) fn build_device(
     kind: &DeviceKind,
     values: &Values,

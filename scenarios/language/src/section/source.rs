@@ -99,7 +99,6 @@ impl Source {
 /// Where a source is put, and what happens to it.
 pub(crate) struct SourcePlace<'a> {
     pub(crate) streams: Streams,
-    /// When the scenario starts.
     pub(crate) start: SimTime,
     /// How long the scenario lasts, if it states it.
     pub(crate) duration: Option<SimDuration>,

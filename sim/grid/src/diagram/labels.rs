@@ -34,7 +34,6 @@ pub(super) struct Room {
     pub(super) taken: Vec<Area>,
     /// Straight lines, from and to.
     pub(super) lines: Vec<((f64, f64), (f64, f64))>,
-    /// Words.
     pub(super) words: Vec<Area>,
 }
 

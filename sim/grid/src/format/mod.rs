@@ -82,7 +82,6 @@ impl Mistakes {
         self.add_at(file, (line, 0), what);
     }
 
-    /// With line and column.
     pub(crate) fn add_at(
         &mut self,
         file: &str,

@@ -70,7 +70,6 @@ fn star_point(it: &Transformer) -> Option<usize> {
     it.windings.iter().rposition(|winding| winding.kind.is_at_wire())
 }
 
-/// All wires of a node.
 fn whole(node: NodeId, wires: Wires) -> Option<Connection> {
     let wires: Vec<_> = wires.iter().collect();
     Some(Connection { node, wires: crate::network::WireList::new(&wires)? })

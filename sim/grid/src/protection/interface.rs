@@ -91,7 +91,6 @@ impl InterfaceView {
     }
 }
 
-/// What it is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum ProtectionState {
     Watching,

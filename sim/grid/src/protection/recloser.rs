@@ -26,7 +26,6 @@ pub struct Recloser {
     quiet_s: f64,
 }
 
-/// What a recloser is at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum RecloserState {
     /// Closed, and watching the currents.

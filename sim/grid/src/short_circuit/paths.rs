@@ -148,7 +148,6 @@ impl<const N: usize> Branches<N> {
         })
     }
 
-    /// The wires that it touches.
     fn touches(&self, wire: usize) -> bool {
         let draws = |it: &Column<N>| it.get(wire).is_some_and(|it| *it != Complex64::ZERO);
         self.draws[..self.count].iter().any(draws)

@@ -11,7 +11,6 @@ use crate::network::{self, Network, NodeId, Place};
 
 /// A short circuit at a node.
 pub(super) struct Short {
-    /// Which of the faults it is.
     pub(super) fault: usize,
     pub(super) kind: Kind,
     pub(super) node: NodeId,
@@ -20,7 +19,6 @@ pub(super) struct Short {
 
 /// Broken conductors of a line.
 pub(super) struct Open {
-    /// Which of the faults it is.
     pub(super) fault: usize,
     pub(super) wires: network::Wires,
     pub(super) line: u32,

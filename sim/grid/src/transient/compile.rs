@@ -92,7 +92,6 @@ pub(super) struct Names {
     pub(super) nodes: Vec<Box<str>>,
     /// Of each line its series branch.
     pub(super) line: Vec<Option<usize>>,
-    /// Of each load its parts.
     pub(super) load: Vec<[Option<LoadPart>; 3]>,
 }
 

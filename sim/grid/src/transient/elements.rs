@@ -150,14 +150,12 @@ impl Taps {
         })
     }
 
-    /// The voltage across it.
     #[inline]
     pub(super) fn across<const N: usize>(&self, voltage_v: &[Column<N, f64>]) -> f64 {
         let of = |tap: &End| tap.turns * voltage_v[tap.node as usize][usize::from(tap.wire)];
         self.as_slice().iter().map(of).sum()
     }
 
-    /// The voltage across it as a phasor.
     pub(super) fn phasor_across<const N: usize>(&self, voltage_v: &[Column<N>]) -> Complex64 {
         let of = |tap: &End| voltage_v[tap.node as usize][usize::from(tap.wire)] * tap.turns;
         self.as_slice().iter().map(of).sum()
@@ -210,7 +208,6 @@ impl Taps {
 }
 
 impl<const N: usize> Series<N> {
-    /// The voltage across it.
     #[inline]
     pub(super) fn across(&self, voltage_v: &[Column<N, f64>]) -> Column<N, f64> {
         let to = &voltage_v[self.to as usize];

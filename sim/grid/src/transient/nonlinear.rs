@@ -202,20 +202,8 @@ impl Bend {
         (knee_vs, residual_vs): (f64, f64),
     ) -> Self {
         let characteristic = Characteristic::Core { transformer, limb, rated_vs };
-        let (span, bounds, side) = (step_s / 2.0, [-knee_vs, knee_vs], Side::Within);
-        let (past, driver, current_a, residual) = (0.0, residual_vs, 0.0, residual_vs);
-        Self {
-            conductance,
-            characteristic,
-            slope,
-            span,
-            bounds,
-            side,
-            past,
-            residual,
-            driver,
-            current_a,
-        }
+        let at_rest = Self::arc(conductance, characteristic, slope, [-knee_vs, knee_vs]);
+        Self { span: step_s / 2.0, residual: residual_vs, driver: residual_vs, ..at_rest }
     }
 
     const fn arc(

@@ -47,7 +47,6 @@ pub struct HeatCircuit {
     course: Arc<Course<4>>,
 }
 
-/// The columns of a state.
 fn columns(pressure_pa: f64, sensor: FlowSensor, state: HeatState) -> [f64; 4] {
     let HeatState { flow_celsius, return_celsius, volume_flow_m3_per_s } = state;
     let sensor_celsius = match sensor {

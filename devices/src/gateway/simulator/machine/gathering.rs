@@ -12,7 +12,6 @@ use super::{Adapter, Device, Kind, Out, Reduction, event};
 use crate::gateway::metric::is_power_of_ten;
 use crate::gateway::simulator::waveforms::Waveforms;
 
-/// A value of a device in the making.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gathered {
     pub(super) id: MeasurementId,

@@ -30,7 +30,6 @@ pub(super) struct Declared {
     pub(super) published: Vec<PublishedRow>,
 }
 
-/// What one check declares.
 struct Declaration {
     name: String,
     status: Status,

@@ -73,7 +73,6 @@ pub(super) fn steps_of(delays: &Distribution) -> Vec<Step> {
 
 /// What the picture shows.
 pub(super) struct Ecdf<'a> {
-    /// The steps.
     pub(super) steps: &'a [Step],
     /// The population, lost messages included.
     pub(super) n: u64,

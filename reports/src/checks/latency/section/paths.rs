@@ -84,7 +84,6 @@ struct QuantileRow {
     bound: String,
 }
 
-/// The tables of all paths.
 struct Tables {
     classes: Csv,
     quantiles: Csv,
@@ -255,7 +254,6 @@ fn condensed(table: &Table) -> String {
     table.entries.iter().filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// One path with all that is reported of it.
 struct Path<'a> {
     analysis: &'a Analysis,
     marks: &'a Marks,

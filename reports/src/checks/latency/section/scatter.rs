@@ -45,7 +45,6 @@ pub(super) struct Injection {
     pub(super) from_s: f64,
     /// The same as `from_s` for an instant.
     pub(super) to_s: f64,
-    /// What it was.
     pub(super) text: String,
 }
 

@@ -27,7 +27,6 @@ sources![
     "stm32f1.ld"
 ];
 
-/// A firmware image.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     /// The ELF file.

@@ -79,7 +79,6 @@ impl Boards {
         self.images.get(&device).map(|image| image.facts.clone())
     }
 
-    /// The CRC-32 of what has to be in it.
     pub(crate) fn crc32(&self, device: usize) -> Option<u32> {
         self.images.get(&device)?.crc32
     }

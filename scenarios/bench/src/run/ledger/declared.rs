@@ -31,7 +31,6 @@ type Number = (Epoch, Serial);
 
 type Sent = BTreeMap<Number, SentReading>;
 
-/// What a join comes to.
 struct Join<'a> {
     settled: Tally,
     rows: &'a mut Vec<Row>,

@@ -24,7 +24,6 @@ impl ModelledRecord {
         Self { start, devices, observers, open: BTreeMap::new(), rows: Vec::new() }
     }
 
-    /// A reading was made.
     pub(crate) fn made(&mut self, key: Key, at: SimTime) {
         self.open.insert(key, at);
     }

@@ -24,7 +24,6 @@ pub(crate) struct Outage {
 /// A reading on its way through the modelled link.
 #[derive(Clone, Debug)]
 pub(crate) struct ReleasedReading {
-    /// The index of its device.
     pub(crate) device: usize,
     pub(crate) key: (Epoch, Serial),
     /// When it was handed over.

@@ -23,7 +23,6 @@ use crate::run::error::BenchError;
 use crate::run::field::FieldDevice;
 use crate::run::ledger::AnnouncedReading;
 
-/// What the sender of a line is made of.
 pub(crate) struct LineSenderParts {
     pub(crate) line: RealLine,
     pub(crate) devices: Vec<FieldDevice>,

@@ -47,7 +47,6 @@ pub(crate) struct WatchedProcess {
     pub(crate) is_raised: bool,
 }
 
-/// The watch at work.
 pub(crate) struct LoadWatch {
     stop: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<Log>,

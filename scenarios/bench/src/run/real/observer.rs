@@ -23,7 +23,6 @@ pub(super) struct Observers {
     pub(super) rows: Vec<Observer>,
     /// Connections of all observers together.
     pub(super) wanted: usize,
-    /// Those that have been there.
     there: BTreeSet<String>,
     pub(super) connections: u64,
     /// Messages that are no reading of the bench.

@@ -63,7 +63,6 @@ pub(crate) struct ArrivalCounts {
     pub(crate) foreign: u64,
 }
 
-/// An observer of the bench.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     pub(crate) name: String,
@@ -175,7 +174,6 @@ impl Recorder {
         }
     }
 
-    /// An observer received it.
     pub(crate) fn received(&mut self, key: Key, observer: usize, payload_digest: u64, at_ns: i64) {
         let (device, epoch, serial) = key;
         let number = (epoch, serial);

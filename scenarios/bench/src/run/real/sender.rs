@@ -43,7 +43,6 @@ pub(crate) enum Control {
     Close,
 }
 
-/// What a sender is made of.
 pub(crate) struct SenderParts {
     pub(crate) index: usize,
     pub(crate) name: String,

@@ -60,7 +60,6 @@ impl Senders {
         self.states.push(SenderState { control, lag, held, delivered: 0, connections: 0 });
     }
 
-    /// Orders all of them.
     pub(super) fn order(&self, control: &Control) {
         for state in &self.states {
             // A sender that is gone has reported why.

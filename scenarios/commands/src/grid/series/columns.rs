@@ -27,7 +27,6 @@ enum Kind {
     Reactive,
 }
 
-/// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Column {
     load: usize,
@@ -47,7 +46,6 @@ pub(super) struct Table {
     pub(super) is_cut: bool,
 }
 
-/// The powers that a row gives of one load.
 #[derive(Clone, Copy, Default)]
 struct LoadPowers {
     whole: [Option<f64>; 2],
@@ -199,7 +197,6 @@ fn columns(head: &[&str], network: &Network, phases: Phases) -> Result<Vec<Colum
     Ok(columns)
 }
 
-/// The column that is called so.
 fn column(title: &str, network: &Network) -> Result<Column, String> {
     let find = |name: &str| network.loads.iter().position(|load| *load.name == *name);
     if let Some(load) = find(title) {

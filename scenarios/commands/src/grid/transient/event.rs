@@ -18,7 +18,6 @@ const FORMS: &str = "expected `TIME fault KIND@PLACE [OHM]`, `TIME clear KIND@PL
 /// A current in a sum: its number, its place and its sign.
 pub(super) type Share = (u32, usize, f64);
 
-/// One event of `--event`.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) at_s: f64,
@@ -33,7 +32,6 @@ pub(super) struct FaultStart {
     pub(super) id: u32,
     pub(super) node: NodeId,
     pub(super) kind: Kind,
-    /// What it is called.
     pub(super) text: String,
 }
 

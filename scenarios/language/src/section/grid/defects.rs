@@ -26,7 +26,6 @@ pub(crate) static GRID_DEFECT: Section = Section {
     ..Section::REPEATED
 };
 
-/// A kind of defect.
 struct DefectKind {
     entry: Entry,
     /// The key that names which load it is about, or which line.

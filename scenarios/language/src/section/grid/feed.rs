@@ -42,7 +42,6 @@ const STATES_MAX: usize = 4_000_000;
 pub(crate) struct Grid {
     /// The names of its loads; more may be there if the network could not be read.
     pub(crate) loads: Names,
-    /// The names of its sources.
     pub(crate) sources: Vec<String>,
     /// By injection, what it changes in the network; none of the others, and after a mistake.
     pub(crate) changes: Vec<Option<GridChange>>,

@@ -43,7 +43,6 @@ type StepInput = fn(&Values, &Elements<'_>, &mut Diagnostics) -> Option<GridInpu
 pub(crate) type DeferredBuild =
     Box<dyn FnOnce(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>>;
 
-/// An injection into the network.
 pub(crate) struct NetworkInjection<'a> {
     /// Its place among all injections.
     pub(crate) number: usize,

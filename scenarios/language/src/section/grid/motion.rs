@@ -259,7 +259,6 @@ impl MotionBuilder<'_, '_> {
         }
     }
 
-    /// The node at a place that was asked for.
     pub(crate) fn node_at(&self, place: LinePlace) -> Option<NodeId> {
         self.nodes.get(&place.key()).copied()
     }

@@ -91,7 +91,6 @@ fn refuse<T>(element: &str, expected: &str, span: Span, out: &mut Diagnostics) -
     None
 }
 
-/// The place of a name.
 pub(crate) fn find<'a>(
     mut names: impl Iterator<Item = &'a str> + Clone,
     (what, name): (&str, &str),

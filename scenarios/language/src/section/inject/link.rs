@@ -22,7 +22,6 @@ const DEVICE: Field = Field::optional(
      through the link, observers too",
 );
 
-/// A kind of injection into a link.
 pub(super) struct LinkKind {
     entry: Entry,
     /// What the link is called meanwhile; two that call it the same do not meet on one link.

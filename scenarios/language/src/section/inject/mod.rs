@@ -43,7 +43,6 @@ static INJECTIONS: &[&dyn InjectKind] = &[
     &link::DISCONNECT,
 ];
 
-/// Every kind of injection.
 pub(crate) fn injections() -> impl Iterator<Item = &'static dyn InjectKind> {
     let devices = lastmeter_devices::INJECTIONS.iter().map(|kind| kind as &dyn InjectKind);
     let sources = lastmeter_sim::INJECTIONS.iter().map(|kind| kind as &dyn InjectKind);

@@ -15,7 +15,6 @@ pub(super) struct Value<'a> {
 pub(super) type ValueResult<T> = Result<T, String>;
 
 impl<'a> Value<'a> {
-    /// A number.
     pub(super) fn number(self) -> ValueResult<f64> {
         let text = self.text.trim();
         let number = match text.parse::<f64>() {
@@ -60,13 +59,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The values of a list, one by one.
     pub(super) fn list(self) -> impl Iterator<Item = Value<'a>> {
         let mut tokens = Tokens::of_list(self.text);
         std::iter::from_fn(move || tokens.value().map(|(text, quoted, _)| Value { text, quoted }))
     }
 
-    /// A list of numbers.
     pub(super) fn numbers(self) -> ValueResult<Vec<f64>> {
         self.list().map(Value::number).collect()
     }

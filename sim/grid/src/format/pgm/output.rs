@@ -23,7 +23,6 @@ enum Subject {
     Load(usize),
 }
 
-/// A row of results.
 #[derive(Clone, Copy, Debug)]
 struct Item<'a> {
     component: Component,

@@ -126,7 +126,6 @@ impl<'a> Table<'a> {
         whole
     }
 
-    /// A figure with its unit.
     pub(super) fn figure(&self, name: &str, unit: Unit) -> Option<f64> {
         let (value, line) = self.field(name)?;
         self.value(name, value, line, unit)
@@ -258,7 +257,6 @@ impl<'a> Table<'a> {
         None
     }
 
-    /// The tables of a list of tables.
     pub(super) fn tables(&self, name: &str) -> Vec<Table<'a>> {
         let Some((value, line)) = self.field(name) else { return Vec::new() };
         let DeValue::Array(list) = value else {

@@ -10,7 +10,6 @@ use super::{Place, ProtectionKind, SECONDS};
 const PER_UNIT: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 100.0 };
 const HERTZ: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 1.0, max: 1000.0 };
 
-/// An interface protection.
 pub(super) static INTERFACE: ProtectionKind = ProtectionKind {
     entry: Entry {
         name: "interface-protection",

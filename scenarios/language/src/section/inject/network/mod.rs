@@ -19,7 +19,6 @@ use crate::references::Target;
 use crate::section::grid::{GRID, NetworkInjection, NetworkKind};
 use crate::section::scenario::DURATION_S_MAX;
 
-/// The kinds of injection into the network.
 pub(super) static INJECTIONS: &[&NetworkKind] = &[
     &switching::BREAKER,
     &change::LOAD_STEP,

@@ -56,7 +56,6 @@ pub(super) static STORM: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// A fault that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct DrawnFault {
     at: SimDuration,

@@ -95,7 +95,6 @@ pub(super) static FUSE: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// Whether there is a fuse in a switch.
 fn has_fuse(
     motion: &mut MotionBuilder<'_, '_>,
     switch: usize,

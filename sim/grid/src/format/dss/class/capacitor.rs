@@ -31,7 +31,6 @@ pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Like", "not of a delta, which OpenDSS copies with other terminals"),
 ];
 
-/// A capacitor.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Capacitor {
     pub(in crate::format::dss) bus: Bus,
@@ -42,7 +41,6 @@ pub(in crate::format::dss) struct Capacitor {
     /// Of each part, if it is given by it.
     pub(in crate::format::dss) farads: Option<f64>,
     pub(in crate::format::dss) on: bool,
-    /// Whether `bus2` was given.
     has_second_bus: bool,
 }
 

@@ -55,7 +55,6 @@ pub(super) const PROPERTIES: &[Entry] = &[
 const BOTH: &str = "it has r1, x1, r0, x0, c1, c0 or switch before it, and which of them count \
                     depends for OpenDSS on when it is solved; give one of them";
 
-/// A line.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Line {
     pub(in crate::format::dss) buses: [Bus; 2],

@@ -151,7 +151,6 @@ impl Impedances {
     }
 }
 
-/// A line code.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct LineCode {
     pub(in crate::format::dss) impedances: Impedances,

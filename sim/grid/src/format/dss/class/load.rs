@@ -80,7 +80,6 @@ enum PowerSpecification {
     ApparentAndFactor,
 }
 
-/// A load.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Load {
     pub(in crate::format::dss) phases: usize,

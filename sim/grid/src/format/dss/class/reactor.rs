@@ -38,13 +38,11 @@ pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Like", "not of a delta, which OpenDSS copies with other terminals"),
 ];
 
-/// A reactor.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Reactor {
     pub(in crate::format::dss) bus: Bus,
     /// The other end; earth if there is none.
     pub(in crate::format::dss) other: Option<Bus>,
-    /// Whether `bus2` was given.
     has_second_bus: bool,
     pub(in crate::format::dss) phases: usize,
     kvar: f64,

@@ -55,7 +55,6 @@ pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Like"),
 ];
 
-/// What its impedance is given by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum ImpedanceSpecification {
     Power,

@@ -109,7 +109,6 @@ impl Default for Side {
     }
 }
 
-/// A transformer.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Transformer {
     pub(in crate::format::dss) phases: usize,

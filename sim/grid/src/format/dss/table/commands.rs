@@ -7,7 +7,6 @@ const UNSUPPORTED: &str = "unsupported";
 const CHANGES: &str = "unsupported; it changes the circuit";
 const PARTS: &str = "a part of a solution; write solve";
 
-/// All commands.
 pub(in crate::format::dss) const COMMANDS: &[Entry] = &[
     obeyed("New"),
     obeyed("Edit"),

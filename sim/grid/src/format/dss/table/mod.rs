@@ -31,11 +31,8 @@ pub(super) enum Fate {
 /// What of something that is rejected is accepted all the same, because it changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Except {
-    /// Nothing.
     Nothing,
-    /// Any of these values.
     Values(&'static [&'static str]),
-    /// The frequency of the circuit.
     CircuitFrequency,
     /// What its class finds harmless; the remark states what that is.
     Checked,

@@ -14,7 +14,6 @@ const ACTORS: &str = "counts for parallel solutions";
 const METERS: &str = "counts for energy meters";
 const UNSUPPORTED: &str = "unsupported";
 
-/// All options.
 pub(in crate::format::dss) const OPTIONS: &[Entry] = &[
     rejected("type", ACTIVE),
     rejected("element", ACTIVE),
