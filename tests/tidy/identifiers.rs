@@ -10,8 +10,7 @@ const VERBS: [&str; 6] = ["tell", "tells", "told", "say", "says", "said"];
 const KEY: &str = "told";
 
 /// Names of types that do not state what they hold.
-const TYPES: [&str; 9] =
-    ["Told", "Said", "Left", "Held", "Given", "Odd", "Wrong", "World", "Law"];
+const TYPES: [&str; 9] = ["Told", "Said", "Left", "Held", "Given", "Odd", "Wrong", "World", "Law"];
 
 /// Words of a line: letters, digits and underscores.
 fn words(line: &str) -> impl Iterator<Item = &str> {

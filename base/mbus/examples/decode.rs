@@ -15,7 +15,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<u8> = text
         .chars()
         .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16).map(|digit| digit as u8).ok_or(format!("`{c}` is no hex digit")))
+        .map(|c| c.to_digit(16).map(|digit| digit as u8).ok_or(format!("`{c}` is not a hex digit")))
         .collect::<Result<_, _>>()?;
     if digits.len() % 2 == 1 {
         return Err(format!("{} hex digits, expected two for each byte", digits.len()));

@@ -107,7 +107,7 @@ codes! {
         "The unit exists but measures something else than this key does, such as amperes where \
          a voltage is due.";
     BAD_NUMBER "S011" "not a number"
-        "The text is no number with a unit. Numbers use a decimal point and no thousands \
+        "The text is not a number with a unit. Numbers use a decimal point and no thousands \
          separators, and are finite; only times may have several parts, as in `\"1 h 30 min\"`.";
     UNKNOWN_THING "S012" "unknown kind"
         "No source, device model, injection or check of that name is registered. `lastmeter \

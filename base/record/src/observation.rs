@@ -120,7 +120,7 @@ impl FieldReader {
         }
         let name = line.text(3)?;
         let id = MeasurementId::lookup(name)
-            .ok_or_else(|| format!("`{name}` is no identifier of the measurement registry"))?;
+            .ok_or_else(|| format!("`{name}` is not an identifier of the measurement registry"))?;
         self.followers[self.previous] = Some(id);
         self.previous = id.index();
         Ok(id)
@@ -167,7 +167,7 @@ mod tests {
         for (place, wrong, expected) in [
             (1, "-1", "epoch `-1`, expected a whole number or nothing"),
             (2, "x", "serial `x`, expected a whole number or nothing"),
-            (3, "speed", "`speed` is no identifier of the measurement registry"),
+            (3, "speed", "`speed` is not an identifier of the measurement registry"),
             (4, "kHz", "unit `kHz`, expected `Hz` for electricity.frequency"),
             (4, "H", "unit `H`, expected `Hz` for electricity.frequency"),
             (5, "", "event_time: expected a date"),

@@ -68,7 +68,7 @@ pub(crate) fn read(record: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String>
     let instant = |place| line.value(place, "whole nanoseconds").map(SimDuration);
     let quantity = line.text(4)?;
     if MeasurementId::lookup(quantity).is_none() {
-        return Err(format!("`{quantity}` is no identifier of the measurement registry"));
+        return Err(format!("`{quantity}` is not an identifier of the measurement registry"));
     }
     let (from, to) = (instant(5)?, instant(6)?);
     if from > to {
@@ -101,7 +101,7 @@ mod tests {
         };
         read(&good).unwrap();
         for (place, wrong, expected) in [
-            (4, "speed", "`speed` is no identifier of the measurement registry"),
+            (4, "speed", "`speed` is not an identifier of the measurement registry"),
             (5, "1.5", "from_ns `1.5`, expected whole nanoseconds"),
             (6, "", "to_ns ``, expected whole nanoseconds"),
             (6, "-6", "from_ns -5 after to_ns -6, expected it before"),

@@ -96,7 +96,7 @@ fn broken_documents() -> Vec<Case> {
         (
             r#"{"hardwareId":"a","locations":[]}"#.into(),
             UnknownType,
-            "`locations` is no key",
+            "`locations` is not a key",
             Some("a"),
             0,
         ),

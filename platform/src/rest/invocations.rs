@@ -147,7 +147,7 @@ fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Pr
         Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
         Value::Null | Value::Array(_) | Value::Object(_) => {
             let name = crate::refusal::shortened(&name, 80);
-            let detail = format!("parameter `{name}` is no text, number or truth value");
+            let detail = format!("parameter `{name}` is not a text, number or truth value");
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail))
         }
     };

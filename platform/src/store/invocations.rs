@@ -27,7 +27,7 @@ fn read(row: &Row<'_>) -> ReadResult<InvocationRow> {
     let id: i64 = row.get(0)?;
     let state: String = row.get(9)?;
     let Some(state) = InvocationState::from_word(&state) else {
-        return Err(Damage::new("invocation", id, format!("`{state}` is no state")).into());
+        return Err(Damage::new("invocation", id, format!("`{state}` is not a state")).into());
     };
     let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(SimTime));
     Ok(InvocationRow {

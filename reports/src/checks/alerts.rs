@@ -106,7 +106,7 @@ impl fmt::Display for Expected {
 fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Vec<Expected>> {
     let kind = values.text("type");
     if kind.contains('*') {
-        let message = format!("`{kind}` is no type of alerts");
+        let message = format!("`{kind}` is not a type of alerts");
         diagnostics.report(
             Code::DOES_NOT_FIT,
             values.span_of("type"),
@@ -464,6 +464,6 @@ mod tests {
             assert_eq!(try_check("alerts", &keys).err().unwrap(), [message]);
         }
         let pattern = try_check("alerts", "type = \"voltage.*\"");
-        assert_eq!(pattern.err().unwrap(), ["`voltage.*` is no type of alerts"]);
+        assert_eq!(pattern.err().unwrap(), ["`voltage.*` is not a type of alerts"]);
     }
 }

@@ -20,11 +20,13 @@ impl Span {
     pub fn read(text: &str) -> Result<Self, String> {
         let words = || Point::ALL.map(Point::word).join(", ");
         let Some((from, to)) = text.split_once("..") else {
-            return Err(format!("`{text}` is no span: write two points, as `intended..received`"));
+            return Err(format!(
+                "`{text}` is not a span: write two points, as `intended..received`"
+            ));
         };
         let point = |word: &str| {
             Point::from_word(word)
-                .ok_or_else(|| format!("`{word}` is no measuring point; there are {}", words()))
+                .ok_or_else(|| format!("`{word}` is not a measuring point; there are {}", words()))
         };
         let span = Self { from: point(from)?, to: point(to)? };
         if span.from >= span.to {

@@ -35,7 +35,7 @@ fn a_span_is_read_from_its_words() {
     assert_eq!(SPAN.to_string(), "intended..received");
     for (text, message) in [
         ("intended", "write two points"),
-        ("intended..there", "`there` is no measuring point; there are intended, published,"),
+        ("intended..there", "`there` is not a measuring point; there are intended, published,"),
         ("received..intended", "ends where it begins, or before"),
     ] {
         let error = Span::read(text).unwrap_err();

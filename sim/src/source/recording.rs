@@ -91,7 +91,7 @@ fn read(
         "csv" | "txt" => true,
         "cfg" | "cff" => false,
         _ => {
-            let message = format!("`{file}` is no recording: unknown file name extension");
+            let message = format!("`{file}` is not a recording: unknown file name extension");
             let label = "expected a name ending in .cfg, .cff, .csv or .txt";
             diagnostics.report(Code::FILE_REFUSED, values.span_of("file"), message, label);
             return None;

@@ -57,12 +57,12 @@ fn term(text: &str) -> Result<Term, String> {
             .filter(|factor| (FACTOR_MIN..=FACTOR_MAX).contains(factor))
             .ok_or_else(|| {
                 format!(
-                    "`{number}` in `{text}` is no factor between {FACTOR_MIN:e} and {FACTOR_MAX:e}"
+                    "`{number}` in `{text}` is not a factor between {FACTOR_MIN:e} and {FACTOR_MAX:e}"
                 )
             })?,
     };
     if !symbol.chars().all(char::is_alphanumeric) {
-        return Err(format!("`{symbol}` is no symbol of a current"));
+        return Err(format!("`{symbol}` is not a symbol of a current"));
     }
     Ok(Term { factor, symbol: symbol.to_owned() })
 }

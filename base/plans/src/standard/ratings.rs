@@ -32,7 +32,7 @@ impl Expression {
         match found {
             Some((text, amperes)) if amperes.is_finite() && amperes >= 0.0 => Ok((text, amperes)),
             _ => Err(format!(
-                "`{}` is no current of a meter with connection {} and class {}",
+                "`{}` is not a current of a meter with connection {} and class {}",
                 self.text,
                 of.connection.word(),
                 test_plan.classes.get(of.class).map_or("?", String::as_str),

@@ -224,7 +224,7 @@ fn numbers_by_class(
             (Some(class), Some(number)) => drop(numbers.insert(class, number)),
             (None, _) => unknown_class(span, &class, &test_plan.classes, out),
             (_, None) => {
-                let message = format!("`{text}` in `{key}` is no number above zero");
+                let message = format!("`{text}` in `{key}` is not a number above zero");
                 out.report(Code::BAD_NUMBER, span, message, "expected a number");
             }
         }
@@ -294,23 +294,23 @@ pub(crate) fn figure(
 ) -> Result<LimitFigure, String> {
     let positive = |value: f64| (value.is_finite() && value > 0.0).then_some(value);
     let within = |value: f64, most: f64, why: &str| {
-        let refused = || format!("`{}` is no limit: {why}", text.trim());
+        let refused = || format!("`{}` is not a limit: {why}", text.trim());
         if value < most { Ok(value) } else { Err(refused()) }
     };
     if evaluate == Evaluate::NoLoad {
         let number = text.trim().parse().ok().and_then(positive);
-        let wrong = || format!("`{text}` is no number of pulses above zero");
+        let wrong = || format!("`{text}` is not a number of pulses above zero");
         let number = number.ok_or_else(wrong)?;
         return within(number, FIGURE_MAX, "so many pulses never come").map(LimitFigure::Absolute);
     }
     if let Some(percent) = text.trim().strip_suffix('%') {
         let number = percent.trim().parse().ok().and_then(positive);
-        let number = number.ok_or_else(|| format!("`{text}` is no percentage above zero"))?;
+        let number = number.ok_or_else(|| format!("`{text}` is not a percentage above zero"))?;
         let why = "a meter that registers nothing is 100 % off, and would pass";
         return within(number, 100.0, why).map(LimitFigure::Percent);
     }
     let Subject::Each(ids) = subject else {
-        return Err(format!("`{text}` is no limit of an energy; write it in %"));
+        return Err(format!("`{text}` is not a limit of an energy; write it in %"));
     };
     let dimension = match ids.first().map(|id| id.row().si_unit) {
         Some(SiUnit::Volt) => Dimension::Voltage,
@@ -326,7 +326,7 @@ pub(crate) fn figure(
         Ok((si, _)) if positive(si).is_some() => {
             within(si, FIGURE_MAX, "nothing would be outside of it").map(LimitFigure::Absolute)
         }
-        Ok(_) => Err(format!("`{text}` is no limit above zero")),
+        Ok(_) => Err(format!("`{text}` is not a limit above zero")),
         Err(error) => Err(format!("`{text}`: {error}")),
     }
 }

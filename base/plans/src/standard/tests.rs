@@ -100,7 +100,7 @@ fn every_mistake_is_reported_at_its_place() {
         ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
         ("format = 1", "format = 2", Code::FORMAT_VERSION, "another test plan format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
-        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is no factor"),
+        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is not a factor"),
         ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "the current `Itx` is undefined"),
         ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
         (
@@ -130,7 +130,7 @@ fn every_mistake_is_reported_at_its_place() {
             Code::BAD_NUMBER,
             "is 100 % off, and would pass",
         ),
-        ("\"1\" = \"1.5 %\"", "\"1\" = \"1e300 %\"", Code::BAD_NUMBER, "`1e300 %` is no limit"),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"1e300 %\"", Code::BAD_NUMBER, "`1e300 %` is not a limit"),
         ("\"1\" = \"1.5 %\"", "\"1\" = \"nan %\"", Code::BAD_NUMBER, "no percentage above zero"),
         ("title = \"Error\"", DEAD, Code::DOES_NOT_FIT, "there is no energy to err in"),
         ("\"0.5 ind\"]", "\"0 ind\"]", Code::DOES_NOT_FIT, "no such energy flows"),

@@ -221,7 +221,8 @@ fn read_object<'de, A: MapAccess<'de>>(
             }
             Ok(key) => (RefusalReason::DuplicateKey, format!("`{}` stands twice", KEYS[key])),
             Err(name) => {
-                let detail = format!("`{name}` is no key of a batch, expected {}", KEYS.join(", "));
+                let detail =
+                    format!("`{name}` is not a key of a batch, expected {}", KEYS.join(", "));
                 (RefusalReason::UnknownType, detail)
             }
         };

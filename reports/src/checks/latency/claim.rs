@@ -120,7 +120,7 @@ fn own_tables(
     match RequirementTable::read(name, text) {
         Ok(table) => Some(vec![table]),
         Err(errors) => {
-            let message = format!("`{name}` is no requirement table: {}", errors.join("; "));
+            let message = format!("`{name}` is not a requirement table: {}", errors.join("; "));
             out.report(Code::FILE_REFUSED, span, message, "not a requirement table");
             None
         }

@@ -67,7 +67,7 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no fault; expected abc, one wire and g (ag), two wires (ab), two \
+                "`{text}` is not a fault; expected abc, one wire and g (ag), two wires (ab), two \
                  wires and g (abg), or open- and wires (open-a)"
             )
         };
