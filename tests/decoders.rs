@@ -20,7 +20,7 @@ const CHANGES: u64 = 6;
 const BYTES_MAX: u64 = 1 << 30;
 
 /// What one input of a past mistake may take; it takes milliseconds.
-const REGRESSION_MAX: Duration = Duration::from_secs(60);
+const REGRESSION_MAX: Duration = Duration::from_mins(1);
 
 /// Texts at which decoders turn off.
 const WORDS: &[&[u8]] = &[

@@ -5,7 +5,8 @@
 //! tree; in a document, of one only, unless it leads there from the root or the document. A name
 //! with `::`, `_`, `()` or humps is a word of the tree, outside of documents and comments.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::words::without_blocks;
 use super::{files, root};
@@ -33,6 +34,10 @@ fn elsewhere() -> impl Iterator<Item = &'static str> {
     ELSEWHERE.iter().flat_map(|names| names.split(' '))
 }
 
+fn has_ending(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|it| it == ending)
+}
+
 /// What the tree has.
 #[derive(Default)]
 struct Tree {
@@ -42,7 +47,7 @@ struct Tree {
     tails: BTreeMap<String, usize>,
     tops: BTreeSet<String>,
     endings: BTreeSet<String>,
-    words: HashSet<String>,
+    words: BTreeSet<String>,
 }
 
 impl Tree {
@@ -73,7 +78,9 @@ impl Tree {
     fn leads(&self, path: &str, of: &str) -> bool {
         let is_given = |part: &&str| {
             let stem = part.split('.').next().unwrap_or_default();
-            part.ends_with(".md") || stem.len() < 2 || !stem.chars().all(|c| c.is_ascii_uppercase())
+            has_ending(part, "md")
+                || stem.len() < 2
+                || !stem.chars().all(|c| c.is_ascii_uppercase())
         };
         let parts: Vec<&str> = path.split('/').take_while(is_given).collect();
         let path = parts.join("/");
@@ -82,7 +89,7 @@ impl Tree {
         match self.tails.get(path) {
             None => path.is_empty(),
             Some(1) => true,
-            Some(_) if of.ends_with(".rs") || !path.contains('/') => true,
+            Some(_) if has_ending(of, "rs") || !path.contains('/') => true,
             Some(_) => {
                 [path, &format!("{folder}/{path}")].iter().any(|&at| self.places.contains(at))
             }
@@ -154,7 +161,7 @@ fn files_and_items_that_texts_name_are_there() {
     let all: Vec<(String, String)> = files("").into_iter().map(read).collect();
     let mut tree = Tree::of(all.iter().map(|(path, _)| path.as_str()));
     for (path, text) in &all {
-        if !path.ends_with(".md") && !path.ends_with("tidy/names.rs") {
+        if !has_ending(path, "md") && !path.ends_with("tidy/names.rs") {
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let words =
                 code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));

@@ -50,7 +50,7 @@ impl Lines {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.to.len()
     }
 

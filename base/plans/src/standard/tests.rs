@@ -100,7 +100,12 @@ fn every_mistake_is_reported_at_its_place() {
         ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
         ("format = 1", "format = 2", Code::FORMAT_VERSION, "another test plan format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
-        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is not a factor"),
+        (
+            "value = \"0.1 Ib\"",
+            "value = \"x Ib\"",
+            Code::BAD_NUMBER,
+            "`x` in `x Ib` is not a factor",
+        ),
         ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "the current `Itx` is undefined"),
         ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
         (

@@ -371,7 +371,7 @@ impl StandAlone {
 async fn lines_begin(lines: &mut Lines) -> BTreeSet<usize> {
     let mut up = BTreeSet::new();
     let all = async {
-        let mut waiting: BTreeSet<usize> = (0..lines.len()).collect();
+        let mut waiting: BTreeSet<usize> = (0..lines.count()).collect();
         while !waiting.is_empty() {
             // Bytes that nobody has asked for are of no interest.
             let (line, event) = lines.recv().await;

@@ -76,8 +76,8 @@ impl FieldSender {
             parts.field.simulators().map(|simulator| Steps::every(simulator.endpoint.period()));
         Self {
             steps: steps.collect(),
-            are_up: vec![false; lines.len()],
-            were_up: vec![false; lines.len()],
+            are_up: vec![false; lines.count()],
+            were_up: vec![false; lines.count()],
             lines,
             connected_ns: None,
             to_lines: Vec::new(),
@@ -166,7 +166,7 @@ impl FieldSender {
 
     fn begin(&mut self, timeline: Timeline) {
         self.timeline = Some(timeline);
-        for line in 0..self.parts.lines.len() {
+        for line in 0..self.parts.lines.count() {
             self.line_up(line, timeline.start);
         }
     }
