@@ -93,7 +93,7 @@ fn values_of_every_coding() {
 }
 
 /// EN 13757-3, annex A, type B: "a value of 80h (8000h ...) means not valid"; types C and D, which
-/// count and hold bits, have no such value. Type G: `FFFFh` is not a date, and fields of all ones, or
+/// count and hold bits, have no such value. Type G: `FFFFh` is no date, and fields of all ones, or
 /// a day 0, stand for every one.
 #[test]
 fn values_that_are_not_valid_are_no_numbers() {

@@ -18,7 +18,7 @@
 //! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
 //!
-//! Data flow: plant -> `signal_feed` -> client -> shell -> platform -> rest -> joining -> recording.
+//! Data flow: plant, `signal_feed`, `client`, `shell`, platform, `rest`, `joining`, `recording`.
 
 mod alarm;
 mod alerts;
