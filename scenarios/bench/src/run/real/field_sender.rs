@@ -166,7 +166,7 @@ impl FieldSender {
 
     fn begin(&mut self, timeline: Timeline) {
         self.timeline = Some(timeline);
-        for line in 0..self.parts.lines.count() {
+        for line in 0..self.parts.lines.len() {
             self.line_up(line, timeline.start);
         }
     }
