@@ -21,7 +21,6 @@ impl<R: Read + Seek> Window<R> {
         Ok(window)
     }
 
-    /// The whole of a source.
     pub(crate) fn whole(inner: R) -> io::Result<Self> {
         Self::part(inner, 0, u64::MAX)
     }

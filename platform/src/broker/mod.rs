@@ -84,14 +84,12 @@ const SESSION_EXPIRY: Duration = Duration::from_millis(1);
 /// An address for when there is none.
 const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The settings of a broker.
 #[derive(Clone)]
 pub(crate) struct BrokerConfig {
     /// Where it listens without TLS; port 0 takes a free one.
     pub(crate) address: SocketAddr,
     /// Whether it listens without TLS. It has to if there is no TLS.
     pub(crate) plain: bool,
-    /// The TLS listener.
     pub(crate) tls: Option<TlsSettings>,
     /// Largest packet, without its fixed header, bytes. Above it the connection ends.
     pub(crate) packet_limit_bytes: u32,
@@ -103,9 +101,7 @@ pub(crate) struct BrokerConfig {
     pub(crate) unauthenticated: usize,
     /// What a connection may take until its CONNECT is whole.
     pub(crate) limits: ConnectLimits,
-    /// What may wait for subscribers.
     pub(crate) queues: QueueLimits,
-    /// What the platform's ports have in common.
     pub(crate) gate: Arc<Gate>,
 }
 

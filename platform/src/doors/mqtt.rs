@@ -18,7 +18,6 @@ use crate::error::PlatformError;
 use crate::port::IngestPort;
 use crate::tls;
 
-/// The row of `DOORS`.
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
         name: broker::DOOR,

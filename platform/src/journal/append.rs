@@ -23,7 +23,6 @@ pub(crate) const DAMAGED_SUFFIX: &str = ".damaged";
 /// A segment that is not appended to any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedSegment {
-    /// Its file name.
     pub(crate) name: String,
     /// The last sequence in it that was acknowledged.
     pub(crate) last_sequence: u64,
@@ -49,7 +48,6 @@ pub(crate) struct AppendCounts {
     pub(crate) failures: u64,
 }
 
-/// Where a journal goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The last sequence that is durable.

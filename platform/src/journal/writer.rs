@@ -35,9 +35,7 @@ const GROUP_RECORDS_MAX: usize = 512;
 
 /// Something to be made durable and then handed to the store.
 pub(crate) struct Append {
-    /// What the payload is.
     pub(crate) kind: Kind,
-    /// The bytes for the journal.
     pub(crate) payload: Vec<u8>,
     /// What the store gets; its sequence is filled in here.
     pub(crate) delivery: Delivery,

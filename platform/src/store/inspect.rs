@@ -30,7 +30,6 @@ const ROWS_AT_A_TIME: u32 = 200;
 /// All of event time.
 const ALL_TIME: Range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
 
-/// The running thread.
 pub(crate) struct Inspection {
     /// Closed to end it.
     stop: SyncSender<()>,
@@ -38,7 +37,6 @@ pub(crate) struct Inspection {
 }
 
 impl Inspection {
-    /// Starts looking at a store.
     pub(crate) fn start(
         path: PathBuf,
         context: ReadContext,
@@ -65,7 +63,6 @@ struct Inspector {
     stopped: Receiver<()>,
 }
 
-/// The platform stops.
 struct Stopped;
 
 impl Inspector {

@@ -33,9 +33,7 @@ pub(crate) struct Range {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Rows to leave out.
     pub(crate) offset: u64,
-    /// Rows to give at most.
     pub(crate) limit: u32,
 }
 
@@ -485,13 +483,9 @@ fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
 /// What queries need beside the file.
 #[derive(Clone)]
 pub(crate) struct ReadContext {
-    /// The store's numbers of quantities.
     pub(crate) quantities: Arc<Quantities>,
-    /// The directory of all registered devices.
     pub(crate) devices: Arc<DeviceDirectory>,
-    /// Where damage is reported.
     pub(crate) losses: Arc<Losses>,
-    /// Where it is counted.
     pub(crate) metrics: Arc<Metrics>,
 }
 

@@ -57,7 +57,6 @@ impl Classifier {
         self.largest
     }
 
-    /// Forgets all that was counted.
     pub(super) fn clear(&mut self) {
         self.counts.fill(0);
         self.count = 0;
