@@ -207,7 +207,7 @@ impl Core {
     /// what came of it.
     pub(crate) async fn advance(&self, to: SimTime) -> Result<Advanced, AdvanceError> {
         let _one_at_a_time = self.advancing.lock().await;
-        if self.clock.source() != ClockSource::Driven {
+        if self.clock.source != ClockSource::Driven {
             return Err(AdvanceError::NotDriven);
         }
         let now = self.clock.now();

@@ -113,6 +113,7 @@ impl Tracker {
         }
     }
 
+    /// After the last sample.
     pub(crate) fn finish(mut self, name: &str, block: u64) -> Tracked {
         self.close(None, block);
         let note =

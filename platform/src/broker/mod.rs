@@ -151,8 +151,9 @@ pub(crate) enum BrokerError {
 
 /// A running broker. Dropping it stops it too, in the background.
 pub(crate) struct Broker {
-    plain_address: Option<SocketAddr>,
-    tls_address: Option<SocketAddr>,
+    /// Where it listens without TLS, with the real TCP port; `tls_address` likewise.
+    pub(crate) plain_address: Option<SocketAddr>,
+    pub(crate) tls_address: Option<SocketAddr>,
     reports: Arc<Reports>,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
@@ -236,16 +237,6 @@ impl Broker {
     pub(crate) fn address(&self) -> SocketAddr {
         // It listens on at least one of them.
         self.plain_address.or(self.tls_address).unwrap_or(NO_ADDRESS)
-    }
-
-    /// Where it listens without TLS, with the real TCP port.
-    pub(crate) fn plain_address(&self) -> Option<SocketAddr> {
-        self.plain_address
-    }
-
-    /// Where it listens with TLS, with the real TCP port.
-    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
-        self.tls_address
     }
 
     /// Publishes with QoS 1 as the platform. Returns the number of connected subscribers whose

@@ -139,7 +139,7 @@ struct Http(Server);
 #[async_trait]
 impl Door for Http {
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        vec![(NAME, self.0.address())]
+        vec![(NAME, self.0.address)]
     }
 
     async fn close(self: Box<Self>, limit: Duration) -> bool {

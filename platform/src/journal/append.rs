@@ -66,7 +66,7 @@ pub(crate) struct Appender {
     next_sequence: u64,
     synced: u64,
     buffer: Vec<u8>,
-    counts: AppendCounts,
+    pub(crate) counts: AppendCounts,
     uncut: LogThrottle,
     untrimmed: LogThrottle,
 }
@@ -93,11 +93,6 @@ impl Appender {
             uncut: LogThrottle::default(),
             untrimmed: LogThrottle::default(),
         }
-    }
-
-    /// What has been written since the start.
-    pub(crate) fn counts(&self) -> AppendCounts {
-        self.counts
     }
 
     /// Writes the records and syncs once. When this returns `Ok`, all of them are durable; they

@@ -260,7 +260,7 @@ pub(super) struct ClockJson {
 pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJson> {
     pairs.finish()?;
     let clock = &api.core.clock;
-    Ok(Json(ClockJson { now: clock.now(), driven: clock.source() == ClockSource::Driven }))
+    Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
 }
 
 #[derive(Deserialize)]

@@ -90,7 +90,7 @@ impl Stopping {
 }
 
 pub(crate) struct Server {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -112,11 +112,6 @@ impl Server {
         let state = ServerState::new(settings, service, http, Stopping(stopping));
         let accepting = tokio::spawn(state.accept(acceptor));
         Ok(Self { address, stop, accepting })
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Takes no more connections and lets requests that are being served finish, within a limit.

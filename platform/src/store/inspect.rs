@@ -200,7 +200,7 @@ impl Look {
 fn note(reader: &Reader, looked: ReadResult<()>, part: &'static str, key: i64) -> ReadResult<bool> {
     let Err(error) = looked else { return Ok(true) };
     match error.as_damage(part, key) {
-        Some(damage) => reader.context().report(&damage),
+        Some(damage) => reader.context.report(&damage),
         None => return Err(error),
     }
     Ok(false)
@@ -223,7 +223,7 @@ fn readings(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
 }
 
 fn is_indexed(reader: &Reader, row: &super::ReadingRow) -> ReadResult<()> {
-    let (connection, sequence) = (reader.connection(), row.sequence.cast_signed());
+    let (connection, sequence) = (&reader.connection, row.sequence.cast_signed());
     let missing = |part| Err(ReadError::from(Damage::new(part, sequence, "the entry is missing")));
     if let Some(number) = row.number
         && read::sequence_of(connection, row.device_row, number)? != Some(sequence)

@@ -66,8 +66,8 @@ impl Names<'_> {
 
 /// One connection while it runs a query.
 pub(crate) struct Reader {
-    connection: Connection,
-    context: ReadContext,
+    pub(super) connection: Connection,
+    pub(super) context: ReadContext,
     slice_end: Instant,
 }
 
@@ -98,20 +98,10 @@ impl Reader {
         self.connection
     }
 
-    /// The connection itself.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// Runs a statement whose result nobody wants.
     #[cfg(test)]
     pub(crate) fn run_for_tests(&self, statement: &str) -> rusqlite::Result<i64> {
         self.connection.query_row(statement, [], |row| row.get(0))
-    }
-
-    /// What is around the file.
-    pub(super) fn context(&self) -> &ReadContext {
-        &self.context
     }
 
     /// The directory of all registered devices.

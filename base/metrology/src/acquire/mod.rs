@@ -149,7 +149,7 @@ fn candidates(input: &AnalysisInput<'_>, stated_hz: Option<f64>) -> Vec<Candidat
     let mut found = Vec::new();
     for (channel, (_, samples)) in input.channels().enumerate() {
         let Some(coarse) = ballot.elect(samples) else { continue };
-        let runs = runs(samples, coarse, ballot.group());
+        let runs = runs(samples, coarse, ballot.group);
         let Some(run) = runs.iter().copied().reduce(better) else { continue };
         let frequency = refined(samples, run, &mut scratch);
         let frequency_hz = frequency * rate_hz;

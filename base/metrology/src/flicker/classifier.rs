@@ -14,7 +14,7 @@ const OCTAVES: (i64, i64) = (-30, 34);
 pub(super) struct Classifier {
     counts: Vec<u32>,
     count: u64,
-    largest: f64,
+    pub(super) largest: f64,
     /// Where the classes end.
     end: f64,
 }
@@ -50,11 +50,6 @@ impl Classifier {
         self.counts[class.min(highest)] += 1;
         self.count += 1;
         self.largest = self.largest.max(pinst);
-    }
-
-    /// The largest value counted.
-    pub(super) fn largest(&self) -> f64 {
-        self.largest
     }
 
     pub(super) fn clear(&mut self) {
@@ -129,7 +124,7 @@ mod tests {
         }
         classifier.clear();
         classifier.add(9.0);
-        assert_eq!(classifier.largest(), 4.0);
+        assert_eq!(classifier.largest, 4.0);
     }
 
     #[test]
