@@ -12,7 +12,6 @@ use lastmeter_reports::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 
-/// Carries out one command.
 pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
     let json = |format: TextFormat| format == TextFormat::Json;
     match command {

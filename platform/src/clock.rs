@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// The clock and what is due on it: commands that nobody has answered expire.
 pub(crate) struct Clock {
-    source: ClockSource,
+    pub(crate) source: ClockSource,
     driven_ns: AtomicI64,
     timers: Mutex<BTreeSet<(SimTime, InvocationId)>>,
     changed: Notify,
@@ -36,11 +36,6 @@ impl Clock {
             timers: Mutex::new(BTreeSet::new()),
             changed: Notify::new(),
         }
-    }
-
-    /// Where the time comes from.
-    pub(crate) fn source(&self) -> ClockSource {
-        self.source
     }
 
     /// The time for everything the platform stamps.

@@ -26,25 +26,17 @@ use crate::pipeline::{Change, Job, Totals};
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store::{Health, Inspection, Progress, Readers};
 
-/// The parts, running.
 pub(crate) struct Core {
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
-    /// The journal's thread.
     pub(crate) journal: Journal,
-    /// How far queries see.
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
     pub(crate) readers: Arc<Readers>,
-    /// The directory of all registered devices.
     pub(crate) devices: Arc<DeviceDirectory>,
-    /// What is lost or damaged.
     pub(crate) losses: Arc<Losses>,
-    /// The door for messages.
     pub(crate) ingest: Arc<Ingest>,
-    /// Commands on their way to devices.
     pub(crate) dispatcher: Arc<Dispatcher>,
-    /// Whether the store works.
     pub(crate) health: Arc<Health>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<Readers>,
@@ -55,7 +47,6 @@ pub(crate) struct Core {
     began_reading_only: bool,
 }
 
-/// Why the clock was not advanced.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdvanceError {
     /// It follows the wall.
@@ -76,12 +67,9 @@ pub(crate) enum AdvanceError {
     Barrier(#[from] BarrierError),
 }
 
-/// What an advance of the clock brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advanced {
-    /// Where the clock stands.
     pub(crate) now: SimTime,
-    /// How far the store has come.
     pub(crate) totals: Totals,
     /// Messages sent to each device since the last advance.
     pub(crate) sent: BTreeMap<String, u64>,
@@ -219,7 +207,7 @@ impl Core {
     /// what came of it.
     pub(crate) async fn advance(&self, to: SimTime) -> Result<Advanced, AdvanceError> {
         let _one_at_a_time = self.advancing.lock().await;
-        if self.clock.source() != ClockSource::Driven {
+        if self.clock.source != ClockSource::Driven {
             return Err(AdvanceError::NotDriven);
         }
         let now = self.clock.now();

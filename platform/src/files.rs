@@ -38,13 +38,11 @@ pub(crate) fn private() -> OpenOptions {
 pub(crate) struct Identity(u64, u64);
 
 impl Identity {
-    /// Of an open file.
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         Ok(Self(metadata.dev(), metadata.ino()))
     }
 
-    /// Of what a path leads to.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         Self::and_length_at(path).map(|(identity, _)| identity)
     }

@@ -17,23 +17,19 @@ const JOURNAL_FOLDER: &str = "journal";
 const HEAD_SUFFIX: &str = "head";
 const LOSSES_SUFFIX: &str = "losses";
 
-/// Where everything lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     /// The tenant's folder.
     pub(crate) tenant: PathBuf,
     /// The journal's folder.
     pub(crate) journal: PathBuf,
-    /// The store's file.
     pub(crate) store: PathBuf,
-    /// The head file.
     pub(crate) head: PathBuf,
     /// The reports of losses.
     pub(crate) losses: PathBuf,
 }
 
 impl Places {
-    /// Of these settings.
     pub(crate) fn of(config: &Config) -> Self {
         let tenant = config.tenant_folder();
         Self {

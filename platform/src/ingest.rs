@@ -372,7 +372,6 @@ impl Ingest {
 
 type Judged<T> = Result<T, NotTaken>;
 
-/// Why something is not taken.
 struct NotTaken {
     reason: RefusalReason,
     /// The device, if it is known.
@@ -407,7 +406,6 @@ fn target(topic: &str) -> Judged<Target> {
     }
 }
 
-/// What was read of an arrival.
 struct Read {
     format: &'static Format,
     messages: Vec<Message>,
@@ -447,7 +445,6 @@ impl Drop for Admitted {
     }
 }
 
-/// The port as the doors see it.
 #[async_trait]
 impl IngestPort for Ingest {
     async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {

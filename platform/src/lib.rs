@@ -109,7 +109,7 @@ impl Platform {
         match listen(&config, share, &core).await {
             Ok((doors, server)) => {
                 let attending = Attending::start(Arc::clone(&core));
-                let (addresses, rest) = (doors.addresses(), server.address());
+                let (addresses, rest) = (doors.addresses(), server.address);
                 tracing::info!(?addresses, %rest, connections = ?share, "listening");
                 Ok(Running { core, doors, addresses, server, attending, stop_limit })
             }
@@ -206,7 +206,7 @@ impl Running {
 
     /// Where REST listens.
     pub fn rest_address(&self) -> SocketAddr {
-        self.server.address()
+        self.server.address
     }
 
     /// Stops listening, commits what was acknowledged, closes everything. Returns whether all of

@@ -64,11 +64,9 @@ pub(crate) struct Loss {
 pub(crate) struct Acknowledged {
     /// When, by the platform's clock.
     pub(crate) at: SimTime,
-    /// What they wrote.
     pub(crate) note: String,
 }
 
-/// What the file holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Content {
     format: u32,
@@ -170,7 +168,6 @@ impl Losses {
         (state.content.losses.clone(), state.content.further)
     }
 
-    /// Reports altogether.
     pub(crate) fn count(&self) -> u64 {
         lock(&self.state).content.count()
     }

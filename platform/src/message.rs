@@ -16,10 +16,8 @@ pub(crate) const EPOCH: &str = "epoch";
 /// See [`EPOCH`].
 pub(crate) const SERIAL: &str = "serial";
 
-/// One message of a device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
-    /// Whose device it is.
     pub(crate) tenant: &'static str,
     pub(crate) device: HardwareId,
     /// Under which number a repetition is recognised; nothing of it is, without one.
@@ -30,7 +28,6 @@ pub(crate) struct Message {
     pub(crate) updates_state: bool,
     /// Id of the invocation it answers, where it names one.
     pub(crate) originator: Option<String>,
-    /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) body: MessageBody,
 }
@@ -48,11 +45,9 @@ pub(crate) enum MessageBody {
         /// Text for people or machines.
         text: String,
     },
-    /// The answer to a command.
     Acknowledgement {
         /// The invocation, as the device names it.
         invocation: String,
-        /// The device's text.
         response: String,
     },
     /// The device is there.

@@ -32,7 +32,6 @@ pub(crate) struct Metrics {
     pub(crate) late_acknowledgements: AtomicU64,
     /// Commands handed to a subscriber.
     pub(crate) commands_sent: AtomicU64,
-    /// Transactions of the store.
     pub(crate) commits: AtomicU64,
     /// Transactions that failed and were tried again.
     pub(crate) commit_failures: AtomicU64,

@@ -29,7 +29,6 @@ pub(crate) enum Job {
     },
 }
 
-/// One durable journal entry.
 pub(crate) struct Delivery {
     /// Its place in the journal.
     pub(crate) sequence: u64,
@@ -43,12 +42,10 @@ pub(crate) struct Delivery {
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// What an entry is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Body {
     /// What keeps to its format: the messages it holds, at least one.
     Messages(Vec<Message>),
-    /// Something that was refused.
     Refusal(RefusalRecord),
 }
 
@@ -70,9 +67,7 @@ pub(crate) enum Change {
 /// The answer to a change, after its commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changed {
-    /// The new invocation's id.
     pub(crate) invocation: Option<InvocationId>,
-    /// Whether anything was different afterwards.
     pub(crate) changed: bool,
 }
 

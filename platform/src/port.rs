@@ -32,7 +32,6 @@ pub(crate) enum Verdict {
     /// It is refused and the record of that is in the journal. Senders get the reason where
     /// their door has a place for it, as MQTT 5 has and MQTT 3.1.1 has not.
     Refused {
-        /// Why it is refused.
         reason: RefusalReason,
         /// What was found and what was expected.
         detail: String,
@@ -43,7 +42,6 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not durable: {why}")]
 pub(crate) struct NotDurable {
-    /// The cause, in words.
     pub(crate) why: String,
 }
 

@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use lastmeter_units::HardwareId;
 
-/// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RefusalReason {
     /// The payload breaks its format, by the format's own word.

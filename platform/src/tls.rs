@@ -30,12 +30,7 @@ pub(crate) enum TlsSettingsError {
     },
     /// What was read is not what is needed.
     #[error("{key}: expected {expected}, found {found}")]
-    Pem {
-        key: &'static str,
-        /// What is needed.
-        expected: &'static str,
-        found: String,
-    },
+    Pem { key: &'static str, expected: &'static str, found: String },
     /// Certificate and key do not go together, or cannot be used.
     #[error("tls.certificate and tls.key cannot be used: {0}")]
     Unusable(rustls::Error),

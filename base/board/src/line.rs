@@ -176,7 +176,6 @@ impl Line {
     }
 }
 
-/// Whether something of this probability happens.
 fn chance(draw: &mut impl FnMut() -> u64, probability: f64) -> bool {
     ((draw() >> 11) as f64) / (1_u64 << 53) as f64 >= 1.0 - probability
 }

@@ -27,7 +27,6 @@ impl Letters {
         1.25 * self.phone
     }
 
-    /// Smaller ones.
     pub(crate) fn small(self) -> Self {
         Self { phone: SMALL * self.phone, screen: SMALL * self.screen }
     }
@@ -68,7 +67,6 @@ fn overlaps(one: &Area, other: &Area) -> bool {
     one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3]
 }
 
-/// What is free of a rectangle.
 pub(crate) struct Free {
     pub(crate) within: Area,
     pub(crate) taken: Vec<Area>,

@@ -40,7 +40,6 @@ struct Drawn {
 }
 
 impl Surface {
-    /// An empty one of this size.
     pub(crate) fn new(width: f64, height: f64, letters: Letters) -> Self {
         let size = (fine(width).max(1) as u32, fine(height).max(1) as u32);
         let strokes = (String::new(), String::new());

@@ -73,12 +73,10 @@ struct Counted {
     last: Option<(bool, Vec<u8>)>,
 }
 
-/// How a frame addressed the slave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Addressed {
     /// By its primary address, or by the test broadcast.
     Primary = 0,
-    /// As the selected one.
     Selected = 1,
     /// By the broadcast that is not answered.
     Silently = 2,

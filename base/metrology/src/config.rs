@@ -64,7 +64,6 @@ impl EngineConfig {
         }
     }
 
-    /// Refuses what cannot be measured.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
         let Self { rate_hz, nominal_hz, phases, .. } = *self;
         if nominal_hz != 50.0 && nominal_hz != 60.0 {

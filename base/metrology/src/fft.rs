@@ -77,7 +77,6 @@ impl RealFft {
     }
 }
 
-/// Working memory of a transform.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spare {
     kept: Rows,

@@ -109,7 +109,6 @@ pub fn spectrum(
     })
 }
 
-/// Refuses options that make no sense.
 fn check(options: &SpectrumOptions) -> Result<(), AnalysisError> {
     let SpectrumOptions { highest_order, threshold, .. } = *options;
     if !(highest_order.is_finite() && highest_order >= 1.0) {

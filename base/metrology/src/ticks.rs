@@ -3,7 +3,6 @@
 /// Ten minutes in nanoseconds.
 const INTERVAL_NS: i64 = 600_000_000_000;
 
-/// Two hours in nanoseconds.
 const TWO_HOURS_NS: i64 = 12 * INTERVAL_NS;
 
 /// When the first even hour is, in s after a first sample at an instant since 1970: two hours, ten

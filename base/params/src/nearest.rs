@@ -4,7 +4,6 @@ use lastmeter_units::MEASUREMENTS;
 
 use crate::synonyms;
 
-/// The most measurement identifiers suggested at once.
 const SUGGESTED_MAX: usize = 3;
 
 /// The candidate nearest to a word that is none of them, if any is near enough to be worth

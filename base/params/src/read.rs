@@ -18,7 +18,6 @@ use crate::values::{Item, Value, Values};
 /// Of more keys than these a list helps nobody.
 const KEYS_LISTED_MAX: usize = 12;
 
-/// The longest name in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 
 /// Reads a table with these fields. `None` if it has a mistake, which is then in `diagnostics`.

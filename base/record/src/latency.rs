@@ -141,7 +141,6 @@ impl LatencyRow<'_> {
         self.id.split_once('/').map_or(self.id, |(device, _)| device)
     }
 
-    /// Writes its line.
     pub(crate) fn write(&self, table: &mut TableWriter<impl Write>) -> Result<(), csv::Error> {
         table.text(self.path)?;
         table.text(self.id)?;

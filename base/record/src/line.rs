@@ -25,7 +25,6 @@ impl<W: Write> TableWriter<W> {
         Ok(Self { csv, scratch: Vec::new(), written: 0 })
     }
 
-    /// Writes a field that is a text.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), csv::Error> {
         self.csv.write_field(text)
     }
@@ -98,13 +97,11 @@ impl<'a> Line<'a> {
         &self.record[place]
     }
 
-    /// A field that is a text.
     pub(crate) fn text(&self, place: usize) -> Result<&'a str, String> {
         std::str::from_utf8(self.bytes(place))
             .map_err(|_| format!("{} is not UTF-8", self.header[place]))
     }
 
-    /// A field that is a value.
     pub(crate) fn value<T: FromStr>(&self, place: usize, expected: &str) -> Result<T, String> {
         let text = self.text(place)?;
         text.parse().map_err(|_| format!("{} `{text}`, expected {expected}", self.header[place]))

@@ -54,7 +54,6 @@ pub struct SignalSample<'a> {
 }
 
 impl SignalSample<'_> {
-    /// Writes its line.
     pub(crate) fn write(&self, table: &mut TableWriter<impl Write>) -> Result<(), csv::Error> {
         table.text(self.signal)?;
         table.shown(Some(self.time.0))?;

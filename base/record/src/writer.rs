@@ -44,7 +44,6 @@ pub struct RunWriter {
     ways: Names,
 }
 
-/// A table of the run folder.
 type Table = TableWriter<Hashed<File>>;
 
 /// An observation with its device as a number, to be kept until the next sync.

@@ -179,7 +179,6 @@ impl Gtnet {
     }
 }
 
-/// A point's word.
 pub(crate) fn word(index: usize, value: Value, point: GtnetPoint) -> Result<[u8; 4], Rejection> {
     match point {
         GtnetPoint::Int32 => {

@@ -57,7 +57,6 @@ pub struct Reassembly {
 /// Why nothing more is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The connection is closed.
     Closed,
     /// A header's length is wrong, so nobody knows where the next frame begins.
     Lost,

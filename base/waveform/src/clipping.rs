@@ -97,7 +97,6 @@ impl Side {
     }
 }
 
-/// Watches one channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClipWatch {
     high: Side,

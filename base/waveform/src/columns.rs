@@ -14,7 +14,6 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Empty columns.
     pub(crate) fn new(analogue: usize, digital: usize) -> Self {
         let mut columns = Self::default();
         columns.analogue.resize_with(analogue, Vec::new);
@@ -57,7 +56,6 @@ pub(crate) trait Sink {
     fn turn(&mut self) -> ControlFlow<()>;
 }
 
-/// A sink that keeps everything.
 pub(crate) struct Collect(pub(crate) Columns);
 
 impl Sink for Collect {

@@ -62,7 +62,6 @@ pub(crate) struct Span {
 /// What a channel's gaps were found to be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracked {
-    /// How many samples are missing.
     pub(crate) missing: u64,
     /// The gaps that a [`Filler`] needs to know of.
     pub(crate) spans: Vec<Span>,
@@ -70,7 +69,6 @@ pub(crate) struct Tracked {
     pub(crate) note: Option<String>,
 }
 
-/// Watches one channel go by.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracker {
     at: u64,

@@ -23,7 +23,6 @@ pub(crate) struct Sinc {
 }
 
 impl Sinc {
-    /// The one there is.
     pub(crate) fn shared() -> &'static Self {
         static SINC: LazyLock<Sinc> = LazyLock::new(Sinc::new);
         &SINC

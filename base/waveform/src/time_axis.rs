@@ -12,10 +12,8 @@ use crate::recording::Recording;
 
 pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 
-/// The rate of the stamps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rate {
-    /// Samples per second.
     pub(crate) hz: f64,
     /// A sentence about the irregular steps, if there are any.
     pub(crate) note: Option<String>,
@@ -34,7 +32,6 @@ impl Rate {
     }
 }
 
-/// Why stamps give no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRate {
     TooFew,
@@ -88,7 +85,6 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Takes the next stamp.
     pub(crate) fn take(&mut self, stamp_ps: i64) {
         let Some(last_ps) = self.last_ps.replace(stamp_ps) else { return };
         let step = i128::from(stamp_ps) - i128::from(last_ps);

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 pub(crate) struct Window<R> {
     inner: R,
     start: u64,
-    length: u64,
+    pub(crate) length: u64,
     at: u64,
 }
 
@@ -21,14 +21,8 @@ impl<R: Read + Seek> Window<R> {
         Ok(window)
     }
 
-    /// The whole of a source.
     pub(crate) fn whole(inner: R) -> io::Result<Self> {
         Self::part(inner, 0, u64::MAX)
-    }
-
-    /// How many bytes there are.
-    pub(crate) const fn length(&self) -> u64 {
-        self.length
     }
 }
 

@@ -73,7 +73,6 @@ impl BadNames {
         Self(Some(Arc::new(notify)))
     }
 
-    /// There is one.
     pub(crate) fn notify(&self) {
         if let Some(notify) = &self.0 {
             notify();

@@ -81,7 +81,6 @@ counters! {
     subscribers_cut_for_all_bytes
 }
 
-/// Adds one.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

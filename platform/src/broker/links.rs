@@ -18,7 +18,6 @@ use crate::gate::{Listener, Slot, Socket};
 /// The transport by which a connection reached the broker; each has a listener there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// Plain MQTT.
     Plain,
     /// TLS, without a certificate.
     Tls,
@@ -49,17 +48,13 @@ impl Transport {
     }
 }
 
-/// The open connections.
 #[derive(Default)]
 pub(super) struct Links(RwLock<BTreeMap<(u16, SocketAddr), Arc<Link>>>);
 
-/// One connection that the broker has.
 pub(super) struct Link {
-    /// Where it comes from.
     pub(super) from: SocketAddr,
     /// The name in its certificate.
     pub(super) device: Option<String>,
-    /// The connection.
     pub(super) socket: Socket,
     /// What waits to be sent over it.
     pub(super) account: Arc<Account>,

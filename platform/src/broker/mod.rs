@@ -84,14 +84,12 @@ const SESSION_EXPIRY: Duration = Duration::from_millis(1);
 /// An address for when there is none.
 const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The settings of a broker.
 #[derive(Clone)]
 pub(crate) struct BrokerConfig {
     /// Where it listens without TLS; port 0 takes a free one.
     pub(crate) address: SocketAddr,
     /// Whether it listens without TLS. It has to if there is no TLS.
     pub(crate) plain: bool,
-    /// The TLS listener.
     pub(crate) tls: Option<TlsSettings>,
     /// Largest packet, without its fixed header, bytes. Above it the connection ends.
     pub(crate) packet_limit_bytes: u32,
@@ -103,9 +101,7 @@ pub(crate) struct BrokerConfig {
     pub(crate) unauthenticated: usize,
     /// What a connection may take until its CONNECT is whole.
     pub(crate) limits: ConnectLimits,
-    /// What may wait for subscribers.
     pub(crate) queues: QueueLimits,
-    /// What the platform's ports have in common.
     pub(crate) gate: Arc<Gate>,
 }
 
@@ -155,8 +151,9 @@ pub(crate) enum BrokerError {
 
 /// A running broker. Dropping it stops it too, in the background.
 pub(crate) struct Broker {
-    plain_address: Option<SocketAddr>,
-    tls_address: Option<SocketAddr>,
+    /// Where it listens without TLS, with the real TCP port; `tls_address` likewise.
+    pub(crate) plain_address: Option<SocketAddr>,
+    pub(crate) tls_address: Option<SocketAddr>,
     reports: Arc<Reports>,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
@@ -240,16 +237,6 @@ impl Broker {
     pub(crate) fn address(&self) -> SocketAddr {
         // It listens on at least one of them.
         self.plain_address.or(self.tls_address).unwrap_or(NO_ADDRESS)
-    }
-
-    /// Where it listens without TLS, with the real TCP port.
-    pub(crate) fn plain_address(&self) -> Option<SocketAddr> {
-        self.plain_address
-    }
-
-    /// Where it listens with TLS, with the real TCP port.
-    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
-        self.tls_address
     }
 
     /// Publishes with QoS 1 as the platform. Returns the number of connected subscribers whose

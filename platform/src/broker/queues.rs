@@ -31,7 +31,6 @@ use crate::gate::Gate;
 /// What a message takes beside its texts and its payload, in the library's queues.
 const MESSAGE_BYTES: usize = 512;
 
-/// The bounds of what waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueueLimits {
     /// Messages for one subscriber, those not acknowledged included.
@@ -41,7 +40,6 @@ pub(crate) struct QueueLimits {
     pub(crate) all_bytes: usize,
 }
 
-/// Which bound was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
     Messages,

@@ -30,7 +30,6 @@ pub(crate) enum InvokeError {
     /// There is no such command.
     #[error("there is no command `{name}`; there is {known}")]
     UnknownCommand {
-        /// What was asked for.
         name: String,
         /// Names of all commands there are.
         known: String,

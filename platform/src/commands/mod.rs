@@ -58,17 +58,14 @@ lastmeter_units::words! {
     }
 }
 
-/// An invocation as it is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewInvocation {
     pub(crate) device: i64,
     pub(crate) command: String,
-    /// The arguments as texts.
     pub(crate) parameters: BTreeMap<String, String>,
     /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
     pub(crate) initiator: String,
     pub(crate) initiator_id: String,
-    /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) created: SimTime,
     pub(crate) expires: SimTime,
@@ -80,13 +77,11 @@ pub(crate) struct InvocationRow {
     /// Its number, unique in the tenant.
     pub(crate) id: InvocationId,
     pub(crate) asked: NewInvocation,
-    /// How far it has come.
     pub(crate) state: InvocationState,
     /// When it was first handed to a subscriber.
     pub(crate) sent: Option<SimTime>,
     /// When it was answered, failed or expired.
     pub(crate) ended: Option<SimTime>,
-    /// What the device answered.
     pub(crate) response: Option<String>,
     /// The one before it of the same device; 0 if it is the first.
     pub(crate) previous: i64,
@@ -113,7 +108,6 @@ impl InvocationRow {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredInvocation {
     pub(crate) hardware_id: HardwareId,
-    /// The device's assignment.
     pub(crate) assignment: String,
     pub(crate) row: InvocationRow,
 }

@@ -50,7 +50,6 @@ const WAIT_MS_MAX: u64 = 60_000;
 /// Devices for which something has come that nobody may have looked at yet.
 const NEWS_CAPACITY: usize = 256;
 
-/// The row of `DOORS`.
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
         name: NAME,
@@ -140,7 +139,7 @@ struct Http(Server);
 #[async_trait]
 impl Door for Http {
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        vec![(NAME, self.0.address())]
+        vec![(NAME, self.0.address)]
     }
 
     async fn close(self: Box<Self>, limit: Duration) -> bool {
@@ -183,7 +182,6 @@ impl Outbound for HttpOutbound {
     }
 }
 
-/// What handlers know.
 #[derive(Clone)]
 struct AppState {
     core: Arc<Core>,

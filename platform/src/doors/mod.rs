@@ -33,15 +33,12 @@ pub(crate) struct DoorKind {
 type Opened<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Door>, PlatformError>> + Send + 'a>>;
 
 pub(crate) struct Opening<'a> {
-    /// The platform's settings.
     config: &'a Config,
     /// Its own keys.
     keys: &'a toml::Table,
     /// Connections that it may have at a time.
     connections: usize,
-    /// What the platform's ports have in common.
     gate: Arc<Gate>,
-    /// The tenant's core.
     core: &'a Arc<Core>,
 }
 

@@ -18,7 +18,6 @@ use crate::error::PlatformError;
 use crate::port::IngestPort;
 use crate::tls;
 
-/// The row of `DOORS`.
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
         name: broker::DOOR,
@@ -75,8 +74,8 @@ struct Mqtt(Arc<Broker>);
 #[async_trait]
 impl Door for Mqtt {
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        let plain = self.0.plain_address().map(|address| ("mqtt", address));
-        let tls = self.0.tls_address().map(|address| ("mqtts", address));
+        let plain = self.0.plain_address.map(|address| ("mqtt", address));
+        let tls = self.0.tls_address.map(|address| ("mqtts", address));
         plain.into_iter().chain(tls).collect()
     }
 

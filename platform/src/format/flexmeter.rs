@@ -6,7 +6,6 @@ use super::{Format, FormatRefusal, Rules};
 use crate::message::{EPOCH, Message, MessageBody, SERIAL};
 use lastmeter_wire::topics::TENANT;
 
-/// The row of `FORMATS`.
 pub(super) const FORMAT: Format = Format {
     name: "json",
     code: 1,

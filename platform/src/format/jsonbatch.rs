@@ -12,7 +12,6 @@ use super::{Format, FormatRefusal, Rules};
 use crate::message::{Message, MessageBody};
 use lastmeter_wire::topics::TENANT;
 
-/// The row of `FORMATS`.
 pub(super) const FORMAT: Format = Format {
     name: "jsonbatch",
     code: 2,

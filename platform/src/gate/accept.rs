@@ -16,7 +16,6 @@ const BACKLOG: u32 = 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A listening port.
 pub(crate) struct Acceptor {
     socket: TcpListener,
     listener: Listener,

@@ -22,7 +22,6 @@ const EVICTED_MAX: usize = 64;
 /// How long to wait for those before looking again, should none be reported closed.
 const EVICTED_WAIT: Duration = Duration::from_millis(50);
 
-/// The bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListenerLimits {
     pub(crate) listener: Listener,
@@ -82,7 +81,6 @@ pub(crate) enum SlotOffer {
     Granted(Slot),
     /// There may be one after so long, or when one is freed.
     Wait(Duration),
-    /// There is none.
     Full(RejectReason),
 }
 

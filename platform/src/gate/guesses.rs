@@ -17,7 +17,6 @@ use std::time::Duration;
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 4096;
 
-/// How wrong secrets are slowed down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct GuessLimits {
     /// Wrong secrets of one address that are answered at once.
@@ -28,7 +27,6 @@ pub(crate) struct GuessLimits {
     pub(crate) wait: Duration,
 }
 
-/// Who has guessed how often.
 #[derive(Debug)]
 pub(super) struct Guesses {
     limits: GuessLimits,

@@ -23,7 +23,6 @@ struct Inner {
 }
 
 impl Socket {
-    /// Takes a connection over.
     pub(crate) fn new(stream: TcpStream) -> Self {
         // What fails here fails again with the first byte.
         let _ = stream.set_nodelay(true);
@@ -46,7 +45,6 @@ impl Socket {
         self.0.is_cut.load(Ordering::Acquire)
     }
 
-    /// Returns when it is cut.
     pub(crate) async fn until_cut(&self) {
         let cut = self.0.cut.notified();
         tokio::pin!(cut);

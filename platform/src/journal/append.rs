@@ -23,7 +23,6 @@ pub(crate) const DAMAGED_SUFFIX: &str = ".damaged";
 /// A segment that is not appended to any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedSegment {
-    /// Its file name.
     pub(crate) name: String,
     /// The last sequence in it that was acknowledged.
     pub(crate) last_sequence: u64,
@@ -49,7 +48,6 @@ pub(crate) struct AppendCounts {
     pub(crate) failures: u64,
 }
 
-/// Where a journal goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The last sequence that is durable.
@@ -68,7 +66,7 @@ pub(crate) struct Appender {
     next_sequence: u64,
     synced: u64,
     buffer: Vec<u8>,
-    counts: AppendCounts,
+    pub(crate) counts: AppendCounts,
     uncut: LogThrottle,
     untrimmed: LogThrottle,
 }
@@ -95,11 +93,6 @@ impl Appender {
             uncut: LogThrottle::default(),
             untrimmed: LogThrottle::default(),
         }
-    }
-
-    /// What has been written since the start.
-    pub(crate) fn counts(&self) -> AppendCounts {
-        self.counts
     }
 
     /// Writes the records and syncs once. When this returns `Ok`, all of them are durable; they

@@ -30,7 +30,6 @@ const RECORD_BYTES: usize = 4 + 4 + 8 + NUMBERS * 8 + 4;
 const KINDS: usize = 3;
 const FILE_BYTES: usize = KINDS * 2 * BLOCK_BYTES;
 
-/// What the head held at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The last sequence of the journal that had been acknowledged.
@@ -46,7 +45,6 @@ pub(crate) struct Facts {
 /// What was found where the head should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// There is no file.
     Missing,
     /// There is one, and it cannot be trusted.
     Unreadable,

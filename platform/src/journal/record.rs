@@ -39,12 +39,10 @@ pub(crate) struct Record<'a> {
     pub(crate) sequence: u64,
     /// The last sequence that was durable when this was written.
     pub(crate) synced: u64,
-    /// What the payload is.
     pub(crate) kind: Kind,
     pub(crate) payload: &'a [u8],
 }
 
-/// Appends one record to a buffer.
 pub(crate) fn encode(out: &mut Vec<u8>, record: &Record<'_>) {
     let length = (record.payload.len() as u32).to_le_bytes();
     let start = out.len();

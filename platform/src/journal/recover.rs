@@ -61,7 +61,6 @@ pub(crate) enum RecoverError<E> {
     Deliver(E),
 }
 
-/// Sequences without a record.
 struct Gap {
     after: u64,
     through: u64,
@@ -69,7 +68,6 @@ struct Gap {
     if_durable: u64,
 }
 
-/// An unreadable stretch of a segment.
 struct Unreadable {
     segment: usize,
     offset: usize,
@@ -80,7 +78,6 @@ struct Unreadable {
     is_tail: bool,
 }
 
-/// What has been read so far.
 #[derive(Default)]
 struct Reading {
     last: u64,

@@ -5,13 +5,11 @@ use super::record::{self, Record, SEGMENT_HEAD_BYTES};
 /// What stands in a segment, in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
-    /// A whole record.
     Record(Record<'a>),
     /// A stretch that holds no readable record.
     Unreadable {
         /// Where it begins, bytes from the start of the file.
         offset: usize,
-        /// How long it is.
         bytes: usize,
     },
 }

@@ -313,7 +313,7 @@ fn a_full_disk_refuses_and_later_goes_on_without_reusing_sequences() {
     directory.limit_space(Some(30));
     let error = appender.append_group(&[(Kind::Message, b"two"), (Kind::Message, b"three")]);
     assert_eq!(error.unwrap_err().kind(), io::ErrorKind::StorageFull);
-    assert_eq!(appender.counts().failures, 1);
+    assert_eq!(appender.counts.failures, 1);
     directory.limit_space(None);
     assert_eq!(appender.append_group(&[(Kind::Message, b"four")]).unwrap(), 4);
 
@@ -335,7 +335,7 @@ fn attempts_on_a_full_disk_leave_nothing_behind() {
     }
     let names = segments(&directory);
     assert_eq!(names.len(), 1, "{names:?}");
-    assert_eq!(appender.counts().failures, 100);
+    assert_eq!(appender.counts.failures, 100);
     directory.limit_space(None);
     appender.append_group(&[(Kind::Message, b"three")]).unwrap();
     let image = directory.crash_image();

@@ -35,9 +35,7 @@ const GROUP_RECORDS_MAX: usize = 512;
 
 /// Something to be made durable and then handed to the store.
 pub(crate) struct Append {
-    /// What the payload is.
     pub(crate) kind: Kind,
-    /// The bytes for the journal.
     pub(crate) payload: Vec<u8>,
     /// What the store gets; its sequence is filled in here.
     pub(crate) delivery: Delivery,
@@ -103,7 +101,7 @@ pub(crate) enum Source {
 pub(crate) struct Journal {
     work: mpsc::Sender<Work>,
     capacity: usize,
-    counters: Arc<JournalCounters>,
+    pub(crate) counters: Arc<JournalCounters>,
 }
 
 impl Journal {
@@ -164,11 +162,6 @@ impl Journal {
     /// Jobs that wait for the journal.
     pub(crate) fn depth(&self) -> usize {
         self.capacity - self.work.capacity()
-    }
-
-    /// What the journal has done since the start.
-    pub(crate) fn counters(&self) -> &JournalCounters {
-        &self.counters
     }
 
     /// Why it does not work: the thread takes nothing more, or the last could not be made durable.
@@ -294,7 +287,7 @@ impl Thread {
         let records: Vec<(Kind, &[u8])> =
             group.iter().map(|append| (append.kind, append.payload.as_slice())).collect();
         let written = appender.append_group(&records);
-        let counts = appender.counts();
+        let counts = appender.counts;
         self.counters.bytes.store(counts.bytes, Ordering::Relaxed);
         self.counters.syncs.store(counts.syncs, Ordering::Relaxed);
         self.counters.failures.store(counts.failures, Ordering::Relaxed);
@@ -345,8 +338,8 @@ mod tests {
         assert!(inbox.try_recv().is_ok());
         assert_eq!(journal.depth(), 2);
         assert!(journal.not_yet().is_ok());
-        journal.counters().note(Some("no room".to_owned()));
-        journal.counters().waiting.store(true, Ordering::Release);
+        journal.counters.note(Some("no room".to_owned()));
+        journal.counters.waiting.store(true, Ordering::Release);
         assert_eq!(journal.not_yet().unwrap_err().detail, "no room");
     }
 }

@@ -80,7 +80,6 @@ pub(super) struct AlertJson {
     epoch: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
-    /// Its facts, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
     /// When it arrived. The store does not keep when it committed an alert.
@@ -261,17 +260,15 @@ pub(super) struct ClockJson {
 pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJson> {
     pairs.finish()?;
     let clock = &api.core.clock;
-    Ok(Json(ClockJson { now: clock.now(), driven: clock.source() == ClockSource::Driven }))
+    Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
 }
 
-/// Where to move the clock.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdvanceJson {
     to: SimTime,
 }
 
-/// What moving the clock brought.
 #[derive(Serialize)]
 pub(super) struct AdvancedJson {
     now: SimTime,

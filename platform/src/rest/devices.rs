@@ -16,7 +16,6 @@ use crate::store::DeviceRow;
 pub(super) struct List<T> {
     /// How many there are altogether.
     pub(super) num_results: u64,
-    /// This page of them.
     pub(super) results: Vec<T>,
 }
 

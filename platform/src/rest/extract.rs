@@ -15,7 +15,6 @@ const PAGE_SIZE: u64 = 100;
 /// Rows on a page at most.
 const PAGE_SIZE_MAX: u64 = 1000;
 
-/// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {

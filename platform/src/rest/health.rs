@@ -41,7 +41,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let mut out = String::new();
     core.metrics.write(&mut out);
     api.gate.tally.write(&mut out);
-    let journal = core.journal.counters();
+    let journal = &core.journal.counters;
     let counters = [
         ("journal_bytes", "bytes appended to the journal", &journal.bytes),
         ("journal_syncs", "groups made durable", &journal.syncs),

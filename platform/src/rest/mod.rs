@@ -49,7 +49,6 @@ use crate::config::{Config, TENANT, Token};
 use crate::core::Core;
 use crate::gate::{Gate, Listener};
 
-/// What handlers know.
 #[derive(Clone)]
 pub(crate) struct Api {
     core: Arc<Core>,
@@ -62,7 +61,6 @@ pub(crate) struct Api {
     waiters_max: usize,
 }
 
-/// What a handler answers.
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.

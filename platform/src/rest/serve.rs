@@ -43,7 +43,6 @@ const EVICTION_LIMIT: Duration = Duration::from_secs(1);
 /// The paths that are answered in the reserve.
 const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// The bounds of a server.
 pub(crate) struct Settings {
     pub(crate) listener: Listener,
     /// Connections at a time.
@@ -52,7 +51,6 @@ pub(crate) struct Settings {
     pub(crate) of_peer: usize,
     /// How long the head of a request may take, and how long an answer may be left unread.
     pub(crate) limit: Duration,
-    /// What the platform's ports have in common.
     pub(crate) gate: Arc<Gate>,
 }
 
@@ -91,9 +89,8 @@ impl Stopping {
     }
 }
 
-/// A running server.
 pub(crate) struct Server {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -115,11 +112,6 @@ impl Server {
         let state = ServerState::new(settings, service, http, Stopping(stopping));
         let accepting = tokio::spawn(state.accept(acceptor));
         Ok(Self { address, stop, accepting })
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Takes no more connections and lets requests that are being served finish, within a limit.

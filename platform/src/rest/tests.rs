@@ -105,7 +105,7 @@ impl Served {
     }
 
     async fn raw(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.server.address()).await.unwrap();
+        let mut stream = TcpStream::connect(self.server.address).await.unwrap();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request).await;
         let mut bytes = Vec::new();
@@ -252,7 +252,7 @@ async fn bodies_that_do_not_fit_are_refused_each_with_its_status() {
 #[tokio::test]
 async fn a_client_that_never_finishes_its_head_is_cut_off() {
     let served = Served::start().await;
-    let mut stream = TcpStream::connect(served.server.address()).await.unwrap();
+    let mut stream = TcpStream::connect(served.server.address).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     let mut bytes = Vec::new();
     let ended = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
@@ -295,7 +295,7 @@ async fn bodies_that_never_end_are_refused_and_do_not_keep_others_out() {
     // As many as the server takes at a time.
     let mut slow = Vec::new();
     for _ in 0..8 {
-        let mut stream = TcpStream::connect(served.server.address()).await.unwrap();
+        let mut stream = TcpStream::connect(served.server.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         slow.push(stream);
     }
@@ -315,7 +315,7 @@ async fn idle_connections_are_closed_and_do_not_keep_others_out() {
     let served = Served::start().await;
     let mut idle = Vec::new();
     for place in 0..8 {
-        let mut stream = TcpStream::connect(served.server.address()).await.unwrap();
+        let mut stream = TcpStream::connect(served.server.address).await.unwrap();
         // Some have asked something before, others never do.
         if place % 2 == 0 {
             stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -382,7 +382,7 @@ async fn a_platform_that_lost_acknowledged_records_is_not_ready_until_somebody_h
 #[tokio::test]
 async fn stopping_does_not_wait_for_idle_connections() {
     let served = Served::start().await;
-    let idle = TcpStream::connect(served.server.address()).await.unwrap();
+    let idle = TcpStream::connect(served.server.address).await.unwrap();
     assert_eq!(served.get("/healthz").await.status, 200);
     served.stop().await;
     drop(idle);

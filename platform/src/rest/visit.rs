@@ -20,7 +20,6 @@ pub(crate) struct Connection {
     pub(super) admission: Mutex<Admission>,
 }
 
-/// How a connection was admitted.
 pub(super) enum Admission {
     Slot(Slot),
     /// To the reserve, and why.
@@ -28,7 +27,6 @@ pub(super) enum Admission {
 }
 
 impl Visit {
-    /// Where it comes from.
     pub(crate) fn from(&self) -> IpAddr {
         self.0.origin.peer
     }

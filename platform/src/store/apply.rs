@@ -103,7 +103,6 @@ impl Writer {
         &self.checkpoint
     }
 
-    /// The platform's time.
     pub(crate) fn now(&self) -> SimTime {
         self.clock.now()
     }

@@ -10,7 +10,6 @@ const VERSION: u8 = 1;
 const NUMBERS: usize = 12;
 const BYTES: usize = 1 + NUMBERS * 8 + 4;
 
-/// How far a store has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreCheckpoint {
     /// The journal entries up to this one are in the store.
@@ -40,7 +39,6 @@ pub(crate) struct StoreCheckpoint {
 }
 
 impl StoreCheckpoint {
-    /// How far readers see.
     pub(crate) fn totals(&self) -> Totals {
         Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }
     }

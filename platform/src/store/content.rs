@@ -41,7 +41,6 @@ pub(super) fn encode_state(state: impl Iterator<Item = (u16, i64, f64)>) -> Vec<
     out
 }
 
-/// Reads a device's state.
 pub(super) fn decode_state(bytes: &[u8]) -> Vec<(u16, i64, f64)> {
     let one = |bytes: &[u8; STATE_BYTES]| {
         let [q0, q1, t0, t1, t2, t3, t4, t5, t6, t7, value @ ..] = *bytes;
@@ -54,12 +53,10 @@ pub(super) fn decode_state(bytes: &[u8]) -> Vec<(u16, i64, f64)> {
 /// Alerts kept in a device's state.
 pub(super) const ALERTS_MAX: usize = 10;
 
-/// Writes the sequences of a state's alerts.
 pub(super) fn encode_alerts(sequences: &[i64]) -> Vec<u8> {
     sequences.iter().take(ALERTS_MAX).flat_map(|sequence| sequence.to_le_bytes()).collect()
 }
 
-/// Reads the sequences of a state's alerts.
 pub(super) fn decode_alerts(bytes: &[u8]) -> Vec<i64> {
     bytes.as_chunks::<8>().0.iter().map(|number| i64::from_le_bytes(*number)).collect()
 }

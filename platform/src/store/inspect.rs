@@ -30,7 +30,6 @@ const ROWS_AT_A_TIME: u32 = 200;
 /// All of event time.
 const ALL_TIME: Range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
 
-/// The running thread.
 pub(crate) struct Inspection {
     /// Closed to end it.
     stop: SyncSender<()>,
@@ -38,7 +37,6 @@ pub(crate) struct Inspection {
 }
 
 impl Inspection {
-    /// Starts looking at a store.
     pub(crate) fn start(
         path: PathBuf,
         context: ReadContext,
@@ -65,7 +63,6 @@ struct Inspector {
     stopped: Receiver<()>,
 }
 
-/// The platform stops.
 struct Stopped;
 
 impl Inspector {
@@ -203,7 +200,7 @@ impl Look {
 fn note(reader: &Reader, looked: ReadResult<()>, part: &'static str, key: i64) -> ReadResult<bool> {
     let Err(error) = looked else { return Ok(true) };
     match error.as_damage(part, key) {
-        Some(damage) => reader.context().report(&damage),
+        Some(damage) => reader.context.report(&damage),
         None => return Err(error),
     }
     Ok(false)
@@ -226,7 +223,7 @@ fn readings(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
 }
 
 fn is_indexed(reader: &Reader, row: &super::ReadingRow) -> ReadResult<()> {
-    let (connection, sequence) = (reader.connection(), row.sequence.cast_signed());
+    let (connection, sequence) = (&reader.connection, row.sequence.cast_signed());
     let missing = |part| Err(ReadError::from(Damage::new(part, sequence, "the entry is missing")));
     if let Some(number) = row.number
         && read::sequence_of(connection, row.device_row, number)? != Some(sequence)

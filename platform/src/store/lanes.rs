@@ -29,7 +29,6 @@ const STEPS_BETWEEN_CHECKS: std::ffi::c_int = 2000;
 /// What a slice of a query came to.
 #[derive(Debug)]
 pub(crate) enum Slice<T> {
-    /// The whole answer.
     Done(T),
     More,
 }

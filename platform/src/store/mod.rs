@@ -56,13 +56,11 @@ pub(crate) use walk::{EventsScan, SeriesScan};
 /// File name of a tenant's store.
 pub(crate) const STORE_FILE: &str = "store.db";
 
-/// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// SQLite refused something.
     #[error("{doing}")]
     Sqlite {
-        /// What was being done.
         doing: &'static str,
         #[source]
         source: rusqlite::Error,

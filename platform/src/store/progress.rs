@@ -74,7 +74,6 @@ impl Progress {
         report(&self.alerts, totals.alerts);
     }
 
-    /// What is committed now.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             readings: *self.readings.borrow(),

@@ -33,9 +33,7 @@ pub(crate) struct Range {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Rows to leave out.
     pub(crate) offset: u64,
-    /// Rows to give at most.
     pub(crate) limit: u32,
 }
 
@@ -68,8 +66,8 @@ impl Names<'_> {
 
 /// One connection while it runs a query.
 pub(crate) struct Reader {
-    connection: Connection,
-    context: ReadContext,
+    pub(super) connection: Connection,
+    pub(super) context: ReadContext,
     slice_end: Instant,
 }
 
@@ -100,20 +98,10 @@ impl Reader {
         self.connection
     }
 
-    /// The connection itself.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// Runs a statement whose result nobody wants.
     #[cfg(test)]
     pub(crate) fn run_for_tests(&self, statement: &str) -> rusqlite::Result<i64> {
         self.connection.query_row(statement, [], |row| row.get(0))
-    }
-
-    /// What is around the file.
-    pub(super) fn context(&self) -> &ReadContext {
-        &self.context
     }
 
     /// The directory of all registered devices.
@@ -485,13 +473,9 @@ fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
 /// What queries need beside the file.
 #[derive(Clone)]
 pub(crate) struct ReadContext {
-    /// The store's numbers of quantities.
     pub(crate) quantities: Arc<Quantities>,
-    /// The directory of all registered devices.
     pub(crate) devices: Arc<DeviceDirectory>,
-    /// Where damage is reported.
     pub(crate) losses: Arc<Losses>,
-    /// Where it is counted.
     pub(crate) metrics: Arc<Metrics>,
 }
 

@@ -65,7 +65,6 @@ pub(crate) struct RefusalRow {
     pub(crate) content_bytes: Option<u64>,
 }
 
-/// A registered device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeviceRow {
     /// Its row in the store, from 1.
@@ -95,7 +94,6 @@ pub(crate) struct DeviceState {
 /// A last value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StateValue {
-    /// Identifier.
     pub(crate) name: String,
     /// When it was measured.
     pub(crate) event: SimTime,
@@ -116,7 +114,6 @@ pub(crate) struct AlertRow {
     /// The application's kind of alert.
     pub(crate) kind: String,
     pub(crate) message: String,
-    /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
 }
 

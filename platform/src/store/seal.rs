@@ -20,7 +20,6 @@ pub(crate) struct Damage {
 }
 
 impl Damage {
-    /// Damage of a part at a key.
     #[expect(clippy::needless_pass_by_value, reason = "keys are numbers and short texts")]
     pub(crate) fn new(part: &'static str, key: impl ToString, found: impl Into<String>) -> Self {
         Self { part, key: key.to_string(), found: found.into() }
@@ -32,7 +31,6 @@ impl Damage {
     }
 }
 
-/// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// SQLite refused something.
@@ -56,7 +54,6 @@ impl ReadError {
     }
 }
 
-/// Result of a query.
 pub(crate) type ReadResult<T> = Result<T, ReadError>;
 
 /// Whether SQLite reports that the file is damaged.
@@ -122,7 +119,6 @@ pub(super) fn check_row(table: &'static str, row: &Row<'_>, columns: usize) -> R
     Err(Damage::new(table, key, "the row does not fit its checksum").into())
 }
 
-/// A text as a column.
 pub(super) fn text(text: &str) -> ValueRef<'_> {
     ValueRef::Text(text.as_bytes())
 }

@@ -89,7 +89,6 @@ fn check(row: &rusqlite::Row<'_>) -> Result<(i64, u64), Damage> {
     }
 }
 
-/// The tallies of a stretch of minutes.
 pub(super) struct Tallies {
     /// Readings by minute.
     pub(super) readings: BTreeMap<i64, u64>,

@@ -69,21 +69,17 @@ impl Health {
     }
 }
 
-/// What the thread signals to others.
 #[derive(Clone)]
 pub(crate) struct Signals {
-    /// Whether it works.
     pub(crate) health: Arc<Health>,
     /// The journal entries up to this one are in the store.
     pub(crate) committed: Arc<AtomicU64>,
-    /// How far queries see.
     pub(crate) progress: Arc<Progress>,
     pub(crate) metrics: Arc<Metrics>,
     /// The note of how far the store has come that is kept beside it.
     pub(crate) head: Arc<Head>,
 }
 
-/// The running thread.
 pub(crate) struct StoreThread {
     /// Takes jobs; the thread ends when all clones are gone.
     pub(crate) jobs: SyncSender<Job>,
@@ -91,14 +87,12 @@ pub(crate) struct StoreThread {
     pub(crate) thread: JoinHandle<()>,
 }
 
-/// How jobs are gathered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batching {
     /// Jobs in one transaction at most.
     pub(crate) jobs_max: usize,
     /// How long a batch may wait to fill.
     pub(crate) wait: Duration,
-    /// Jobs that may wait.
     pub(crate) queue: usize,
 }
 

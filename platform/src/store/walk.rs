@@ -53,13 +53,8 @@ impl Walk {
         enough: u64,
     ) -> ReadResult<Option<(i64, i64, tally::Tallies)>> {
         let Some((first, last)) = self.left else { return Ok(None) };
-        let tallies = tally::read(
-            reader.connection(),
-            self.device,
-            (first, last),
-            self.newest_first,
-            enough,
-        )?;
+        let tallies =
+            tally::read(&reader.connection, self.device, (first, last), self.newest_first, enough)?;
         let through = tallies.through;
         let (from, to, left) = if self.newest_first {
             (through, last, (first, through.saturating_sub(1)))
@@ -82,7 +77,7 @@ impl Walk {
              WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3
              ORDER BY event_ns {order}, sequence {order}"
         );
-        let mut statement = reader.connection().prepare_cached(&query)?;
+        let mut statement = reader.connection.prepare_cached(&query)?;
         let bounds = params![self.device, instants_of(from).0, instants_of(to).1];
         let mut rows = statement.query(bounds)?;
         let (mut places, mut previous) = (Vec::new(), None);
@@ -115,7 +110,7 @@ impl Walk {
     /// Counts the next stretch.
     fn count(&mut self, reader: &Reader) -> ReadResult<u64> {
         let Some((from, to, expected)) = self.next(reader, STRETCH_COUNTED)? else { return Ok(0) };
-        let mut statement = reader.connection().prepare_cached(
+        let mut statement = reader.connection.prepare_cached(
             "SELECT count(*) FROM reading INDEXED BY reading_time
              WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3",
         )?;

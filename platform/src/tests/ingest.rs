@@ -254,8 +254,7 @@ async fn when_the_journal_cannot_be_written_nothing_is_acknowledged_and_later_al
     assert_eq!(serials, [1, 3]);
     assert!(refusals(&bench.core).await.is_empty());
     assert_eq!(load(|metrics| &metrics.accepted, &bench.core), 2);
-    let failures =
-        bench.core.journal.counters().failures.load(std::sync::atomic::Ordering::Relaxed);
+    let failures = bench.core.journal.counters.failures.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(failures, 3);
     bench.stop().await;
 }

@@ -35,7 +35,6 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
     ])
 }
 
-/// Processor time of this thread.
 pub(crate) fn thread_cpu_ns() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec

@@ -14,7 +14,6 @@ const EVENTS_LIMIT: usize = 16;
 /// Sends that wait for their turn on one line.
 const SENDS_LIMIT: usize = 64;
 
-/// What is wanted of a line.
 enum ToLine {
     /// That bytes go out, at a new rate if it names one.
     Bytes { baud: Option<u32>, bytes: Vec<u8> },

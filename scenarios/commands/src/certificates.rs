@@ -40,7 +40,6 @@ pub struct CertificatesOptions {
     pub expired: bool,
 }
 
-/// Why the files are not there.
 #[derive(Debug, thiserror::Error)]
 enum CertificatesError {
     #[error("{path}")]

@@ -36,9 +36,7 @@ pub struct Section {
     pub(crate) doc: &'static str,
     /// The keys all its tables have.
     pub(crate) fields: &'static [Field],
-    /// Whether its tables repeat.
     pub(crate) repeats: bool,
-    /// Whether no scenario can do without.
     pub(crate) is_required: bool,
     /// What the names of its tables are.
     pub(crate) naming: Naming,
@@ -208,7 +206,6 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// The tables of a section.
     pub(crate) fn rows(&self, section: &Section) -> &[Row<'a>] {
         let found = self.sections.iter().find(|(known, _)| known.name == section.name);
         found.map_or(&[], |(_, rows)| rows)

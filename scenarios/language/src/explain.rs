@@ -131,7 +131,6 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
 /// Columns of a line on a terminal.
 const WIDTH: usize = 88;
 
-/// Breaks paragraphs into lines.
 fn wrap(text: &str, width: usize) -> String {
     let paragraph = |text: &str| {
         let mut lines: Vec<String> = Vec::new();

@@ -22,7 +22,6 @@ struct RunFiles {
 }
 
 pub(crate) struct Files<'a> {
-    /// The scenario's folder.
     folder: &'a Path,
     /// Where recordings are, if this machine has any.
     recordings: Option<&'a Path>,

@@ -42,7 +42,6 @@ impl Overlay {
         set.chain(self.remove.iter().map(|(address, span)| (address.as_str(), *span)))
     }
 
-    /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.remove.is_empty() && self.add.entries.is_empty()
     }

@@ -114,9 +114,7 @@ pub(super) fn report(
     }
 }
 
-/// Why an address cannot be set.
 pub(super) enum BadAddress {
-    /// There is no such place.
     Nothing,
     /// Several tables have the name.
     Shared {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::draft::Reported;
 use super::names::Names;
 
-/// What the tables refer to.
 pub(crate) struct References {
     /// The name of each device, and the table that makes it.
     pub(crate) devices: Vec<(String, usize)>,
@@ -43,15 +42,11 @@ pub(crate) struct OnNetworks {
 /// Whom an injection befalls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A device, by its index.
     Device(usize),
-    /// A source, by its index.
     Source(usize),
     Network,
     Link(Through),
-    /// A gateway, by its index.
     Gateway(usize),
-    /// A simulator, by its index.
     Simulator(usize),
     /// The bench itself: the platform, or nobody in particular, as what is only recorded.
     Bench,

@@ -44,7 +44,6 @@ use crate::line::{LINE, LineSpec};
 use crate::meter_node;
 use keys::{BOARD, EMULATED, HARDWARE, READY};
 
-/// The version of the file's format.
 const FORMAT: i64 = 1;
 
 /// The sections of a file, besides its requests.

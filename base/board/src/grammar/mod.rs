@@ -147,7 +147,6 @@ pub struct Request {
     /// The fields in the order of the answer.
     pub fields: Vec<AnswerField>,
     pattern: Pattern,
-    /// What ends the line.
     line_end: String,
 }
 

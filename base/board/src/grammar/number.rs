@@ -19,7 +19,6 @@ pub enum NumberBase {
     Hexadecimal,
 }
 
-/// Why a text is no usable number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberFault {
     NotANumber,

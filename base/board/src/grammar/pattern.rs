@@ -25,7 +25,6 @@ pub(super) struct Pattern {
     pub(super) rest: Vec<(Gap, Vec<Part>)>,
 }
 
-/// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum PatternFault {
     /// Nothing but a line end, or nothing but anything.

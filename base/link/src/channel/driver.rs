@@ -106,7 +106,6 @@ impl Opener {
         matches!(self, Self::Pty(_) | Self::TcpListen(_) | Self::UdpListen(_))
     }
 
-    /// A line to the other party.
     async fn line(
         &mut self,
         settings: &ChannelSettings,
@@ -135,7 +134,6 @@ impl Opener {
     }
 }
 
-/// A line to another party.
 #[derive(Debug)]
 enum Line {
     Pty(AsyncFd<Arc<OwnedFd>>),
@@ -225,16 +223,13 @@ async fn once_ready<Ready: Future<Output = io::Result<()>>>(
 
 /// Why a line is not served any more.
 enum Ended {
-    /// The other party is lost.
     Lost(String),
     /// Another baud rate is to be set, and the line goes on.
     Baud(u32),
-    /// The owner wants another connection.
     Reopen,
     Dropped,
 }
 
-/// The task's state.
 pub(super) struct Driver {
     pub(super) opener: Opener,
     pub(super) settings: ChannelSettings,

@@ -59,13 +59,11 @@ impl Draws {
         radius * cos
     }
 
-    /// From the lognormal distribution.
     pub(super) fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
         (median * libm::exp(sigma * self.normal())).min(DELAY_LIMIT_NS)
     }
 }
 
-/// The jitter of consecutive chunks.
 #[derive(Debug)]
 pub(super) struct JitterDraws {
     jitter: Jitter,

@@ -33,7 +33,6 @@ pub(super) struct Telegram {
     /// The first start bit, as the receiver sees it.
     pub(super) start: SimTime,
     pub(super) bits_per_second: u32,
-    /// Silence between its bytes.
     pub(super) byte_gap: SimDuration,
     pub(super) bytes: Vec<u8>,
 }
@@ -119,7 +118,6 @@ pub(super) struct Heard {
     /// The end of its stop bit.
     pub(super) at: SimTime,
     pub(super) byte: u8,
-    /// Where the receiver goes on.
     pub(super) resume: Resume,
 }
 

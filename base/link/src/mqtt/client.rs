@@ -27,7 +27,6 @@ pub(super) enum EventLoop {
     V5(Box<rumqttc_v5::EventLoop>),
 }
 
-/// What happened on a connection.
 pub(super) enum Happened {
     /// CONNACK that accepts.
     Accepted,
@@ -48,7 +47,6 @@ pub(super) enum Happened {
 /// Why a connection ended, or was never made.
 #[derive(Default)]
 pub(super) struct Failure {
-    /// In words for a person.
     pub(super) reason: String,
     /// Another connection has the client identifier now.
     pub(super) is_taken_over: bool,

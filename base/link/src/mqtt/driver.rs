@@ -273,7 +273,6 @@ async fn farewell(
     let _ = tokio::time::timeout(FAREWELL_LIMIT, left).await;
 }
 
-/// One connection in service.
 struct Service<'a> {
     options: &'a SessionOptions,
     shared: &'a Shared,

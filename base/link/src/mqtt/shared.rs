@@ -169,7 +169,6 @@ pub(super) struct Shared {
     pub(super) room: Semaphore,
 }
 
-/// The connection that is up.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) connection: u64,

@@ -19,7 +19,6 @@ const PUBLISH: u8 = 3;
 /// A PUBLISH whose last byte has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FramedPublish {
-    /// The application message.
     pub(super) payload: Bytes,
     /// The stamp of the chunk with the packet's first byte.
     pub(super) in_ns: i64,

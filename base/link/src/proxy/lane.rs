@@ -100,7 +100,6 @@ async fn carry(lane: Arc<Lane>, mut near: TcpStream, mut control: watch::Receive
     }
 }
 
-/// How a connection ended.
 enum Ended {
     /// In good order, or with the proxy.
     Over,

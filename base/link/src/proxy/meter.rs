@@ -30,7 +30,6 @@ impl Meter {
         Self(Mutex::new(Counted { report, release_error, injected_delay }))
     }
 
-    /// Adds one to a counter.
     pub(super) fn count(&self, counter: impl FnOnce(&mut ProxyReport) -> &mut u64) {
         *counter(&mut lock(&self.0).report) += 1;
     }

@@ -68,12 +68,10 @@ impl fmt::Debug for Shared {
 /// What a lane is to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Control {
-    /// How it is broken now.
     pub(super) broken: Option<Breakage>,
     /// How often its connections were cut, whether or not they had the time to notice; and how.
     pub(super) cuts: u64,
     pub(super) cut_by: Breakage,
-    /// When it was mended last.
     pub(super) mended_ns: i64,
 }
 

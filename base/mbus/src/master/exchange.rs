@@ -33,7 +33,6 @@ pub enum Garble {
     },
 }
 
-/// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
     /// The single character.
@@ -42,7 +41,6 @@ pub(super) enum Expect {
     Response(u8),
 }
 
-/// A request with what it waits for.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
@@ -55,7 +53,6 @@ pub(super) struct Request {
     pub(super) collisions: bool,
 }
 
-/// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exchanged {
     /// The single character came.
@@ -68,7 +65,6 @@ pub(super) enum Exchanged {
     Garbled(Garble),
 }
 
-/// An exchange under way.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) request: Request,

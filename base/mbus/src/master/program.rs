@@ -8,7 +8,6 @@ use crate::application::Application;
 use crate::frame::{Frame, SELECTED};
 use crate::record::Item;
 
-/// A job under way.
 #[derive(Debug, Clone)]
 pub(super) enum Program {
     Read(Read),
@@ -59,7 +58,6 @@ fn failure(answer: &Exchanged) -> Option<Outcome> {
     }
 }
 
-/// Where the reading of a slave is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Start,

@@ -31,7 +31,6 @@ enum Field {
     Manufacturer,
 }
 
-/// What was asked last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Nothing,
@@ -51,7 +50,6 @@ enum Asked {
     },
 }
 
-/// A search under way.
 #[derive(Debug, Clone)]
 pub(super) struct Search {
     places: Vec<Place>,

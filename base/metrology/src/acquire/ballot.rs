@@ -35,7 +35,8 @@ struct Sine {
 /// The sines that stretches of one length are compared with.
 #[derive(Debug)]
 pub(super) struct Ballot {
-    group: usize,
+    /// How many samples are averaged to make one of those that are looked at.
+    pub(super) group: usize,
     length: usize,
     slope: Vec<f64>,
     sines: Vec<Sine>,
@@ -66,11 +67,6 @@ impl Ballot {
         });
         let sines = sines.collect();
         Some(Self { group, length, slope, sines })
-    }
-
-    /// How many samples are averaged to make one of those that are looked at.
-    pub(super) fn group(&self) -> usize {
-        self.group
     }
 
     /// The frequency (cycles per sample of the channel) that most stretches of a channel vote for:

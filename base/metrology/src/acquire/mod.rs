@@ -42,7 +42,6 @@ const REFERENCE_PART: f64 = 0.5;
 /// How far the transform of a short run may be from its fit, relative.
 const NEAR_FIT: f64 = 1e-3;
 
-/// What a recording turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Acquired {
     /// The fundamental over the recording's best run of steady cycles, in Hz.
@@ -65,11 +64,9 @@ pub(crate) struct Steady {
     pub(crate) channel: usize,
     /// Its beginning in s since the first sample.
     pub(crate) start_s: f64,
-    /// How long it is, in cycles.
     pub(crate) cycles: f64,
 }
 
-/// What was found in one channel.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     channel: usize,
@@ -127,7 +124,6 @@ pub(crate) fn acquire(
     })
 }
 
-/// The range of a nominal frequency.
 pub(crate) fn range_of(nominal_hz: f64) -> (f64, f64) {
     (RANGE.0 * nominal_hz, RANGE.1 * nominal_hz)
 }
@@ -153,7 +149,7 @@ fn candidates(input: &AnalysisInput<'_>, stated_hz: Option<f64>) -> Vec<Candidat
     let mut found = Vec::new();
     for (channel, (_, samples)) in input.channels().enumerate() {
         let Some(coarse) = ballot.elect(samples) else { continue };
-        let runs = runs(samples, coarse, ballot.group());
+        let runs = runs(samples, coarse, ballot.group);
         let Some(run) = runs.iter().copied().reduce(better) else { continue };
         let frequency = refined(samples, run, &mut scratch);
         let frequency_hz = frequency * rate_hz;

@@ -3,7 +3,6 @@
 use crate::sync::sines::fit;
 use crate::sync::steady::{MANY_TURNS, Memory, Turns, average, halves, ratio};
 
-/// Cycles a run has at least.
 pub(super) const CYCLES_MIN: f64 = 3.0;
 
 /// Turns of the shortest run: three cycles.
@@ -24,7 +23,6 @@ pub(super) struct Run {
     /// Where it begins and how long it is, in samples.
     pub(super) start: f64,
     pub(super) length: f64,
-    /// How long it is, in cycles.
     pub(super) cycles: f64,
     /// In cycles per sample: as a fit has it, of long runs roughly.
     pub(super) frequency: f64,

@@ -296,7 +296,6 @@ impl Measuring {
         }
     }
 
-    /// Ends everything that is fed.
     fn end(&mut self) {
         self.engine.finish();
         if let Some(half_cycles) = &mut self.half_cycles {
@@ -352,7 +351,6 @@ impl Measuring {
         (phases, basis, notes)
     }
 
-    /// Ends the recording.
     pub(super) fn finish(
         mut self,
         setup: &AnalyserSetup,

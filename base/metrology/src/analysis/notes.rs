@@ -16,7 +16,6 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
-    /// So many are listed.
     const LISTED: usize = 6;
 
     pub(super) fn add(&mut self, start_s: f64) {

@@ -102,7 +102,6 @@ impl HarmonicSums {
     }
 }
 
-/// Sums over the windows of one phase.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PhaseTotals {
     count: u32,
@@ -152,7 +151,6 @@ impl PhaseTotals {
     }
 }
 
-/// Sums over all windows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Totals {
     pub(super) windows: u32,

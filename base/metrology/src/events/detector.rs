@@ -74,7 +74,6 @@ impl VoltageEvent {
     }
 }
 
-/// An event that goes on.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     start: f64,

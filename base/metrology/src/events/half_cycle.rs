@@ -414,7 +414,6 @@ impl HalfCycles {
         Sums { uu, ii_ui: Some([ii, ui]) }
     }
 
-    /// Drops what is long past.
     fn forget(&mut self) {
         let present = self.crossings.front().copied().unwrap_or(0.0);
         // More than lies between crossings, for two that come early.

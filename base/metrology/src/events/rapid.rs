@@ -43,7 +43,6 @@ pub struct RapidChange {
     pub steady_v: f64,
 }
 
-/// A change that goes on.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     start: f64,

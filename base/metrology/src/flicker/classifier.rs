@@ -14,7 +14,7 @@ const OCTAVES: (i64, i64) = (-30, 34);
 pub(super) struct Classifier {
     counts: Vec<u32>,
     count: u64,
-    largest: f64,
+    pub(super) largest: f64,
     /// Where the classes end.
     end: f64,
 }
@@ -52,12 +52,6 @@ impl Classifier {
         self.largest = self.largest.max(pinst);
     }
 
-    /// The largest value counted.
-    pub(super) fn largest(&self) -> f64 {
-        self.largest
-    }
-
-    /// Forgets all that was counted.
     pub(super) fn clear(&mut self) {
         self.counts.fill(0);
         self.count = 0;
@@ -130,7 +124,7 @@ mod tests {
         }
         classifier.clear();
         classifier.add(9.0);
-        assert_eq!(classifier.largest(), 4.0);
+        assert_eq!(classifier.largest, 4.0);
     }
 
     #[test]

@@ -86,14 +86,12 @@ pub(super) fn gain(lamp: Lamp, nominal_hz: f64, smoothing_s: f64) -> f64 {
     1.0 / (0.5 * amplitude * amplitude * power * (1.0 + ripple))
 }
 
-/// Sections one after another.
 #[derive(Clone, Debug)]
 pub(super) struct Cascade {
     sections: [Section; 6],
 }
 
 impl Cascade {
-    /// The output for the next input.
     pub(super) fn next(&mut self, x: f64) -> f64 {
         self.sections.iter_mut().fold(x, |x, section| section.next(x))
     }

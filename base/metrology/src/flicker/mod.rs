@@ -187,7 +187,7 @@ impl FlickerMeter {
         }
         self.classifier.add(self.gain * self.smoothed);
         if time_s + 0.5 / self.filter_rate_hz >= start_s + SHORT_TERM_S {
-            let (pst, pinst_max) = (self.classifier.severity(), self.classifier.largest());
+            let (pst, pinst_max) = (self.classifier.severity(), self.classifier.largest);
             self.ready.push_back(ShortTerm { start_s, pst, pinst_max });
             self.classifier.clear();
             self.intervals += 1;

@@ -18,7 +18,6 @@ const DOWN_TAPS: usize = 8;
 /// Shape of the Kaiser windows: about 80 dB.
 const KAISER: f64 = 8.0;
 
-/// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct RateStage {
     rate_hz: f64,
@@ -33,7 +32,6 @@ enum Kind {
     Up(Vec<[f64; UP_TAPS]>),
     /// Every so many inputs one output: the taps, and how many inputs further.
     Down(Vec<f64>, usize),
-    /// The rate is right.
     Same,
 }
 

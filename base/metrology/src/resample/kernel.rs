@@ -102,7 +102,6 @@ impl Kernel {
         kernel
     }
 
-    /// Computes the tables.
     fn new(shape: Shape) -> Self {
         // A wider kernel is smoother and needs fewer phases.
         let phases = ((PHASES as f64 * 2.0 * shape.cutoff) as usize).next_power_of_two().max(16);

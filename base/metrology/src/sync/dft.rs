@@ -21,7 +21,6 @@ const NUTTALL: [f64; 3] = [0.408_97, 0.5, 0.091_03];
 /// White noise alone stays below a third of it.
 pub(crate) const SHARE_MIN: f64 = 0.2;
 
-/// What was found in a stretch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Estimate {
     /// Frequency in cycles per sample.
@@ -32,7 +31,6 @@ pub(crate) struct Estimate {
     pub(crate) share: f64,
 }
 
-/// Working memory, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
     frame: (Vec<f64>, Vec<f64>),

@@ -69,7 +69,6 @@ pub(crate) struct Turns {
     ratio: Vec<f64>,
 }
 
-/// Working memory, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     averaged: Vec<f64>,

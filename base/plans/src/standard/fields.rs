@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::model::{Connection, Evaluate, Relative};
 use super::published::Along;
 
-/// The version of the test plan format.
 pub(crate) const FORMAT: i64 = 1;
 
 pub(crate) const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
@@ -50,7 +49,6 @@ pub(crate) static HEAD: &[Field] = &[
     ),
 ];
 
-/// Keys of one of `missing_clauses`.
 pub(crate) static MISSING_CLAUSE: &[Field] = &[
     Field::required("clause", Kind::Text, "where in the standard"),
     Field::required("name", Kind::Name, "a short name"),
@@ -78,7 +76,6 @@ pub(crate) static MISSING_CLAUSE: &[Field] = &[
     Field::default("three_phases", Kind::Boolean, "false", "whether it needs three phases"),
 ];
 
-/// Keys of `[[symbol]]`.
 pub(crate) static SYMBOL: &[Field] = &[
     Field::required("name", Kind::Text, "a current's name, such as `Itr`"),
     Field::default("classes", Kind::List(&Kind::Text), "[]", "classes it holds for; all if empty"),
@@ -102,7 +99,6 @@ static COMPONENT: &[Field] = &[
     ),
 ];
 
-/// Keys of a modulation.
 static MODULATION: &[Field] = &[
     Field::required(
         "changes_per_minute",
@@ -112,7 +108,6 @@ static MODULATION: &[Field] = &[
     Field::required("depth", RATIO, "the whole change, relative to the voltage"),
 ];
 
-/// Keys of `[[waveform]]`.
 pub(crate) static WAVEFORM: &[Field] = &[
     Field::required("name", Kind::Name, "what tests call it; `sine` is there already"),
     Field::required("title", Kind::Text, "what it is"),
@@ -135,7 +130,6 @@ pub(crate) static WAVEFORM: &[Field] = &[
     Field::optional("modulation", Kind::Table(MODULATION), "rectangular modulation of voltages"),
 ];
 
-/// Keys of `[[test.limit]]`.
 static LIMIT: &[Field] = &[
     Field::required(
         "values",
@@ -160,7 +154,6 @@ static LIMIT: &[Field] = &[
     ),
 ];
 
-/// Keys of `[[test]]`.
 pub(crate) static TEST: &[Field] = &[
     Field::required("name", Kind::Name, "what checks select it by"),
     Field::required("title", Kind::Text, "what it is"),
@@ -276,7 +269,6 @@ pub(crate) static NOT_SIMULATED: &[Field] = &[
     Field::default("clause", Kind::Text, "\"\"", "where in the standard"),
 ];
 
-/// Keys of `[[sweep]]`.
 static SWEEP: &[Field] = &[
     Field::required("name", Kind::Name, "what surfaces call it"),
     Field::required("title", Kind::Text, "what it is"),
@@ -301,7 +293,6 @@ static SWEEP: &[Field] = &[
 const EXPLAINED_BY_CHECKS: &str = "the scenario explains the rows that it does not reproduce: \
     `not_reproduced` of a check of kind `published_table`";
 
-/// Keys of `[[published]]`.
 pub(crate) static PUBLISHED: &[Field] = &[
     Field::required("name", Kind::Name, "what checks select it by"),
     Field::required("title", Kind::Text, "what the publication calls it"),
@@ -325,7 +316,6 @@ pub(crate) static PUBLISHED: &[Field] = &[
     Field::retired("explained_ratio", EXPLAINED_BY_CHECKS),
 ];
 
-/// Keys of `[[surface]]`.
 static SURFACE: &[Field] = &[
     Field::required("name", Kind::Name, "the name of its files"),
     Field::required("title", Kind::Text, "what it shows"),

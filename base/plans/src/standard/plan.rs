@@ -155,7 +155,6 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Lays points one after another.
     fn lay_out(&mut self, wanted: Vec<(Conditions, u32)>) -> Result<(), String> {
         if wanted.len() > POINTS_MAX {
             return Err(format!("{} operating points; at most {POINTS_MAX}", wanted.len()));

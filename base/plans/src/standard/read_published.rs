@@ -10,7 +10,6 @@ use super::published::{Along, Published, Surface};
 use super::read_test::{currents, each, figure, power_factor, waveforms};
 use super::test_plan::TestPlan;
 
-/// Reads a `[[sweep]]` table.
 pub(crate) fn read_sweep(
     values: &Values,
     test_plan: &TestPlan,
@@ -82,7 +81,6 @@ pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
     })
 }
 
-/// Reads a `[[surface]]` table.
 pub(crate) fn read_surface(
     values: &Values,
     test_plan: &TestPlan,

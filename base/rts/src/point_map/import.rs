@@ -47,7 +47,6 @@ pub enum ImportError {
     Lines(Vec<String>),
 }
 
-/// One signal of a source.
 struct Signal {
     name: String,
     direction: PointDirection,

@@ -43,7 +43,6 @@ pub(super) fn lay_out(map: &MapDraft<'_>, out: &mut Diagnostics) -> Vec<Option<F
     places
 }
 
-/// The key of a frame's length.
 const fn frame_bytes_key(direction: PointDirection) -> &'static str {
     match direction {
         PointDirection::FromSimulator => "frame_bytes_from_simulator",

@@ -138,7 +138,6 @@ struct Case {
     suspected: BTreeSet<usize>,
 }
 
-/// What a sample contributes to a case.
 enum Contribution {
     /// Something contradicts it, or remains unexplained.
     Against,

@@ -19,7 +19,6 @@ use super::{
 use crate::sample::SignalType;
 use crate::{FORMATS, FormatKind, FrameField};
 
-/// The version of the map's format.
 const FORMAT: i64 = 1;
 
 /// A table of the text, what could be read of it, and the words that stand in it even where

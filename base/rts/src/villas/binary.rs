@@ -135,7 +135,6 @@ fn check_layout(first: u8) -> Result<(), Rejection> {
     ))
 }
 
-/// The sample of one message.
 fn sample(header: &Header, words: &[u8], signals: &[SignalType]) -> Decoded {
     let without_data = match header.first & KIND_BITS {
         0 => None,

@@ -99,7 +99,6 @@ fn malformed(text: &[u8], error: &serde_json::Error) -> Rejection {
     Rejection::new(refusal, format!("{error}; the sender has to write JSON numbers"))
 }
 
-/// The sample of one object.
 fn sample(element: &Json, signals: &[SignalType]) -> Decoded {
     let not_a_sample = |what: &str, found: &str| {
         let detail = format!("found {found}, expected {what}");

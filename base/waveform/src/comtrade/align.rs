@@ -96,7 +96,6 @@ struct Grid {
     records: u64,
 }
 
-/// The highest rate of a header.
 pub(super) fn highest_hz(sections: &[Section]) -> f64 {
     sections.iter().map(|section| section.rate_hz).fold(0.0, f64::max)
 }
@@ -256,7 +255,6 @@ impl Aligner {
         }
     }
 
-    /// Makes a range of samples.
     fn make(&mut self, begin: u64, end: u64) {
         self.made.clear();
         let Self { rate_hz, grid, base, kept, made, .. } = self;
@@ -297,7 +295,6 @@ impl Grid {
         Self { spans, records: first }
     }
 
-    /// When the last record lies, in s.
     fn last_s(&self) -> f64 {
         self.records.checked_sub(1).map_or(0.0, |last| self.time_s(last))
     }
@@ -308,7 +305,6 @@ impl Grid {
         self.spans.partition_point(begun).saturating_sub(1)
     }
 
-    /// When a record lies, in s.
     fn time_s(&self, record: u64) -> f64 {
         let place = self.spans.partition_point(|span| span.first <= record).saturating_sub(1);
         let after = |span: &Span| (record - span.first) as f64 / span.rate_hz;
@@ -368,7 +364,6 @@ impl Channel<'_> {
         index.and_then(|index| self.column.get(index)).copied().unwrap_or(f64::NAN)
     }
 
-    /// The value at an instant.
     fn value(&self, time_s: f64, memory: &mut Memory) -> f64 {
         self.mirrored(time_s, &mut |time_s| {
             let (at, record, past) = self.grid.place(time_s);

@@ -21,7 +21,6 @@ const TURN_RECORDS: usize = 1 << 10;
 /// Bytes asked for at a time.
 const BUFFER: usize = 1 << 16;
 
-/// Reads the records.
 pub(super) fn read<R: Read + Seek>(
     header: &Header,
     dat: &mut Window<R>,
@@ -116,11 +115,9 @@ struct Lines<'a, R> {
     line: Vec<u8>,
     /// The number of the line, counted from 1.
     number: usize,
-    /// Whether the line has an end.
     ended: bool,
 }
 
-/// Lines that are not blank.
 struct NotBlank {
     len: u64,
     /// The numbers of fields of all of them.

@@ -13,7 +13,6 @@ use crate::recording::{Channel, ChannelKind, DigitalChannel, Recording};
 use crate::time_axis::{NoRate, PICOSECONDS_PER_SECOND};
 use crate::window::Window;
 
-/// Reads a recording whole.
 pub(super) fn read<R: Read + Seek>(
     header: &Header,
     dat: &mut Window<R>,

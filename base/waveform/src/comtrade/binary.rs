@@ -16,7 +16,6 @@ use crate::window::Window;
 /// Bytes decoded at a time, so that they stay in the cache while their channels are taken.
 const BLOCK_BYTES: usize = 1 << 15;
 
-/// Reads the records.
 pub(super) fn read<R: Read + Seek>(
     header: &Header,
     dat: &mut Window<R>,

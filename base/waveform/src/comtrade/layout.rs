@@ -39,7 +39,7 @@ impl Proof {
         dat.rewind().map_err(unreadable)?;
         let mut bytes = Vec::new();
         dat.by_ref().take(most).read_to_end(&mut bytes).map_err(unreadable)?;
-        Ok(Self { bytes, length: dat.length() })
+        Ok(Self { bytes, length: dat.length })
     }
 
     /// How many whole records of so many bytes there are.

@@ -12,7 +12,6 @@ use crate::names::si_unit;
 use crate::text::quote;
 use crate::time_axis::{PICOSECONDS_PER_SECOND, Steps};
 
-/// What is wanted of each record.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     /// Indices of analogue channels, in the order of the sink's columns.
@@ -38,7 +37,6 @@ impl Scale {
         Self { multiplier: channel.multiplier, offset: channel.offset, factor }
     }
 
-    /// The value of a raw number.
     pub(super) fn apply(self, raw: f64) -> f64 {
         (raw * self.multiplier + self.offset) * self.factor
     }
@@ -80,7 +78,6 @@ impl Beyond {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) records: u64,
-    /// What is missing or wrong.
     pub(super) damage: Vec<String>,
     pub(super) notes: Vec<String>,
     /// The steps between time stamps, where they alone give the rate.

@@ -54,7 +54,6 @@ pub(crate) struct Plan {
     /// Where the text begins.
     start: u64,
     delimiter: u8,
-    /// The names of all columns.
     names: Vec<String>,
     /// For each channel its column and the factor to SI.
     columns: Vec<(usize, f64)>,
@@ -204,7 +203,6 @@ impl Plan {
         Ok(())
     }
 
-    /// Takes one row's samples.
     fn take(
         &self,
         record: &ByteRecord,

@@ -24,12 +24,10 @@ impl Form {
     }
 }
 
-/// A time stamp of the time column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Stamp {
     pub(super) picoseconds: i128,
     pub(super) resolution_ps: i64,
-    /// The text states its zone.
     pub(super) zoned: bool,
 }
 
@@ -63,7 +61,6 @@ pub(super) fn stamp(form: Form, cell: &str) -> Option<Stamp> {
     }
 }
 
-/// Digits after the decimal point.
 fn decimals(text: &str) -> usize {
     let after = text.split_once('.').map_or("", |(_, after)| after);
     after.bytes().take_while(u8::is_ascii_digit).count()

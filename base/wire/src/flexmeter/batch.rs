@@ -80,7 +80,6 @@ fn read(payload: &[u8], limits: Limits, batch: &mut Batch<'_>) -> Judged<()> {
     Ok(())
 }
 
-/// What has been read so far.
 struct Batch<'r> {
     rules: &'r DecodeRules,
     elements: Vec<Element>,

@@ -18,7 +18,6 @@ use super::refusal::{Limits, RefusalReason, excerpt};
 /// The error text that marks nesting that is too deep; the only error visitors raise themselves.
 pub(super) const TOO_DEEP: &str = "nested too deep";
 
-/// What was found at a key.
 #[derive(Debug, Default)]
 pub(super) enum Slot<T> {
     /// No such key, or `null`.
@@ -32,7 +31,6 @@ pub(super) enum Slot<T> {
 /// A problem met while reading a map, kept until the message is judged.
 pub(super) type Problem = (RefusalReason, String);
 
-/// The outer object.
 #[derive(Debug, Default)]
 pub(super) struct EnvelopeFields<'de> {
     pub(super) hardware_id: Slot<Cow<'de, str>>,

@@ -52,7 +52,7 @@ async fn a_client_that_is_gone_before_its_name_was_asked_for_does_nothing() {
     let options = device(&broker, &authority, "thief");
     for round in 0..20 {
         let (config, name) = options.tls.as_ref().unwrap().config().unwrap();
-        let stream = TcpStream::connect(broker.tls_address().unwrap()).await.unwrap();
+        let stream = TcpStream::connect(broker.tls_address.unwrap()).await.unwrap();
         let connector = tokio_rustls::TlsConnector::from(config);
         let mut stream = connector.connect(name, stream).await.unwrap();
         // CONNECT as another device with a QoS 0 PUBLISH behind it, in one go (sections 3.1, 3.3).
@@ -88,7 +88,7 @@ async fn a_client_that_is_gone_before_its_name_was_asked_for_does_nothing() {
 async fn the_door_ends_with_the_broker() {
     let platform = Platform::new();
     let (broker, authority) = start_behind_tls(&platform).await;
-    let address = broker.tls_address().unwrap();
+    let address = broker.tls_address.unwrap();
     let (_session, mut events) = open(device(&broker, &authority, "home-1")).await;
     // One that is in the midst of its handshake.
     let mut half = TcpStream::connect(address).await.unwrap();

@@ -27,7 +27,6 @@ pub(super) use reports::Reports;
 pub(super) use verifier::CLAIMED;
 pub(crate) use verifier::Naming;
 
-/// The settings of the TLS listener.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// Where it listens; port 0 takes a free one.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::TlsRefusal;
 
-/// How long a window is.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Records of their own, per reason and window.
 const RECORDS_PER_WINDOW: u32 = 20;
@@ -54,7 +53,6 @@ impl Ration {
         self.close(|window| window.ends <= now)
     }
 
-    /// Ends all windows.
     pub(super) fn end_all(&mut self) -> Vec<(TlsRefusal, u64)> {
         self.close(|_| true)
     }

@@ -20,7 +20,6 @@ const IDLE_WAIT: Duration = Duration::from_hours(24);
 /// How long stopping waits for the last records.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Where refusals are reported.
 pub(crate) struct Reports {
     port: Arc<dyn IngestPort>,
     begun: Instant,

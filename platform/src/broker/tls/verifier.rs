@@ -19,7 +19,6 @@ tokio::task_local! {
     pub(in super::super) static CLAIMED: RefCell<Option<String>>;
 }
 
-/// See the module.
 #[derive(Debug)]
 pub(crate) struct Naming(pub(crate) Arc<dyn ClientCertVerifier>);
 

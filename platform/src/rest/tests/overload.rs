@@ -15,7 +15,7 @@ impl Served {
     }
 
     async fn silent(&self) -> TcpStream {
-        TcpStream::connect(self.server.address()).await.unwrap()
+        TcpStream::connect(self.server.address).await.unwrap()
     }
 
     /// A client that has shown its token and keeps its connection.
@@ -104,7 +104,7 @@ async fn health_is_answered_in_a_burst_of_silent_connections() {
     let mut idle = Vec::new();
     for round in 0..5 {
         for _ in 0..300 {
-            idle.push(std::net::TcpStream::connect(served.server.address()).unwrap());
+            idle.push(std::net::TcpStream::connect(served.server.address).unwrap());
         }
         let answer = served.get("/healthz").await;
         assert_eq!(answer.status, 200, "round {round}: {answer:?}");

@@ -108,7 +108,7 @@ async fn one_commit_answers_everybody_who_waits_for_it() {
 async fn no_more_wait_than_may_and_who_goes_away_makes_room() {
     let served = Served::waiting_of(1).await;
     let path = "/api/v1/readings?after=0&wait_ms=10000";
-    let mut gone = TcpStream::connect(served.server.address()).await.unwrap();
+    let mut gone = TcpStream::connect(served.server.address).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
     gone.write_all(request.as_bytes()).await.unwrap();
@@ -129,7 +129,7 @@ async fn no_more_wait_than_may_and_who_goes_away_makes_room() {
 #[tokio::test]
 async fn a_stop_answers_whoever_waits() {
     let served = Served::waiting_of(1).await;
-    let address = served.server.address();
+    let address = served.server.address;
     let asking = tokio::spawn(async move {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(

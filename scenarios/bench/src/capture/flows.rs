@@ -156,7 +156,6 @@ impl Stream {
     }
 }
 
-/// What a packet holds.
 enum Parts {
     /// A payload of a flow; of a stream with its sequence number, and whether it begins one.
     Of(Flow, Option<(u32, bool)>, Vec<u8>),

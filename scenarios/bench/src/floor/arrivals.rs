@@ -33,7 +33,6 @@ impl Plan {
         start_ns.saturating_add(self.pace_ns.saturating_mul(i64::from(number)))
     }
 
-    /// How long the schedule takes, ns.
     pub(super) fn length_ns(&self) -> i64 {
         self.pace_ns.saturating_mul(i64::from(self.messages))
     }
@@ -88,7 +87,6 @@ impl Arrivals {
         self.warm
     }
 
-    /// Whether all that count have come.
     pub(super) fn is_complete(&self) -> bool {
         self.missing == 0
     }

@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 use super::arrivals::{Arrivals, Plan, WARM_UP};
 use super::options::{FloorError, FloorOptions};
 
-/// Why there are no latencies.
 pub(super) enum EchoError {
     /// The broker takes or gives no echoes on this topic, and why.
     NotPassedOn(String),
@@ -141,7 +140,6 @@ impl Receiver {
     }
 }
 
-/// The sending end.
 struct Sender<'a> {
     session: &'a Session,
     topic: &'a str,

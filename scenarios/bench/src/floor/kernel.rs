@@ -39,7 +39,6 @@ pub(crate) struct Processors {
 }
 
 impl Processors {
-    /// As it stands.
     pub(crate) fn now(root: &Path) -> Option<Self> {
         Self::read(&text(root, "proc/stat")?)
     }

@@ -14,7 +14,6 @@ const SET_POINT: &str = "setPoint";
 /// A command that an application wants to give.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WantedCommand {
-    /// The device's index.
     pub(crate) device: usize,
     pub(crate) command: String,
     pub(crate) parameters: BTreeMap<String, String>,

@@ -15,7 +15,6 @@ pub(crate) enum LinkEvent {
     Received { owner: HardwareId, payload: Vec<u8> },
 }
 
-/// What a client puts out.
 #[derive(Clone, Debug)]
 pub(crate) enum ClientOutput {
     /// A message for the platform.

@@ -14,7 +14,6 @@ use serde_json::json;
 
 #[derive(Clone, Copy)]
 pub(crate) struct CommandOrder<'a> {
-    /// The device's index.
     pub(crate) device: usize,
     pub(crate) command: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
@@ -49,10 +48,8 @@ pub(crate) enum Ending {
     Expired,
 }
 
-/// What became of a command.
 pub(crate) struct EndedCommand<T> {
     pub(crate) command: OpenCommand<T>,
-    /// For the record.
     pub(crate) event: Event,
     /// Whether its device reports that it has been obeyed, and can have been.
     pub(crate) is_acknowledged: bool,

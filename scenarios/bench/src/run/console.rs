@@ -32,7 +32,6 @@ pub struct ConsoleOptions {
     pub silent: bool,
 }
 
-/// How far a run has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) simulated: SimDuration,
@@ -64,7 +63,6 @@ impl<'a> Console<'a> {
         Self { turn: Some(turn), ..Self::new(options) }
     }
 
-    /// A line of results.
     pub(crate) fn line(&self, text: &str) {
         if self.options.silent {
             return;
@@ -91,7 +89,6 @@ impl<'a> Console<'a> {
         self.line(&value.to_string());
     }
 
-    /// A run begins.
     pub(crate) fn started(&mut self, title: &str, name: &str, seed: u64, duration: SimDuration) {
         let value = json!({
             "event": "started", "scenario": name, "seed": seed,
@@ -248,12 +245,10 @@ impl<'a> Console<'a> {
         self.line(&text);
     }
 
-    /// Something worth knowing.
     pub(crate) fn remark(&self, text: &str) {
         self.text_or_json(&format!("  {text}"), json!({ "event": "remark", "text": text }));
     }
 
-    /// The run was judged.
     pub(crate) fn judged(&mut self, verdicts: &[Verdict]) {
         self.bar.finish_and_clear();
         (self.bar, self.has_bar) = (ProgressBar::hidden(), false);

@@ -3,7 +3,6 @@
 use lastmeter_record::{Event, field};
 use lastmeter_units::SimTime;
 
-/// What, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceNote {
     pub(crate) at: SimTime,

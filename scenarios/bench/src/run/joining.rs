@@ -84,7 +84,6 @@ impl Ledger {
         }
     }
 
-    /// How far the run has come.
     pub(crate) fn progress(
         &self,
         simulated: lastmeter_units::SimDuration,

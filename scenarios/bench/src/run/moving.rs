@@ -68,7 +68,6 @@ pub(crate) struct Run<'a> {
     pub(crate) started: Instant,
 }
 
-/// Why a run stopped before its end.
 enum Halt {
     Interrupted(Signal),
     Broken(BenchError),

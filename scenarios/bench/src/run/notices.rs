@@ -18,7 +18,6 @@ use super::commands::OpenCommand;
 use super::ledger::SentReading;
 use super::rest::Invocation;
 
-/// A message as it left the bench.
 pub(crate) enum SentMessage {
     Reading(SentReading),
     Notice(Notice),
@@ -31,7 +30,6 @@ pub(crate) enum Notice {
     Answer(AcknowledgeMessage),
 }
 
-/// What identifies a notice.
 #[derive(Clone, Debug)]
 pub(crate) enum NoticeKey {
     Alert(AlertKey),

@@ -58,7 +58,6 @@ impl Recording {
         }
     }
 
-    /// Notes something that happened.
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
     }

@@ -40,7 +40,6 @@ impl Schedule {
         due
     }
 
-    /// The next instant.
     pub(crate) fn next(&mut self) -> SimTime {
         while let Some(&(at, period)) = self.changes.front() {
             // What was due until the change was due by the old period.

@@ -353,7 +353,6 @@ impl Shell {
         self.notify(LinkEvent::Disconnected);
     }
 
-    /// The link works again.
     pub(crate) fn mend(&mut self) {
         if self.cut_since.take().is_some() && self.is_up {
             self.notify(LinkEvent::Connected);

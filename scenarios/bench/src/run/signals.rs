@@ -46,7 +46,6 @@ pub(crate) fn facts(scenario: &Scenario) -> Vec<SignalFacts> {
 }
 
 impl Signals {
-    /// Nothing recorded yet.
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let signals = scenario.signals.iter().filter_map(|signal| {
             let source = match signal.from {

@@ -21,7 +21,6 @@ const LABEL: &str = "Control";
 const NONE: &str = "none";
 pub(super) const ALL: &str = "*";
 
-/// A control that runs.
 pub(super) struct Control {
     pub(super) item: Item,
     /// The names of the twins that have it.
@@ -75,7 +74,6 @@ fn judged_by(scenario: &Scenario, name: &str) -> Option<Vec<String>> {
     Some(text.lines().filter(|line| !line.starts_with("covers = ")).map(str::to_owned).collect())
 }
 
-/// Prints whose control begins.
 pub(super) fn print_begin(console: &Console<'_>, of: &[String]) {
     let text = format!("{LABEL:9}of {}, without the defect", list_of(of));
     console.text_or_json(&text, json!({ "event": "control", "of": of }));

@@ -25,7 +25,6 @@ pub(super) struct Plan {
     pub(super) items: Vec<Item>,
     /// What runs behind them: the controls of the twins among them.
     pub(super) controls: Vec<Control>,
-    /// What was left out.
     pub(super) passed_over: Vec<PassedOver>,
     /// Whether a single file was asked for: its run folder is the result.
     single: bool,

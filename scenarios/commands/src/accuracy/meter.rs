@@ -16,7 +16,6 @@ pub(super) struct Meter {
     pub(super) claim: Option<(Values, Texts)>,
 }
 
-/// Why there is no scenario.
 pub(super) enum Refusal {
     Message(String),
     Failure(LoadFailure),

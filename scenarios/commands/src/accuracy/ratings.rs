@@ -20,7 +20,6 @@ use super::options::AccuracyOptions;
 /// what the maximum current is.
 const CREST_MARGIN: f64 = 1.25;
 
-/// Whose word a rating is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     User,

@@ -28,7 +28,6 @@ use crate::ending::ends;
 /// The kind of network whose meters run by themselves.
 const M_BUS: &str = "m-bus";
 
-/// A meter on the line.
 struct Meter {
     name: String,
     address: String,

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::finding::{Status, ms};
 
-/// Whether a class can be judged here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ClassFinding {
     pub(super) class: String,
@@ -16,9 +15,7 @@ pub(super) struct ClassFinding {
     pub(super) status: Status,
     /// Transports over which it can be judged.
     pub(super) transports: Vec<String>,
-    /// The finding, for people.
     pub(super) found: String,
-    /// What to do about it.
     pub(super) advice: Option<String>,
 }
 

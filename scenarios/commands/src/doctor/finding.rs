@@ -35,7 +35,6 @@ lastmeter_units::words! {
 /// One line of the examination.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Finding {
-    /// What it is about.
     pub(super) section: Section,
     /// Its stable name.
     pub(super) name: &'static str,
@@ -55,7 +54,6 @@ impl Section {
     }
 }
 
-/// What a finding is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic {
     section: Section,
@@ -63,7 +61,6 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    /// All is well.
     pub(super) fn ok(self, found: impl Into<String>) -> Finding {
         let (Self { section, name }, found) = (self, found.into());
         Finding { section, name, status: Status::Ok, found, advice: None, unmeasured: false }

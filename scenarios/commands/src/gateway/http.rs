@@ -92,7 +92,6 @@ impl std::fmt::Debug for HttpOptions {
     }
 }
 
-/// What handlers know.
 #[derive(Clone)]
 struct Api {
     asked: mpsc::Sender<PendingRequest>,

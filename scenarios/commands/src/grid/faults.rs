@@ -16,7 +16,6 @@ use super::GridOptions;
 use super::show::heads;
 use lastmeter_language::network_file::{Origin, Read};
 
-/// One row of what is printed.
 struct Row {
     kind: Kind,
     place: String,

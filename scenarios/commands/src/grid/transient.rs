@@ -78,7 +78,6 @@ pub(super) fn answer(
     })
 }
 
-/// What is to be played.
 struct Request<'a> {
     network: &'a Network,
     events: &'a [Event],

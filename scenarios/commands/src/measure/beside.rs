@@ -17,7 +17,6 @@ use super::options::MeasureOptions;
 /// Bytes of a table kept in memory.
 const IN_MEMORY: usize = 1 << 22;
 
-/// The tables that are wanted.
 #[derive(Debug)]
 pub(super) struct ExtraTables {
     waveforms: Option<Table>,
@@ -83,7 +82,6 @@ impl ExtraTables {
         table.write(&text)
     }
 
-    /// Writes the files.
     pub(super) fn save(self, options: &MeasureOptions) -> Result<(), String> {
         let tables =
             [(self.waveforms, &options.waveform), (self.half_cycles, &options.half_cycles)];

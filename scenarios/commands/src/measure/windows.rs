@@ -30,7 +30,6 @@ impl Windows {
         Self { format, count: 0, written: SpooledTempFile::new(IN_MEMORY) }
     }
 
-    /// Takes the next windows.
     pub(super) fn take(&mut self, windows: &[WindowAnalysis]) -> Result<(), String> {
         let mut text = String::new();
         for window in windows {

@@ -32,7 +32,6 @@ pub(super) struct Cycle {
     pub(super) back_ns: Option<i64>,
 }
 
-/// A part of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leg {
     FrameToBroker,
@@ -109,7 +108,6 @@ impl Claim {
     }
 }
 
-/// A conclusion and its grounds.
 #[derive(Debug)]
 pub(super) struct Conclusion {
     pub(super) exit: ExitCode,

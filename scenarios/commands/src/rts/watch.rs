@@ -162,7 +162,6 @@ impl Watcher {
     }
 }
 
-/// How it is shown.
 enum View {
     /// One object per line.
     Json,

@@ -108,7 +108,6 @@ impl PointStatistics {
 pub(super) struct WatchEvent {
     /// A stable word: `finding`, `refusal`, `up`, `down`, `hint` or `lost`.
     pub(super) event: &'static str,
-    /// What happened, for people.
     pub(super) detail: String,
 }
 

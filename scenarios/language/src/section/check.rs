@@ -28,7 +28,6 @@ pub(crate) static CHECK: Section = Section {
     ..Section::REPEATED
 };
 
-/// The registered kind of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static CheckKind> {
     row.kind_of(CHECKS, |kind| &kind.entry)
 }

@@ -125,7 +125,6 @@ const SPANS: &[Field] = &[
 static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len() + SPANS.len()] =
     joined(&[OWN, &MQTT_FIELDS, SPANS]);
 
-/// The registered model of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static DeviceKind> {
     row.kind_of(DEVICES, |kind| &kind.entry)
 }

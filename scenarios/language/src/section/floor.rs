@@ -53,7 +53,6 @@ pub struct FloorRow {
     pub via: Option<usize>,
 }
 
-/// A time on the wall.
 pub(super) fn wall(values: &Values, key: &str) -> Duration {
     Duration::from_secs_f64(values.si(key))
 }

@@ -69,7 +69,6 @@ pub struct GatewayRow {
     pub values: Arc<Values>,
 }
 
-/// The registered model of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {
     row.kind_of(GATEWAYS, |kind| &kind.entry)
 }

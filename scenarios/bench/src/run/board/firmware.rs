@@ -29,7 +29,6 @@ sources![
 
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
-    /// The ELF file.
     pub(crate) elf: PathBuf,
     /// What it is, for the record.
     pub(crate) facts: String,

@@ -109,7 +109,6 @@ impl Boards {
 /// How long a port may take to be there.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why a board is not there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BoardError {
     /// The emulator has failed.
@@ -296,7 +295,6 @@ impl BoardShell {
         }
     }
 
-    /// Does something to the board.
     pub(crate) fn order(&mut self, order: BoardOrder) -> Result<(), String> {
         let Some(emulator) = &mut self.emulator else {
             return Err("the board is hardware, out of reach of injections".to_owned());
@@ -370,7 +368,6 @@ async fn opened(socket: &Path) -> Result<Channel, BoardError> {
     Ok(channel)
 }
 
-/// Waits until a channel is up.
 async fn up(channel: &mut Channel) -> Result<(), BoardError> {
     let mut last = "nobody is there".to_owned();
     let wait = async {

@@ -9,7 +9,6 @@ use super::downlink::Downlink;
 use super::uplink::ReleasedReading;
 use crate::run::latency_row::{Key, LatencyRecord};
 
-/// Puts the rows together.
 pub(crate) struct ModelledRecord {
     start: SimTime,
     devices: Vec<String>,

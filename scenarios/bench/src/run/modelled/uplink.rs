@@ -26,9 +26,7 @@ pub(crate) struct Outage {
 pub(crate) struct ReleasedReading {
     pub(crate) device: usize,
     pub(crate) key: (Epoch, Serial),
-    /// When it was handed over.
     pub(crate) handed: SimTime,
-    /// When the link released it.
     pub(crate) released: SimTime,
     pub(crate) bytes: usize,
 }
@@ -41,7 +39,6 @@ pub(crate) struct DelayedMessage {
     /// When the link releases it.
     pub(crate) release: SimTime,
     pub(crate) message: u64,
-    /// Whose message it is.
     pub(crate) owner: String,
     pub(crate) topic: String,
     pub(crate) payload: Bytes,
@@ -121,7 +118,6 @@ impl Uplink {
         self.held.iter().map(|held| held.handed).min()
     }
 
-    /// Whether a message is held.
     pub(crate) fn holds(&self, message: u64) -> bool {
         self.held.iter().any(|held| held.message == message)
     }

@@ -86,7 +86,6 @@ impl LoadWatch {
     }
 }
 
-/// What the watch has seen.
 struct Log {
     root: PathBuf,
     watched: WatchedProcess,

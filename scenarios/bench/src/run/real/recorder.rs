@@ -38,7 +38,6 @@ struct ObserverStamps {
     copies: u32,
 }
 
-/// A message on its way.
 #[derive(Clone, Debug)]
 struct Open {
     stamps: Stamps,
@@ -50,7 +49,6 @@ struct Open {
     complete: Option<i64>,
 }
 
-/// What was counted on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ArrivalCounts {
     /// Arrivals at an observer of what it had already.
@@ -102,7 +100,6 @@ impl Recorder {
         self
     }
 
-    /// Messages on their way.
     pub(crate) fn pending(&self) -> usize {
         // What was never sent, and never will be, is not on its way.
         let is_sent = |open: &Open| open.stamps[Point::Published as usize].is_some();

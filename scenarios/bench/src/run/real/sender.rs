@@ -33,7 +33,6 @@ const SLICE: SimDuration = SimDuration::from_milliseconds(20);
 /// What a sender receives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Control {
-    /// The schedule begins.
     Begin(Timeline),
     /// No reading is made any more; what waits is still sent.
     Finish,

@@ -9,7 +9,6 @@ use super::observer::Devices;
 use super::recorder::LINGER_NS;
 use super::sender::Control;
 
-/// A reading that is not back yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingReading {
     pub(super) due: SimTime,
@@ -17,7 +16,6 @@ pub(super) struct PendingReading {
     pub(super) given_up_ns: Option<i64>,
 }
 
-/// A command that a device has obeyed.
 pub(super) struct ObeyedCommand {
     pub(super) device: usize,
     /// The invocation, by the platform's name for it.
@@ -27,7 +25,6 @@ pub(super) struct ObeyedCommand {
     pub(super) at_ns: i64,
 }
 
-/// One device's sender.
 pub(super) struct SenderState {
     control: UnboundedSender<Control>,
     /// How far it lags behind the scenario's clock.

@@ -41,7 +41,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often it may answer that it does not before the run ends.
 const TROUBLED_MAX: u32 = 5;
 
-/// Everything that runs.
 pub(crate) struct VirtualBench<'a> {
     pub(super) parts: Parts<'a>,
     /// The shell that each device is in.

@@ -16,7 +16,6 @@ use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-/// A calibration that is going on.
 pub(crate) struct Calibrator {
     pub(super) plan: Arc<Plan>,
     pub(super) start: SimTime,

@@ -20,7 +20,6 @@ use lastmeter_grid::network::Load;
 use lastmeter_grid::{Complex64, Network};
 use lastmeter_table::{TableError, turns_back};
 
-/// Active or reactive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Active,
@@ -38,7 +37,6 @@ struct Column {
 /// What a row is called, and its powers.
 type Row = (String, Vec<f64>);
 
-/// A table of powers.
 pub(super) struct Table {
     columns: Vec<Column>,
     pub(super) rows: Vec<Row>,

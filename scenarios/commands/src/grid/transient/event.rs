@@ -22,11 +22,9 @@ pub(super) type Share = (u32, usize, f64);
 pub(super) struct Event {
     pub(super) at_s: f64,
     pub(super) actions: Vec<Action>,
-    /// The fault that begins.
     pub(super) fault: Option<FaultStart>,
 }
 
-/// A fault that begins.
 #[derive(Clone, Debug)]
 pub(super) struct FaultStart {
     pub(super) id: u32,

@@ -28,7 +28,6 @@ struct FuseState {
     prospective_a: f64,
 }
 
-/// What one has done.
 pub(super) struct Operation {
     /// The switch, and the wire of its pole.
     pub(super) name: String,
@@ -135,7 +134,6 @@ impl Fuses {
         Ok(())
     }
 
-    /// What they did.
     pub(super) fn operations(&self) -> impl Iterator<Item = Operation> + '_ {
         self.poles.iter().filter_map(|own| {
             let name = format!("{}.{}", self.name, own.wire);

@@ -5,7 +5,6 @@ use lastmeter_grid::transient::Transient;
 
 use super::event::Event;
 
-/// One curve that is recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     pub(super) name: String,

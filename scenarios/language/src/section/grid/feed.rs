@@ -37,7 +37,6 @@ use crate::section::test_plan::TEST_PLAN;
 /// Nodes times steps: so many states take some hundred megabytes.
 const STATES_MAX: usize = 4_000_000;
 
-/// What `[grid]` came to.
 #[derive(Clone, Default)]
 pub(crate) struct Grid {
     /// The names of its loads; more may be there if the network could not be read.

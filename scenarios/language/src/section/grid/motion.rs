@@ -147,11 +147,9 @@ impl LinePlace {
     }
 }
 
-/// What is gathered.
 pub(crate) struct MotionBuilder<'a, 'b> {
     pub(crate) network: &'a mut Network,
     pub(crate) loads: &'a Names,
-    /// The scenario's random streams.
     pub(crate) streams: Streams,
     /// Of each injection that is a fault its number, name and beginning; also of those with
     /// mistakes, which are reported where they are.

@@ -13,7 +13,6 @@ use super::target::Places;
 use crate::draft::{Draft, Row};
 use crate::references::Target;
 
-/// The registered kind.
 pub(super) struct Command;
 
 impl InjectKind for Command {

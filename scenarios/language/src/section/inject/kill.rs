@@ -12,7 +12,6 @@ use crate::draft::Row;
 use crate::references::Target;
 use crate::section::platform::PlatformUse;
 
-/// The registered kind.
 pub(super) struct Kill;
 
 impl InjectKind for Kill {

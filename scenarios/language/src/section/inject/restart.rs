@@ -9,7 +9,6 @@ use super::target::Places;
 use crate::draft::Row;
 use crate::references::Target;
 
-/// The registered kind.
 pub(super) struct Restart;
 
 impl InjectKind for Restart {

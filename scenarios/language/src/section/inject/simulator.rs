@@ -10,7 +10,6 @@ use super::target::Places;
 use crate::draft::Row;
 use crate::references::Target;
 
-/// The registered kind.
 pub(super) struct Simulator;
 
 impl InjectKind for Simulator {

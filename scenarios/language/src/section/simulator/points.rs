@@ -42,7 +42,6 @@ pub enum ShownBy {
 /// A map that is held against the scenario.
 pub(super) struct Binding<'a> {
     pub(super) draft: &'a Draft<'a>,
-    /// The simulator's table.
     pub(super) row: &'a Row<'a>,
     pub(super) map: &'a PointMap,
     /// The index of the simulator's network.
