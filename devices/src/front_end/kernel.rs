@@ -15,13 +15,11 @@ use std::f64::consts::{PI, TAU};
 use multiversion::multiversion;
 use num_complex::Complex64;
 
-/// Taps of the interpolator.
 const TAPS: usize = 32;
 
 /// Taps before the position, the one at it included.
 const BEFORE: usize = TAPS / 2;
 
-/// Fractions of the table.
 const FRACTIONS: usize = 512;
 
 /// Products that are added up side by side.

@@ -44,7 +44,6 @@ pub(super) struct PointState {
     pub(super) at: SimTime,
 }
 
-/// What one durable record holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
     /// A message, and what is to be remembered of a meter once it is durable.
@@ -64,7 +63,6 @@ pub(super) enum Record {
     },
 }
 
-/// Why bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum RecordError {
     #[error("{0} bytes, expected a record of at least 14")]
