@@ -63,10 +63,7 @@ impl<'a> Feed<'a> {
     #[inline(always)]
     fn cut(self, from: i64, count: usize) -> &'a [f64] {
         let from = (from - self.base).max(0) as usize;
-        match self.samples.get(from..from + count) {
-            Some(cut) => cut,
-            None => &[],
-        }
+        self.samples.get(from..from + count).unwrap_or_default()
     }
 }
 

@@ -212,10 +212,7 @@ impl<'a> Fields<'a> {
 
     fn state(&mut self, has_points: bool) -> Option<Record> {
         let (number, dropped, count) = (self.long()?, self.long()?, self.short()?);
-        let mut meters = Vec::new();
-        for _ in 0..count {
-            meters.push(self.meter()?);
-        }
+        let meters = (0..count).map(|_| self.meter()).collect::<Option<_>>()?;
         let mut points = Vec::new();
         let count = if has_points { self.short()? } else { 0 };
         for _ in 0..count {
