@@ -20,13 +20,10 @@ pub(crate) const NO_BREAKER: &str = "this device has no breaker";
 /// The answer of a device that is to write points of a simulator.
 pub(crate) const NO_POINTS: &str = "this device has no points to write";
 
-/// How many invocations are remembered.
 const REMEMBERED: usize = 256;
 
-/// The longest reporting period in seconds.
 const PERIOD_MAX_S: f64 = 86_400.0;
 
-/// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ReceivedCommand {
     /// It came before, and was answered so.
@@ -52,7 +49,6 @@ impl CommandDesk {
         Ok(ReceivedCommand::New { invocation, order })
     }
 
-    /// Remembers an answer.
     pub(crate) fn answered(&mut self, invocation: &str, response: &str) {
         if self.answered.len() == REMEMBERED {
             self.answered.pop_front();

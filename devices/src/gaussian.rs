@@ -51,7 +51,6 @@ impl Gaussian {
         ((self.words.next_u64() >> 11) + 1) as f64 * UNIT
     }
 
-    /// The next draw.
     pub(crate) fn draw(&mut self) -> f64 {
         self.draw_from(&TABLES)
     }

@@ -27,7 +27,6 @@ pub(crate) fn reading(
     }
 }
 
-/// A message with values as it is sent.
 pub(crate) fn encoded(message: &MeasurementMessage) -> Vec<u8> {
     let mut payload = Vec::new();
     encode_measurements(message, &mut payload);

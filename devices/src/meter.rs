@@ -35,16 +35,10 @@ use crate::windows::ClosedForm;
 /// much is granted between the end of what a reading covers and its instant.
 const AFTER_TICK_S: f64 = 0.5;
 
-/// How a meter comes by its windows.
 #[derive(Debug)]
 pub(crate) enum Acquisition {
     /// From every sample.
-    Samples {
-        chain: Box<Sampled>,
-        rate_hz: f64,
-        /// Samples taken so far.
-        taken: u64,
-    },
+    Samples { chain: Box<Sampled>, rate_hz: f64, taken: u64 },
     /// In closed form.
     Windows(Box<ClosedForm>),
 }
@@ -68,13 +62,10 @@ pub(crate) struct MeterParts {
     pub(crate) has_breaker: bool,
     /// How it lives on the voltage it measures; `None`: it has a supply of its own.
     pub(crate) supply: Option<Supply>,
-    /// The voltage events that it reports, if any.
     pub(crate) events: Option<VoltageEvents>,
-    /// Its sensors of tampering, if it has any.
     pub(crate) tamper: Option<Tamper>,
 }
 
-/// A meter, ready to be stepped.
 #[derive(Debug)]
 pub(crate) struct Meter {
     parts: MeterParts,
@@ -87,7 +78,6 @@ pub(crate) struct Meter {
     held: Vec<MeasuredWindow>,
     /// Windows that wait until it is known whether the meter worked all through them.
     waiting: VecDeque<MeasuredWindow>,
-    /// Up to when spectra have been taken.
     spectra_until: SimDuration,
     /// The voltages of the last period, of a meter whose voltages are known as spectra.
     last_period: OnePeriod,
@@ -262,7 +252,7 @@ impl Meter {
         }
         let mut crossings = self.crossings(until, spectrum);
         loop {
-            let change = self.parts.supply.as_ref().and_then(|supply| supply.state().next_change());
+            let change = self.parts.supply.as_ref().and_then(|supply| supply.state.next_change());
             let first = change.map_or(self.next_due, |at| at.min(self.next_due)).min(until);
             if let Some((at, above)) = crossings.pop_front_if(|(at, _)| *at <= first) {
                 self.complete_windows(at);
@@ -284,7 +274,7 @@ impl Meter {
 
     fn complete_windows(&mut self, until: SimDuration) {
         // Up to when it goes dark windows have been completed; when it works they begin again.
-        if self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_dark()) {
+        if self.parts.supply.as_ref().is_some_and(|supply| supply.state.is_dark()) {
             return;
         }
         let until_s = until.as_seconds_f64();
@@ -295,7 +285,6 @@ impl Meter {
         }
     }
 
-    /// The instant of a reading has come.
     fn reading_due(&mut self, out: &mut Vec<Output>) {
         let due = self.next_due;
         self.next_due = due + self.parts.period;
@@ -412,7 +401,7 @@ impl Device for Meter {
     }
 
     fn electricity(&self) -> Option<ElectricityFacts> {
-        let (netting, pulse_constant) = (self.totaliser.netting(), self.parts.pulse_constant);
+        let (netting, pulse_constant) = (self.totaliser.netting, self.parts.pulse_constant);
         Some(ElectricityFacts { netting, pulse_constant })
     }
 
@@ -451,15 +440,15 @@ impl Device for Meter {
     }
 
     fn supply(&self) -> Option<SupplyFacts> {
-        self.parts.supply.as_ref().map(Supply::facts)
+        self.parts.supply.as_ref().map(|it| it.facts)
     }
 
     fn watched_events(&self) -> Option<EventFacts> {
-        self.parts.events.as_ref().map(|events| events.facts().clone())
+        self.parts.events.as_ref().map(|events| events.facts.clone())
     }
 
     fn watched_tamper(&self) -> Option<TamperFacts> {
-        self.parts.tamper.as_ref().map(|tamper| tamper.facts().clone())
+        self.parts.tamper.as_ref().map(|tamper| tamper.facts.clone())
     }
 
     fn network_address(&self) -> Option<String> {

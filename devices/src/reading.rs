@@ -177,7 +177,7 @@ struct Sums {
 /// The reading to come, and the registers since the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Totaliser {
-    netting: Netting,
+    pub(crate) netting: Netting,
     energy: Energy,
     is_open: bool,
     sums: Sums,
@@ -185,7 +185,6 @@ pub(crate) struct Totaliser {
     pulsed: [f64; 2],
     /// The last known Pst of each phase; not a number before there is one.
     pst: [f64; PHASES_MAX],
-    /// Where the last window ended.
     last_to: Option<SimDuration>,
     registers: [Register; PHASES_MAX],
     total: Register,
@@ -209,21 +208,15 @@ impl Totaliser {
         }
     }
 
-    pub(crate) fn netting(&self) -> Netting {
-        self.netting
-    }
-
     /// Takes over the threshold of a register, if there is one.
     pub(crate) fn set_no_load(&mut self, no_load_w: Option<f64>) {
         self.energy.no_load_w = no_load_w.unwrap_or(self.energy.no_load_w);
     }
 
-    /// Notes the state of the breaker.
     pub(crate) fn set_open(&mut self, is_open: bool) {
         self.is_open = is_open;
     }
 
-    /// Notes a value of Pst.
     pub(crate) fn set_flicker(&mut self, phase: usize, pst: f64) {
         if let Some(known) = self.pst.get_mut(phase) {
             *known = pst;

@@ -25,7 +25,6 @@ pub(crate) fn first_sample_at(instant: SimDuration, rate_hz: f64) -> u64 {
 /// Front end and engine of one meter.
 #[derive(Debug)]
 pub(crate) struct Sampled {
-    /// Phases of the terminal.
     phases: usize,
     /// Whether the only phase is measured twice: line and neutral, before and behind the breaker.
     has_second: bool,
@@ -81,7 +80,6 @@ impl Sampled {
         })
     }
 
-    /// The same with phases that are coupled.
     pub(crate) fn with_coupling(mut self, parameters: CouplingParameters) -> Self {
         self.front_end = self.front_end.with_coupling(parameters);
         self
@@ -277,7 +275,6 @@ impl Sampled {
     }
 }
 
-/// The harmonics of a window one by one.
 fn orders(window: &Window) -> Box<Orders> {
     let mut orders = Box::new([[[f64::NAN; ORDERS]; PHASES_MAX]; 2]);
     for (phase, found) in window.phases.iter().enumerate().take(PHASES_MAX) {

@@ -21,7 +21,6 @@ impl HalfCycleVoltages {
         Self { phases: (0..phases).map(|_| of_phase()).collect() }
     }
 
-    /// Takes the next samples of a phase.
     pub(crate) fn push(&mut self, phase: usize, samples: &[f64]) {
         let Some((half_cycles, values)) = self.phases.get_mut(phase) else { return };
         half_cycles.push(samples);
@@ -52,7 +51,6 @@ pub(crate) struct SeenVoltage {
     pub(crate) to_s: f64,
 }
 
-/// An event that is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct EndedEvent {
     pub(crate) kind: VoltageEventKind,
@@ -65,10 +63,9 @@ pub(crate) struct EndedEvent {
     pub(crate) residual_v: f64,
 }
 
-/// The events a meter looks for.
 #[derive(Debug)]
 pub(crate) struct VoltageEvents {
-    facts: EventFacts,
+    pub(crate) facts: EventFacts,
     config: EventConfig,
     /// Samples per second of the meter's clock.
     rate_hz: f64,
@@ -89,16 +86,11 @@ impl VoltageEvents {
         Self { facts, config, rate_hz, detector: EventDetector::new(config) }
     }
 
-    pub(crate) fn facts(&self) -> &EventFacts {
-        &self.facts
-    }
-
     /// Forgets what goes on: the meter has not seen it begin.
     pub(crate) fn restart(&mut self) {
         self.detector = EventDetector::new(self.config);
     }
 
-    /// Whether any phase is interrupted.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.detector.is_open(EventKind::Interruption)
     }

@@ -7,21 +7,17 @@ use num_complex::Complex64;
 /// 42.25 Hz: 0.237 s), so that each reading has at least one.
 pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
-/// The most phases a meter here has.
 pub(crate) const PHASES_MAX: usize = 3;
 
 /// The basic quantities of one phase, primary values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct MeasuredPhase {
-    /// RMS voltage in V.
     pub(crate) u_rms_v: f64,
-    /// RMS current in A.
     pub(crate) i_rms_a: f64,
     /// Active power in W, positive for import.
     pub(crate) p_w: f64,
     /// Reactive power of the fundamental in var, positive for a lagging current.
     pub(crate) q1_var: f64,
-    /// Apparent power in VA.
     pub(crate) s_va: f64,
     /// Fundamentals as RMS phasors, their common angle arbitrary.
     pub(crate) u1: Complex64,
@@ -46,7 +42,6 @@ pub(crate) type Orders = [[[f64; ORDERS]; PHASES_MAX]; 2];
 pub(crate) struct MeasuredWindow {
     /// Start, in seconds since the scenario's start.
     pub(crate) from_s: f64,
-    /// Length in seconds.
     pub(crate) duration_s: f64,
     /// How much more time passed by the meter's own clock, relative.
     pub(crate) clock_error: f64,
@@ -71,7 +66,6 @@ pub(crate) struct MeasuredWindow {
 /// next window begins at the tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct BeforeTick {
-    /// Length in seconds.
     pub(crate) duration_s: f64,
     /// Active power of the part less that of the whole window, by phase, in W.
     pub(crate) p_more_w: [f64; PHASES_MAX],

@@ -6,7 +6,7 @@ use lastmeter_params::Pattern;
 /// since neighbouring rows of a record are mostly of one device.
 #[derive(Clone, Debug)]
 pub(crate) struct ByDevice<T> {
-    pattern: Pattern,
+    pub(crate) pattern: Pattern,
     /// `None`: not one of the check's devices.
     entries: Vec<(String, Option<T>)>,
     numbers: std::collections::BTreeMap<String, usize>,
@@ -17,10 +17,6 @@ impl<T: Default> ByDevice<T> {
     pub(crate) fn new(pattern: Pattern) -> Self {
         let (entries, numbers) = (Vec::new(), std::collections::BTreeMap::new());
         Self { pattern, entries, numbers, last: 0 }
-    }
-
-    pub(crate) fn pattern(&self) -> &Pattern {
-        &self.pattern
     }
 
     /// What is kept for a device; `None` if the check is not about it.

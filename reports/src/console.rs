@@ -26,10 +26,7 @@ pub struct VerdictLine {
 impl fmt::Display for VerdictLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}", self.label, self.text)?;
-        match &self.detail {
-            Some(detail) => write!(f, "\n         {detail}"),
-            None => Ok(()),
-        }
+        self.detail.iter().try_for_each(|detail| write!(f, "\n         {detail}"))
     }
 }
 

@@ -18,7 +18,6 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 use crate::verdict::At;
 use lastmeter_record::{Event, EventKind, Observation, field};
 
-/// The deliveries of one device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Delivery {
     /// Readings that were due.
@@ -76,7 +75,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Of which reading a row is.
     pub(crate) fn of(row: &Observation<'_>) -> Self {
         let (epoch, serial) = (row.epoch, row.serial);
         Self { epoch, serial, time: row.event_time, without: None }
@@ -107,7 +105,6 @@ struct Open {
 }
 
 impl Delivery {
-    /// Takes the next row of this device.
     pub(crate) fn observation(&mut self, observation: &Observation<'_>) {
         let is_due = observation.reference.is_some();
         // With a declared span the bench has joined it by when it was due, in one way only.

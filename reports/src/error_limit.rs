@@ -6,7 +6,6 @@ use lastmeter_params::{
 use lastmeter_record::Observation;
 use lastmeter_units::{Formation, MeasurementId, Quantity, SiUnit};
 
-/// What error is allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Limit {
     /// In percent of the reference.
@@ -84,7 +83,6 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// Reads the keys of a check table.
     pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Self> {
         let quantity = Pattern::new(values.text("quantity"));
         let quantities: Vec<_> =

@@ -141,7 +141,6 @@ impl Excerpt {
         Ok(())
     }
 
-    /// Seconds from its beginning to its end.
     pub(crate) fn length_s(&self) -> f64 {
         self.at_s.last().copied().unwrap_or_default()
     }

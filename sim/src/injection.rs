@@ -82,7 +82,6 @@ const START_PHASE: Field = Field::optional(
      angle, counted from the positive zero crossing; at once if left out",
 );
 
-/// The phases that `phases` names.
 fn phases(
     values: &Values,
     context: InjectionContext,

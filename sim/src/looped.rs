@@ -50,7 +50,6 @@ struct Track {
 /// One loop of a recording, of one or three phases.
 #[derive(Clone, Debug)]
 pub struct Loop {
-    /// Loops per second.
     repetition_hz: f64,
     cycles: u32,
     points: usize,
@@ -268,7 +267,6 @@ impl Loop {
         flows.add_times(group(first), -1.0);
     }
 
-    /// Length of a piece in seconds.
     fn piece_s(&self) -> f64 {
         1.0 / (self.repetition_hz * self.points as f64)
     }

@@ -15,7 +15,6 @@ use crate::random::Streams;
 /// 2^-53: makes 53 random bits a number from 0 to 1.
 const UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
 
-/// The noise of one channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Noise {
     key: [u8; 32],

@@ -69,7 +69,6 @@ pub enum WaveShape {
 const OIML_CURRENT: [(u32, f64); 5] = [(3, 0.30), (5, 0.18), (7, 0.14), (11, 0.09), (13, 0.05)];
 
 impl WaveShape {
-    /// The harmonics it adds.
     pub(crate) fn harmonics(&self) -> Vec<Harmonic> {
         let add = |is_peaked: bool| {
             let harmonic = |(order, share): (u32, f64)| {

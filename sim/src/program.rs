@@ -128,7 +128,6 @@ impl Program {
     }
 }
 
-/// The modulation of an operating point.
 fn modulated(of: &VoltageModulation, at: SimDuration, length: SimDuration) -> Disturbance {
     let change = Change::Flicker {
         phases: Phases::ALL,

@@ -64,7 +64,6 @@ impl Orders {
     }
 }
 
-/// The quality of a terminal's voltages and currents.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Quality {
     /// Harmonics of all channels, voltages first.

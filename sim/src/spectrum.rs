@@ -125,7 +125,6 @@ pub struct Spectrum {
 }
 
 impl Spectrum {
-    /// Whether a terminal can carry it.
     pub(crate) fn check(&self) -> Result<(), TerminalError> {
         let (voltages, currents) = (self.voltages.len(), self.currents.len());
         if voltages != currents || !matches!(voltages, 1 | 3) {

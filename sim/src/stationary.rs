@@ -68,7 +68,6 @@ impl Stationary {
         Ok(made)
     }
 
-    /// The frequency of the fundamental in hertz.
     pub(crate) fn fundamental_hz(&self) -> f64 {
         self.spectrum.fundamental_hz
     }

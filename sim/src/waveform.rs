@@ -8,7 +8,6 @@ use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::quality::{Orders, Quality};
 use crate::timeline::Timeline;
 
-/// What a terminal carries.
 #[derive(Debug)]
 pub(crate) enum Waveform {
     /// Tones and noise, and what happens to them.

@@ -6,7 +6,6 @@ use lastmeter_units::MeasurementId;
 /// What came of bytes that were heard, or of time that has passed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reply {
-    /// To be sent next.
     Ask(Vec<u8>),
     /// A reading is there, in SI units.
     Reading(Vec<(MeasurementId, f64)>),
@@ -68,7 +67,6 @@ impl LineProtocol {
         request.map_or(0, |request| request.timeout_ns)
     }
 
-    /// Takes bytes of the meter.
     pub(super) fn heard(&mut self, bytes: &[u8], now_ns: u64) -> Vec<Reply> {
         let before = self.exchange.counts();
         let outcomes = self.exchange.take(bytes, now_ns);
@@ -81,7 +79,6 @@ impl LineProtocol {
         heard
     }
 
-    /// Time has passed.
     pub(super) fn tick(&mut self, now_ns: u64) -> Vec<Reply> {
         if let Some(outcome) = self.exchange.tick(now_ns) {
             return self.outcome(outcome, now_ns);

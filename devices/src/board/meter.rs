@@ -36,15 +36,12 @@ const NO_WINDOW: &str = "no window since the last reading";
 /// What the board has to be, before it is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// The node's number.
     pub(crate) node: Option<u8>,
-    /// The version of its program.
     pub(crate) version: Option<String>,
     /// The CRC-32 of its image.
     pub(crate) image: Option<u32>,
 }
 
-/// What a board device is made of.
 #[derive(Debug)]
 pub(crate) struct BoardParts {
     pub(crate) name: String,
@@ -60,7 +57,6 @@ pub(crate) struct BoardParts {
     pub(crate) answer_within: SimDuration,
 }
 
-/// How it is asked.
 #[derive(Debug)]
 pub(crate) enum Protocol {
     Node(NodeProtocol),
@@ -82,7 +78,6 @@ enum Task {
     Order(BoardOrder),
 }
 
-/// How it stands with the board.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     /// It has not shown who it is.
@@ -110,7 +105,6 @@ struct Account {
     lost: u32,
 }
 
-/// A board as a device.
 #[derive(Debug)]
 pub(crate) struct BoardMeter {
     parts: BoardParts,
@@ -221,7 +215,7 @@ impl BoardMeter {
                 "samples that do not follow, or do not fit",
             );
         }
-        let Some(feed_hz) = self.parts.converter.as_ref().map(BoardConverter::feed_hz) else {
+        let Some(feed_hz) = self.parts.converter.as_ref().map(|it| it.feed_hz) else {
             return;
         };
         self.taken += samples as u64;
@@ -259,7 +253,6 @@ impl BoardMeter {
         self.tasks.extend(frames);
     }
 
-    /// The instant of a reading has come.
     fn due(&mut self) {
         let due = self.next_due;
         self.next_due = due + self.parts.period;
@@ -418,7 +411,6 @@ impl BoardMeter {
         event(out, EventKind::ReadingLeftOut, &detail);
     }
 
-    /// Nothing that was waited for has come.
     fn unanswered(&mut self, now: SimTime, why: &str, out: &mut Vec<Output>) {
         if let (Protocol::Lines(protocol), Some((Task::Poll { .. }, _))) =
             (&mut self.parts.protocol, &self.running)
@@ -470,7 +462,7 @@ impl Device for BoardMeter {
         self.parts
             .converter
             .as_ref()
-            .map_or(Feed::Clock, |it| Feed::Samples { rate_hz: it.feed_hz() })
+            .map_or(Feed::Clock, |it| Feed::Samples { rate_hz: it.feed_hz })
     }
 
     fn quantities(&self) -> &[MeasurementId] {

@@ -9,13 +9,10 @@ use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::slcan::{BitRate, Command, Item, Reader};
 use lastmeter_units::Quantity;
 
-/// What came of bytes that were heard.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reply {
-    /// To be sent next.
     Ask(Vec<u8>),
     Present {
-        /// Its version, as text.
         version: String,
         node: u8,
         /// The CRC-32 of its image.
@@ -98,7 +95,6 @@ impl NodeProtocol {
         self.order(Register::Freeze, &[self.token])
     }
 
-    /// Nothing is waited for any more.
     pub(super) fn give_up(&mut self) {
         self.step = Step::Idle;
     }

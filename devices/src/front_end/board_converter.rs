@@ -23,7 +23,7 @@ const RATES_HZ: std::ops::RangeInclusive<f64> = 4000.0..=12_500.0;
 #[derive(Debug)]
 pub(crate) struct BoardConverter {
     front_end: FrontEnd,
-    feed_hz: f64,
+    pub(crate) feed_hz: f64,
     rate_hz: f64,
     voltage: Scale,
     current: Scale,
@@ -91,11 +91,6 @@ impl BoardConverter {
             voltage: Scale::new(VOLTAGE_V, step_v),
             current: Scale::new(CURRENT_A, step_v),
         })
-    }
-
-    /// Samples per second that it wants of the terminal.
-    pub(crate) fn feed_hz(&self) -> f64 {
-        self.feed_hz
     }
 
     /// Samples per 1000 seconds of its converter, the unit that the firmware takes.

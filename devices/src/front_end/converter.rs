@@ -7,7 +7,6 @@ use crate::gaussian::Gaussian;
 /// The steps of a converter; values in primary volts or amperes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Digitiser {
-    /// The smallest step.
     pub(crate) step: f64,
     /// Where a step lies exactly: zero, or what the converter's own zero is seen as.
     pub(crate) origin: f64,
@@ -28,7 +27,6 @@ impl Digitiser {
         ((steps + ROUND) - ROUND) * self.step + self.origin
     }
 
-    /// Converts samples in place.
     pub(crate) fn process(&self, samples: &mut [f64]) {
         if !self.inl.is_empty() {
             for sample in samples.iter_mut() {

@@ -18,7 +18,6 @@ use std::f64::consts::{PI, SQRT_2};
 /// Time constant of the supply in seconds.
 pub(crate) const SUPPLY_S: f64 = 0.2;
 
-/// How phases are coupled.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct CouplingParameters {
     /// Change of every gain, relative, for a supply that is as much off, relative.
@@ -48,7 +47,6 @@ pub(crate) struct Coupling {
 }
 
 impl Coupling {
-    /// A coupling at a rate of samples.
     pub(crate) fn new(parameters: CouplingParameters, rate_hz: f64) -> Self {
         let follow = -libm::expm1(-1.0 / (SUPPLY_S * rate_hz));
         Self { parameters, rate_hz, last: None, charged: 1.0, follow }

@@ -27,7 +27,6 @@ const SIGMAS: f64 = 9.0;
 /// Seconds without a sample at the end of the range after which clipping begins again.
 const CLIP_PAUSE_S: f64 = 1.0;
 
-/// A channel begins to be clipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clipped {
     /// Number of the first sample at the end of the converter's range.
@@ -36,7 +35,6 @@ pub(crate) struct Clipped {
     pub(crate) by_supply: bool,
 }
 
-/// Where a channel is clipped.
 #[derive(Debug, Default)]
 struct Clips {
     /// The last sample at the end of the range, and how its clipping began.
@@ -68,7 +66,6 @@ impl Clips {
     }
 }
 
-/// One channel with its memory.
 #[derive(Debug)]
 struct ChannelState {
     channel: Channel,
@@ -194,7 +191,6 @@ impl FrontEnd {
         front_end
     }
 
-    /// The same with phases that are coupled.
     pub(crate) fn with_coupling(mut self, parameters: CouplingParameters) -> Self {
         let rate_hz = self.sampling.true_rate_hz();
         self.coupling = (!parameters.is_none()).then(|| Coupling::new(parameters, rate_hz));
@@ -360,7 +356,6 @@ impl FrontEnd {
         }
     }
 
-    /// Lets phases act upon each other.
     fn couple(&mut self) {
         let Some(coupling) = &mut self.coupling else { return };
         let phases = self.lines.len() / 2;
@@ -435,7 +430,6 @@ impl ChannelState {
         }
     }
 
-    /// Drops what lies before a position.
     fn forget(&mut self, position: i64) {
         let unused = (position - self.feed_base).max(0) as usize;
         if unused > self.feed.len() / 2 {

@@ -15,13 +15,11 @@ use std::f64::consts::{PI, TAU};
 use multiversion::multiversion;
 use num_complex::Complex64;
 
-/// Taps of the interpolator.
 const TAPS: usize = 32;
 
 /// Taps before the position, the one at it included.
 const BEFORE: usize = TAPS / 2;
 
-/// Fractions of the table.
 const FRACTIONS: usize = 512;
 
 /// Products that are added up side by side.
@@ -65,10 +63,7 @@ impl<'a> Feed<'a> {
     #[inline(always)]
     fn cut(self, from: i64, count: usize) -> &'a [f64] {
         let from = (from - self.base).max(0) as usize;
-        match self.samples.get(from..from + count) {
-            Some(cut) => cut,
-            None => &[],
-        }
+        self.samples.get(from..from + count).unwrap_or_default()
     }
 }
 

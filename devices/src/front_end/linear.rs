@@ -271,7 +271,6 @@ pub(crate) struct HighPass {
 }
 
 impl HighPass {
-    /// A high-pass with its corner in Hz.
     pub(crate) fn new(corner_hz: f64, rate_hz: f64) -> Self {
         Self { follow: -libm::expm1(-TAU * corner_hz / rate_hz), rate_hz }
     }

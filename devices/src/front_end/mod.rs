@@ -250,11 +250,11 @@ pub(crate) struct Channel {
     parameters: ChannelParameters,
     sampling: Sampling,
     celsius: f64,
-    calibration: Calibration,
+    pub(crate) calibration: Calibration,
     gain: f64,
     offset: f64,
     phase: PhaseShift,
-    full_scale: f64,
+    pub(crate) full_scale: f64,
     noise_rms: f64,
     flicker: Option<Flicker>,
     digitiser: Digitiser,
@@ -328,11 +328,6 @@ impl Channel {
         Ok(())
     }
 
-    /// The calibration in force.
-    pub(crate) fn calibration(&self) -> Calibration {
-        self.calibration
-    }
-
     /// The same channel with another calibration.
     pub(crate) fn calibrate(&mut self, calibration: Calibration) -> Result<(), ChannelError> {
         self.set(self.celsius, calibration)
@@ -360,11 +355,6 @@ impl Channel {
     pub(crate) fn offset(&self) -> f64 {
         let through = if self.high_pass.is_some() { 0.0 } else { self.offset };
         self.calibration.gain * through + self.calibration.offset * self.full_scale
-    }
-
-    /// The largest peak that is not clipped, as the meter sees it.
-    pub(crate) fn full_scale(&self) -> f64 {
-        self.full_scale
     }
 
     /// What white noise of the source meets: filters in the way are taken as open.

@@ -9,7 +9,6 @@ use std::f64::consts::TAU;
 
 use crate::gaussian::Gaussian;
 
-/// The lowest pole.
 const LOWEST_HZ: f64 = 0.01;
 
 /// From a pole to its zero, and from that to the next pole.

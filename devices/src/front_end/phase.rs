@@ -19,7 +19,6 @@ const SHIFT_MAX: i64 = 8;
 /// Samples kept before the present one and waited for after it.
 const REACH: usize = SHIFT_MAX as usize + 1;
 
-/// How a channel turns phases.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PhaseShift {
     pole: f64,
@@ -62,7 +61,6 @@ impl PhaseShift {
         Some(Self { pole: pole(lead_rad - shift * angle), shift: shift as i64, rate_hz })
     }
 
-    /// Whether it does anything at all.
     pub(crate) fn is_none(&self) -> bool {
         self.pole == 0.0 && self.shift == 0
     }
@@ -83,7 +81,6 @@ impl PhaseShift {
         y
     }
 
-    /// The turn of a tone.
     pub(crate) fn response(&self, frequency_hz: f64) -> Complex64 {
         let angle = TAU * frequency_hz / self.rate_hz;
         let (sin, cos) = libm::sincos(angle);

@@ -20,7 +20,6 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-/// What a transformer is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TransformerParameters {
     /// Resistance over inductance, as a frequency in Hz.

@@ -10,7 +10,6 @@ use crate::gaussian::Gaussian;
 /// Samples between two moves; a few milliseconds at the rates of meters.
 const HELD: u32 = 64;
 
-/// How a gain wanders.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Wander {
     /// RMS, relative to the gain.
@@ -19,7 +18,6 @@ pub(crate) struct Wander {
     pub(crate) time_s: f64,
 }
 
-/// One channel's gain on its way.
 #[derive(Debug)]
 pub(crate) struct WanderState {
     rms: f64,

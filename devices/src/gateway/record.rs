@@ -44,7 +44,6 @@ pub(super) struct PointState {
     pub(super) at: SimTime,
 }
 
-/// What one durable record holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
     /// A message, and what is to be remembered of a meter once it is durable.
@@ -64,7 +63,6 @@ pub(super) enum Record {
     },
 }
 
-/// Why bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum RecordError {
     #[error("{0} bytes, expected a record of at least 14")]
@@ -214,10 +212,7 @@ impl<'a> Fields<'a> {
 
     fn state(&mut self, has_points: bool) -> Option<Record> {
         let (number, dropped, count) = (self.long()?, self.long()?, self.short()?);
-        let mut meters = Vec::new();
-        for _ in 0..count {
-            meters.push(self.meter()?);
-        }
+        let meters = (0..count).map(|_| self.meter()).collect::<Option<_>>()?;
         let mut points = Vec::new();
         let count = if has_points { self.short()? } else { 0 };
         for _ in 0..count {

@@ -36,7 +36,7 @@ pub(super) struct Store {
     /// The serial of the last alert, of the gateway or of a meter.
     last_alert: u64,
     /// What was written to points of a simulator, by their names.
-    points: Vec<PointState>,
+    pub(super) points: Vec<PointState>,
     last_number: u64,
     kept_upto: u64,
     /// The last record of a state; 0 before the first.
@@ -86,7 +86,6 @@ impl Store {
         refused
     }
 
-    /// What is remembered of a meter.
     pub(super) fn meter(&self, id: &HardwareId) -> MeterState {
         self.meters.get(id).copied().unwrap_or_default()
     }
@@ -114,7 +113,6 @@ impl Store {
         self.put(owner, Some((about, state)), payload, out);
     }
 
-    /// Puts a message in.
     pub(super) fn put(
         &mut self,
         owner: &HardwareId,
@@ -207,11 +205,6 @@ impl Store {
         let (dropped, points) = (self.dropped, self.points.clone());
         let record = Record::State { number, dropped, meters, points }.encode();
         out.push(GatewayOutput::Keep { number, record });
-    }
-
-    /// What was written to points before a restart.
-    pub(super) fn points(&self) -> &[PointState] {
-        &self.points
     }
 
     /// Keeps what is written to points, before it is written.

@@ -25,11 +25,11 @@ const PHASES: [&str; PHASES_MAX] = ["l1", "l2", "l3"];
 impl Meter {
     /// Whether it works at an instant since the start, as far as the voltage is known.
     pub(super) fn works_at(&self, at: SimDuration) -> bool {
-        self.parts.supply.as_ref().is_none_or(|supply| supply.state().works_at(at))
+        self.parts.supply.as_ref().is_none_or(|supply| supply.state.works_at(at))
     }
 
     fn is_dark(&self) -> bool {
-        self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_dark())
+        self.parts.supply.as_ref().is_some_and(|supply| supply.state.is_dark())
     }
 
     /// Time passes up to an instant since the start.
@@ -162,9 +162,8 @@ impl Meter {
         }
     }
 
-    /// The last gasp, where it is sent.
     fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
-        let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts().gasps) else { return };
+        let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts.gasps) else { return };
         if supply.gasp.loss.draw() {
             let detail = format!("that of {}", self.parts.outlet.start() + at);
             return event(out, EventKind::LastGaspLost, &detail);
@@ -184,7 +183,7 @@ impl Meter {
         out: &mut Vec<Output>,
     ) {
         let reports = |supply: &&mut Supply| {
-            let facts = supply.facts();
+            let facts = supply.facts;
             facts.reports && (facts.gasps || !needs_gasp)
         };
         let Some(supply) = self.parts.supply.as_mut().filter(reports) else { return };
@@ -217,7 +216,7 @@ impl Meter {
     /// Marks the reading to be made if measuring was interrupted since the last one.
     pub(super) fn mark_interruption(&mut self) {
         let is_on_hold_up =
-            self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_on_hold_up());
+            self.parts.supply.as_ref().is_some_and(|supply| supply.state.is_on_hold_up());
         let goes_on =
             is_on_hold_up || self.parts.events.as_ref().is_some_and(VoltageEvents::is_interrupted);
         if std::mem::replace(&mut self.is_interrupted, goes_on) {

@@ -15,7 +15,7 @@ impl Meter {
     pub(super) fn watch(&mut self, to: SimDuration, out: &mut Vec<Output>) {
         let Some(tamper) = &mut self.parts.tamper else { return };
         tamper.pass(to);
-        if tamper.is_dark() || self.parts.outlet.is_frozen(to) {
+        if tamper.is_dark || self.parts.outlet.is_frozen(to) {
             return;
         }
         let detected = self.parts.tamper.as_mut().map(Tamper::take);

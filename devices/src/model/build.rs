@@ -114,7 +114,6 @@ pub(crate) fn build_with(
     })))
 }
 
-/// Makes a front end alone.
 pub(crate) fn front_end(
     recipe: &Recipe,
     values: &Values,
@@ -128,7 +127,6 @@ pub(crate) fn front_end(
     Some((sampling, front_end.with_coupling(coupling(values))))
 }
 
-/// How phases are coupled.
 fn coupling(values: &Values) -> CouplingParameters {
     let primary = |kind: &str| values.si(&format!("{kind}_ratio"));
     let volts = values.si("nominal_voltage") * primary("voltage");
@@ -186,7 +184,6 @@ fn check_phases(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics)
     }
 }
 
-/// Notes what does not fit together.
 fn check(
     recipe: &Recipe,
     values: &Values,

@@ -73,7 +73,6 @@ const RECIPE: Recipe = Recipe {
     has_breaker: false,
 };
 
-/// The registered model.
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     board_converter: Some(|values, context, out| {

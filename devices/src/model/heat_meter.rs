@@ -52,7 +52,6 @@ pub(super) const PARTS: [Field; 8] = [
 
 static FIELDS: [Field; 2 + PARTS.len()] = that_report(PARTS);
 
-/// Its parts, as their fields have them.
 pub(super) fn parts(values: &Values) -> HeatMeter {
     let sensor_pipe = SensorPipe::from_word(values.text("flow_sensor"));
     HeatMeter {
@@ -67,7 +66,6 @@ pub(super) fn parts(values: &Values) -> HeatMeter {
     }
 }
 
-/// The registered model.
 pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
     entry: Entry {

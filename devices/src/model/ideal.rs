@@ -36,7 +36,6 @@ const DESCRIPTION: &str = "A meter whose front end has no error until one of its
     IGAIN (24 bits, 0x400000 is 1.0), UOFFSET, IOFFSET (24 bits, 2^-23 of full scale) and PHASE \
     (16 bits, thousandths of a degree), numbered by phase.";
 
-/// The registered single-phase model.
 pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     entry: Entry {
@@ -50,7 +49,6 @@ pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
     ..DeviceKind::PLAIN
 };
 
-/// The registered three-phase model.
 pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_3PH.phases },
     entry: Entry {

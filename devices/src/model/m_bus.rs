@@ -18,7 +18,6 @@ use crate::outlet::mbus::{MBusOutlet, MBusParts, identification_of, medium_of};
 use crate::outlet::records::{Coding, is_reported};
 use crate::pipe::Core;
 
-/// The kind of network these meters are on.
 const M_BUS: &str = "m-bus";
 
 const MEASURE_EVERY: Field = Field::default(
@@ -120,7 +119,6 @@ const ON_THE_LINE: &str = "A master asks it over an M-Bus line (EN 13757-2 and -
     last; a new answer has the next access number, a repeated one the same. Its readings are known \
     to the bench by that number, and what they span by how often it measures.";
 
-/// The registered heat meter.
 pub(crate) const HEAT: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
     on: Some(M_BUS),
@@ -136,7 +134,6 @@ pub(crate) const HEAT: DeviceKind = DeviceKind {
     ..DeviceKind::PLAIN
 };
 
-/// The registered water meter.
 pub(crate) const WATER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
     on: Some(M_BUS),
@@ -153,7 +150,6 @@ pub(crate) const WATER: DeviceKind = DeviceKind {
     ..DeviceKind::PLAIN
 };
 
-/// The registered electricity meter.
 pub(crate) const ELECTRICITY: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     on: Some(M_BUS),

@@ -55,7 +55,6 @@ static ACQUISITION: [Field; count(&[stated("\"0.02 %\"")[0]])] = of_model(
 
 const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_breaker: false };
 
-/// The registered reference meter.
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {

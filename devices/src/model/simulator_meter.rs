@@ -15,7 +15,6 @@ use crate::answer::{CommandFault, understood};
 use crate::border::{Device, Feed, Input, Output};
 use crate::context::DeviceContext;
 
-/// The key of what it reports.
 const QUANTITIES: &str = "quantities";
 
 static FIELDS: [Field; 1] = [Field::required(
@@ -24,7 +23,6 @@ static FIELDS: [Field; 1] = [Field::required(
     "The measurement identifiers that points of the simulator carry for it.",
 )];
 
-/// The registered model.
 pub(crate) const SIMULATOR_METER: DeviceKind = DeviceKind {
     fits: Fits::Simulated,
     on: Some("stream"),

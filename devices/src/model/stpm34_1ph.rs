@@ -47,7 +47,6 @@ const RECIPE: Recipe = Recipe {
     has_breaker: true,
 };
 
-/// The registered model.
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {

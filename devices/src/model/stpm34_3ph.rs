@@ -17,7 +17,6 @@ static FIELDS: [Field; count(&[])] = of_model(&[], &[]);
 const RECIPE: Recipe =
     Recipe { phases: 3, registers: &stpm3x::ROWS, is_cvct: false, has_breaker: false };
 
-/// The registered model.
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {

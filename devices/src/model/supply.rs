@@ -25,7 +25,6 @@ const OF_SUPPLY: [&str; 7] = [
 const OF_EVENTS: [&str; 4] =
     ["dip_threshold", "swell_threshold", "interruption_threshold", "event_hysteresis"];
 
-/// Notes what does not fit together.
 pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diagnostics) {
     let mut refuse = |field: &str, message: String, label: &str| {
         diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
@@ -123,7 +122,6 @@ pub(super) fn supply(
     Some(Supply::new(facts, phases, gasp, loss("power_up")))
 }
 
-/// The voltage events it reports, if any.
 pub(super) fn events(values: &Values, phases: usize) -> Option<VoltageEvents> {
     let words = values.text_list("events");
     let kinds: Vec<_> = words.into_iter().filter_map(VoltageEventKind::from_word).collect();

@@ -6,7 +6,6 @@ use crate::border::{TamperFacts, TamperKind};
 use crate::outlet::Outlet;
 use crate::tamper::Tamper;
 
-/// Notes what does not fit together.
 pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diagnostics) {
     let mut refuse = |field: &str, message: String, label: &str| {
         diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
@@ -33,7 +32,6 @@ pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diag
     }
 }
 
-/// Its sensors, if it has any.
 pub(super) fn sensors(values: &Values) -> Option<Tamper> {
     let words = values.text_list("tamper");
     let kinds: Vec<_> = words.into_iter().filter_map(TamperKind::from_word).collect();

@@ -34,7 +34,6 @@ pub(super) const PARTS: [Field; 5] = [
 
 static FIELDS: [Field; 2 + PARTS.len()] = that_report(PARTS);
 
-/// Its parts, as their fields have them.
 pub(super) fn parts(values: &Values) -> WaterMeter {
     WaterMeter {
         flow_error: values.si("flow_error"),
@@ -45,7 +44,6 @@ pub(super) fn parts(values: &Values) -> WaterMeter {
     }
 }
 
-/// The registered model.
 pub(crate) const WATER_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
     entry: Entry {

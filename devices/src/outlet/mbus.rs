@@ -24,7 +24,6 @@ const FIRST_ACCESS: u64 = 1;
 /// How far a window may end before the reading that contains it is due.
 const WINDOW_LAG: SimDuration = SimDuration::from_milliseconds(500);
 
-/// What a meter on the line is.
 #[derive(Clone, Debug)]
 pub(crate) struct MBusParts {
     pub(crate) start: SimTime,
@@ -56,7 +55,6 @@ pub(crate) struct MBusOutlet {
     hour: Option<Vec<(MeasurementId, f64)>>,
     /// How many answers are still to be made and not sent.
     skip: u32,
-    /// Silent until that instant.
     frozen_until: Option<SimTime>,
 }
 

@@ -55,7 +55,6 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         false
     }
 
-    /// Whether it can send alerts.
     fn sends_alerts(&self) -> bool {
         false
     }
@@ -101,13 +100,11 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         Some(CommandFault::refused(None, what.to_owned()))
     }
 
-    /// Messages that the platform has not acknowledged.
     fn unacknowledged(&self) -> usize {
         0
     }
 }
 
-/// Appends something for the record.
 pub(crate) fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
     out.push(Output::Event { kind, detail: detail.to_owned() });
 }

@@ -22,12 +22,10 @@ const FOR_EVER: SimTime = SimTime(i64::MAX);
 /// The metadata of a reading that is not of uninterrupted measuring.
 const INTERRUPTED: &str = "interrupted";
 
-/// Faults in force.
 #[derive(Clone, Debug, Default)]
 struct Faults {
     skip: u32,
     renumber: bool,
-    /// Frozen until that instant.
     frozen_until: Option<SimTime>,
 }
 
@@ -40,14 +38,12 @@ pub(crate) struct Reporter {
     node: Option<String>,
     obeys_commands: bool,
     serial: Serial,
-    /// How many alerts it has sent.
     alerts: u64,
     outbox: Outbox,
     desk: CommandDesk,
     faults: Faults,
     /// Whether the link to the platform is there, seen by a device or not.
     has_link: bool,
-    /// Whether the device has no supply.
     is_dark: bool,
     /// Whether measuring was interrupted since the last reading.
     is_interrupted: bool,

@@ -8,21 +8,15 @@ pub(crate) struct Integrator<const RATES: usize> {
     /// Up to `since`.
     sums: [f64; RATES],
     rates: [f64; RATES],
-    /// When these rates began.
     since: SimDuration,
     /// Up to when they have been seen.
-    until: SimDuration,
+    pub(crate) until: SimDuration,
 }
 
 impl<const RATES: usize> Integrator<RATES> {
     pub(crate) fn new() -> Self {
         let since = SimDuration::ZERO;
         Self { sums: [0.0; RATES], rates: [0.0; RATES], since, until: since }
-    }
-
-    /// Up to when rates have been seen.
-    pub(crate) fn until(&self) -> SimDuration {
-        self.until
     }
 
     /// These rates held from the last instant to this one.

@@ -68,7 +68,6 @@ impl Core {
     }
 }
 
-/// A meter, ready to be stepped.
 #[derive(Debug)]
 pub(crate) struct PipeMeter {
     core: Core,
@@ -104,8 +103,8 @@ impl PipeMeter {
             let detail = format!("a pipe of another domain than {}", self.core.domain());
             return event(out, EventKind::InputRefused, &detail);
         };
-        if until < self.integrals.until() {
-            let detail = format!("a pipe up to {until}, after {}", self.integrals.until());
+        if until < self.integrals.until {
+            let detail = format!("a pipe up to {until}, after {}", self.integrals.until);
             return event(out, EventKind::InputRefused, &detail);
         }
         while self.next_due <= until {
@@ -115,7 +114,6 @@ impl PipeMeter {
         self.integrals.hold(until, rates);
     }
 
-    /// The instant of a reading has come.
     fn reading_due(&mut self, state: &PipeState, out: &mut Vec<Output>) {
         let to = self.next_due;
         self.next_due = to + self.period;

@@ -5,7 +5,6 @@ use lastmeter_units::Quantity;
 
 use super::integrator::rounded_down;
 
-/// What a water meter makes of what flows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaterMeter {
     /// Relative, from the transitional flow on.

@@ -11,7 +11,6 @@ pub(crate) mod stpm3x;
 use crate::front_end::Calibration;
 use crate::window::{MeasuredWindow, PHASES_MAX};
 
-/// How bits stand for a whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Unsigned,
@@ -39,7 +38,6 @@ pub(crate) enum Effect {
     CurrentOffset(f64),
     /// Degrees by which the current comes later, at 50 Hz: a constant time.
     Delay(f64),
-    /// Factors of the powers.
     ActiveGain(Factor),
     ReactiveGain(Factor),
     ApparentGain(Factor),
@@ -129,7 +127,6 @@ pub(crate) struct FullScale {
     pub(crate) nominal_hz: f64,
 }
 
-/// The registers of a meter.
 #[derive(Clone, Debug)]
 pub(crate) struct Registers {
     rows: &'static [Row],

@@ -49,5 +49,4 @@ pub(crate) static ROWS: [Row; 15] = [
     delay("PHASE3", 2),
 ];
 
-/// Registers per phase.
 pub(crate) const PER_PHASE: usize = 5;

@@ -53,5 +53,4 @@ pub(crate) static ROWS: [Row; 18] = [
     offset("OFS3", 2, Effect::ApparentOffset(OFFSET)),
 ];
 
-/// Registers per phase.
 pub(crate) const PER_PHASE: usize = 6;

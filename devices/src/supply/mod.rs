@@ -15,7 +15,6 @@ use crate::border::SupplyFacts;
 use crate::gaussian::Gaussian;
 use crate::window::PHASES_MAX;
 
-/// What becomes of a supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SupplyEvent {
     /// The voltage is gone: the meter runs on its hold-up.
@@ -50,7 +49,6 @@ pub(crate) enum SupplyEvent {
 }
 
 impl SupplyEvent {
-    /// When it events, since the start.
     pub(crate) fn at(&self) -> SimDuration {
         match *self {
             Self::Failed { at }
@@ -95,7 +93,6 @@ impl SupplyState {
         }
     }
 
-    /// Time passes up to an instant.
     pub(crate) fn pass(&mut self, to: SimDuration, events: &mut Vec<SupplyEvent>) {
         if let Some(at) = self.next_change().filter(|at| *at <= to) {
             match self.state {
@@ -153,13 +150,11 @@ impl SupplyState {
         matches!(self.state, State::Dark { .. } | State::Booting { .. })
     }
 
-    /// Whether it runs on its hold-up.
     pub(crate) fn is_on_hold_up(&self) -> bool {
         matches!(self.state, State::OnHoldUp { .. })
     }
 }
 
-/// Messages that may be lost on the way.
 #[derive(Debug)]
 pub(crate) struct MessageLoss {
     /// Probability that one message is lost, 0 to 1.
@@ -169,28 +164,24 @@ pub(crate) struct MessageLoss {
 }
 
 impl MessageLoss {
-    /// Draws whether one is lost.
     pub(crate) fn draw(&mut self) -> bool {
         self.draws.uniform() <= self.chance
     }
 }
 
-/// How a meter sends its last gasp.
 #[derive(Debug)]
 pub(crate) struct LastGasp {
     /// Below this RMS voltage of all phases it is sent, if that is more than what the meter needs.
     pub(crate) below_v: f64,
-    /// Whether it arrives.
     pub(crate) loss: MessageLoss,
 }
 
 /// The supply of a meter out of the voltages of its phases.
 #[derive(Debug)]
 pub(crate) struct Supply {
-    facts: SupplyFacts,
-    state: SupplyState,
+    pub(crate) facts: SupplyFacts,
+    pub(crate) state: SupplyState,
     pub(crate) gasp: LastGasp,
-    /// Whether a power-up message arrives.
     pub(crate) power_up: MessageLoss,
     /// Whether the voltage is below what its comparator allows.
     is_alarmed: bool,
@@ -214,15 +205,6 @@ impl Supply {
         Self { facts, state, gasp, power_up, is_alarmed: false, voltages_v, phases, dark: None }
     }
 
-    pub(crate) fn facts(&self) -> SupplyFacts {
-        self.facts
-    }
-
-    pub(crate) fn state(&self) -> &SupplyState {
-        &self.state
-    }
-
-    /// Time passes up to an instant.
     pub(crate) fn pass(&mut self, to: SimDuration) -> Vec<SupplyEvent> {
         let mut events = Vec::new();
         self.state.pass(to, &mut events);

@@ -13,7 +13,6 @@ type Squares = [f64; PHASES_MAX];
 /// Whether any phase is at or above each of two levels.
 pub(crate) type Above = [bool; 2];
 
-/// The voltages of the last period.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OnePeriod {
     /// From when on each holds, in order; the last up to `until_ns`.

@@ -16,13 +16,11 @@ pub(crate) use injection::{INJECTION, SENSOR_INJECTION};
 
 use crate::border::{TamperFacts, TamperKind, TamperSensorFault};
 
-/// A change that was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Detected {
     /// When, since the start.
     pub(crate) at: SimDuration,
     pub(crate) what: TamperKind,
-    /// Whether it begins, or is over.
     pub(crate) begins: bool,
 }
 
@@ -56,7 +54,6 @@ enum Cause {
     ShowsNothing,
 }
 
-/// One sensor, with what acts on it.
 #[derive(Clone, Debug)]
 struct Sensor {
     what: TamperKind,
@@ -97,7 +94,6 @@ impl Sensor {
         edges.flatten().filter(|at| *at > self.passed).min()
     }
 
-    /// Looks at it up to an instant.
     fn pass(&mut self, to: SimDuration, debounce: SimDuration, log: &mut Vec<Detected>) {
         while self.passed < to {
             let differs = self.is_read && self.shows_at(self.passed) != self.is_detected;
@@ -125,21 +121,17 @@ impl Sensor {
 /// The sensors of a meter, and what they have latched.
 #[derive(Clone, Debug)]
 pub(crate) struct Tamper {
-    facts: TamperFacts,
+    pub(crate) facts: TamperFacts,
     sensors: Vec<Sensor>,
     /// What has not been reported yet, in order of time.
     log: VecDeque<Detected>,
-    is_dark: bool,
+    pub(crate) is_dark: bool,
 }
 
 impl Tamper {
     pub(crate) fn new(facts: TamperFacts) -> Self {
         let sensors = facts.kinds.iter().map(|&what| Sensor::new(what)).collect();
         Self { facts, sensors, log: VecDeque::new(), is_dark: false }
-    }
-
-    pub(crate) fn facts(&self) -> &TamperFacts {
-        &self.facts
     }
 
     /// Somebody tampers with the meter from an instant on, or its sensor `shows` what is not so;
@@ -163,7 +155,6 @@ impl Tamper {
         false
     }
 
-    /// Time passes up to an instant.
     pub(crate) fn pass(&mut self, to: SimDuration) {
         let mut detected = Vec::new();
         for sensor in &mut self.sensors {
@@ -171,11 +162,6 @@ impl Tamper {
         }
         detected.sort_by_key(|it| (it.at, it.what));
         self.log.extend(detected);
-    }
-
-    /// Whether the meter does not work, up to where time has passed.
-    pub(crate) fn is_dark(&self) -> bool {
-        self.is_dark
     }
 
     /// The meter is dark from the instant on up to which time has passed.

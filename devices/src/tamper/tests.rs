@@ -143,7 +143,7 @@ proptest! {
         for (at, what, until) in acts {
             tamper.pass(ms(at));
             // As a meter does: it reports when it works.
-            if !tamper.is_dark() {
+            if !tamper.is_dark {
                 reported.extend(taken(&mut tamper));
             }
             match what {

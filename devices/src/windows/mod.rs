@@ -286,13 +286,13 @@ impl ClosedForm {
             if self.crosstalk != 0.0 {
                 let (before_u, before_i) = (u.components.clone(), i.components.clone());
                 // Crosstalk happens before the calibration's gain.
-                let gains = voltage.calibration().gain / current.calibration().gain;
-                let scale = gains * self.crosstalk * voltage.full_scale() / current.full_scale();
+                let gains = voltage.calibration.gain / current.calibration.gain;
+                let scale = gains * self.crosstalk * voltage.full_scale / current.full_scale;
                 u.add(&before_i, scale);
                 i.add(&before_u, self.crosstalk * self.crosstalk / scale);
             }
-            is_beyond_range |= u.peak() > voltage.full_scale();
-            is_beyond_range |= i.peak() > current.full_scale();
+            is_beyond_range |= u.peak() > voltage.full_scale;
+            is_beyond_range |= i.peak() > current.full_scale;
             let mut planner = Planner { response, number, oscillations: &mut oscillations };
             let floor = NEGLIGIBLE;
             phases.push(PhasePlan {

@@ -21,7 +21,6 @@ pub(crate) const UNJUDGED_READINGS: &str = "unjudged-readings";
 /// fill the memory.
 const STRAY_DEVICES_MAX: usize = 1_000;
 
-/// So many devices are named.
 const NAMED_MAX: usize = 3;
 
 /// Keeps the account of every device while the record passes by.

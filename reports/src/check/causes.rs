@@ -41,7 +41,6 @@ pub(crate) struct Causes {
 }
 
 impl Causes {
-    /// Takes the next event of the record.
     pub(crate) fn event(&mut self, event: &Event) {
         let is_cause = match event.kind {
             EventKind::Refused => true,

@@ -119,7 +119,6 @@ pub enum Needs {
     Calibration,
 }
 
-/// A kind's section of the report.
 #[derive(Clone, Copy)]
 pub(crate) struct Section {
     /// Where it stands: smaller numbers come first.
@@ -134,7 +133,6 @@ type MakeSection =
 
 /// What a section of the report is made from.
 pub(crate) struct SectionInput<'a> {
-    /// The run folder.
     pub(crate) reader: &'a RunReader,
     /// The scenario's checks and plans, as they were read for judging.
     pub(crate) scenario: &'a ScenarioChecks,
@@ -153,9 +151,7 @@ impl<'a> SectionInput<'a> {
     }
 }
 
-/// A section as it stands in the page.
 pub(crate) struct SectionHtml {
-    /// The HTML, ready to stand in the page.
     pub(crate) html: String,
     /// `measured` or `modelled`, where it shows latency.
     pub(crate) evidence: Option<&'static str>,
@@ -180,7 +176,6 @@ pub(crate) struct ScenarioChecks {
 
 /// One `[[check]]` table, read and built.
 pub(crate) struct ScenarioCheck {
-    /// Its row of the registry.
     pub(crate) kind: &'static CheckKind,
     /// What it knows about itself.
     pub(crate) context: CheckContext,
@@ -200,7 +195,6 @@ impl ScenarioChecks {
         })
     }
 
-    /// The checks of one type.
     pub(crate) fn of<T: Check>(&self) -> impl Iterator<Item = &T> {
         self.checks.iter().filter_map(|one| as_type(&*one.check))
     }

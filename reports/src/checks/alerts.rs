@@ -13,7 +13,6 @@ use super::reading_count::ReadingCount;
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict, some_of};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "alerts",

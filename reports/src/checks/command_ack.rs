@@ -16,7 +16,6 @@ use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::{append, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "command_ack",
@@ -70,7 +69,6 @@ struct CommandAck {
     unreflected: u64,
 }
 
-/// What became of a command.
 #[derive(Clone)]
 enum Outcome {
     Acknowledged,
@@ -285,7 +283,6 @@ impl Unjudged {
         Self { judged, is_calibration, all, not_as_sent: None }
     }
 
-    /// Takes the next event of the record.
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         let device = event.text(field::DEVICE).unwrap_or_default();
         if self.judged.iter().any(|pattern| pattern.matches(device)) {

@@ -11,7 +11,6 @@ use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, describe};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::RunFacts;
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "jitter",

@@ -14,7 +14,6 @@ use crate::verdict::{At, Reason, Verdict, some_of};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::{append, number, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "no_loss",
@@ -107,7 +106,6 @@ struct NoLoss {
     /// What is stored and has no row: foreign readings, those without a known value, and values
     /// under an identifier nobody sent.
     strays: NamedReadings,
-    /// Readings on too few samples.
     sparse: NamedReadings,
     /// Readings that came and that the meter did not answer so; they have rows as well.
     not_answered: NamedReadings,
@@ -140,7 +138,7 @@ impl NamedReadings {
 
 impl Check for NoLoss {
     fn accounts_for(&self) -> Option<&Pattern> {
-        Some(self.devices.pattern())
+        Some(&self.devices.pattern)
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
@@ -151,7 +149,7 @@ impl Check for NoLoss {
 
     fn event(&mut self, line: u64, event: &Event) {
         self.causes.event(event);
-        if !self.devices.pattern().matches(event.text(field::DEVICE).unwrap_or_default()) {
+        if !self.devices.pattern.matches(event.text(field::DEVICE).unwrap_or_default()) {
             return;
         }
         if let Some(what) = stray(event) {
@@ -217,7 +215,7 @@ impl Check for NoLoss {
         } else if sparse > 0 {
             Reason::ReadingsSparse
         } else if due == 0 {
-            why = format!("no reading of device {} was due; {why}", self.devices.pattern());
+            why = format!("no reading of device {} was due; {why}", self.devices.pattern);
             Reason::NothingToJudge
         } else if !without_serial.is_empty() {
             Reason::Unnumbered
@@ -283,7 +281,7 @@ impl NoLoss {
             place.is_ok_and(|place| devices[place].1.due > 0 || devices[place].1.without_serial > 0)
         };
         let names = facts.devices.iter().map(|device| device.name.as_str());
-        names.filter(|name| self.devices.pattern().matches(name) && !is_judged(name)).collect()
+        names.filter(|name| self.devices.pattern.matches(name) && !is_judged(name)).collect()
     }
 }
 

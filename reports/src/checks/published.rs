@@ -15,7 +15,6 @@ use lastmeter_text::{append, three_digits};
 /// With fewer messages a figure is not compared.
 const MESSAGES_MIN: u64 = 100;
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "published",

@@ -36,7 +36,6 @@ impl ReadingCount {
         }
     }
 
-    /// How many came so far.
     pub(super) fn count(&self) -> u64 {
         self.by_device.iter().map(|(_, readings)| readings.count).sum()
     }

@@ -29,7 +29,6 @@ use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, EventKind, LatencyPath, LatencyRow, Point, RunFacts, field};
 use lastmeter_text::{Prose, append, number, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "recovery",
@@ -150,7 +149,6 @@ struct DeviceState {
     after: Vec<AfterInjection>,
 }
 
-/// How a device fared after an injection.
 #[derive(Clone, Default)]
 struct AfterInjection {
     /// When the last of what was due before the end arrived.
@@ -291,13 +289,11 @@ struct Worst {
     injection: Option<usize>,
 }
 
-/// What can be concluded about recovery.
 enum Recovered {
     /// In time at the latest so long after an injection's end.
     Within(Option<Worst>),
     /// A message never came.
     Never(Worst, u64),
-    /// The record ends too early.
     Unknown(String),
 }
 

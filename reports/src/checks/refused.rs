@@ -10,7 +10,6 @@ use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "refused",

@@ -44,42 +44,36 @@ macro_rules! feed_gather {
 }
 pub(super) use feed_gather;
 
-/// The key of the span.
 pub(super) const PATH: Field = Field::required(
     "path",
     Kind::Text,
     "from one measuring point to another, such as intended..received",
 );
 
-/// The key of the observer.
 pub(super) const OBSERVER: Field = Field::optional(
     "observer",
     Kind::Name,
     "the observer that receives the readings, where there are several",
 );
 
-/// The key of what kind of messages.
 pub(super) const MESSAGES: Field = Field::optional(
     "messages",
     Kind::Choice(&[LatencyPath::READING, LatencyPath::COMMAND]),
     "which messages; left out: commands if the path ends at obeyed, else readings",
 );
 
-/// The key of the warm-up.
 pub(super) const WARM_UP: Field = Field::optional(
     "warm_up",
     Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
     "messages due earlier are not judged; left out: 5 % of the duration, at least 10 s",
 );
 
-/// The key of the coverage.
 pub(super) const COVERAGE: Field = Field::optional(
     "coverage",
     Kind::Quantity { dimension: Dimension::Ratio, min: 0.5, max: 0.999_999 },
     "share of messages that has to be within the limit, lost ones are not; left out: 99.9 %",
 );
 
-/// The key of the longest stall.
 pub(super) const STALL: Field = Field::default(
     "stall",
     Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1e6 },
@@ -91,7 +85,6 @@ pub(super) const STALL: Field = Field::default(
 /// The coverage where a scenario gives none (decision 3 of the latency rules).
 pub(crate) const DEFAULT_COVERAGE: f64 = 0.999;
 
-/// The kind of a time limit.
 pub(super) const LIMIT_KIND: Kind =
     Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1e9 };
 

@@ -35,7 +35,6 @@ impl Blocks {
         Self { from_ns, length_ns, count: whole.max(BLOCKS_MIN) }
     }
 
-    /// Cuts a window into so many.
     pub(super) fn with_count(from_ns: i64, to_ns: i64, count: u32) -> Self {
         Self { count, ..Self::of(from_ns, to_ns) }
     }

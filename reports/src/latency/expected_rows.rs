@@ -42,7 +42,6 @@ struct ReadingSeries {
     count: u64,
 }
 
-/// Rows that are not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MissingRows {
     /// How many of those due have a row.
@@ -54,7 +53,6 @@ pub(crate) struct MissingRows {
 }
 
 impl MissingRows {
-    /// How many are missing.
     pub(crate) fn count(&self) -> u64 {
         self.due - self.rows
     }
@@ -166,10 +164,9 @@ impl ExpectedRows {
         series.push(ReadingSeries { number, first_ns: at_ns, step_ns: 0, count: 1 });
     }
 
-    /// Takes the next event of the record.
     pub(crate) fn event(&mut self, event: &Event) {
         let device = event.text(field::DEVICE).filter(|_| event.kind == EventKind::Command);
-        let is_wanted = |device: &str| self.readings.pattern().matches(device);
+        let is_wanted = |device: &str| self.readings.pattern.matches(device);
         self.commands += u64::from(self.is_judged && device.is_some_and(is_wanted));
     }
 

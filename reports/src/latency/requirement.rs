@@ -67,7 +67,6 @@ pub struct RequirementTable {
     pub rows: Vec<Requirement>,
 }
 
-/// The keys of a table.
 static TABLE_FIELDS: &[Field] = &[
     Field::required("format", Kind::Integer { min: 1, max: 1 }, "version of the form: 1"),
     Field::required("title", Kind::Text, "for a heading"),
@@ -76,7 +75,6 @@ static TABLE_FIELDS: &[Field] = &[
     Field::default("note", Kind::Text, "\"\"", "what holds for all rows"),
 ];
 
-/// The keys of a row.
 static ROW_FIELDS: &[Field] = &[
     Field::required("name", Kind::Name, "its name in a scenario"),
     Field::optional(

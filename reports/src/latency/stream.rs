@@ -70,7 +70,6 @@ impl Stream {
         }
     }
 
-    /// Takes a message of the window.
     pub(super) fn push(&mut self, message: &Message) {
         self.counts[self.parts.index(message.intended_ns)] += 1;
         self.delays.push(message.delay);
@@ -85,7 +84,6 @@ impl Stream {
         }
     }
 
-    /// Their delays.
     pub(super) fn distribution(&self) -> Distribution {
         self.delays.distribution()
     }

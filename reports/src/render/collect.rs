@@ -18,7 +18,6 @@ pub(crate) const EVENTS_MAX: usize = 400;
 const ROWS_AROUND: usize = 4;
 /// Events shown on each side of a place.
 const EVENTS_AROUND: usize = 5;
-/// The most distinct reasons of refusal.
 const REASONS_MAX: usize = 64;
 
 /// All that is needed of the record.
@@ -45,9 +44,7 @@ pub(crate) struct Collected {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceRecord {
-    /// Its readings.
     pub(crate) delivery: Delivery,
-    /// Its errors by quantity.
     pub(crate) accuracy: BTreeMap<MeasurementId, Series>,
 }
 
@@ -60,7 +57,6 @@ pub(crate) struct Series {
     judge: Option<usize>,
     /// In which pictures it is, and whether as their worst.
     shown: Vec<(Subject, bool)>,
-    /// Their statistics.
     pub(crate) errors: Moments,
     pub(crate) worst_time: SimTime,
     /// How far the reference of the worst may be off, in the unit of the errors.
@@ -80,7 +76,6 @@ pub(crate) enum Subject {
     NotJudged(MeasurementId),
 }
 
-/// A check of accuracy, for its picture.
 pub(crate) struct Judged<'a> {
     pub(crate) name: &'a str,
     pub(crate) spec: &'a Spec,

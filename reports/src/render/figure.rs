@@ -11,7 +11,6 @@ use lastmeter_text::{append, escape};
 pub(crate) struct Figure {
     /// The name of its files, without ending.
     pub(crate) name: String,
-    /// The picture.
     pub(crate) svg: Option<String>,
     /// The data, with a header line.
     pub(crate) csv: Option<String>,
@@ -35,7 +34,6 @@ impl Figure {
         links
     }
 
-    /// Writes the files.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), RecordError> {
         for (ending, content) in [("svg", &self.svg), ("csv", &self.csv)] {
             if let Some(content) = content {
@@ -121,7 +119,6 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// A picture as it stands in the page.
 #[derive(Serialize)]
 pub(crate) struct Picture {
     title: String,

@@ -34,7 +34,6 @@ impl Fact {
         Self { name: name.to_owned(), value: value.into() }
     }
 
-    /// Whether there is nothing to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.value.is_empty()
     }
@@ -264,7 +263,6 @@ fn excerpt_row(row: &RowText, here: bool, shown: &DisplayUnit) -> ExcerptRow {
     }
 }
 
-/// A row of the table of deliveries.
 #[derive(Serialize)]
 pub(crate) struct DeliveryRow {
     device: String,
@@ -305,7 +303,6 @@ pub(crate) fn devices_with_losses(collected: &Collected) -> usize {
     closed.filter(|delivery| delivery.missing + delivery.unexpected > 0).count()
 }
 
-/// A row of the table of refusals.
 #[derive(Serialize)]
 pub(crate) struct RefusedRow {
     reason: String,
@@ -323,7 +320,6 @@ pub(crate) fn refusals(collected: &Collected) -> Vec<RefusedRow> {
     collected.refused.iter().map(row).collect()
 }
 
-/// A row of the table of requirements.
 #[derive(Serialize)]
 pub(crate) struct CoverageRow {
     row: Chip,

@@ -90,10 +90,7 @@ pub(crate) fn label(event: &Event) -> String {
         EventKind::Acknowledged | EventKind::Restarted => ("", None),
         other => (other.word(), about),
     };
-    match about {
-        Some(about) => format!("{what} {about}"),
-        None => what.to_owned(),
-    }
+    about.map_or_else(|| what.to_owned(), |about| format!("{what} {about}"))
 }
 
 /// Neighbouring bins as one span each.

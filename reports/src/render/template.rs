@@ -4,7 +4,6 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
-/// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Fills in a page. Names ending in `.html` are escaped by the template engine.

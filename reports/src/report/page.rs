@@ -28,7 +28,6 @@ use lastmeter_record::{
 use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("report.html");
-/// The most devices in the table of deliveries.
 const DELIVERY_ROWS_MAX: usize = 60;
 /// With more devices that table is opened only if something is wrong.
 const DELIVERY_OPEN_MAX: usize = 12;
@@ -55,7 +54,6 @@ struct Page {
     timeline: Option<Picture>,
     trouble: Vec<FailureDetail>,
     bench: Picture,
-    /// Of the kinds of checks.
     sections: Vec<String>,
     delivery: Delivery,
     refused: Vec<RefusedRow>,

@@ -161,7 +161,6 @@ impl Gatherer {
         }
     }
 
-    /// Takes the next row of the record.
     pub(super) fn observation(&mut self, row: &Observation<'_>) {
         // What was not due is the business of other checks.
         let Some(reference) = row.reference else { return };

@@ -32,7 +32,6 @@ struct SuiteJson<'a> {
 #[derive(Serialize)]
 struct RunJson<'a> {
     scenario: &'a str,
-    /// The scenario's file.
     file: Option<&'a str>,
     folder: Option<&'a str>,
     status: Status,

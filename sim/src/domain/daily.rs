@@ -36,7 +36,6 @@ impl Profile {
         Self { word, shares }
     }
 
-    /// The share at an instant.
     pub(crate) fn share(&self, at: SimTime) -> f64 {
         let hour = at.as_nanoseconds().rem_euclid(DAY_NS) / HOUR_NS;
         self.shares[hour as usize]
@@ -111,7 +110,6 @@ impl Daily {
         Some(Self { start, step, steps: steps as usize, off })
     }
 
-    /// The instant at which a step begins.
     pub(crate) fn begin(&self, step: usize) -> SimTime {
         self.start + SimDuration(self.step.0.saturating_mul(step as i64))
     }

@@ -294,7 +294,6 @@ fn borders(
 }
 
 impl Composer<'_> {
-    /// The waveform of these laws.
     fn wave(&self, laws: &[ClosedForm]) -> Result<Wave, TerminalError> {
         if let Some(channel) = laws.iter().position(|law| !law.is_finite()) {
             return Err(TerminalError::NotFinite { channel });

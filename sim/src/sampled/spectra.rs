@@ -73,7 +73,6 @@ impl Parts {
         self.spectra.len()
     }
 
-    /// When a part of an excerpt begins.
     pub(super) fn begin(&self, from: Instant, part: usize) -> Instant {
         from.plus_cycles(part as i64, self.frequency_hz)
     }

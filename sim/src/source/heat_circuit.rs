@@ -81,7 +81,6 @@ static FIELDS: [Field; 11] = [
     OFF_TIMES,
 ];
 
-/// The registry's row.
 pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "heat-circuit",

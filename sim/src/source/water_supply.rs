@@ -54,7 +54,6 @@ static FIELDS: [Field; 7] = [
     OFF_TIMES,
 ];
 
-/// The registry's row.
 pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "water",

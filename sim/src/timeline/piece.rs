@@ -29,7 +29,6 @@ impl Piece {
     }
 }
 
-/// The waveform of a piece.
 #[derive(Debug)]
 pub(crate) enum Wave {
     /// Tones that do not change, whole or cut.

@@ -20,7 +20,6 @@ pub(super) fn parse(text: &str) -> Option<Identity> {
     })
 }
 
-/// A secondary address as text.
 pub(super) fn text(identity: Identity) -> String {
     identity.to_string().replace(' ', "-")
 }

@@ -24,7 +24,6 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// What it is called in events.
     pub(super) fn name(&self) -> String {
         match (&self.hardware_id, self.target) {
             (Some(id), _) => id.to_string(),
@@ -34,7 +33,6 @@ impl Meter {
     }
 }
 
-/// A piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// Finds out who is there.
@@ -64,10 +62,8 @@ impl Schedule {
     }
 }
 
-/// What a line does next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Send these bytes now.
     Send(Vec<u8>),
     /// A piece of work is over; nothing was sent for a meter without an address.
     Concluded(Work, Option<Outcome>),
@@ -140,12 +136,10 @@ impl Line {
         }
     }
 
-    /// Whether there is work left.
     pub(super) fn is_busy(&self) -> bool {
         self.running.is_some() || !self.queue.is_empty()
     }
 
-    /// When it wants to be asked again.
     pub(super) fn wake_at(&self) -> SimTime {
         let wait = self.wait.filter(|_| self.is_busy());
         let dues = [wait, self.next_search].into_iter().flatten();
@@ -163,7 +157,6 @@ impl Line {
         }
     }
 
-    /// When the last answer was complete.
     pub(super) fn answered_at(&self) -> Option<SimTime> {
         self.master.answered_at()
     }

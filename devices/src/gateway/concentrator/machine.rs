@@ -16,7 +16,6 @@ use crate::gateway::{
 };
 use crate::message::{self, Alert};
 
-/// The answer to every command.
 const NO_COMMANDS: &str = "this gateway's devices take no commands";
 
 #[derive(Debug)]
@@ -32,7 +31,6 @@ pub(super) struct Parts {
     pub(super) planted: Planted,
 }
 
-/// A concentrator: its buses and its store.
 #[derive(Debug)]
 pub(super) struct Concentrator {
     parts: Parts,
@@ -174,7 +172,6 @@ impl Concentrator {
         }
     }
 
-    /// Takes what became of a meter's poll.
     fn polled(
         &mut self,
         now: SimTime,

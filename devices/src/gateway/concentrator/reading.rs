@@ -18,7 +18,6 @@ pub(super) struct Planted {
     pub(super) volume_exponent: i16,
 }
 
-/// What a meter answered.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// Values with an identifier, in the order of the telegrams.
@@ -29,7 +28,6 @@ pub(super) struct Reading {
     pub(super) identity: Option<Identity>,
     /// The access number of its first telegram.
     pub(super) access_number: Option<u8>,
-    /// Error bits of its status.
     pub(super) status: u8,
     /// The CRC-32C of all telegrams.
     pub(super) fingerprint: u32,
@@ -92,7 +90,6 @@ fn no_domain(identity: Option<&Identity>) -> String {
     )
 }
 
-/// What the error bits of a status mean.
 pub(super) fn status_text(status: u8) -> String {
     let mut parts = Vec::new();
     match status & 3 {

@@ -108,7 +108,6 @@ fn message_unit(id: MeasurementId) -> Option<Scale> {
 pub(super) enum Number {
     /// As it was transmitted.
     Exact(Decimal),
-    /// A floating-point number.
     Real(f64),
 }
 

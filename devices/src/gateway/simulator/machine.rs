@@ -47,7 +47,6 @@ lastmeter_units::words! {
     }
 }
 
-/// What an adapter is made of.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) hardware_id: HardwareId,
@@ -143,7 +142,7 @@ impl Adapter {
     /// If a device of the map has a name that is no hardware id, or its card takes no such frames.
     pub(super) fn new(parts: Parts) -> Result<Self, String> {
         let (devices, slots) = reloading::devices(&parts.map, parts.nominal_hz)?;
-        let kept = parts.store.points();
+        let kept = &parts.store.points;
         let writer = Writer::new(&parts.map, parts.writing, kept, parts.start);
         Ok(Self {
             writer,
@@ -443,7 +442,6 @@ impl Adapter {
         self.written(now, written, out);
     }
 
-    /// Answers a command.
     fn acknowledge(
         &mut self,
         now: SimTime,
@@ -461,7 +459,7 @@ impl Adapter {
         self.writer.run(now, &mut written);
         self.written(now, written, out);
         let RateCounts { refused, .. } = self.writer.counts();
-        let thinned = self.writer.thinned();
+        let thinned = self.writer.thinned;
         let excess = thinned + refused;
         if excess > self.excess {
             self.excess = excess;

@@ -76,7 +76,6 @@ pub(super) fn set_points(payload: &[u8]) -> Result<Vec<(String, f64)>, String> {
     points.into_iter().map(number).collect()
 }
 
-/// What samples are made into.
 #[derive(Debug)]
 pub(super) struct RawSamples {
     form: RawForm,

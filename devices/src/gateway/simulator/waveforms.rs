@@ -52,7 +52,7 @@ pub(super) struct Waveforms {
     phasors: Vec<(MeasurementId, f64, f64)>,
     duration_s: f64,
     /// How often it began again since samples were missing.
-    breaks: u64,
+    pub(super) breaks: u64,
 }
 
 impl Waveforms {
@@ -92,11 +92,6 @@ impl Waveforms {
             duration_s: 0.0,
             breaks: 0,
         }))
-    }
-
-    /// How often a window was given up since samples were missing.
-    pub(super) const fn breaks(&self) -> u64 {
-        self.breaks
     }
 
     /// Takes a sample of all points, in SI units where they can be used. A window needs all of its
@@ -327,7 +322,7 @@ mod tests {
         waveforms.push(SimTime(1_800_000_000_300_000_000), |_| None);
         push(&mut waveforms, 301..420);
         assert!(waveforms.take().is_empty());
-        assert_eq!(waveforms.breaks(), 2);
+        assert_eq!(waveforms.breaks, 2);
         push(&mut waveforms, 420..600);
         assert!(!waveforms.take().is_empty());
     }

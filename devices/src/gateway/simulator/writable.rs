@@ -23,11 +23,9 @@ pub(super) struct CommandAnswer {
     pub(super) result: Result<String, String>,
 }
 
-/// What follows from an input.
 #[derive(Debug, Default)]
 pub(super) struct WriteOutcome {
     pub(super) answers: Vec<CommandAnswer>,
-    /// A frame to send.
     pub(super) frame: Option<Sample>,
     /// For the record: the point, what was written, and by whom.
     pub(super) log: Vec<(String, String)>,
@@ -37,7 +35,6 @@ pub(super) struct WriteOutcome {
     pub(super) has_new_targets: bool,
     /// Targets follow what the simulator shows by hand: to be kept with the next reading.
     pub(super) has_followed: bool,
-    /// The safe state was taken.
     pub(super) is_safe_now: bool,
 }
 

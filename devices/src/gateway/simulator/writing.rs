@@ -23,7 +23,6 @@ use crate::gateway::record::PointState;
 /// How long a simulator's mode is waited for before the first frame, which it may wait for itself.
 const MODE_WAIT: SimDuration = SimDuration::from_seconds(1);
 
-/// How writing is set up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WriteSettings {
     pub(super) is_read_only: bool,
@@ -36,7 +35,6 @@ pub(super) struct WriteSettings {
     pub(super) on_excess: OnExcess,
 }
 
-/// The writing side of an adapter.
 #[derive(Debug)]
 pub(super) struct Writer {
     settings: WriteSettings,
@@ -51,7 +49,6 @@ pub(super) struct Writer {
     has_line: bool,
     /// Since when somebody is at the line, as far as it was looked at.
     up_since: Option<SimTime>,
-    /// When the state was kept last.
     kept_at: Option<SimTime>,
     last_frame: Option<SimTime>,
     start: SimTime,
@@ -63,7 +60,7 @@ pub(super) struct Writer {
     /// How often the state was written again because the simulator showed another one.
     rewritten: u64,
     /// Orders that came before the card had taken the frame of the one before.
-    thinned: u64,
+    pub(super) thinned: u64,
     /// Whether the last frame was one that somebody wanted.
     was_ordered: bool,
 }
@@ -115,7 +112,6 @@ impl Writer {
         }
     }
 
-    /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
         self.points.is_empty() || self.settings.is_read_only
     }
@@ -123,11 +119,6 @@ impl Writer {
     /// Frames that were sent, held back and refused.
     pub(super) const fn counts(&self) -> RateCounts {
         self.guard.counts()
-    }
-
-    /// Orders that came sooner than the card takes frames.
-    pub(super) const fn thinned(&self) -> u64 {
-        self.thinned
     }
 
     /// What is to be kept over a restart.
@@ -159,7 +150,6 @@ impl Writer {
         }
     }
 
-    /// The platform is there, or gone.
     pub(super) fn platform(&mut self, now: SimTime, is_there: bool) {
         self.is_alone = !is_there;
         if is_there {
@@ -433,7 +423,6 @@ impl Writer {
         }
     }
 
-    /// Does what is due by now.
     pub(super) fn run(&mut self, now: SimTime, out: &mut WriteOutcome) {
         if self.is_alone {
             self.alone_since.get_or_insert(now);
@@ -525,7 +514,6 @@ impl Writer {
         }
     }
 
-    /// Whether the simulator is operated by hand.
     fn is_manual(&self) -> bool {
         self.mode.is_some_and(|(_, mode)| mode == Some(false))
     }
@@ -600,7 +588,6 @@ impl Writer {
         self.last_frame.map_or(self.start, |last| last + self.guard.period())
     }
 
-    /// When it wants to do something next.
     pub(super) fn wake_at(&self) -> Option<SimTime> {
         if self.is_empty() {
             return None;

@@ -179,10 +179,10 @@ fn one_order_beside_cyclic_writes_is_no_overload_two_within_a_frame_are() {
     bench.run_to(1001);
     bench.order(1001, "a", &OPEN);
     bench.run_to(1500);
-    assert_eq!((bench.writer.thinned(), bench.frames.last().unwrap().1[0]), (0, 0.0));
+    assert_eq!((bench.writer.thinned, bench.frames.last().unwrap().1[0]), (0, 0.0));
     bench.order(2001, "b", &set(2.05));
     bench.order(2002, "c", &Order::SetBreaker { is_open: false });
-    assert_eq!(bench.writer.thinned(), 1);
+    assert_eq!(bench.writer.thinned, 1);
 }
 
 #[test]

@@ -79,7 +79,6 @@ const LIMITS: &[Dimension] = &[
     Dimension::Pressure,
 ];
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "accuracy",
@@ -174,7 +173,6 @@ struct Series {
     fingerprint: ReportedFingerprint,
 }
 
-/// A reading of a register.
 #[derive(Clone, Copy, Debug)]
 struct End {
     reference: f64,
@@ -569,7 +567,7 @@ impl Accuracy {
             return (Reason::OutsideLimit, why);
         }
         if n == 0 {
-            let about = format!("{} of device {}", self.spec.quantity, self.series.pattern());
+            let about = format!("{} of device {}", self.spec.quantity, self.series.pattern);
             return (Reason::NothingToJudge, format!("no pair of {about} in the record"));
         }
         if let Some(why) = self.undecided(n) {

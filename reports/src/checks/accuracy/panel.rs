@@ -7,10 +7,8 @@ use lastmeter_chart::{self as chart, Axis, BAD, Bin, Bins, Colour, Figures, PART
 pub(super) struct Point {
     /// The mean time of its values, in seconds since the start.
     pub(super) x_s: f64,
-    /// The smallest value.
     pub(super) min: f64,
     pub(super) mean: f64,
-    /// The largest value.
     pub(super) max: f64,
 }
 
@@ -145,7 +143,6 @@ impl Panel {
     }
 }
 
-/// The bins of a curve as points.
 pub(super) fn points(bins: &Bins) -> Vec<Point> {
     let point = |(_, bin): (f64, Bin)| Point {
         x_s: bin.at_s(),

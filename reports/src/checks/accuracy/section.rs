@@ -34,7 +34,6 @@ const TEMPLATE: &str = include_str!("section.html");
 #[derive(Serialize)]
 struct Accuracy {
     heading: &'static str,
-    /// Whether there is anything to show.
     any: bool,
     parts: Vec<Part>,
     more: usize,
@@ -86,7 +85,6 @@ struct ErrorRow {
     time: String,
 }
 
-/// A series of the record.
 struct ErrorSeries<'a> {
     device: &'a str,
     id: MeasurementId,

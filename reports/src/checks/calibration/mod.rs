@@ -17,7 +17,6 @@ use lastmeter_text::{number, plural};
 
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "calibration",
@@ -323,7 +322,6 @@ impl CalibrationCheck {
     }
 }
 
-/// Where a point lies, in a few words.
 pub(crate) fn describe(conditions: &Conditions) -> String {
     match conditions {
         Conditions::Sine { current_a, lag_rad, .. } => {

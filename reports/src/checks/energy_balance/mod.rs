@@ -22,7 +22,6 @@ use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, GridRow, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "energy_balance",

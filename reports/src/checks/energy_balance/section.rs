@@ -32,7 +32,6 @@ struct Section {
     pictures: Vec<Picture>,
 }
 
-/// An energy balance, as it was judged.
 #[derive(Serialize)]
 struct Balance {
     check: String,

@@ -9,7 +9,6 @@ use crate::latency::{
     Claim as Shares, Limit, Requirement, RequirementTable, Span, describe, find_class, find_profile,
 };
 
-/// What is to be shown.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) limit: Limit,

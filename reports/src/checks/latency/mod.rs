@@ -20,7 +20,6 @@ use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::RunFacts;
 use lastmeter_text::append;
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "latency",

@@ -1,23 +1,20 @@
 //! `event`: meters report the dips, swells and interruptions that there were.
 
-use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
-use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Outcome, ReceivedAlert, UNLISTED, UNSTATED, WITHOUT_FACTS, WantedReports, about, article,
-    figure, fits, is_certain, since,
+    Outcome, ReceivedAlert, ReportState, UNLISTED, UNSTATED, WITHOUT_FACTS, WantedReports, about,
+    article, figure, fits, is_certain, since,
 };
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e6 };
 const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 
-/// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "event",
@@ -126,54 +123,39 @@ fn facts_of(event: &Event) -> Option<(String, f64, f64)> {
 }
 
 struct Events {
-    context: CheckContext,
-    device: Pattern,
+    state: ReportState,
     what: Vec<String>,
     start_within: SimDuration,
     residual: f64,
     duration_s: f64,
     settle: SimDuration,
-    expects_none: bool,
-    start: SimTime,
     truths: Vec<Truth>,
     reported: Vec<Reported>,
     /// Alerts whose facts nobody can read.
     unread: Vec<(String, At)>,
     /// Of each device that lost its supply, since when and until when.
     dark: Vec<(String, SimTime, Option<SimTime>)>,
-    unknown: Option<(At, &'static str)>,
-    readings: ReadingCount,
-    wanted: WantedReports,
-    /// Which devices report too little, for people.
-    left_out: Option<String>,
 }
 
 impl Events {
     fn new(values: &Values, context: CheckContext) -> Self {
         Self {
-            context,
-            device: Pattern::new(values.text("device")),
+            state: ReportState::new(values, context, Some(WantedReports::of(values))),
             what: values.text_list("what").into_iter().map(str::to_owned).collect(),
             start_within: values.duration("start"),
             residual: values.si("residual"),
             duration_s: values.si("duration"),
             settle: values.duration("settle"),
-            expects_none: values.boolean("none"),
-            start: SimTime(0),
             truths: Vec::new(),
             reported: Vec::new(),
             unread: Vec::new(),
             dark: Vec::new(),
-            unknown: None,
-            readings: ReadingCount::new(),
-            wanted: WantedReports::of(values),
-            left_out: None,
         }
     }
 
     /// Takes an event that there was, if it is asked for.
     fn truth(&mut self, line: u64, event: &Event) {
-        let is_of = |device: &str| self.device.matches(device);
+        let is_of = |device: &str| self.state.device.matches(device);
         let is_what = |what: &str| self.what.iter().any(|own| own == what);
         if !event.text(field::DEVICE).is_some_and(is_of)
             || !event.text(field::WHAT).is_some_and(is_what)
@@ -183,15 +165,15 @@ impl Events {
         if let Some(truth) = Truth::of(line, event) {
             self.truths.push(truth);
         } else {
-            let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-            self.unknown.get_or_insert((at, UNSTATED));
+            self.state.leave_open(line, event, UNSTATED);
         }
     }
 
     fn alert(&mut self, line: u64, event: &Event) {
         for (what, kind) in WORDS {
             let Some(alert) = ReceivedAlert::of(line, event, kind) else { continue };
-            if !self.device.matches(&alert.device) || !self.what.iter().any(|own| own == what) {
+            let is_what = self.what.iter().any(|own| own == what);
+            if !is_what || !self.state.device.matches(&alert.device) {
                 continue;
             }
             if let Some((phase, residual_v, duration_s)) = facts_of(event) {
@@ -201,7 +183,7 @@ impl Events {
                 let text = format!("`{message}`, whose facts cannot be read");
                 self.unread.push((text, alert.at()));
             } else {
-                self.unknown.get_or_insert_with(|| (alert.at(), WITHOUT_FACTS));
+                self.state.unknown.get_or_insert_with(|| (alert.at(), WITHOUT_FACTS));
             }
         }
     }
@@ -213,10 +195,9 @@ impl Events {
         })
     }
 
-    /// An event by its name, for people.
     fn name(&self, truth: &Truth) -> String {
         let Truth { what, device, phase, time, .. } = truth;
-        format!("{what} of {device} on {phase} at {}", since(self.start, *time))
+        format!("{what} of {device} on {phase} at {}", since(self.state.start, *time))
     }
 
     /// Takes from the reports those of events that there were.
@@ -299,26 +280,22 @@ fn shown(value: f64, decimals: usize) -> f64 {
 impl Check for Events {
     fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
         let types = WORDS.iter().filter(|(what, _)| self.what.iter().any(|own| own == what));
-        Some(JudgedAlerts::new(&self.device, types.map(|(_, kind)| *kind)))
+        Some(JudgedAlerts::new(&self.state.device, types.map(|(_, kind)| *kind)))
     }
 
     fn begin(&mut self, facts: &RunFacts) {
-        self.start = facts.start;
-        self.left_out = self.wanted.left_out(&self.device, &facts.devices);
+        self.state.begin(facts);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        self.readings.observation(observation);
+        self.state.readings.observation(observation);
     }
 
     fn event(&mut self, line: u64, event: &Event) {
         match event.kind {
             EventKind::VoltageEvent => self.truth(line, event),
             EventKind::Alert => self.alert(line, event),
-            EventKind::AlertsUnreadable => {
-                let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-                self.unknown.get_or_insert((at, UNLISTED));
-            }
+            EventKind::AlertsUnreadable => self.state.leave_open(line, event, UNLISTED),
             EventKind::SupplyLost => {
                 let device = event.text(field::DEVICE).unwrap_or_default().to_owned();
                 self.dark.push((device, event.time, None));
@@ -342,15 +319,9 @@ impl Check for Events {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Reported> = self.reported.iter().collect();
-        let mut outcome = Outcome {
-            unknown: self.unknown.clone(),
-            wrong: self.unread.clone(),
-            others: self.readings.count(),
-            expects_none: self.expects_none,
-            ..Outcome::default()
-        };
+        let mut outcome = Outcome { wrong: self.unread.clone(), ..self.state.outcome() };
         let last = facts.end - self.settle;
-        if self.expects_none {
+        if self.state.expects_none {
             for truth in self.truths.iter().filter(|truth| truth.is_certain) {
                 let name = self.name(truth);
                 let text = format!("there was {} {name}", article(&name));
@@ -367,14 +338,11 @@ impl Check for Events {
             if is_of_the_end || self.is_dark(device, time, ends.min(facts.end)) {
                 continue;
             }
-            let at = since(self.start, time);
+            let at = since(self.state.start, time);
             let text = format!("{} of {device} on {} at {at}", found.what, found.phase);
             outcome.surplus.push((text, found.alert.at()));
         }
-        let mut verdict = outcome.verdict(&self.context, facts, "event report");
-        let left_out = self.left_out.as_deref().unwrap_or_default();
-        append(&mut verdict.why, format_args!("{left_out}"));
-        verdict
+        self.state.verdict(&outcome, facts, "event report")
     }
 }
 

@@ -32,6 +32,7 @@ use lastmeter_units::{SimDuration, SimTime};
 pub(super) use fits::expected_within;
 
 use crate::check::kind::{CheckContext, finish};
+use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 
 /// Of so many that are missing, or too many, it is listed what they are.
@@ -142,6 +143,63 @@ impl WantedReports {
     }
 }
 
+/// What these checks have in common: of which devices, and what there is to judge by.
+struct ReportState {
+    context: CheckContext,
+    device: Pattern,
+    start: SimTime,
+    unknown: Option<(At, &'static str)>,
+    readings: ReadingCount,
+    expects_none: bool,
+    wanted: Option<WantedReports>,
+    /// Which devices report too little, for people.
+    left_out: Option<String>,
+}
+
+impl ReportState {
+    /// Of a check that takes what devices do not report as `wanted` for left out.
+    fn new(values: &Values, context: CheckContext, wanted: Option<WantedReports>) -> Self {
+        Self {
+            context,
+            device: Pattern::new(values.text("device")),
+            start: SimTime(0),
+            unknown: None,
+            readings: ReadingCount::new(),
+            expects_none: wanted.is_some() && values.boolean("none"),
+            wanted,
+            left_out: None,
+        }
+    }
+
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+        let wanted = self.wanted.as_ref();
+        self.left_out = wanted.and_then(|it| it.left_out(&self.device, &facts.devices));
+    }
+
+    /// Notes why an event leaves open what there was or what came, if it is the first that does.
+    fn leave_open(&mut self, line: u64, event: &Event, why: &'static str) {
+        let at = At { time: Some(event.time), event: Some(line), ..At::default() };
+        self.unknown.get_or_insert((at, why));
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            unknown: self.unknown.clone(),
+            others: self.readings.count(),
+            expects_none: self.expects_none,
+            ..Outcome::default()
+        }
+    }
+
+    fn verdict(&self, outcome: &Outcome, facts: &RunFacts, what: &str) -> Verdict {
+        let mut verdict = outcome.verdict(&self.context, facts, what);
+        let left_out = self.left_out.as_deref().unwrap_or_default();
+        append(&mut verdict.why, format_args!("{left_out}"));
+        verdict
+    }
+}
+
 /// Seconds since the start, for people.
 fn since(start: SimTime, time: SimTime) -> String {
     format!("{} s", (time - start).as_seconds_f64())
@@ -157,7 +215,6 @@ fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-/// What a check of this kind came to.
 #[derive(Default)]
 struct Outcome {
     /// How many had to be.
@@ -293,7 +350,6 @@ impl Outcome {
         }
     }
 
-    /// What need not be reported, and why.
     fn name_left_out(&self, why: &mut String) {
         if self.left_out.is_empty() || self.unknown.is_some() {
             return;

@@ -23,7 +23,6 @@ const EXPECT: &[Field] = &[
     Field::default("count", Kind::Integer { min: 1, max: 1_000_000_000 }, "1", "how often"),
 ];
 
-/// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "protection_operation",

@@ -15,7 +15,6 @@ const fn limit(name: &'static str, dimension: Dimension, doc: &'static str) -> F
     Field::optional(name, Kind::Quantity { dimension, min: 0.0, max: 1e15 }, doc)
 }
 
-/// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "reliability",
@@ -170,7 +169,6 @@ pub(super) struct Indices {
 }
 
 impl Indices {
-    /// Takes an event of the record.
     pub(super) fn take(&mut self, event: &Event, sustained_from_s: f64) {
         if event.kind != EventKind::Interruption {
             return;

@@ -40,7 +40,6 @@ const REPORT_TOLERANCE: SimDuration = SimDuration::from_milliseconds(50);
 struct Section {
     operations: Vec<Operation>,
     further: usize,
-    /// Whether any operation has a current.
     has_currents: bool,
     indices: Vec<Fact>,
     confusion: Vec<Confusion>,

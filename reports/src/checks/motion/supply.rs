@@ -1,16 +1,15 @@
 //! `last_gasp`, `restored`: who loses its supply reports it in time, and nobody else does.
 
-use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::SimDuration;
 
 use super::{
-    Outcome, ReceivedAlert, Reported, RequiredReport, UNLISTED, figure, fits, is_certain, since,
+    ReceivedAlert, ReportState, Reported, RequiredReport, UNLISTED, figure, fits, is_certain, since,
 };
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::reading_count::ReadingCount;
-use crate::verdict::{At, Verdict};
+use crate::verdict::Verdict;
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
 const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
@@ -56,31 +55,23 @@ pub(in super::super) const RESTORED: CheckKind = CheckKind {
 };
 
 struct Supply {
-    context: CheckContext,
-    device: Pattern,
+    state: ReportState,
     within: SimDuration,
     at_least: f64,
     is_gasp: bool,
-    start: SimTime,
     required: Vec<RequiredReport>,
     reported: Vec<Reported>,
-    unknown: Option<(At, &'static str)>,
-    readings: ReadingCount,
 }
 
 impl Supply {
     fn new(values: &Values, context: CheckContext, is_gasp: bool) -> Self {
         Self {
-            context,
-            device: Pattern::new(values.text("device")),
+            state: ReportState::new(values, context, None),
             within: values.duration("within"),
             at_least: values.si("at_least"),
             is_gasp,
-            start: SimTime(0),
             required: Vec::new(),
             reported: Vec::new(),
-            unknown: None,
-            readings: ReadingCount::new(),
         }
     }
 
@@ -92,25 +83,24 @@ impl Supply {
 
 impl Check for Supply {
     fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
-        Some(JudgedAlerts::new(&self.device, [self.alert_type()]))
+        Some(JudgedAlerts::new(&self.state.device, [self.alert_type()]))
     }
 
     fn begin(&mut self, facts: &RunFacts) {
-        self.start = facts.start;
+        self.state.begin(facts);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        self.readings.observation(observation);
+        self.state.readings.observation(observation);
     }
 
     fn event(&mut self, line: u64, event: &Event) {
         if event.kind == EventKind::AlertsUnreadable {
-            let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-            self.unknown.get_or_insert((at, UNLISTED));
+            self.state.leave_open(line, event, UNLISTED);
         }
         let kind = self.alert_type();
         if let Some(alert) = ReceivedAlert::of(line, event, kind) {
-            if self.device.matches(&alert.device) {
+            if self.state.device.matches(&alert.device) {
                 self.reported.push((kind, alert));
             }
             return;
@@ -122,7 +112,7 @@ impl Check for Supply {
         };
         let device = event.text(field::DEVICE).unwrap_or_default();
         let reports = event.get(flag).and_then(serde_json::Value::as_bool) == Some(true);
-        if event.kind != wanted || !reports || !self.device.matches(device) {
+        if event.kind != wanted || !reports || !self.state.device.matches(device) {
             return;
         }
         let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
@@ -140,18 +130,17 @@ impl Check for Supply {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Reported> = self.reported.iter().collect();
-        let mut outcome = Outcome { unknown: self.unknown.clone(), ..Outcome::default() };
-        outcome.take(&self.required, &mut left, (self.start, self.within, facts.end), |one| {
-            format!("{} by {}", one.device, since(self.start, one.until))
+        let (start, mut outcome) = (self.state.start, self.state.outcome());
+        outcome.take(&self.required, &mut left, (start, self.within, facts.end), |one| {
+            format!("{} by {}", one.device, since(start, one.until))
         });
-        outcome.surplus = left
+        let surplus = left
             .iter()
-            .map(|(_, it)| (format!("{} at {}", it.device, since(self.start, it.time)), it.at()))
-            .collect();
+            .map(|(_, it)| (format!("{} at {}", it.device, since(start, it.time)), it.at()));
+        outcome.surplus = surplus.collect();
         outcome.may_lack = ((1.0 - self.at_least) * outcome.wanted as f64).floor() as u64;
-        outcome.others = self.readings.count();
         let what = if self.is_gasp { "last gasp" } else { "power-up report" };
-        outcome.verdict(&self.context, facts, what)
+        self.state.verdict(&outcome, facts, what)
     }
 }
 

@@ -1,22 +1,19 @@
 //! `tamper`: meters report the tampering that there was, in time, and no other.
 
-use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
-use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Outcome, ReceivedAlert, Reported, RequiredReport, TAMPER, UNLISTED, WantedReports, figure,
+    ReceivedAlert, ReportState, Reported, RequiredReport, TAMPER, UNLISTED, WantedReports, figure,
     fits, is_certain, since,
 };
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
 
-/// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "tamper",
@@ -67,19 +64,11 @@ const WORDS: [(&str, [&str; 2]); 3] = [
 ];
 
 struct Tamper {
-    context: CheckContext,
-    device: Pattern,
+    state: ReportState,
     what: Vec<&'static str>,
     within: SimDuration,
-    expects_none: bool,
-    start: SimTime,
     required: Vec<RequiredReport>,
     reported: Vec<Reported>,
-    unknown: Option<(At, &'static str)>,
-    readings: ReadingCount,
-    wanted: WantedReports,
-    /// Which devices report too little, for people.
-    left_out: Option<String>,
 }
 
 impl Tamper {
@@ -87,18 +76,11 @@ impl Tamper {
         let kinds = values.text_list("what");
         let asked = WORDS.iter().filter(|(kind, _)| kinds.contains(kind));
         Self {
-            context,
-            device: Pattern::new(values.text("device")),
+            state: ReportState::new(values, context, Some(WantedReports::of(values))),
             what: asked.flat_map(|(_, words)| *words).collect(),
             within: values.duration("within"),
-            expects_none: values.boolean("none"),
-            start: SimTime(0),
             required: Vec::new(),
             reported: Vec::new(),
-            unknown: None,
-            readings: ReadingCount::new(),
-            wanted: WantedReports::of(values),
-            left_out: None,
         }
     }
 
@@ -106,7 +88,7 @@ impl Tamper {
         let device = event.text(field::DEVICE).unwrap_or_default();
         let word = event.text(field::WHAT).unwrap_or_default();
         let what = self.what.iter().find(|own| **own == word);
-        let Some(what) = what.filter(|_| self.device.matches(device)) else { return };
+        let Some(what) = what.filter(|_| self.state.device.matches(device)) else { return };
         let spread_s = figure(event, field::SPREAD_S).unwrap_or(0.0);
         self.required.push(RequiredReport {
             device: device.to_owned(),
@@ -120,23 +102,22 @@ impl Tamper {
 
     /// What happened, for people.
     fn name(&self, device: &str, what: &str, at: SimTime) -> String {
-        format!("{what} of {device} at {}", since(self.start, at))
+        format!("{what} of {device} at {}", since(self.state.start, at))
     }
 }
 
 impl Check for Tamper {
     fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
         let types = self.what.iter().map(|what| format!("{TAMPER}{what}"));
-        Some(JudgedAlerts::new(&self.device, types))
+        Some(JudgedAlerts::new(&self.state.device, types))
     }
 
     fn begin(&mut self, facts: &RunFacts) {
-        self.start = facts.start;
-        self.left_out = self.wanted.left_out(&self.device, &facts.devices);
+        self.state.begin(facts);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        self.readings.observation(observation);
+        self.state.readings.observation(observation);
     }
 
     fn event(&mut self, line: u64, event: &Event) {
@@ -145,34 +126,26 @@ impl Check for Tamper {
             EventKind::Alert => {
                 for what in &self.what {
                     let alert = ReceivedAlert::of(line, event, &format!("{TAMPER}{what}"));
-                    let alert = alert.filter(|alert| self.device.matches(&alert.device));
+                    let alert = alert.filter(|alert| self.state.device.matches(&alert.device));
                     self.reported.extend(alert.map(|alert| (*what, alert)));
                 }
             }
-            EventKind::AlertsUnreadable => {
-                let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-                self.unknown.get_or_insert((at, UNLISTED));
-            }
+            EventKind::AlertsUnreadable => self.state.leave_open(line, event, UNLISTED),
             _ => {}
         }
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Reported> = self.reported.iter().collect();
-        let mut outcome = Outcome {
-            unknown: self.unknown.clone(),
-            others: self.readings.count(),
-            expects_none: self.expects_none,
-            ..Outcome::default()
-        };
-        if self.expects_none {
+        let mut outcome = self.state.outcome();
+        if self.state.expects_none {
             for one in self.required.iter().filter(|one| one.is_certain) {
                 let name = self.name(&one.device, one.what, one.from);
                 let at = At::of_device(&one.device, one.from, one.line);
                 outcome.wrong.push((format!("there was {name}"), at));
             }
         } else {
-            let times = (self.start, self.within, SimTime(i64::MAX));
+            let times = (self.state.start, self.within, SimTime(i64::MAX));
             outcome.take(&self.required, &mut left, times, |one| {
                 self.name(&one.device, one.what, one.from)
             });
@@ -181,10 +154,7 @@ impl Check for Tamper {
             .iter()
             .map(|(what, alert)| (self.name(&alert.device, what, alert.time), alert.at()));
         outcome.surplus = surplus.collect();
-        let mut verdict = outcome.verdict(&self.context, facts, "tamper report");
-        let left_out = self.left_out.as_deref().unwrap_or_default();
-        append(&mut verdict.why, format_args!("{left_out}"));
-        verdict
+        self.state.verdict(&outcome, facts, "tamper report")
     }
 }
 

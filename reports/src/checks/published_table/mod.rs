@@ -37,7 +37,6 @@ const NOT_REPRODUCED: &[Field] = &[
     ),
 ];
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "published_table",

@@ -10,7 +10,6 @@ use lastmeter_plans::standard::{Plan, Published};
 pub(crate) enum Rule {
     /// No farther away than this, either way.
     Within(f64),
-    /// No more than this.
     AtMost(f64),
     /// Farther away than this, with an explanation.
     NotReproduced(f64),
@@ -129,7 +128,6 @@ fn unknown_row(text: &str, span: Span, plan: &Plan, out: &mut Diagnostics) {
     out.report(Code::UNKNOWN_REFERENCE, span, message, format!("there are {}", names.join(", ")));
 }
 
-/// The rows that `rows` selects.
 fn selected(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(usize, String)> {
     let mut patterns = Vec::new();
     for (value, span) in values.list("rows") {

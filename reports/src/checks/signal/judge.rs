@@ -98,7 +98,6 @@ pub(crate) fn deviation(value: f64, (low, high): (f64, f64)) -> f64 {
 pub(crate) struct Part<'a> {
     /// Its beginning, in ns since the scenario's start.
     pub(crate) from_ns: i64,
-    /// Its end.
     pub(crate) to_ns: i64,
     pub(crate) wanted: Wanted<'a>,
 }

@@ -23,7 +23,6 @@ use judge::{Interval, Judgement, Part, Sample, Wanted, intervals, judge, mean};
 /// With fewer samples nothing is judged: one may be chance, and shows no course of time.
 const SAMPLES_MIN: u64 = 2;
 
-/// What a check wants of its signal.
 #[derive(Clone, Debug, PartialEq)]
 enum Rule {
     /// At one level until an instant, and at another from shortly after it.
@@ -36,7 +35,6 @@ enum Rule {
     Follows { other: String, lag: SimDuration },
 }
 
-/// A check of a signal over time.
 #[derive(Clone)]
 struct SignalCheck {
     context: CheckContext,
@@ -53,7 +51,6 @@ struct SignalCheck {
     samples: Vec<Sample>,
     /// Of the other signal, if there is one.
     others: Vec<Sample>,
-    /// The signals of the run by name.
     signals: BTreeMap<String, SignalFacts>,
 }
 
@@ -181,7 +178,6 @@ impl SignalCheck {
         }
     }
 
-    /// What one part came to, for a sentence.
     fn describe(&self, (part, one): (&Part<'_>, &Judgement)) -> String {
         let (from, to) = (seconds(part.from_ns), seconds(part.to_ns));
         let held = number(100.0 * one.share());

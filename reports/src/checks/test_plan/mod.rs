@@ -17,7 +17,6 @@ use lastmeter_plans::standard::{IN_THIS_PLAN, value_text};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{Prose, append, plural};
 
-/// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "test_plan",
@@ -240,7 +239,6 @@ fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
     judged.iter().flat_map(|test| &test.items)
 }
 
-/// An item's outcome in a few words.
 fn describe(item: &Item) -> String {
     let Some(figures) = &item.figures else { return item.why.to_string() };
     let limit = value_text(item.planned.figure, &figures.unit);

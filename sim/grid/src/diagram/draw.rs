@@ -443,7 +443,6 @@ impl Picture<'_> {
         self.signs(y);
     }
 
-    /// The scale of voltages or loadings.
     fn scale(&mut self, colouring: Colouring, y: f64) {
         let (scale, unit, factor) = match colouring {
             Colouring::Voltage => (VOLTAGE, "lowest voltage, pu of rated", 1.0),

@@ -15,7 +15,6 @@ const COSTS: [f64; 3] = [100.0, 10.0, 1.0];
 /// A rectangle: left, top, right, bottom.
 pub(super) type Area = [f64; 4];
 
-/// Whether two have anything in common.
 pub(super) fn overlaps(one: &Area, other: &Area) -> bool {
     one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3]
 }

@@ -84,7 +84,6 @@ pub(super) fn is_determined_at<const N: usize>(
     true
 }
 
-/// How far a walk came.
 pub(super) struct Continuation<const N: usize> {
     /// The voltages there, volts.
     pub(super) voltages: Vec<Column<N>>,
@@ -173,7 +172,6 @@ impl<const N: usize> Step<N> {
     }
 }
 
-/// What came of trying a step.
 enum Outcome<const N: usize> {
     /// The voltages there.
     Taken(Vec<Column<N>>),

@@ -20,7 +20,6 @@ enum VoltageRange {
     BelowTurn,
 }
 
-/// The voltage across a part, volts.
 fn across_v<const N: usize>(part: &Part, voltages: &[Column<N>]) -> f64 {
     magnitude(across(part, &voltages[part.node as usize]))
 }

@@ -12,7 +12,6 @@ use crate::block::{Block, Column};
 use crate::block_lu::{Matrix, Symbolic};
 use crate::circuit::{Circuit, EARTH, Part};
 
-/// How often a step is halved.
 const HALVINGS: u32 = 10;
 /// Voltages of sides without any earth are known to about this only, per unit: what holds them is a
 /// hundred-millionth of the admittances that cancel each other there.
@@ -32,7 +31,6 @@ pub(super) struct Solution<const N: usize> {
     pub(super) rounding: Option<Rounding<N>>,
 }
 
-/// Solves from these voltages on.
 pub(super) fn solve<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,

@@ -143,7 +143,6 @@ pub(super) fn pattern<const N: usize>(circuit: &Circuit<N>) -> Symbolic {
     Symbolic::new(circuit.nodes(), &pairs)
 }
 
-/// Which nodes have a fixed voltage.
 pub(super) fn fixed_nodes<const N: usize>(circuit: &Circuit<N>) -> Vec<bool> {
     let mut fixed = vec![false; circuit.nodes()];
     for source in circuit.sources.iter().filter(|source| source.admittance.is_none()) {

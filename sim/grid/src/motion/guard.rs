@@ -34,7 +34,6 @@ pub(super) struct Guard {
 pub(super) struct Order {
     /// Seconds since the beginning of the step.
     pub(super) after_s: f64,
-    /// What is to be done in the network.
     pub(super) action: Option<Action>,
     pub(super) kind: OperationKind,
     pub(super) detail: String,

@@ -77,7 +77,6 @@ fn lost_neutral(switch: &Switch, closed: &[bool]) -> Option<usize> {
     (closed.get(at) == Some(&false) && closed.contains(&true)).then_some(at)
 }
 
-/// The beginning of a fault.
 pub(super) fn begun(fault: &FaultAt) -> Action {
     let FaultAt { id, node, kind, resistance_ohm, arc, .. } = *fault;
     let place = crate::transient::Place(node);

@@ -27,7 +27,6 @@ const TURNS_MAX: u32 = 10_000;
 /// After each switching: what swings faster than steps can follow is gone then.
 const DAMPED_STEPS: u8 = 3;
 
-/// A step that is played.
 pub(super) struct Player<'a, const N: usize> {
     pub(super) motion: &'a mut Motion,
     /// With all switches as they are declared.

@@ -52,7 +52,6 @@ pub(super) enum PausedWires {
 }
 
 impl<const N: usize> Paused<N> {
-    /// Plays on.
     pub(super) fn go_on(self, player: &mut Player<'_, N>) -> Result<(), MotionError> {
         let Self { window, circuit, steady, opening, clearing } = self;
         player.circuit = Some(circuit);
@@ -138,7 +137,6 @@ impl Window {
         }
     }
 
-    /// A step.
     fn advance<const N: usize>(
         &mut self,
         player: &mut Player<'_, N>,

@@ -9,7 +9,6 @@ use super::{Fault, Kind, Location};
 use crate::flow::Flow;
 use crate::network::{self, Network, NodeId, Place};
 
-/// A short circuit at a node.
 pub(super) struct Short {
     pub(super) fault: usize,
     pub(super) kind: Kind,
@@ -17,7 +16,6 @@ pub(super) struct Short {
     pub(super) impedance_ohm: Complex64,
 }
 
-/// Broken conductors of a line.
 pub(super) struct Open {
     pub(super) fault: usize,
     pub(super) wires: network::Wires,

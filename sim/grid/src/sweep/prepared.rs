@@ -103,7 +103,6 @@ pub(super) struct Step {
     pub(super) place: u32,
 }
 
-/// A line that was cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     /// Steps of both ends.
@@ -111,7 +110,6 @@ pub(super) struct Cut {
     pub(super) wires: [bool; 4],
 }
 
-/// The loops of a circuit.
 #[derive(Clone, Debug)]
 pub(super) struct Loops {
     /// Parents first.

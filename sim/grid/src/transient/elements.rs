@@ -104,7 +104,6 @@ impl Conductance {
     }
 }
 
-/// The voltage of a source.
 #[derive(Clone, Debug)]
 pub(super) struct Emf<const N: usize> {
     /// Index into the network's sources.
@@ -176,7 +175,6 @@ impl Taps {
         here.map(|tap| tap.turns).sum()
     }
 
-    /// The nodes that it is connected to.
     pub(super) fn nodes(&self) -> impl Iterator<Item = u32> {
         let own = *self;
         (0..usize::from(self.count)).map(move |at| own.at[at].node)
@@ -239,7 +237,6 @@ impl<const N: usize> Series<N> {
 }
 
 impl<const N: usize> Transient<N> {
-    /// Sets the voltages of sources to an instant.
     pub(super) fn sources_at(&mut self, at_s: f64) {
         for Emf { series, frequency_hz, share, phasor_v, .. } in &self.sources {
             let turns = at_s * frequency_hz;

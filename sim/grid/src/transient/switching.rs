@@ -120,7 +120,6 @@ pub(super) struct PoleAt {
     pub(super) count: usize,
 }
 
-/// What is ordered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Switching {
     /// Of each switch.
@@ -301,7 +300,6 @@ impl<const N: usize> Transient<N> {
         found.map_or(0..0, |(_, at)| at.first..at.first + at.count)
     }
 
-    /// The conductance of a pole of a switch.
     pub(super) fn pole_at(&self, switch: usize, pole: usize) -> Option<usize> {
         let at = self.switching.poles.get(switch).filter(|it| pole < it.count)?;
         Some(at.first + pole)

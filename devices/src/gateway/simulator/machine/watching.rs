@@ -8,7 +8,6 @@ use lastmeter_units::SimTime;
 
 use super::{Adapter, FROM, Out};
 use crate::gateway::Metric;
-use crate::gateway::simulator::waveforms::Waveforms;
 
 impl Adapter {
     /// Takes a frame that came beside the line: in the map's wire format, or as the JSON of
@@ -42,7 +41,7 @@ impl Adapter {
             counter("left_out_total", help, *count).of("point", &point.name)
         }));
         let breaks = self.devices.iter().filter_map(|device| device.waveforms.as_ref());
-        let breaks = breaks.map(Waveforms::breaks).sum();
+        let breaks = breaks.map(|it| it.breaks).sum();
         let help = "windows of waveforms given up since samples were missing";
         all.push(counter("windows_broken_total", help, breaks));
         let sequence = |name, help, event| counter(name, help, self.sequence.of(event));

@@ -11,7 +11,6 @@ use crate::verdict::{Because, Reason};
 use lastmeter_record::Status;
 use lastmeter_text::{Prose, number};
 
-/// What may be stated in one sentence.
 #[derive(Serialize)]
 pub(super) struct Statement {
     status: Status,
@@ -39,7 +38,6 @@ struct Cell {
     why: Prose,
 }
 
-/// The coverages as headings.
 pub(super) fn coverages() -> Vec<String> {
     COVERAGES.iter().map(|coverage| format!("p{}", number(100.0 * coverage))).collect()
 }
@@ -207,7 +205,6 @@ pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
     parts.join(" ")
 }
 
-/// The columns of the table of all paths.
 pub(super) const COLUMNS: &str = "path,from,to,class,status,why,limit_ms,coverage,n,k,not_known,\
     share,upper_95,lower_95,deff,per_stall,longest_run,weight,stall_ms,holds_up_to_ms,floor_p99_ms";
 

@@ -18,7 +18,6 @@ use lastmeter_text::number;
 /// The most letters of a limit's name beside its line.
 const NAME_MAX: usize = 11;
 
-/// The checks about latency.
 #[derive(Default)]
 pub(super) struct Declared {
     /// Whether observers received something; what arrives there is then judged there alone.
@@ -26,7 +25,6 @@ pub(super) struct Declared {
     checks: Vec<Declaration>,
     /// The longest stall they declare, or the default, in ns.
     pub(super) stall_ns: i64,
-    /// The published figures beside ours.
     pub(super) published: Vec<PublishedRow>,
 }
 
@@ -49,7 +47,6 @@ pub(super) struct CheckChip {
     span: String,
 }
 
-/// A published figure beside ours.
 #[derive(Serialize)]
 pub(super) struct PublishedRow {
     status: Status,
@@ -115,7 +112,6 @@ impl Declared {
         })
     }
 
-    /// The checks about a path.
     pub(super) fn chips(&self, path: &str, span: Span) -> Vec<CheckChip> {
         let chip = |check: &Declaration| CheckChip {
             status: check.status,
@@ -160,7 +156,6 @@ impl Declared {
         coverages
     }
 
-    /// The table of published figures, as a file.
     pub(super) fn published_table(&self) -> Option<Figure> {
         if self.published.is_empty() {
             return None;

@@ -10,12 +10,10 @@ use crate::latency::{Delay, Distribution, INFINITE};
 use crate::render::figure::Csv;
 use crate::render::page::grouped;
 
-/// The most steps of the curve.
 pub(super) const STEPS_MAX: usize = 2_000;
 /// The longest latencies whose steps are all kept.
 const TAIL: usize = 500;
 
-/// One step of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Step {
     /// Up to this latency ...
@@ -71,7 +69,6 @@ pub(super) fn steps_of(delays: &Distribution) -> Vec<Step> {
     kept
 }
 
-/// What the picture shows.
 pub(super) struct Ecdf<'a> {
     pub(super) steps: &'a [Step],
     /// The population, lost messages included.
@@ -110,7 +107,6 @@ impl Ecdf<'_> {
         Axis::logarithmic_around(from.max(1e3), to, Figures::Nanoseconds)
     }
 
-    /// The picture.
     pub(super) fn svg(&self) -> String {
         let (flat, upright) = (self.axis(), Axis::linear(0.0, 1.0, Figures::Percent));
         let (flat, upright) =

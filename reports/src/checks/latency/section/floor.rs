@@ -54,7 +54,6 @@ struct Notice {
     text: String,
 }
 
-/// One impaired link.
 #[derive(Serialize)]
 struct LinkRow {
     name: String,

@@ -79,7 +79,6 @@ impl Legs<'_> {
         chart.svg()
     }
 
-    /// The columns of the table of all paths.
     pub(super) const COLUMNS: &'static str = "path,leg,from,to,n,p50_ms,p99_ms,p99.9_ms,max_ms";
 
     /// Adds the whole way and its parts to the table.

@@ -31,7 +31,6 @@ const TEMPLATE: &str = include_str!("../section.html");
 /// The most paths with pictures; the tables to download have all of them.
 const BLOCKS_MAX: usize = 6;
 
-/// The percentiles of the table.
 const PERCENTILES: [f64; 8] = [0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999, 0.9999];
 
 #[derive(Serialize)]
@@ -191,7 +190,6 @@ fn marks(reader: &RunReader, analyses: &[Analysis]) -> Result<Vec<Marks>, Record
     Ok(markers.into_iter().map(Marker::finish).collect())
 }
 
-/// A row as the population sees it.
 fn message(population: &Population, row: &LatencyRow<'_>) -> Message {
     let (span, window) = (population.span, population.window);
     let at_ns = row.at(lastmeter_record::Point::Intended).unwrap_or(0);

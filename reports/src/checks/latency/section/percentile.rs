@@ -44,7 +44,6 @@ pub(super) fn shares(n: u64) -> Vec<f64> {
     shares
 }
 
-/// What the picture shows.
 pub(super) struct PercentilePlot<'a> {
     /// The percentiles in ascending order.
     pub(super) percentiles: &'a [Percentile],

@@ -25,7 +25,6 @@ const TICKS_MAX: usize = 500;
 /// From about so many messages the medians of the bins are taken, in equal steps.
 const MEDIAN_OF: u64 = 1_000_000;
 
-/// One message in the scatter plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Message {
     /// When it was to be sent, in ns since the schedule began.
@@ -53,7 +52,6 @@ pub(super) struct Injection {
 pub(super) struct LimitLine {
     /// `TT3`, `limit`.
     pub(super) name: String,
-    /// The latency.
     pub(super) limit_ns: i64,
     /// Whether a check of the run judges by it.
     pub(super) declared: bool,
@@ -62,26 +60,21 @@ pub(super) struct LimitLine {
 /// What stands for the messages of a span of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bin {
-    /// Where it begins.
     pub(super) start_ns: i64,
     /// How many arrived messages.
     pub(super) n: u64,
-    /// The shortest latency.
     pub(super) min_ns: i64,
     /// The median by nearest rank; beyond a million messages that of evenly chosen ones.
     pub(super) median_ns: i64,
-    /// The longest latency.
     pub(super) max_ns: i64,
 }
 
-/// What is drawn of the messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Marks {
     /// Messages with marks of their own, in order of time.
     pub(super) single: Vec<Message>,
     /// What stands for all arrived messages, if not each has its mark.
     pub(super) bins: Vec<Bin>,
-    /// How wide a bin is.
     pub(super) width_ns: i64,
     /// Lost messages: when, and how many there.
     pub(super) lost: Vec<(i64, u64)>,
@@ -132,7 +125,6 @@ impl Marker {
         }
     }
 
-    /// Takes the next message.
     pub(super) fn push(&mut self, message: Message) {
         let Message { at_ns, delay_ns, copies, judged } = message;
         if copies > 1 {
@@ -159,7 +151,6 @@ impl Marker {
         }
     }
 
-    /// What is drawn.
     pub(super) fn finish(mut self) -> Marks {
         let longest =
             self.longest.into_iter().map(|Reverse((delay, Reverse(at_ns), judged, copies))| {
@@ -216,7 +207,6 @@ impl Ticks {
 
 /// What the picture shows besides the messages.
 pub(super) struct Scatter<'a> {
-    /// What is drawn of the messages.
     pub(super) marks: &'a Marks,
     /// What the bench did meanwhile.
     pub(super) injections: &'a [Injection],
@@ -233,7 +223,6 @@ const LEAST_NS: f64 = 1e3;
 /// The height of what shows the latencies, and of a row of lost messages.
 const HEIGHTS: (f64, f64) = (210.0, 22.0);
 
-/// A time of the schedule in seconds.
 fn seconds(at_ns: i64) -> f64 {
     at_ns as f64 / 1e9
 }
@@ -359,7 +348,6 @@ impl Scatter<'_> {
     }
 }
 
-/// Limits across a panel of latencies.
 pub(super) fn draw_limits(panel: &mut Panel, lines: &[LimitLine]) {
     for line in lines {
         let name = format!("{} {}", line.name, super::words::limit(line.limit_ns));

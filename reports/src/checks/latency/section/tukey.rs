@@ -14,7 +14,6 @@ use crate::render::figure::Csv;
 use crate::render::page::grouped;
 use lastmeter_text::number;
 
-/// The most dots for outliers.
 pub(super) const OUTLIERS_MAX: usize = 400;
 /// Outliers this close to each other, in parts of their value, share a dot when there are many.
 const STEPS_PER_DECADE: f64 = 300.0;
@@ -56,7 +55,6 @@ impl BoxPlot {
         [low, five.q1_ns, five.median_ns, five.q3_ns, high]
     }
 
-    /// The picture.
     pub(super) fn svg(&self) -> String {
         let numbers = self.numbers();
         let [low, _, median, _, high] = numbers;

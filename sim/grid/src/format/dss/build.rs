@@ -18,7 +18,6 @@ use crate::network::{
 
 mod transformer;
 
-/// What is being built.
 pub(super) struct Builder<'w> {
     state: &'w ScriptState,
     network: Network,

@@ -13,7 +13,7 @@ pub(super) struct Parameter {
 
 /// Takes tokens from a line.
 pub(super) struct Tokens<'a> {
-    rest: &'a str,
+    pub(super) rest: &'a str,
     also: &'static str,
 }
 
@@ -25,7 +25,6 @@ struct Token<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Tokens of a line of a script.
     pub(super) fn of_line(line: &'a str) -> Self {
         Self { rest: line.trim_start(), also: "" }
     }
@@ -78,11 +77,6 @@ impl<'a> Tokens<'a> {
     pub(super) fn value(&mut self) -> Option<(&'a str, bool, bool)> {
         let token = self.token()?;
         Some((token.text, token.quoted, token.delimiter == '|'))
-    }
-
-    /// What has not been taken yet.
-    pub(super) fn rest(&self) -> &'a str {
-        self.rest
     }
 }
 

@@ -316,7 +316,6 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Sets one property of what is being edited.
     fn set(&mut self, parameter: &Parameter) -> ValueResult<()> {
         let at = match self.active {
             Active::Idle => return Ok(()),

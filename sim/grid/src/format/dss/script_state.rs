@@ -13,11 +13,9 @@ pub(super) struct Object {
     pub(super) state: State,
     pub(super) enabled: bool,
     pub(super) place: Place,
-    /// The file of that place.
     pub(super) file: String,
 }
 
-/// What the scripts have made so far.
 #[derive(Debug)]
 pub(super) struct ScriptState {
     pub(super) circuit: Option<String>,

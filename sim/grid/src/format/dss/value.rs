@@ -2,7 +2,6 @@
 
 use super::lex::Tokens;
 
-/// A value as it stands in a script.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value<'a> {
     /// Without its quotes.
@@ -77,7 +76,7 @@ impl<'a> Value<'a> {
             if let Some(row) = rows.last_mut() {
                 row.push(number);
             }
-            if ends && !tokens.rest().is_empty() {
+            if ends && !tokens.rest.is_empty() {
                 rows.push(Vec::new());
             }
         }

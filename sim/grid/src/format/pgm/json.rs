@@ -59,7 +59,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What one attribute holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Value {
     Missing,
@@ -164,7 +163,6 @@ impl Row {
         at.map_or(Value::Missing, |at| self.values[at])
     }
 
-    /// A number, or none if it is absent.
     pub(super) fn number(&self, name: &str) -> RowResult<Option<f64>> {
         match self.value(name) {
             Value::Missing => Ok(None),
@@ -206,7 +204,6 @@ impl Row {
         }
     }
 
-    /// A component's number.
     pub(super) fn id(&self, name: &str) -> RowResult<i32> {
         let found = self.need(name)?;
         if found.fract() == 0.0 && found > ABSENT_ID && found <= f64::from(i32::MAX) {

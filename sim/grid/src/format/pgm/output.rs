@@ -9,7 +9,6 @@ use super::{Component, Element};
 use crate::flow::{EndState, Flow, Method, Phases};
 use crate::network::{Connection, Network, Wire};
 
-/// What a row of results is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     Node(usize),

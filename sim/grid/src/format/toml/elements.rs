@@ -38,7 +38,6 @@ pub fn read(file: &str, text: &str) -> Result<Network, Refusal> {
 /// Makes the element of a table; none if it cannot be made, which then has been reported.
 type Make = fn(&mut Reader, &mut Table<'_>) -> Option<()>;
 
-/// A kind of tables.
 struct Kind {
     /// What stands between the double brackets.
     name: &'static str,

@@ -58,7 +58,6 @@ impl<'a> Table<'a> {
         self.what = what;
     }
 
-    /// A field's value and line.
     pub(super) fn field(&self, name: &str) -> Option<(&'a DeValue<'a>, u32)> {
         let value = self.fields.get(name)?;
         Some((value.get_ref(), self.source.line(value.span().start)))
@@ -241,7 +240,6 @@ impl<'a> Table<'a> {
         read.map_err(|what| self.refuse(line, &format!("{name}: {what}"))).ok()
     }
 
-    /// A table inside of this one.
     pub(super) fn table(&self, name: &str) -> Option<Table<'a>> {
         let (value, line) = self.field(name)?;
         let span = self.fields.get(name)?.span();

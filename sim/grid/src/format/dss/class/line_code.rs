@@ -42,7 +42,6 @@ pub(super) const PROPERTIES: &[Entry] = &[
 /// Impedances by unit of length; capacitances in farads.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Impedances {
-    /// How many conductors.
     pub(in crate::format::dss) order: usize,
     /// Whether the six figures count, not the matrices.
     pub(in crate::format::dss) symmetric: bool,

@@ -72,7 +72,6 @@ pub(in crate::format::dss) enum Model {
     Zip,
 }
 
-/// What a load's power is given by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PowerSpecification {
     ActiveAndFactor,

@@ -31,10 +31,8 @@ pub(super) const PROPERTIES: &[Entry] = &[
     noted_and_read("Like", SHAPE),
 ];
 
-/// A profile.
 #[derive(Clone, Debug, Default)]
 pub(in crate::format::dss) struct LoadShape {
-    /// Whether its values are kilowatts.
     pub(in crate::format::dss) is_actual: bool,
 }
 

@@ -24,7 +24,6 @@ use super::script_state::ScriptState;
 use super::table::Entry;
 use super::value::{Value, ValueResult};
 
-/// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Source,
@@ -65,7 +64,6 @@ impl Class {
     }
 }
 
-/// An object's properties.
 #[derive(Clone, Debug)]
 pub(super) enum State {
     Source(Source),

@@ -61,7 +61,6 @@ pub(in crate::format::dss) struct Regulator {
     pub(in crate::format::dss) phase: usize,
     /// How many taps it moves at once; none if it does not move at all.
     pub(in crate::format::dss) most_taps: u32,
-    /// How long it waits.
     pub(in crate::format::dss) delay_s: f64,
 }
 

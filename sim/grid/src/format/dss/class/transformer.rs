@@ -76,7 +76,6 @@ pub(super) const PROPERTIES: &[Entry] = &[
     ),
 ];
 
-/// One winding.
 #[derive(Clone, Debug)]
 pub(in crate::format::dss) struct Side {
     pub(in crate::format::dss) bus: Bus,
