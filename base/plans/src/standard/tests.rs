@@ -139,7 +139,7 @@ fn every_mistake_is_reported_at_its_place() {
         ("\"1\" = \"1.5 %\"", "\"1\" = \"nan %\"", Code::BAD_NUMBER, "not a percentage above zero"),
         ("title = \"Error\"", DEAD, Code::DOES_NOT_FIT, "there is no energy to err in"),
         ("\"0.5 ind\"]", "\"0 ind\"]", Code::DOES_NOT_FIT, "no such energy flows"),
-        ("\"1\" = \"1.5 %\"", "\"1\" = \"1.5\"", Code::BAD_NUMBER, "no limit of an energy"),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"1.5\"", Code::BAD_NUMBER, "not a limit of an energy"),
         ("\"1\" = \"1.5 %\"", "\"1\" = \"-1 %\"", Code::BAD_NUMBER, "not a percentage above zero"),
         ("\"2\" = \"2.5 %\"", "\"3\" = \"2.5 %\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
         ("below = \"Ib\"", "below = \"Itr\"", Code::DOES_NOT_FIT, "no limit for class 1 at Itr"),
