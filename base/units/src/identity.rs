@@ -1,4 +1,4 @@
-//! Who sent what: hardware ids, epochs and serial numbers.
+//! Who sent what: tenants, hardware ids, epochs and serial numbers.
 
 use std::fmt;
 
@@ -60,6 +60,70 @@ impl<'de> Deserialize<'de> for HardwareId {
     }
 }
 
+/// Names a tenant: an organisation with its own storage. It is the first level of a topic, a file
+/// name and the end of a schema's name, so it has lower-case letters, digits and hyphens only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TenantName(String);
+
+/// Why a text is no tenant's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TenantNameError {
+    /// Nothing, or more than [`TenantName::BYTES_MAX`].
+    #[error("a tenant's name has {0} bytes, expected 1 to {max}", max = TenantName::BYTES_MAX)]
+    Length(usize),
+    /// A character that it may not have, or not there.
+    #[error(
+        "a tenant's name contains {0:?}; it has the letters a to z, digits and hyphens, and begins \
+         with a letter or a digit"
+    )]
+    Character(char),
+}
+
+impl TenantName {
+    /// The longest name in bytes.
+    pub const BYTES_MAX: usize = 32;
+
+    /// Checks a text and takes it as a name.
+    pub fn new(text: impl Into<String>) -> Result<Self, TenantNameError> {
+        let text = text.into();
+        if text.is_empty() || text.len() > Self::BYTES_MAX {
+            return Err(TenantNameError::Length(text.len()));
+        }
+        let is_allowed = |(index, c): &(usize, char)| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || (*c == '-' && *index > 0)
+        };
+        match text.char_indices().find(|one| !is_allowed(one)) {
+            Some((_, c)) => Err(TenantNameError::Character(c)),
+            None => Ok(Self(text)),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TenantName {
+    /// The tenant that is there from the first start on.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for TenantName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// Counts the times a device's serial counter has restarted.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -98,5 +162,25 @@ mod tests {
         }
         assert_eq!(HardwareId::new("x".repeat(129)), Err(HardwareIdError::TooLong(129)));
         assert_eq!(HardwareId::new("123-TEST-4567890").unwrap().as_str(), "123-TEST-4567890");
+    }
+
+    #[test]
+    fn a_tenants_name_is_a_topic_level_a_file_name_and_a_schema_name() {
+        for name in ["default", "a", "7", "case-0f3a", "a--b-", &"x".repeat(32)] {
+            assert_eq!(TenantName::new(name).unwrap().as_str(), name);
+        }
+        for (name, error) in [
+            ("", TenantNameError::Length(0)),
+            (&"x".repeat(33), TenantNameError::Length(33)),
+            ("-a", TenantNameError::Character('-')),
+            ("A", TenantNameError::Character('A')),
+            ("a.b", TenantNameError::Character('.')),
+            ("a/b", TenantNameError::Character('/')),
+            ("$sys", TenantNameError::Character('$')),
+            ("é", TenantNameError::Character('é')),
+        ] {
+            assert_eq!(TenantName::new(name), Err(error), "{name}");
+        }
+        assert_eq!(TenantName::new("default").unwrap(), TenantName::default());
     }
 }

@@ -8,7 +8,7 @@ mod measurement;
 mod time;
 mod words;
 
-pub use identity::{Epoch, HardwareId, HardwareIdError, Serial};
+pub use identity::{Epoch, HardwareId, HardwareIdError, Serial, TenantName, TenantNameError};
 pub use measurement::{
     Direction, Domain, Formation, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
 };
