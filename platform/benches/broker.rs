@@ -27,24 +27,17 @@ mod format;
 #[expect(dead_code, unused_imports, reason = "of the platform's ports there is one here")]
 #[path = "../src/gate/mod.rs"]
 mod gate;
-#[path = "../src/lock.rs"]
-mod lock;
 #[expect(unused_imports, reason = "tests are those of the package")]
 #[path = "../src/log_throttle.rs"]
 mod log_throttle;
-#[path = "../src/message.rs"]
-mod message;
 #[path = "../src/port.rs"]
 mod port;
-#[expect(dead_code, unused_imports, reason = "the benchmark refuses nothing")]
-#[path = "../src/refusal.rs"]
-mod refusal;
 
 use broker::{Broker, BrokerConfig, ConnectLimits, QueueLimits};
 use gate::{Gate, GuessLimits};
+use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::HardwareId;
 use port::{Arrival, IngestPort, NotDurable, Verdict};
-use refusal::RefusalReason;
 
 const CONNECTIONS: usize = 50;
 const MESSAGES_PER_CONNECTION: u64 = 200;

@@ -11,10 +11,11 @@ use crate::config::{ClockSource, Config, Limits, TENANT, Token};
 use crate::core::Core;
 use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
-use crate::message::{Message, MessageBody};
-use crate::pipeline::{Body, Delivery, Job};
 use crate::port::{Arrival, Verdict};
-use crate::store::{self, ReadContext, Writer};
+use crate::store_reports::StoreReports;
+use lastmeter_model::message::{Message, MessageBody};
+use lastmeter_model::work::{Body, Delivery, Work};
+use lastmeter_store::{self as store, ReadContext, Writer};
 
 /// A journal without its thread.
 pub struct BenchJournal(Appender);
@@ -62,26 +63,30 @@ impl BenchStore {
         let mut opened = store::open_for_writing(&path).expect("a store");
         let clock = Arc::new(Clock::new(ClockSource::Driven, SimTime(0)));
         let losses = Losses::open(&folder.join("losses"), Arc::clone(&clock)).expect("no losses").0;
+        let room = Limits::default().refused_content_bytes;
+        let reports = StoreReports {
+            losses: Arc::new(losses),
+            metrics: Arc::default(),
+            refused_content_bytes: room,
+        };
         let context = ReadContext {
             quantities: Arc::new(opened.quantities.clone()),
             devices: Arc::default(),
-            losses: Arc::new(losses),
-            metrics: Arc::default(),
+            observer: Arc::new(reports),
         };
-        store::load(&mut opened, &context, &path).expect("a sound store");
-        let room = Limits::default().refused_content_bytes;
-        let writer = Writer::new(opened, context, clock, room);
-        let sequence = writer.checkpoint().journal_committed;
+        store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
+        let writer = Writer::new(TENANT, opened, context, room);
+        let sequence = writer.standing().journal_committed;
         Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
     }
 
     /// Messages of so many devices in turn, decoded and ready to be stored.
     pub fn batch(&mut self, messages: usize, devices: u64) -> BenchBatch {
-        let jobs = (0..messages).map(|_| self.job(devices)).collect();
-        BenchBatch(jobs)
+        let batch = (0..messages).map(|_| self.delivery(devices)).collect();
+        BenchBatch(batch)
     }
 
-    fn job(&mut self, devices: u64) -> Job {
+    fn delivery(&mut self, devices: u64) -> Delivery {
         self.sequence += 1;
         let (device, serial) = (self.sequence % devices, self.sequence / devices + 1);
         let hardware_id = HardwareId::new(format!("meter-{device:04}")).expect("an id");
@@ -90,27 +95,29 @@ impl BenchStore {
             number: Some((1, serial)),
             event: Some(SimTime(serial.cast_signed() * 1_000_000_000)),
             updates_state: true,
-            ..Message::new(TENANT, hardware_id, MessageBody::Measurements(values))
+            ..Message::new(hardware_id, MessageBody::Measurements(values))
         };
-        Job::Delivery(Box::new(Delivery {
+        Delivery {
             sequence: self.sequence,
             received: SimTime(0),
             topic: "default/SiteWhere/input/json".to_owned(),
             body: Body::Messages(vec![message]),
             content: bytes::Bytes::new(),
-            _permit: None,
-        }))
+        }
     }
 
     /// Stores a batch in one transaction.
     pub fn apply(&mut self, batch: &BenchBatch) {
-        let outcome = self.writer.apply(&batch.0).expect("a writable store");
+        let outcome = self
+            .writer
+            .apply(batch.0.iter().map(Work::Delivery), SimTime(0))
+            .expect("a writable store");
         assert_eq!(outcome.stored, batch.0.len() as u64);
     }
 }
 
 /// Messages ready to be stored.
-pub struct BenchBatch(Vec<Job>);
+pub struct BenchBatch(Vec<Delivery>);
 
 /// Everything between the broker and REST, running.
 pub struct BenchCore {

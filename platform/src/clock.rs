@@ -12,9 +12,9 @@ use std::time::Duration;
 use lastmeter_units::SimTime;
 use tokio::sync::Notify;
 
-use crate::commands::InvocationId;
 use crate::config::ClockSource;
-use crate::lock::lock;
+use lastmeter_model::invocation::InvocationId;
+use lastmeter_store::lock;
 
 /// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);

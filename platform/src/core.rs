@@ -12,19 +12,22 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
 use crate::config::{ClockSource, Config};
-use crate::device_directory::DeviceDirectory;
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
-use crate::files::FolderLock;
 use crate::folder::lock_folder;
 use crate::ingest::{Ingest, Subscriptions};
 use crate::journal::{Journal, JournalStopped, Source};
-use crate::lock::lock;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
-use crate::pipeline::{Change, Job, Totals};
+use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
-use crate::store::{Health, Inspection, Progress, Readers};
+use crate::store_thread::Health;
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::Change;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
+use lastmeter_store::{Inspection, Progress, Readers};
 
 pub(crate) struct Core {
     pub(crate) clock: Arc<Clock>,
@@ -32,14 +35,14 @@ pub(crate) struct Core {
     pub(crate) journal: Journal,
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
-    pub(crate) readers: Arc<Readers>,
+    pub(crate) readers: Readers,
     pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
     /// For look-ups that must not wait behind queries.
-    urgent: Arc<Readers>,
+    urgent: Readers,
     subscriptions: Arc<Subscriptions>,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
@@ -121,7 +124,7 @@ impl Core {
     fn assemble(
         config: &Config,
         start: Start,
-        (readers, urgent): (Arc<Readers>, Arc<Readers>),
+        (readers, urgent): (Readers, Readers),
         working: Result<crate::journal::Working, String>,
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
@@ -134,7 +137,7 @@ impl Core {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
             Err(why) => {
-                let (readers, urgent) = (Arc::clone(&readers), Arc::clone(&urgent));
+                let (readers, urgent) = (readers.clone(), urgent.clone());
                 Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
             }
         };
@@ -147,12 +150,12 @@ impl Core {
             config,
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::clone(&urgent)),
+            (Arc::clone(&devices), Arc::new(urgent.clone())),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            (Arc::clone(&devices), Arc::clone(&readers), routes),
+            (Arc::clone(&devices), Arc::new(readers.clone()), routes),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );

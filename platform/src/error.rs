@@ -5,10 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::Duration;
 use crate::config::ConfigError;
 use crate::journal::JournalStopped;
-use crate::store::StoreError;
-use crate::{Duration, files};
+use lastmeter_store::StoreError;
+use lastmeter_store::files;
 
 /// How long a barrier may take before it is reported as failed.
 pub(crate) const BARRIER_LIMIT: Duration = Duration::from_mins(1);

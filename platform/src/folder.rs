@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, TENANT};
 use crate::error::PlatformError;
-use crate::files;
-use crate::files::FolderLock;
+use lastmeter_store::files;
+use lastmeter_store::files::FolderLock;
 
 /// The file that versions before this one lock.
 const LOCK_FILE: &str = "lock";
@@ -34,7 +34,7 @@ impl Places {
         let tenant = config.tenant_folder();
         Self {
             journal: tenant.join(JOURNAL_FOLDER),
-            store: tenant.join(crate::store::STORE_FILE),
+            store: tenant.join(lastmeter_store::STORE_FILE),
             head: config.data.join(format!("{TENANT}.{HEAD_SUFFIX}")),
             losses: config.data.join(format!("{TENANT}.{LOSSES_SUFFIX}")),
             tenant,

@@ -19,17 +19,19 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, TENANT, Token};
-use crate::device_directory::{DeviceDirectory, Freshness};
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
 use crate::journal::{Append, Journal, JournalFailed, Kind};
-use crate::lock::lock;
-use crate::message::{Message, MessageBody, Number};
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Body, Delivery, Entry};
+use crate::pipeline::{self, Entry};
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
-use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
-use crate::store::{self, Readers};
+use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
+use lastmeter_model::directory::{DeviceDirectory, Freshness};
+use lastmeter_model::message::{Message, MessageBody, Number};
+use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
+use lastmeter_model::work::{Body, Delivery};
+use lastmeter_store::lock;
+use lastmeter_store::{StoreError, StoreReader};
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
@@ -101,7 +103,7 @@ pub(crate) struct Ingest {
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     devices: Arc<DeviceDirectory>,
-    readers: Arc<Readers>,
+    readers: Arc<dyn StoreReader>,
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
     routes: Arc<DeviceRoutes>,
@@ -118,7 +120,7 @@ impl Ingest {
         config: &Config,
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
-        (devices, readers): (Arc<DeviceDirectory>, Arc<Readers>),
+        (devices, readers): (Arc<DeviceDirectory>, Arc<dyn StoreReader>),
         (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
@@ -165,9 +167,8 @@ impl Ingest {
                     topic: arrival.topic,
                     body: Body::Messages(messages),
                     content: arrival.payload,
-                    _permit: Some(permit),
                 };
-                self.journal(Kind::Message, payload, delivery).await?;
+                self.journal((Kind::Message, payload), delivery, permit).await?;
                 // Only now: a route follows a message that was taken (see `device_routes`).
                 for device in admitted {
                     self.routes.record_arrival(&device.device, arrival.door);
@@ -271,14 +272,14 @@ impl Ingest {
         let Freshness::Unsure(row) = self.devices.freshness(&message.device, number) else {
             return Ok(None);
         };
-        let found = self.readers.with(move |reader| reader.numbered(row, number)).await;
+        let found = self.readers.numbered(row, number).await;
         match found {
             Ok(stored) => {
-                let conflicts = stored.is_some_and(|row| !store::is_same_content(&row, message));
-                Ok(conflicts.then(|| store::conflict(number)))
+                let conflicts = stored.is_some_and(|row| !is_same_content(&row, message));
+                Ok(conflicts.then(|| conflict(number)))
             }
             // Damage is reported where it is found; at the commit the message is kept beside it.
-            Err(store::StoreError::DamagedPart(_)) => Ok(None),
+            Err(StoreError::DamagedPart(_)) => Ok(None),
             Err(error) => Err(IngestError::NoAnswer { why: error.to_string() }),
         }
     }
@@ -290,15 +291,15 @@ impl Ingest {
         message: &Message,
         invocation: &str,
     ) -> Result<Option<String>, IngestError> {
-        let unknown = || Ok(Some(store::unknown_invocation(&message.device, invocation)));
+        let unknown = || Ok(Some(unknown_invocation(&message.device, invocation)));
         let (Some(device), Ok(id)) = (self.devices.row(&message.device), invocation.parse()) else {
             return unknown();
         };
-        match self.readers.with(move |reader| reader.invocation(id)).await {
+        match self.readers.invocation(id).await {
             Ok(Some(stored)) if stored.row.asked.device == device => Ok(None),
             Ok(_) => unknown(),
             // As of a conflict.
-            Err(store::StoreError::DamagedPart(_)) => Ok(None),
+            Err(StoreError::DamagedPart(_)) => Ok(None),
             Err(error) => Err(IngestError::NoAnswer { why: error.to_string() }),
         }
     }
@@ -350,19 +351,18 @@ impl Ingest {
             topic: record.topic.clone(),
             body: Body::Refusal(record),
             content: Bytes::new(),
-            _permit: Some(permit),
         };
-        self.journal(Kind::Refusal, payload, delivery).await
+        self.journal((Kind::Refusal, payload), delivery, permit).await
     }
 
     async fn journal(
         &self,
-        kind: Kind,
-        payload: Vec<u8>,
+        (kind, payload): (Kind, Vec<u8>),
         delivery: Delivery,
+        permit: OwnedSemaphorePermit,
     ) -> Result<(), IngestError> {
         let (done, durable) = oneshot::channel();
-        let append = Append { kind, payload, delivery, done };
+        let append = Append { kind, payload, delivery, permit: Some(permit), done };
         self.journal.append(append).await.map_err(|_| IngestError::Stopping)?;
         // The sync has no limit in time: whether it happened is only known by waiting for it.
         durable.await.map_err(|_| IngestError::Stopping)??;

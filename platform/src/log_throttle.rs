@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::lock::lock;
+use lastmeter_store::lock;
 
 /// Lets one line through, then none for a while, and counts those it kept back.
 #[derive(Debug)]

@@ -14,9 +14,10 @@ use lastmeter_units::SimTime;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::lock::lock;
 use crate::log_throttle::LogThrottle;
-use crate::{files, refusal};
+use lastmeter_model::refusal;
+use lastmeter_store::files;
+use lastmeter_store::lock;
 
 /// Reports kept one by one; those beyond are counted.
 const KEPT_MAX: usize = 500;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lastmeter_units::HardwareId;
 
-use crate::lock::lock;
-use crate::refusal::{RefusalReason, shortened};
+use lastmeter_model::refusal::{RefusalReason, shortened};
+use lastmeter_store::lock;
 
 /// The most of what was found in a refusal that is logged, bytes.
 const LOGGED_BYTES_MAX: usize = 200;

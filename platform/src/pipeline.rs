@@ -1,21 +1,25 @@
 //! What travels from the journal to the store, and how a journalled entry is written as bytes.
 //!
-//! Terms: a *delivery* is one durable journal entry on its way into the store; a *change* is what
-//! the platform itself wants stored; a *barrier* answers when everything before it is committed.
+//! Terms: a *barrier* answers when everything before it is committed; see `lastmeter_model::work` for
+//! the others.
 
 use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::commands::{InvocationId, NewInvocation};
 use crate::format::{self, Format};
-use crate::message::Message;
-use crate::refusal::RefusalRecord;
+use lastmeter_model::refusal::RefusalRecord;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::{Change, Changed, Delivery, Work};
 
 /// What the store thread is given, in the order in which it is committed.
 pub(crate) enum Job {
     /// A durable journal entry.
-    Delivery(Box<Delivery>),
+    Delivery {
+        delivery: Box<Delivery>,
+        /// Its share of the memory that may be in flight; given back after the commit.
+        _permit: Option<OwnedSemaphorePermit>,
+    },
     /// Something the platform itself wants stored.
     Change(Change, oneshot::Sender<Changed>),
     /// Answers when everything before it is committed.
@@ -29,57 +33,18 @@ pub(crate) enum Job {
     },
 }
 
-pub(crate) struct Delivery {
-    /// Its place in the journal.
-    pub(crate) sequence: u64,
-    /// When it arrived, by the platform's clock.
-    pub(crate) received: SimTime,
-    pub(crate) topic: String,
-    pub(crate) body: Body,
-    /// The message as it came, in case it is refused only now.
-    pub(crate) content: Bytes,
-    /// Its share of the memory that may be in flight; given back after the commit.
-    pub(crate) _permit: Option<OwnedSemaphorePermit>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Body {
-    /// What keeps to its format: the messages it holds, at least one.
-    Messages(Vec<Message>),
-    Refusal(RefusalRecord),
-}
-
-/// What the platform itself stores.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// A new command invocation, `Pending`.
-    Invoke(Box<NewInvocation>),
-    /// It was handed to at least one subscriber.
-    Sent(InvocationId, SimTime),
-    /// It could not be handed over and never will be.
-    Failed(InvocationId, SimTime, String),
-    /// Nobody answered in time.
-    Expire(InvocationId, SimTime),
-    /// The driven clock's new time, so that a restart does not go back.
-    Clock(SimTime),
-}
-
-/// The answer to a change, after its commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
-    pub(crate) invocation: Option<InvocationId>,
-    pub(crate) changed: bool,
-}
-
-/// How far the store has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    /// The highest commit sequence of a reading, which is also their number.
-    pub(crate) readings: u64,
-    /// The highest sequence of a refusal, which is also their number.
-    pub(crate) refusals: u64,
-    /// The highest sequence of an alert, which is also their number.
-    pub(crate) alerts: u64,
+impl Job {
+    /// What there is to store.
+    pub(crate) fn work(&self) -> Option<Work<'_>> {
+        match self {
+            Self::Delivery { delivery, .. } => Some(Work::Delivery(delivery)),
+            Self::Change(change, _) => Some(Work::Change(change)),
+            Self::Settle { committed, changes } => {
+                Some(Work::Settle { committed: *committed, changes: *changes })
+            }
+            Self::Barrier(_) => None,
+        }
+    }
 }
 
 /// A journal entry that is not the platform's own writing, or that of a later version.
@@ -173,7 +138,7 @@ pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), E
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    let text = crate::refusal::shortened(text, usize::from(u16::MAX));
+    let text = lastmeter_model::refusal::shortened(text, usize::from(u16::MAX));
     out.extend_from_slice(&(text.len() as u16).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_units::HardwareId;
 
-use crate::refusal::RefusalReason;
+use lastmeter_model::refusal::RefusalReason;
 
 /// One message as it came from a device, or the last will of one that went away.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,24 +17,27 @@ use lastmeter_units::SimTime;
 
 use crate::clock::Clock;
 use crate::config::{Config, Limits, TENANT};
-use crate::device_directory::DeviceDirectory;
 use crate::error::PlatformError;
-use crate::files;
-use crate::files::FolderLock;
 use crate::folder::Places;
 use crate::format::Rules;
 use crate::journal::{
     self, Appender, Directory, Facts, Found, Head, JournalStopped, Kind, Missing, Position,
     RealDirectory, Record, Survey, Working,
 };
-use crate::lock::lock;
 use crate::losses::{LossKind, Losses};
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Body, Delivery, Job};
-use crate::refusal::RefusalRecord;
-use crate::store::{
-    self, Batching, Health, Inspection, Opened, Progress, Quantities, ReadContext, Readers,
-    Signals, StoreThread, Writer,
+use crate::pipeline::{self, Job};
+use crate::store_reports::StoreReports;
+use crate::store_thread::{Batching, Health, Signals, StoreThread};
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::refusal::RefusalRecord;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::{Body, Delivery};
+use lastmeter_store::files;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
+use lastmeter_store::{
+    self as store, Inspection, Opened, Progress, Quantities, ReadContext, Readers, Writer,
 };
 
 /// What is written to see whether there is room again, bytes.
@@ -103,7 +106,7 @@ impl Start {
             losses: Arc::new(losses),
             health: Arc::default(),
             committed: Arc::default(),
-            progress: Arc::new(Progress::new(pipeline::Totals::default())),
+            progress: Arc::new(Progress::new(Totals::default())),
             threads: Arc::default(),
             head,
             has_unreadable_reports,
@@ -112,11 +115,15 @@ impl Start {
 
     /// What queries need beside the file.
     pub(crate) fn context(&self, quantities: &Quantities) -> ReadContext {
+        let reports = StoreReports {
+            losses: Arc::clone(&self.losses),
+            metrics: Arc::clone(&self.metrics),
+            refused_content_bytes: self.limits.refused_content_bytes,
+        };
         ReadContext {
             quantities: Arc::new(quantities.clone()),
             devices: Arc::clone(&self.devices),
-            losses: Arc::clone(&self.losses),
-            metrics: Arc::clone(&self.metrics),
+            observer: Arc::new(reports),
         }
     }
 
@@ -137,7 +144,7 @@ impl Start {
         let survey = self.survey(directory.as_ref(), &opened)?;
         let head = self.note(&survey, &opened)?;
         let position = Position { durable: survey.durable, used: survey.used };
-        let stored = opened.checkpoint;
+        let stored = opened.standing;
         let changes = stored.changes.max(self.facts().changes);
         let jobs = self.start_store(opened, context.clone(), Arc::clone(&head))?;
         let replayed = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
@@ -167,13 +174,13 @@ impl Start {
 
     /// Takes over what is read once.
     fn enter(&self, opened: &mut Opened, context: &ReadContext) -> Result<(), PlatformError> {
-        for (id, expires) in store::load(opened, context, &self.places.store)? {
+        for (id, expires) in store::load(opened, context, (TENANT, &self.places.store))? {
             self.clock.schedule(expires, id);
         }
-        if let Some(stands) = opened.checkpoint.clock_ns {
+        if let Some(stands) = opened.standing.clock_ns {
             self.clock.set(SimTime(stands));
         }
-        self.progress.begin(opened.checkpoint.totals());
+        self.progress.begin(opened.standing.totals());
         Ok(())
     }
 
@@ -185,7 +192,7 @@ impl Start {
     }
 
     fn survey(&self, directory: &dyn Directory, opened: &Opened) -> Result<Survey, PlatformError> {
-        let committed = opened.checkpoint.journal_committed;
+        let committed = opened.standing.journal_committed;
         let survey = journal::survey(directory, committed, self.facts().synced)
             .map_err(|error| PlatformError::Journal(Box::new(error)))?;
         let metrics = &self.metrics;
@@ -201,7 +208,7 @@ impl Start {
 
     /// Reports what is missing, durably, and begins a head of what there is.
     fn note(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
-        let (checkpoint, facts) = (&opened.checkpoint, self.facts());
+        let (checkpoint, facts) = (&opened.standing, self.facts());
         let report = |kind, place: String, detail: String| {
             self.losses
                 .report(kind, &place, &detail)
@@ -248,8 +255,8 @@ impl Start {
     fn begin_head(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
         let facts = Facts {
             synced: survey.durable,
-            committed: opened.checkpoint.journal_committed,
-            changes: opened.checkpoint.changes.max(self.facts().changes),
+            committed: opened.standing.journal_committed,
+            changes: opened.standing.changes.max(self.facts().changes),
             losses: self.losses.count(),
         };
         let head = Head::create(&self.places.head, facts).map(Arc::new);
@@ -277,10 +284,11 @@ impl Start {
             head,
         };
         let path = &self.places.store;
-        let writer =
-            Writer::new(opened, context, Arc::clone(&self.clock), limits.refused_content_bytes);
-        let store = StoreThread::start(writer, path, batching, signals, Arc::clone(&self.keep))
-            .map_err(PlatformError::io("start the store's thread", path))?;
+        let writer = Writer::new(TENANT, opened, context, limits.refused_content_bytes);
+        let clock = Arc::clone(&self.clock);
+        let store =
+            StoreThread::start((writer, clock), path, batching, signals, Arc::clone(&self.keep))
+                .map_err(PlatformError::io("start the store's thread", path))?;
         lock(&self.threads).threads.push(store.thread);
         Ok(store.jobs)
     }
@@ -336,7 +344,9 @@ fn replay(
     let mut replayed = 0;
     journal::replay(directory, stored, |record| {
         replayed += 1;
-        store.send(Job::Delivery(Box::new(delivery_of(&record)))).map_err(|_| JournalStopped)
+        store
+            .send(Job::Delivery { delivery: Box::new(delivery_of(&record)), _permit: None })
+            .map_err(|_| JournalStopped)
     })
     .map_err(|error| PlatformError::Journal(Box::new(error)))?;
     Ok(replayed)
@@ -378,5 +388,5 @@ fn delivery_of(record: &Record<'_>) -> Delivery {
         };
         (SimTime(0), refusal.topic.clone(), Body::Refusal(refusal))
     });
-    Delivery { sequence: record.sequence, received, topic, body, content, _permit: None }
+    Delivery { sequence: record.sequence, received, topic, body, content }
 }

@@ -30,7 +30,7 @@ use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
-use crate::refusal::RefusalReason;
+use lastmeter_model::refusal::RefusalReason;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";

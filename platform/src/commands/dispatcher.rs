@@ -10,16 +10,19 @@ use lastmeter_wire::commands::{self, ArgumentError};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use tokio::sync::oneshot;
 
-use super::{InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation};
 use crate::clock::Clock;
 use crate::config::TENANT;
-use crate::device_directory::DeviceDirectory;
 use crate::device_routes::DeviceRoutes;
 use crate::journal::{Journal, JournalStopped};
-use crate::lock::lock;
 use crate::metrics::Metrics;
-use crate::pipeline::{Change, Changed, Job};
-use crate::store::{Readers, StoreError};
+use crate::pipeline::Job;
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::invocation::{
+    InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation,
+};
+use lastmeter_model::work::{Change, Changed};
+use lastmeter_store::lock;
+use lastmeter_store::{StoreError, StoreReader};
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
 const ROUND_MAX: usize = 100;
@@ -58,7 +61,7 @@ pub(crate) enum Outstanding {
 pub(crate) struct Dispatcher {
     journal: Journal,
     devices: Arc<DeviceDirectory>,
-    readers: Arc<Readers>,
+    readers: Arc<dyn StoreReader>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     /// Where commands go; nothing is sent as long as no door is open.
@@ -72,7 +75,7 @@ impl Dispatcher {
     /// A dispatcher that sends by these routes.
     pub(crate) fn new(
         journal: Journal,
-        (devices, readers, routes): (Arc<DeviceDirectory>, Arc<Readers>, Arc<DeviceRoutes>),
+        (devices, readers, routes): (Arc<DeviceDirectory>, Arc<dyn StoreReader>, Arc<DeviceRoutes>),
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -96,7 +99,7 @@ impl Dispatcher {
     ) -> Result<StoredInvocation, InvokeError> {
         let Some(kind) = commands::find(&asked.command) else {
             return Err(InvokeError::UnknownCommand {
-                name: crate::refusal::shortened(&asked.command, 80),
+                name: lastmeter_model::refusal::shortened(&asked.command, 80),
                 known: commands::names(),
             });
         };
@@ -106,7 +109,7 @@ impl Dispatcher {
         let id = changed.invocation.ok_or(JournalStopped)?;
         self.clock.schedule(expires, id);
         self.send(Some(hardware_id), Outstanding::Pending).await?;
-        let stored = self.readers.with(move |reader| reader.invocation(id)).await?;
+        let stored = self.readers.invocation(id).await?;
         stored.ok_or(InvokeError::Stopped(JournalStopped))
     }
 
@@ -123,7 +126,7 @@ impl Dispatcher {
         };
         for round in self.devices.open(device).chunks(ROUND_MAX) {
             let ids = round.to_vec();
-            let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
+            let rows = self.readers.invocations(ids).await?;
             for invocation in rows.iter().filter(|one| is_due(&one.row)) {
                 self.send_one(invocation).await?;
             }
@@ -140,7 +143,7 @@ impl Dispatcher {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
+        let rows = self.readers.invocations(ids).await?;
         let now = self.clock.now();
         let mut given = Vec::new();
         // But for what has ended meanwhile.

@@ -41,8 +41,8 @@ use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
-use crate::refusal::{RefusalReason, shortened};
 use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
+use lastmeter_model::refusal::{RefusalReason, shortened};
 
 const NAME: &str = "http";
 /// The longest that a request for commands may wait, milliseconds.

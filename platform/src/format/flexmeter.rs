@@ -3,8 +3,7 @@
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits, Refusal, Request};
 
 use super::{Format, FormatRefusal, Rules};
-use crate::message::{EPOCH, Message, MessageBody, SERIAL};
-use lastmeter_wire::topics::TENANT;
+use lastmeter_model::message::{EPOCH, Message, MessageBody, SERIAL};
 
 pub(super) const FORMAT: Format = Format {
     name: "json",
@@ -33,7 +32,7 @@ pub(super) fn message(request: Request) -> Message {
             updates_state: read.update_state,
             originator: read.originator,
             metadata: read.metadata,
-            ..Message::new(TENANT, read.hardware_id, MessageBody::Measurements(read.values))
+            ..Message::new(read.hardware_id, MessageBody::Measurements(read.values))
         },
         Request::Alert(read) => {
             let (kind, text) = (read.alert_type, read.message);
@@ -47,7 +46,7 @@ pub(super) fn message(request: Request) -> Message {
                 updates_state: read.update_state,
                 originator: read.originator,
                 metadata,
-                ..Message::new(TENANT, read.hardware_id, body)
+                ..Message::new(read.hardware_id, body)
             }
         }
         Request::Acknowledge(read) => {
@@ -57,7 +56,7 @@ pub(super) fn message(request: Request) -> Message {
                 event: read.event_date,
                 updates_state: read.update_state,
                 metadata: read.metadata,
-                ..Message::new(TENANT, read.hardware_id, body)
+                ..Message::new(read.hardware_id, body)
             }
         }
     }

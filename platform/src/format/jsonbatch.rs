@@ -9,8 +9,7 @@ use lastmeter_wire::flexmeter::{BatchRefusal, DecodeRules, Element, Limits, deco
 
 use super::flexmeter::{message, refused};
 use super::{Format, FormatRefusal, Rules};
-use crate::message::{Message, MessageBody};
-use lastmeter_wire::topics::TENANT;
+use lastmeter_model::message::{Message, MessageBody};
 
 pub(super) const FORMAT: Format = Format {
     name: "jsonbatch",
@@ -33,7 +32,7 @@ fn read(payload: &[u8], rules: Rules) -> Result<Vec<Message>, FormatRefusal> {
 
 fn of_element(element: Element) -> Message {
     match element {
-        Element::Registration(device) => Message::new(TENANT, device, MessageBody::Registration),
+        Element::Registration(device) => Message::new(device, MessageBody::Registration),
         Element::Request(request) => message(request),
     }
 }

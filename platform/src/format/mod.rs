@@ -8,7 +8,7 @@ mod jsonbatch;
 
 use lastmeter_units::HardwareId;
 
-use crate::message::Message;
+use lastmeter_model::message::Message;
 
 /// A format of messages: its names and how it is decoded.
 pub(crate) struct Format {

@@ -31,8 +31,8 @@ pub(crate) use share::{HEALTH_RESERVE, Share, share};
 pub(crate) use socket::Socket;
 pub(crate) use tally::{Listener, RejectReason, Tally};
 
-use crate::lock::lock;
 use crate::log_throttle::LogThrottle;
+use lastmeter_store::lock;
 
 /// A log line about guesses and about full listeners, at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);

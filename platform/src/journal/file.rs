@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::files::{self, Identity};
+use lastmeter_store::files::{self, Identity};
 
 /// A folder that holds segments.
 pub(crate) trait Directory: Send {

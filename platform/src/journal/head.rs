@@ -18,8 +18,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::files::{self, Identity};
-use crate::lock::lock;
+use lastmeter_store::files::{self, Identity};
+use lastmeter_store::lock;
 
 /// Begins every record; the digit is the format's version.
 const MAGIC: [u8; 4] = *b"LMH1";

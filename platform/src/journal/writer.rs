@@ -16,14 +16,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::append::Appender;
 use super::record::Kind;
-use crate::files::FolderLock;
-use crate::lock::lock;
 use crate::log_throttle::LogThrottle;
-use crate::pipeline::{Delivery, Job};
+use crate::pipeline::Job;
+use lastmeter_model::work::Delivery;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
 
 /// Between two attempts to get going.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -39,6 +40,8 @@ pub(crate) struct Append {
     pub(crate) payload: Vec<u8>,
     /// What the store gets; its sequence is filled in here.
     pub(crate) delivery: Delivery,
+    /// Its share of the memory that may be in flight.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
     /// Notified when the record is durable, or why it is not.
     pub(crate) done: oneshot::Sender<Result<(), JournalFailed>>,
 }
@@ -311,9 +314,9 @@ impl Thread {
 
 fn hand_on(store: &SyncSender<Job>, group: &mut Vec<Append>, first: u64) -> bool {
     for (sequence, append) in (first..).zip(group.drain(..)) {
-        let Append { mut delivery, done, .. } = append;
+        let Append { mut delivery, permit, done, .. } = append;
         delivery.sequence = sequence;
-        if store.send(Job::Delivery(Box::new(delivery))).is_err() {
+        if store.send(Job::Delivery { delivery: Box::new(delivery), _permit: permit }).is_err() {
             return false;
         }
         // A sender that has gone away needs no answer.

@@ -11,11 +11,9 @@ use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::message::{EPOCH, SERIAL};
-use crate::store::{
-    AlertRow, DeviceRow, DeviceState, EventsScan, Page, ReadingRow, SeriesPoint, SeriesScan,
-    StateValue,
-};
+use lastmeter_model::message::{EPOCH, SERIAL};
+use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+use lastmeter_store::{Page, Place, SeriesQuery, StoreReader as _};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
@@ -173,8 +171,7 @@ pub(super) async fn measurements(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let device = find(&api, &token)?;
-    let mut scan = EventsScan::new(device.id, range, page);
-    let (num_results, rows) = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
+    let (num_results, rows) = api.core.readers.events(device.id, range, page).await?;
     let results = rows.iter().map(|row| event(row, &device.assignment)).collect();
     Ok(Json(List { num_results, results }))
 }
@@ -209,13 +206,9 @@ pub(super) async fn series(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let device = find(&api, &token)?.id;
-    let ids = if ids.is_empty() {
-        api.core.readers.with(move |reader| reader.quantities_of(device)).await?
-    } else {
-        ids
-    };
-    let mut scan = SeriesScan::new(device, ids, range, page);
-    let series = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
+    let ids = if ids.is_empty() { api.core.readers.quantities_of(device).await? } else { ids };
+    let query = SeriesQuery { device, ids, range, page, after: None };
+    let series = api.core.readers.series(query).await?;
     let entry =
         |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
     let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
@@ -239,8 +232,8 @@ pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> A
     pairs.finish()?;
     let device = devices::find(&api, &hardware_id)?.id;
     let page = Page { offset: 0, limit };
-    let mut scan = SeriesScan::new(device, vec![id], range, page).after(after);
-    let series = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
+    let query = SeriesQuery { device, ids: vec![id], range, page, after };
+    let series = api.core.readers.series(query).await?;
     let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
     let full = points.len() == limit as usize;
     let next = points
@@ -251,12 +244,12 @@ pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> A
 }
 
 /// Event time and commit sequence of the last point before.
-fn cursor(text: &str) -> Result<(i64, i64), Problem> {
+fn cursor(text: &str) -> Result<Place, Problem> {
     let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
     if let Ok([event_ns, sequence]) = parts.as_deref() {
         return Ok((*event_ns, *sequence));
     }
-    let text = crate::refusal::shortened(text, 80);
+    let text = lastmeter_model::refusal::shortened(text, 80);
     let detail = format!("`after` is `{text}`, expected the `next` of an earlier answer");
     Err(Problem::bad_request("wrong_parameter", detail))
 }
@@ -279,7 +272,7 @@ fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
 
 fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     MeasurementId::lookup(name).ok_or_else(|| {
-        let name = crate::refusal::shortened(name, 80);
+        let name = lastmeter_model::refusal::shortened(name, 80);
         let detail = format!("there is no measurement identifier `{name}`");
         Problem::bad_request("unknown_identifier", detail)
     })
@@ -287,14 +280,14 @@ fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
 
 pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
     api.core.devices.assigned(token).ok_or_else(|| {
-        let token = crate::refusal::shortened(token, 80);
+        let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     })
 }
 
 pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<AssignmentJson> {
     let id = device.id;
-    let state = api.core.readers.with(move |reader| reader.state(id)).await?;
+    let state = api.core.readers.state(id).await?;
     Ok(Json(AssignmentJson {
         token: device.assignment,
         device_hardware_id: device.hardware_id.to_string(),

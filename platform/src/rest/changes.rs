@@ -17,8 +17,9 @@ use super::extract::{Body, Pairs};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
-use crate::message::{EPOCH, SERIAL};
-use crate::store::{self, AlertRow, ReadingRow, RefusalRow};
+use lastmeter_model::message::{EPOCH, SERIAL};
+use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
+use lastmeter_store::{self as store, StoreReader as _, Stretch};
 
 /// Rows unless asked otherwise, and at most.
 const LIMIT: (u64, u64) = (1000, 5000);
@@ -209,8 +210,8 @@ pub(super) async fn readings(
     wait(&api, progress.readings(), &asked, stopping).await?;
     // A commit shows a moment before its instant is known; those readings come with the next call.
     let last = *progress.readings().borrow();
-    let query = move |reader: &store::Reader| reader.readings(after.unsigned_abs(), limit, last);
-    let mut found = api.core.readers.with(query).await?;
+    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
+    let mut found = api.core.readers.readings(stretch).await?;
     for row in &mut found.rows {
         row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
@@ -228,8 +229,8 @@ pub(super) async fn refusals(
     let progress = &api.core.progress;
     wait(&api, progress.refusals(), &asked, stopping).await?;
     let last = *progress.refusals().borrow();
-    let query = move |reader: &store::Reader| reader.refusals(after.unsigned_abs(), limit, last);
-    let found = api.core.readers.with(query).await?;
+    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
+    let found = api.core.readers.refusals(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 
@@ -244,8 +245,8 @@ pub(super) async fn alerts(
     let progress = &api.core.progress;
     wait(&api, progress.alerts(), &asked, stopping).await?;
     let last = *progress.alerts().borrow();
-    let query = move |reader: &store::Reader| reader.alerts(after.unsigned_abs(), limit, last);
-    let found = api.core.readers.with(query).await?;
+    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
+    let found = api.core.readers.alerts(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::extract::{Pairs, PathText};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::store::DeviceRow;
+use lastmeter_model::row::DeviceRow;
 
 /// SiteWhere's list envelope.
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(super) async fn one(
 
 pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
     api.core.devices.find(hardware_id).ok_or_else(|| {
-        let hardware_id = crate::refusal::shortened(hardware_id, 128);
+        let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
     })
 }

@@ -8,7 +8,7 @@ use lastmeter_units::SimTime;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
-use crate::store::{Page, Range};
+use lastmeter_store::{Page, Range};
 
 /// Rows on a page unless asked otherwise (SiteWhere's default).
 const PAGE_SIZE: u64 = 100;
@@ -76,7 +76,7 @@ impl Pairs {
     ) -> Result<Option<T>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
-            let text = crate::refusal::shortened(&text, 80);
+            let text = lastmeter_model::refusal::shortened(&text, 80);
             let detail = format!("`{name}` is `{text}`, expected {expected}");
             Problem::bad_request("wrong_parameter", detail)
         })
@@ -121,7 +121,7 @@ impl Pairs {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {
-                let name = crate::refusal::shortened(name, 80);
+                let name = lastmeter_model::refusal::shortened(name, 80);
                 let detail = format!("there is no parameter `{name}` here");
                 Err(Problem::bad_request("unknown_parameter", detail))
             }

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::devices::List;
 use super::extract::{Body, Pairs, PathText};
 use super::{Answer, Api, Problem, assignments};
-use crate::commands::{NewInvocation, StoredInvocation};
 use crate::config::TENANT;
+use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
+use lastmeter_store::StoreReader as _;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -146,7 +147,7 @@ fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Pr
         Value::String(text) => Ok((name, text)),
         Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
         Value::Null | Value::Array(_) | Value::Object(_) => {
-            let name = crate::refusal::shortened(&name, 80);
+            let name = lastmeter_model::refusal::shortened(&name, 80);
             let detail = format!("parameter `{name}` is not a text, number or truth value");
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail))
         }
@@ -163,8 +164,7 @@ pub(super) async fn list(
     let page = pairs.page()?;
     pairs.finish()?;
     let device = assignments::find(&api, &token)?.id;
-    let (num_results, rows) =
-        api.core.readers.with(move |reader| reader.invocations_of(device, page)).await?;
+    let (num_results, rows) = api.core.readers.invocations_of(device, page).await?;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
 }
 
@@ -176,10 +176,10 @@ pub(super) async fn one(
 ) -> Answer<InvocationJson> {
     pairs.finish()?;
     let unknown = || {
-        let text = crate::refusal::shortened(&text, 80);
+        let text = lastmeter_model::refusal::shortened(&text, 80);
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
     let id = text.parse().map_err(|()| unknown())?;
-    let stored = api.core.readers.with(move |reader| reader.invocation(id)).await?;
+    let stored = api.core.readers.invocation(id).await?;
     stored.map(|stored| Json(stored.into())).ok_or_else(unknown)
 }

@@ -44,7 +44,7 @@ pub(super) async fn acknowledge(
 ) -> Answer<Loss> {
     pairs.finish()?;
     let unknown = || {
-        let text = crate::refusal::shortened(&text, 80);
+        let text = lastmeter_model::refusal::shortened(&text, 80);
         Problem::not_found("unknown_loss", format!("there is no report of a loss `{text}`"))
     };
     let id: u64 = text.parse().map_err(|_| unknown())?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::commands::InvokeError;
 use crate::core::AdvanceError;
 use crate::error::BarrierError;
-use crate::store::StoreError;
+use lastmeter_store::StoreError;
 
 /// An answer that is not a success.
 #[derive(Clone, Debug, PartialEq)]

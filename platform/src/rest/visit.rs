@@ -1,8 +1,8 @@
 //! A connection, for those who answer its requests.
 
 use crate::gate::{Origin, RejectReason, Slot, Socket};
-use crate::lock::lock;
 use crate::{Duration, Gate};
+use lastmeter_store::lock;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,10 +1,10 @@
 //! The driven clock as a barrier, and commands on it.
 
 use super::*;
-use crate::commands::{
-    InvocationId, InvocationState, InvokeError, NewInvocation, StoredInvocation,
-};
+use crate::commands::InvokeError;
 use crate::core::AdvanceError;
+use lastmeter_model::invocation::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use lastmeter_store::StoreReader as _;
 
 const START: &str = "2027-01-18T17:00:00Z";
 
@@ -20,7 +20,7 @@ async fn started() -> Bench {
 }
 
 pub(super) async fn invocation(bench: &Bench, id: InvocationId) -> StoredInvocation {
-    bench.core.readers.with(move |reader| reader.invocation(id)).await.unwrap().unwrap()
+    bench.core.readers.invocation(id).await.unwrap().unwrap()
 }
 
 fn acknowledge(id: &str, device: &str, response: &str) -> Vec<u8> {

@@ -3,7 +3,8 @@
 use lastmeter_wire::flexmeter::Element;
 
 use super::*;
-use crate::commands::InvocationState;
+use lastmeter_model::invocation::InvocationState;
+use lastmeter_store::StoreReader as _;
 
 #[path = "../../../base/wire/tests/tools/batch.rs"]
 mod encoder;
@@ -121,7 +122,7 @@ async fn a_batch_with_one_device_too_many_is_refused_whole_and_lets_nobody_in() 
     assert_eq!(refusals(&bench.core).await[0].content.as_deref(), Some(&*payload));
     let two = batch(&["c", "d", "c"].map(|device| reading(device, None, 1.0)));
     assert_eq!(send(&bench.core, BATCH, two).await, Accepted::Stored);
-    assert_eq!(bench.core.devices.len(), 2);
+    assert_eq!(bench.core.devices.count(), 2);
     bench.stop().await;
 }
 
@@ -130,7 +131,7 @@ async fn a_batch_registers_devices_and_answers_commands() {
     let bench = Bench::start(ClockSource::Driven).await;
     let register = br#"[{"hardwareId":"a","register":true},{"hardwareId":"b","register":true}]"#;
     assert_eq!(send(&bench.core, BATCH, register.to_vec()).await, Accepted::Stored);
-    assert_eq!((bench.core.devices.len(), readings(&bench.core).await.len()), (2, 0));
+    assert_eq!((bench.core.devices.count(), readings(&bench.core).await.len()), (2, 0));
     bench.devices.subscribe(&bench.core, "a");
     let invoked = set_period(&bench.core, "a", "5", 60.0).await;
     assert_eq!(invoked.row.state, InvocationState::Sent);
@@ -141,12 +142,8 @@ async fn a_batch_registers_devices_and_answers_commands() {
     );
     assert_eq!(send(&bench.core, BATCH, answer.into_bytes()).await, Accepted::Stored);
     let (id, row) = (invoked.row.id, bench.core.devices.find("a").unwrap().id);
-    let (answered, state) = bench
-        .core
-        .readers
-        .with(move |reader| Ok((reader.invocation(id)?, reader.state(row)?)))
-        .await
-        .unwrap();
+    let answered = bench.core.readers.invocation(id).await.unwrap();
+    let state = bench.core.readers.state(row).await.unwrap();
     assert_eq!(answered.unwrap().row.state, InvocationState::Acknowledged);
     assert_eq!(state.alerts.len(), 1);
     bench.stop().await;

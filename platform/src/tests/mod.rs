@@ -25,7 +25,6 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;
 
-use crate::commands::{NewInvocation, StoredInvocation};
 use crate::config::{ClockSource, Config, Token};
 use crate::core::Core;
 use crate::device_routes::Outbound;
@@ -33,9 +32,11 @@ use crate::folder::lock_folder;
 use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::port::{Arrival, IngestPort as _, Verdict};
-use crate::refusal::RefusalReason;
 use crate::start::OpenDirectory;
-use crate::store::{AlertRow, ReadingRow, RefusalRow};
+use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
+use lastmeter_model::refusal::RefusalReason;
+use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
+use lastmeter_store::{StoreReader as _, Stretch};
 
 pub(crate) const DOOR: &str = "mqtt";
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -129,21 +130,24 @@ pub(crate) async fn set_period(
 
 pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
     let last = core.progress.totals().readings;
-    let rows = core.readers.with(move |reader| reader.readings(0, 1_000_000, last)).await.unwrap();
+    let stretch = Stretch { after: 0, limit: 1_000_000, last };
+    let rows = core.readers.readings(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
 
 pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
     let last = core.progress.totals().refusals;
-    let rows = core.readers.with(move |reader| reader.refusals(0, 1_000_000, last)).await.unwrap();
+    let stretch = Stretch { after: 0, limit: 1_000_000, last };
+    let rows = core.readers.refusals(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
 
 pub(crate) async fn alerts(core: &Core) -> Vec<AlertRow> {
     let last = core.progress.totals().alerts;
-    let rows = core.readers.with(move |reader| reader.alerts(0, 1_000_000, last)).await.unwrap();
+    let stretch = Stretch { after: 0, limit: 1_000_000, last };
+    let rows = core.readers.alerts(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }

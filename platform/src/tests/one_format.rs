@@ -4,7 +4,8 @@
 use std::fs;
 
 use super::*;
-use crate::commands::{InvocationId, InvocationState};
+use lastmeter_model::invocation::{InvocationId, InvocationState};
+use lastmeter_store::StoreReader as _;
 
 const BLOCK: usize = 512;
 const FOLDER: &[u8] = include_bytes!("one_format/folder.blocks");
@@ -58,7 +59,7 @@ async fn check(core: &Core) {
     assert_eq!(rows.len(), expected.count());
     let reasons: Vec<String> = refusals(core).await.into_iter().map(|row| row.reason).collect();
     assert_eq!(reasons, ["not_json", "conflicting_content", "not_an_object"]);
-    let answered = core.readers.with(|reader| reader.invocation(InvocationId(1))).await.unwrap();
+    let answered = core.readers.invocation(InvocationId(1)).await.unwrap();
     let answered = answered.unwrap();
     assert_eq!(answered.row.state, InvocationState::Acknowledged);
     assert_eq!(answered.row.response.as_deref(), Some("done"));

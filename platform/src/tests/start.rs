@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::*;
 use crate::bench::BenchStore;
 use crate::losses::LossKind;
-use crate::store::StoreError;
+use lastmeter_store::{StoreError, StoreReader as _, Stretch};
 
 /// Readings unless `LASTMETER_TEST_READINGS` names another number, as `tests/long` does.
 const READINGS: usize = 200_000;
@@ -52,8 +52,8 @@ async fn a_start_with_many_readings_takes_no_longer_than_its_limit() {
     assert!(tries.iter().any(|took| *took < START_LIMIT), "{tries:?} with {count} readings");
     let last = core.progress.totals().readings;
     assert_eq!(last, count as u64);
-    let query = move |reader: &crate::store::Reader| reader.readings(last - 1, 10, last);
-    assert_eq!(core.readers.with(query).await.unwrap().rows.len(), 1);
+    let stretch = Stretch { after: last - 1, limit: 10, last };
+    assert_eq!(core.readers.readings(stretch).await.unwrap().rows.len(), 1);
     assert!(core.stop(STOP_LIMIT).await);
 }
 
@@ -96,11 +96,11 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
     assert_eq!(places, [(LossKind::DamagedStore, "reading 700")]);
 
     let readers = &bench.core.readers;
-    let before = readers.with(|reader| reader.readings(600, 200, 1000)).await.unwrap();
+    let before = readers.readings(Stretch { after: 600, limit: 200, last: 1000 }).await.unwrap();
     assert_eq!((before.rows.len(), before.is_more), (99, true), "up to the damaged one");
-    let there = readers.with(|reader| reader.readings(699, 200, 1000)).await;
+    let there = readers.readings(Stretch { after: 699, limit: 200, last: 1000 }).await;
     assert!(matches!(there, Err(StoreError::DamagedPart(_))), "{there:?}");
-    let behind = readers.with(|reader| reader.readings(700, 1000, 1000)).await.unwrap();
+    let behind = readers.readings(Stretch { after: 700, limit: 1000, last: 1000 }).await.unwrap();
     assert_eq!((behind.rows.len(), behind.is_more), (300, false));
     assert!(bench.core.metrics.damaged_reads.load(Ordering::Relaxed) >= 2);
     bench.stop().await;

@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::advance::{invocation, invoke};
 use super::*;
-use crate::commands::InvocationState;
+use lastmeter_model::invocation::InvocationState;
 
 /// Dates of readings: as early as can be counted, a scenario's, and as late.
 const DATES: [&str; 4] = [

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 use crate::gate::GuessLimits;
 use crate::port::{Arrival, NotDurable, Verdict};
-use crate::refusal::RefusalReason;
+use lastmeter_model::refusal::RefusalReason;
 
 mod delivery;
 mod echo;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use crate::lock::lock;
+use lastmeter_store::lock;
 
 mod identity;
 mod ration;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::ration::Ration;
 use super::{TlsRefusal, lock};
 use crate::port::IngestPort;
-use crate::refusal::RefusalReason;
+use lastmeter_model::refusal::RefusalReason;
 
 /// Records that wait for the journal; more than that are counted in the sum.
 const WAITING_RECORDS_MAX: usize = 64;

@@ -30,7 +30,7 @@ async fn with_many() -> Arc<Served> {
 }
 
 fn series(device: &str, query: &str) -> String {
-    let token = crate::store::assignment_token("default", device);
+    let token = lastmeter_model::row::assignment_token("default", device);
     format!("/sitewhere/api/assignments/{token}/measurements/series?{query}")
 }
 
@@ -115,21 +115,4 @@ async fn a_query_that_takes_longer_than_it_may_is_answered_with_the_limits_name(
     assert!(metrics.contains("lastmeter_slow_queries_total 2"), "{metrics}");
     assert_eq!(served.get("/sitewhere/api/devices").await.status, 200, "that asks nothing");
     served.stop().await;
-}
-
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "that it ends in time is what is tested")]
-async fn a_statement_is_broken_off_in_its_midst() {
-    let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.query_s = 1).await;
-    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
-                   SELECT count(*) FROM n";
-    let begun = Instant::now();
-    let query = move |reader: &crate::store::Reader| Ok(reader.run_for_tests(endless)?);
-    let ended = tokio::time::timeout(LIMIT, bench.core.readers.with(query)).await;
-    let error = ended.expect("it is broken off").unwrap_err();
-    assert!(matches!(error, crate::store::StoreError::TooSlow { .. }), "{error}");
-    assert!(begun.elapsed() >= Duration::from_secs(1));
-    store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
-    assert_eq!(crate::tests::readings(&bench.core).await.len(), 1, "the connection goes on");
-    bench.stop().await;
 }

@@ -1,0 +1,183 @@
+//! What deciding asks of a store and has it write, within one transaction.
+
+use std::collections::BTreeMap;
+
+use lastmeter_units::{MeasurementId, SimTime};
+
+use crate::invocation::{InvocationId, InvocationRow};
+use crate::message::Number;
+use crate::row::{DeviceRow, ReadingRow};
+
+/// What a store has of something. Damage has been reported by the store when it is given here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found<T> {
+    /// It is there as it was stored.
+    Sound(T),
+    /// It is not there.
+    Absent,
+    /// It is there and not what was stored.
+    Damaged,
+}
+
+impl<T> Found<T> {
+    /// What is there and sound.
+    pub fn sound(self) -> Option<T> {
+        match self {
+            Self::Sound(value) => Some(value),
+            Self::Absent | Self::Damaged => None,
+        }
+    }
+}
+
+/// What a store knows, asked while a batch is decided. It sees what the batch has put so far.
+pub trait Known {
+    /// Why a store cannot be read or written.
+    type Error;
+
+    /// The store's number of a quantity.
+    fn quantity(&self, id: MeasurementId) -> u16;
+
+    /// The reading that a device sent under a number. Where the message has a date, a store that
+    /// finds its readings by an index looks by the date as well, so that no fault of one index lets
+    /// a reading be stored twice.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn numbered(
+        &mut self,
+        device: &DeviceRow,
+        number: Number,
+        event: Option<SimTime>,
+    ) -> Result<Found<ReadingRow>, Self::Error>;
+
+    /// An invocation.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn invocation(&mut self, id: InvocationId) -> Result<Found<InvocationRow>, Self::Error>;
+
+    /// What is known last of a device.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn state(&mut self, device: i64) -> Result<Found<State>, Self::Error>;
+}
+
+/// One transaction of a store.
+pub trait Batch: Known {
+    /// Writes one thing.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn put(&mut self, effect: Effect<'_>) -> Result<Put, Self::Error>;
+}
+
+/// What became of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is written.
+    Written,
+    /// It is a reading whose number the store has already; nothing was written.
+    Repeated,
+}
+
+/// What a decision has a store write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effect<'a> {
+    /// A device, new or changed.
+    Device(&'a DeviceRow),
+    /// A reading, new.
+    Reading(NewReading<'a>),
+    /// An alert, new.
+    Alert(NewAlert<'a>),
+    /// A refusal, new.
+    Refusal(NewRefusal<'a>),
+    /// An invocation, new or changed.
+    Invocation(&'a InvocationRow),
+    /// The state of a device, new or changed.
+    State(i64, &'a State),
+}
+
+/// A reading to be stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewReading<'a> {
+    /// Commit sequence.
+    pub sequence: u64,
+    /// Row of the device.
+    pub device: i64,
+    /// Epoch and serial, if the message has a serial.
+    pub number: Option<Number>,
+    /// When it was measured.
+    pub event: SimTime,
+    /// Whether the message states it.
+    pub is_dated: bool,
+    /// Whether its values become the device's latest.
+    pub updates_state: bool,
+    /// When it arrived.
+    pub received: SimTime,
+    /// When the transaction began.
+    pub commit: SimTime,
+    /// The store's numbers of the quantities, ascending, and values in the message's unit.
+    pub values: &'a [(u16, f64)],
+    /// Originator and metadata as JSON.
+    pub extra: Option<&'a str>,
+}
+
+/// An alert to be stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewAlert<'a> {
+    /// Commit sequence.
+    pub sequence: u64,
+    /// Row of the device.
+    pub device: i64,
+    /// When it happened.
+    pub event: SimTime,
+    /// When it arrived.
+    pub received: SimTime,
+    /// How bad it is.
+    pub level: &'a str,
+    /// The application's kind of alert.
+    pub kind: &'a str,
+    /// Text for people.
+    pub message: &'a str,
+    /// Whether the device's state takes it over.
+    pub updates_state: bool,
+    /// Originator and metadata as JSON.
+    pub extra: Option<&'a str>,
+}
+
+/// A refusal to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewRefusal<'a> {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Stable word of the reason.
+    pub reason: &'a str,
+    /// The hardware id that was claimed.
+    pub device: Option<&'a str>,
+    /// The topic it came on.
+    pub topic: &'a str,
+    /// What was found and what was expected.
+    pub detail: &'a str,
+    /// When it arrived.
+    pub received: SimTime,
+    /// What was refused, where it is kept.
+    pub content: Option<&'a [u8]>,
+    /// How long that was, bytes, kept or not.
+    pub content_bytes: Option<u64>,
+}
+
+/// What is known last of a device, by the store's numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// When it was last heard.
+    pub last_interaction: SimTime,
+    /// Quantities of which there is any value, and the last one of messages that asked to become
+    /// the state: event time in ns and value.
+    pub quantities: BTreeMap<u16, Option<(i64, f64)>>,
+    /// Sequences of the last alerts that asked for it, newest first.
+    pub alerts: Vec<i64>,
+}
+
+/// Alerts kept in a device's state.
+pub const STATE_ALERTS_MAX: usize = 10;

@@ -1,0 +1,163 @@
+//! What stores keep, as plain values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_units::{HardwareId, SimTime};
+use sha2::{Digest, Sha256};
+
+/// A stored measurement message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadingRow {
+    /// Commit sequence, from 1, without gaps.
+    pub sequence: u64,
+    /// Who sent it.
+    pub device: HardwareId,
+    /// Row of the device.
+    pub device_row: i64,
+    /// Epoch and serial, if the message had a serial.
+    pub number: Option<(u64, u64)>,
+    /// When it was measured.
+    pub event: SimTime,
+    /// Whether the message states it; otherwise it is when it arrived.
+    pub is_dated: bool,
+    /// Whether its values were to become the device's latest.
+    pub updates_state: bool,
+    /// When it arrived.
+    pub received: SimTime,
+    /// When the transaction began that committed it, by the platform's clock. When that was done
+    /// cannot stand in the store; `Progress` knows it for a while.
+    pub commit: SimTime,
+    /// Identifier and value in the message's unit.
+    pub values: Vec<(Arc<str>, f64)>,
+    /// Originator and metadata other than serial and epoch, as JSON; `None` if there is neither.
+    pub extra: Option<String>,
+}
+
+impl ReadingRow {
+    /// Metadata other than serial and epoch.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        extra_metadata(self.extra.as_deref())
+    }
+}
+
+/// What `extra` holds of metadata.
+pub fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Extra {
+        metadata: BTreeMap<String, String>,
+    }
+    let extra = extra.and_then(|text| serde_json::from_str::<Extra>(text).ok());
+    extra.map(|extra| extra.metadata).unwrap_or_default()
+}
+
+/// Something that was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusalRow {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    /// Stable word of the reason.
+    pub reason: String,
+    /// The hardware id the message claimed, if it could be read.
+    pub device: Option<String>,
+    /// The topic it came on.
+    pub topic: String,
+    /// What was found and what was expected.
+    pub detail: String,
+    /// When it arrived.
+    pub event: SimTime,
+    /// What was refused, if it would be lost otherwise and there was room for it.
+    pub content: Option<Vec<u8>>,
+    /// How long that was, bytes; `None` if the reason is one that keeps no content.
+    pub content_bytes: Option<u64>,
+}
+
+/// A registered device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceRow {
+    /// Its row in the store, from 1.
+    pub id: i64,
+    /// How it is known.
+    pub hardware_id: HardwareId,
+    /// When it was first heard.
+    pub created: SimTime,
+    /// Token of its assignment.
+    pub assignment: String,
+    /// Commands it was ever sent or meant to be.
+    pub commands: u64,
+    /// The last of them; 0 if there is none.
+    pub last_command: i64,
+}
+
+/// What is known last of a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceState {
+    /// When it was last heard.
+    pub last_interaction: SimTime,
+    /// Last values, of messages that asked for it (`updateState`).
+    pub values: Vec<StateValue>,
+    /// Last alerts that asked for it, newest first.
+    pub alerts: Vec<AlertRow>,
+}
+
+/// A last value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateValue {
+    /// Identifier of the quantity.
+    pub name: String,
+    /// When it was measured.
+    pub event: SimTime,
+    /// In the message's unit.
+    pub value: f64,
+}
+
+/// A stored alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRow {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    /// Who sent it.
+    pub device: HardwareId,
+    /// When it happened; when it arrived, if its message has no date.
+    pub event: SimTime,
+    /// When it arrived.
+    pub received: SimTime,
+    /// Info, Warning, Error or Critical.
+    pub level: String,
+    /// The application's kind of alert.
+    pub kind: String,
+    /// Text for people.
+    pub message: String,
+    /// Metadata of the message.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// One value of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesPoint {
+    /// When it was measured.
+    pub event: SimTime,
+    /// Commit sequence of its reading.
+    pub sequence: u64,
+    /// Epoch and serial, if the message had a serial.
+    pub number: Option<(u64, u64)>,
+    /// In the message's unit.
+    pub value: f64,
+}
+
+/// The token of a device's assignment: the same for the same tenant and device, everywhere, and
+/// shaped like a UUID.
+pub fn assignment_token(tenant: &str, hardware_id: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(tenant);
+    hash.update([0]);
+    hash.update(hardware_id);
+    let hash_bytes = hash.finalize();
+    let [high, low] = [0, 8].map(|at| {
+        let bytes = hash_bytes[at..at + 8].iter();
+        bytes.fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
+    });
+    let digits = format!("{high:016x}{low:016x}");
+    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    groups.join("-")
+}

@@ -1,0 +1,51 @@
+//! How far a store has come: how many rows of each kind it has, and up to where it has the journal.
+//!
+//! Written with every batch. Only the counts show that the last row of a table is gone, as nothing
+//! in the table does.
+
+/// The counts of a store, as of its last commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The journal entries up to this one are in the store.
+    pub journal_committed: u64,
+    /// The driven clock when it was last moved, ns since 1970 UTC.
+    pub clock_ns: Option<i64>,
+    /// The last reading's sequence, which is also their number.
+    pub readings: u64,
+    /// The same of refusals.
+    pub refusals: u64,
+    /// The same of alerts.
+    pub alerts: u64,
+    /// The same of devices.
+    pub devices: u64,
+    /// The same of quantities.
+    pub quantities: u64,
+    /// The same of invocations.
+    pub invocations: u64,
+    /// Invocations that nobody has answered and that have not expired.
+    pub open: u64,
+    /// Changes the platform itself made (commands, clock); they are in no journal.
+    pub changes: u64,
+    /// Bytes of content kept with refusals.
+    pub refused_bytes: u64,
+    /// A head file has been kept beside this store.
+    pub is_guarded: bool,
+}
+
+/// How far queries see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The highest commit sequence of a reading, which is also their number.
+    pub readings: u64,
+    /// The highest sequence of a refusal, which is also their number.
+    pub refusals: u64,
+    /// The highest sequence of an alert, which is also their number.
+    pub alerts: u64,
+}
+
+impl Standing {
+    /// How far queries see.
+    pub fn totals(&self) -> Totals {
+        Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }
+    }
+}

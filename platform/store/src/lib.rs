@@ -1,0 +1,35 @@
+//! Stores of one tenant: everything that is committed, and queries of it.
+//!
+//! Terms: a *reading* is one stored measurement message, its row's key is the *commit sequence*; a
+//! *series* is one quantity of one device. What is stored is decided by `lastmeter_model::decide`,
+//! the same for every store; a store looks up and writes. It has to be durable: the journal is
+//! trimmed on the strength of a commit.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | `seam` | what the platform asks of a store, whichever it is |
+//! | `writer` | the one writer: a batch decided and committed |
+//! | `sqlite` | one SQLite file a tenant |
+//! | `progress` | how far queries see: wakes those who wait for more |
+//! | `error`, `damage` | why a store does not answer; what is not as it was stored |
+//! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
+
+mod damage;
+mod error;
+pub mod files;
+mod lock;
+mod progress;
+mod seam;
+mod sqlite;
+mod writer;
+
+pub use damage::Damage;
+pub use error::{StoreError, StoreResult};
+pub use lock::lock;
+pub use progress::Progress;
+pub use seam::{Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+pub use sqlite::{
+    Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, load, open_alone,
+    open_for_writing,
+};
+pub use writer::Writer;

@@ -1,0 +1,118 @@
+//! What the platform asks of a store, whichever it is.
+
+use async_trait::async_trait;
+use lastmeter_model::invocation::{InvocationId, StoredInvocation};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint};
+use lastmeter_units::{MeasurementId, SimTime};
+
+use crate::damage::Damage;
+use crate::error::StoreResult;
+
+/// A stretch of event time, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First instant.
+    pub start: SimTime,
+    /// Last instant.
+    pub end: SimTime,
+}
+
+/// Rows of a list: so many, after so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Rows before it.
+    pub offset: u64,
+    /// Rows on it at most.
+    pub limit: u32,
+}
+
+/// Rows that are asked for in the order of their sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The sequence before the first one.
+    pub after: u64,
+    /// Rows at most.
+    pub limit: u32,
+    /// The last sequence that is known to be committed; it has to be there.
+    pub last: u64,
+}
+
+/// Rows in the order of their sequence, without a gap.
+#[derive(Debug)]
+pub struct Rows<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Whether there is more behind them: more rows, or one that is damaged.
+    pub is_more: bool,
+}
+
+/// Where a reading is in event time: event time in ns, and sequence.
+pub type Place = (i64, i64);
+
+/// One series of an answer: the points of one identifier.
+pub type Series = (MeasurementId, Vec<SeriesPoint>);
+
+/// Which points of which series of a device are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesQuery {
+    /// Row of the device.
+    pub device: i64,
+    /// The identifiers, none of them twice.
+    pub ids: Vec<MeasurementId>,
+    /// The stretch of event time.
+    pub range: Range,
+    /// A page of each series, oldest first.
+    pub page: Page,
+    /// Only what comes behind this place.
+    pub after: Option<Place>,
+}
+
+/// Queries of what is committed: each sees one moment, has a deadline, and ends with an error
+/// rather than with what is not as it was stored.
+#[async_trait]
+pub trait StoreReader: Send + Sync {
+    /// Readings in the order of their commit.
+    async fn readings(&self, stretch: Stretch) -> StoreResult<Rows<ReadingRow>>;
+    /// Refusals in the order of their commit.
+    async fn refusals(&self, stretch: Stretch) -> StoreResult<Rows<RefusalRow>>;
+    /// Alerts in the order of their commit.
+    async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>>;
+    /// The reading that a device sent under a number, if there is one.
+    async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>>;
+    /// What is known last of a device.
+    async fn state(&self, device: i64) -> StoreResult<DeviceState>;
+    /// The identifiers of which a device has sent any value.
+    async fn quantities_of(&self, device: i64) -> StoreResult<Vec<MeasurementId>>;
+    /// An invocation.
+    async fn invocation(&self, id: InvocationId) -> StoreResult<Option<StoredInvocation>>;
+    /// Several invocations, which have to be there.
+    async fn invocations(&self, ids: Vec<InvocationId>) -> StoreResult<Vec<StoredInvocation>>;
+    /// Invocations of a device, newest first, and how many there are.
+    async fn invocations_of(
+        &self,
+        device: i64,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<StoredInvocation>)>;
+    /// Points of series, each series on its own page.
+    async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>>;
+    /// Readings of a device by event time, newest first, and how many there are.
+    async fn events(
+        &self,
+        device: i64,
+        range: Range,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<ReadingRow>)>;
+}
+
+/// Hears of what goes wrong in a store, and of what was done about it.
+pub trait Observer: Send + Sync {
+    /// Something that was read is not what was stored.
+    fn damaged(&self, damage: &Damage);
+    /// A query was broken off at its deadline.
+    fn too_slow(&self);
+    /// There is no room for what was refused. Heard before the commit that keeps only its reason.
+    fn content_not_kept(&self);
+    /// Everything that is stored has been looked at.
+    fn inspected(&self);
+}

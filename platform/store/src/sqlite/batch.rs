@@ -1,0 +1,231 @@
+//! One transaction of the writer: rows by their keys, each against its seal, and rows written.
+
+use std::collections::BTreeMap;
+
+use lastmeter_model::decide::{
+    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
+};
+use lastmeter_model::invocation::{InvocationId, InvocationRow};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{MeasurementId, SimTime};
+use rusqlite::Transaction;
+use rusqlite::types::ValueRef;
+
+use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
+use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
+use super::tables::write_standing;
+use super::{content, invocations, tally};
+use crate::damage::Damage;
+use crate::error::{StoreError, StoreResult};
+
+/// A transaction, and what it counts for its end.
+pub(crate) struct SqliteBatch<'a> {
+    transaction: Transaction<'a>,
+    context: &'a ReadContext,
+    /// Readings by device and minute.
+    tallies: BTreeMap<(i64, i64), u64>,
+    content: Vec<u8>,
+}
+
+impl<'a> SqliteBatch<'a> {
+    pub(crate) fn new(transaction: Transaction<'a>, context: &'a ReadContext) -> Self {
+        Self { transaction, context, tallies: BTreeMap::new(), content: Vec::new() }
+    }
+
+    /// Ends it durably.
+    pub(crate) fn commit(self, standing: &Standing) -> StoreResult<()> {
+        let Self { transaction, context, tallies, .. } = self;
+        tally::add(&transaction, &tallies, |damage| context.report(&damage))
+            .and_then(|()| write_standing(&transaction, standing))
+            .map_err(StoreError::doing("store a batch"))?;
+        transaction.commit().map_err(StoreError::doing("commit a batch"))
+    }
+
+    /// What was read; damage is reported, and nothing is made of it.
+    fn found<T>(&self, read: ReadResult<Option<T>>) -> StoreResult<Found<T>> {
+        match read {
+            Ok(Some(value)) => Ok(Found::Sound(value)),
+            Ok(None) => Ok(Found::Absent),
+            Err(ReadError::Damaged(damage)) => {
+                self.context.report(&damage);
+                Ok(Found::Damaged)
+            }
+            Err(ReadError::Sqlite(error)) => Err(StoreError::doing("store a batch")(error)),
+        }
+    }
+
+    /// The reading of a number, by its number or else by its date: a flipped bit in the index of
+    /// numbers must not let a message be stored twice.
+    fn find(
+        &self,
+        device: &DeviceRow,
+        numbered: Number,
+        event: Option<SimTime>,
+    ) -> ReadResult<Option<ReadingRow>> {
+        let names = Names { context: self.context, of_batch: Some(device) };
+        let connection = &*self.transaction;
+        if let Some(row) = read::numbered(connection, names, device.id, numbered)? {
+            return Ok(Some(row));
+        }
+        let Some(date) = event else { return Ok(None) };
+        for sequence in read::sequences_at(connection, device.id, date)? {
+            let row = read::reading_of(connection, names, sequence)?;
+            if row.device_row == device.id && row.number == Some(numbered) {
+                let key = format!("{}, {}, {}", device.id, numbered.0, numbered.1);
+                let damage = Damage::new("reading_identity", key, "the entry is missing");
+                self.context.report(&damage);
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stored_state(&self, device: i64) -> ReadResult<Option<State>> {
+        let mut read = self.transaction.prepare_cached(STATE)?;
+        let mut rows = read.query([device])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        check_row("state", row, STATE_COLUMNS)?;
+        let known = content::decode_quantities(&row.get::<_, Vec<u8>>(2)?);
+        let mut quantities: BTreeMap<_, _> = known.into_iter().map(|one| (one, None)).collect();
+        for (quantity, event_ns, value) in content::decode_state(&row.get::<_, Vec<u8>>(3)?) {
+            quantities.insert(quantity, Some((event_ns, value)));
+        }
+        let alerts = content::decode_alerts(&row.get::<_, Vec<u8>>(4)?);
+        Ok(Some(State { last_interaction: SimTime(row.get(1)?), quantities, alerts }))
+    }
+
+    /// Writes a row, replacing one of its key where the statement does.
+    fn write(&self, insert: &str, table: &str, row: &[ValueRef<'_>]) -> rusqlite::Result<usize> {
+        write_row(&mut *self.transaction.prepare_cached(insert)?, table, row)
+    }
+
+    fn write_device(&self, device: &DeviceRow) -> rusqlite::Result<usize> {
+        let row = [
+            ValueRef::Integer(device.id),
+            text(device.hardware_id.as_str()),
+            ValueRef::Integer(device.created.as_nanoseconds()),
+            ValueRef::Integer(device.commands.cast_signed()),
+            ValueRef::Integer(device.last_command),
+        ];
+        let insert = "INSERT OR REPLACE INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.write(insert, "device", &row)
+    }
+
+    /// Whether it was written: not if its number is there already.
+    fn write_reading(&mut self, reading: &NewReading<'_>) -> rusqlite::Result<bool> {
+        content::encode_values(reading.values, &mut self.content);
+        let event_ns = reading.event.as_nanoseconds();
+        let row = [
+            ValueRef::Integer(reading.sequence.cast_signed()),
+            ValueRef::Integer(reading.device),
+            number(reading.number.map(|(epoch, _)| epoch.cast_signed())),
+            number(reading.number.map(|(_, serial)| serial.cast_signed())),
+            ValueRef::Integer(event_ns),
+            ValueRef::Integer(reading.is_dated.into()),
+            ValueRef::Integer(reading.updates_state.into()),
+            ValueRef::Integer(reading.received.as_nanoseconds()),
+            ValueRef::Integer(reading.commit.as_nanoseconds()),
+            ValueRef::Blob(&self.content),
+            reading.extra.map_or(ValueRef::Null, text),
+        ];
+        let insert =
+            "INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (device, epoch, serial) WHERE serial IS NOT NULL DO NOTHING";
+        let is_written = self.write(insert, "reading", &row)? > 0;
+        if is_written {
+            let minute = tally::minute_of(event_ns);
+            *self.tallies.entry((reading.device, minute)).or_default() += 1;
+        }
+        Ok(is_written)
+    }
+
+    fn write_alert(&self, alert: &NewAlert<'_>) -> rusqlite::Result<usize> {
+        let row = [
+            ValueRef::Integer(alert.sequence.cast_signed()),
+            ValueRef::Integer(alert.device),
+            ValueRef::Integer(alert.event.as_nanoseconds()),
+            ValueRef::Integer(alert.received.as_nanoseconds()),
+            text(alert.level),
+            text(alert.kind),
+            text(alert.message),
+            ValueRef::Integer(alert.updates_state.into()),
+            alert.extra.map_or(ValueRef::Null, text),
+        ];
+        let insert = "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        self.write(insert, "alert", &row)
+    }
+
+    fn write_refusal(&self, refusal: &NewRefusal<'_>) -> rusqlite::Result<usize> {
+        let row = [
+            ValueRef::Integer(refusal.sequence.cast_signed()),
+            text(refusal.reason),
+            refusal.device.map_or(ValueRef::Null, text),
+            text(refusal.topic),
+            text(refusal.detail),
+            ValueRef::Integer(refusal.received.as_nanoseconds()),
+            refusal.content.map_or(ValueRef::Null, ValueRef::Blob),
+            number(refusal.content_bytes.map(u64::cast_signed)),
+        ];
+        let insert = "INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        self.write(insert, "refusal", &row)
+    }
+
+    fn write_state(&self, device: i64, state: &State) -> rusqlite::Result<usize> {
+        let quantities = content::encode_quantities(state.quantities.keys());
+        let last = |(quantity, last): (&u16, &Option<(i64, f64)>)| {
+            last.map(|(event_ns, value)| (*quantity, event_ns, value))
+        };
+        let values = content::encode_state(state.quantities.iter().filter_map(last));
+        let alerts = content::encode_alerts(&state.alerts);
+        let row = [
+            ValueRef::Integer(device),
+            ValueRef::Integer(state.last_interaction.as_nanoseconds()),
+            ValueRef::Blob(&quantities),
+            ValueRef::Blob(&values),
+            ValueRef::Blob(&alerts),
+        ];
+        self.write("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "state", &row)
+    }
+}
+
+impl Known for SqliteBatch<'_> {
+    type Error = StoreError;
+
+    fn quantity(&self, id: MeasurementId) -> u16 {
+        self.context.quantities.number(id)
+    }
+
+    fn numbered(
+        &mut self,
+        device: &DeviceRow,
+        number: Number,
+        event: Option<SimTime>,
+    ) -> StoreResult<Found<ReadingRow>> {
+        self.found(self.find(device, number, event))
+    }
+
+    fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
+        self.found(invocations::find(&self.transaction, id))
+    }
+
+    fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
+        self.found(self.stored_state(device))
+    }
+}
+
+impl Batch for SqliteBatch<'_> {
+    fn put(&mut self, effect: Effect<'_>) -> StoreResult<Put> {
+        let written = match effect {
+            Effect::Device(device) => self.write_device(device),
+            Effect::Reading(reading) => self.write_reading(&reading).map(usize::from),
+            Effect::Alert(alert) => self.write_alert(&alert),
+            Effect::Refusal(refusal) => self.write_refusal(&refusal),
+            Effect::Invocation(row) => invocations::write(&self.transaction, row),
+            Effect::State(device, state) => self.write_state(device, state),
+        };
+        let rows = written.map_err(StoreError::doing("store a batch"))?;
+        Ok(if rows > 0 { Put::Written } else { Put::Repeated })
+    }
+}
