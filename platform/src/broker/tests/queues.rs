@@ -50,7 +50,8 @@ fn payload(number: usize, bytes: usize) -> Vec<u8> {
     payload
 }
 
-const ROOMY: QueueLimits = QueueLimits { messages: 10_000, bytes: 16 << 20, all_bytes: 64 << 20 };
+const ROOMY: QueueLimits =
+    QueueLimits { messages: 10_000, bytes: 16 << 20, tenant_bytes: 64 << 20, all_bytes: 64 << 20 };
 
 #[tokio::test]
 async fn a_subscriber_for_which_too_many_messages_wait_is_disconnected() {
