@@ -25,6 +25,7 @@ mod protocol;
 mod queues;
 mod raw;
 mod refusal;
+mod tenants;
 mod tls;
 
 /// No wait of a test takes longer, or the test fails with what it waited for.
