@@ -57,6 +57,33 @@ async fn two_user_names_with_one_identifier_are_two_clients() {
     broker.stop().await;
 }
 
+#[tokio::test]
+async fn two_credentials_of_a_tenant_with_one_identifier_each_get_every_message() {
+    let (broker, platform) = start().await;
+    let shared = of("default", &broker, "meter");
+    let username = "default/app/viewer".to_owned();
+    let (_device, mut device) = open(shared.clone()).await;
+    let (viewer, mut viewing) = open(SessionOptions { username, ..shared }).await;
+    let topic = "default/SiteWhere/commands/meter";
+    for payload in ["one", "two"] {
+        assert_eq!(broker.publish(topic, payload.into()).await.unwrap(), 2);
+        assert_eq!(event(&mut device).await, received(topic, payload));
+        assert_eq!(event(&mut viewing).await, received(topic, payload));
+    }
+    // Its topics are its tenant's.
+    publish(&viewer, 1, INPUT, "seen").await;
+    acknowledged(&mut viewing, 1).await;
+    assert_eq!(platform.look(|seen| seen.arrivals[0].sender.clone()), "meter");
+    // One of them goes, and the other one's subscription stays.
+    viewer.close().await;
+    until("the viewer to be gone", || broker.counters().disconnected == 1).await;
+    assert_eq!(broker.publish(topic, "three".into()).await.unwrap(), 1);
+    assert_eq!(event(&mut device).await, received(topic, "three"));
+    let cut = broker.cut(&TenantName::default()).await;
+    assert_eq!(cut, CutLinks { cut: 1, left: 0 });
+    broker.stop().await;
+}
+
 /// MQTT 5 section 3.14.2.1: 0x8E, session taken over, of DISCONNECT (0xe0).
 #[tokio::test]
 async fn a_client_ends_the_connection_of_its_own_user_name_only() {
