@@ -192,6 +192,7 @@ fn config() -> BrokerConfig {
         queues: QueueLimits {
             messages: 10_000,
             bytes: 16 * 1024 * 1024,
+            tenant_bytes: 64 * 1024 * 1024,
             all_bytes: 64 * 1024 * 1024,
         },
         gate: Arc::new(Gate::new(wrong)),

@@ -39,8 +39,11 @@ pub struct Builder {
     pub max_mqueue_len: usize,
     /// Messages that are taken from a subscriber's queue, per time.
     pub mqueue_rate_limit: (NonZeroU32, Duration),
-    /// Longest client identifier, bytes.
+    /// Longest client identifier as `rmqtt` has it, with its scope, bytes; zero for any, for the
+    /// bound is on the original.
     pub max_clientid_len: usize,
+    /// Longest client identifier as the client states it, bytes.
+    pub client_id_limit_bytes: usize,
     /// Highest quality of service.
     pub max_qos_allowed: QoS,
     /// Most levels of a topic; zero for any.
@@ -105,7 +108,8 @@ impl Builder {
             send_timeout: Duration::from_secs(10),
             max_mqueue_len: 1_000,
             mqueue_rate_limit: (NonZeroU32::MAX, Duration::from_secs(1)),
-            max_clientid_len: usize::from(u16::MAX),
+            max_clientid_len: 0,
+            client_id_limit_bytes: usize::from(u16::MAX),
             max_qos_allowed: QoS::ExactlyOnce,
             max_topic_levels: 0,
             session_expiry_interval: Duration::ZERO,

@@ -7,17 +7,20 @@
 //! that cargo asks for. It opens no socket: a [`Listener`] is given streams ([`Arrived`]) that the
 //! platform has accepted, judged and read the first packet of.
 //!
-//! What is here is what `rmqtt` 0.24.0 calls, no more; the compiler finds what is missing. The one
-//! difference in what a client sees: a connection ends with the client's DISCONNECT (MQTT 3.1.1
-//! section 3.14.4), not only when the client closes it.
+//! What is here is what `rmqtt` 0.24.0 calls, no more; the compiler finds what is missing. Two
+//! things differ from the package that it replaces: a connection ends with the client's DISCONNECT
+//! (MQTT 3.1.1 section 3.14.4), not only when the client closes it; and the library has every
+//! client identifier with the user name in front ([`scope`], [`unscope`]).
 
 mod config;
 mod error;
+mod identifier;
 mod listener;
 mod stream;
 
 pub use config::{BadNames, Builder};
 pub use error::MqttError;
+pub use identifier::{scope, unscope};
 pub use listener::{Acceptor, Arrived, Dispatcher, Entry, Listener, ListenerType, Wire};
 pub use stream::{MqttStream, v3, v5};
 

@@ -46,7 +46,9 @@ macro_rules! stream {
         use tokio::time::timeout;
         use tokio_util::codec::Framed;
 
-        use crate::{Builder, Error, MqttError, Result};
+        use bytestring::ByteString;
+
+        use crate::{Builder, Error, MqttError, Result, identifier};
 
         /// A connection as packets of this version.
         pub struct MqttStream<Io> {
@@ -60,6 +62,9 @@ macro_rules! stream {
             is_ended: bool,
             /// Whether the client was accepted, of MQTT 5.
             pub is_accepted: bool,
+            /// The identifier of a client that has left it to the broker; of MQTT 5, which reports
+            /// it.
+            pub assigned_client_id: Option<ByteString>,
         }
 
         impl<Io> MqttStream<Io> {
@@ -68,25 +73,33 @@ macro_rules! stream {
                 remote_addr: SocketAddr,
                 cfg: Arc<Builder>,
             ) -> Self {
-                Self { io, remote_addr, cfg, is_ended: false, is_accepted: false }
+                let (is_ended, is_accepted, assigned_client_id) = (false, false, None);
+                Self { io, remote_addr, cfg, is_ended, is_accepted, assigned_client_id }
             }
         }
 
         impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
-            /// Waits for CONNECT with an identifier that a client may have.
+            /// Waits for CONNECT with an identifier that a client may have, and scopes it by the
+            /// user name.
             pub async fn recv_connect(&mut self, limit: Duration) -> Result<Box<Connect>> {
                 match timeout(limit, self.next()).await {
-                    Ok(Some(Ok(Packet::Connect(connect)))) => {
-                        if connect.client_id.chars().any(char::is_control) {
-                            self.cfg.bad_names.notify();
-                            return Err(DecodeError::InvalidClientId.into());
-                        }
-                        Ok(connect)
-                    }
+                    Ok(Some(Ok(Packet::Connect(connect)))) => self.scoped(connect),
                     Ok(Some(Err(error))) => Err(error),
                     Ok(_) => Err(MqttError::InvalidProtocol.into()),
                     Err(_) => Err(MqttError::ReadTimeout.into()),
                 }
+            }
+
+            fn scoped(&mut self, mut connect: Box<Connect>) -> Result<Box<Connect>> {
+                identifier::check(&connect.client_id, &self.cfg)?;
+                // The codec has seen to it that only clean sessions leave it to the broker.
+                if connect.client_id.is_empty() {
+                    connect.client_id = identifier::assign();
+                    self.assigned_client_id = Some(connect.client_id.clone());
+                }
+                let user_name = connect.username.as_deref().unwrap_or_default();
+                connect.client_id = identifier::scope(user_name, &connect.client_id).into();
+                Ok(connect)
             }
 
             /// Sends one packet.
@@ -192,9 +205,12 @@ pub mod v5 {
     }
 
     impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
-        /// Sends CONNACK.
-        pub async fn send_connect_ack(&mut self, ack: ConnectAck) -> Result<()> {
+        /// Sends CONNACK, with the identifier if it was assigned.
+        pub async fn send_connect_ack(&mut self, mut ack: ConnectAck) -> Result<()> {
             self.is_accepted = ack.reason_code == ConnectAckReason::Success;
+            if self.is_accepted {
+                ack.assigned_client_id = self.assigned_client_id.take();
+            }
             self.send(Packet::ConnectAck(Box::new(ack))).await
         }
 

@@ -77,6 +77,8 @@ counters! {
     subscribers_cut_for_messages
     /// Subscribers disconnected because too many bytes waited for them.
     subscribers_cut_for_bytes
+    /// Subscribers disconnected because too many bytes waited for their tenant's, most for them.
+    subscribers_cut_for_tenant_bytes
     /// Subscribers disconnected because too many bytes waited for all together, most for them.
     subscribers_cut_for_all_bytes
 }

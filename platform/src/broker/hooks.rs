@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lastmeter_units::TenantName;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
@@ -25,8 +26,9 @@ use rmqtt::types::{
 
 use super::access;
 use super::counters::{Running, count};
-use super::links::{Link, Links, Transport};
+use super::links::{Link, Links, Transport, client_id};
 use super::tls::{Reports, TlsRefusal};
+use super::user_name::{self, UserName};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
@@ -75,12 +77,12 @@ impl Hooks {
     /// Whether what a certificate has proved lets this client connect under its identifier.
     fn has_certified_name(&self, client: &Id, link: &Link) -> bool {
         if Transport::of(client) != Transport::Certified
-            || link.device.as_deref() == Some(&*client.client_id)
+            || link.device.as_deref() == Some(client_id(client))
         {
             return true;
         }
         let from = link.from;
-        let name = client.client_id.chars().take(NAME_SHOWN).collect::<String>();
+        let name = client_id(client).chars().take(NAME_SHOWN).collect::<String>();
         let detail = format!(
             "{from}, certificate of {:?}: it connects as {name:?}",
             link.device.as_deref().unwrap_or_default()
@@ -89,20 +91,23 @@ impl Hooks {
         false
     }
 
-    /// Whether the password is right; if it is not, its sender waits for the answer.
-    async fn has_password(&self, connect: &ConnectInfo, link: &Link) -> bool {
-        let tenant = connect.username().map_or("", |name| &**name);
+    /// The tenant of a client whose password is right; if it is not, its sender waits for the
+    /// answer.
+    async fn admitted(&self, connect: &ConnectInfo, link: &Link) -> Option<TenantName> {
+        let user_name = connect.username().map_or("", |name| &**name);
         let password = connect.password().map_or(&[][..], |password| password);
-        if self.port.authenticate(tenant, password) {
-            return true;
+        if self.port.authenticate(user_name, password)
+            && let Some(UserName { tenant, .. }) = UserName::parse(user_name)
+        {
+            return Some(tenant);
         }
         count(&self.counters.not_authenticated);
         let client = connect.id();
-        let who: String = client.client_id.chars().take(NAME_SHOWN).collect();
+        let who: String = client_id(client).chars().take(NAME_SHOWN).collect();
         let wait = self.gate.wrong_secret(Transport::of(client).listener(), link.from.ip(), &who);
         // Out of time it is answered; cut off it is not.
         let _ = tokio::time::timeout(wait, link.socket.until_cut()).await;
-        false
+        None
     }
 
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
@@ -114,21 +119,20 @@ impl Hooks {
         {
             return AuthResult::NotAuthorized;
         }
-        if !self.has_password(connect, &link).await {
+        let Some(tenant) = self.admitted(connect, &link).await else {
             return AuthResult::BadUsernameOrPassword;
-        }
-        let tenant = connect.username().map_or("", |name| &**name);
+        };
         let will = connect.last_will().map(|will| match will {
             LastWill::V3(will) => will.topic.to_string(),
             LastWill::V5(will) => will.topic.to_string(),
         });
-        if let Some(topic) = will.filter(|topic| !may_publish(connect.id(), tenant, topic)) {
+        if let Some(topic) = will.filter(|topic| !may_publish(client, tenant.as_str(), topic)) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
-            let _ = self.refuse_topic(connect.id(), &topic, "the last will").await;
+            let _ = self.refuse_topic(client, &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
-        link.slot.mark_authenticated();
+        self.links.authenticated(&link, tenant);
         AuthResult::Allow(false, None)
     }
 
@@ -140,13 +144,13 @@ impl Hooks {
              use"
         };
         let (reason, detail) = (RefusalReason::TopicNotAllowed, format!("{what} {why}"));
-        self.port.refuse(reason, &client.client_id, topic, &detail).await
+        self.port.refuse(reason, client_id(client), topic, &detail).await
     }
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let tenant = sender.username_ref();
-        if access::may_echo(tenant, &sender.client_id, &publish.topic) {
+        let tenant = user_name::tenant(sender.username_ref());
+        if access::may_echo(tenant, client_id(sender), &publish.topic) {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
         }
@@ -171,7 +175,7 @@ impl Hooks {
                 count(&self.counters.publications_failed);
                 // Its clients try again at once, all of them.
                 if let Some(kept_back) = self.not_durable.admit() {
-                    let client = &sender.client_id;
+                    let client = client_id(sender);
                     tracing::warn!(%client, %error, kept_back, "disconnected without PUBACK");
                 }
                 PublishAclResult::rejected(true, Some(error.to_string().into()))
@@ -187,7 +191,7 @@ impl Hooks {
             Ok(Verdict::Refused { .. }) => count(&self.counters.publications_refused),
             Err(error) => {
                 count(&self.counters.wills_lost);
-                tracing::warn!(client = %sender.client_id, %error, "last will lost");
+                tracing::warn!(client = %client_id(sender), %error, "last will lost");
             }
         }
     }
@@ -195,7 +199,7 @@ impl Hooks {
     fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
         let filter = &subscribe.topic_filter;
         if filter.len() <= FILTER_LIMIT_BYTES
-            && access::may_subscribe(client.username_ref(), filter)
+            && access::may_subscribe(user_name::tenant(client.username_ref()), filter)
         {
             return SubscribeReturn::new_success(subscribe.opts.qos(), None);
         }
@@ -209,9 +213,9 @@ impl Hooks {
             Cause::TooLarge(detail) => {
                 count(&self.counters.packets_too_large);
                 let refusal = RefusalReason::PacketTooLarge;
-                if let Err(error) = self.port.refuse(refusal, &client.client_id, "", &detail).await
-                {
-                    tracing::warn!(client = %client.client_id, %error, "refusal not recorded");
+                let client = client_id(client);
+                if let Err(error) = self.port.refuse(refusal, client, "", &detail).await {
+                    tracing::warn!(%client, %error, "refusal not recorded");
                 }
             }
             Cause::Malformed => count(&self.counters.packets_malformed),
@@ -293,13 +297,13 @@ fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
 /// Whether the topic is bound to another device than the client's certificate names.
 fn is_anothers(client: &Id, topic: &str) -> bool {
     Transport::of(client) == Transport::Certified
-        && !access::is_free_or_bound_to(&client.client_id, topic)
+        && !access::is_free_or_bound_to(client_id(client), topic)
 }
 
 fn arrival(sender: &Id, publish: &Publish) -> Arrival {
     Arrival {
         door: access::DOOR,
-        sender: sender.client_id.to_string(),
+        sender: client_id(sender).to_owned(),
         topic: publish.topic.to_string(),
         payload: publish.payload.clone(),
     }

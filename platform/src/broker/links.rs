@@ -1,19 +1,30 @@
 //! The connections that the broker has, and who is behind each of them.
 //!
 //! The listener gives a connection to the broker together with its entry here, and the broker's
-//! hooks find it by listener and address: what a certificate has proved, where the connection's
-//! slot is, and what waits to be sent over it.
+//! hooks find it by listener and address: what a certificate has proved, whose tenant the client
+//! is in, where the connection's slot is, and what waits to be sent over it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use lastmeter_units::TenantName;
+use rmqtt::net::unscope;
 use rmqtt::types::Id;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 use crate::gate::{Listener, Slot, Socket};
+use crate::lock::lock;
+
+/// The client's identifier as the client has it; the library has it with a scope.
+pub(super) fn client_id(client: &Id) -> &str {
+    unscope(&client.client_id).1
+}
 
 /// The transport by which a connection reached the broker; each has a listener there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +59,17 @@ impl Transport {
     }
 }
 
+/// Listener and peer of a connection.
+type Key = (u16, SocketAddr);
+
 #[derive(Default)]
-pub(super) struct Links(RwLock<BTreeMap<(u16, SocketAddr), Arc<Link>>>);
+pub(super) struct Links {
+    connections: RwLock<BTreeMap<Key, Arc<Link>>>,
+    /// Those with a client, or with something that waits.
+    tenants: Mutex<BTreeMap<TenantName, Arc<TenantAccount>>>,
+    /// Notified whenever a connection has been put down.
+    put_down: Notify,
+}
 
 pub(super) struct Link {
     pub(super) from: SocketAddr,
@@ -58,8 +78,39 @@ pub(super) struct Link {
     pub(super) socket: Socket,
     /// What waits to be sent over it.
     pub(super) account: Arc<Account>,
+    /// The tenant of its client, once that is authenticated.
+    tenant: OnceLock<Arc<TenantAccount>>,
     /// Its slot; the last to go, after its descriptor.
     pub(super) slot: Slot,
+}
+
+/// What cutting a tenant's connections came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CutLinks {
+    /// Connections that were cut.
+    pub(crate) cut: usize,
+    /// Those of them that the broker had not put down in time.
+    pub(crate) left: usize,
+}
+
+impl Link {
+    pub(super) fn new(
+        from: SocketAddr,
+        device: Option<String>,
+        socket: Socket,
+        slot: Slot,
+    ) -> Self {
+        Self { from, device, socket, account: Arc::default(), tenant: OnceLock::new(), slot }
+    }
+
+    /// The tenant of its client, once that is authenticated.
+    pub(super) fn tenant(&self) -> Option<&Arc<TenantAccount>> {
+        self.tenant.get()
+    }
+
+    fn is_of(&self, tenant: &TenantName) -> bool {
+        self.tenant().is_some_and(|account| account.name == *tenant)
+    }
 }
 
 impl Links {
@@ -71,23 +122,81 @@ impl Links {
         link: Link,
     ) -> Wire<S> {
         let (listener, link) = (transport.listener_id(), Arc::new(link));
-        let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         links.insert((listener, link.from), Arc::clone(&link));
         drop(links);
         Wire { stream, _put_down: PutDown { links: Arc::clone(self), listener, link } }
     }
 
+    /// Takes note that the client of a connection has proved to be of this tenant.
+    pub(super) fn authenticated(&self, link: &Link, tenant: TenantName) {
+        let mut tenants = lock(&self.tenants);
+        // Whoever has a client or a message of a tenant has its account.
+        tenants.retain(|_, account| Arc::strong_count(account) > 1);
+        let account = tenants
+            .entry(tenant)
+            .or_insert_with_key(|name| Arc::new(TenantAccount::new(name.clone())));
+        // A connection has one CONNECT.
+        let _ = link.tenant.set(Arc::clone(account));
+        drop(tenants);
+        link.slot.mark_authenticated();
+    }
+
     /// The connection of a client, unless it is gone.
     pub(super) fn find(&self, client: &Id) -> Option<Arc<Link>> {
         let key = (client.lid, client.remote_addr?);
-        let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&key).cloned()
     }
 
-    /// The connection that most waits for.
-    pub(super) fn most_owed(&self) -> Option<Arc<Link>> {
-        let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        links.values().max_by_key(|link| link.account.open_bytes()).cloned()
+    /// The tenant for which most waits.
+    pub(super) fn most_owed_tenant(&self) -> Option<Arc<TenantAccount>> {
+        lock(&self.tenants).values().max_by_key(|account| account.bytes()).cloned()
+    }
+
+    /// The connection of a tenant that most waits for.
+    pub(super) fn most_owed(&self, tenant: &TenantAccount) -> Option<Arc<Link>> {
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = links.values().filter(|link| link.is_of(&tenant.name));
+        of_tenant.max_by_key(|link| link.account.open_bytes()).cloned()
+    }
+
+    /// Cuts all connections of a tenant and waits until they are put down.
+    pub(super) async fn cut(&self, tenant: &TenantName, limit: Duration) -> CutLinks {
+        let mut waited_for = self.of_tenant(tenant);
+        let cut = waited_for.len();
+        for link in waited_for.iter().filter_map(|(_, link)| link.upgrade()) {
+            link.socket.cut();
+        }
+        let gone = async {
+            loop {
+                let changed = self.put_down.notified();
+                tokio::pin!(changed);
+                // From here on none that is put down is missed.
+                changed.as_mut().enable();
+                while waited_for.pop_if(|(key, link)| !self.has(key, link)).is_some() {}
+                if waited_for.is_empty() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        // What is left then is counted.
+        let _ = tokio::time::timeout(limit, gone).await;
+        let left = waited_for.iter().filter(|(key, link)| self.has(key, link)).count();
+        CutLinks { cut, left }
+    }
+
+    /// The connections of a tenant; who holds these keeps no slot.
+    fn of_tenant(&self, tenant: &TenantName) -> Vec<(Key, Weak<Link>)> {
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = links.iter().filter(|(_, link)| link.is_of(tenant));
+        of_tenant.map(|(key, link)| (*key, Arc::downgrade(link))).collect()
+    }
+
+    fn has(&self, key: &Key, sought: &Weak<Link>) -> bool {
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        links.get(key).is_some_and(|link| std::ptr::eq(Arc::as_ptr(link), sought.as_ptr()))
     }
 }
 
@@ -99,12 +208,14 @@ struct PutDown {
 
 impl Drop for PutDown {
     fn drop(&mut self) {
-        let mut links = self.links.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.links.connections.write().unwrap_or_else(PoisonError::into_inner);
         let key = (self.listener, self.link.from);
         // The address may be another connection's already.
         if links.get(&key).is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
             links.remove(&key);
         }
+        drop(links);
+        self.links.put_down.notify_waiters();
     }
 }
 
@@ -170,5 +281,32 @@ impl Account {
     pub(super) fn open_bytes(&self) -> usize {
         let owed = self.owed();
         if owed.is_closed { 0 } else { owed.bytes }
+    }
+}
+
+/// What waits for all subscribers of a tenant.
+#[derive(Debug)]
+pub(super) struct TenantAccount {
+    name: TenantName,
+    bytes: AtomicUsize,
+}
+
+impl TenantAccount {
+    fn new(name: TenantName) -> Self {
+        Self { name, bytes: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// So many bytes more wait; returns how many do now.
+    pub(super) fn queued(&self, bytes: usize) -> usize {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    /// So many bytes do not wait any more.
+    pub(super) fn unqueued(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

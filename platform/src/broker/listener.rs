@@ -77,7 +77,7 @@ impl ListenerContext {
         match first_packet(&mut socket, &self.limits).await {
             Ok(read) => {
                 let stream = socket.clone();
-                let link = Link { from, device: None, socket, account: Arc::default(), slot };
+                let link = Link::new(from, None, socket, slot);
                 self.hand_over(Transport::Plain, stream, link, read).await;
             }
             // Who was crowded out is counted as that.
@@ -251,7 +251,7 @@ impl TlsListener {
                     Some(_) => Transport::Certified,
                     None => Transport::Tls,
                 };
-                let link = Link { from, device, socket, account: Arc::default(), slot };
+                let link = Link::new(from, device, socket, slot);
                 return self.context.hand_over(transport, client, link, read).await;
             }
             Err(refused) => refused,

@@ -6,7 +6,8 @@
 //! | file | purpose |
 //! |---|---|
 //! | `listener`, `tls/` | our listeners: admission by the gate, TLS, the whole CONNECT |
-//! | `links` | the connections that the broker has: certificate, slot, bytes that wait |
+//! | `links` | the connections that the broker has: certificate, tenant, slot, bytes that wait |
+//! | `user_name` | which tenant a client is of, and what it claims to be there |
 //! | `hooks`, `access` | where packets meet the platform: password, topics, ingest, PUBACK |
 //! | `queues`, `counters` | bounds on what waits for subscribers; what is counted |
 //!
@@ -15,6 +16,10 @@
 //! session), nothing is retained, and shared subscriptions are off. Its TLS feature stays off.
 //! Sessions and their queues run on threads of the broker's own, because rmqtt offers no way to end
 //! them: stopping the broker ends the threads, and with them every task and socket.
+//!
+//! rmqtt has every client under its user name and its identifier (`platform/net`), so that nobody
+//! ends the connection of another credential's client; here, and to clients, identifiers are those
+//! that clients state.
 //!
 //! What rmqtt 0.24.0 does and this module cannot change:
 //! - A client that comes back while its last connection is still being cleared away may be refused
@@ -29,6 +34,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastmeter_units::TenantName;
 use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
 use rmqtt::net::{BadNames, Builder, Entry, Listener as BrokerListener};
@@ -47,9 +53,11 @@ mod queues;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod user_name;
 
 pub(crate) use access::DOOR;
 pub(crate) use counters::BrokerCounters;
+pub(crate) use links::CutLinks;
 use links::{Links, Transport};
 pub(crate) use listener::ConnectLimits;
 use listener::{ListenerContext, TlsListener};
@@ -63,6 +71,8 @@ use crate::port::IngestPort;
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long cutting a tenant waits for its connections to be put down.
+const CUT_LIMIT: Duration = Duration::from_secs(5);
 /// QoS 1 and 2 messages per connection and direction without acknowledgement. rmqtt's 16 is below
 /// what clients of MQTT 3.1.1 use, who cannot be informed, and more than that ends their
 /// connection.
@@ -157,6 +167,7 @@ pub(crate) struct Broker {
     reports: Arc<Reports>,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
+    links: Arc<Links>,
     engine: Option<Engine>,
 }
 
@@ -190,10 +201,11 @@ impl Broker {
             reports: Reports::new(Arc::clone(&port)),
             packet_limit_bytes: config.packet_limit_bytes,
             counters: Arc::default(),
+            links: Arc::default(),
             engine: None,
         };
         let engine = broker.engine.insert(Engine { runtime, context });
-        let links = Arc::new(Links::default());
+        let links = Arc::clone(&broker.links);
         let hooks = hooks::Hooks {
             port,
             counters: Arc::clone(&broker.counters),
@@ -275,6 +287,14 @@ impl Broker {
             Err((reached, _gone)) => reached,
         };
         Ok(reached)
+    }
+
+    /// Cuts all connections of a tenant, as a crash would cut them, and waits until nothing of
+    /// them is left here, but no longer than [`CUT_LIMIT`]. It keeps nobody out: whoever comes
+    /// back is let in or not by the port.
+    #[cfg_attr(not(test), expect(dead_code, reason = "there is one tenant, for ever"))]
+    pub(crate) async fn cut(&self, tenant: &TenantName) -> CutLinks {
+        self.links.cut(tenant, CUT_LIMIT).await
     }
 
     /// What was counted since the start.
@@ -372,7 +392,7 @@ fn settings(config: &BrokerConfig, counters: &Arc<counters::Running>) -> Builder
         max_inflight: IN_FLIGHT_LIMIT,
         // Bounded before (see `queues`).
         max_mqueue_len: config.queues.messages,
-        max_clientid_len: CLIENT_ID_LIMIT_BYTES,
+        client_id_limit_bytes: CLIENT_ID_LIMIT_BYTES,
         max_subscriptions: SUBSCRIPTION_LIMIT,
         handshake_timeout: HANDSHAKE_LIMIT,
         send_timeout: SEND_LIMIT,

@@ -5,9 +5,10 @@
 //! library has it, and the charge is part of the message: it is given back when the last copy goes,
 //! be that after the acknowledgement, after sending where there is none, or with the session.
 //!
-//! A subscriber that exceeds its bounds is disconnected, and where all together exceed theirs, the
-//! one that most waits for: it would lose messages either way, and so it knows. A device gets its
-//! commands again when it subscribes again.
+//! A subscriber that exceeds its bounds is disconnected. Where those of a tenant exceed the
+//! tenant's, the one of them that most waits for is; where all together exceed theirs, the one of
+//! the tenant that most waits for. It would lose messages either way, and so it knows. A device
+//! gets its commands again when it subscribes again.
 //!
 //! What is charged is a copy, for a message in the library is a slice of the buffer that its
 //! sender's packets were read into, and would keep all of that.
@@ -25,7 +26,7 @@ use rmqtt::types::{
 };
 
 use super::counters::{Running, count};
-use super::links::{Account, Link, Links};
+use super::links::{Account, Link, Links, TenantAccount};
 use crate::gate::Gate;
 
 /// What a message takes beside its texts and its payload, in the library's queues.
@@ -37,6 +38,8 @@ pub(crate) struct QueueLimits {
     pub(crate) messages: usize,
     /// Bytes for one subscriber.
     pub(crate) bytes: usize,
+    /// Bytes for all subscribers of one tenant.
+    pub(crate) tenant_bytes: usize,
     pub(crate) all_bytes: usize,
 }
 
@@ -44,6 +47,7 @@ pub(crate) struct QueueLimits {
 enum Excess {
     Messages,
     Bytes,
+    TenantBytes,
     AllBytes,
     /// One before; it is about to go.
     Earlier,
@@ -62,6 +66,7 @@ struct Charged {
     payload: Bytes,
     bytes: usize,
     account: Arc<Account>,
+    tenant: Option<Arc<TenantAccount>>,
     gate: Arc<Gate>,
 }
 
@@ -78,6 +83,9 @@ impl Drop for Charged {
         owed.bytes -= self.bytes;
         if !owed.is_closed {
             self.gate.tally.unqueued(self.bytes);
+            if let Some(tenant) = &self.tenant {
+                tenant.unqueued(self.bytes);
+            }
         }
     }
 }
@@ -111,21 +119,27 @@ impl Queues {
         owed.messages += 1;
         owed.bytes += bytes;
         let all_bytes = self.gate.tally.queued(bytes);
+        // Who subscribes is authenticated, and so of a tenant.
+        let tenant = link.tenant().cloned();
+        let tenant_bytes = tenant.as_ref().map_or(0, |tenant| tenant.queued(bytes));
         drop(owed);
         let (account, gate) = (Arc::clone(&link.account), Arc::clone(&self.gate));
         let mut charged = message.clone();
-        let payload = charged.payload.clone();
-        charged.payload = Bytes::from_owner(Charged { payload, bytes, account, gate });
+        let (payload, of_tenant) = (charged.payload.clone(), tenant.clone());
+        let charge = Charged { payload, bytes, account, tenant: of_tenant, gate };
+        charged.payload = Bytes::from_owner(charge);
         if all_bytes > self.limits.all_bytes {
-            self.relieve();
+            self.relieve(self.links.most_owed_tenant(), Excess::AllBytes);
+        } else if tenant_bytes > self.limits.tenant_bytes {
+            self.relieve(tenant, Excess::TenantBytes);
         }
         Ok(charged)
     }
 
-    /// Disconnects whom most waits for.
-    fn relieve(&self) {
-        if let Some(link) = self.links.most_owed() {
-            self.disconnect(&link, Excess::AllBytes);
+    /// Disconnects whom most waits for in a tenant.
+    fn relieve(&self, tenant: Option<Arc<TenantAccount>>, excess: Excess) {
+        if let Some(link) = tenant.and_then(|tenant| self.links.most_owed(&tenant)) {
+            self.disconnect(&link, excess);
         }
     }
 
@@ -136,12 +150,18 @@ impl Queues {
         }
         owed.is_closed = true;
         self.gate.tally.unqueued(owed.bytes);
+        if let Some(tenant) = link.tenant() {
+            tenant.unqueued(owed.bytes);
+        }
         let (messages, bytes) = (owed.messages, owed.bytes);
         drop(owed);
         link.socket.cut();
         let (counter, reason) = match excess {
             Excess::Messages => (&self.counters.subscribers_cut_for_messages, "messages"),
             Excess::Bytes => (&self.counters.subscribers_cut_for_bytes, "bytes"),
+            Excess::TenantBytes => {
+                (&self.counters.subscribers_cut_for_tenant_bytes, "bytes of the tenant's")
+            }
             Excess::AllBytes | Excess::Earlier => {
                 (&self.counters.subscribers_cut_for_all_bytes, "bytes of all subscribers")
             }

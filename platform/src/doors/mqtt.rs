@@ -57,6 +57,7 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         queues: QueueLimits {
             messages: limits.subscriber_messages,
             bytes: limits.subscriber_bytes,
+            tenant_bytes: limits.subscribers_bytes,
             all_bytes: limits.subscribers_bytes,
         },
         gate,

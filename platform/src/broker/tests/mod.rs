@@ -25,6 +25,7 @@ mod protocol;
 mod queues;
 mod raw;
 mod refusal;
+mod tenants;
 mod tls;
 
 /// No wait of a test takes longer, or the test fails with what it waited for.
@@ -137,7 +138,7 @@ impl IngestPort for Platform {
     }
 
     fn authenticate(&self, username: &str, password: &[u8]) -> bool {
-        ["default", "other"].contains(&username) && password == b"token"
+        ["default", "default/app/viewer", "other"].contains(&username) && password == b"token"
     }
 
     fn listens(&self, door: &'static str, device: HardwareId) {
@@ -167,6 +168,7 @@ fn config() -> BrokerConfig {
         queues: QueueLimits {
             messages: 10_000,
             bytes: 16 * 1024 * 1024,
+            tenant_bytes: 64 * 1024 * 1024,
             all_bytes: 64 * 1024 * 1024,
         },
         gate: Arc::new(Gate::new(GuessLimits::default())),

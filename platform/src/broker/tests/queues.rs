@@ -6,15 +6,25 @@ use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use super::*;
 
 const TOPIC: &str = "default/live/x";
-const FILTER: &str = "default/live/#";
+const OTHER_TOPIC: &str = "other/live/x";
 
 /// A subscriber that reads only when it is asked to.
 async fn subscriber(broker: &Broker, client: &str, qos: QoS) -> (AsyncClient, EventLoop) {
+    subscriber_of("default", broker, client, qos).await
+}
+
+/// The same in any tenant.
+async fn subscriber_of(
+    tenant: &str,
+    broker: &Broker,
+    client: &str,
+    qos: QoS,
+) -> (AsyncClient, EventLoop) {
     let address = broker.address();
     let mut mqtt = MqttOptions::new(client, (address.ip().to_string(), address.port()));
-    mqtt.set_credentials("default", "token").set_max_packet_size(1 << 20, 1 << 20);
+    mqtt.set_credentials(tenant, "token").set_max_packet_size(1 << 20, 1 << 20);
     let (client, mut events) = AsyncClient::builder(mqtt).capacity(10).build();
-    client.subscribe(FILTER, qos).await.unwrap();
+    client.subscribe(format!("{tenant}/live/#"), qos).await.unwrap();
     while !matches!(
         soon("SUBACK", events.poll()).await.unwrap(),
         Event::Incoming(Packet::SubAck(_))
@@ -50,7 +60,8 @@ fn payload(number: usize, bytes: usize) -> Vec<u8> {
     payload
 }
 
-const ROOMY: QueueLimits = QueueLimits { messages: 10_000, bytes: 16 << 20, all_bytes: 64 << 20 };
+const ROOMY: QueueLimits =
+    QueueLimits { messages: 10_000, bytes: 16 << 20, tenant_bytes: 64 << 20, all_bytes: 64 << 20 };
 
 #[tokio::test]
 async fn a_subscriber_for_which_too_many_messages_wait_is_disconnected() {
@@ -153,5 +164,61 @@ async fn a_message_that_nobody_waits_for_any_more_is_given_back() {
     }
     let counters = broker.counters();
     assert_eq!(counters.subscribers_cut_for_bytes + counters.subscribers_cut_for_messages, 0);
+    broker.stop().await;
+}
+
+/// Both tenants have a reader for which 1 MiB waits; then the other one is flooded, with a second
+/// reader that takes nothing. Returns the counters at its end and which messages the reader of the
+/// first tenant got.
+async fn flooded(limits: QueueLimits) -> (BrokerCounters, Vec<usize>) {
+    let (broker, gate) = start_with(limits).await;
+    let (_quiet, mut quiet) = subscriber(&broker, "reader", QoS::AtLeastOnce).await;
+    let (_one, one) = subscriber_of("other", &broker, "reader", QoS::AtLeastOnce).await;
+    for number in 0..16 {
+        assert_eq!(broker.publish(TOPIC, payload(number, 64 * 1024)).await.unwrap(), 1);
+        assert_eq!(broker.publish(OTHER_TOPIC, payload(number, 64 * 1024)).await.unwrap(), 1);
+    }
+    let (_two, two) = subscriber_of("other", &broker, "second", QoS::AtLeastOnce).await;
+    for number in 16..200 {
+        broker.publish(OTHER_TOPIC, payload(number, 64 * 1024)).await.unwrap();
+    }
+    let counters = broker.counters();
+    let received = read(&mut quiet, 16).await;
+    drop((one, two, quiet));
+    until("the queues to be gone", || gate.tally.queued_bytes() == 0).await;
+    broker.stop().await;
+    (counters, received)
+}
+
+#[tokio::test]
+async fn where_too_much_waits_for_a_tenant_its_own_most_owed_goes() {
+    let bytes = 64 << 20;
+    let (counters, received) = flooded(QueueLimits { bytes, tenant_bytes: 3 << 20, ..ROOMY }).await;
+    assert_eq!(counters.subscribers_cut_for_tenant_bytes, 2, "both of the flooded tenant");
+    assert_eq!(counters.subscribers_cut_for_all_bytes, 0);
+    assert_eq!(received, (0..16).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn where_all_together_are_too_many_the_tenant_that_most_waits_for_bears_it() {
+    let (bytes, tenant_bytes) = (64 << 20, 64 << 20);
+    let limits = QueueLimits { bytes, tenant_bytes, all_bytes: 4 << 20, ..ROOMY };
+    let (counters, received) = flooded(limits).await;
+    assert_eq!(counters.subscribers_cut_for_all_bytes, 2, "both of the flooded tenant");
+    assert_eq!(counters.subscribers_cut_for_tenant_bytes, 0);
+    assert_eq!(received, (0..16).collect::<Vec<_>>());
+}
+
+/// What is given back is given back to the tenant as well: a reader that keeps up is never cut.
+#[tokio::test]
+async fn a_tenant_whose_readers_keep_up_never_exceeds_its_bound() {
+    let (broker, gate) = start_with(QueueLimits { tenant_bytes: 1 << 20, ..ROOMY }).await;
+    let (_client, mut events) = subscriber(&broker, "quick", QoS::AtMostOnce).await;
+    for number in 0..100 {
+        assert_eq!(broker.publish(TOPIC, payload(number, 64 * 1024)).await.unwrap(), 1);
+        assert_eq!(read(&mut events, 1).await, [number]);
+        until("the queue to be gone", || gate.tally.queued_bytes() == 0).await;
+    }
+    assert_eq!(broker.counters().subscribers_cut_for_tenant_bytes, 0);
     broker.stop().await;
 }

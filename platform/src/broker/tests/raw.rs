@@ -7,46 +7,40 @@ use super::*;
 
 /// A connection of MQTT level 4 (3.1.1) or 5, past its CONNACK.
 async fn connect(broker: &Broker, client: &str, level: u8) -> TcpStream {
+    let (stream, answer) = ask(broker, "default", client, level).await;
+    assert_eq!(answer[1], 0, "accepted");
+    stream
+}
+
+/// A connection that has sent CONNECT, and what CONNACK has behind its fixed header.
+pub(super) async fn ask(
+    broker: &Broker,
+    user_name: &str,
+    client: &str,
+    level: u8,
+) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(broker.address()).await.unwrap();
     // Section 3.1: user name, password, clean session; keep-alive 60 s; MQTT 5: no properties.
     let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0xc2, 0, 60];
     if level == 5 {
         body.push(0);
     }
-    for text in [client, "default", "token"] {
+    for text in [client, user_name, "token"] {
         body.extend((text.len() as u16).to_be_bytes());
         body.extend(text.as_bytes());
     }
-    let mut packet = vec![0x10, body.len() as u8];
-    packet.extend(body);
-    stream.write_all(&packet).await.unwrap();
+    stream.write_all(&packet(0x10, &body)).await.unwrap();
     let mut head = [0; 2];
     soon("CONNACK", stream.read_exact(&mut head)).await.unwrap();
     assert_eq!(head[0], 0x20, "CONNACK");
     let mut rest = vec![0; usize::from(head[1])];
     soon("CONNACK", stream.read_exact(&mut rest)).await.unwrap();
-    assert_eq!(rest[1], 0, "accepted");
-    stream
+    (stream, rest)
 }
 
-/// Everything the broker sends until it closes the connection.
-async fn last_words(stream: &mut TcpStream) -> Vec<u8> {
-    let mut words = Vec::new();
-    // A reset ends the connection as well as a close does.
-    let _ = soon("the end of the connection", stream.read_to_end(&mut words)).await;
-    words
-}
-
-/// A QoS 1 PUBLISH with packet id 1; level 5 has no properties.
-fn publish_packet(level: u8, topic: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut body = (topic.len() as u16).to_be_bytes().to_vec();
-    body.extend(topic);
-    body.extend([0, 1]);
-    if level == 5 {
-        body.push(0);
-    }
-    body.extend(payload);
-    let mut packet = vec![0x32];
+/// A packet with this first byte.
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
     let mut length = body.len();
     while length > 0x7f {
         packet.push((length & 0x7f) as u8 | 0x80);
@@ -55,6 +49,26 @@ fn publish_packet(level: u8, topic: &[u8], payload: &[u8]) -> Vec<u8> {
     packet.push(length as u8);
     packet.extend(body);
     packet
+}
+
+/// Everything the broker sends until it closes the connection.
+pub(super) async fn last_words(stream: &mut TcpStream) -> Vec<u8> {
+    let mut words = Vec::new();
+    // A reset ends the connection as well as a close does.
+    let _ = soon("the end of the connection", stream.read_to_end(&mut words)).await;
+    words
+}
+
+/// A QoS 1 PUBLISH with packet id 1; level 5 has no properties.
+pub(super) fn publish_packet(level: u8, topic: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut body = (topic.len() as u16).to_be_bytes().to_vec();
+    body.extend(topic);
+    body.extend([0, 1]);
+    if level == 5 {
+        body.push(0);
+    }
+    body.extend(payload);
+    packet(0x32, &body)
 }
 
 #[tokio::test]

@@ -78,7 +78,13 @@ async fn a_packet_over_the_limit_ends_the_connection_is_recorded_and_the_sender_
 async fn a_wrong_password_and_a_nameless_client_are_turned_away() {
     let (broker, _platform) = start().await;
     let good = options(&broker, "meter");
-    let wrong = [("default", "wrong"), ("nobody", "token"), ("", ""), ("default", "")];
+    let wrong = [
+        ("default", "wrong"),
+        ("nobody", "token"),
+        ("default\u{1f}meter", "token"),
+        ("", ""),
+        ("default", ""),
+    ];
     for (username, password) in wrong {
         let (username, password) = (username.to_owned(), password.to_owned());
         let (_session, mut events) =
@@ -97,7 +103,7 @@ async fn a_wrong_password_and_a_nameless_client_are_turned_away() {
         panic!("{refused:?}")
     };
     assert_eq!(code, rumqttc::ConnectReturnCode::BadUserNamePassword);
-    assert!(broker.counters().not_authenticated >= 5);
+    assert!(broker.counters().not_authenticated >= 6);
     assert_eq!(broker.counters().connected, 0);
     broker.stop().await;
 }
