@@ -26,16 +26,17 @@ use crate::store::{
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
+const VOLTAGE: &str = "electricity.voltage.rms.l1";
 const MEASUREMENT_IDS: Parameter =
-    Parameter::texts("measurementIds", "the series; without it all that are in the state");
+    Parameter::texts("measurementIds", "the series; without it all that are in the state")
+        .example(VOLTAGE);
 const MEASUREMENT_IDS_ARRAY: Parameter =
-    Parameter::texts("measurementIds[]", "the same, as some clients write lists");
+    Parameter::texts("measurementIds[]", "the same, as some clients write lists").example(VOLTAGE);
 const DEVICE: Parameter =
     Parameter::text("device", "the device's hardware id").required().example(EXAMPLE_DEVICE);
-const MEASUREMENT_ID: Parameter = Parameter::text("measurementId", "the quantity")
-    .required()
-    .example("electricity.voltage.rms.l1");
-const AFTER: Parameter = Parameter::text("after", "`next` of an earlier answer");
+const MEASUREMENT_ID: Parameter =
+    Parameter::text("measurementId", "the quantity").required().example(VOLTAGE);
+const AFTER: Parameter = Parameter::text("after", "`next` of an earlier answer").example("0.0");
 const LIMIT: Parameter = Parameter::whole("limit", "points at most", 1000, (1, 10_000));
 
 /// The routes of this file.

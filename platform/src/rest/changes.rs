@@ -347,7 +347,7 @@ pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJ
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Advance")]
+#[schemars(rename = "Advance", extend("examples" = [{ "to": "2027-01-18T17:01:00Z" }]))]
 pub(super) struct AdvanceJson {
     #[schemars(with = "Instant")]
     to: SimTime,

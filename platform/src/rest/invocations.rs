@@ -69,7 +69,9 @@ pub(super) const ROUTES: &[Route] = &[
 /// What is asked for; SiteWhere's names, and one of our own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "NewInvocation")]
+#[schemars(rename = "NewInvocation", extend("examples" = [{
+    "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" }
+}]))]
 pub(super) struct InvokeJson {
     command_token: String,
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
@@ -85,6 +87,7 @@ pub(super) struct InvokeJson {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     /// Our own: when it expires, in seconds from now.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = EXPIRY_S_MAX))]
     expires_after_seconds: Option<f64>,
 }
 

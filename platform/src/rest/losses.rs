@@ -66,7 +66,7 @@ pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJ
 /// The note about a loss.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Acknowledgement")]
+#[schemars(rename = "Acknowledgement", extend("examples" = [{ "note": "seen" }]))]
 pub(super) struct AcknowledgeJson {
     /// Who looked at it and what was done.
     note: String,

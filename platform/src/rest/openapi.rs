@@ -133,7 +133,10 @@ fn parameter_object(route: &Route, parameter: &Parameter) -> Value {
         object["schema"]["minLength"] = json!(1);
     }
     if let Some(example) = parameter.example {
-        object["example"] = json!(example);
+        object["example"] = match parameter.value {
+            ParameterValue::Texts => json!([example]),
+            _ => json!(example),
+        };
     }
     object
 }

@@ -76,7 +76,7 @@ pub(super) const HARDWARE_ID: Parameter =
     Parameter::text("hardwareId", "the device's hardware id").example(EXAMPLE_DEVICE);
 pub(super) const ASSIGNMENT: Parameter =
     Parameter::text("token", "the token of an assignment, `assignmentToken` of its device")
-        .example("EXAMPLE-TOKEN");
+        .example("1e777fd0-2951-9c25-7c8a-973b60082969");
 pub(super) const PAGE: Parameter =
     // The bound keeps the offset within what the store counts with.
     Parameter::whole("page", "the page, from 1", 1, (1, u32::MAX as u64));
