@@ -148,7 +148,7 @@ fn write_route(out: &mut String, route: &Route) {
              <th scope=\"col\">Meaning</th></tr></thead>\n<tbody>\n",
             route.method.word(),
             escape(route.path),
-            escape(route.summary)
+            with_code(route.summary)
         ),
     );
     for parameter in route.parameters {
@@ -175,11 +175,20 @@ fn write_route(out: &mut String, route: &Route) {
 }
 
 fn write_row(out: &mut String, part: &str, values: &str, meaning: &str) {
-    let [part, values, meaning] = [part, values, meaning].map(escape);
+    let ([part, values], meaning) = ([part, values].map(escape), with_code(meaning));
     append(
         out,
         format_args!(
             "<tr><th scope=\"row\"><code>{part}</code></th><td>{values}</td><td>{meaning}</td></tr>\n"
         ),
     );
+}
+
+/// Text whose words in backticks are code.
+fn with_code(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts.fold(String::new(), |html, (place, part)| {
+        let part = escape(part);
+        html + &if place % 2 == 0 { part } else { format!("<code>{part}</code>") }
+    })
 }
