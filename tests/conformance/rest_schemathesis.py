@@ -3,7 +3,7 @@
 No server error, no status, type or member that the description lacks, no answer without the token. Must-fail
 runs take something out of the description and have to be reported.
 
-    rest_schemathesis.py            examples and coverage, the same each time
+    rest_schemathesis.py            examples and coverage, in deterministic mode
     rest_schemathesis.py --whole    also fuzzing and sequences of requests, for FUZZING_S
 """
 
