@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use lastmeter_units::SimTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -45,25 +46,28 @@ lastmeter_units::words! {
 }
 
 /// One report of lost or damaged data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Loss {
     /// From 1, in the order of finding.
     pub(crate) id: u64,
+    #[schemars(with = "String")]
     pub(crate) kind: LossKind,
     /// What exactly; the same place is reported once.
     pub(crate) place: String,
     /// What is lost and what can be done, for people.
     pub(crate) detail: String,
     /// When it was found, by the platform's clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) found: SimTime,
     /// Who looked at it, if somebody has.
     pub(crate) acknowledged: Option<Acknowledged>,
 }
 
 /// Somebody has looked at a loss.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Acknowledged {
     /// When, by the platform's clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) at: SimTime,
     pub(crate) note: String,
 }

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::gate::{Listener, Slot, Socket};
-use crate::lock::lock;
+use lastmeter_store::lock;
 
 /// The client's identifier as the client has it; the library has it with a scope.
 pub(super) fn client_id(client: &Id) -> &str {

@@ -41,12 +41,14 @@ use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
-use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
+use crate::rest::{
+    Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,
+};
 use lastmeter_model::refusal::{RefusalReason, shortened};
 
 const NAME: &str = "http";
-/// The longest that a request for commands may wait, milliseconds.
-const WAIT_MS_MAX: u64 = 60_000;
+const WAIT_MS: Parameter =
+    Parameter::whole("wait_ms", "how long to wait for a first command", 0, (0, 60_000));
 /// Devices for which something has come that nobody may have looked at yet.
 const NEWS_CAPACITY: usize = 256;
 
@@ -304,7 +306,7 @@ async fn commands(
     Path(device): Path<String>,
     mut pairs: Pairs,
 ) -> Result<Response, Problem> {
-    let wait_ms = pairs.number("wait_ms", 0, (0, WAIT_MS_MAX))?;
+    let wait_ms = pairs.number(&WAIT_MS)?;
     pairs.finish()?;
     let device = hardware_id(&device)?;
     if state.core.devices.row(&device).is_none() {

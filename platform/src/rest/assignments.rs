@@ -4,11 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
+use axum::routing::on;
 use lastmeter_units::{MeasurementId, SimTime};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
+use super::openapi::Instant;
+use super::parameter::{
+    ASSIGNMENT, END_DATE, EXAMPLE_DEVICE, HARDWARE_ID, PAGE, PAGE_SIZE, Parameter, START_DATE,
+};
+use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 use lastmeter_model::message::{EPOCH, SERIAL};
@@ -17,40 +24,129 @@ use lastmeter_store::{Page, Place, SeriesQuery, StoreReader as _};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
-/// Points of a keyset request unless asked otherwise, and at most.
-const KEYSET_POINTS: (u64, u64) = (1000, 10_000);
+const VOLTAGE: &str = "electricity.voltage.rms.l1";
+const MEASUREMENT_IDS: Parameter =
+    Parameter::texts("measurementIds", "the series; without it all that are in the state")
+        .example(VOLTAGE);
+const MEASUREMENT_IDS_ARRAY: Parameter =
+    Parameter::texts("measurementIds[]", "the same, as some clients write lists").example(VOLTAGE);
+const DEVICE: Parameter =
+    Parameter::text("device", "the device's hardware id").required().example(EXAMPLE_DEVICE);
+const MEASUREMENT_ID: Parameter =
+    Parameter::text("measurementId", "the quantity").required().example(VOLTAGE);
+const AFTER: Parameter = Parameter::text("after", "`next` of an earlier answer").example("0.0");
+const LIMIT: Parameter = Parameter::whole("limit", "points at most", 1000, (1, 10_000));
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/devices/{hardwareId}/assignment",
+        resource: "assignments",
+        summary: "A device's assignment, with its latest state",
+        access: Access::Administrator,
+        parameters: &[&HARDWARE_ID],
+        takes: None,
+        gives: Gives::json::<AssignmentJson>(200),
+        refuses: &[500],
+        run: |verb| on(verb, assignment),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/assignments/{token}",
+        resource: "assignments",
+        summary: "An assignment, with its latest state",
+        access: Access::Administrator,
+        parameters: &[&ASSIGNMENT],
+        takes: None,
+        gives: Gives::json::<AssignmentJson>(200),
+        refuses: &[500],
+        run: |verb| on(verb, one),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/assignments/{token}/measurements",
+        resource: "assignments",
+        summary: "Measurement events, newest first",
+        access: Access::Administrator,
+        parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
+        takes: None,
+        gives: Gives::json::<List<MeasurementsJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, measurements),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/assignments/{token}/measurements/series",
+        resource: "assignments",
+        summary: "Series, oldest first, each on its own page",
+        access: Access::Administrator,
+        parameters: &[
+            &ASSIGNMENT,
+            &MEASUREMENT_IDS,
+            &MEASUREMENT_IDS_ARRAY,
+            &PAGE,
+            &PAGE_SIZE,
+            &START_DATE,
+            &END_DATE,
+        ],
+        takes: None,
+        gives: Gives::json::<Vec<SeriesJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, series),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/series",
+        resource: "assignments",
+        summary: "One series by cursor, oldest first",
+        access: Access::Administrator,
+        parameters: &[&DEVICE, &MEASUREMENT_ID, &START_DATE, &END_DATE, &AFTER, &LIMIT],
+        takes: None,
+        gives: Gives::json::<KeysetJson>(200),
+        refuses: &[404, 500],
+        run: |verb| on(verb, series_keyset),
+    },
+];
 
 /// An assignment with what is known last.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Assignment")]
 pub(super) struct AssignmentJson {
     token: String,
     device_hardware_id: String,
     site_token: &'static str,
     assignment_type: &'static str,
     status: &'static str,
+    #[schemars(with = "Instant")]
     active_date: SimTime,
     state: StateJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AssignmentState")]
 struct StateJson {
+    #[schemars(with = "Option<Instant>")]
     last_interaction_date: Option<SimTime>,
     latest_measurements: Vec<LatestJson>,
     latest_alerts: Vec<AlertJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "LatestMeasurement")]
 struct LatestJson {
     name: String,
     value: f64,
+    #[schemars(with = "Instant")]
     event_date: SimTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AlertEvent")]
 struct AlertJson {
     id: String,
     event_type: &'static str,
@@ -58,51 +154,62 @@ struct AlertJson {
     kind: String,
     level: String,
     message: String,
+    #[schemars(with = "Instant")]
     event_date: SimTime,
+    #[schemars(with = "Instant")]
     received_date: SimTime,
     metadata: BTreeMap<String, String>,
 }
 
 /// A measurement message as an event.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MeasurementsEvent")]
 pub(super) struct MeasurementsJson {
     id: String,
     event_type: &'static str,
     site_token: &'static str,
     device_assignment_token: String,
     assignment_type: &'static str,
+    #[schemars(with = "Instant")]
     event_date: SimTime,
+    #[schemars(with = "Instant")]
     received_date: SimTime,
     measurements: BTreeMap<String, f64>,
     metadata: BTreeMap<String, String>,
 }
 
 /// One series of a chart.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Series")]
 pub(super) struct SeriesJson {
     measurement_id: String,
     entries: Vec<EntryJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeriesEntry")]
 struct EntryJson {
     value: f64,
+    #[schemars(with = "Instant")]
     measurement_date: SimTime,
 }
 
 /// Points of a series and where to go on.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeriesPage")]
 pub(super) struct KeysetJson {
     results: Vec<PointJson>,
     /// `after` of the next request; `null` at the end.
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeriesPoint")]
 struct PointJson {
+    #[schemars(with = "Instant")]
     event_time: SimTime,
     epoch: Option<u64>,
     serial: Option<u64>,
@@ -221,14 +328,12 @@ pub(super) async fn series(
 /// `GET /api/v1/series?device=&measurementId=&startDate=&endDate=&after=&limit=`: the same points
 /// by keyset, which stays fast and complete while new ones arrive.
 pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> Answer<KeysetJson> {
-    let missing =
-        |name| move || Problem::bad_request("missing_parameter", format!("give `{name}`"));
-    let hardware_id = pairs.one("device")?.ok_or_else(missing("device"))?;
-    let id = pairs.one("measurementId")?.ok_or_else(missing("measurementId"))?;
+    let hardware_id = pairs.required(&DEVICE)?;
+    let id = pairs.required(&MEASUREMENT_ID)?;
     let id = measurement_id(&id)?;
     let range = pairs.range()?;
-    let after = pairs.one("after")?.map(|text| cursor(&text)).transpose()?;
-    let limit = pairs.number("limit", KEYSET_POINTS.0, (1, KEYSET_POINTS.1))? as u32;
+    let after = pairs.one(&AFTER)?.map(|text| cursor(&text)).transpose()?;
+    let limit = pairs.number(&LIMIT)? as u32;
     pairs.finish()?;
     let device = devices::find(&api, &hardware_id)?.id;
     let page = Page { offset: 0, limit };
@@ -257,8 +362,8 @@ fn cursor(text: &str) -> Result<Place, Problem> {
 /// `measurementIds`, repeated, with `[]` behind the name, or separated by commas; each series is
 /// given once, however often it is asked for.
 fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
-    let mut texts = pairs.all("measurementIds");
-    texts.extend(pairs.all("measurementIds[]"));
+    let mut texts = pairs.all(&MEASUREMENT_IDS);
+    texts.extend(pairs.all(&MEASUREMENT_IDS_ARRAY));
     let names = texts.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty());
     let mut seen = BTreeSet::new();
     let mut ids = names.map(measurement_id).collect::<Result<Vec<_>, _>>()?;

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::on;
 use axum::{Extension, Json};
 use lastmeter_units::SimTime;
+use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::watch;
 
 use super::extract::{Body, Pairs};
+use super::openapi::Instant;
+use super::parameter::Parameter;
+use super::routes::{Access, Gives, Route, Verb, schema};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
@@ -21,13 +26,79 @@ use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
 use lastmeter_store::{self as store, StoreReader as _, Stretch};
 
-/// Rows unless asked otherwise, and at most.
-const LIMIT: (u64, u64) = (1000, 5000);
-/// The longest that `wait_ms` may ask for.
-const WAIT_MS_MAX: u64 = 10_000;
+const AFTER: Parameter =
+    Parameter::whole("after", "`last` of an earlier answer", 0, (0, i64::MAX.unsigned_abs()));
+const LIMIT: Parameter = Parameter::whole("limit", "rows at most", 1000, (1, 5000));
+const WAIT_MS: Parameter =
+    Parameter::whole("wait_ms", "how long to wait for a first row", 0, (0, 10_000));
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/readings",
+        resource: "records",
+        summary: "Readings, in the order of commit",
+        access: Access::Administrator,
+        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
+        takes: None,
+        gives: Gives::json::<Rows<ReadingJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, readings),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/refusals",
+        resource: "records",
+        summary: "Refused messages, in the order of commit",
+        access: Access::Administrator,
+        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
+        takes: None,
+        gives: Gives::json::<Rows<RefusalJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, refusals),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/alerts",
+        resource: "records",
+        summary: "Alerts, in the order of commit",
+        access: Access::Administrator,
+        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
+        takes: None,
+        gives: Gives::json::<Rows<AlertJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, alerts),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/clock",
+        resource: "clock",
+        summary: "The platform's time",
+        access: Access::Administrator,
+        parameters: &[],
+        takes: None,
+        gives: Gives::json::<ClockJson>(200),
+        refuses: &[],
+        run: |verb| on(verb, clock),
+    },
+    Route {
+        method: Verb::Post,
+        path: "/api/v1/clock/advance",
+        resource: "clock",
+        summary: "Advances a driven clock; answered when all that was acknowledged before is committed",
+        access: Access::Administrator,
+        parameters: &[],
+        takes: Some(schema::<AdvanceJson>),
+        gives: Gives::json::<AdvancedJson>(200),
+        refuses: &[409, 500],
+        run: |verb| on(verb, advance),
+    },
+];
 
 /// Rows in the order of their sequence.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RowsOf{T}")]
 pub(super) struct Rows<T> {
     results: Vec<T>,
     /// The last sequence given, or what was asked for if there is nothing after it.
@@ -37,26 +108,32 @@ pub(super) struct Rows<T> {
 }
 
 /// A reading as `/api/v1/readings` lists it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Reading")]
 pub(super) struct ReadingJson {
     sequence: u64,
     device: String,
     epoch: Option<u64>,
     serial: Option<u64>,
+    #[schemars(with = "Instant")]
     event_time: SimTime,
+    #[schemars(with = "Instant")]
     commit_time: SimTime,
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "BTreeMap<String, f64>")]
     values: Vec<(Arc<str>, f64)>,
 }
 
 /// A refusal as `/api/v1/refusals` lists it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Refusal")]
 pub(super) struct RefusalJson {
     sequence: u64,
     reason: String,
     device: Option<String>,
     topic: String,
     detail: String,
+    #[schemars(with = "Instant")]
     event_time: SimTime,
     /// The message itself, where it would be lost otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +144,8 @@ pub(super) struct RefusalJson {
 }
 
 /// An alert as `/api/v1/alerts` lists it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alert")]
 pub(super) struct AlertJson {
     sequence: u64,
     device: String,
@@ -75,6 +153,7 @@ pub(super) struct AlertJson {
     kind: String,
     level: String,
     message: String,
+    #[schemars(with = "Instant")]
     event_time: SimTime,
     /// Of a sender that numbers its alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +163,7 @@ pub(super) struct AlertJson {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
     /// When it arrived. The store does not keep when it committed an alert.
+    #[schemars(with = "Instant")]
     received_time: SimTime,
 }
 
@@ -159,9 +239,9 @@ struct Asked {
 
 /// `after`, `limit` and `wait_ms`.
 fn asked(mut pairs: Pairs) -> Result<Asked, Problem> {
-    let after = pairs.number("after", 0, (0, i64::MAX.unsigned_abs()))?;
-    let limit = pairs.number("limit", LIMIT.0, (1, LIMIT.1))?;
-    let wait_ms = pairs.number("wait_ms", 0, (0, WAIT_MS_MAX))?;
+    let after = pairs.number(&AFTER)?;
+    let limit = pairs.number(&LIMIT)?;
+    let wait_ms = pairs.number(&WAIT_MS)?;
     pairs.finish()?;
     let (after, limit) = (after.cast_signed(), limit as u32);
     Ok(Asked { after, limit, wait: Duration::from_millis(wait_ms) })
@@ -251,8 +331,10 @@ pub(super) async fn alerts(
 }
 
 /// The clock as `/api/v1/clock` shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Clock")]
 pub(super) struct ClockJson {
+    #[schemars(with = "Instant")]
     now: SimTime,
     driven: bool,
 }
@@ -264,14 +346,18 @@ pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJ
     Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Advance", extend("examples" = [{ "to": "2027-01-18T17:01:00Z" }]))]
 pub(super) struct AdvanceJson {
+    #[schemars(with = "Instant")]
     to: SimTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Advanced")]
 pub(super) struct AdvancedJson {
+    #[schemars(with = "Instant")]
     now: SimTime,
     /// Readings committed so far, which is also the last commit sequence.
     committed: u64,

@@ -2,17 +2,51 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::routing::on;
 use lastmeter_units::SimTime;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::extract::{Pairs, PathText};
+use super::openapi::Instant;
+use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
+use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 use lastmeter_model::row::DeviceRow;
 
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/devices",
+        resource: "devices",
+        summary: "All devices, in the order of their registration",
+        access: Access::Administrator,
+        parameters: &[&PAGE, &PAGE_SIZE],
+        takes: None,
+        gives: Gives::json::<List<DeviceJson>>(200),
+        refuses: &[],
+        run: |verb| on(verb, list),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/devices/{hardwareId}",
+        resource: "devices",
+        summary: "One device",
+        access: Access::Administrator,
+        parameters: &[&HARDWARE_ID],
+        takes: None,
+        gives: Gives::json::<DeviceJson>(200),
+        refuses: &[],
+        run: |verb| on(verb, one),
+    },
+];
+
 /// SiteWhere's list envelope.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ListOf{T}")]
 pub(super) struct List<T> {
     /// How many there are altogether.
     pub(super) num_results: u64,
@@ -20,12 +54,14 @@ pub(super) struct List<T> {
 }
 
 /// A device as SiteWhere shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Device")]
 pub(super) struct DeviceJson {
     hardware_id: String,
     site_token: &'static str,
     assignment_token: String,
+    #[schemars(with = "Instant")]
     created_date: SimTime,
     deleted: bool,
 }

@@ -8,12 +8,9 @@ use lastmeter_units::SimTime;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
+use super::parameter::{END_DATE, PAGE, PAGE_SIZE, Parameter, ParameterValue, START_DATE};
+use super::routes::Route;
 use lastmeter_store::{Page, Range};
-
-/// Rows on a page unless asked otherwise (SiteWhere's default).
-const PAGE_SIZE: u64 = 100;
-/// Rows on a page at most.
-const PAGE_SIZE_MAX: u64 = 1000;
 
 pub(super) struct Body<T>(pub(super) T);
 
@@ -36,65 +33,88 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     }
 }
 
-/// The query's pairs in order; a handler takes those it knows, and `finish` refuses the rest, so
-/// that a misspelt filter does not silently filter nothing.
-pub(crate) struct Pairs(Vec<(String, String)>);
+/// The query's pairs in order; a handler takes the parameters of its row, and `finish` refuses the
+/// rest, so that a misspelt filter does not silently filter nothing.
+pub(crate) struct Pairs {
+    pairs: Vec<(String, String)>,
+    /// Parameters of the row that the handler has not read; where there is no row, as at the HTTP
+    /// door, nothing is held against it.
+    unread: Option<Vec<&'static Parameter>>,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?.0))
+        let route = parts.extensions.get::<&'static Route>();
+        let unread = route.map(|route| route.query().collect());
+        let pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?.0;
+        Ok(Self { pairs, unread })
     }
 }
 
 impl Pairs {
-    /// Takes all values of a name.
-    pub(super) fn all(&mut self, name: &str) -> Vec<String> {
-        let (taken, rest) =
-            std::mem::take(&mut self.0).into_iter().partition(|(key, _)| key == name);
-        self.0 = rest;
-        let taken: Vec<(String, String)> = taken;
+    /// Takes all values of a parameter.
+    pub(super) fn all(&mut self, parameter: &Parameter) -> Vec<String> {
+        let name = parameter.name;
+        if let Some(unread) = &mut self.unread {
+            let place = unread.iter().position(|declared| *declared == parameter);
+            debug_assert!(
+                place.is_some(),
+                "the row does not declare `{name}`, or it was read before"
+            );
+            place.map(|place| unread.remove(place));
+        }
+        let (taken, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pairs).into_iter().partition(|(key, _)| key == name);
+        self.pairs = rest;
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Takes the value of a name that may stand once.
-    pub(super) fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
-        let mut values = self.all(name);
+    /// Takes the value of a parameter that may stand once.
+    pub(super) fn one(&mut self, parameter: &Parameter) -> Result<Option<String>, Problem> {
+        let mut values = self.all(parameter);
         if values.len() > 1 {
+            let name = parameter.name;
             let detail = format!("`{name}` stands {} times, expected once", values.len());
             return Err(Problem::bad_request("repeated_parameter", detail));
         }
         Ok(values.pop())
     }
 
-    /// Takes and reads the value of a name.
-    pub(super) fn read<T: FromStr>(
+    /// Takes the value of a parameter that has to be given.
+    pub(super) fn required(&mut self, parameter: &Parameter) -> Result<String, Problem> {
+        let missing =
+            || Problem::bad_request("missing_parameter", format!("give `{}`", parameter.name));
+        self.one(parameter)?.ok_or_else(missing)
+    }
+
+    /// Takes and reads the value of a parameter.
+    fn read<T: FromStr>(
         &mut self,
-        name: &str,
+        parameter: &Parameter,
         expected: &str,
     ) -> Result<Option<T>, Problem> {
-        let Some(text) = self.one(name)? else { return Ok(None) };
+        let Some(text) = self.one(parameter)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
             let text = lastmeter_model::refusal::shortened(&text, 80);
-            let detail = format!("`{name}` is `{text}`, expected {expected}");
+            let detail = format!("`{}` is `{text}`, expected {expected}", parameter.name);
             Problem::bad_request("wrong_parameter", detail)
         })
     }
 
-    /// Takes a whole number within bounds.
-    pub(crate) fn number(
-        &mut self,
-        name: &str,
-        default: u64,
-        (least, most): (u64, u64),
-    ) -> Result<u64, Problem> {
+    /// Takes a whole number; another kind of parameter has none.
+    pub(crate) fn number(&mut self, parameter: &Parameter) -> Result<u64, Problem> {
+        let ParameterValue::Whole { least, most, default } = parameter.value else {
+            debug_assert!(false, "`{}` is not a whole number", parameter.name);
+            return Ok(0);
+        };
         let expected = format!("a whole number from {least} to {most}");
-        match self.read(name, &expected)? {
+        match self.read(parameter, &expected)? {
             None => Ok(default),
             Some(number) if (least..=most).contains(&number) => Ok(number),
             Some(number) => {
-                let detail = format!("`{name}` is {number}, expected {expected}");
+                let detail = format!("`{}` is {number}, expected {expected}", parameter.name);
                 Err(Problem::bad_request("wrong_parameter", detail))
             }
         }
@@ -102,23 +122,28 @@ impl Pairs {
 
     /// Takes `page` (from 1) and `pageSize`.
     pub(super) fn page(&mut self) -> Result<Page, Problem> {
-        let size = self.number("pageSize", PAGE_SIZE, (1, PAGE_SIZE_MAX))?;
-        // The bound keeps the offset within what the store counts with.
-        let page = self.number("page", 1, (1, u64::from(u32::MAX)))?;
+        let size = self.number(&PAGE_SIZE)?;
+        let page = self.number(&PAGE)?;
         Ok(Page { offset: (page - 1) * size, limit: size as u32 })
     }
 
     /// Takes `startDate` and `endDate`, both included.
     pub(super) fn range(&mut self) -> Result<Range, Problem> {
         let expected = "a date such as 2027-01-18T17:00:00Z";
-        let start = self.read("startDate", expected)?.unwrap_or(SimTime(i64::MIN));
-        let end = self.read("endDate", expected)?.unwrap_or(SimTime(i64::MAX));
+        let start = self.read(&START_DATE, expected)?.unwrap_or(SimTime(i64::MIN));
+        let end = self.read(&END_DATE, expected)?.unwrap_or(SimTime(i64::MAX));
         Ok(Range { start, end })
     }
 
     /// Refuses what no handler took.
     pub(crate) fn finish(self) -> Result<(), Problem> {
-        match self.0.first() {
+        let unread = self.unread.iter().flatten().map(|parameter| parameter.name);
+        debug_assert!(
+            unread.clone().next().is_none(),
+            "declared but not read: {:?}",
+            unread.collect::<Vec<_>>()
+        );
+        match self.pairs.first() {
             None => Ok(()),
             Some((name, _)) => {
                 let name = lastmeter_model::refusal::shortened(name, 80);

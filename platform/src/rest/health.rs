@@ -7,24 +7,76 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use axum::routing::on;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::routes::{Access, Gives, Route, Verb};
 use super::{Api, Problem};
 use crate::metrics::{write_counter, write_gauge};
 
+const METRICS_TYPE: &str = "text/plain; version=0.0.4";
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/healthz",
+        resource: "operation",
+        summary: "The process answers",
+        access: Access::Open,
+        parameters: &[],
+        takes: None,
+        gives: Gives::json::<StatusJson>(200),
+        refuses: &[],
+        run: |verb| on(verb, healthz),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/readyz",
+        resource: "operation",
+        summary: "Messages are taken and committed, and every loss is acknowledged",
+        access: Access::Open,
+        parameters: &[],
+        takes: None,
+        gives: Gives::json::<StatusJson>(200),
+        refuses: &[503],
+        run: |verb| on(verb, readyz),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/metrics",
+        resource: "operation",
+        summary: "Counters and gauges as Prometheus text",
+        access: Access::Administrator,
+        parameters: &[],
+        takes: None,
+        gives: Gives::text(METRICS_TYPE),
+        refuses: &[],
+        run: |verb| on(verb, metrics),
+    },
+];
+
+/// One word.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(super) struct StatusJson {
+    status: &'static str,
+}
+
 /// `GET /healthz`: the process answers.
-pub(super) async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub(super) async fn healthz() -> Json<StatusJson> {
+    Json(StatusJson { status: "ok" })
 }
 
 /// `GET /readyz`: messages are taken and committed, and nothing is known to be lost or damaged that
 /// nobody has acknowledged.
-pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<StatusJson>, Problem> {
     if let Some(why) = api.core.trouble() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     }
     let (open, Some(first)) = api.core.losses.open_ones() else {
-        return Ok(Json(json!({ "status": "ready" })));
+        return Ok(Json(StatusJson { status: "ready" }));
     };
     let detail = format!(
         "{open} reports of lost or damaged data have not been acknowledged; the first, {}: {}; see \
@@ -68,5 +120,5 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     for (name, value) in core.dispatcher.routes.counters() {
         write_counter(&mut out, &name, "counted at a door", value);
     }
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response()
+    ([(CONTENT_TYPE, METRICS_TYPE)], out).into_response()
 }

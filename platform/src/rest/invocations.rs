@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::on;
 use lastmeter_units::SimTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::devices::List;
 use super::extract::{Body, Pairs, PathText};
+use super::openapi::Instant;
+use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
+use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
@@ -19,9 +24,55 @@ use lastmeter_store::StoreReader as _;
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
 
+const INVOCATION: Parameter = Parameter::text("id", "the id of an invocation, `id` of its answer")
+    .example("000000000000000000000001");
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/assignments/{token}/invocations",
+        resource: "commands",
+        summary: "Commands asked for, newest first",
+        access: Access::Administrator,
+        parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE],
+        takes: None,
+        gives: Gives::json::<List<InvocationJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, list),
+    },
+    Route {
+        method: Verb::Post,
+        path: "/sitewhere/api/assignments/{token}/invocations",
+        resource: "commands",
+        summary: "Asks for a command; durable when answered",
+        access: Access::Administrator,
+        parameters: &[&ASSIGNMENT],
+        takes: Some(schema::<InvokeJson>),
+        gives: Gives::json::<InvocationJson>(201),
+        refuses: &[500],
+        run: |verb| on(verb, invoke),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/invocations/{id}",
+        resource: "commands",
+        summary: "What became of a command",
+        access: Access::Administrator,
+        parameters: &[&INVOCATION],
+        takes: None,
+        gives: Gives::json::<InvocationJson>(200),
+        refuses: &[500],
+        run: |verb| on(verb, one),
+    },
+];
+
 /// What is asked for; SiteWhere's names, and one of our own.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "NewInvocation", extend("examples" = [{
+    "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" }
+}]))]
 pub(super) struct InvokeJson {
     command_token: String,
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
@@ -37,12 +88,14 @@ pub(super) struct InvokeJson {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     /// Our own: when it expires, in seconds from now.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = EXPIRY_S_MAX))]
     expires_after_seconds: Option<f64>,
 }
 
 /// An invocation as SiteWhere shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Invocation")]
 pub(super) struct InvocationJson {
     id: String,
     event_type: &'static str,
@@ -50,7 +103,9 @@ pub(super) struct InvocationJson {
     device_assignment_token: String,
     assignment_type: &'static str,
     device_hardware_id: String,
+    #[schemars(with = "Instant")]
     event_date: SimTime,
+    #[schemars(with = "Instant")]
     received_date: SimTime,
     initiator: String,
     initiator_id: String,
@@ -61,8 +116,11 @@ pub(super) struct InvocationJson {
     status: &'static str,
     /// Our word.
     state: &'static str,
+    #[schemars(with = "Instant")]
     expires_date: SimTime,
+    #[schemars(with = "Option<Instant>")]
     sent_date: Option<SimTime>,
+    #[schemars(with = "Option<Instant>")]
     ended_date: Option<SimTime>,
     response: Option<String>,
     metadata: BTreeMap<String, String>,

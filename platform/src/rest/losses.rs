@@ -3,14 +3,50 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::on;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Pairs, PathText};
+use super::parameter::Parameter;
+use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
 use crate::losses::Loss;
 
+const LOSS: Parameter =
+    Parameter::text("id", "the number of a report, `id` in the list").example("1");
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/losses",
+        resource: "operation",
+        summary: "What is known to be lost or damaged, oldest first",
+        access: Access::Administrator,
+        parameters: &[],
+        takes: None,
+        gives: Gives::json::<LossesJson>(200),
+        refuses: &[],
+        run: |verb| on(verb, list),
+    },
+    Route {
+        method: Verb::Post,
+        path: "/api/v1/losses/{id}/acknowledge",
+        resource: "operation",
+        summary: "Acknowledges a loss; durable when answered",
+        access: Access::Administrator,
+        parameters: &[&LOSS],
+        takes: Some(schema::<AcknowledgeJson>),
+        gives: Gives::json::<Loss>(200),
+        refuses: &[],
+        run: |verb| on(verb, acknowledge),
+    },
+];
+
 /// All reports, oldest first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Losses")]
 pub(super) struct LossesJson {
     results: Vec<Loss>,
     /// Those that nobody has acknowledged.
@@ -28,8 +64,9 @@ pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJ
 }
 
 /// The note about a loss.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Acknowledgement", extend("examples" = [{ "note": "seen" }]))]
 pub(super) struct AcknowledgeJson {
     /// Who looked at it and what was done.
     note: String,

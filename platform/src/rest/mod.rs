@@ -1,16 +1,20 @@
 //! REST: the paths of SiteWhere 1.9 that this version serves, and the platform's own.
 //!
-//! Everything but `/healthz` and `/readyz` wants the bearer token; a wrong one is answered late.
+//! Everything but health and what describes the interface wants the bearer token; a wrong one is
+//! answered late.
 //! Every answer that is not a success is `application/problem+json` (RFC 9457), the framework's own
 //! refusals included.
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `routes`, `parameter` | `ROUTES`, the one registry, and the router made of it |
+//! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
+mod about;
 mod assignments;
 mod bearer;
 mod body;
@@ -20,7 +24,10 @@ mod extract;
 mod health;
 mod invocations;
 mod losses;
+mod openapi;
+mod parameter;
 mod problem;
+mod routes;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -31,15 +38,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 pub(crate) use bearer::check_bearer;
 pub(crate) use body::read_whole;
 pub(crate) use extract::Pairs;
+pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
+use routes::Access;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
@@ -75,34 +83,10 @@ pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> R
         waiters: Arc::new(Semaphore::new(waiters_max)),
         waiters_max,
     };
-    let guarded = Router::new()
-        .route("/sitewhere/api/devices", get(devices::list))
-        .route("/sitewhere/api/devices/{hardware_id}", get(devices::one))
-        .route("/sitewhere/api/devices/{hardware_id}/assignment", get(assignments::assignment))
-        .route("/sitewhere/api/assignments/{token}", get(assignments::one))
-        .route("/sitewhere/api/assignments/{token}/measurements", get(assignments::measurements))
-        .route("/sitewhere/api/assignments/{token}/measurements/series", get(assignments::series))
-        .route(
-            "/sitewhere/api/assignments/{token}/invocations",
-            get(invocations::list).post(invocations::invoke),
-        )
-        .route("/sitewhere/api/invocations/{id}", get(invocations::one))
-        .route("/api/v1/readings", get(changes::readings))
-        .route("/api/v1/refusals", get(changes::refusals))
-        .route("/api/v1/alerts", get(changes::alerts))
-        .route("/api/v1/series", get(assignments::series_keyset))
-        .route("/api/v1/losses", get(losses::list))
-        .route("/api/v1/losses/{id}/acknowledge", post(losses::acknowledge))
-        .route("/api/v1/clock", get(changes::clock))
-        .route("/api/v1/clock/advance", post(changes::advance))
-        .route("/metrics", get(health::metrics))
+    let guarded = routes::router(Access::Administrator)
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(api.clone(), authorise));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .method_not_allowed_fallback(no_such_method)
+    routes::router(Access::Open)
         .merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
         .with_state(api)
@@ -138,9 +122,4 @@ async fn authorise(
 async fn no_such_path(uri: Uri) -> Problem {
     let detail = format!("there is nothing at {}", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
-}
-
-async fn no_such_method(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{method} is not for {}", uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
 }

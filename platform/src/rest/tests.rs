@@ -20,6 +20,7 @@ use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 mod alerts;
 mod flips;
 mod overload;
+mod routes;
 mod slow;
 mod unread;
 mod waiting;

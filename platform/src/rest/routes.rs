@@ -1,0 +1,222 @@
+//! The one registry of the REST interface: the router, the OpenAPI description and `/api-doc` are
+//! made from `ROUTES`.
+//!
+//! A route is one row in the slice of its file. What a row declares is held in debug builds: a
+//! handler reads every parameter of its row and no other, and answers with no other status.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::parameter::Parameter;
+use super::{Api, Problem};
+use super::{about, assignments, changes, devices, health, invocations, losses};
+
+/// All routes, one slice per file of handlers.
+pub(crate) static ROUTES: &[&[Route]] = &[
+    devices::ROUTES,
+    assignments::ROUTES,
+    invocations::ROUTES,
+    changes::ROUTES,
+    losses::ROUTES,
+    health::ROUTES,
+    about::ROUTES,
+];
+
+/// One method of one path.
+pub(crate) struct Route {
+    pub(super) method: Verb,
+    /// With its variable in braces; there is one at most.
+    pub(super) path: &'static str,
+    /// The group in which documentation lists it.
+    pub(super) resource: &'static str,
+    /// One line for people.
+    pub(super) summary: &'static str,
+    pub(super) access: Access,
+    /// The variable of the path and all parameters of the query.
+    pub(super) parameters: &'static [&'static Parameter],
+    /// The body, JSON.
+    pub(super) takes: Option<SchemaOf>,
+    /// The answer if nothing is wrong.
+    pub(super) gives: Gives,
+    /// Statuses of problems beside those that follow from the other fields.
+    pub(super) refuses: &'static [u16],
+    /// The handler, at this method.
+    pub(super) run: fn(MethodFilter) -> MethodRouter<Api>,
+}
+
+/// Adds a type to a set of schemas and returns the reference to it.
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The schema of a type, as a row holds it.
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// A method of HTTP that routes have. HEAD is answered where GET is, OPTIONS everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+}
+
+impl Verb {
+    /// As a request has it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+        }
+    }
+}
+
+/// Who may send a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody.
+    Open,
+    /// Who has the administrators' token.
+    Administrator,
+}
+
+/// An answer that is a success.
+pub(super) struct Gives {
+    pub(super) status: u16,
+    pub(super) media_type: &'static str,
+    pub(super) schema: SchemaOf,
+}
+
+impl Gives {
+    /// JSON of a type.
+    pub(super) const fn json<T: JsonSchema>(status: u16) -> Self {
+        Self { status, media_type: "application/json", schema: schema::<T> }
+    }
+
+    /// Text of a media type.
+    pub(super) const fn text(media_type: &'static str) -> Self {
+        Self { status: 200, media_type, schema: schema::<String> }
+    }
+}
+
+/// Problems of every route for administrators: of the body, which is read before the handler runs,
+/// of the query, of the token, of the tenant's header, and of a platform without a free slot.
+const GUARDED: [u16; 7] = [400, 401, 403, 408, 413, 429, 503];
+/// Problems of a body that is not the JSON that is wanted.
+const WITH_BODY: [u16; 2] = [415, 422];
+/// Problems of a variable in the path.
+const WITH_VARIABLE: [u16; 2] = [400, 404];
+
+impl Route {
+    /// Every status of a problem that it may answer with, in order.
+    pub(super) fn problems(&self) -> Vec<u16> {
+        let mut statuses = self.refuses.to_vec();
+        if self.access == Access::Administrator {
+            statuses.extend(GUARDED);
+        }
+        if self.takes.is_some() {
+            statuses.extend(WITH_BODY);
+        }
+        if self.parameters.iter().any(|parameter| self.has_in_path(parameter)) {
+            statuses.extend(WITH_VARIABLE);
+        }
+        statuses.sort_unstable();
+        statuses.dedup();
+        statuses
+    }
+
+    /// Whether a parameter is the variable of the path.
+    pub(super) fn has_in_path(&self, parameter: &Parameter) -> bool {
+        self.variable() == Some(parameter.name)
+    }
+
+    /// The variable of the path.
+    pub(super) fn variable(&self) -> Option<&'static str> {
+        let (_, behind) = self.path.split_once('{')?;
+        behind.split_once('}').map(|(name, _)| name)
+    }
+
+    /// The parameters of the query.
+    pub(super) fn query(&self) -> impl Iterator<Item = &'static Parameter> {
+        self.parameters.iter().copied().filter(|parameter| !self.has_in_path(parameter))
+    }
+
+    fn has_status(&self, status: StatusCode) -> bool {
+        status.as_u16() == self.gives.status || self.problems().contains(&status.as_u16())
+    }
+}
+
+/// Every row.
+pub(super) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().copied().flatten()
+}
+
+/// The router of the rows with this access.
+pub(super) fn router(access: Access) -> Router<Api> {
+    let mut paths: BTreeMap<&'static str, MethodRouter<Api>> = BTreeMap::new();
+    for route in all().filter(|route| route.access == access) {
+        let handler = (route.run)(route.method.filter())
+            .route_layer(from_fn(move |request, next| run(route, request, next)));
+        let methods = paths.remove(route.path).unwrap_or_default().merge(handler);
+        paths.insert(route.path, methods);
+    }
+    paths.into_iter().fold(Router::new(), |router, (path, methods)| {
+        let other = move |method, uri| async move { no_such_method(path, &method, &uri) };
+        router.route(path, methods.fallback(other))
+    })
+}
+
+/// Runs the handler of a row, which learns from the request what its row declares.
+async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(route);
+    let response = next.run(request).await;
+    debug_assert!(
+        route.has_status(response.status()),
+        "{} {} answered {}, which its row does not declare",
+        route.method.word(),
+        route.path,
+        response.status()
+    );
+    response
+}
+
+/// The answer to a method that a path has no row for: 204 to OPTIONS, 405 to others, and both with
+/// the methods that it has (RFC 9110, 9.3.7 and 15.5.6).
+fn no_such_method(path: &'static str, method: &Method, uri: &Uri) -> Response {
+    let mut response = if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        let detail = format!("{method} is not for {}", uri.path());
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail).into_response()
+    };
+    if let Ok(allowed) = HeaderValue::try_from(allowed(path)) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+/// The methods of a path, as `Allow` lists them.
+pub(super) fn allowed(path: &str) -> String {
+    let mut words = Vec::new();
+    for route in all().filter(|route| route.path == path) {
+        words.push(route.method.word());
+        if route.method == Verb::Get {
+            words.push("HEAD");
+        }
+    }
+    words.push("OPTIONS");
+    words.join(", ")
+}

@@ -1,0 +1,305 @@
+//! What `ROUTES` declares is what is served: every row with good and with bad input, methods that
+//! it does not have, and the descriptions made from it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::rest::openapi::{PROBLEMS, TEXT, document};
+use crate::rest::parameter::{ASSIGNMENT, EXAMPLE_DEVICE, Parameter, ParameterValue};
+use crate::rest::routes::{Access, Route, Verb, all, allowed};
+use crate::tests::set_period;
+
+/// A platform on which what the examples name exists.
+async fn served() -> Served {
+    let served = Served::start().await;
+    store(&served.bench.core, &[reading(EXAMPLE_DEVICE, Some(1), 230.0)]).await;
+    set_period(&served.bench.core, EXAMPLE_DEVICE, "5", 60.0).await;
+    served
+}
+
+fn authorization() -> String {
+    format!("Authorization: Bearer {TOKEN}\r\n")
+}
+
+/// A value that can exist.
+fn good(parameter: &Parameter) -> String {
+    let example = parameter.example.map(ToOwned::to_owned);
+    example.unwrap_or_else(|| match parameter.value {
+        ParameterValue::Text | ParameterValue::Texts => panic!("no example: {}", parameter.name),
+        ParameterValue::Instant => START.to_owned(),
+        ParameterValue::Whole { default, .. } => default.to_string(),
+    })
+}
+
+/// The path of a row with its variable, and the parameters of the query that `is_given` selects.
+fn path(route: &Route, is_given: impl Fn(&Parameter) -> bool) -> String {
+    let mut path = route.path.to_owned();
+    if let Some(variable) = route.parameters.iter().find(|one| route.has_in_path(one)) {
+        path = path.replace(&format!("{{{}}}", variable.name), &good(variable));
+    }
+    let given = route.query().filter(|parameter| is_given(parameter));
+    let query: Vec<String> = given.map(|one| format!("{}={}", one.name, good(one))).collect();
+    format!("{path}?{}", query.join("&"))
+}
+
+/// The body of a row's example.
+fn body(route: &Route) -> String {
+    let operation = &document()["paths"][route.path]["post"];
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    resolved(&document(), schema)["examples"][0].to_string()
+}
+
+async fn send(served: &Served, route: &Route, path: &str, body: Option<&str>) -> Answer {
+    let json_type = body.map_or("", |_| "Content-Type: application/json\r\n");
+    let headers = format!("{}{json_type}", authorization());
+    served.ask(route.method.word(), path, &headers, body.unwrap_or("")).await
+}
+
+/// A schema or what it refers to.
+fn resolved(document: &Value, schema: &Value) -> Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(&reference[1..]).unwrap().clone(),
+        None => schema.clone(),
+    }
+}
+
+/// Checks that a value has the members that its schema requires and no others, all the way down.
+fn check_members(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolved(document, schema);
+    // Anything.
+    if schema == true {
+        return;
+    }
+    if let Some(cases) = schema["anyOf"].as_array() {
+        if !value.is_null() {
+            check_members(document, &cases[0], value, place);
+        }
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            for item in items {
+                check_members(document, &schema["items"], item, place);
+            }
+        }
+        Value::Object(members) => {
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(members.contains_key(name.as_str().unwrap()), "{place}: no {name}");
+            }
+            for (name, member) in members {
+                let known = schema["properties"].get(name);
+                let known = known.or_else(|| schema.get("additionalProperties"));
+                let known = known.unwrap_or_else(|| panic!("{place}: `{name}` is not described"));
+                check_members(document, known, member, &format!("{place}.{name}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_openapi_description_is_the_one_in_the_repository() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &*TEXT).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(found == *TEXT, "platform/openapi.json is old; run the test with UPDATE_GOLDEN=1");
+}
+
+#[test]
+fn rows_are_complete_and_each_has_its_own_place() {
+    let mut places = BTreeSet::new();
+    let described: BTreeSet<u16> = PROBLEMS.iter().map(|problem| problem.status).collect();
+    for route in all() {
+        let place = format!("{} {}", route.method.word(), route.path);
+        assert!(places.insert(place.clone()), "{place} stands twice");
+        assert!(route.path.matches('{').count() <= 1, "{place}: one variable at most");
+        let has_variable = route.parameters.iter().any(|one| route.has_in_path(one));
+        assert_eq!(has_variable, route.variable().is_some(), "{place}: its variable");
+        let names: BTreeSet<&str> = route.parameters.iter().map(|one| one.name).collect();
+        assert_eq!(names.len(), route.parameters.len(), "{place}: a name stands twice");
+        assert!(route.problems().iter().all(|status| described.contains(status)), "{place}");
+        for other in all().filter(|other| other.path == route.path) {
+            assert_eq!(other.access, route.access, "{place}: a path has one access");
+        }
+    }
+    let schemas = document()["components"]["schemas"].clone();
+    for name in schemas.as_object().unwrap().keys() {
+        assert!(!name.ends_with(char::is_numeric), "two types have the name of {name}");
+    }
+}
+
+#[tokio::test]
+async fn every_row_answers_good_input_as_it_declares() {
+    let served = served().await;
+    assert_eq!(served.assignment(EXAMPLE_DEVICE).await, good(&ASSIGNMENT));
+    let document = document();
+    for route in all() {
+        let required = path(route, |parameter| parameter.is_required);
+        for path in [required, path(route, |_| true)] {
+            let body = route.takes.map(|_| body(route));
+            let answer = send(&served, route, &path, body.as_deref()).await;
+            // Nothing is lost here; `tests` acknowledges a loss elsewhere.
+            if route.path.starts_with("/api/v1/losses/") {
+                assert_eq!(answer.status, 404, "{path}");
+                continue;
+            }
+            assert_eq!(answer.status, route.gives.status, "{path}: {answer:?}");
+            let content_type = format!("content-type: {}", route.gives.media_type);
+            assert!(answer.head.contains(&content_type), "{path}: {}", answer.head);
+            if route.gives.media_type == "application/json" {
+                let method = route.method.word().to_lowercase();
+                let status = answer.status.to_string();
+                let responses = &document["paths"][route.path][method]["responses"];
+                let schema = &responses[status]["content"]["application/json"]["schema"];
+                check_members(&document, schema, &answer.json(), &path);
+            }
+        }
+    }
+    served.stop().await;
+}
+
+/// Queries that are wrong in each parameter, and with one that no row has.
+fn bad_queries(route: &Route) -> Vec<String> {
+    let good_path = path(route, |_| true);
+    let mut paths = vec![format!("{good_path}&surplus=1"), path(route, |_| false)];
+    for parameter in route.query() {
+        let pair = format!("{}={}", parameter.name, good(parameter));
+        paths.push(format!("{good_path}&{pair}"));
+        let wrong = match parameter.value {
+            ParameterValue::Text | ParameterValue::Texts => vec!["nothing".to_owned()],
+            ParameterValue::Instant => vec!["yesterday".to_owned()],
+            ParameterValue::Whole { least, most, .. } => {
+                let most = (u128::from(most) + 1).to_string();
+                vec!["x".to_owned(), most, (i128::from(least) - 1).to_string()]
+            }
+        };
+        let with = |text: &String| good_path.replace(&pair, &format!("{}={text}", parameter.name));
+        paths.extend(wrong.iter().map(with));
+    }
+    paths
+}
+
+#[tokio::test]
+async fn bad_input_is_answered_with_a_problem_that_the_row_declares() {
+    let served = served().await;
+    for route in all() {
+        let (good_path, problems) = (path(route, |_| true), route.problems());
+        let good_body = route.takes.map(|_| body(route));
+        let check = |what: &str, answer: Answer, expected: Option<u16>| {
+            let at = format!("{} {what}", route.method.word());
+            if answer.status != route.gives.status {
+                answer.problem();
+                assert!(problems.contains(&answer.status), "{at}: {} not declared", answer.status);
+            }
+            assert!(expected.is_none_or(|expected| expected == answer.status), "{at}: {answer:?}");
+        };
+        if route.access == Access::Administrator {
+            let method = route.method.word();
+            for (headers, expected) in [
+                (String::new(), 401),
+                ("Authorization: Bearer guess\r\n".to_owned(), 401),
+                (format!("{}X-SiteWhere-Tenant: other\r\n", authorization()), 403),
+            ] {
+                check(
+                    &good_path,
+                    served.ask(method, &good_path, &headers, "").await,
+                    Some(expected),
+                );
+            }
+            for path in bad_queries(route) {
+                check(&path, send(&served, route, &path, good_body.as_deref()).await, None);
+            }
+            let surplus = format!("{good_path}&surplus=1");
+            let answer = send(&served, route, &surplus, good_body.as_deref()).await;
+            let is_read = route.path != "/metrics";
+            check(&surplus, answer, is_read.then_some(400));
+        }
+        if let Some(variable) = route.variable() {
+            for (text, status) in [("%FF", 400), ("nothing", 404)] {
+                let wrong = route.path.replace(&format!("{{{variable}}}"), text);
+                let answer = send(&served, route, &wrong, good_body.as_deref()).await;
+                check(&wrong, answer, Some(status));
+            }
+        }
+        if route.takes.is_some() {
+            let large = format!("\"{}\"", "x".repeat(1024 * 1024));
+            for (body, expected) in [
+                (None, 415),
+                (Some("{"), 400),
+                (Some("[]"), 422),
+                (Some(r#"{"surplus":1}"#), 422),
+                (Some(&large), 413),
+            ] {
+                let answer = send(&served, route, &good_path, body).await;
+                check(&good_path, answer, Some(expected));
+            }
+        }
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn other_methods_are_answered_with_those_that_a_path_has() {
+    let served = served().await;
+    for route in all() {
+        let path = path(route, |parameter| parameter.is_required);
+        let allow = format!("allow: {}", allowed(route.path).to_lowercase());
+        for (method, status) in [("DELETE", 405), ("PATCH", 405), ("OPTIONS", 204)] {
+            let answer = served.ask(method, &path, &authorization(), "").await;
+            assert_eq!(answer.status, status, "{method} {path}");
+            assert!(answer.head.contains(&allow), "{method} {path}: {}", answer.head);
+            if status == 405 {
+                assert_eq!(answer.problem(), "no_such_method");
+            }
+        }
+        if route.method == Verb::Get {
+            let get = served.ask("GET", &path, &authorization(), "").await;
+            let head = served.ask("HEAD", &path, &authorization(), "").await;
+            assert_eq!((head.status, head.body.len()), (get.status, 0), "HEAD {path}");
+            let length = |answer: &Answer| {
+                let line = answer.head.lines().find(|line| line.starts_with("content-length: "));
+                line.map(ToOwned::to_owned)
+            };
+            // The metrics count the requests themselves.
+            if route.path != "/metrics" {
+                assert_eq!(length(&head), length(&get), "HEAD {path}");
+            }
+        }
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_pages_load_nothing_but_their_style_sheet_and_list_every_row() {
+    let served = served().await;
+    for path in ["/", "/api-doc", "/style.css"] {
+        let answer = served.ask("GET", path, "", "").await;
+        assert_eq!(answer.status, 200);
+        for header in [
+            "content-security-policy: default-src 'none'; style-src 'self';",
+            "x-content-type-options: nosniff",
+            "referrer-policy: same-origin",
+            "cache-control: no-store",
+        ] {
+            assert!(answer.head.contains(header), "{path}: {}", answer.head);
+        }
+        let text = String::from_utf8(answer.body).unwrap();
+        for forbidden in ["<script", " style=", "://", "@import", "url("] {
+            assert!(!text.contains(forbidden), "{path} has `{forbidden}`");
+        }
+        if path == "/api-doc" {
+            for route in all() {
+                let heading =
+                    format!("<h3><code>{} {}</code></h3>", route.method.word(), route.path);
+                assert_eq!(text.matches(&heading).count(), 1, "{heading}");
+            }
+            assert_eq!(text.matches("<table>").count(), all().count());
+        }
+    }
+    let answer = served.ask("GET", "/openapi.json", "", "").await;
+    assert_eq!(answer.body, TEXT.as_bytes());
+    served.stop().await;
+}
