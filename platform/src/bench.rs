@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
 use crate::clock::Clock;
@@ -75,7 +75,7 @@ impl BenchStore {
             observer: Arc::new(reports),
         };
         store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
-        let writer = Writer::new(TENANT, opened, context, room);
+        let writer = Writer::sqlite(&TenantName::default(), opened, context, room);
         let sequence = writer.standing().journal_committed;
         Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
     }

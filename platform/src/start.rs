@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use lastmeter_units::SimTime;
+use lastmeter_units::{SimTime, TenantName};
 
 use crate::clock::Clock;
 use crate::config::{Config, Limits, TENANT};
@@ -284,7 +284,8 @@ impl Start {
             head,
         };
         let path = &self.places.store;
-        let writer = Writer::new(TENANT, opened, context, limits.refused_content_bytes);
+        let writer =
+            Writer::sqlite(&TenantName::default(), opened, context, limits.refused_content_bytes);
         let clock = Arc::clone(&self.clock);
         let store =
             StoreThread::start((writer, clock), path, batching, signals, Arc::clone(&self.keep))

@@ -27,7 +27,10 @@ pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
 pub use progress::Progress;
-pub use seam::{Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+pub use seam::{
+    Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,
+    Stretch,
+};
 pub use sqlite::{
     Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, load, open_alone,
     open_for_writing,

@@ -1,13 +1,34 @@
 //! What the platform asks of a store, whichever it is.
 
 use async_trait::async_trait;
+use lastmeter_model::decide::Batch;
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint};
+use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
 
 use crate::damage::Damage;
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
+
+/// The writing end of a store; there is one at a time.
+pub trait StoreWriter: Send {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>>;
+}
+
+/// A transaction of a store: dropped, it has changed nothing.
+pub trait StoreBatch: Batch<Error = StoreError> {
+    /// Ends it durably, together with where the store stands then.
+    ///
+    /// # Errors
+    /// If the store cannot be written; nothing has changed then, or, where the answer of a server
+    /// was lost, all of it: repeating it is safe, since each entry is known by its sequence in the journal.
+    fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()>;
+}
 
 /// A stretch of event time, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,28 +1,48 @@
 //! The one writer of a store: batches of work, each in a transaction.
 
+use std::sync::Arc;
+
 use lastmeter_model::decide::{Decider, Outcome};
+use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::standing::Standing;
 use lastmeter_model::work::Work;
-use lastmeter_units::SimTime;
-use rusqlite::Connection;
+use lastmeter_units::{SimTime, TenantName};
 
-use crate::error::{StoreError, StoreResult};
-use crate::sqlite::{Opened, ReadContext, SqliteBatch};
+use crate::error::StoreResult;
+use crate::seam::{Observer, StoreWriter};
+use crate::sqlite::{Opened, ReadContext, SqliteWriter};
 
-/// The writing end of a store.
+/// The writing end of a store, with the rules of what is written.
 pub struct Writer {
-    connection: Connection,
-    context: ReadContext,
+    store: Box<dyn StoreWriter>,
+    observer: Arc<dyn Observer>,
     decider: Decider,
 }
 
 impl Writer {
-    /// Takes over an opened store of a tenant, with room for so many bytes of refused content.
-    pub fn new(tenant: &str, opened: Opened, context: ReadContext, refused_bytes_max: u64) -> Self {
+    /// Writes a tenant's store that stands there, with room for so many bytes of refused content.
+    /// `devices` holds all that the store has.
+    pub fn new(
+        tenant: &TenantName,
+        (store, standing): (Box<dyn StoreWriter>, Standing),
+        (devices, observer): (Arc<DeviceDirectory>, Arc<dyn Observer>),
+        refused_bytes_max: u64,
+    ) -> Self {
+        let decider = Decider::new(tenant.as_str(), devices, standing, refused_bytes_max);
+        Self { store, observer, decider }
+    }
+
+    /// Writes a file that has been opened.
+    pub fn sqlite(
+        tenant: &TenantName,
+        opened: Opened,
+        context: ReadContext,
+        refused_bytes_max: u64,
+    ) -> Self {
         let Opened { connection, standing, .. } = opened;
-        let devices = std::sync::Arc::clone(&context.devices);
-        let decider = Decider::new(tenant, devices, standing, refused_bytes_max);
-        Self { connection, context, decider }
+        let around = (Arc::clone(&context.devices), Arc::clone(&context.observer));
+        let store = Box::new(SqliteWriter::new(connection, context));
+        Self::new(tenant, (store, standing), around, refused_bytes_max)
     }
 
     /// Where the store stands.
@@ -39,13 +59,11 @@ impl Writer {
         work: impl IntoIterator<Item = Work<'w>>,
         now: SimTime,
     ) -> StoreResult<Outcome> {
-        let transaction =
-            self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
-        let mut batch = SqliteBatch::new(transaction, &self.context);
-        let decided = self.decider.decide(work, &mut batch, now)?;
+        let mut batch = self.store.begin()?;
+        let decided = self.decider.decide(work, &mut *batch, now)?;
         let outcome = decided.outcome();
         if outcome.content_not_kept > 0 {
-            self.context.observer.content_not_kept();
+            self.observer.content_not_kept();
         }
         batch.commit(&outcome.standing)?;
         Ok(self.decider.accept(decided))

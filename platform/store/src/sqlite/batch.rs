@@ -10,8 +10,8 @@ use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
-use rusqlite::Transaction;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Transaction};
 
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
@@ -19,9 +19,31 @@ use super::tables::write_standing;
 use super::{content, invocations, tally};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::seam::{StoreBatch, StoreWriter};
+
+/// The one connection that writes.
+pub(crate) struct SqliteWriter {
+    connection: Connection,
+    context: ReadContext,
+}
+
+impl SqliteWriter {
+    pub(crate) fn new(connection: Connection, context: ReadContext) -> Self {
+        Self { connection, context }
+    }
+}
+
+impl StoreWriter for SqliteWriter {
+    fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>> {
+        let transaction =
+            self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
+        let (tallies, content) = (BTreeMap::new(), Vec::new());
+        Ok(Box::new(SqliteBatch { transaction, context: &self.context, tallies, content }))
+    }
+}
 
 /// A transaction, and what it counts for its end.
-pub(crate) struct SqliteBatch<'a> {
+struct SqliteBatch<'a> {
     transaction: Transaction<'a>,
     context: &'a ReadContext,
     /// Readings by device and minute.
@@ -29,20 +51,7 @@ pub(crate) struct SqliteBatch<'a> {
     content: Vec<u8>,
 }
 
-impl<'a> SqliteBatch<'a> {
-    pub(crate) fn new(transaction: Transaction<'a>, context: &'a ReadContext) -> Self {
-        Self { transaction, context, tallies: BTreeMap::new(), content: Vec::new() }
-    }
-
-    /// Ends it durably.
-    pub(crate) fn commit(self, standing: &Standing) -> StoreResult<()> {
-        let Self { transaction, context, tallies, .. } = self;
-        tally::add(&transaction, &tallies, |damage| context.report(&damage))
-            .and_then(|()| write_standing(&transaction, standing))
-            .map_err(StoreError::doing("store a batch"))?;
-        transaction.commit().map_err(StoreError::doing("commit a batch"))
-    }
-
+impl SqliteBatch<'_> {
     /// What was read; damage is reported, and nothing is made of it.
     fn found<T>(&self, read: ReadResult<Option<T>>) -> StoreResult<Found<T>> {
         match read {
@@ -212,6 +221,16 @@ impl Known for SqliteBatch<'_> {
 
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
         self.found(self.stored_state(device))
+    }
+}
+
+impl StoreBatch for SqliteBatch<'_> {
+    fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()> {
+        let Self { transaction, context, tallies, .. } = *self;
+        tally::add(&transaction, &tallies, |damage| context.report(&damage))
+            .and_then(|()| write_standing(&transaction, standing))
+            .map_err(StoreError::doing("store a batch"))?;
+        transaction.commit().map_err(StoreError::doing("commit a batch"))
     }
 }
 

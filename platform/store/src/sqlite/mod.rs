@@ -24,7 +24,7 @@ mod tables;
 mod tally;
 mod walk;
 
-pub(crate) use batch::SqliteBatch;
+pub(crate) use batch::SqliteWriter;
 pub use inspect::Inspection;
 pub use lanes::Readers;
 pub use load::load;
