@@ -8,11 +8,11 @@ use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
 use crate::clock::Clock;
 use crate::config::{ClockSource, Config, Limits, TENANT, Token};
-use crate::core::Core;
 use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
 use crate::port::{Arrival, Verdict};
 use crate::store_reports::StoreReports;
+use crate::tenant::Tenant;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::work::{Body, Delivery, Work};
 use lastmeter_store::{self as store, ReadContext, Writer};
@@ -121,7 +121,7 @@ pub struct BenchBatch(Vec<Delivery>);
 
 /// Everything between the broker and REST, running.
 pub struct BenchCore {
-    core: Arc<Core>,
+    core: Arc<Tenant>,
     round: u64,
 }
 
@@ -129,7 +129,7 @@ impl BenchCore {
     /// A core in a folder.
     pub async fn start(folder: &Path) -> Self {
         let config = Config::embedded(folder, Token::new("token"), ClockSource::Driven);
-        let core = Core::start(&config).expect("a core");
+        let core = Tenant::start(&config).expect("a core");
         core.ready().await.expect("a core that is ready");
         Self { core: Arc::new(core), round: 0 }
     }

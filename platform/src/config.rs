@@ -331,6 +331,7 @@ impl Config {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn tenant_folder(&self) -> PathBuf {
         self.data.join(TENANT)
     }

@@ -4,13 +4,17 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, TENANT};
+use crate::config::Config;
+use lastmeter_units::TenantName;
+
 use crate::error::PlatformError;
 use lastmeter_store::files;
 use lastmeter_store::files::FolderLock;
 
 /// The file that versions before this one lock.
 const LOCK_FILE: &str = "lock";
+/// Where the data of tenants is put that are removed.
+const REMOVED_FOLDER: &str = "removed";
 /// Folder of the journal's segments within the tenant's.
 const JOURNAL_FOLDER: &str = "journal";
 /// What stands beside the tenant's folder, for it must not go with it.
@@ -19,6 +23,7 @@ const LOSSES_SUFFIX: &str = "losses";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
+    pub(crate) name: TenantName,
     /// The tenant's folder.
     pub(crate) tenant: PathBuf,
     /// The journal's folder.
@@ -30,15 +35,35 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn of(config: &Config) -> Self {
-        let tenant = config.tenant_folder();
+    pub(crate) fn of(name: &TenantName, config: &Config) -> Self {
+        let tenant = config.data.join(name.as_str());
         Self {
             journal: tenant.join(JOURNAL_FOLDER),
             store: tenant.join(lastmeter_store::STORE_FILE),
-            head: config.data.join(format!("{TENANT}.{HEAD_SUFFIX}")),
-            losses: config.data.join(format!("{TENANT}.{LOSSES_SUFFIX}")),
+            head: config.data.join(format!("{name}.{HEAD_SUFFIX}")),
+            losses: config.data.join(format!("{name}.{LOSSES_SUFFIX}")),
             tenant,
+            name: name.clone(),
         }
+    }
+
+    /// Removes everything of the tenant: first it is put aside as a whole, so that a crash in
+    /// between leaves none of it in use.
+    pub(crate) fn remove(&self, data: &Path) -> Result<(), PlatformError> {
+        let removed = data.join(REMOVED_FOLDER);
+        let free = |n: &u32| !removed.join(format!("{}-{n}", self.name)).exists();
+        let number = (1..).find(free).unwrap_or_default();
+        let aside = removed.join(format!("{}-{number}", self.name));
+        let put_aside = || {
+            files::make_folder(&aside)?;
+            for path in [&self.tenant, &self.head, &self.losses] {
+                if let (true, Some(name)) = (path.exists(), path.file_name()) {
+                    std::fs::rename(path, aside.join(name))?;
+                }
+            }
+            std::fs::remove_dir_all(&aside)
+        };
+        put_aside().map_err(PlatformError::io("remove a tenant's data", &aside))
     }
 
     /// Closes what is there to everybody but its owner. The data folder itself is left as it is

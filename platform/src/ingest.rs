@@ -10,21 +10,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::access;
 use crate::clock::Clock;
-use crate::config::{Config, TENANT, Token};
+use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
 use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Entry};
-use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, NotDurable, Verdict};
 use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
 use lastmeter_model::directory::{DeviceDirectory, Freshness};
 use lastmeter_model::message::{Message, MessageBody, Number};
@@ -111,13 +109,13 @@ pub(crate) struct Ingest {
     in_flight_bytes: u32,
     accept_wait_s: u64,
     rules: Rules,
-    token: Token,
+    tenant: TenantName,
 }
 
 impl Ingest {
     /// A port in front of a journal, with readers that nobody else's queries hold up.
     pub(crate) fn new(
-        config: &Config,
+        (tenant, config): (TenantName, &Config),
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
         (devices, readers): (Arc<DeviceDirectory>, Arc<dyn StoreReader>),
@@ -137,7 +135,7 @@ impl Ingest {
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
             rules: Rules { strict_table2: config.strict_table2, plausible_only: true },
-            token: config.device_secret().clone(),
+            tenant,
         }
     }
 
@@ -148,7 +146,7 @@ impl Ingest {
     /// unknown invocation) is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Verdict, IngestError> {
         self.journal.not_yet()?;
-        let target = target(&arrival.topic);
+        let target = self.target(&arrival.topic);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
         let received = self.clock.now();
@@ -304,6 +302,21 @@ impl Ingest {
         }
     }
 
+    /// What a topic of this tenant states.
+    fn target(&self, topic: &str) -> Judged<Target> {
+        let not_allowed = |detail| NotTaken::new(RefusalReason::TopicNotAllowed, None, detail);
+        match input_name(topic) {
+            Some(InputName { tenant, .. }) if tenant != self.tenant.as_str() => {
+                Err(not_allowed(format!("unknown tenant `{}`", shortened(tenant, NAME_BYTES_MAX))))
+            }
+            Some(InputName { device, format, .. }) => match format::by_name(format) {
+                Some(format) => Ok(Target { format, bound_to: device }),
+                None => Err(not_allowed("no topic of a format that is spoken here".to_owned())),
+            },
+            None => Err(not_allowed("no topic for messages of devices".to_owned())),
+        }
+    }
+
     fn judge(&self, target: &Target, arrival: &Arrival) -> Judged<Read> {
         let Target { format, bound_to } = target;
         let messages = format.decode(&arrival.payload, self.rules).map_err(|refusal| {
@@ -327,6 +340,49 @@ impl Ingest {
             }
         }
         Ok(Read { format, messages })
+    }
+
+    /// Counts and records what a door refused; durable when it returns.
+    pub(crate) async fn refuse(
+        &self,
+        reason: RefusalReason,
+        sender: &str,
+        topic: &str,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        let permit = self.admit(detail.len()).await?;
+        let refused = Refused { reason, device: None, topic, detail };
+        self.record(self.clock.now(), refused, None, permit).await?;
+        self.metrics.count_refusal(reason.word(), sender, detail);
+        Ok(())
+    }
+
+    /// Counts what a door refused, without a record.
+    pub(crate) fn count(&self, refusal: RefusalReason) {
+        self.metrics.count_refusal(refusal.word(), "a connection", "");
+    }
+
+    /// Records what a door refused and has counted. The device is a claim.
+    pub(crate) async fn record_counted(
+        &self,
+        reason: RefusalReason,
+        device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        let permit = self.admit(detail.len()).await?;
+        // What is no hardware id is in the detail all the same.
+        let device = device.and_then(|device| HardwareId::new(device).ok());
+        let refused = Refused { reason, device, topic: "", detail };
+        Ok(self.record(self.clock.now(), refused, None, permit).await?)
+    }
+
+    /// A device takes its commands at this door from now on; what waits for it is sent then.
+    pub(crate) fn listens(&self, door: &'static str, device: HardwareId) {
+        // Others may listen in on a device that there is not.
+        if self.devices.row(&device).is_some() {
+            self.routes.record_arrival(&device, door);
+        }
+        self.subscriptions.add(device);
     }
 
     async fn record(
@@ -392,20 +448,6 @@ struct Target {
     bound_to: Option<HardwareId>,
 }
 
-fn target(topic: &str) -> Judged<Target> {
-    let not_allowed = |detail| NotTaken::new(RefusalReason::TopicNotAllowed, None, detail);
-    match input_name(topic) {
-        Some(InputName { tenant, .. }) if tenant != TENANT => {
-            Err(not_allowed(format!("unknown tenant `{}`", shortened(tenant, NAME_BYTES_MAX))))
-        }
-        Some(InputName { device, format, .. }) => match format::by_name(format) {
-            Some(format) => Ok(Target { format, bound_to: device }),
-            None => Err(not_allowed("no topic of a format that is spoken here".to_owned())),
-        },
-        None => Err(not_allowed("no topic for messages of devices".to_owned())),
-    }
-}
-
 struct Read {
     format: &'static Format,
     messages: Vec<Message>,
@@ -442,56 +484,6 @@ impl Drop for Admitted {
         if let Some(devices) = &self.devices {
             devices.withdraw(&self.device);
         }
-    }
-}
-
-#[async_trait]
-impl IngestPort for Ingest {
-    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
-        Ok(Self::accept(self, arrival).await?)
-    }
-
-    async fn refuse(
-        &self,
-        reason: RefusalReason,
-        sender: &str,
-        topic: &str,
-        detail: &str,
-    ) -> Result<(), NotDurable> {
-        let permit = self.admit(detail.len()).await?;
-        let refused = Refused { reason, device: None, topic, detail };
-        Self::record(self, self.clock.now(), refused, None, permit).await?;
-        self.metrics.count_refusal(reason.word(), sender, detail);
-        Ok(())
-    }
-
-    fn count(&self, refusal: RefusalReason) {
-        self.metrics.count_refusal(refusal.word(), "a connection", "");
-    }
-
-    async fn record(
-        &self,
-        reason: RefusalReason,
-        device: Option<&str>,
-        detail: &str,
-    ) -> Result<(), NotDurable> {
-        let permit = self.admit(detail.len()).await?;
-        // What is no hardware id is in the detail all the same.
-        let device = device.and_then(|device| HardwareId::new(device).ok());
-        let refused = Refused { reason, device, topic: "", detail };
-        Ok(Self::record(self, self.clock.now(), refused, None, permit).await?)
-    }
-
-    fn authenticate(&self, username: &str, password: &[u8]) -> bool {
-        username == TENANT && access::is_same_secret(password, self.token.reveal().as_bytes())
-    }
-
-    fn listens(&self, door: &'static str, device: HardwareId) {
-        // Others may listen in on a device that there is not.
-        if self.devices.row(&device).is_some() {
-            self.routes.record_arrival(&device, door);
-        }
-        self.subscriptions.add(device);
     }
 }
 

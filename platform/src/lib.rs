@@ -37,7 +37,6 @@ mod broker;
 mod clock;
 mod commands;
 mod config;
-mod core;
 mod device_routes;
 mod doors;
 mod error;
@@ -55,6 +54,8 @@ mod rest;
 mod start;
 mod store_reports;
 mod store_thread;
+mod tenant;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -68,12 +69,14 @@ pub use config::{
 };
 pub use error::PlatformError;
 use lastmeter_params::Entry;
-use tokio::task::JoinHandle;
+use lastmeter_store::files::FolderLock;
+use lastmeter_units::TenantName;
 
-use crate::core::Core;
 use crate::doors::Doors;
 use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
+use crate::tenant::{Secrets, Tenant};
+use crate::tenants::Tenants;
 
 /// The platform; see [`Platform::start`].
 #[derive(Debug)]
@@ -98,16 +101,26 @@ impl Platform {
                  read and command all others; give the meters their own with `device_token`"
             );
         }
-        let settings = config.clone();
-        let started = tokio::task::spawn_blocking(move || Core::start(&settings)).await;
-        let core = Arc::new(started.map_err(|panic| PlatformError::Store(Box::new(panic)))??);
+        let changing = tokio::sync::Mutex::default();
+        let keep = Arc::new(folder::lock_folder(&config.data)?);
+        let secrets = Secrets::of(&config);
+        let core = start_tenant(TenantName::default(), secrets, &config, &keep).await?;
         let stop_limit = Duration::from_secs(config.limits.shutdown_s);
-        match listen(&config, share, &core).await {
+        let tenants = Arc::new(Tenants::of(Arc::clone(&core)));
+        match listen(&config, share, &tenants).await {
             Ok((doors, server)) => {
-                let attending = Attending::start(Arc::clone(&core));
                 let (addresses, rest) = (doors.addresses(), server.address);
                 tracing::info!(?addresses, %rest, connections = ?share, "listening");
-                Ok(Running { core, doors, addresses, server, attending, stop_limit })
+                Ok(Running {
+                    tenants,
+                    doors,
+                    addresses,
+                    server,
+                    stop_limit,
+                    config,
+                    keep,
+                    changing,
+                })
             }
             Err(error) => {
                 core.stop(stop_limit).await;
@@ -115,6 +128,19 @@ impl Platform {
             }
         }
     }
+}
+
+/// Starts a tenant; what was acknowledged before is committed when queries of it are answered.
+async fn start_tenant(
+    name: TenantName,
+    secrets: Secrets,
+    config: &Config,
+    keep: &Arc<FolderLock>,
+) -> Result<Arc<Tenant>, PlatformError> {
+    let (config, keep) = (config.clone(), Arc::clone(keep));
+    let start = move || Tenant::start_as(name, secrets, &config, keep);
+    let started = tokio::task::spawn_blocking(start).await;
+    Ok(Arc::new(started.map_err(|panic| PlatformError::Store(Box::new(panic)))??))
 }
 
 /// Refuses doors that there are not, or not twice.
@@ -136,18 +162,18 @@ fn check_doors(config: &Config) -> Result<(), ConfigError> {
 async fn listen(
     config: &Config,
     share: Share,
-    core: &Arc<Core>,
+    tenants: &Arc<Tenants>,
 ) -> Result<(Doors, Server), PlatformError> {
-    core.ready().await?;
+    tenants.first().ready().await?;
     let limits = &config.limits;
     let gate = Arc::new(Gate::new(GuessLimits {
         burst: limits.wrong_secrets,
         per_minute: limits.wrong_secrets_per_minute,
         wait: Duration::from_secs(limits.wrong_secret_wait_s),
     }));
-    let doors = Doors::open(config, share, &gate, core).await?;
+    let doors = Doors::open(config, share, &gate, tenants).await?;
     let settings = rest::Settings::of(limits, gate::Listener::Rest, share.rest, &gate);
-    let router = rest::router(Arc::clone(core), config, &settings);
+    let router = rest::router(Arc::clone(tenants), config, &settings);
     let address = config.rest_address;
     match Server::start(address, router, settings) {
         Ok(server) => Ok((doors, server)),
@@ -166,12 +192,15 @@ pub fn door_kinds() -> impl Iterator<Item = Entry> {
 /// A running platform. Dropping it without [`Running::shutdown`] is like a crash: what was
 /// acknowledged is in the journal and is committed at the next start.
 pub struct Running {
-    core: Arc<Core>,
+    tenants: Arc<Tenants>,
     doors: Doors,
     addresses: Vec<(&'static str, SocketAddr)>,
     server: Server,
-    attending: Attending,
     stop_limit: Duration,
+    config: Config,
+    keep: Arc<FolderLock>,
+    /// One tenant is opened or closed at a time.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Running {
@@ -205,6 +234,68 @@ impl Running {
         self.server.address
     }
 
+    /// Opens a further tenant, which is made if the data folder has none of its name: a journal, a
+    /// store, a clock and commands of its own behind the same doors, and secrets that no other
+    /// tenant has.
+    ///
+    /// # Errors
+    /// [`PlatformError`] with what stands in the way; nothing of the tenant is left running then.
+    pub async fn open_tenant(
+        &self,
+        name: TenantName,
+        administrators: Token,
+        devices: Token,
+    ) -> Result<(), PlatformError> {
+        let found = |found: String, expected| {
+            Err(ConfigError::Value { key: "tenant", found, expected }.into())
+        };
+        let _one_at_a_time = self.changing.lock().await;
+        if self.tenants.find(&name).is_some() {
+            return found(format!("`{name}`"), "give the name of none that is open");
+        }
+        let all = [&administrators, &devices];
+        if all.iter().any(|secret| secret.reveal().is_empty() || self.tenants.has(secret))
+            || administrators == devices
+        {
+            let expected = "give each tenant secrets that nobody else has";
+            return found(format!("`{name}` with a secret that is empty or in use"), expected);
+        }
+        let secrets = Secrets { administrators, devices };
+        let tenant = start_tenant(name, secrets, &self.config, &self.keep).await?;
+        if let Err(error) = tenant.ready().await {
+            tenant.stop(self.stop_limit).await;
+            return Err(error);
+        }
+        self.doors.attach(&tenant);
+        tracing::info!(tenant = %tenant.name, "a tenant was opened");
+        self.tenants.add(tenant);
+        Ok(())
+    }
+
+    /// Closes a tenant: nobody of it is let in any more, its connections are cut, and what was
+    /// acknowledged is committed. With `remove` its data is removed. Returns `false` for one that
+    /// is not open, and for `default`, which stays.
+    ///
+    /// # Errors
+    /// If its data could not be removed; it is closed all the same.
+    pub async fn close_tenant(
+        &self,
+        name: &TenantName,
+        remove: bool,
+    ) -> Result<bool, PlatformError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let Some(tenant) = self.tenants.take(name) else { return Ok(false) };
+        let mut left = self.doors.cut(name).await;
+        // Whoever was being let in at that moment is there now.
+        left += self.doors.cut(name).await;
+        let stopped = tenant.stop(self.stop_limit).await;
+        tracing::info!(tenant = %name, left, stopped, "a tenant was closed");
+        if remove {
+            folder::Places::of(name, &self.config).remove(&self.config.data)?;
+        }
+        Ok(true)
+    }
+
     /// Stops listening, commits what was acknowledged, closes everything. Returns whether all of
     /// it was committed within `limits.shutdown_s`; if not, the journal has what is missing, and
     /// the next start commits it. REST requests have half of that time to be answered; clients that
@@ -216,24 +307,12 @@ impl Running {
         if !answered {
             tracing::warn!("HTTP connections that did not end in time were cut off");
         }
-        drop(self.attending);
-        let stopped = self.core.stop(self.stop_limit).await;
+        let mut stopping = tokio::task::JoinSet::new();
+        for tenant in self.tenants.take_all() {
+            stopping.spawn(async move { tenant.stop(self.stop_limit).await });
+        }
+        let stopped = stopping.join_all().await.into_iter().all(|stopped| stopped);
         tracing::info!(answered, stopped, "stopped");
         stopped
-    }
-}
-
-/// The task that serves timers and subscriptions; it ends with this.
-struct Attending(JoinHandle<()>);
-
-impl Attending {
-    fn start(core: Arc<Core>) -> Self {
-        Self(tokio::spawn(async move { core.attend().await }))
-    }
-}
-
-impl Drop for Attending {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
 
@@ -53,18 +53,19 @@ pub(crate) struct NotDurable {
 pub(crate) trait IngestPort: Send + Sync + 'static {
     /// Takes or refuses one message; returns when either is durable. While it has not returned,
     /// nothing further of the same connection is read: that is the back-pressure.
-    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable>;
+    async fn accept(&self, tenant: &TenantName, arrival: Arrival) -> Result<Verdict, NotDurable>;
 
-    /// Counts and records what a door refused; returns when the record is durable.
+    /// Counts and records what a door refused of a sender on a topic; returns when the record is
+    /// durable.
     async fn refuse(
         &self,
+        tenant: &TenantName,
         refusal: RefusalReason,
-        sender: &str,
-        topic: &str,
+        of: (&str, &str),
         detail: &str,
     ) -> Result<(), NotDurable>;
 
-    /// Counts what a door refused, without a record.
+    /// Counts what a door refused of nobody in particular, without a record.
     fn count(&self, refusal: RefusalReason);
 
     /// Records what a door refused and has counted; returns when the record is durable. The
@@ -76,9 +77,9 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
         detail: &str,
     ) -> Result<(), NotDurable>;
 
-    /// Whether this user may come in: the tenant's name, with its devices' secret as password.
-    fn authenticate(&self, username: &str, password: &[u8]) -> bool;
+    /// Whether this is the secret that the devices of this tenant share.
+    fn authenticate(&self, tenant: &TenantName, secret: &[u8]) -> bool;
 
     /// A device takes its commands at this door from now on; what waits for it is sent then.
-    fn listens(&self, door: &'static str, device: HardwareId);
+    fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId);
 }

@@ -81,11 +81,12 @@ pub(crate) struct Start {
 impl Start {
     /// Reads what shows whether anything is missing.
     pub(crate) fn new(
+        tenant: &TenantName,
         config: &Config,
         open_directory: OpenDirectory,
-        keep: FolderLock,
+        keep: Arc<FolderLock>,
     ) -> Result<Self, PlatformError> {
-        let places = Places::of(config);
+        let places = Places::of(tenant, config);
         let clock = Arc::new(Clock::new(config.clock, SimTime(0)));
         let (losses, has_unreadable_reports) = Losses::open(&places.losses, Arc::clone(&clock))
             .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
@@ -98,7 +99,7 @@ impl Start {
         Ok(Self {
             places,
             limits: config.limits.clone(),
-            keep: Arc::new(keep),
+            keep,
             open_directory,
             clock,
             metrics: Arc::default(),
@@ -174,7 +175,9 @@ impl Start {
 
     /// Takes over what is read once.
     fn enter(&self, opened: &mut Opened, context: &ReadContext) -> Result<(), PlatformError> {
-        for (id, expires) in store::load(opened, context, (TENANT, &self.places.store))? {
+        for (id, expires) in
+            store::load(opened, context, (self.places.name.as_str(), &self.places.store))?
+        {
             self.clock.schedule(expires, id);
         }
         if let Some(stands) = opened.standing.clock_ns {
@@ -285,7 +288,7 @@ impl Start {
         };
         let path = &self.places.store;
         let writer =
-            Writer::sqlite(&TenantName::default(), opened, context, limits.refused_content_bytes);
+            Writer::sqlite(&self.places.name, opened, context, limits.refused_content_bytes);
         let clock = Arc::clone(&self.clock);
         let store =
             StoreThread::start((writer, clock), path, batching, signals, Arc::clone(&self.keep))

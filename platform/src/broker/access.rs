@@ -3,17 +3,19 @@
 //! Pure. Binding a credential to one device comes with access rights; until then every client of
 //! a tenant may speak for every device of it, as SiteWhere has it.
 
-use lastmeter_units::HardwareId;
-use lastmeter_wire::topics::{InputName, TENANT, Topic, input_name, is_tenant};
+use lastmeter_units::{HardwareId, TenantName};
+use lastmeter_wire::topics::{InputName, Topic, input_name, is_tenant};
 
 use crate::format;
 
 pub(crate) const DOOR: &str = "mqtt";
 
-/// The device whose commands come on this topic, if it is such a topic of the platform's tenant.
-pub(super) fn commanded(topic: &str) -> Option<HardwareId> {
+/// The tenant and the device whose commands come on this topic, if it is such a topic.
+pub(super) fn commanded(topic: &str) -> Option<(TenantName, HardwareId)> {
     match Topic::parse(topic) {
-        Some(Topic::Commands { tenant, device }) if tenant == TENANT => Some(device),
+        Some(Topic::Commands { tenant, device }) => {
+            TenantName::new(tenant).ok().map(|tenant| (tenant, device))
+        }
         _ => None,
     }
 }
@@ -100,10 +102,11 @@ mod tests {
     #[test]
     fn only_the_topic_of_one_devices_commands_names_it() {
         let home = HardwareId::new("home").unwrap();
-        assert_eq!(commanded("default/SiteWhere/commands/home"), Some(home));
+        let expected = Some((TenantName::default(), home));
+        assert_eq!(commanded("default/SiteWhere/commands/home"), expected);
         for topic in [
             "default/SiteWhere/commands/+",
-            "other/SiteWhere/commands/home",
+            "Other/SiteWhere/commands/home",
             "default/#",
             "default/device/home/input/json",
         ] {

@@ -28,7 +28,7 @@ use super::access;
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport, client_id};
 use super::tls::{Reports, TlsRefusal};
-use super::user_name::{self, UserName};
+use super::user_name::{self, Claim, UserName};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
@@ -96,8 +96,9 @@ impl Hooks {
     async fn admitted(&self, connect: &ConnectInfo, link: &Link) -> Option<TenantName> {
         let user_name = connect.username().map_or("", |name| &**name);
         let password = connect.password().map_or(&[][..], |password| password);
-        if self.port.authenticate(user_name, password)
-            && let Some(UserName { tenant, .. }) = UserName::parse(user_name)
+        // No other claim has a secret of its own yet.
+        if let Some(UserName { tenant, claim: Claim::SharedSecret }) = UserName::parse(user_name)
+            && self.port.authenticate(&tenant, password)
         {
             return Some(tenant);
         }
@@ -129,14 +130,20 @@ impl Hooks {
         if let Some(topic) = will.filter(|topic| !may_publish(client, tenant.as_str(), topic)) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
-            let _ = self.refuse_topic(client, &topic, "the last will").await;
+            let _ = self.refuse_topic(&tenant, client, &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
         self.links.authenticated(&link, tenant);
         AuthResult::Allow(false, None)
     }
 
-    async fn refuse_topic(&self, client: &Id, topic: &str, what: &str) -> Result<(), NotDurable> {
+    async fn refuse_topic(
+        &self,
+        tenant: &TenantName,
+        client: &Id,
+        topic: &str,
+        what: &str,
+    ) -> Result<(), NotDurable> {
         let why = if is_anothers(client, topic) {
             "is on a topic bound to another device than the certificate's"
         } else {
@@ -144,21 +151,21 @@ impl Hooks {
              use"
         };
         let (reason, detail) = (RefusalReason::TopicNotAllowed, format!("{what} {why}"));
-        self.port.refuse(reason, client_id(client), topic, &detail).await
+        self.port.refuse(tenant, reason, (client_id(client), topic), &detail).await
     }
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let tenant = user_name::tenant(sender.username_ref());
-        if access::may_echo(tenant, client_id(sender), &publish.topic) {
+        let tenant = &user_name::tenant(sender.username_ref());
+        if access::may_echo(tenant.as_str(), client_id(sender), &publish.topic) {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
         }
-        let outcome = if may_publish(sender, tenant, &publish.topic) {
-            self.port.accept(arrival(sender, publish)).await
+        let outcome = if may_publish(sender, tenant.as_str(), &publish.topic) {
+            self.port.accept(tenant, arrival(sender, publish)).await
         } else {
             let reason = RefusalReason::TopicNotAllowed;
-            self.refuse_topic(sender, &publish.topic, "the publication")
+            self.refuse_topic(tenant, sender, &publish.topic, "the publication")
                 .await
                 .map(|()| Verdict::Refused { reason, detail: String::new() })
         };
@@ -186,7 +193,8 @@ impl Hooks {
     /// A will has no sender left to be refused or to wait, so it is only journalled. Its topic was
     /// judged when the client connected.
     async fn will(&self, sender: &Id, publish: &Publish) {
-        match self.port.accept(arrival(sender, publish)).await {
+        let tenant = user_name::tenant(sender.username_ref());
+        match self.port.accept(&tenant, arrival(sender, publish)).await {
             Ok(Verdict::Stored) => count(&self.counters.wills_stored),
             Ok(Verdict::Refused { .. }) => count(&self.counters.publications_refused),
             Err(error) => {
@@ -199,7 +207,7 @@ impl Hooks {
     fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
         let filter = &subscribe.topic_filter;
         if filter.len() <= FILTER_LIMIT_BYTES
-            && access::may_subscribe(user_name::tenant(client.username_ref()), filter)
+            && access::may_subscribe(user_name::tenant(client.username_ref()).as_str(), filter)
         {
             return SubscribeReturn::new_success(subscribe.opts.qos(), None);
         }
@@ -213,8 +221,10 @@ impl Hooks {
             Cause::TooLarge(detail) => {
                 count(&self.counters.packets_too_large);
                 let refusal = RefusalReason::PacketTooLarge;
+                let tenant = user_name::tenant(client.username_ref());
                 let client = client_id(client);
-                if let Err(error) = self.port.refuse(refusal, client, "", &detail).await {
+                let refused = self.port.refuse(&tenant, refusal, (client, ""), &detail).await;
+                if let Err(error) = refused {
                     tracing::warn!(%client, %error, "refusal not recorded");
                 }
             }
@@ -261,8 +271,8 @@ impl Handler for Hooks {
                 Some(HookResult::SubscribeAclResult(self.subscription(&session.id, subscribe)))
             }
             Parameter::SessionSubscribed(_, subscribe) => {
-                if let Some(device) = access::commanded(&subscribe.topic_filter) {
-                    self.port.listens(access::DOOR, device);
+                if let Some((tenant, device)) = access::commanded(&subscribe.topic_filter) {
+                    self.port.listens(&tenant, access::DOOR, device);
                 }
                 None
             }

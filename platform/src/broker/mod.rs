@@ -292,7 +292,6 @@ impl Broker {
     /// Cuts all connections of a tenant, as a crash would cut them, and waits until nothing of
     /// them is left here, but no longer than [`CUT_LIMIT`]. It keeps nobody out: whoever comes
     /// back is let in or not by the port.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is one tenant, for ever"))]
     pub(crate) async fn cut(&self, tenant: &TenantName) -> CutLinks {
         self.links.cut(tenant, CUT_LIMIT).await
     }

@@ -53,9 +53,9 @@ impl UserName {
     }
 }
 
-/// The tenant in the user name of a client that was let in, which has one of the forms.
-pub(super) fn tenant(user_name: &str) -> &str {
-    user_name.split_once('/').map_or(user_name, |(tenant, _)| tenant)
+/// The tenant of a client that was let in: its user name has one of the forms.
+pub(super) fn tenant(user_name: &str) -> TenantName {
+    UserName::parse(user_name).map(|name| name.tenant).unwrap_or_default()
 }
 
 fn eui64(digits: &str) -> Option<u64> {

@@ -28,22 +28,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use lastmeter_params::{Entry, Field, Kind};
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, broadcast};
 
 use super::{Door, DoorKind, Opening};
-use crate::config::{ConfigError, TENANT};
-use crate::core::Core;
+use crate::config::ConfigError;
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
-use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, NotDurable, Verdict};
 use crate::rest::{
     Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,
 };
+use crate::tenant::Tenant;
+use crate::tenants::Tenants;
 use lastmeter_model::refusal::{RefusalReason, shortened};
 
 const NAME: &str = "http";
@@ -103,7 +104,7 @@ impl Keys {
 }
 
 fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
-    let Opening { config, keys, connections, gate, core } = opening;
+    let Opening { config, keys, connections, gate, tenants } = opening;
     let Keys { address, .. } = Keys::of(keys)?;
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
@@ -112,8 +113,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let (news, _) = broadcast::channel(NEWS_CAPACITY);
     let counters = Arc::<Counters>::default();
     let state = AppState {
-        core: Arc::clone(core),
-        port: Arc::clone(&core.ingest) as Arc<dyn IngestPort>,
+        tenants: Arc::clone(tenants),
         gate,
         news: news.clone(),
         counters: Arc::clone(&counters),
@@ -132,20 +132,37 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         .with_state(state);
     let server = Server::start(address, router, settings)
         .map_err(|source| PlatformError::Listen { what: "the HTTP door", address, source })?;
-    core.dispatcher.routes.open(NAME, Arc::new(HttpOutbound { news, counters }));
-    Ok(Box::new(Http(server)))
+    Ok(Box::new(Http { server, news, counters }))
 }
 
-struct Http(Server);
+struct Http {
+    server: Server,
+    news: broadcast::Sender<News>,
+    counters: Arc<Counters>,
+}
+
+/// Something waits for a device.
+type News = (TenantName, HardwareId);
 
 #[async_trait]
 impl Door for Http {
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        vec![(NAME, self.0.address)]
+        vec![(NAME, self.server.address)]
+    }
+
+    fn attach(&self, tenant: &Tenant) {
+        let (news, counters) = (self.news.clone(), Arc::clone(&self.counters));
+        let outbound = HttpOutbound { tenant: tenant.name.clone(), news, counters };
+        tenant.dispatcher.routes.open(NAME, Arc::new(outbound));
+    }
+
+    /// Each request shows its secret; those that are being answered are not cut.
+    async fn cut(&self, _: &TenantName) -> usize {
+        0
     }
 
     async fn close(self: Box<Self>, limit: Duration) -> bool {
-        self.0.stop(limit).await
+        self.server.stop(limit).await
     }
 }
 
@@ -159,7 +176,8 @@ struct Counters {
 
 /// Those who ask for commands; whoever is not waiting will ask again.
 struct HttpOutbound {
-    news: broadcast::Sender<HardwareId>,
+    tenant: TenantName,
+    news: broadcast::Sender<News>,
     counters: Arc<Counters>,
 }
 
@@ -167,7 +185,7 @@ struct HttpOutbound {
 impl Outbound for HttpOutbound {
     async fn send(&self, device: &HardwareId, _payload: Vec<u8>) -> Result<usize, String> {
         // Whoever waits comes for it; as long as nobody has, it is not sent.
-        let _ = self.news.send(device.clone());
+        let _ = self.news.send((self.tenant.clone(), device.clone()));
         Ok(0)
     }
 
@@ -186,10 +204,9 @@ impl Outbound for HttpOutbound {
 
 #[derive(Clone)]
 struct AppState {
-    core: Arc<Core>,
-    port: Arc<dyn IngestPort>,
+    tenants: Arc<Tenants>,
     gate: Arc<Gate>,
-    news: broadcast::Sender<HardwareId>,
+    news: broadcast::Sender<News>,
     counters: Arc<Counters>,
     body_limit: Duration,
     /// For those who wait for commands.
@@ -203,12 +220,15 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_right = |given: &[u8]| state.port.authenticate(TENANT, given);
+    let owner = |given: &[u8]| state.tenants.of_device(given);
     let listener = gate::Listener::Http;
-    match check_bearer(&state.gate, listener, &visit, request.headers(), is_right).await {
+    match check_bearer(&state.gate, listener, &visit, request.headers(), owner).await {
         Err(answer) => answer,
-        Ok(()) => match read_whole(request, state.body_limit).await {
-            Ok(request) => next.run(request).await,
+        Ok(tenant) => match read_whole(request, state.body_limit).await {
+            Ok(mut request) => {
+                request.extensions_mut().insert(tenant);
+                next.run(request).await
+            }
             Err(answer) => answer,
         },
     }
@@ -217,16 +237,18 @@ async fn authorise(
 async fn take(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
+    Extension(tenant): Extension<Arc<Tenant>>,
     headers: HeaderMap,
     payload: Bytes,
 ) -> Response {
-    let topic = |format: &Format| topics::input_of(TENANT, None, format.name);
-    state.take("/input", topic, (&visit, &headers), payload).await
+    let topic = |format: &Format| topics::input_of(tenant.name.as_str(), None, format.name);
+    state.take(&tenant, ("/input", topic), (&visit, &headers), payload).await
 }
 
 async fn take_of_one(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
+    Extension(tenant): Extension<Arc<Tenant>>,
     Path(device): Path<String>,
     headers: HeaderMap,
     payload: Bytes,
@@ -236,15 +258,16 @@ async fn take_of_one(
         Err(problem) => return problem.into_response(),
     };
     let path = format!("/devices/{device}/input");
-    let topic = |format: &Format| topics::input_of(TENANT, Some(&device), format.name);
-    state.take(&path, topic, (&visit, &headers), payload).await
+    let topic =
+        |format: &Format| topics::input_of(tenant.name.as_str(), Some(&device), format.name);
+    state.take(&tenant, (&path, topic), (&visit, &headers), payload).await
 }
 
 impl AppState {
     async fn take(
         &self,
-        path: &str,
-        topic: impl Fn(&Format) -> String,
+        tenant: &Tenant,
+        (path, topic): (&str, impl Fn(&Format) -> String),
         (visit, headers): (&Visit, &HeaderMap),
         payload: Bytes,
     ) -> Response {
@@ -258,12 +281,13 @@ impl AppState {
                 known.join(" or ")
             );
             let reason = RefusalReason::UnsupportedEncoding;
-            let recorded = self.port.refuse(reason, &sender, path, &detail).await;
+            let recorded = tenant.ingest.refuse(reason, &sender, path, &detail).await;
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return self.answer(recorded.map(|()| Verdict::Refused { reason, detail }), status);
         };
         let arrival = Arrival { door: NAME, sender, topic: topic(format), payload };
-        self.answer(self.port.accept(arrival).await, StatusCode::UNPROCESSABLE_ENTITY)
+        let accepted = tenant.ingest.accept(arrival).await.map_err(NotDurable::from);
+        self.answer(accepted, StatusCode::UNPROCESSABLE_ENTITY)
     }
 
     fn answer(&self, outcome: Result<Verdict, NotDurable>, refused: StatusCode) -> Response {
@@ -293,7 +317,7 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
     // As in a topic, which is what the journal has of it.
     let device = HardwareId::new(text).map_err(|error| error.to_string());
     let found = device.and_then(|device| {
-        let is_topic = topics::input_name(&topics::device_input(TENANT, &device)).is_some();
+        let is_topic = topics::input_name(&topics::device_input(topics::TENANT, &device)).is_some();
         is_topic.then_some(device).ok_or_else(|| "it cannot stand in a topic".to_owned())
     });
     found.map_err(|why| Problem::bad_request("bad_hardware_id", why))
@@ -303,20 +327,21 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
 async fn commands(
     State(state): State<AppState>,
     Extension(mut stopping): Extension<Stopping>,
+    Extension(tenant): Extension<Arc<Tenant>>,
     Path(device): Path<String>,
     mut pairs: Pairs,
 ) -> Result<Response, Problem> {
     let wait_ms = pairs.number(&WAIT_MS)?;
     pairs.finish()?;
     let device = hardware_id(&device)?;
-    if state.core.devices.row(&device).is_none() {
+    if tenant.devices.row(&device).is_none() {
         let detail = format!("`{device}` has not sent anything yet; a registration is enough");
         return Err(Problem::not_found("no_such_device", detail));
     }
-    state.core.dispatcher.routes.record_arrival(&device, NAME);
+    tenant.dispatcher.routes.record_arrival(&device, NAME);
     // From here on nothing that comes goes unnoticed.
     let mut news = state.news.subscribe();
-    let mut given = state.core.dispatcher.collect(&device).await?;
+    let mut given = tenant.dispatcher.collect(&device).await?;
     if given.is_empty() && wait_ms > 0 {
         let _waiter = state.waiters.clone().try_acquire_owned().map_err(|_| {
             let detail = "as many requests wait for commands as may; ask without `wait_ms`";
@@ -325,7 +350,7 @@ async fn commands(
         let something_comes = async {
             loop {
                 match news.recv().await {
-                    Ok(of) if of != device => {}
+                    Ok((of, to)) if of != tenant.name || to != device => {}
                     // Some of the news was missed, and may have been of this device.
                     Ok(_) | Err(_) => return,
                 }
@@ -336,7 +361,7 @@ async fn commands(
             _ = tokio::time::timeout(limit, something_comes) => {}
             () = stopping.wait() => {}
         }
-        given = state.core.dispatcher.collect(&device).await?;
+        given = tenant.dispatcher.collect(&device).await?;
     }
     state.counters.commands_given.fetch_add(given.len() as u64, Ordering::Relaxed);
     let mut body = b"{\"commands\":[".to_vec();

@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lastmeter_params::Entry;
+use lastmeter_units::TenantName;
 
 use crate::config::{Config, ConfigError};
-use crate::core::Core;
 use crate::error::PlatformError;
 use crate::gate::{Gate, Share};
+use crate::tenant::Tenant;
+use crate::tenants::Tenants;
 
 pub(crate) struct DoorKind {
     /// Its name and its own keys.
@@ -39,7 +41,7 @@ pub(crate) struct Opening<'a> {
     /// Connections that it may have at a time.
     connections: usize,
     gate: Arc<Gate>,
-    core: &'a Arc<Core>,
+    tenants: &'a Arc<Tenants>,
 }
 
 /// A door that is open.
@@ -47,6 +49,12 @@ pub(crate) struct Opening<'a> {
 pub(crate) trait Door: Send + Sync {
     /// Where it listens, by the names that stand in the ready line.
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)>;
+
+    /// Becomes a way out to the devices of a tenant.
+    fn attach(&self, tenant: &Tenant);
+
+    /// Cuts whoever is in it of a tenant that is not let in any more; how many are left.
+    async fn cut(&self, tenant: &TenantName) -> usize;
 
     /// Closes it. Whether everybody in it had their answer within the limit.
     async fn close(self: Box<Self>, limit: Duration) -> bool;
@@ -68,7 +76,7 @@ impl Doors {
         config: &Config,
         mut share: Share,
         gate: &Arc<Gate>,
-        core: &Arc<Core>,
+        tenants: &Arc<Tenants>,
     ) -> Result<Self, PlatformError> {
         let none = toml::Table::new();
         let mut rows = vec![(&DOORS[0], &none, 0)];
@@ -80,9 +88,14 @@ impl Doors {
         rows[0].2 = share.mqtt;
         let mut open = Self(Vec::new());
         for (kind, keys, connections) in rows {
-            let opening = Opening { config, keys, connections, gate: Arc::clone(gate), core };
+            let opening = Opening { config, keys, connections, gate: Arc::clone(gate), tenants };
             match (kind.open)(opening).await {
-                Ok(door) => open.0.push(door),
+                Ok(door) => {
+                    for tenant in tenants.all() {
+                        door.attach(&tenant);
+                    }
+                    open.0.push(door);
+                }
                 Err(error) => {
                     open.close(Duration::ZERO).await;
                     return Err(error);
@@ -95,6 +108,22 @@ impl Doors {
     /// Where they listen, by the names that stand in the ready line.
     pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
         self.0.iter().flat_map(|door| door.addresses()).collect()
+    }
+
+    /// Opens all of them to a further tenant.
+    pub(crate) fn attach(&self, tenant: &Tenant) {
+        for door in &self.0 {
+            door.attach(tenant);
+        }
+    }
+
+    /// Cuts the connections of a tenant that is not let in any more; how many are left.
+    pub(crate) async fn cut(&self, tenant: &TenantName) -> usize {
+        let mut left = 0;
+        for door in &self.0 {
+            left += door.cut(tenant).await;
+        }
+        left
     }
 
     /// Closes them all, the last one first.

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lastmeter_params::Entry;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
 
 use super::{Door, DoorKind, Opening};
 use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
-use crate::config::{ConfigError, TENANT};
+use crate::config::ConfigError;
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::port::IngestPort;
+use crate::tenant::Tenant;
 use crate::tls;
 
 pub(super) const DOOR: DoorKind = DoorKind {
@@ -38,7 +39,7 @@ pub(super) const DOOR: DoorKind = DoorKind {
 };
 
 async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
-    let Opening { config, connections, gate, core, .. } = opening;
+    let Opening { config, connections, gate, tenants, .. } = opening;
     let limits = &config.limits;
     let seconds = Duration::from_secs;
     let settings = BrokerConfig {
@@ -62,11 +63,10 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         },
         gate,
     };
-    let port = Arc::clone(&core.ingest) as Arc<dyn IngestPort>;
+    let port = Arc::clone(tenants) as Arc<dyn IngestPort>;
     let broker = Broker::start(settings, port).await;
     let broker = Arc::new(broker.map_err(|error| PlatformError::Broker(Box::new(error)))?);
     tracing::debug!(address = %broker.address(), "MQTT is open");
-    core.dispatcher.routes.open(broker::DOOR, Arc::new(Link(Arc::downgrade(&broker))));
     Ok(Box::new(Mqtt(broker)))
 }
 
@@ -80,6 +80,15 @@ impl Door for Mqtt {
         plain.into_iter().chain(tls).collect()
     }
 
+    fn attach(&self, tenant: &Tenant) {
+        let (broker, name) = (Arc::downgrade(&self.0), tenant.name.clone());
+        tenant.dispatcher.routes.open(broker::DOOR, Arc::new(Link { broker, tenant: name }));
+    }
+
+    async fn cut(&self, tenant: &TenantName) -> usize {
+        self.0.cut(tenant).await.left
+    }
+
     async fn close(self: Box<Self>, _: Duration) -> bool {
         if let Some(broker) = Arc::into_inner(self.0) {
             broker.stop().await;
@@ -88,14 +97,17 @@ impl Door for Mqtt {
     }
 }
 
-/// The broker as the way out to devices; it does not keep the broker alive.
-struct Link(Weak<Broker>);
+/// The broker as the way out to devices of a tenant; it does not keep the broker alive.
+struct Link {
+    broker: Weak<Broker>,
+    tenant: TenantName,
+}
 
 #[async_trait]
 impl Outbound for Link {
     async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String> {
-        let topic = topics::commands(TENANT, device);
-        match self.0.upgrade() {
+        let topic = topics::commands(self.tenant.as_str(), device);
+        match self.broker.upgrade() {
             Some(broker) => {
                 broker.publish(&topic, payload).await.map_err(|error| error.to_string())
             }
@@ -104,7 +116,8 @@ impl Outbound for Link {
     }
 
     fn counters(&self) -> Vec<(String, u64)> {
-        let counters = self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default();
+        let counters =
+            self.broker.upgrade().map(|broker| broker.counters().list()).unwrap_or_default();
         counters.into_iter().map(|(name, value)| (format!("broker_{name}"), value)).collect()
     }
 }

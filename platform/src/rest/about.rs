@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use lastmeter_text::{append, escape};
 
-use super::Api;
+use super::Shared;
 use super::openapi::{self, PROBLEMS};
 use super::parameter::ParameterValue;
 use super::routes::{Access, Gives, Route, Verb, all};
@@ -33,7 +33,7 @@ const fn page(
     path: &'static str,
     summary: &'static str,
     gives: Gives,
-    run: fn(MethodFilter) -> MethodRouter<Api>,
+    run: fn(MethodFilter) -> MethodRouter<Shared>,
 ) -> Route {
     Route {
         method: Verb::Get,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::extract::State;
 use axum::routing::on;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
@@ -260,7 +259,7 @@ impl PointJson {
 
 /// `GET /sitewhere/api/assignments/{token}`
 pub(super) async fn one(
-    State(api): State<Api>,
+    api: Api,
     PathText(token): PathText,
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
@@ -271,7 +270,7 @@ pub(super) async fn one(
 
 /// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
 pub(super) async fn measurements(
-    State(api): State<Api>,
+    api: Api,
     PathText(token): PathText,
     mut pairs: Pairs,
 ) -> Answer<List<MeasurementsJson>> {
@@ -305,7 +304,7 @@ fn event(row: &ReadingRow, assignment: &str) -> MeasurementsJson {
 /// `GET /sitewhere/api/assignments/{token}/measurements/series`: each series on its own page,
 /// oldest first; without `measurementIds` all that the device has in its state.
 pub(super) async fn series(
-    State(api): State<Api>,
+    api: Api,
     PathText(token): PathText,
     mut pairs: Pairs,
 ) -> Answer<Vec<SeriesJson>> {
@@ -327,7 +326,7 @@ pub(super) async fn series(
 
 /// `GET /api/v1/series?device=&measurementId=&startDate=&endDate=&after=&limit=`: the same points
 /// by keyset, which stays fast and complete while new ones arrive.
-pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> Answer<KeysetJson> {
+pub(super) async fn series_keyset(api: Api, mut pairs: Pairs) -> Answer<KeysetJson> {
     let hardware_id = pairs.required(&DEVICE)?;
     let id = pairs.required(&MEASUREMENT_ID)?;
     let id = measurement_id(&id)?;
@@ -406,7 +405,7 @@ pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<Assignmen
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
 pub(super) async fn assignment(
-    State(api): State<Api>,
+    api: Api,
     PathText(hardware_id): PathText,
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {

@@ -7,17 +7,17 @@ use axum::response::{IntoResponse, Response};
 use super::{Problem, Visit};
 use crate::gate::{Gate, Listener};
 
-/// Looks whether a request carries the right token; a wrong one is answered late.
+/// Whose token a request carries; a wrong one is answered late.
 ///
 /// # Errors
 /// The answer to give instead: 401, or 429 to an address that goes on guessing.
-pub(crate) async fn check_bearer(
+pub(crate) async fn check_bearer<T>(
     gate: &Gate,
     listener: Listener,
     visit: &Visit,
     headers: &HeaderMap,
-    is_right: impl Fn(&[u8]) -> bool,
-) -> Result<(), Response> {
+    owner: impl Fn(&[u8]) -> Option<T>,
+) -> Result<T, Response> {
     let given = headers.get(AUTHORIZATION).and_then(bearer);
     if given.is_some() && gate.is_shut_for(listener, visit.from()) {
         let detail = "too many wrong tokens came from your address; wait, then send the right one";
@@ -27,9 +27,9 @@ pub(crate) async fn check_bearer(
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return Err(response);
     }
-    if given.is_some_and(is_right) {
+    if let Some(owner) = given.and_then(owner) {
         visit.mark_authenticated();
-        return Ok(());
+        return Ok(owner);
     }
     if given.is_some() {
         let wait = gate.wrong_secret(listener, visit.from(), "");

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::on;
 use axum::{Extension, Json};
@@ -259,7 +258,7 @@ async fn wait(
     if asked.wait.is_zero() || is_news(&committed.borrow()) {
         return Ok(());
     }
-    let Ok(_waiter) = api.waiters.try_acquire() else {
+    let Ok(_waiter) = api.shared.waiters.try_acquire() else {
         let detail = "as many requests wait with `wait_ms` as may at a time; ask without it";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail));
     };
@@ -280,7 +279,7 @@ fn page<R, T: From<R>>(found: store::Rows<R>, after: i64, key: fn(&R) -> u64) ->
 
 /// `GET /api/v1/readings?after=&limit=&wait_ms=`
 pub(super) async fn readings(
-    State(api): State<Api>,
+    api: Api,
     Extension(stopping): Extension<Stopping>,
     pairs: Pairs,
 ) -> Answer<Rows<ReadingJson>> {
@@ -300,7 +299,7 @@ pub(super) async fn readings(
 
 /// `GET /api/v1/refusals?after=&limit=&wait_ms=`
 pub(super) async fn refusals(
-    State(api): State<Api>,
+    api: Api,
     Extension(stopping): Extension<Stopping>,
     pairs: Pairs,
 ) -> Answer<Rows<RefusalJson>> {
@@ -316,7 +315,7 @@ pub(super) async fn refusals(
 
 /// `GET /api/v1/alerts?after=&limit=&wait_ms=`
 pub(super) async fn alerts(
-    State(api): State<Api>,
+    api: Api,
     Extension(stopping): Extension<Stopping>,
     pairs: Pairs,
 ) -> Answer<Rows<AlertJson>> {
@@ -340,7 +339,7 @@ pub(super) struct ClockJson {
 }
 
 /// `GET /api/v1/clock`
-pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJson> {
+pub(super) async fn clock(api: Api, pairs: Pairs) -> Answer<ClockJson> {
     pairs.finish()?;
     let clock = &api.core.clock;
     Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
@@ -370,7 +369,7 @@ pub(super) struct AdvancedJson {
 /// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
 /// fired and everything that was acknowledged before is committed.
 pub(super) async fn advance(
-    State(api): State<Api>,
+    api: Api,
     pairs: Pairs,
     Body(asked): Body<AdvanceJson>,
 ) -> Answer<AdvancedJson> {

@@ -1,7 +1,6 @@
 //! Devices: they register themselves with their first message.
 
 use axum::Json;
-use axum::extract::State;
 use axum::routing::on;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -79,7 +78,7 @@ impl From<DeviceRow> for DeviceJson {
 }
 
 /// `GET /sitewhere/api/devices`
-pub(super) async fn list(State(api): State<Api>, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
+pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
     let (num_results, rows) = api.core.devices.page(page.offset, page.limit);
@@ -88,7 +87,7 @@ pub(super) async fn list(State(api): State<Api>, mut pairs: Pairs) -> Answer<Lis
 
 /// `GET /sitewhere/api/devices/{hardwareId}`
 pub(super) async fn one(
-    State(api): State<Api>,
+    api: Api,
     PathText(hardware_id): PathText,
     pairs: Pairs,
 ) -> Answer<DeviceJson> {

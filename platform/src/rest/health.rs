@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -71,7 +70,7 @@ pub(super) async fn healthz() -> Json<StatusJson> {
 
 /// `GET /readyz`: messages are taken and committed, and nothing is known to be lost or damaged that
 /// nobody has acknowledged.
-pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<StatusJson>, Problem> {
+pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
     if let Some(why) = api.core.trouble() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     }
@@ -88,11 +87,11 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<StatusJson>, P
 }
 
 /// `GET /metrics`: Prometheus text, format 0.0.4.
-pub(super) async fn metrics(State(api): State<Api>) -> Response {
+pub(super) async fn metrics(api: Api) -> Response {
     let core = &api.core;
     let mut out = String::new();
     core.metrics.write(&mut out);
-    api.gate.tally.write(&mut out);
+    api.shared.gate.tally.write(&mut out);
     let journal = &core.journal.counters;
     let counters = [
         ("journal_bytes", "bytes appended to the journal", &journal.bytes),
@@ -102,7 +101,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     for (name, help, counter) in counters {
         write_counter(&mut out, name, help, counter.load(Ordering::Relaxed));
     }
-    let waiting = (api.waiters_max - api.waiters.available_permits()) as u64;
+    let waiting = (api.shared.waiters_max - api.shared.waiters.available_permits()) as u64;
     let (open, _) = core.losses.open_ones();
     let conflicting = core.metrics.conflicting_devices();
     let gauges = [

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::on;
 use lastmeter_units::SimTime;
@@ -156,7 +155,7 @@ impl From<StoredInvocation> for InvocationJson {
 /// `POST /sitewhere/api/assignments/{token}/invocations`: durable when it is answered, and sent if
 /// the device is there.
 pub(super) async fn invoke(
-    State(api): State<Api>,
+    api: Api,
     PathText(token): PathText,
     pairs: Pairs,
     Body(asked): Body<InvokeJson>,
@@ -164,7 +163,7 @@ pub(super) async fn invoke(
     pairs.finish()?;
     let device = assignments::find(&api, &token)?;
     check_target(&asked, &token)?;
-    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.command_expiry_s));
+    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.shared.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
         let detail = format!(
             "`expiresAfterSeconds` is {expiry_s}, expected more than 0 and at most {EXPIRY_S_MAX}"
@@ -215,7 +214,7 @@ fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Pr
 
 /// `GET /sitewhere/api/assignments/{token}/invocations`, newest first.
 pub(super) async fn list(
-    State(api): State<Api>,
+    api: Api,
     PathText(token): PathText,
     mut pairs: Pairs,
 ) -> Answer<List<InvocationJson>> {
@@ -228,7 +227,7 @@ pub(super) async fn list(
 
 /// `GET /sitewhere/api/invocations/{id}`
 pub(super) async fn one(
-    State(api): State<Api>,
+    api: Api,
     PathText(text): PathText,
     pairs: Pairs,
 ) -> Answer<InvocationJson> {

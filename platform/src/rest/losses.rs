@@ -1,7 +1,6 @@
 //! What is known to be lost or damaged, and that somebody has looked at it.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::on;
 use schemars::JsonSchema;
@@ -56,7 +55,7 @@ pub(super) struct LossesJson {
 }
 
 /// `GET /api/v1/losses`
-pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJson> {
+pub(super) async fn list(api: Api, pairs: Pairs) -> Answer<LossesJson> {
     pairs.finish()?;
     let (results, further) = api.core.losses.list();
     let unacknowledged = api.core.losses.open_ones().0;
@@ -74,7 +73,7 @@ pub(super) struct AcknowledgeJson {
 
 /// `POST /api/v1/losses/{id}/acknowledge`: durable when it is answered.
 pub(super) async fn acknowledge(
-    State(api): State<Api>,
+    api: Api,
     PathText(text): PathText,
     pairs: Pairs,
     Body(body): Body<AcknowledgeJson>,

@@ -34,10 +34,12 @@ mod tests;
 mod unread;
 mod visit;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -52,15 +54,14 @@ pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
-use crate::access;
-use crate::config::{Config, TENANT, Token};
-use crate::core::Core;
+use crate::config::Config;
 use crate::gate::{Gate, Listener};
+use crate::tenant::Tenant;
+use crate::tenants::Tenants;
 
 #[derive(Clone)]
-pub(crate) struct Api {
-    core: Arc<Core>,
-    token: Token,
+pub(crate) struct Shared {
+    tenants: Arc<Tenants>,
     command_expiry_s: u32,
     body_limit: Duration,
     gate: Arc<Gate>,
@@ -69,14 +70,30 @@ pub(crate) struct Api {
     waiters_max: usize,
 }
 
+/// What a request is answered from: its tenant, which is the first one where nobody has to show a
+/// token.
+pub(crate) struct Api {
+    core: Arc<Tenant>,
+    shared: Shared,
+}
+
+impl FromRequestParts<Shared> for Api {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
+        let tenant = parts.extensions.get::<Arc<Tenant>>();
+        let core = Arc::clone(tenant.unwrap_or_else(|| shared.tenants.first()));
+        Ok(Self { core, shared: shared.clone() })
+    }
+}
+
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.
-pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> Router {
+pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings) -> Router {
     let waiters_max = settings.waiting();
-    let api = Api {
-        core,
-        token: config.token.clone(),
+    let shared = Shared {
+        tenants,
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
         gate: Arc::clone(&settings.gate),
@@ -85,35 +102,40 @@ pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> R
     };
     let guarded = routes::router(Access::Administrator)
         .fallback(no_such_path)
-        .layer(from_fn_with_state(api.clone(), authorise));
+        .layer(from_fn_with_state(shared.clone(), authorise));
     routes::router(Access::Open)
         .merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
-        .with_state(api)
+        .with_state(shared)
 }
 
 /// Lets a request pass that carries the token. What lies behind is not shown to others: they get
 /// 401 for paths that do not exist, too.
 async fn authorise(
-    State(api): State<Api>,
+    State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_right = |given: &[u8]| access::is_same_secret(given, api.token.reveal().as_bytes());
+    let owner = |given: &[u8]| shared.tenants.of_administrator(given);
     let headers = request.headers();
-    if let Err(answer) = check_bearer(&api.gate, Listener::Rest, &visit, headers, is_right).await {
-        return answer;
-    }
+    let owned = check_bearer(&shared.gate, Listener::Rest, &visit, headers, owner).await;
+    let tenant = match owned {
+        Ok(tenant) => tenant,
+        Err(answer) => return answer,
+    };
     // Who asks for another tenant's data must not be answered with this one's.
     match headers.get("X-SiteWhere-Tenant") {
-        Some(tenant) if tenant.as_bytes() != TENANT.as_bytes() => {
-            let detail = "this platform has one tenant, `default`";
+        Some(other) if other.as_bytes() != tenant.name.as_str().as_bytes() => {
+            let detail = "the token is not of the tenant that `X-SiteWhere-Tenant` names";
             Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
         }
         // Only now: whoever has no token is not waited for.
-        _ => match read_whole(request, api.body_limit).await {
-            Ok(request) => next.run(request).await,
+        _ => match read_whole(request, shared.body_limit).await {
+            Ok(mut request) => {
+                request.extensions_mut().insert(tenant);
+                next.run(request).await
+            }
             Err(answer) => answer,
         },
     }

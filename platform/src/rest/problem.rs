@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::commands::InvokeError;
-use crate::core::AdvanceError;
 use crate::error::BarrierError;
+use crate::tenant::AdvanceError;
 use lastmeter_store::StoreError;
 
 /// An answer that is not a success.

@@ -16,7 +16,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
-use super::{Api, Problem};
+use super::{Problem, Shared};
 use super::{about, assignments, changes, devices, health, invocations, losses};
 
 /// All routes, one slice per file of handlers.
@@ -49,7 +49,7 @@ pub(crate) struct Route {
     /// Statuses of problems beside those that follow from the other fields.
     pub(super) refuses: &'static [u16],
     /// The handler, at this method.
-    pub(super) run: fn(MethodFilter) -> MethodRouter<Api>,
+    pub(super) run: fn(MethodFilter) -> MethodRouter<Shared>,
 }
 
 /// Adds a type to a set of schemas and returns the reference to it.
@@ -165,8 +165,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
 }
 
 /// The router of the rows with this access.
-pub(super) fn router(access: Access) -> Router<Api> {
-    let mut paths: BTreeMap<&'static str, MethodRouter<Api>> = BTreeMap::new();
+pub(super) fn router(access: Access) -> Router<Shared> {
+    let mut paths: BTreeMap<&'static str, MethodRouter<Shared>> = BTreeMap::new();
     for route in all().filter(|route| route.access == access) {
         let handler = (route.run)(route.method.filter())
             .route_layer(from_fn(move |request, next| run(route, request, next)));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::commands::InvokeError;
-use crate::core::AdvanceError;
+use crate::tenant::AdvanceError;
 use lastmeter_model::invocation::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
 use lastmeter_store::StoreReader as _;
 

@@ -19,7 +19,7 @@ pub(super) fn batch(messages: &[MeasurementMessage]) -> Vec<u8> {
     out
 }
 
-async fn send(core: &Core, topic: &str, payload: Vec<u8>) -> Accepted {
+async fn send(core: &Tenant, topic: &str, payload: Vec<u8>) -> Accepted {
     let accepted = take(core, arrival(topic, payload)).await.unwrap();
     core.barrier().await.unwrap();
     accepted

@@ -68,12 +68,12 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn serials(core: &Core) -> Vec<u64> {
+async fn serials(core: &Tenant) -> Vec<u64> {
     readings(core).await.iter().map(|row| row.number.unwrap().1).collect()
 }
 
 /// Waits until a core takes messages again.
-async fn until_ready(core: &Core) {
+async fn until_ready(core: &Tenant) {
     let ready = async {
         while !core.is_ready() {
             tokio::task::yield_now().await;
@@ -86,7 +86,7 @@ async fn until_ready(core: &Core) {
 async fn clients_that_try_again_on_a_full_disk_leave_nothing_behind() {
     let Some(disk) = SmallDisk::mount() else { return };
     let config = config(&disk.mounted.join("data"), ClockSource::Driven);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, tempfile::tempdir().unwrap()).await;
     store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
     // What fits into a block that is there already still goes through, and what is stored frees
@@ -134,13 +134,13 @@ async fn clients_that_try_again_on_a_full_disk_leave_nothing_behind() {
 async fn with_a_full_disk_at_the_start_what_is_stored_is_served_until_there_is_room() {
     let Some(disk) = SmallDisk::mount() else { return };
     let config = config(&disk.mounted.join("data"), ClockSource::Driven);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let messages: Vec<_> = (1..=20).map(|serial| reading("home", Some(serial), 230.0)).collect();
     store(&core, &messages).await;
     assert!(core.stop(STOP_LIMIT).await);
     drop(core);
     disk.fill();
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, tempfile::tempdir().unwrap()).await;
     let trouble = bench.core.trouble().expect("it is not ready");
     assert!(trouble.starts_with("the journal cannot be written: "), "{trouble}");

@@ -92,7 +92,7 @@ async fn run(steps: Vec<Step>) -> (Model, Model) {
     (model, found)
 }
 
-async fn read_model(core: &Core) -> Model {
+async fn read_model(core: &Tenant) -> Model {
     let mut found = Model { conflicts: refusals(core).await.len(), ..Model::default() };
     for row in readings(core).await {
         match row.number {

@@ -6,7 +6,7 @@ use super::*;
 use crate::metrics::Metrics;
 use lastmeter_store::StoreReader as _;
 
-fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Core) -> u64 {
+fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)
 }
 

@@ -123,7 +123,7 @@ async fn a_device_that_was_let_in_is_stored_even_if_the_limit_is_lower_by_then()
     assert!(bench.core.stop(STOP_LIMIT).await);
     drop(bench.core);
     drop(other);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, bench.folder).await;
     assert_eq!(readings(&bench.core).await.len(), 3);
     assert!(refusals(&bench.core).await.is_empty());

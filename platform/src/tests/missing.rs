@@ -209,14 +209,14 @@ fn reported(losses: &[Loss]) -> BTreeSet<u64> {
     of_records.flat_map(range).collect()
 }
 
-async fn serials(core: &Core) -> BTreeSet<u64> {
+async fn serials(core: &Tenant) -> BTreeSet<u64> {
     readings(core).await.iter().map(|row| row.number.unwrap().1).collect()
 }
 
 async fn start(folder: TempDir) -> Bench {
     let mut config = config(folder.path(), ClockSource::Driven);
     small(&mut config);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     Bench::ready(core, config, folder).await
 }
 
@@ -334,7 +334,7 @@ async fn a_store_that_is_removed_while_it_is_in_use_commits_nothing_more() {
         let (config, folder) = (bench.config.clone(), bench.folder);
         assert!(bench.core.stop(STOP_LIMIT).await);
         drop(bench.core);
-        let core = Core::start(&config).unwrap();
+        let core = Tenant::start(&config).unwrap();
         let bench = Bench::ready(core, config, folder).await;
         assert_eq!(serials(&bench.core).await, (1..=6).collect(), "{name}");
         bench.stop().await;
@@ -345,7 +345,7 @@ async fn a_store_that_is_removed_while_it_is_in_use_commits_nothing_more() {
 async fn only_one_process_uses_a_folder_even_if_its_lock_file_is_removed() {
     let bench = Bench::start(ClockSource::Driven).await;
     fs::remove_file(bench.folder.path().join("lock")).unwrap();
-    let refused = Core::start(&bench.config).err().unwrap();
+    let refused = Tenant::start(&bench.config).err().unwrap();
     assert!(matches!(refused, crate::error::PlatformError::DataInUse { .. }), "{refused}");
     bench.stop().await;
 }

@@ -26,13 +26,13 @@ use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Reques
 use tempfile::TempDir;
 
 use crate::config::{ClockSource, Config, Token};
-use crate::core::Core;
 use crate::device_routes::Outbound;
 use crate::folder::lock_folder;
 use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::port::{Arrival, IngestPort as _, Verdict};
 use crate::start::OpenDirectory;
+use crate::tenant::Tenant;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
@@ -87,11 +87,11 @@ pub(crate) enum Accepted {
     Refused(RefusalReason),
 }
 
-pub(crate) async fn accept(core: &Core, payload: Vec<u8>) -> Result<Accepted, IngestError> {
+pub(crate) async fn accept(core: &Tenant, payload: Vec<u8>) -> Result<Accepted, IngestError> {
     take(core, arrival(INPUT, payload)).await
 }
 
-pub(crate) async fn take(core: &Core, arrival: Arrival) -> Result<Accepted, IngestError> {
+pub(crate) async fn take(core: &Tenant, arrival: Arrival) -> Result<Accepted, IngestError> {
     Ok(match core.ingest.accept(arrival).await? {
         Verdict::Stored => Accepted::Stored,
         Verdict::Refused { reason, .. } => Accepted::Refused(reason),
@@ -99,7 +99,7 @@ pub(crate) async fn take(core: &Core, arrival: Arrival) -> Result<Accepted, Inge
 }
 
 /// Accepts readings that have to be taken.
-pub(crate) async fn store(core: &Core, messages: &[MeasurementMessage]) {
+pub(crate) async fn store(core: &Tenant, messages: &[MeasurementMessage]) {
     for message in messages {
         assert_eq!(accept(core, bytes(message)).await.unwrap(), Accepted::Stored);
     }
@@ -108,7 +108,7 @@ pub(crate) async fn store(core: &Core, messages: &[MeasurementMessage]) {
 
 /// Asks a device to report each so many seconds.
 pub(crate) async fn set_period(
-    core: &Core,
+    core: &Tenant,
     device: &str,
     seconds: &str,
     expires_s: f64,
@@ -128,7 +128,7 @@ pub(crate) async fn set_period(
     core.dispatcher.invoke(&device.hardware_id, asked).await.unwrap()
 }
 
-pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
+pub(crate) async fn readings(core: &Tenant) -> Vec<ReadingRow> {
     let last = core.progress.totals().readings;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
     let rows = core.readers.readings(stretch).await.unwrap();
@@ -136,7 +136,7 @@ pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
     rows.rows
 }
 
-pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
+pub(crate) async fn refusals(core: &Tenant) -> Vec<RefusalRow> {
     let last = core.progress.totals().refusals;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
     let rows = core.readers.refusals(stretch).await.unwrap();
@@ -144,7 +144,7 @@ pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
     rows.rows
 }
 
-pub(crate) async fn alerts(core: &Core) -> Vec<AlertRow> {
+pub(crate) async fn alerts(core: &Tenant) -> Vec<AlertRow> {
     let last = core.progress.totals().alerts;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
     let rows = core.readers.alerts(stretch).await.unwrap();
@@ -160,7 +160,7 @@ pub(crate) fn on(disk: &SimulatedDirectory) -> OpenDirectory {
 
 /// A core on a folder of its own.
 pub(crate) struct Bench {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Tenant>,
     pub(crate) devices: Arc<Devices>,
     pub(crate) config: Config,
     pub(crate) folder: TempDir,
@@ -175,7 +175,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path(), clock);
         change(&mut config);
-        let core = Core::start(&config).unwrap();
+        let core = Tenant::start(&config).unwrap();
         Self::ready(core, config, folder).await
     }
 
@@ -184,11 +184,11 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), ClockSource::Driven);
         let lock = lock_folder(folder.path()).unwrap();
-        let core = Core::start_with(&config, on(disk), lock).unwrap();
+        let core = Tenant::start_with(&config, on(disk), lock).unwrap();
         Self::ready(core, config, folder).await
     }
 
-    pub(crate) async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
+    pub(crate) async fn ready(core: Tenant, config: Config, folder: TempDir) -> Self {
         core.ready().await.unwrap();
         let devices = Arc::new(Devices::default());
         core.dispatcher.routes.open(DOOR, Arc::clone(&devices) as Arc<dyn Outbound>);
@@ -199,7 +199,7 @@ impl Bench {
     pub(crate) async fn restart(self) -> Self {
         assert!(self.core.stop(STOP_LIMIT).await);
         drop(self.core);
-        let core = Core::start(&self.config).unwrap();
+        let core = Tenant::start(&self.config).unwrap();
         Self::ready(core, self.config, self.folder).await
     }
 
@@ -216,7 +216,7 @@ pub(crate) struct Devices {
 }
 
 impl Devices {
-    pub(crate) fn subscribe(&self, core: &Core, device: &str) {
+    pub(crate) fn subscribe(&self, core: &Tenant, device: &str) {
         self.subscribed.lock().unwrap().entry(device.to_owned()).or_default();
         core.ingest.listens(DOOR, HardwareId::new(device).unwrap());
     }

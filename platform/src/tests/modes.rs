@@ -31,7 +31,7 @@ fn assert_private(folder: &Path) {
 async fn everything_in_the_data_folder_is_for_its_owner_and_what_was_looser_is_tightened() {
     let outer = tempfile::tempdir().unwrap();
     let config = config(&outer.path().join("made/data"), ClockSource::Driven);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, outer).await;
     store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
     assert!(modes(&bench.config.data).len() > 6, "store and journal are there");
@@ -45,7 +45,7 @@ async fn everything_in_the_data_folder_is_for_its_owner_and_what_was_looser_is_t
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
     fs::set_permissions(config.data.join("default"), Permissions::from_mode(0o755)).unwrap();
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, outer).await;
     store(&bench.core, &[reading("home", Some(2), 230.0)]).await;
     assert_private(bench.folder.path());

@@ -37,11 +37,11 @@ async fn start() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     unpack(folder.path());
     let config = config(folder.path(), ClockSource::Driven);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     Bench::ready(core, config, folder).await
 }
 
-async fn check(core: &Core) {
+async fn check(core: &Tenant) {
     let rows = readings(core).await;
     let expected = (1..=12).map(Some).chain([None]).chain((20..=25).map(Some));
     for (row, serial) in rows.iter().zip(expected.clone()) {

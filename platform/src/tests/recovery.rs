@@ -6,7 +6,7 @@ use super::*;
 use crate::error::PlatformError;
 
 fn start_error(config: &Config) -> PlatformError {
-    match Core::start(config) {
+    match Tenant::start(config) {
         Ok(_) => panic!("it started"),
         Err(error) => error,
     }
@@ -89,7 +89,7 @@ async fn a_second_process_on_the_same_folder_is_refused() {
     let folder = bench.folder;
     assert!(bench.core.stop(STOP_LIMIT).await);
     drop(bench.core);
-    let again = Core::start(&config).unwrap();
+    let again = Tenant::start(&config).unwrap();
     assert!(again.stop(STOP_LIMIT).await);
     drop(folder);
 }
@@ -119,7 +119,7 @@ async fn a_damaged_store_is_refused_with_its_name() {
         assert!(error.contains(word) && error.contains("store.db"), "{error}");
     }
     fs::write(&path, sound).unwrap();
-    Core::start(&config).unwrap().stop(STOP_LIMIT).await;
+    Tenant::start(&config).unwrap().stop(STOP_LIMIT).await;
 }
 
 #[tokio::test]

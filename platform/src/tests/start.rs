@@ -40,7 +40,7 @@ async fn a_start_with_many_readings_takes_no_longer_than_its_limit() {
     let mut tries = Vec::new();
     let core = loop {
         let begun = Instant::now();
-        let core = Core::start(&config).unwrap();
+        let core = Tenant::start(&config).unwrap();
         core.ready().await.unwrap();
         tries.push(begun.elapsed());
         if tries.len() == 3 || tries.last().is_some_and(|took| *took < START_LIMIT) {
@@ -82,7 +82,7 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
     assert!(bench.core.stop(STOP_LIMIT).await);
     drop(bench.core);
     flip(&folder.path().join("default/store.db"), &12_345.678_f64.to_le_bytes());
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, folder).await;
     let found = async {
         while bench.core.metrics.inspections.load(Ordering::Relaxed) == 0 {
@@ -111,7 +111,7 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
 async fn a_store_of_another_format_is_rejected_by_name_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), ClockSource::Driven);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     assert!(core.stop(STOP_LIMIT).await);
     drop(core);
     let path = config.tenant_folder().join("store.db");
@@ -120,7 +120,7 @@ async fn a_store_of_another_format_is_rejected_by_name_and_left_as_it_is() {
         other.pragma_update(None, "user_version", format).unwrap();
         drop(other);
         let before = fs::read(&path).unwrap();
-        let error = Core::start(&config).err().unwrap().to_string();
+        let error = Tenant::start(&config).err().unwrap().to_string();
         let expected = format!("has format {format}, this version reads 2; start the version");
         assert!(error.contains(&expected), "{error}");
         assert_eq!(fs::read(&path).unwrap(), before);

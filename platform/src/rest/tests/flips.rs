@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::core::Core;
+use crate::tenant::Tenant;
 use crate::tests::{Accepted, bytes, config, set_period};
 
 /// Bits drawn from the whole file and from the bytes that are not zero, unless
@@ -165,7 +165,7 @@ async fn try_bit(sound: &Path, file: &[u8], truth: &Truth, bit: usize) -> Shown 
     bytes[bit / 8] ^= 1 << (bit % 8);
     fs::write(tenant.join("store.db"), bytes).unwrap();
     let config = config(folder.path(), ClockSource::Driven);
-    let Ok(core) = Core::start(&config) else { return Shown::AtTheStart };
+    let Ok(core) = Tenant::start(&config) else { return Shown::AtTheStart };
     let bench = Bench::ready(core, config, folder).await;
     let served = Served::with_limits(bench, 8, LIMIT);
     let shown = compare(&served, truth, bit).await;

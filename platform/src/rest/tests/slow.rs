@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::bench::BenchStore;
-use crate::core::Core;
+use crate::tenant::Tenant;
 use crate::tests::config;
 
 /// Readings of one device.
@@ -23,7 +23,7 @@ async fn with_many() -> Arc<Served> {
         many.apply(&batch);
     }
     drop(many);
-    let core = Core::start(&config).unwrap();
+    let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, folder).await;
     store(&bench.core, &[reading("quiet", Some(1), 230.0)]).await;
     Arc::new(Served::with_limits(bench, 32, LIMIT))

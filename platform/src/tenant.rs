@@ -1,4 +1,4 @@
-//! The platform without its network edges: journal, pipeline, store, clock and commands put
+//! One tenant, without network edges: journal, pipeline, store, clock and commands put
 //! together, started from what a stop of any kind left behind.
 
 use std::collections::BTreeMap;
@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
+use crate::access::is_same_secret;
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config};
+use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -29,7 +30,9 @@ use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Inspection, Progress, Readers};
 
-pub(crate) struct Core {
+pub(crate) struct Tenant {
+    pub(crate) name: TenantName,
+    secrets: Secrets,
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) journal: Journal,
@@ -48,6 +51,23 @@ pub(crate) struct Core {
     threads: Arc<Mutex<Threads>>,
     /// At the start nothing could be written.
     began_reading_only: bool,
+}
+
+/// What opens a tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrets {
+    /// Of REST.
+    pub(crate) administrators: Token,
+    /// Of the doors.
+    pub(crate) devices: Token,
+}
+
+impl Secrets {
+    /// Those of the first tenant.
+    pub(crate) fn of(config: &Config) -> Self {
+        let (administrators, devices) = (config.token.clone(), config.device_secret().clone());
+        Self { administrators, devices }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,20 +98,39 @@ pub(crate) struct Advanced {
     pub(crate) sent: BTreeMap<String, u64>,
 }
 
-impl Core {
-    /// Locks the data folder, recovers, and starts the threads. Blocks while it replays.
+impl Tenant {
+    /// Locks the data folder, and starts the first tenant on it. Blocks while it replays.
     pub(crate) fn start(config: &Config) -> Result<Self, PlatformError> {
-        let keep = lock_folder(&config.data)?;
+        let keep = Arc::new(lock_folder(&config.data)?);
         Self::start_with(config, Box::new(real_directory), keep)
+    }
+
+    /// Recovers a tenant in a data folder that is locked, and starts its threads.
+    pub(crate) fn start_as(
+        name: TenantName,
+        secrets: Secrets,
+        config: &Config,
+        keep: Arc<FolderLock>,
+    ) -> Result<Self, PlatformError> {
+        Self::bring_up((name, secrets), config, Box::new(real_directory), keep)
     }
 
     /// As `start`, on a given disk for the journal.
     pub(crate) fn start_with(
         config: &Config,
         open_directory: OpenDirectory,
-        keep: FolderLock,
+        keep: Arc<FolderLock>,
     ) -> Result<Self, PlatformError> {
-        let start = Start::new(config, open_directory, keep)?;
+        Self::bring_up((TenantName::default(), Secrets::of(config)), config, open_directory, keep)
+    }
+
+    fn bring_up(
+        (name, secrets): (TenantName, Secrets),
+        config: &Config,
+        open_directory: OpenDirectory,
+        keep: Arc<FolderLock>,
+    ) -> Result<Self, PlatformError> {
+        let start = Start::new(&name, config, open_directory, keep)?;
         let limits = &config.limits;
         let deadline = Duration::from_secs(limits.query_s);
         let path = start.places.store.clone();
@@ -117,11 +156,12 @@ impl Core {
             Err(error) => return Err(error),
         };
         let began_reading_only = working.is_err();
-        Self::assemble(config, start, (readers, urgent), working)
+        Self::assemble((name, secrets), config, start, (readers, urgent), working)
             .map(|core| Self { began_reading_only, ..core })
     }
 
     fn assemble(
+        (name, secrets): (TenantName, Secrets),
         config: &Config,
         start: Start,
         (readers, urgent): (Readers, Readers),
@@ -147,7 +187,7 @@ impl Core {
         let subscriptions = Arc::new(Subscriptions::default());
         let routes = Arc::new(DeviceRoutes::default());
         let ingest = Ingest::new(
-            config,
+            (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
             (Arc::clone(&devices), Arc::new(urgent.clone())),
@@ -160,6 +200,8 @@ impl Core {
             Arc::clone(&metrics),
         );
         Ok(Self {
+            name,
+            secrets,
             clock,
             metrics,
             journal,
@@ -176,6 +218,16 @@ impl Core {
             threads,
             began_reading_only: false,
         })
+    }
+
+    /// Whether this is the administrators' secret.
+    pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
+        is_same_secret(secret, self.secrets.administrators.reveal().as_bytes())
+    }
+
+    /// Whether this is the secret that the devices share.
+    pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
+        is_same_secret(secret, self.secrets.devices.reveal().as_bytes())
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.

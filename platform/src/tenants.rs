@@ -1,0 +1,172 @@
+//! The tenants of a process: each a journal, a store, a clock and commands of its own, behind the
+//! same doors.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use lastmeter_model::refusal::RefusalReason;
+use lastmeter_units::{HardwareId, TenantName};
+use tokio::task::JoinHandle;
+
+use crate::config::Token;
+use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::tenant::Tenant;
+
+/// Those that are open. The first one, `default`, is there from the start to the end.
+pub(crate) struct Tenants {
+    first: Arc<Tenant>,
+    open: RwLock<BTreeMap<TenantName, Open>>,
+}
+
+struct Open {
+    tenant: Arc<Tenant>,
+    _attending: Attending,
+}
+
+/// The task that serves timers and subscriptions of a tenant; it ends with this.
+struct Attending(JoinHandle<()>);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Open {
+    fn new(tenant: Arc<Tenant>) -> Self {
+        let attended = Arc::clone(&tenant);
+        let attending = Attending(tokio::spawn(async move { attended.attend().await }));
+        Self { tenant, _attending: attending }
+    }
+}
+
+impl Tenants {
+    /// The first tenant, alone.
+    pub(crate) fn of(first: Arc<Tenant>) -> Self {
+        let open = BTreeMap::from([(first.name.clone(), Open::new(Arc::clone(&first)))]);
+        Self { first, open: RwLock::new(open) }
+    }
+
+    /// The tenant that is always there.
+    pub(crate) fn first(&self) -> &Arc<Tenant> {
+        &self.first
+    }
+
+    pub(crate) fn find(&self, name: &TenantName) -> Option<Arc<Tenant>> {
+        self.read().get(name).map(|open| Arc::clone(&open.tenant))
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
+        self.read().values().map(|open| Arc::clone(&open.tenant)).collect()
+    }
+
+    /// The tenant whose administrators have this secret. Each is compared, so that the time does not
+    /// show which one it was.
+    pub(crate) fn of_administrator(&self, secret: &[u8]) -> Option<Arc<Tenant>> {
+        self.with_secret(|tenant| tenant.is_administrators(secret))
+    }
+
+    /// The tenant whose devices share this secret.
+    pub(crate) fn of_device(&self, secret: &[u8]) -> Option<Arc<Tenant>> {
+        self.with_secret(|tenant| tenant.is_devices(secret))
+    }
+
+    /// Whether some tenant has this secret.
+    pub(crate) fn has(&self, secret: &Token) -> bool {
+        let secret = secret.reveal().as_bytes();
+        self.of_administrator(secret).or_else(|| self.of_device(secret)).is_some()
+    }
+
+    fn with_secret(&self, has_it: impl Fn(&Tenant) -> bool) -> Option<Arc<Tenant>> {
+        let mut found = None;
+        for tenant in self.all() {
+            let is_it = has_it(&tenant);
+            found = found.or(is_it.then_some(tenant));
+        }
+        found
+    }
+
+    /// Opens the doors to a tenant that is ready; `false` if there is one of its name.
+    pub(crate) fn add(&self, tenant: Arc<Tenant>) -> bool {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.contains_key(&tenant.name) {
+            return false;
+        }
+        open.insert(tenant.name.clone(), Open::new(tenant));
+        true
+    }
+
+    /// Closes the doors to a tenant; the first one stays.
+    pub(crate) fn take(&self, name: &TenantName) -> Option<Arc<Tenant>> {
+        if *name == self.first.name {
+            return None;
+        }
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.remove(name).map(|open| open.tenant)
+    }
+
+    /// Ends what is done for them on the wall's clock, and returns them.
+    pub(crate) fn take_all(&self) -> Vec<Arc<Tenant>> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *open).into_values().map(|open| open.tenant).collect()
+    }
+
+    /// The tenant of a client that was let in.
+    fn admitted(&self, name: &TenantName) -> Result<Arc<Tenant>, NotDurable> {
+        let gone = || NotDurable { why: format!("the tenant `{name}` has been closed") };
+        self.find(name).ok_or_else(gone)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<TenantName, Open>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl IngestPort for Tenants {
+    async fn accept(&self, tenant: &TenantName, arrival: Arrival) -> Result<Verdict, NotDurable> {
+        Ok(self.admitted(tenant)?.ingest.accept(arrival).await?)
+    }
+
+    async fn refuse(
+        &self,
+        tenant: &TenantName,
+        refusal: RefusalReason,
+        (sender, topic): (&str, &str),
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        self.admitted(tenant)?.ingest.refuse(refusal, sender, topic, detail).await
+    }
+
+    fn count(&self, refusal: RefusalReason) {
+        self.first.ingest.count(refusal);
+    }
+
+    async fn record(
+        &self,
+        refusal: RefusalReason,
+        device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        self.first.ingest.record_counted(refusal, device, detail).await
+    }
+
+    fn authenticate(&self, tenant: &TenantName, secret: &[u8]) -> bool {
+        match self.find(tenant) {
+            Some(tenant) => tenant.is_devices(secret),
+            None => {
+                // As long as where there is one.
+                self.first.is_devices(secret);
+                false
+            }
+        }
+    }
+
+    fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId) {
+        if let Some(tenant) = self.find(tenant) {
+            tenant.ingest.listens(door, device);
+        }
+    }
+}
