@@ -35,8 +35,9 @@ mod port;
 
 use broker::{Broker, BrokerConfig, ConnectLimits, QueueLimits};
 use gate::{Gate, GuessLimits};
+use lastmeter_model::access::UserName;
 use lastmeter_model::refusal::RefusalReason;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, TenantName};
 use port::{Arrival, IngestPort, NotDurable, Verdict};
 
 const CONNECTIONS: usize = 50;
@@ -61,7 +62,7 @@ impl Platform {
 
 #[async_trait]
 impl IngestPort for Platform {
-    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
+    async fn accept(&self, _: &TenantName, arrival: Arrival) -> Result<Verdict, NotDurable> {
         if let Some(journal) = &self.journal {
             let gone = || NotDurable { why: "the journal ended".into() };
             let (done, durable) = oneshot::channel();
@@ -73,9 +74,9 @@ impl IngestPort for Platform {
 
     async fn refuse(
         &self,
+        _: &TenantName,
         refusal: RefusalReason,
-        _client_id: &str,
-        topic: &str,
+        (_, topic): (&str, &str),
         detail: &str,
     ) -> Result<(), NotDurable> {
         panic!("nothing is refused here, but {} was: {topic} {detail}", refusal.word())
@@ -94,11 +95,11 @@ impl IngestPort for Platform {
         panic!("nothing is refused here, but {} was: {detail}", refusal.word())
     }
 
-    fn authenticate(&self, _username: &str, _password: &[u8]) -> bool {
+    fn authenticate(&self, _: &UserName, _: &[u8]) -> bool {
         true
     }
 
-    fn listens(&self, _door: &'static str, _device: HardwareId) {}
+    fn listens(&self, _: &TenantName, _: &'static str, _: HardwareId) {}
 }
 
 /// A file on the disk that the build is on; `/tmp` may be memory.

@@ -52,7 +52,7 @@ impl Places {
     pub(crate) fn remove(&self, data: &Path) -> Result<(), PlatformError> {
         let removed = data.join(REMOVED_FOLDER);
         let free = |n: &u32| !removed.join(format!("{}-{n}", self.name)).exists();
-        let number = (1..).find(free).unwrap_or_default();
+        let number = (1..u32::MAX).find(free).unwrap_or_default();
         let aside = removed.join(format!("{}-{number}", self.name));
         let put_aside = || {
             files::make_folder(&aside)?;

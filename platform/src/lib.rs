@@ -70,7 +70,7 @@ pub use config::{
 pub use error::PlatformError;
 use lastmeter_params::Entry;
 use lastmeter_store::files::FolderLock;
-use lastmeter_units::TenantName;
+pub use lastmeter_units::TenantName;
 
 use crate::doors::Doors;
 use crate::gate::{Gate, GuessLimits, Share};

@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lastmeter_model::access::UserName;
 use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
@@ -77,8 +78,8 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
         detail: &str,
     ) -> Result<(), NotDurable>;
 
-    /// Whether this is the secret that the devices of this tenant share.
-    fn authenticate(&self, tenant: &TenantName, secret: &[u8]) -> bool;
+    /// Whether this is the secret of whom a user name names.
+    fn authenticate(&self, user: &UserName, secret: &[u8]) -> bool;
 
     /// A device takes its commands at this door from now on; what waits for it is sent then.
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId);

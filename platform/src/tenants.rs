@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use lastmeter_model::access::{PrincipalRef, UserName};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use tokio::task::JoinHandle;
@@ -153,15 +154,12 @@ impl IngestPort for Tenants {
         self.first.ingest.record_counted(refusal, device, detail).await
     }
 
-    fn authenticate(&self, tenant: &TenantName, secret: &[u8]) -> bool {
-        match self.find(tenant) {
-            Some(tenant) => tenant.is_devices(secret),
-            None => {
-                // As long as where there is one.
-                self.first.is_devices(secret);
-                false
-            }
-        }
+    fn authenticate(&self, user: &UserName, secret: &[u8]) -> bool {
+        let tenant = self.find(&user.tenant);
+        // Where there is none it takes as long.
+        let is_right = tenant.as_ref().unwrap_or(&self.first).is_devices(secret);
+        // No other principal has a secret of its own yet.
+        is_right && tenant.is_some() && user.principal == PrincipalRef::SharedDevices
     }
 
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId) {

@@ -28,10 +28,10 @@ use super::access;
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport, client_id};
 use super::tls::{Reports, TlsRefusal};
-use super::user_name::{self, Claim, UserName};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use lastmeter_model::access::UserName;
 use lastmeter_model::refusal::RefusalReason;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
@@ -96,11 +96,10 @@ impl Hooks {
     async fn admitted(&self, connect: &ConnectInfo, link: &Link) -> Option<TenantName> {
         let user_name = connect.username().map_or("", |name| &**name);
         let password = connect.password().map_or(&[][..], |password| password);
-        // No other claim has a secret of its own yet.
-        if let Some(UserName { tenant, claim: Claim::SharedSecret }) = UserName::parse(user_name)
-            && self.port.authenticate(&tenant, password)
+        if let Some(user) = UserName::parse(user_name)
+            && self.port.authenticate(&user, password)
         {
-            return Some(tenant);
+            return Some(user.tenant);
         }
         count(&self.counters.not_authenticated);
         let client = connect.id();
@@ -156,7 +155,7 @@ impl Hooks {
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let tenant = &user_name::tenant(sender.username_ref());
+        let tenant = &tenant_of(sender.username_ref());
         if access::may_echo(tenant.as_str(), client_id(sender), &publish.topic) {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
@@ -193,7 +192,7 @@ impl Hooks {
     /// A will has no sender left to be refused or to wait, so it is only journalled. Its topic was
     /// judged when the client connected.
     async fn will(&self, sender: &Id, publish: &Publish) {
-        let tenant = user_name::tenant(sender.username_ref());
+        let tenant = tenant_of(sender.username_ref());
         match self.port.accept(&tenant, arrival(sender, publish)).await {
             Ok(Verdict::Stored) => count(&self.counters.wills_stored),
             Ok(Verdict::Refused { .. }) => count(&self.counters.publications_refused),
@@ -207,7 +206,7 @@ impl Hooks {
     fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
         let filter = &subscribe.topic_filter;
         if filter.len() <= FILTER_LIMIT_BYTES
-            && access::may_subscribe(user_name::tenant(client.username_ref()).as_str(), filter)
+            && access::may_subscribe(tenant_of(client.username_ref()).as_str(), filter)
         {
             return SubscribeReturn::new_success(subscribe.opts.qos(), None);
         }
@@ -221,7 +220,7 @@ impl Hooks {
             Cause::TooLarge(detail) => {
                 count(&self.counters.packets_too_large);
                 let refusal = RefusalReason::PacketTooLarge;
-                let tenant = user_name::tenant(client.username_ref());
+                let tenant = tenant_of(client.username_ref());
                 let client = client_id(client);
                 let refused = self.port.refuse(&tenant, refusal, (client, ""), &detail).await;
                 if let Err(error) = refused {
@@ -296,6 +295,11 @@ impl Handler for Hooks {
         };
         (true, result)
     }
+}
+
+/// The tenant of a client that was let in.
+fn tenant_of(user_name: &str) -> TenantName {
+    UserName::parse(user_name).map(|user| user.tenant).unwrap_or_default()
 }
 
 /// Whether this client may publish here. Who has shown a certificate speaks on no topic that is

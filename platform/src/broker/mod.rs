@@ -7,7 +7,6 @@
 //! |---|---|
 //! | `listener`, `tls/` | our listeners: admission by the gate, TLS, the whole CONNECT |
 //! | `links` | the connections that the broker has: certificate, tenant, slot, bytes that wait |
-//! | `user_name` | which tenant a client is of, and what it claims to be there |
 //! | `hooks`, `access` | where packets meet the platform: password, topics, ingest, PUBACK |
 //! | `queues`, `counters` | bounds on what waits for subscribers; what is counted |
 //!
@@ -53,7 +52,6 @@ mod queues;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod user_name;
 
 pub(crate) use access::DOOR;
 pub(crate) use counters::BrokerCounters;

@@ -15,6 +15,7 @@ use super::{Server, Settings, router};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
+use crate::tenants::Tenants;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
@@ -94,7 +95,8 @@ impl Served {
         let gate = Arc::clone(&settings.gate);
         let limits = &bench.config.limits;
         let of_router = Settings::of(limits, Listener::Rest, limits.rest_connections, &gate);
-        let router = router(Arc::clone(&bench.core), &bench.config, &of_router);
+        let tenants = Arc::new(Tenants::of(Arc::clone(&bench.core)));
+        let router = router(tenants, &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();
         Self { bench, server, gate }

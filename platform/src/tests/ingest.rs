@@ -4,6 +4,9 @@ use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;
 use crate::metrics::Metrics;
+use crate::port::IngestPort as _;
+use crate::tenants::Tenants;
+use lastmeter_model::access::UserName;
 use lastmeter_store::StoreReader as _;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
@@ -225,9 +228,15 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
     let bench = Bench::start(ClockSource::Driven).await;
-    assert!(bench.core.ingest.authenticate("default", TOKEN.as_bytes()));
-    for (user, password) in [("default", "x"), ("default", ""), ("other", TOKEN), ("", "")] {
-        assert!(!bench.core.ingest.authenticate(user, password.as_bytes()));
+    let tenants = Tenants::of(Arc::clone(&bench.core));
+    let is_let_in = |user: &str, password: &str| {
+        tenants.authenticate(&UserName::parse(user).unwrap(), password.as_bytes())
+    };
+    assert!(is_let_in("default", TOKEN));
+    for (user, password) in
+        [("default", "x"), ("default", ""), ("other", TOKEN), ("default/device/home", TOKEN)]
+    {
+        assert!(!is_let_in(user, password), "{user}");
     }
     bench.stop().await;
 }

@@ -30,7 +30,7 @@ use crate::device_routes::Outbound;
 use crate::folder::lock_folder;
 use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
-use crate::port::{Arrival, IngestPort as _, Verdict};
+use crate::port::{Arrival, Verdict};
 use crate::start::OpenDirectory;
 use crate::tenant::Tenant;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
@@ -184,7 +184,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), ClockSource::Driven);
         let lock = lock_folder(folder.path()).unwrap();
-        let core = Tenant::start_with(&config, on(disk), lock).unwrap();
+        let core = Tenant::start_with(&config, on(disk), Arc::new(lock)).unwrap();
         Self::ready(core, config, folder).await
     }
 

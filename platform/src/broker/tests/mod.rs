@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 use crate::gate::GuessLimits;
 use crate::port::{Arrival, NotDurable, Verdict};
+use lastmeter_model::access::UserName;
 use lastmeter_model::refusal::RefusalReason;
 
 mod delivery;
@@ -98,7 +99,7 @@ impl Platform {
 
 #[async_trait]
 impl IngestPort for Platform {
-    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
+    async fn accept(&self, _: &TenantName, arrival: Arrival) -> Result<Verdict, NotDurable> {
         let payload = text(&arrival.payload);
         if payload.starts_with("fail") {
             return Err(NotDurable { why: "the disk is full".into() });
@@ -116,9 +117,9 @@ impl IngestPort for Platform {
 
     async fn refuse(
         &self,
+        _: &TenantName,
         refusal: RefusalReason,
-        client_id: &str,
-        topic: &str,
+        (client_id, topic): (&str, &str),
         detail: &str,
     ) -> Result<(), NotDurable> {
         assert!(!detail.is_empty());
@@ -134,14 +135,17 @@ impl IngestPort for Platform {
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        self.refuse(refusal, device.unwrap_or_default(), "", detail).await
+        let of = (device.unwrap_or_default(), "");
+        self.refuse(&TenantName::default(), refusal, of, detail).await
     }
 
-    fn authenticate(&self, username: &str, password: &[u8]) -> bool {
-        ["default", "default/app/viewer", "other"].contains(&username) && password == b"token"
+    fn authenticate(&self, user: &UserName, password: &[u8]) -> bool {
+        let user = user.print().unwrap_or_default();
+        let known = ["default", "default/app/viewer", "other"];
+        known.contains(&&*user) && password == b"token"
     }
 
-    fn listens(&self, door: &'static str, device: HardwareId) {
+    fn listens(&self, _: &TenantName, door: &'static str, device: HardwareId) {
         assert_eq!(door, DOOR);
         self.note(|seen| seen.listening.push(device));
     }

@@ -1,0 +1,183 @@
+//! What clients present: MQTT user names, tokens, certificate names, and how secrets are kept.
+
+use std::fmt;
+
+use lastmeter_units::{HardwareId, TenantName};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::principal::{Eui64, PrincipalName, PrincipalRef};
+
+/// An MQTT user name: the tenant, and who in it; the tenant alone is the shared device credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserName {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// A device, gateway, application, user, or the shared device credential.
+    pub principal: PrincipalRef,
+}
+
+impl UserName {
+    /// Takes a user name apart; `None` if it has none of the forms.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut levels = text.splitn(3, '/');
+        let tenant = TenantName::new(levels.next()?).ok()?;
+        let principal = match (levels.next(), levels.next()) {
+            (None, None) => PrincipalRef::SharedDevices,
+            (Some("device"), Some(id)) => PrincipalRef::Device(HardwareId::new(id).ok()?),
+            (Some("gateway"), Some(id)) => PrincipalRef::Gateway(id.parse::<Eui64>().ok()?),
+            (Some("app"), Some(n)) => PrincipalRef::Application(n.parse::<PrincipalName>().ok()?),
+            (Some("user"), Some(n)) => PrincipalRef::User(n.parse::<PrincipalName>().ok()?),
+            _ => return None,
+        };
+        Some(Self { tenant, principal })
+    }
+
+    /// The user name as text; `None` for a principal that has none (anonymous, bench, platform).
+    pub fn print(&self) -> Option<String> {
+        let tenant = &self.tenant;
+        Some(match &self.principal {
+            PrincipalRef::SharedDevices => tenant.to_string(),
+            PrincipalRef::Device(id) => format!("{tenant}/device/{id}"),
+            PrincipalRef::Gateway(address) => format!("{tenant}/gateway/{address}"),
+            PrincipalRef::Application(name) => format!("{tenant}/app/{name}"),
+            PrincipalRef::User(name) => format!("{tenant}/user/{name}"),
+            PrincipalRef::Anonymous | PrincipalRef::PlatformAdmin(_) | PrincipalRef::Bench => {
+                return None;
+            }
+        })
+    }
+}
+
+lastmeter_units::words! {
+    /// What a machine-made token is for: the prefix of its text.
+    pub enum TokenKind {
+        /// An API key of a user or an application.
+        ApiKey = "lmk",
+        /// A tenant's bench token.
+        Bench = "lmb",
+        /// An access token of a log-in.
+        Access = "lma",
+    }
+}
+
+/// 256 random bits, made by the caller; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub [u8; 32]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A token as a client presents it: `lmk_TENANT_ID_SECRET`, ID and SECRET in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineToken {
+    /// What it is for.
+    pub kind: TokenKind,
+    /// The tenant.
+    pub tenant: TenantName,
+    /// Finds the kept credential; 16 digits.
+    pub id: u64,
+    /// Proves it; 64 digits.
+    pub secret: Secret,
+}
+
+/// The bytes of exactly `N` pairs of lower-case hexadecimal digits.
+fn hex_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+impl MachineToken {
+    /// Takes a token apart; `None` if it has not exactly this form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('_');
+        let kind = TokenKind::from_word(parts.next()?)?;
+        let tenant = TenantName::new(parts.next()?).ok()?;
+        let id = u64::from_be_bytes(hex_bytes(parts.next()?)?);
+        let secret = Secret(hex_bytes(parts.next()?)?);
+        parts.next().is_none().then_some(Self { kind, tenant, id, secret })
+    }
+
+    /// The token as text: to be shown once, and neither logged nor kept.
+    pub fn print(&self) -> String {
+        let secret: String = self.secret.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}_{}_{:016x}_{secret}", self.kind, self.tenant, self.id)
+    }
+}
+
+/// How a secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretHash {
+    /// Of a secret made by a machine from 256 random bits.
+    Sha256([u8; 32]),
+    /// Of a secret chosen by a person: argon2id in its text form; the shell makes and verifies it.
+    Argon2id(String),
+}
+
+impl SecretHash {
+    /// How a machine-made secret is kept.
+    pub fn of_machine(secret: &Secret) -> Self {
+        Self::Sha256(Sha256::digest(secret.0).into())
+    }
+}
+
+/// The tenant and device that a certificate's `urn:lastmeter:TENANT:device:ID` names.
+pub fn device_of_urn(urn: &str) -> Option<(TenantName, HardwareId)> {
+    let (tenant, id) = urn.strip_prefix("urn:lastmeter:")?.split_once(":device:")?;
+    Some((TenantName::new(tenant).ok()?, HardwareId::new(id).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_printed_again(
+            user in "([a-z0-9-]{1,6})(/(device|gateway|app|user|x)/[a-f0-9/+]{1,17})?|.*",
+            token in "lm[kbax]_[a-z-]{1,5}_[0-9a-f]{16}_[0-9a-fA]{64}_?|.*",
+            principal in "(user|platform|device|gateway|app|x):[a-f0-9@:]{1,17}|.*",
+        ) {
+            if let Some(read) = UserName::parse(&user) {
+                prop_assert_eq!(read.print(), Some(user));
+            }
+            if let Some(read) = MachineToken::parse(&token) {
+                prop_assert_eq!(read.print(), token);
+            }
+            if let Ok(read) = principal.parse::<PrincipalRef>() {
+                prop_assert_eq!(read.to_string(), principal);
+            }
+        }
+
+        #[test]
+        fn what_is_printed_is_read_again(id: u64, secret: [u8; 32], eui: u64) {
+            for kind in TokenKind::ALL {
+                let tenant = TenantName::default();
+                let token = MachineToken { kind, tenant, id, secret: Secret(secret) };
+                prop_assert_eq!(MachineToken::parse(&token.print()), Some(token));
+            }
+            let principal = PrincipalRef::Gateway(Eui64(eui));
+            prop_assert_eq!(principal.to_string().parse(), Ok(principal.clone()));
+            let name = UserName { tenant: TenantName::default(), principal };
+            prop_assert_eq!(UserName::parse(&name.print().unwrap()), Some(name));
+        }
+    }
+}
