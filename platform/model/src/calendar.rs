@@ -271,4 +271,4 @@ impl Iterator for ClockStretches {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

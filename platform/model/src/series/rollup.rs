@@ -84,7 +84,7 @@ impl Summary {
         let is_less = |a: f64, b: f64| a.total_cmp(&b).is_lt();
         let is_before =
             |a: (SimTime, f64), b: (SimTime, f64)| a.0 < b.0 || a.0 == b.0 && is_less(a.1, b.1);
-        self.n += other.n;
+        self.n = self.n.saturating_add(other.n);
         self.sum.merge(&other.sum);
         self.min = if is_less(other.min, self.min) { other.min } else { self.min };
         self.max = if is_less(self.max, other.max) { other.max } else { self.max };
@@ -252,7 +252,8 @@ impl Bytes<'_> {
 
     fn time(&mut self, start: SimTime) -> Result<SimTime, RollupError> {
         let count = self.count()?;
-        let nanoseconds = if count % 2 == 0 { count / 2 * MILLISECOND } else { count / 2 };
+        let nanoseconds =
+            if count % 2 == 0 { (count / 2).saturating_mul(MILLISECOND) } else { count / 2 };
         if nanoseconds >= BUCKET.0 as u64 {
             return Err(RollupError::Damaged("time outside of the bucket"));
         }
