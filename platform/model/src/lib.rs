@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod calendar;
+pub mod command;
 pub mod schedule;
 pub mod series;
 pub mod token;
