@@ -96,7 +96,7 @@ pub(crate) fn understood(
         return Err(CommandFault::impossible(None, what));
     };
     let arguments = kind.arguments(given).map_err(|error| misfit(kind, error))?;
-    let only = kind.parameters.first().map(|known| known.name);
+    let only = kind.parameters.first().map(|known| &*known.name);
     let only = only.filter(|_| kind.parameters.len() == 1);
     (kind.order)(&Arguments(&arguments)).map_err(|what| CommandFault::refused(only, what))
 }
@@ -105,7 +105,7 @@ fn misfit(kind: &CommandKind, error: ArgumentError) -> CommandFault {
     let name = kind.name;
     match error {
         ArgumentError::Unknown(other) => {
-            let known: Vec<&str> = kind.parameters.iter().map(|known| known.name).collect();
+            let known: Vec<&str> = kind.parameters.iter().map(|known| &*known.name).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let what = format!("`{name}` has no parameter `{other}`; it has {known}");
             CommandFault::impossible(Some(&other), what)
@@ -116,7 +116,7 @@ fn misfit(kind: &CommandKind, error: ArgumentError) -> CommandFault {
         ArgumentError::Wrong { parameter, found } => {
             let what =
                 format!("`{}` is `{found}`, expected {}", parameter.name, parameter.expected());
-            CommandFault::impossible(Some(parameter.name), what)
+            CommandFault::impossible(Some(&parameter.name), what)
         }
     }
 }

@@ -11,7 +11,8 @@ use lastmeter_units::{HardwareId, SimTime};
 
 use crate::invocation::InvocationId;
 use crate::message::Number;
-use crate::row::{DeviceRow, assignment_token};
+use crate::row::DeviceRow;
+use crate::token::assignment_token;
 
 /// Every registered device, by row, hardware id and assignment.
 #[derive(Debug, Default)]

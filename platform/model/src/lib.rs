@@ -7,13 +7,22 @@
 //! | `work`, `decide` | what a store is given to do; the storing rules, the same for every store |
 //! | `row`, `standing`, `invocation` | what stores keep: rows, counts, commands and their states |
 //! | `directory` | every registered device, in memory |
+//! | `command`, `schedule` | commands that a specification defines; when something is due |
+//! | `calendar`, `series` | stretches of local time; roll-ups of values |
+//! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |
 
 pub mod access;
+pub mod audit;
+pub mod calendar;
+pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod invocation;
 pub mod message;
 pub mod refusal;
 pub mod row;
+pub mod schedule;
+pub mod series;
 pub mod standing;
+pub mod token;
 pub mod work;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_units::{HardwareId, SimTime};
-use sha2::{Digest, Sha256};
 
 /// A stored measurement message.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,21 +142,4 @@ pub struct SeriesPoint {
     pub number: Option<(u64, u64)>,
     /// In the message's unit.
     pub value: f64,
-}
-
-/// The token of a device's assignment: the same for the same tenant and device, everywhere, and
-/// shaped like a UUID.
-pub fn assignment_token(tenant: &str, hardware_id: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(tenant);
-    hash.update([0]);
-    hash.update(hardware_id);
-    let hash_bytes = hash.finalize();
-    let [high, low] = [0, 8].map(|at| {
-        let bytes = hash_bytes[at..at + 8].iter();
-        bytes.fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
-    });
-    let digits = format!("{high:016x}{low:016x}");
-    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    groups.join("-")
 }

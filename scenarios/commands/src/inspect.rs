@@ -318,7 +318,7 @@ fn list_quantities(json: bool) -> ExitCode {
 fn list_commands(json: bool) -> ExitCode {
     if json {
         let value = |kind: &CommandKind| {
-            let parameters: Vec<_> = kind.parameters.iter().map(|one| one.name).collect();
+            let parameters: Vec<_> = kind.parameters.iter().map(|one| &*one.name).collect();
             json!({ "name": kind.name, "summary": kind.description, "parameters": parameters })
         };
         return print_document("commands", COMMANDS.iter().map(value));

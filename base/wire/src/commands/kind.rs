@@ -1,10 +1,12 @@
 //! What a row of the list of commands holds, and how its arguments are typed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lastmeter_units::SimDuration;
 
-use crate::flexmeter::{CommandDefinition, ParameterDefinition, ParameterType, ParameterValue};
+use super::Command;
+use crate::flexmeter::{CommandDefinition, ParameterType, ParameterValue};
 
 /// A command: one row of [`super::COMMANDS`].
 #[derive(Debug)]
@@ -21,17 +23,26 @@ pub struct CommandKind {
     pub effect: Effect,
 }
 
-/// A parameter of a command.
-#[derive(Debug, PartialEq, Eq)]
+/// A parameter of a command: of a row of [`super::COMMANDS`], or of a [`Command`] that a
+/// specification defines.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ParameterKind {
     /// Name of the parameter.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The type of its values.
     pub kind: ParameterType,
     /// Whether it must be given.
     pub required: bool,
     /// Whether only numbers above zero make sense.
     pub positive: bool,
+    /// The smallest number.
+    pub min: Option<f64>,
+    /// The greatest number.
+    pub max: Option<f64>,
+    /// The longest text in bytes.
+    pub bytes_max: Option<usize>,
+    /// The only texts that make sense; all do if there are none.
+    pub choices: Vec<String>,
 }
 
 /// What a device is able to do when it is ordered to.
@@ -108,11 +119,11 @@ impl Arguments<'_> {
 }
 
 /// Why arguments do not fit a command.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ArgumentError {
     /// A required one is not there.
     #[error("parameter `{0}` is missing")]
-    Missing(&'static str),
+    Missing(String),
     /// One that the command does not have.
     #[error("the command has no parameter `{0}`")]
     Unknown(String),
@@ -122,11 +133,11 @@ pub enum ArgumentError {
         parameter.name,
         &found[..found.floor_char_boundary(80)],
         parameter.kind,
-        parameter.above()
+        parameter.limits()
     )]
     Wrong {
         /// The parameter that has no valid argument.
-        parameter: &'static ParameterKind,
+        parameter: Box<ParameterKind>,
         /// What was given.
         found: String,
     },
@@ -138,29 +149,14 @@ impl CommandKind {
     /// # Errors
     /// The first argument that does not fit.
     pub fn arguments(
-        &'static self,
+        &self,
         given: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, ParameterValue>, ArgumentError> {
-        if let Some(name) =
-            given.keys().find(|name| self.parameters.iter().all(|kind| kind.name != *name))
-        {
-            return Err(ArgumentError::Unknown(name.clone()));
-        }
-        let mut arguments = BTreeMap::new();
-        for kind in self.parameters {
-            match given.get(kind.name) {
-                Some(text) => {
-                    arguments.insert(kind.name.to_owned(), kind.read(text)?);
-                }
-                None if kind.required => return Err(ArgumentError::Missing(kind.name)),
-                None => {}
-            }
-        }
-        Ok(arguments)
+        arguments(self.parameters, given)
     }
 
     /// The period at which an invocation with these arguments makes readings due.
-    pub fn new_period(&'static self, given: &BTreeMap<String, String>) -> Option<SimDuration> {
+    pub fn new_period(&self, given: &BTreeMap<String, String>) -> Option<SimDuration> {
         let Effect::ReportsEvery(name) = self.effect else { return None };
         let seconds = Arguments(&self.arguments(given).ok()?).number(name).ok()?;
         Some(SimDuration::from_seconds_f64(seconds))
@@ -168,39 +164,63 @@ impl CommandKind {
 
     /// The definition as it goes to a device (Flexmeter deliverable, section 4.5.3).
     pub fn definition(&self) -> CommandDefinition {
-        let parameter = |kind: &ParameterKind| ParameterDefinition {
-            name: kind.name.to_owned(),
-            kind: kind.kind,
-            required: kind.required,
-        };
-        CommandDefinition {
-            token: self.name.to_owned(),
-            namespace: "urn:lastmeter:commands".to_owned(),
-            name: self.name.to_owned(),
-            description: self.description.to_owned(),
-            parameters: self.parameters.iter().map(parameter).collect(),
-            ..CommandDefinition::default()
+        Command::from(self).definition()
+    }
+}
+
+/// Turns texts into the typed arguments of these parameters.
+pub(super) fn arguments(
+    parameters: &[ParameterKind],
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, ParameterValue>, ArgumentError> {
+    if let Some(name) = given.keys().find(|name| parameters.iter().all(|kind| kind.name != **name))
+    {
+        return Err(ArgumentError::Unknown(name.clone()));
+    }
+    let mut arguments = BTreeMap::new();
+    for kind in parameters {
+        match given.get(&*kind.name) {
+            Some(text) => {
+                arguments.insert(kind.name.to_string(), kind.read(text)?);
+            }
+            None if kind.required => return Err(ArgumentError::Missing(kind.name.to_string())),
+            None => {}
         }
     }
+    Ok(arguments)
 }
 
 impl ParameterKind {
     /// A text that must be given.
     pub const fn text(name: &'static str) -> Self {
-        Self { name, kind: ParameterType::String, required: true, positive: false }
+        Self::required(name, ParameterType::String, false)
     }
 
     /// A number above zero that must be given.
     pub const fn positive(name: &'static str) -> Self {
-        Self { name, kind: ParameterType::Double, required: true, positive: true }
+        Self::required(name, ParameterType::Double, true)
     }
 
     /// A number that must be given.
     pub const fn number(name: &'static str) -> Self {
-        Self { name, kind: ParameterType::Double, required: true, positive: false }
+        Self::required(name, ParameterType::Double, false)
     }
 
-    fn read(&'static self, text: &str) -> Result<ParameterValue, ArgumentError> {
+    /// A parameter of some type that must be given.
+    pub const fn required(name: &'static str, kind: ParameterType, positive: bool) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            kind,
+            required: true,
+            positive,
+            min: None,
+            max: None,
+            bytes_max: None,
+            choices: Vec::new(),
+        }
+    }
+
+    fn read(&self, text: &str) -> Result<ParameterValue, ArgumentError> {
         let value = match self.kind {
             ParameterType::Double | ParameterType::Float => text
                 .parse()
@@ -223,14 +243,41 @@ impl ParameterKind {
             | ParameterType::Fixed64
             | ParameterType::SFixed64 => text.parse().ok().map(ParameterValue::Integer),
         };
-        let above_zero = |value: &ParameterValue| value.as_number().is_some_and(|v| v > 0.0);
-        value
-            .filter(|value| !self.positive || above_zero(value))
-            .ok_or_else(|| ArgumentError::Wrong { parameter: self, found: text.to_owned() })
+        value.filter(|value| self.has_within(value)).ok_or_else(|| ArgumentError::Wrong {
+            parameter: Box::new(self.clone()),
+            found: text.to_owned(),
+        })
     }
 
-    fn above(&self) -> &'static str {
-        if self.positive { " above zero" } else { "" }
+    /// Whether a value of the type is within the limits.
+    fn has_within(&self, value: &ParameterValue) -> bool {
+        let is_unsigned = matches!(self.kind, ParameterType::UInt64 | ParameterType::Fixed64);
+        let is_number_within = value.as_number().is_none_or(|number| {
+            (!self.positive || number > 0.0)
+                && (!is_unsigned || number >= 0.0)
+                && self.min.is_none_or(|min| min <= number)
+                && self.max.is_none_or(|max| number <= max)
+        });
+        let ParameterValue::Text(text) = value else { return is_number_within };
+        self.bytes_max.is_none_or(|max| text.len() <= max)
+            && (self.choices.is_empty() || self.choices.contains(text))
+    }
+
+    /// The limits of its values, to stand after their type.
+    fn limits(&self) -> String {
+        let mut limits = if self.positive { " above zero".to_owned() } else { String::new() };
+        limits += &match (self.min, self.max) {
+            (Some(min), Some(max)) => format!(" from {min} to {max}"),
+            (Some(min), None) => format!(" of at least {min}"),
+            (None, Some(max)) => format!(" of at most {max}"),
+            (None, None) => String::new(),
+        };
+        match (self.choices.is_empty(), self.bytes_max) {
+            (false, _) => limits += &format!(", one of {}", self.choices.join(", ")),
+            (true, Some(max)) => limits += &format!(" of at most {max} bytes"),
+            (true, None) => {}
+        }
+        limits
     }
 
     /// What would do, for people.
@@ -241,6 +288,6 @@ impl ParameterKind {
             ParameterType::String | ParameterType::Bytes => "a text",
             _ => "a whole number",
         };
-        format!("{what}{}", self.above())
+        format!("{what}{}", self.limits())
     }
 }

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+mod command;
 mod kind;
 pub mod read_register;
 pub mod set_breaker;
@@ -14,6 +15,7 @@ pub mod set_point;
 pub mod set_register;
 pub mod set_reporting_period;
 
+pub use command::Command;
 pub use kind::{ArgumentError, Arguments, CommandKind, Effect, Order, ParameterKind};
 
 /// All commands that a platform can send, one row each.
@@ -34,7 +36,7 @@ pub fn find(name: &str) -> Option<&'static CommandKind> {
 pub fn explain(name: &str) -> Option<String> {
     let CommandKind { name, description, parameters, .. } = find(name)?;
     let mut text = format!("{name} (a command)\n\n{description}\n\n");
-    for ParameterKind { name, kind, required, positive } in *parameters {
+    for ParameterKind { name, kind, required, positive, .. } in *parameters {
         let must = if *required { "required" } else { "optional" };
         let above = if *positive { ", above 0" } else { "" };
         let _ = writeln!(text, "  {name}: {kind:?}, {must}{above}");
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn arguments_that_do_not_fit_are_refused() {
         let kind = find("setReportingPeriod").unwrap();
-        assert_eq!(kind.arguments(&given(&[])), Err(ArgumentError::Missing("seconds")));
+        assert_eq!(kind.arguments(&given(&[])), Err(ArgumentError::Missing("seconds".into())));
         let unknown = given(&[("seconds", "5"), ("colour", "red")]);
         assert_eq!(kind.arguments(&unknown), Err(ArgumentError::Unknown("colour".into())));
         for text in ["", "five", "inf", "NaN", "0", "-1"] {

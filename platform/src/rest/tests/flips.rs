@@ -55,7 +55,7 @@ async fn fill(bench: &Bench) {
 fn paths() -> Vec<String> {
     let mut paths = vec!["/sitewhere/api/devices".to_owned()];
     for device in DEVICES {
-        let token = lastmeter_model::row::assignment_token("default", device);
+        let token = lastmeter_model::token::assignment_token("default", device);
         let assignment = format!("/sitewhere/api/assignments/{token}");
         let range = |from: &str, to: &str| format!("startDate={from}&endDate={to}");
         let middle = range("2027-01-15T08:00:11Z", "2027-01-15T08:00:42Z");

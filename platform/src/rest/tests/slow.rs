@@ -30,7 +30,7 @@ async fn with_many() -> Arc<Served> {
 }
 
 fn series(device: &str, query: &str) -> String {
-    let token = lastmeter_model::row::assignment_token("default", device);
+    let token = lastmeter_model::token::assignment_token("default", device);
     format!("/sitewhere/api/assignments/{token}/measurements/series?{query}")
 }
 
