@@ -6,14 +6,15 @@
 //! ```text
 //! device -> doors/{mqtt: broker/, http} -> port -> ingest (format/) -> journal/ -> PUBACK or 204
 //!             each connection: gate/                                      |
-//! client <- rest/ <- store/ <- pipeline <---------------------------------+
+//! client <- rest/ <- store <- pipeline <----------------------------------+
 //! device <- device_routes <- commands/ (dispatcher)    timers: clock    lost or damaged: losses
 //! ```
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
-//! socket. `start` recovers what a stop left behind, `core` puts the stages together,
-//! `device_directory` is the registered devices in memory. Of all of them: `message`, `refusal`,
-//! `error`; `files`, `lock`, `access`, `tls` for what is shared or secret; `metrics`,
-//! `log_throttle` for who operates it. `bench` is for benchmarks and fuzzers alone.
+//! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
+//! together, `tenants` has all that are open behind the same doors. `store_thread` gives the store
+//! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
+//! damage. Of all of them: `error`; `access`, `tls` for what is secret, `folder` for what lies
+//! where; `metrics`, `log_throttle` for who operates it. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.

@@ -1,7 +1,7 @@
 //! What travels from the journal to the store, and how a journalled entry is written as bytes.
 //!
-//! Terms: a *barrier* answers when everything before it is committed; see `lastmeter_model::work` for
-//! the others.
+//! Terms: a *barrier* answers when everything before it is committed; see `lastmeter_model::work`
+//! for the others.
 
 use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};

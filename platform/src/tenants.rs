@@ -63,8 +63,8 @@ impl Tenants {
         self.read().values().map(|open| Arc::clone(&open.tenant)).collect()
     }
 
-    /// The tenant whose administrators have this secret. Each is compared, so that the time does not
-    /// show which one it was.
+    /// The tenant whose administrators have this secret. Each is compared, so that the time does
+    /// not show which one it was.
     pub(crate) fn of_administrator(&self, secret: &[u8]) -> Option<Arc<Tenant>> {
         self.with_secret(|tenant| tenant.is_administrators(secret))
     }

@@ -1,7 +1,7 @@
 //! The device directory, in memory: every registered device, and what admission needs of it.
 //!
-//! [`crate::decide::Decider`] writes here once a batch is committed, with what stands in the rows of
-//! devices and invocations; ingest adds what it has admitted and what is still on its way. A
+//! [`crate::decide::Decider`] writes here once a batch is committed, with what stands in the rows
+//! of devices and invocations; ingest adds what it has admitted and what is still on its way. A
 //! device's look-ups never touch a secondary index, so none can lose one.
 
 use std::collections::{BTreeMap, BTreeSet};

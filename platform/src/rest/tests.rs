@@ -15,7 +15,6 @@ use super::{Server, Settings, router};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
-use crate::tenants::Tenants;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
@@ -95,8 +94,7 @@ impl Served {
         let gate = Arc::clone(&settings.gate);
         let limits = &bench.config.limits;
         let of_router = Settings::of(limits, Listener::Rest, limits.rest_connections, &gate);
-        let tenants = Arc::new(Tenants::of(Arc::clone(&bench.core)));
-        let router = router(tenants, &bench.config, &of_router);
+        let router = router(bench.tenants(), &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();
         Self { bench, server, gate }

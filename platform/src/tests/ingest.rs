@@ -5,7 +5,6 @@ use lastmeter_wire::flexmeter::RefusalReason as Format;
 use super::*;
 use crate::metrics::Metrics;
 use crate::port::IngestPort as _;
-use crate::tenants::Tenants;
 use lastmeter_model::access::UserName;
 use lastmeter_store::StoreReader as _;
 
@@ -228,7 +227,7 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
     let bench = Bench::start(ClockSource::Driven).await;
-    let tenants = Tenants::of(Arc::clone(&bench.core));
+    let tenants = bench.tenants();
     let is_let_in = |user: &str, password: &str| {
         tenants.authenticate(&UserName::parse(user).unwrap(), password.as_bytes())
     };

@@ -33,6 +33,7 @@ use crate::journal::simulated::SimulatedDirectory;
 use crate::port::{Arrival, Verdict};
 use crate::start::OpenDirectory;
 use crate::tenant::Tenant;
+use crate::tenants::Tenants;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
@@ -193,6 +194,11 @@ impl Bench {
         let devices = Arc::new(Devices::default());
         core.dispatcher.routes.open(DOOR, Arc::clone(&devices) as Arc<dyn Outbound>);
         Self { core: Arc::new(core), devices, config, folder }
+    }
+
+    /// It behind doors.
+    pub(crate) fn tenants(&self) -> Arc<Tenants> {
+        Arc::new(Tenants::of(Arc::clone(&self.core)))
     }
 
     /// Stops and starts again on the same folder.

@@ -71,7 +71,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A token as a client presents it: `lmk_TENANT_ID_SECRET`, ID and SECRET in hexadecimal.
+/// A token as a client presents it: prefix, tenant, ID and SECRET with
+/// underscores between them, the last two in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineToken {
     /// What it is for.

@@ -1,3 +1,5 @@
+//! Tests of calendars against known dates of daylight saving.
+
 use proptest::prelude::*;
 
 use super::*;

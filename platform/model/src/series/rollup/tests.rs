@@ -1,3 +1,5 @@
+//! Tests of roll-ups against a recomputation from the values.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
