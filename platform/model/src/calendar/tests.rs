@@ -1,3 +1,5 @@
+//! Calendars against known dates and brute force.
+
 use proptest::prelude::*;
 
 use super::*;
