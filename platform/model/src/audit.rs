@@ -254,9 +254,8 @@ mod tests {
             let number = at as u64 + 1;
             let error = verify(rows, head).unwrap_err();
             let expected = match error {
-                ChainError::Number { expected, .. } => expected,
                 ChainError::Hash { number } | ChainError::Head { number } => number,
-                ChainError::Cut { expected, .. } => expected,
+                ChainError::Number { expected, .. } | ChainError::Cut { expected, .. } => expected,
             };
             let last = if with_hash { number + 1 } else { number };
             prop_assert!((number..=last).contains(&expected), "{error}");

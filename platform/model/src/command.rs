@@ -69,17 +69,12 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn of(value: &'a Value, path: String) -> Found<Self> {
-        match value {
-            Value::Object(object) => Ok(Self { object, path }),
-            _ => {
-                let field = match path.trim_end_matches('.') {
-                    "" => "definition",
-                    field => field,
-                };
-                let (field, found) = (field.to_owned(), shown(Some(value)));
-                Err(DefinitionError { field, found, expected: "an object".to_owned() })
-            }
+        if let Value::Object(object) = value {
+            return Ok(Self { object, path });
         }
+        let field = Some(path.trim_end_matches('.')).filter(|field| !field.is_empty());
+        let (field, found) = (field.unwrap_or("definition").to_owned(), shown(Some(value)));
+        Err(DefinitionError { field, found, expected: "an object".to_owned() })
     }
 
     fn error(&self, name: &str, expected: impl Into<String>) -> DefinitionError {

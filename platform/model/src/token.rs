@@ -11,9 +11,13 @@ use sha2::{Digest, Sha256};
 /// 128 bits of SHA-256 over texts, zero bytes between them, in the form of a UUID.
 fn hashed_token(parts: &[&str]) -> String {
     let hash = Sha256::digest(parts.join("\0"));
-    let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits(*hash.first_chunk().expect("SHA-256 has 32 bytes"));
     let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     groups.join("-")
+}
+
+fn digits(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// The token of a device's assignment before it has one of its own.
@@ -55,14 +59,14 @@ pub fn validate_token(text: &str) -> Result<(), TokenError> {
     }
 }
 
-/// A number as strangers see it: 32 hexadecimal digits. `kind` is the list that it is of.
+/// A number as strangers see it: 32 hexadecimal digits. `kind` is the list it belongs to.
 pub fn seal_number(key: &[u8; 16], kind: u8, number: u64) -> String {
     let mut block = [0; 16];
     block[0] = kind;
     block[1..9].copy_from_slice(&number.to_be_bytes());
     let mut block = block.into();
     Aes128::new(key.into()).encrypt_block(&mut block);
-    block.iter().map(|byte| format!("{byte:02x}")).collect()
+    digits(block.into())
 }
 
 /// The number in a text of [`seal_number`]; `None` if the text was made with another key, for

@@ -265,19 +265,19 @@ impl ParameterKind {
 
     /// The limits of its values, to stand after their type.
     fn limits(&self) -> String {
-        let mut limits = if self.positive { " above zero".to_owned() } else { String::new() };
-        limits += &match (self.min, self.max) {
+        let above = if self.positive { " above zero" } else { "" };
+        let range = match (self.min, self.max) {
             (Some(min), Some(max)) => format!(" from {min} to {max}"),
             (Some(min), None) => format!(" of at least {min}"),
             (None, Some(max)) => format!(" of at most {max}"),
             (None, None) => String::new(),
         };
-        match (self.choices.is_empty(), self.bytes_max) {
-            (false, _) => limits += &format!(", one of {}", self.choices.join(", ")),
-            (true, Some(max)) => limits += &format!(" of at most {max} bytes"),
-            (true, None) => {}
-        }
-        limits
+        let texts = match (self.choices.is_empty(), self.bytes_max) {
+            (false, _) => format!(", one of {}", self.choices.join(", ")),
+            (true, Some(max)) => format!(" of at most {max} bytes"),
+            (true, None) => String::new(),
+        };
+        format!("{above}{range}{texts}")
     }
 
     /// What would do, for people.

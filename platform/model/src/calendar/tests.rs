@@ -1,4 +1,4 @@
-//! Tests of calendars against known dates of daylight saving.
+//! Calendars against known dates and brute force.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Tests of roll-ups against a recomputation from the values.
+//! Roll-ups against what the values themselves give.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,6 +9,8 @@ use crate::calendar::{Width, Zone, stretches};
 const START: SimTime = SimTime(1_800_000_000 * 1_000_000_000);
 
 type Reading = (SimTime, Vec<(u16, f64)>);
+/// Count, least, greatest, first with its time, last.
+type NaiveSummary = (u64, f64, f64, (SimTime, f64), f64);
 
 fn rollup<'a>(readings: impl IntoIterator<Item = &'a Reading>) -> Rollup {
     let mut rollup = Rollup::new(START);
@@ -28,7 +30,7 @@ fn readings(most: usize) -> impl Strategy<Value = Vec<Reading>> {
 }
 
 /// From the values themselves, by sorting them.
-fn naive(readings: &[Reading], number: u16) -> Option<(u64, f64, f64, (SimTime, f64), f64)> {
+fn naive(readings: &[Reading], number: u16) -> Option<NaiveSummary> {
     let of_reading = |(at, values): &Reading| {
         let at = *at;
         let values = values.clone().into_iter().filter(move |(quantity, _)| *quantity == number);
@@ -68,7 +70,7 @@ proptest! {
         prop_assert_eq!(rollup(&shuffled).encode(), all.encode());
         let (a, b) = (cuts.0.index(readings.len() + 1), cuts.1.index(readings.len() + 1));
         let parts = [&readings[..a.min(b)], &readings[a.min(b)..a.max(b)], &readings[a.max(b)..]];
-        let [one, two, three] = parts.map(|part| rollup(part));
+        let [one, two, three] = parts.map(rollup);
         let merged = |left: &Rollup, right: &Rollup| {
             let mut left = left.clone();
             left.merge(right);
