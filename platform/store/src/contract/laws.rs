@@ -6,7 +6,8 @@ use lastmeter_model::decide::Outcome;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
-use lastmeter_units::SimTime;
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{HardwareId, SimTime};
 use proptest::prelude::*;
 
 use super::ledger::Ledger;
@@ -33,12 +34,13 @@ proptest! {
             let entries = step.jobs().iter().filter(|job| matches!(job, Job::Delivery(_)));
             journal.extend(entries.cloned());
             let again = if journal.is_empty() { 0 } else { from.index(journal.len()) };
-            let before = parts.standing();
+            let before = Standing { is_guarded: true, ..parts.standing() };
             let replayed = parts.apply(&journal[again..], 1);
             prop_assert_eq!(replayed, Outcome { standing: before, ..Outcome::default() });
         }
         prop_assert_eq!(at_once, counts(&outcomes));
-        prop_assert_eq!(whole.standing(), parts.standing());
+        let standing = Standing { is_guarded: true, ..parts.standing() };
+        prop_assert_eq!(whole.standing(), standing);
         prop_assert_eq!(whole.seen(), parts.seen());
     }
 
@@ -109,7 +111,7 @@ struct Content {
     readings: Vec<ReadingRow>,
     alerts: Vec<AlertRow>,
     refusals: Vec<RefusalRow>,
-    invocations: Vec<(lastmeter_units::HardwareId, InvocationRow)>,
+    invocations: Vec<(HardwareId, InvocationRow)>,
     states: BTreeMap<i64, DeviceState>,
 }
 

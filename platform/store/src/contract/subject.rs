@@ -108,8 +108,8 @@ impl Subject {
         match step {
             Step::Commit(jobs) => self.apply(jobs, now),
             Step::Fail(writes, jobs) => {
-                self.fail(*writes, jobs, now);
-                self.apply(jobs, now)
+                let outcome = self.try_apply(*writes, jobs, now);
+                outcome.unwrap_or_else(|_| self.apply(jobs, now))
             }
             Step::Restart => {
                 self.restart();
@@ -119,18 +119,19 @@ impl Subject {
     }
 
     pub(super) fn apply(&mut self, jobs: &[Job], now: usize) -> Outcome {
-        let now = SimTime(now.try_into().unwrap());
-        self.open.as_mut().unwrap().writer.apply(jobs.iter().map(Job::work), now).unwrap()
+        self.try_apply(usize::MAX, jobs, now).unwrap()
     }
 
-    /// Applies a batch that fails after so many writes, the commit being one; whether it did.
-    pub(super) fn fail(&mut self, writes: usize, jobs: &[Job], now: usize) -> bool {
+    /// Applies a batch for which so many writes are left, the commit being one.
+    pub(super) fn try_apply(
+        &mut self,
+        writes: usize,
+        jobs: &[Job],
+        now: usize,
+    ) -> StoreResult<Outcome> {
         self.left.store(writes, Ordering::Relaxed);
         let now = SimTime(now.try_into().unwrap());
-        let failed =
-            self.open.as_mut().unwrap().writer.apply(jobs.iter().map(Job::work), now).is_err();
-        self.left.store(usize::MAX, Ordering::Relaxed);
-        failed
+        self.open.as_mut().unwrap().writer.apply(jobs.iter().map(Job::work), now)
     }
 
     /// Opens it again, with everything that was remembered forgotten.
