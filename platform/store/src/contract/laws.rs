@@ -24,7 +24,9 @@ fn reference() -> Subject {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn batches_restarts_and_replays_change_nothing(steps in steps(), from in any::<prop::sample::Index>()) {
+    fn batches_restarts_and_replays_change_nothing(
+        steps in steps(), from in any::<prop::sample::Index>(),
+    ) {
         let (mut whole, mut parts) = (reference(), reference());
         let all: Vec<Job> = steps.iter().flat_map(Step::jobs).cloned().collect();
         let at_once = counts([&whole.apply(&all, 0)]);
@@ -157,7 +159,8 @@ fn of_message((message, received): &(Message, SimTime)) -> String {
             values.sort_by_key(|(name, _)| *name);
             let is_dated = event.is_some();
             format!(
-                "{device:?} {number:?} {at} {is_dated} {received} {updates_state} {values:?} {metadata:?}"
+                "{device:?} {number:?} {at} {is_dated} {received} {updates_state} \
+                 {values:?} {metadata:?}"
             )
         }
         MessageBody::Alert { kind, level, text } => {
@@ -173,7 +176,8 @@ fn of_reading(row: &ReadingRow) -> String {
     values.sort_by_key(|(name, _)| *name);
     let metadata = row.metadata();
     format!(
-        "{device:?} {number:?} {event} {is_dated} {received} {updates_state} {values:?} {metadata:?}"
+        "{device:?} {number:?} {event} {is_dated} {received} {updates_state} \
+         {values:?} {metadata:?}"
     )
 }
 

@@ -63,7 +63,7 @@ impl Subject {
             memory: MemoryStore::default(),
             devices: Arc::default(),
             observer: Arc::new(Strict),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
         };
         let left = Arc::new(AtomicUsize::new(usize::MAX));
         let open = Some(Opened::new(kind, &place, &left));

@@ -213,7 +213,8 @@ fn change() -> impl Strategy<Value = Change> {
     let id = || (1_i64..5).prop_map(InvocationId);
     let at = || prop::sample::select(&DATES[..]).prop_map(SimTime);
     prop_oneof![
-        4 => (1..=DEVICES, at()).prop_map(|(device, at)| Change::Invoke(Box::new(asked(device, at)))),
+        4 => (1..=DEVICES, at())
+            .prop_map(|(device, at)| Change::Invoke(Box::new(asked(device, at)))),
         2 => (id(), at()).prop_map(|(id, at)| Change::Sent(id, at)),
         1 => (id(), at()).prop_map(|(id, at)| Change::Failed(id, at, "no door".to_owned())),
         1 => (id(), at()).prop_map(|(id, at)| Change::Expire(id, at)),
