@@ -26,7 +26,8 @@ pub trait StoreBatch: Batch<Error = StoreError> {
     ///
     /// # Errors
     /// If the store cannot be written; nothing has changed then, or, where the answer of a server
-    /// was lost, all of it: repeating it is safe, since each entry is known by its sequence in the journal.
+    /// was lost, all of it: repeating it is safe, since each entry is known by its sequence in the
+    /// journal.
     fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()>;
 }
 

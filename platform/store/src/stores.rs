@@ -9,10 +9,11 @@ use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{SimTime, TenantName};
 
-use crate::error::StoreResult;
-use crate::memory::{self, MemoryStore};
+use crate::error::{StoreError, StoreResult};
+use crate::files;
+use crate::memory::MemoryStore;
 use crate::seam::{Observer, StoreReader, StoreWriter};
-use crate::sqlite;
+use crate::sqlite::{ReadContext, Readers, STORE_FILE, SqliteWriter, load, open_for_writing};
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +31,12 @@ pub const STORES: &[StoreKind] = &[
     StoreKind {
         name: "sqlite",
         summary: "one SQLite file a tenant, durable at each commit",
-        open: sqlite::open,
+        open: open_sqlite,
     },
     StoreKind {
         name: "memory",
         summary: "maps in memory, lost at the end of the process; the reference of the tests",
-        open: memory::open,
+        open: open_memory,
     },
 ];
 
@@ -66,4 +67,33 @@ pub struct OpenStore {
     pub standing: Standing,
     /// When which open invocation expires.
     pub expiries: Vec<(InvocationId, SimTime)>,
+}
+
+/// Opens the file of a place, making it if it is not there.
+fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
+    let folder = &place.folder;
+    files::make_folder(folder)
+        .map_err(|source| StoreError::File { path: folder.clone(), source })?;
+    let path = folder.join(STORE_FILE);
+    let mut opened = open_for_writing(&path)?;
+    let context = ReadContext {
+        quantities: Arc::new(opened.quantities.clone()),
+        devices: Arc::clone(&place.devices),
+        observer: Arc::clone(&place.observer),
+    };
+    let expiries = load(&mut opened, &context, (place.tenant.as_str(), &path))?;
+    Ok(OpenStore {
+        reader: Arc::new(Readers::new(&path, context.clone(), place.deadline)),
+        standing: opened.standing,
+        writer: Box::new(SqliteWriter::new(opened.connection, context)),
+        expiries,
+    })
+}
+
+/// Opens the content of a place.
+#[expect(clippy::unnecessary_wraps, reason = "other stores fail to open")]
+fn open_memory(place: &StorePlace) -> StoreResult<OpenStore> {
+    let store = place.memory.clone();
+    let (standing, expiries) = store.enter(&place.devices);
+    Ok(OpenStore { reader: Arc::new(store.clone()), writer: Box::new(store), standing, expiries })
 }

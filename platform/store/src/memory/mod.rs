@@ -15,14 +15,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use lastmeter_model::decide::State;
+use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow};
 use lastmeter_model::standing::Standing;
-use lastmeter_units::{MEASUREMENTS, MeasurementId};
+use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
 
-use crate::error::StoreResult;
 use crate::lock;
-use crate::stores::{OpenStore, StorePlace};
 
 /// The content of a store in memory; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -47,21 +46,23 @@ impl MemoryStore {
     fn content(&self) -> Arc<Content> {
         Arc::clone(&lock(&self.0))
     }
-}
 
-/// Opens the content of a place.
-#[expect(clippy::unnecessary_wraps, reason = "other stores fail to open")]
-pub(crate) fn open(place: &StorePlace) -> StoreResult<OpenStore> {
-    let store = place.memory.clone();
-    let mut content = Content::clone(&store.content());
-    content.standing.quantities = MEASUREMENTS.len() as u64;
-    let standing = content.standing;
-    let open: Vec<_> = content.invocations.values().filter(|row| row.is_open()).collect();
-    let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
-    let open = open.iter().map(|row| (row.asked.device, row.id)).collect();
-    place.devices.fill(content.devices.values().cloned().collect(), open);
-    *lock(&store.0) = Arc::new(content);
-    Ok(OpenStore { reader: Arc::new(store.clone()), writer: Box::new(store), standing, expiries })
+    /// Begins to write: fills the device directory; where it stands, and when which open
+    /// invocation expires.
+    pub(crate) fn enter(
+        &self,
+        devices: &DeviceDirectory,
+    ) -> (Standing, Vec<(InvocationId, SimTime)>) {
+        let mut content = Content::clone(&self.content());
+        content.standing.quantities = MEASUREMENTS.len() as u64;
+        let standing = content.standing;
+        let open: Vec<_> = content.invocations.values().filter(|row| row.is_open()).collect();
+        let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
+        let open = open.iter().map(|row| (row.asked.device, row.id)).collect();
+        devices.fill(content.devices.values().cloned().collect(), open);
+        *lock(&self.0) = Arc::new(content);
+        (standing, expiries)
+    }
 }
 
 /// The store's number of a quantity: its place in the registry, from 1.

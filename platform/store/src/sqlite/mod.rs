@@ -5,7 +5,7 @@
 //! | `batch` | one transaction of the writer |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations` | commands as rows, read and written |
-//! | `open` -> `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
+//! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
 //! | `inspect` | everything that is stored, looked at from time to time |
 
@@ -15,7 +15,6 @@ mod inspect;
 mod invocations;
 mod lanes;
 mod load;
-mod open;
 mod quantities;
 mod read;
 mod schema;
@@ -29,7 +28,6 @@ pub(crate) use batch::SqliteWriter;
 pub use inspect::Inspection;
 pub use lanes::Readers;
 pub use load::load;
-pub(crate) use open::open;
 pub use quantities::Quantities;
 pub use read::ReadContext;
 pub use schema::{Opened, open_alone, open_for_writing};
