@@ -9,23 +9,31 @@
 //! |---|---|
 //! | `seam` | what the platform asks of a store, whichever it is |
 //! | `writer` | the one writer: a batch decided and committed |
+//! | `stores` | the kinds of store that there are, and how each is opened |
 //! | `sqlite` | one SQLite file a tenant |
+//! | `memory` | maps, the reference of the contract test |
+//! | `contract` | tests that every store has to pass |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
 
+#[cfg(test)]
+mod contract;
 mod damage;
 mod error;
 pub mod files;
 mod lock;
+mod memory;
 mod progress;
 mod seam;
 mod sqlite;
+mod stores;
 mod writer;
 
 pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
+pub use memory::MemoryStore;
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,
@@ -35,4 +43,5 @@ pub use sqlite::{
     Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, load, open_alone,
     open_for_writing,
 };
+pub use stores::{OpenStore, STORES, StoreKind, StorePlace};
 pub use writer::Writer;

@@ -44,7 +44,7 @@ pub fn open_for_writing(path: &Path) -> StoreResult<Opened> {
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA wal_autostanding = 4000; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(|error| damaged(path, error))?;
     if is_new {

@@ -1,0 +1,65 @@
+//! Tests that every store has to pass.
+//!
+//! Each of [`STORES`] is given the same random work, with failing batches and restarts, and has to
+//! answer as the one in memory does, whose content keeps the laws of storing.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `work` | the work, made at random |
+//! | `seen` | everything that a reader answers |
+//! | `subject` | a store under test: its place, its writer, batches that fail |
+//! | `laws` | what holds of the content whatever the work was |
+//! | `ledger` | the rules of storing once more, without batches and without a store |
+
+mod laws;
+mod ledger;
+mod seen;
+mod subject;
+mod work;
+
+use proptest::prelude::*;
+use subject::Subject;
+use work::{Step, steps};
+
+use crate::stores::STORES;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn every_store_answers_alike(steps in steps()) {
+        let mut subjects: Vec<Subject> = STORES.iter().map(Subject::new).collect();
+        for (index, step) in steps.iter().enumerate() {
+            let outcomes: Vec<_> = subjects.iter_mut().map(|one| one.step(step, index)).collect();
+            let answers: Vec<_> = subjects.iter().map(Subject::seen).collect();
+            for (other, subject) in subjects.iter().enumerate().skip(1) {
+                let names = format!("{} and {}", subjects[0].name(), subject.name());
+                prop_assert_eq!(&outcomes[0], &outcomes[other], "outcomes of {}", names);
+                for (query, answer) in &answers[0] {
+                    let of_other = answers[other].get(query);
+                    prop_assert_eq!(Some(answer), of_other, "{} of {}", query, names);
+                }
+                prop_assert_eq!(answers[0].len(), answers[other].len());
+                prop_assert_eq!(subjects[0].expiries(), subject.expiries());
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_batch_changes_nothing(steps in steps()) {
+        for kind in STORES {
+            let mut subject = Subject::new(kind);
+            for (index, step) in steps.iter().enumerate() {
+                if let Step::Fail(writes, jobs) = step {
+                    let before = subject.seen();
+                    if subject.try_apply(*writes, jobs, index).is_err() {
+                        prop_assert_eq!(&subject.seen(), &before);
+                        subject.restart();
+                        prop_assert_eq!(&subject.seen(), &before);
+                    }
+                } else {
+                    subject.step(step, index);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A store under test: its place, its writer, batches that fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lastmeter_model::decide::{Batch, Effect, Found, Known, Outcome, Put, State};
+use lastmeter_model::invocation::{InvocationId, InvocationRow};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{MeasurementId, SimTime, TenantName};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::seen::{Seen, seen};
+use super::work::{Job, REFUSED_BYTES, Step};
+use crate::damage::Damage;
+use crate::error::{StoreError, StoreResult};
+use crate::memory::MemoryStore;
+use crate::seam::{Observer, StoreBatch, StoreReader, StoreWriter};
+use crate::stores::{OpenStore, StoreKind, StorePlace};
+use crate::writer::Writer;
+
+/// No store is damaged here.
+struct Strict;
+
+impl Observer for Strict {
+    fn damaged(&self, damage: &Damage) {
+        // A row that is asked for and is not there is answered with the same damage everywhere.
+        assert_eq!(damage.found, "the row is missing");
+    }
+    fn too_slow(&self) {
+        panic!("a query was broken off");
+    }
+    fn content_not_kept(&self) {}
+    fn inspected(&self) {}
+}
+
+/// A store under test.
+pub(super) struct Subject {
+    kind: &'static StoreKind,
+    place: StorePlace,
+    open: Option<Opened>,
+    /// Writes until the next failure.
+    left: Arc<AtomicUsize>,
+    runtime: Runtime,
+    _folder: TempDir,
+}
+
+struct Opened {
+    writer: Writer,
+    reader: Arc<dyn StoreReader>,
+    expiries: Vec<(InvocationId, SimTime)>,
+}
+
+impl Subject {
+    pub(super) fn new(kind: &'static StoreKind) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = StorePlace {
+            tenant: TenantName::new("default").unwrap(),
+            folder: folder.path().to_owned(),
+            memory: MemoryStore::default(),
+            devices: Arc::default(),
+            observer: Arc::new(Strict),
+            deadline: Duration::from_mins(1),
+        };
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let open = Some(Opened::new(kind, &place, &left));
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { kind, place, open, left, runtime, _folder: folder }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.kind.name
+    }
+
+    /// When the invocations expire that were open at the last start.
+    pub(super) fn expiries(&self) -> &[(InvocationId, SimTime)] {
+        &self.open().expiries
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        *self.open().writer.standing()
+    }
+
+    pub(super) fn reader(&self) -> &dyn StoreReader {
+        &*self.open().reader
+    }
+
+    pub(super) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
+    }
+
+    /// The devices that are registered.
+    pub(super) fn devices(&self) -> Vec<DeviceRow> {
+        self.place.devices.page(0, u32::MAX).1
+    }
+
+    /// Everything that can be queried.
+    pub(super) fn seen(&self) -> Seen {
+        let totals = self.standing().totals();
+        self.wait(seen(self.reader(), &self.place.devices, totals))
+    }
+
+    /// Does a step at an instant; what it came to.
+    pub(super) fn step(&mut self, step: &Step, now: usize) -> Outcome {
+        match step {
+            Step::Commit(jobs) => self.apply(jobs, now),
+            Step::Fail(writes, jobs) => {
+                let outcome = self.try_apply(*writes, jobs, now);
+                outcome.unwrap_or_else(|_| self.apply(jobs, now))
+            }
+            Step::Restart => {
+                self.restart();
+                Outcome { standing: self.standing(), ..Outcome::default() }
+            }
+        }
+    }
+
+    pub(super) fn apply(&mut self, jobs: &[Job], now: usize) -> Outcome {
+        self.try_apply(usize::MAX, jobs, now).unwrap()
+    }
+
+    /// Applies a batch for which so many writes are left, the commit being one.
+    pub(super) fn try_apply(
+        &mut self,
+        writes: usize,
+        jobs: &[Job],
+        now: usize,
+    ) -> StoreResult<Outcome> {
+        self.left.store(writes, Ordering::Relaxed);
+        let now = SimTime(now.try_into().unwrap());
+        self.open.as_mut().unwrap().writer.apply(jobs.iter().map(Job::work), now)
+    }
+
+    /// Opens it again, with everything that was remembered forgotten.
+    pub(super) fn restart(&mut self) {
+        self.open = None;
+        self.place.devices = Arc::default();
+        self.open = Some(Opened::new(self.kind, &self.place, &self.left));
+    }
+
+    fn open(&self) -> &Opened {
+        self.open.as_ref().unwrap()
+    }
+}
+
+impl Opened {
+    fn new(kind: &StoreKind, place: &StorePlace, left: &Arc<AtomicUsize>) -> Self {
+        let OpenStore { writer, reader, standing, expiries } = (kind.open)(place).unwrap();
+        let writer = Box::new(Failing { inner: writer, left: Arc::clone(left) });
+        let around = (Arc::clone(&place.devices), Arc::clone(&place.observer));
+        let writer = Writer::new(&place.tenant, (writer, standing), around, REFUSED_BYTES);
+        Self { writer, reader, expiries }
+    }
+}
+
+/// A writer that fails when no more writes are left.
+struct Failing {
+    inner: Box<dyn StoreWriter>,
+    left: Arc<AtomicUsize>,
+}
+
+struct FailingBatch<'a> {
+    inner: Box<dyn StoreBatch + 'a>,
+    left: &'a AtomicUsize,
+}
+
+impl StoreWriter for Failing {
+    fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>> {
+        Ok(Box::new(FailingBatch { inner: self.inner.begin()?, left: &self.left }))
+    }
+}
+
+impl FailingBatch<'_> {
+    fn spend(&self) -> StoreResult<()> {
+        let spent = |left: usize| left.checked_sub(1);
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent);
+        left.map(drop).map_err(|_| StoreError::WorkerGone)
+    }
+}
+
+impl Known for FailingBatch<'_> {
+    type Error = StoreError;
+
+    fn quantity(&self, id: MeasurementId) -> u16 {
+        self.inner.quantity(id)
+    }
+
+    fn numbered(
+        &mut self,
+        device: &DeviceRow,
+        number: Number,
+        event: Option<SimTime>,
+    ) -> StoreResult<Found<ReadingRow>> {
+        self.inner.numbered(device, number, event)
+    }
+
+    fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
+        self.inner.invocation(id)
+    }
+
+    fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
+        self.inner.state(device)
+    }
+}
+
+impl Batch for FailingBatch<'_> {
+    fn put(&mut self, effect: Effect<'_>) -> StoreResult<Put> {
+        self.spend()?;
+        self.inner.put(effect)
+    }
+}
+
+impl StoreBatch for FailingBatch<'_> {
+    fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()> {
+        self.spend()?;
+        self.inner.commit(standing)
+    }
+}

@@ -1,0 +1,151 @@
+//! One transaction: a copy of the content that replaces it when it is committed.
+
+use lastmeter_model::decide::{
+    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
+};
+use lastmeter_model::invocation::{InvocationId, InvocationRow};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow, extra_metadata};
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{HardwareId, MeasurementId, SimTime};
+
+use super::{Content, MemoryStore, identifier, number_of};
+use crate::damage::Damage;
+use crate::error::{StoreError, StoreResult};
+use crate::lock;
+use crate::seam::{StoreBatch, StoreWriter};
+
+impl StoreWriter for MemoryStore {
+    fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>> {
+        let content = Content::clone(&self.content());
+        Ok(Box::new(MemoryBatch { store: self, content }))
+    }
+}
+
+struct MemoryBatch<'a> {
+    store: &'a MemoryStore,
+    content: Content,
+}
+
+impl StoreBatch for MemoryBatch<'_> {
+    fn commit(mut self: Box<Self>, standing: &Standing) -> StoreResult<()> {
+        self.content.standing = *standing;
+        *lock(&self.store.0) = self.content.into();
+        Ok(())
+    }
+}
+
+impl Known for MemoryBatch<'_> {
+    type Error = StoreError;
+
+    fn quantity(&self, id: MeasurementId) -> u16 {
+        number_of(id)
+    }
+
+    fn numbered(
+        &mut self,
+        device: &DeviceRow,
+        number: Number,
+        _: Option<SimTime>,
+    ) -> StoreResult<Found<ReadingRow>> {
+        Ok(found(self.content.numbered(device.id, number)))
+    }
+
+    fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
+        Ok(found(self.content.invocations.get(&id)))
+    }
+
+    fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
+        Ok(found(self.content.states.get(&device)))
+    }
+}
+
+fn found<T: Clone>(stored: Option<&T>) -> Found<T> {
+    stored.map_or(Found::Absent, |stored| Found::Sound(stored.clone()))
+}
+
+impl Batch for MemoryBatch<'_> {
+    fn put(&mut self, effect: Effect<'_>) -> StoreResult<Put> {
+        let content = &mut self.content;
+        match effect {
+            Effect::Device(device) => {
+                content.devices.insert(device.id, device.clone());
+            }
+            Effect::Reading(reading) => return content.put_reading(&reading),
+            Effect::Alert(alert) => content.put_alert(&alert)?,
+            Effect::Refusal(refusal) => content.put_refusal(&refusal),
+            Effect::Invocation(row) => {
+                content.invocations.insert(row.id, row.clone());
+            }
+            Effect::State(device, state) => {
+                content.states.insert(device, state.clone());
+            }
+        }
+        Ok(Put::Written)
+    }
+}
+
+impl Content {
+    pub(super) fn numbered(&self, device: i64, number: Number) -> Option<&ReadingRow> {
+        self.readings.values().find(|row| row.device_row == device && row.number == Some(number))
+    }
+
+    fn hardware_id(&self, device: i64) -> StoreResult<HardwareId> {
+        let row = self.devices.get(&device).ok_or_else(|| Damage::missing("device", device));
+        row.map(|row| row.hardware_id.clone()).map_err(StoreError::DamagedPart)
+    }
+
+    fn put_reading(&mut self, reading: &NewReading<'_>) -> StoreResult<Put> {
+        if reading.number.is_some_and(|number| self.numbered(reading.device, number).is_some()) {
+            return Ok(Put::Repeated);
+        }
+        let named = |(number, value): &(u16, f64)| {
+            let id = identifier(*number).ok_or_else(|| Damage::missing("quantity", number));
+            id.map(|id| (id.name().into(), *value)).map_err(StoreError::DamagedPart)
+        };
+        let row = ReadingRow {
+            sequence: reading.sequence,
+            device: self.hardware_id(reading.device)?,
+            device_row: reading.device,
+            number: reading.number,
+            event: reading.event,
+            is_dated: reading.is_dated,
+            updates_state: reading.updates_state,
+            received: reading.received,
+            commit: reading.commit,
+            values: reading.values.iter().map(named).collect::<StoreResult<_>>()?,
+            extra: reading.extra.map(str::to_owned),
+        };
+        self.readings.insert(reading.sequence, row);
+        Ok(Put::Written)
+    }
+
+    fn put_alert(&mut self, alert: &NewAlert<'_>) -> StoreResult<()> {
+        let row = AlertRow {
+            sequence: alert.sequence,
+            device: self.hardware_id(alert.device)?,
+            event: alert.event,
+            received: alert.received,
+            level: alert.level.to_owned(),
+            kind: alert.kind.to_owned(),
+            message: alert.message.to_owned(),
+            metadata: extra_metadata(alert.extra),
+        };
+        self.alerts.insert(alert.sequence, row);
+        Ok(())
+    }
+
+    fn put_refusal(&mut self, refusal: &NewRefusal<'_>) {
+        let row = RefusalRow {
+            sequence: refusal.sequence,
+            reason: refusal.reason.to_owned(),
+            device: refusal.device.map(str::to_owned),
+            topic: refusal.topic.to_owned(),
+            detail: refusal.detail.to_owned(),
+            event: refusal.received,
+            content: refusal.content.map(<[u8]>::to_vec),
+            content_bytes: refusal.content_bytes,
+        };
+        self.refusals.insert(refusal.sequence, row);
+    }
+}

@@ -1,0 +1,76 @@
+//! A store in memory, the reference that the contract test compares every other store with.
+//!
+//! Plain maps, copied for each transaction and searched from end to end: as little as possible can
+//! be wrong here. It is not durable and not meant for many rows.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `batch` | one transaction: a copy that replaces the content when it is committed |
+//! | `read` | queries of the content that is committed |
+
+mod batch;
+mod read;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use lastmeter_model::decide::State;
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::invocation::{InvocationId, InvocationRow};
+use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow};
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
+
+use crate::lock;
+
+/// The content of a store in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Arc<Content>>>);
+
+/// Everything that is committed.
+#[derive(Clone, Debug, Default)]
+struct Content {
+    standing: Standing,
+    /// By row.
+    devices: BTreeMap<i64, DeviceRow>,
+    /// By sequence.
+    readings: BTreeMap<u64, ReadingRow>,
+    alerts: BTreeMap<u64, AlertRow>,
+    refusals: BTreeMap<u64, RefusalRow>,
+    invocations: BTreeMap<InvocationId, InvocationRow>,
+    /// By row of the device.
+    states: BTreeMap<i64, State>,
+}
+
+impl MemoryStore {
+    fn content(&self) -> Arc<Content> {
+        Arc::clone(&lock(&self.0))
+    }
+
+    /// Begins to write: fills the device directory; where it stands, and when which open
+    /// invocation expires.
+    pub(crate) fn enter(
+        &self,
+        devices: &DeviceDirectory,
+    ) -> (Standing, Vec<(InvocationId, SimTime)>) {
+        let mut content = Content::clone(&self.content());
+        content.standing.quantities = MEASUREMENTS.len() as u64;
+        let standing = content.standing;
+        let open: Vec<_> = content.invocations.values().filter(|row| row.is_open()).collect();
+        let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
+        let open = open.iter().map(|row| (row.asked.device, row.id)).collect();
+        devices.fill(content.devices.values().cloned().collect(), open);
+        *lock(&self.0) = Arc::new(content);
+        (standing, expiries)
+    }
+}
+
+/// The store's number of a quantity: its place in the registry, from 1.
+fn number_of(id: MeasurementId) -> u16 {
+    u16::try_from(id.index() + 1).unwrap_or(u16::MAX)
+}
+
+/// The identifier of a quantity's number.
+fn identifier(number: u16) -> Option<MeasurementId> {
+    MeasurementId::all().find(|id| number_of(*id) == number)
+}

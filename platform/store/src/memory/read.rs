@@ -1,0 +1,184 @@
+//! Queries of the content that is committed.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use lastmeter_model::decide::State;
+use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{
+    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
+};
+use lastmeter_units::{MeasurementId, SimTime};
+
+use super::{Content, MemoryStore, identifier, number_of};
+use crate::damage::Damage;
+use crate::error::{StoreError, StoreResult};
+use crate::seam::{Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+
+#[async_trait]
+impl StoreReader for MemoryStore {
+    async fn readings(&self, stretch: Stretch) -> StoreResult<Rows<ReadingRow>> {
+        in_order("reading", &self.content().readings, stretch)
+    }
+
+    async fn refusals(&self, stretch: Stretch) -> StoreResult<Rows<RefusalRow>> {
+        in_order("refusal", &self.content().refusals, stretch)
+    }
+
+    async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
+        in_order("alert", &self.content().alerts, stretch)
+    }
+
+    async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {
+        Ok(self.content().numbered(device, number).cloned())
+    }
+
+    async fn state(&self, device: i64) -> StoreResult<DeviceState> {
+        let content = self.content();
+        let state = content.state(device)?;
+        let mut values = Vec::new();
+        for (quantity, last) in &state.quantities {
+            if let Some((event_ns, value)) = last {
+                let id = present("quantity", *quantity, identifier(*quantity))?;
+                let (name, event) = (id.name().to_owned(), SimTime(*event_ns));
+                values.push(StateValue { name, event, value: *value });
+            }
+        }
+        let alert = |sequence: &i64| {
+            let row = content.alerts.get(&sequence.cast_unsigned());
+            present("alert", *sequence, row).cloned()
+        };
+        Ok(DeviceState {
+            last_interaction: state.last_interaction,
+            values,
+            alerts: state.alerts.iter().map(alert).collect::<StoreResult<_>>()?,
+        })
+    }
+
+    async fn quantities_of(&self, device: i64) -> StoreResult<Vec<MeasurementId>> {
+        self.content().quantities_of(device)
+    }
+
+    async fn invocation(&self, id: InvocationId) -> StoreResult<Option<StoredInvocation>> {
+        let content = self.content();
+        content.invocations.get(&id).map(|row| content.stored(row)).transpose()
+    }
+
+    async fn invocations(&self, ids: Vec<InvocationId>) -> StoreResult<Vec<StoredInvocation>> {
+        let content = self.content();
+        let one = |id: &InvocationId| {
+            content.stored(present("invocation", id.0, content.invocations.get(id))?)
+        };
+        ids.iter().map(one).collect()
+    }
+
+    async fn invocations_of(
+        &self,
+        device: i64,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
+        let content = self.content();
+        content.device(device)?;
+        let rows = content.invocations.values().rev();
+        let rows: Vec<_> = rows.filter(|row| row.asked.device == device).collect();
+        let on_page = paged(rows.iter(), page).map(|row| content.stored(row));
+        Ok((rows.len() as u64, on_page.collect::<StoreResult<_>>()?))
+    }
+
+    async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>> {
+        let content = self.content();
+        content.state(query.device)?;
+        let rows = content.by_event(query.device, query.range);
+        let behind = |row: &&ReadingRow| query.after.is_none_or(|after| after < place(row));
+        let rows: Vec<_> = rows.into_iter().filter(behind).collect();
+        let points = |id: MeasurementId| {
+            let points = rows.iter().flat_map(|row| {
+                let values = row.values.iter().filter(move |(name, _)| **name == *id.name());
+                values.map(|(_, value)| SeriesPoint {
+                    event: row.event,
+                    sequence: row.sequence,
+                    number: row.number,
+                    value: *value,
+                })
+            });
+            (id, paged(points, query.page).collect())
+        };
+        Ok(query.ids.iter().copied().map(points).collect())
+    }
+
+    async fn events(
+        &self,
+        device: i64,
+        range: Range,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<ReadingRow>)> {
+        let content = self.content();
+        let rows = content.by_event(device, range);
+        Ok((rows.len() as u64, paged(rows.into_iter().rev(), page).cloned().collect()))
+    }
+}
+
+impl Content {
+    fn device(&self, device: i64) -> StoreResult<&DeviceRow> {
+        present("device", device, self.devices.get(&device))
+    }
+
+    fn state(&self, device: i64) -> StoreResult<&State> {
+        present("state", device, self.states.get(&device))
+    }
+
+    fn quantities_of(&self, device: i64) -> StoreResult<Vec<MeasurementId>> {
+        let known = &self.state(device)?.quantities;
+        Ok(MeasurementId::all().filter(|id| known.contains_key(&number_of(*id))).collect())
+    }
+
+    fn stored(&self, row: &InvocationRow) -> StoreResult<StoredInvocation> {
+        let device = self.device(row.asked.device)?;
+        let (hardware_id, assignment) = (device.hardware_id.clone(), device.assignment.clone());
+        Ok(StoredInvocation { hardware_id, assignment, row: row.clone() })
+    }
+
+    /// Readings of a device in a stretch of event time, oldest first.
+    fn by_event(&self, device: i64, range: Range) -> Vec<&ReadingRow> {
+        let is_asked = |row: &&ReadingRow| {
+            row.device_row == device && range.start <= row.event && row.event <= range.end
+        };
+        let mut rows: Vec<_> = self.readings.values().filter(is_asked).collect();
+        rows.sort_by_key(|row| place(row));
+        rows
+    }
+}
+
+fn place(row: &ReadingRow) -> Place {
+    (row.event.as_nanoseconds(), row.sequence.cast_signed())
+}
+
+/// A row that has to be there.
+fn present<T>(part: &'static str, key: impl ToString, row: Option<T>) -> StoreResult<T> {
+    row.ok_or_else(|| StoreError::DamagedPart(Damage::missing(part, key)))
+}
+
+fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> impl Iterator<Item = T> {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    rows.skip(offset).take(page.limit as usize)
+}
+
+/// Rows after a sequence; what is missing ends them, or is the answer if there are none.
+fn in_order<T: Clone>(
+    part: &'static str,
+    stored: &BTreeMap<u64, T>,
+    Stretch { after, limit, last }: Stretch,
+) -> StoreResult<Rows<T>> {
+    let mut rows = Vec::new();
+    let mut next = after.saturating_add(1);
+    while next <= last && rows.len() < limit as usize {
+        match stored.get(&next) {
+            Some(row) => rows.push(row.clone()),
+            None if rows.is_empty() => present(part, next, None)?,
+            None => break,
+        }
+        next += 1;
+    }
+    Ok(Rows { rows, is_more: next <= last })
+}
