@@ -3,13 +3,22 @@
 mod action;
 mod credential;
 mod grant;
+mod matrix;
+mod may;
+#[cfg(test)]
+mod oracle;
 mod principal;
 mod resource;
+#[cfg(test)]
+mod sample;
+mod topics;
 
 pub use action::Action;
 pub use credential::{
     MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn, urn_of_device,
 };
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
+pub use may::{Decision, Facts, Network, Scope, may};
 pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
 pub use resource::{Kind, Owner, Resource, Subject, Target};
+pub use topics::{may_publish, may_subscribe};

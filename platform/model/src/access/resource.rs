@@ -214,6 +214,7 @@ impl<'a> Resource<'a> {
     }
 
     /// The same as a document of an owner.
+    #[must_use]
     pub const fn owned(self, owner: Owner<'a>) -> Self {
         Self { owner, ..self }
     }
