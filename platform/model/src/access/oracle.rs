@@ -283,10 +283,10 @@ impl Case<'_> {
     }
 
     /// 0 yes, 1 hidden, 2 forbidden, 3 log in.
-    fn expected(&self, cells: &[&str], action: Action) -> u8 {
+    fn expected(&self, cell: &str, action: Action) -> usize {
         let is_platform = matches!(self.who, PrincipalRef::PlatformAdmin(_));
         let is_within = is_platform || self.tenant == "own";
-        let is_allowed = |action| cells.iter().any(|cell| self.is_allowed(cell, action));
+        let is_allowed = |action| self.is_allowed(cell, action);
         if is_within && is_allowed(action) {
             0
         } else if *self.who == PrincipalRef::Anonymous {
@@ -299,7 +299,7 @@ impl Case<'_> {
     }
 }
 
-fn outcome(decision: &Decision) -> u8 {
+fn outcome(decision: &Decision) -> usize {
     match decision {
         Decision::Yes(_) => 0,
         Decision::Hidden => 1,
@@ -308,8 +308,10 @@ fn outcome(decision: &Decision) -> u8 {
     }
 }
 
-/// Rows of the page: name, kinds, cells.
-fn table() -> Vec<(&'static str, Vec<Kind>, Vec<&'static str>)> {
+/// A row of the page: name, kinds, cells.
+type PageRow = (&'static str, Vec<Kind>, Vec<&'static str>);
+
+fn table() -> Vec<PageRow> {
     let rows = include_str!("table.txt").lines().map(|line| {
         let mut cells = line.trim_end_matches([' ', '|']).split(" | ");
         let (row, kinds) = cells.next().unwrap().split_once(": ").unwrap();
@@ -366,21 +368,13 @@ fn grant(kind: GrantKind, me: &PrincipalRef, subject: Option<&Target>) -> Option
     Some(grant)
 }
 
-/// Asks everything of one row and one column; returns the number of questions and the first one
-/// that is answered otherwise than the page does.
-fn compared(
-    matrix: Option<&Matrix>,
-    row: &(&str, Vec<Kind>, Vec<&str>),
-    column: Column,
-) -> (usize, Option<String>) {
-    let (me_tenant, other_tenant) = sample::tenants();
+/// Asks everything of one row and one column, of the column by itself in a matrix or of principals
+/// in all their columns; returns the number of questions and the first one that is answered
+/// otherwise than the page does.
+fn compared(matrix: Option<&Matrix>, row: &PageRow, column: Column) -> (usize, Option<String>) {
+    let (me_tenant, _) = sample::tenants();
     let mut asked = 0;
-    let cells = match matrix {
-        Some(_) => vec![row.2[column as usize]],
-        None => sample::columns_of(column).iter().map(|&at| row.2[at as usize]).collect(),
-    };
     for who in &principals(column) {
-        let other: PrincipalRef = "user:other".parse().unwrap();
         let is_platform = column == Column::PlatformAdmin;
         let principal = Principal {
             reference: who.clone(),
@@ -388,89 +382,105 @@ fn compared(
             roles: roles(column).into_iter().collect(),
             key: None,
         };
-        for (subject, document, tenant, kind, has_administrator, &resource_kind) in cases(&row.1) {
-            let target = sample::target(subject);
-            let grants = grant(kind, who, target.as_ref()).into_iter().collect();
-            let facts = Sample { me: who.clone(), grants, has_administrator };
-            let on = Resource {
-                kind: resource_kind,
-                tenant: match tenant {
-                    "own" => Some(&me_tenant),
-                    "other" => Some(&other_tenant),
-                    _ => None,
-                },
-                subject: match (&target, subject) {
-                    (Some(target), _) => Subject::One(target),
-                    (None, "list") => Subject::List,
-                    _ => Subject::Nothing,
-                },
-                owner: match document {
-                    "me" => Owner::Of(who),
-                    "other" | "to me" => Owner::Of(&other),
-                    "tenant" => Owner::Tenant,
-                    _ => Owner::Absent,
-                },
-                to: (document == "to me").then_some(who),
-            };
+        for (subject, document, tenant, grant, has_administrator, &kind) in cases(&row.1) {
             let case = Case {
                 row: row.0,
-                kind: resource_kind,
+                kind,
                 column,
                 who,
                 subject,
                 document,
                 tenant,
-                grant: kind,
+                grant,
                 has_administrator,
             };
-            for action in Action::ALL {
-                let decision = match matrix {
-                    Some(matrix) => {
-                        let (who, facts) = (&principal, &facts);
-                        Question { matrix, columns: &[column], who, on: &on, facts, now: NOW }
-                            .decide(action)
-                    }
-                    None => may(&principal, action, &on, &facts, NOW),
-                };
-                asked += 1;
-                // A column by itself has no other columns' meaning.
-                let expected = match matrix {
-                    Some(_) => case.expected(&cells, action),
-                    None => sample::columns_of(column)
-                        .iter()
-                        .map(|&column| {
-                            let cell = row.2[column as usize];
-                            Case { column, ..case }.expected(&[cell], action)
-                        })
-                        .min_by_key(|outcome| [0, 2, 1, 3][usize::from(*outcome)])
-                        .unwrap(),
-                };
-                if outcome(&decision) != expected {
-                    return (asked, Some(format!("{case:?} {action}: {decision:?}")));
-                }
+            asked += Action::ALL.len();
+            if let Some(difference) = case.difference(matrix, &principal, &row.2) {
+                return (asked, Some(difference));
             }
         }
     }
     (asked, None)
 }
 
+impl Case<'_> {
+    fn difference(
+        &self,
+        matrix: Option<&Matrix>,
+        who: &Principal,
+        cells: &[&str],
+    ) -> Option<String> {
+        let (me_tenant, other_tenant) = sample::tenants();
+        let other: PrincipalRef = "user:other".parse().unwrap();
+        let target = sample::target(self.subject);
+        let grants = grant(self.grant, self.who, target.as_ref()).into_iter().collect();
+        let has_administrator = self.has_administrator;
+        let facts = Sample { me: self.who.clone(), grants, has_administrator };
+        let on = Resource {
+            kind: self.kind,
+            tenant: match self.tenant {
+                "own" => Some(&me_tenant),
+                "other" => Some(&other_tenant),
+                _ => None,
+            },
+            subject: match (&target, self.subject) {
+                (Some(target), _) => Subject::One(target),
+                (None, "list") => Subject::List,
+                _ => Subject::Nothing,
+            },
+            owner: match self.document {
+                "me" => Owner::Of(self.who),
+                "other" | "to me" => Owner::Of(&other),
+                "tenant" => Owner::Tenant,
+                _ => Owner::Absent,
+            },
+            to: (self.document == "to me").then_some(self.who),
+        };
+        let own = [self.column];
+        let columns = if matrix.is_some() { &own } else { sample::columns_of(self.column) };
+        Action::ALL.into_iter().find_map(|action| {
+            let decision = match matrix {
+                Some(matrix) => Question { matrix, columns, who, on: &on, facts: &facts, now: NOW }
+                    .decide(action),
+                None => may(who, action, &on, &facts, NOW),
+            };
+            // The best of what the columns give: yes, forbidden, hidden, log in.
+            let of_column = |&column: &Column| {
+                Case { column, ..*self }.expected(cells[column as usize], action)
+            };
+            let expected = columns.iter().map(of_column).min_by_key(|it| [0, 2, 1, 3][*it]);
+            let is_other = Some(outcome(&decision)) != expected;
+            is_other.then(|| format!("{self:?} {action}: {decision:?}"))
+        })
+    }
+}
+
 type Parts<'a> = (&'static str, &'static str, &'static str, GrantKind, bool, &'a Kind);
 
-fn cases(kinds: &[Kind]) -> impl Iterator<Item = Parts<'_>> {
-    let documents = ["-", "tenant", "me", "other", "to me"];
-    SUBJECTS.into_iter().flat_map(move |subject| {
-        documents.into_iter().flat_map(move |document| {
-            ["own", "other", "platform"].into_iter().flat_map(move |tenant| {
-                GRANTS.into_iter().flat_map(move |grant| {
-                    let full = document == "-" || grant == GrantKind::None;
-                    let administrators: &[bool] = if full { &[true, false] } else { &[true] };
-                    administrators.iter().flat_map(move |&has| {
-                        kinds.iter().map(move |kind| (subject, document, tenant, grant, has, kind))
-                    })
-                })
-            })
-        })
-    })
+/// Whose documents, of which tenant and under which grants: rights by document and by grant are
+/// alternatives, so that either is varied by itself.
+fn circumstances() -> Vec<(&'static str, &'static str, GrantKind, bool)> {
+    let mut all = Vec::new();
+    for tenant in ["own", "other", "platform"] {
+        for document in ["-", "tenant", "me", "other", "to me"] {
+            all.push((document, tenant, GrantKind::None, true));
+        }
+        all.push(("-", tenant, GrantKind::None, false));
+        let grants = if tenant == "own" { &GRANTS[1..] } else { &[GrantKind::All][..] };
+        all.extend(grants.iter().map(|&grant| ("-", tenant, grant, true)));
+    }
+    all
+}
+
+fn cases(kinds: &[Kind]) -> Vec<Parts<'_>> {
+    let mut all = Vec::new();
+    for subject in SUBJECTS {
+        for (document, tenant, grant, has_administrator) in circumstances() {
+            let of_kind = |kind| (subject, document, tenant, grant, has_administrator, kind);
+            all.extend(kinds.iter().map(of_kind));
+        }
+    }
+    all
 }
 
 #[test]
