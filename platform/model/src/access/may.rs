@@ -165,13 +165,14 @@ impl Question<'_> {
         if key.is_some_and(|key| !key.actions.contains(&action)) {
             return None;
         }
-        let cells =
-            self.columns.iter().map(|&column| self.matrix[self.row() as usize][column as usize]);
-        let scope = cells
-            .flatten()
-            .filter(|clause| clause.0.contains(&action))
-            .map(|clause| self.meets(clause.1, action))
-            .fold(None, joined);
+        let mut scope = None;
+        for column in self.columns {
+            let by_itself = Question { columns: &[*column], ..*self };
+            let cell = self.matrix[self.row() as usize][*column as usize];
+            for clause in cell.iter().filter(|clause| clause.0.contains(&action)) {
+                scope = joined(scope, by_itself.meets(clause.1, action));
+            }
+        }
         match key.and_then(|key| key.on.as_ref()) {
             Some(targets) => self.narrowed(scope?, targets.iter()),
             None => scope,

@@ -8,6 +8,8 @@ mod may;
 #[cfg(test)]
 mod oracle;
 mod principal;
+#[cfg(test)]
+mod properties;
 mod resource;
 #[cfg(test)]
 mod sample;
