@@ -168,8 +168,12 @@ proptest! {
         let now = SimTime(1000);
         let there = may(&who, action, &Resource::new(kind, &tenant, subject).owned(owner), &facts, now);
         let absent = sample::target("absent").unwrap();
-        let on = Resource::new(kind, &tenant, Subject::One(&absent));
-        if matches!(there, Decision::Hidden | Decision::LogIn) {
+        let subject = target.as_ref().map_or(Subject::Nothing, |_| Subject::One(&absent));
+        let on = Resource::new(kind, &tenant, subject);
+        // The shared credential serves any device without one of its own, new ones included.
+        let is_new = who.reference == PrincipalRef::SharedDevices
+            && matches!(kind, Kind::OwnInput | Kind::CommandTopic);
+        if !is_new && matches!(there, Decision::Hidden | Decision::LogIn) {
             prop_assert_eq!(may(&who, action, &on, &facts, now), there);
         }
     }
@@ -190,10 +194,13 @@ proptest! {
         let facts = sample_of(&who, vec![grant]);
         let [all, part] =
             [&who, &narrowed].map(|who| may(who, action, &resource, &facts, SimTime(1000)));
+        let is_named = |id| on.as_ref().is_none_or(|on| on.contains(&Target::Device(id)));
         match (all, part) {
             (Decision::Yes(Scope::Windows(all)), Decision::Yes(Scope::Windows(part))) => {
                 prop_assert!(part.iter().all(|one| all.contains(one)));
-                let is_named = |id| on.as_ref().is_none_or(|on| on.contains(&Target::Device(id)));
+                prop_assert!(part.into_iter().all(|one| is_named(one.device)));
+            }
+            (Decision::Yes(Scope::All), Decision::Yes(Scope::Windows(part))) => {
                 prop_assert!(part.into_iter().all(|one| is_named(one.device)));
             }
             (Decision::Yes(all), Decision::Yes(part)) => prop_assert_eq!(all, part),
