@@ -71,7 +71,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A token as a client presents it: `lmk_TENANT_ID_SECRET`, ID and SECRET in hexadecimal.
+/// A token as a client presents it: `lmk`, the tenant, id and secret in hexadecimal, joined by
+/// `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineToken {
     /// What it is for.

@@ -179,6 +179,7 @@ impl Question<'_> {
         }
     }
 
+    /// What one condition gives: one arm for each, in the order of [`Condition`].
     fn meets(&self, condition: Condition, action: Action) -> Option<Scope> {
         use Condition as If;
         let who = &self.who.reference;

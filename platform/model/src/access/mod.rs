@@ -1,4 +1,11 @@
 //! Who somebody is, what presents it, and what it may do: principals, credentials and rights.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `principal`, `credential` | who asks; user names, tokens and hashes of secrets |
+//! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
+//! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
+//! | `oracle`, `properties`, `sample` | tests: the table in words, laws, a small tenant |
 
 mod action;
 mod credential;

@@ -58,7 +58,7 @@ prop_compose! {
 
 /// Kind, subject (a list without one), and whether the document is the principal's.
 fn questions() -> impl Strategy<Value = (Kind, Action, Option<Target>, bool)> {
-    let subject = proptest::sample::select(DEVICES.to_vec()).prop_map(|id| sample::target(id));
+    let subject = proptest::sample::select(DEVICES.to_vec()).prop_map(sample::target);
     (
         proptest::sample::select(Kind::ALL.to_vec()),
         proptest::sample::select(Action::ALL.to_vec()),
