@@ -5,10 +5,12 @@
 //! | `principal`, `credential` | who asks; user names, tokens and hashes of secrets |
 //! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
 //! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
+//! | `facts` | what deciding asks about a tenant |
 //! | `oracle`, `properties`, `sample` | tests: the table in words, laws, a small tenant |
 
 mod action;
 mod credential;
+mod facts;
 mod grant;
 mod matrix;
 mod may;
@@ -26,8 +28,9 @@ pub use action::Action;
 pub use credential::{
     MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn, urn_of_device,
 };
+pub use facts::{Facts, Network};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
-pub use may::{Decision, Facts, Network, Scope, may};
+pub use may::{Decision, Scope, may};
 pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
 pub use resource::{Kind, Owner, Resource, Subject, Target};
 pub use topics::{may_publish, may_subscribe};

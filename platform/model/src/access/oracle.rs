@@ -129,6 +129,7 @@ impl Case<'_> {
     fn holds(&self, words: &str, action: Action) -> bool {
         let is_read = action == Action::Read;
         let is_list = self.subject == "list";
+        // What was measured in former times stays with who owned the thing then.
         let reaches_back = is_read && self.has_history();
         match words {
             "any" => true,
@@ -197,6 +198,7 @@ impl Case<'_> {
         let is_document =
             ["own acc", "field", "rule", "report"].iter().any(|row| self.row.starts_with(row));
         let is_topic = self.row.starts_with("topic");
+        // The same word means another condition in another column or row.
         let own = if is_document { "own" } else { "own data" };
         match (self.column, cell) {
             (_, "-" | "log in") => vec![],

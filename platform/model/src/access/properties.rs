@@ -6,8 +6,9 @@ use lastmeter_units::SimTime;
 use proptest::prelude::*;
 
 use super::action::Action;
+use super::facts::Facts;
 use super::grant::{Grant, Span};
-use super::may::{Decision, Facts, Scope, may};
+use super::may::{Decision, Scope, may};
 use super::principal::{KeyScope, Principal, PrincipalRef, Role};
 use super::resource::{Kind, Owner, Resource, Subject, Target};
 use super::sample::{self, HOUR, Sample};
@@ -241,6 +242,7 @@ fn topics_are_exact_but_for_those_who_may_have_all() {
     let me = user();
     let facts = sample_of(&me, vec![]);
     let now = SimTime(1000);
+    // By section: own input and commands, the shared credential, wildcards, committed values.
     for (who, action, topic, is_allowed) in [
         (&device, Action::Write, "default/device/dev/input/json", true),
         (&device, Action::Write, "default/device/mine/input/json", false),

@@ -3,9 +3,9 @@
 use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
 
 use super::action::Action;
+use super::facts::{Facts, Network};
 use super::grant::{Grant, Span, Tenure, Visibility};
 use super::matrix::Column;
-use super::may::{Facts, Network};
 use super::principal::{Eui64, PrincipalRef};
 use super::resource::Target;
 

@@ -3,7 +3,8 @@
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 
 use super::action::Action;
-use super::may::{Decision, Facts, Scope, may};
+use super::facts::Facts;
+use super::may::{Decision, Scope, may};
 use super::principal::Principal;
 use super::resource::{Kind, Resource, Subject, Target};
 
