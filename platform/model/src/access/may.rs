@@ -197,7 +197,8 @@ impl Question<'_> {
             }
             If::FirstAdmin => !self.facts.has_administrator(),
             If::ReadsSeries => {
-                let on = Resource { kind: Kind::Series, ..*self.on };
+                // As alerts are: roll-ups alone do not show what a message had in it.
+                let on = Resource { kind: Kind::Alert, ..*self.on };
                 return Question { on: &on, ..*self }.scope(Action::Read);
             }
         };
