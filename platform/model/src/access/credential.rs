@@ -71,8 +71,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A token as a client presents it: prefix, tenant, ID and SECRET with
-/// underscores between them, the last two in hexadecimal.
+/// A token as a client presents it: `lmk`, the tenant, id and secret in hexadecimal, joined by
+/// `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineToken {
     /// What it is for.
@@ -103,6 +103,29 @@ fn hex_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+fn hex_digits(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Bytes as hexadecimal text in documents.
+mod hex_text {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&super::hex_digits(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        super::hex_bytes(&text).ok_or_else(|| {
+            let found = text.len();
+            D::Error::custom(format!("expected 64 hexadecimal digits, found {found} characters"))
+        })
+    }
+}
+
 impl MachineToken {
     /// Takes a token apart; `None` if it has not exactly this form.
     pub fn parse(text: &str) -> Option<Self> {
@@ -116,7 +139,7 @@ impl MachineToken {
 
     /// The token as text: to be shown once, and neither logged nor kept.
     pub fn print(&self) -> String {
-        let secret: String = self.secret.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = hex_digits(&self.secret.0);
         format!("{}_{}_{:016x}_{secret}", self.kind, self.tenant, self.id)
     }
 }
@@ -125,8 +148,8 @@ impl MachineToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretHash {
-    /// Of a secret made by a machine from 256 random bits.
-    Sha256([u8; 32]),
+    /// Of a secret made by a machine from 256 random bits; 64 hexadecimal digits in documents.
+    Sha256(#[serde(with = "hex_text")] [u8; 32]),
     /// Of a secret chosen by a person: argon2id in its text form; the shell makes and verifies it.
     Argon2id(String),
 }
@@ -136,6 +159,11 @@ impl SecretHash {
     pub fn of_machine(secret: &Secret) -> Self {
         Self::Sha256(Sha256::digest(secret.0).into())
     }
+}
+
+/// The name of a device in its certificate.
+pub fn urn_of_device(tenant: &TenantName, device: &HardwareId) -> String {
+    format!("urn:lastmeter:{tenant}:device:{device}")
 }
 
 /// The tenant and device that a certificate's `urn:lastmeter:TENANT:device:ID` names.
@@ -150,12 +178,28 @@ mod tests {
 
     use super::*;
 
+    fn references() -> impl Strategy<Value = PrincipalRef> {
+        let name = || "[A-Za-z0-9._@-]{1,64}".prop_map(|text| text.parse().unwrap());
+        let device = "[^/+#\\p{Cc}]{1,30}".prop_map(|text| HardwareId::new(text).unwrap());
+        prop_oneof![
+            Just(PrincipalRef::Anonymous),
+            Just(PrincipalRef::SharedDevices),
+            Just(PrincipalRef::Bench),
+            name().prop_map(PrincipalRef::User),
+            name().prop_map(PrincipalRef::PlatformAdmin),
+            name().prop_map(PrincipalRef::Application),
+            device.prop_map(PrincipalRef::Device),
+            any::<u64>().prop_map(|address| PrincipalRef::Gateway(Eui64(address))),
+        ]
+    }
+
     proptest! {
         #[test]
         fn what_is_read_is_printed_again(
             user in "([a-z0-9-]{1,6})(/(device|gateway|app|user|x)/[a-f0-9/+]{1,17})?|.*",
             token in "lm[kbax]_[a-z-]{1,5}_[0-9a-f]{16}_[0-9a-fA]{64}_?|.*",
             principal in "(user|platform|device|gateway|app|x):[a-f0-9@:]{1,17}|.*",
+            urn in "urn:lastmeter:[a-z0-9-]{1,5}:device:[a-z:/]{1,9}|.*",
         ) {
             if let Some(read) = UserName::parse(&user) {
                 prop_assert_eq!(read.print(), Some(user));
@@ -166,19 +210,43 @@ mod tests {
             if let Ok(read) = principal.parse::<PrincipalRef>() {
                 prop_assert_eq!(read.to_string(), principal);
             }
+            if let Some((tenant, device)) = device_of_urn(&urn) {
+                prop_assert_eq!(urn_of_device(&tenant, &device), urn);
+            }
         }
 
         #[test]
-        fn what_is_printed_is_read_again(id: u64, secret: [u8; 32], eui: u64) {
+        fn what_is_printed_is_read_again(
+            id: u64, secret: [u8; 32], principal in references(), device in "[^/+#\\p{Cc}]{1,30}",
+        ) {
+            let tenant = TenantName::default();
             for kind in TokenKind::ALL {
-                let tenant = TenantName::default();
+                let tenant = tenant.clone();
                 let token = MachineToken { kind, tenant, id, secret: Secret(secret) };
                 prop_assert_eq!(MachineToken::parse(&token.print()), Some(token));
             }
-            let principal = PrincipalRef::Gateway(Eui64(eui));
             prop_assert_eq!(principal.to_string().parse(), Ok(principal.clone()));
-            let name = UserName { tenant: TenantName::default(), principal };
-            prop_assert_eq!(UserName::parse(&name.print().unwrap()), Some(name));
+            let document = serde_json::to_string(&principal).unwrap();
+            prop_assert_eq!(serde_json::from_str::<PrincipalRef>(&document).unwrap(), principal.clone());
+            let name = UserName { tenant: tenant.clone(), principal };
+            if let Some(text) = name.print() {
+                prop_assert_eq!(UserName::parse(&text), Some(name));
+            }
+            let device = HardwareId::new(device).unwrap();
+            let urn = urn_of_device(&tenant, &device);
+            prop_assert_eq!(device_of_urn(&urn), Some((tenant, device)));
         }
+    }
+
+    #[test]
+    fn a_hash_is_text_in_documents() {
+        let hash = SecretHash::of_machine(&Secret([0; 32]));
+        // Of 32 zero bytes, by sha256sum.
+        let text =
+            r#"{"sha256":"66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925"}"#;
+        assert_eq!(serde_json::to_string(&hash).unwrap(), text);
+        assert_eq!(serde_json::from_str::<SecretHash>(text).unwrap(), hash);
+        let error = serde_json::from_str::<SecretHash>(r#"{"sha256":"66"}"#).unwrap_err();
+        assert!(error.to_string().contains("expected 64 hexadecimal digits"), "{error}");
     }
 }

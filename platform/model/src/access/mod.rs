@@ -1,7 +1,36 @@
-//! Who somebody is and what presents it: principals and credentials.
+//! Who somebody is, what presents it, and what it may do: principals, credentials and rights.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `principal`, `credential` | who asks; user names, tokens and hashes of secrets |
+//! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
+//! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
+//! | `facts` | what deciding asks about a tenant |
+//! | `oracle`, `properties`, `sample` | tests: the table in words, laws, a small tenant |
 
+mod action;
 mod credential;
+mod facts;
+mod grant;
+mod matrix;
+mod may;
+#[cfg(test)]
+mod oracle;
 mod principal;
+#[cfg(test)]
+mod properties;
+mod resource;
+#[cfg(test)]
+mod sample;
+mod topics;
 
-pub use credential::{MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn};
-pub use principal::{Eui64, FormError, PrincipalName, PrincipalRef, Role};
+pub use action::Action;
+pub use credential::{
+    MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn, urn_of_device,
+};
+pub use facts::{Facts, Network};
+pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
+pub use may::{Decision, Scope, may};
+pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
+pub use resource::{Kind, Owner, Resource, Subject, Target};
+pub use topics::{may_publish, may_subscribe};

@@ -1,9 +1,14 @@
 //! Principals: their names, roles and the text form that stands in documents and audit rows.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, SimTime, TenantName};
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::resource::Target;
 
 lastmeter_units::words! {
     /// A fixed role of a user within a tenant.
@@ -58,8 +63,56 @@ pub struct FormError {
     pub found: String,
 }
 
+/// Who asks: what identification found behind a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Which one it is.
+    pub reference: PrincipalRef,
+    /// Its tenant, for `anonymous` the one that is visited; only the platform's administrators
+    /// have none.
+    pub tenant: Option<TenantName>,
+    /// The roles of a user; others have none.
+    pub roles: BTreeSet<Role>,
+    /// What an API key leaves of its owner's rights; `None` without a key.
+    pub key: Option<KeyScope>,
+}
+
+/// What an API key leaves of its owner's rights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyScope {
+    /// The actions it is for.
+    pub actions: BTreeSet<Action>,
+    /// The things it is for; without a list all of its owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<BTreeSet<Target>>,
+    /// Its end on the wall clock, which identification compares: grants are on the tenant's.
+    pub until: SimTime,
+}
+
+/// Serialises types through their text form.
+macro_rules! serde_as_text {
+    ($($name:ty),+) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+pub(super) use serde_as_text;
+
+serde_as_text!(PrincipalName, Eui64, PrincipalRef);
+
 impl FormError {
-    fn new(expected: &'static str, found: &str) -> Self {
+    pub(super) fn new(expected: &'static str, found: &str) -> Self {
         Self { expected, found: found.to_owned() }
     }
 }

@@ -1,0 +1,41 @@
+//! What deciding about access asks about a tenant.
+
+use lastmeter_units::HardwareId;
+
+use super::grant::{Grant, Span, Tenure, Visibility};
+use super::principal::{Eui64, PrincipalRef};
+use super::resource::Target;
+
+/// The field network that a device is a node of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its owner, who administers its nodes.
+    pub owner: Option<PrincipalRef>,
+    /// The address of its gateway.
+    pub gateway: Option<Eui64>,
+}
+
+/// What deciding asks about one tenant.
+pub trait Facts {
+    /// Who owned a thing when, for all of time; nothing if there is no such thing.
+    fn tenures(&self, of: &Target) -> Vec<Tenure>;
+    /// What a principal owns or owned, or, with `None`, what nobody did.
+    fn holdings(&self, of: Option<&PrincipalRef>) -> Vec<(HardwareId, Span)>;
+    /// The grants to a principal.
+    fn grants(&self, to: &PrincipalRef) -> Vec<&Grant>;
+    /// Who sees a device, virtual device or zone without being named.
+    fn visibility(&self, of: &Target) -> Visibility;
+    /// When a thing belonged to another: a device to a network, asset, group or zone, a virtual
+    /// device to its device, a zone to one above it.
+    fn memberships(&self, of: &Target, within: &Target) -> Vec<Span>;
+    /// The devices that belong or belonged to a thing.
+    fn members(&self, of: &Target) -> Vec<(HardwareId, Span)>;
+    /// The field network that a thing is, or is a node of.
+    fn network(&self, of: &Target) -> Option<Network>;
+    /// The zone directly above a zone.
+    fn parent(&self, of: &Target) -> Option<Target>;
+    /// Whether a device has a credential of its own.
+    fn has_credential(&self, device: &Target) -> bool;
+    /// Whether the tenant has an administrator.
+    fn has_administrator(&self) -> bool;
+}
