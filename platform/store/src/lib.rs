@@ -10,6 +10,7 @@
 //! | `seam` | what the platform asks of a store, whichever it is |
 //! | `writer` | the one writer: a batch decided and committed |
 //! | `sqlite` | one SQLite file a tenant |
+//! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
@@ -18,6 +19,7 @@ mod damage;
 mod error;
 pub mod files;
 mod lock;
+mod postgres;
 mod progress;
 mod seam;
 mod sqlite;
@@ -26,6 +28,9 @@ mod writer;
 pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
+pub use postgres::{
+    Database, PostgresError, PostgresOpened, PostgresReaders, PostgresWriter, open_postgres,
+};
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,
