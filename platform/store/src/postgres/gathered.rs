@@ -109,7 +109,7 @@ impl Readings {
     }
 
     async fn write(&self, session: &Session) -> Result<bool, Error> {
-        let insert = r#"INSERT INTO reading
+        let insert = "INSERT INTO reading
             SELECT sequence, device, epoch, serial, event_ns, dated, update_state, received_ns,
                    commit_ns, ($11::int4[])[begins + 1:ends], ($12::float8[])[begins + 1:ends], extra
             FROM (SELECT *, lag(ends, 1, 0) OVER (ORDER BY sequence) AS begins
@@ -118,7 +118,7 @@ impl Readings {
                               $13::text[])
                   AS r (sequence, device, epoch, serial, event_ns, dated, update_state,
                         received_ns, commit_ns, ends, extra)) AS placed
-            ON CONFLICT DO NOTHING"#;
+            ON CONFLICT DO NOTHING";
         let columns: [Parameter<'_>; 13] = [
             &self.sequence,
             &self.device,
