@@ -123,6 +123,7 @@ fn batches() -> Vec<Vec<Job>> {
 fn answers(open: &Open) -> Vec<String> {
     let readers = &*open.readers;
     let totals = open.writer.standing().totals();
+    let invocations = open.writer.standing().invocations.cast_signed();
     let range = Range { start: SimTime(0), end: SimTime(i64::MAX) };
     let few = Range { start: SimTime(77), end: SimTime(4_000_000_000) };
     let ids: Vec<_> = MeasurementId::all().take(9).collect();
@@ -135,7 +136,7 @@ fn answers(open: &Open) -> Vec<String> {
             note(format!("{:?}", readers.refusals(stretch(totals.refusals)).await));
             note(format!("{:?}", readers.alerts(stretch(totals.alerts)).await));
         }
-        for row in 1..=3 {
+        for row in 1..=open.devices.count() as i64 {
             note(format!("{:?}", readers.state(row).await));
             note(format!("{:?}", readers.quantities_of(row).await));
             for page in [Page { offset: 0, limit: 10 }, Page { offset: 1, limit: 1 }] {
@@ -153,7 +154,7 @@ fn answers(open: &Open) -> Vec<String> {
         for number in [(1, 1), (u64::MAX, u64::MAX), (3, 3)] {
             note(format!("{:?}", readers.numbered(1, number).await));
         }
-        let ids = (1..=4).map(InvocationId).collect();
+        let ids = (1..=invocations).map(InvocationId).collect();
         note(format!("{:?}", readers.invocations(ids).await));
         note(format!("{:?}", readers.invocation(InvocationId(5)).await));
         all

@@ -33,7 +33,7 @@ fn insist(store: &mut Open, jobs: &[Job]) -> Vec<String> {
     loop {
         match apply(&mut store.writer, jobs) {
             Ok(_) => return errors,
-            Err(error) if errors.len() < 50 => errors.push(format!("{error}: {error:?}")),
+            Err(error) if errors.len() < 600 => errors.push(format!("{error}: {error:?}")),
             Err(error) => panic!("{error}: {error:?}"),
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -70,7 +70,7 @@ fn a_server_that_restarts_in_mid_work_costs_nothing() {
         let restarting = Arc::clone(&writing);
         let server = &server;
         scope.spawn(move || {
-            for _ in 0..3 {
+            for _ in 0..2 {
                 server.control(&["-m", "immediate", "restart"]);
             }
             restarting.store(false, Ordering::Relaxed);

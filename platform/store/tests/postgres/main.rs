@@ -25,9 +25,9 @@ use lastmeter_units::{HardwareId, MeasurementId, SimTime, TenantName};
 
 /// Keeps what it hears.
 #[derive(Default)]
-pub struct Heard {
-    pub damages: Mutex<Vec<Damage>>,
-    pub slow: AtomicUsize,
+struct Heard {
+    damages: Mutex<Vec<Damage>>,
+    slow: AtomicUsize,
 }
 
 impl Observer for Heard {
@@ -42,21 +42,21 @@ impl Observer for Heard {
 }
 
 /// A store that is open.
-pub struct Open {
-    pub writer: Writer,
-    pub readers: Box<dyn StoreReader>,
-    pub devices: Arc<DeviceDirectory>,
-    pub heard: Arc<Heard>,
+struct Open {
+    writer: Writer,
+    readers: Box<dyn StoreReader>,
+    devices: Arc<DeviceDirectory>,
+    heard: Arc<Heard>,
 }
 
-pub fn tenant() -> TenantName {
+fn tenant() -> TenantName {
     TenantName::new("north-1").unwrap()
 }
 
 /// Room for refused content, bytes.
-pub const ROOM: u64 = 10_000;
+const ROOM: u64 = 10_000;
 
-pub fn open(connection: &str) -> StoreResult<Open> {
+fn open(connection: &str) -> StoreResult<Open> {
     let database = Database::new(connection, &tenant())?;
     let devices = Arc::new(DeviceDirectory::default());
     let heard = Arc::new(Heard::default());
@@ -75,16 +75,16 @@ pub fn open(connection: &str) -> StoreResult<Open> {
 }
 
 /// Waits for queries.
-pub fn wait<T>(query: impl Future<Output = T>) -> T {
+fn wait<T>(query: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(query)
 }
 
-pub fn device(name: &str) -> HardwareId {
+fn device(name: &str) -> HardwareId {
     HardwareId::new(name).unwrap()
 }
 
 /// A reading with some values, all of them a function of its serial.
-pub fn reading(name: &str, epoch: u64, serial: u64, values: usize) -> Message {
+fn reading(name: &str, epoch: u64, serial: u64, values: usize) -> Message {
     let value = |id: MeasurementId| (id, (serial as f64 + 0.1) / (id.index() as f64 + 3.0));
     let values = MeasurementId::all().take(values).map(value).collect();
     Message {
@@ -95,7 +95,7 @@ pub fn reading(name: &str, epoch: u64, serial: u64, values: usize) -> Message {
     }
 }
 
-pub fn delivery(sequence: u64, messages: Vec<Message>) -> Delivery {
+fn delivery(sequence: u64, messages: Vec<Message>) -> Delivery {
     Delivery {
         sequence,
         received: SimTime(5_000_000_000_000 + sequence.cast_signed()),
@@ -106,12 +106,12 @@ pub fn delivery(sequence: u64, messages: Vec<Message>) -> Delivery {
 }
 
 /// Something for a batch.
-pub enum Job {
+enum Job {
     Entry(Delivery),
     Change(Change),
 }
 
-pub fn apply(writer: &mut Writer, jobs: &[Job]) -> StoreResult<Outcome> {
+fn apply(writer: &mut Writer, jobs: &[Job]) -> StoreResult<Outcome> {
     let work = jobs.iter().map(|job| match job {
         Job::Entry(delivery) => Work::Delivery(delivery),
         Job::Change(change) => Work::Change(change),
@@ -119,10 +119,10 @@ pub fn apply(writer: &mut Writer, jobs: &[Job]) -> StoreResult<Outcome> {
     writer.apply(work, SimTime(7_000_000_000_000))
 }
 
-pub fn entry(sequence: u64, messages: Vec<Message>) -> Job {
+fn entry(sequence: u64, messages: Vec<Message>) -> Job {
     Job::Entry(delivery(sequence, messages))
 }
 
-pub fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

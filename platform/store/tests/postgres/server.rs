@@ -6,14 +6,14 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// A running server; it stops when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     binaries: PathBuf,
     folder: TempDir,
 }
 
 /// Starts a server that only a socket leads to; with `fsync` it survives more than a test needs.
 /// `None`, with a printed reason, where the binaries are missing and need not be there.
-pub fn postgres_for_tests(fsync: bool) -> Option<Server> {
+pub(crate) fn postgres_for_tests(fsync: bool) -> Option<Server> {
     let Some(binaries) = binaries() else {
         let reason = "PostgreSQL's binaries are not in /usr/lib/postgresql/*/bin; \
                       tests/setup databases installs them";
@@ -36,7 +36,7 @@ pub fn postgres_for_tests(fsync: bool) -> Option<Server> {
     let socket = server.folder.path().display();
     let settings = format!(
         "listen_addresses = ''\nunix_socket_directories = '{socket}'\nmax_connections = 40\n\
-         shared_buffers = 16MB\nmax_wal_size = 256MB\nfsync = {}\n",
+         shared_buffers = 16MB\nmax_wal_size = 256MB\nrecovery_init_sync_method = syncfs\nfsync = {}\n",
         if fsync { "on" } else { "off" }
     );
     let path = server.folder.path().join("settings.conf");
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// Has `pg_ctl` do something, and waits until it is done.
-    pub fn control(&self, what: &[&str]) {
+    pub(crate) fn control(&self, what: &[&str]) {
         let log = self.folder.path().join("data/server.log");
         run(self
             .command("pg_ctl")
@@ -104,17 +104,17 @@ impl Server {
     }
 
     /// How the store connects.
-    pub fn connection(&self) -> String {
+    pub(crate) fn connection(&self) -> String {
         format!("host={} user=lastmeter dbname=postgres", self.folder.path().display())
     }
 
     /// The server's socket.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join(".s.PGSQL.5432")
     }
 
     /// Runs SQL; the answer is what `psql` prints without its frame.
-    pub fn psql(&self, sql: &str) -> String {
+    pub(crate) fn psql(&self, sql: &str) -> String {
         let host = self.folder.path().to_owned();
         let arguments = ["-X", "-q", "-A", "-t", "-U", "lastmeter", "-d", "postgres", "-c", sql];
         let output = run(self.command("psql").arg("-h").arg(host).args(arguments));
