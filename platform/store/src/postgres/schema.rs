@@ -73,8 +73,10 @@ fn doing(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> PostgresError
 /// Connects the one writer of a schema, which holds the schema's lock as long as it is connected.
 /// A schema that is not there is made.
 pub(super) async fn connect_writer(database: &Database) -> Result<Session, PostgresError> {
+    // Of a writer whose machine is gone the server learns within half a minute, and frees the lock.
     let settings = "SET statement_timeout TO '60s'; SET lock_timeout TO '2s'; \
-                    SET client_min_messages TO warning";
+                    SET client_min_messages TO warning; SET tcp_keepalives_idle TO 10; \
+                    SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3";
     let session = Session::open(database, settings).await?;
     let encoding = session.row("SELECT current_setting('server_encoding')", &[]).await;
     let found = encoding.map_err(doing("look at the database"))?;

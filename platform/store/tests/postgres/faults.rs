@@ -10,7 +10,7 @@ use lastmeter_model::work::Change;
 use lastmeter_store::{PostgresError, StoreError, StoreReader, Stretch};
 
 use crate::server::{Server, postgres_for_tests};
-use crate::{Job, Open, apply, entry, open, reading, wait};
+use crate::{Job, Open, apply, entry, open, open_for, reading, wait};
 
 fn jobs(first: u64) -> Vec<Job> {
     (first..first + 20)
@@ -94,8 +94,23 @@ fn a_server_that_restarts_in_mid_work_costs_nothing() {
 #[test]
 fn a_server_that_is_away_is_named_and_found_again() {
     let Some(server) = postgres_for_tests(false) else { return };
-    let mut store = open(&server.connection()).unwrap();
+    let limit = std::time::Duration::from_millis(500);
+    let mut store = open_for(&server.connection(), limit).unwrap();
     apply(&mut store.writer, &jobs(1)).unwrap();
+
+    // A query that has to wait ends at its deadline.
+    let locked = r#"BEGIN; LOCK TABLE "t_north-1".reading; SELECT pg_sleep(3)"#;
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.psql(locked));
+        let waits = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted";
+        while server.psql(waits) == "0" {}
+        let stretch = Stretch { after: 0, limit: 1, last: 1 };
+        let error = wait(store.readers.readings(stretch)).unwrap_err();
+        assert!(matches!(error, StoreError::TooSlow { .. }), "{error:?}");
+        assert_eq!(store.heard.slow.load(Ordering::Relaxed), 1);
+    });
+    assert_eq!(serials(&store), (1..=20).collect::<Vec<_>>());
+
     server.control(&["-m", "fast", "stop"]);
     for _ in 0..2 {
         apply(&mut store.writer, &jobs(21)).unwrap_err();

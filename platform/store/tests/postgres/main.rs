@@ -57,6 +57,11 @@ fn tenant() -> TenantName {
 const ROOM: u64 = 10_000;
 
 fn open(connection: &str) -> StoreResult<Open> {
+    open_for(connection, Duration::from_secs(10))
+}
+
+/// Opens a store whose queries may take so long.
+fn open_for(connection: &str, deadline: Duration) -> StoreResult<Open> {
     let database = Database::new(connection, &tenant())?;
     let devices = Arc::new(DeviceDirectory::default());
     let heard = Arc::new(Heard::default());
@@ -70,7 +75,7 @@ fn open(connection: &str) -> StoreResult<Open> {
         (Arc::clone(&devices), observer),
         ROOM,
     );
-    let readers = Box::new(PostgresReaders::new(database, context, Duration::from_secs(10)));
+    let readers = Box::new(PostgresReaders::new(database, context, deadline));
     Ok(Open { writer, readers, devices, heard })
 }
 
