@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::damage::Damage;
-use crate::postgres::PostgresError;
+use crate::postgres_error::PostgresError;
 
 /// Why a store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@
 //! | `sqlite` | one SQLite file a tenant |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `progress` | how far queries see: wakes those who wait for more |
-//! | `error`, `damage` | why a store does not answer; what is not as it was stored |
+//! | `error`, `postgres_error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
 
 mod damage;
@@ -20,6 +20,7 @@ mod error;
 pub mod files;
 mod lock;
 mod postgres;
+mod postgres_error;
 mod progress;
 mod seam;
 mod sqlite;
@@ -28,9 +29,8 @@ mod writer;
 pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
-pub use postgres::{
-    Database, PostgresError, PostgresOpened, PostgresReaders, PostgresWriter, open_postgres,
-};
+pub use postgres::{Database, PostgresOpened, PostgresReaders, PostgresWriter, open_postgres};
+pub use postgres_error::PostgresError;
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,

@@ -7,7 +7,7 @@
 //! | `writer`, `gathered` | the one writer; a batch's rows as columns |
 //! | `readers` | queries of committed snapshots over some connections |
 //! | `rows`, `text` | rows and texts as they are there |
-//! | `error` | why the store does not answer |
+//! | `error` | why something could not be read |
 //!
 //! Rows have no seals: a cluster has checksums of its own, and a warning is written where they are
 //! off. Every value is kept bit by bit. `psql` can read all of it but `meta.standing`.
@@ -23,7 +23,6 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use error::PostgresError;
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::standing::Standing;

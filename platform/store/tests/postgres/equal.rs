@@ -10,7 +10,7 @@ use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::refusal::RefusalRecord;
 use lastmeter_model::work::{Body, Change};
 use lastmeter_store::{
-    Observer, Page, Range, ReadContext, Readers, SeriesQuery, StoreReader, Stretch, Writer, load,
+    Observer, Page, Range, ReadContext, Readers, SeriesQuery, Stretch, Writer, load,
     open_for_writing,
 };
 use lastmeter_units::{MeasurementId, SimTime};

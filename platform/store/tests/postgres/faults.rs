@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastmeter_model::work::Change;
-use lastmeter_store::{PostgresError, StoreError, StoreReader, Stretch};
+use lastmeter_store::{PostgresError, StoreError, Stretch};
 
 use crate::server::{Server, postgres_for_tests};
 use crate::{Job, Open, apply, entry, open, open_for, reading, wait};
@@ -152,7 +152,7 @@ fn lossy(server: &Server, socket: &Path, losing: &Arc<AtomicBool>) {
 
 /// Copies until an end closes, or something is not to go on.
 fn pass(mut from: UnixStream, mut to: UnixStream, goes_on: impl Fn(&[u8]) -> bool) {
-    let mut bytes = [0; 65_536];
+    let mut bytes = vec![0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         if !goes_on(&bytes[..count]) || to.write_all(&bytes[..count]).is_err() {
             break;
