@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::damage::Damage;
+use crate::postgres_error::PostgresError;
 
 /// Why a store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum StoreError {
         /// `limits.query_s`.
         limit_s: f64,
     },
+    /// PostgreSQL refused something, or its store is not as it has to be.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// A worker thread has ended.
     #[error("the store's worker has ended")]
     WorkerGone,

@@ -13,8 +13,9 @@
 //! | `sqlite` | one SQLite file a tenant |
 //! | `memory` | maps, the reference of the contract test |
 //! | `contract` | tests that every store has to pass |
+//! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `progress` | how far queries see: wakes those who wait for more |
-//! | `error`, `damage` | why a store does not answer; what is not as it was stored |
+//! | `error`, `postgres_error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod error;
 pub mod files;
 mod lock;
 mod memory;
+mod postgres;
+mod postgres_error;
 mod progress;
 mod seam;
 mod sqlite;
@@ -34,6 +37,8 @@ pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
 pub use memory::MemoryStore;
+pub use postgres::{Database, PostgresOpened, PostgresReaders, PostgresWriter, open_postgres};
+pub use postgres_error::PostgresError;
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,

@@ -19,7 +19,7 @@ mod quantities;
 mod read;
 mod schema;
 mod seal;
-mod standing;
+pub(crate) mod standing;
 mod tables;
 mod tally;
 mod walk;

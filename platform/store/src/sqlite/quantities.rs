@@ -16,7 +16,7 @@ pub struct Quantities {
 impl Quantities {
     /// Quantities by their numbers in the store; what the registry has and the store has not gets
     /// a number that is nothing's.
-    pub(super) fn new(names: &BTreeMap<u16, String>) -> Self {
+    pub(crate) fn new(names: &BTreeMap<u16, String>) -> Self {
         let by_name: BTreeMap<&str, u16> =
             names.iter().map(|(number, name)| (name.as_str(), *number)).collect();
         let number = |measurement: &Measurement| by_name.get(measurement.name).copied();
@@ -25,12 +25,12 @@ impl Quantities {
         Self { numbers, names }
     }
 
-    pub(super) fn number(&self, id: MeasurementId) -> u16 {
+    pub(crate) fn number(&self, id: MeasurementId) -> u16 {
         self.numbers[id.index()]
     }
 
     /// The identifier of a stored quantity, if there is one of that number.
-    pub(super) fn name(&self, number: u16) -> Option<&Arc<str>> {
+    pub(crate) fn name(&self, number: u16) -> Option<&Arc<str>> {
         self.names.get(&number)
     }
 }

@@ -7,7 +7,7 @@ const VERSION: u8 = 1;
 const NUMBERS: usize = 12;
 const BYTES: usize = 1 + NUMBERS * 8 + 4;
 
-pub(super) fn encode(standing: &Standing) -> [u8; BYTES] {
+pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
     let clock = standing.clock_ns.unwrap_or(i64::MIN).cast_unsigned();
     let numbers = [
         standing.journal_committed,
@@ -33,7 +33,7 @@ pub(super) fn encode(standing: &Standing) -> [u8; BYTES] {
 }
 
 /// `None` if the bytes are not what was written.
-pub(super) fn decode(bytes: &[u8]) -> Option<Standing> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
     let (content, sum) = bytes.split_last_chunk::<4>()?;
     let whole = bytes.len() == BYTES && content.first() == Some(&VERSION);
     if !whole || crc32c::crc32c(content) != u32::from_le_bytes(*sum) {

@@ -1,0 +1,24 @@
+//! Why something of a schema could not be read.
+
+use tokio_postgres::error::SqlState;
+
+use crate::damage::Damage;
+pub(super) use crate::postgres_error::PostgresError;
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// The server refused something, or the connection broke.
+    #[error(transparent)]
+    Postgres(#[from] tokio_postgres::Error),
+    /// What is stored is not what was stored.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+}
+
+pub(super) type ReadResult<T> = Result<T, ReadError>;
+
+/// Whether the server reports that its files are damaged.
+pub(super) fn is_corrupt(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED))
+}
