@@ -12,14 +12,12 @@
 //! | `stores` | the kinds of store that there are, and how each is opened |
 //! | `sqlite` | one SQLite file a tenant |
 //! | `memory` | maps, the reference of the contract test |
-//! | `contract` | tests that every store has to pass |
+//! | `tests` | the contract that every store has to pass |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `postgres_error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
 
-#[cfg(test)]
-mod contract;
 mod damage;
 mod error;
 pub mod files;
@@ -31,6 +29,8 @@ mod progress;
 mod seam;
 mod sqlite;
 mod stores;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use damage::Damage;
