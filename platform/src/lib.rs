@@ -119,7 +119,7 @@ impl Platform {
                     addresses,
                     server,
                     stop_limit,
-                    config,
+                    config: Box::new(config),
                     keep,
                     changing,
                 })
@@ -199,7 +199,7 @@ pub struct Running {
     addresses: Vec<(&'static str, SocketAddr)>,
     server: Server,
     stop_limit: Duration,
-    config: Config,
+    config: Box<Config>,
     keep: Arc<FolderLock>,
     /// One tenant is opened or closed at a time.
     changing: tokio::sync::Mutex<()>,
