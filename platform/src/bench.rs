@@ -121,17 +121,17 @@ pub struct BenchBatch(Vec<Delivery>);
 
 /// Everything between the broker and REST, running.
 pub struct BenchCore {
-    core: Arc<Tenant>,
+    tenant: Arc<Tenant>,
     round: u64,
 }
 
 impl BenchCore {
-    /// A core in a folder.
+    /// A tenant in a folder.
     pub async fn start(folder: &Path) -> Self {
         let config = Config::embedded(folder, Token::new("token"), ClockSource::Driven);
-        let core = Tenant::start(&config).expect("a core");
-        core.ready().await.expect("a core that is ready");
-        Self { core: Arc::new(core), round: 0 }
+        let tenant = Tenant::start(&config).expect("a tenant");
+        tenant.ready().await.expect("a tenant that is ready");
+        Self { tenant: Arc::new(tenant), round: 0 }
     }
 
     /// Has each of some senders send messages of 20 values, one after the other as each is
@@ -141,7 +141,7 @@ impl BenchCore {
         let first = self.round * messages;
         let mut tasks = tokio::task::JoinSet::new();
         for sender in 0..senders {
-            let core = Arc::clone(&self.core);
+            let tenant = Arc::clone(&self.tenant);
             tasks.spawn(async move {
                 for serial in first..first + messages {
                     let arrival = Arrival {
@@ -150,7 +150,7 @@ impl BenchCore {
                         topic: "default/SiteWhere/input/json".to_owned(),
                         payload: payload(sender, serial).into(),
                     };
-                    let accepted = core.ingest.accept(arrival).await.expect("a working journal");
+                    let accepted = tenant.ingest.accept(arrival).await.expect("a working journal");
                     assert_eq!(accepted, Verdict::Stored);
                 }
             });
@@ -158,12 +158,12 @@ impl BenchCore {
         while let Some(task) = tasks.join_next().await {
             task.expect("a sender that works");
         }
-        self.core.barrier().await.expect("a barrier");
+        self.tenant.barrier().await.expect("a barrier");
     }
 
     /// Ends the threads.
     pub async fn stop(self) {
-        self.core.stop(std::time::Duration::from_secs(10)).await;
+        self.tenant.stop(std::time::Duration::from_secs(10)).await;
     }
 }
 

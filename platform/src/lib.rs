@@ -106,9 +106,9 @@ impl Platform {
         let changing = tokio::sync::Mutex::default();
         let keep = Arc::new(folder::lock_folder(&config.data)?);
         let secrets = Secrets::of(&config);
-        let core = start_tenant(TenantName::default(), secrets, &config, &keep).await?;
+        let first = start_tenant(TenantName::default(), secrets, &config, &keep).await?;
         let stop_limit = Duration::from_secs(config.limits.shutdown_s);
-        let tenants = Arc::new(Tenants::of(Arc::clone(&core)));
+        let tenants = Arc::new(Tenants::of(Arc::clone(&first)));
         match listen(&config, share, &tenants).await {
             Ok((doors, server)) => {
                 let (addresses, rest) = (doors.addresses(), server.address);
@@ -125,7 +125,7 @@ impl Platform {
                 })
             }
             Err(error) => {
-                core.stop(stop_limit).await;
+                first.stop(stop_limit).await;
                 Err(error)
             }
         }

@@ -157,7 +157,7 @@ impl Tenant {
         };
         let began_reading_only = working.is_err();
         Self::assemble((name, secrets), config, start, (readers, urgent), working)
-            .map(|core| Self { began_reading_only, ..core })
+            .map(|tenant| Self { began_reading_only, ..tenant })
     }
 
     fn assemble(

@@ -277,7 +277,7 @@ pub(super) async fn measurements(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let device = find(&api, &token)?;
-    let (num_results, rows) = api.core.readers.events(device.id, range, page).await?;
+    let (num_results, rows) = api.tenant.readers.events(device.id, range, page).await?;
     let results = rows.iter().map(|row| event(row, &device.assignment)).collect();
     Ok(Json(List { num_results, results }))
 }
@@ -312,9 +312,9 @@ pub(super) async fn series(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let device = find(&api, &token)?.id;
-    let ids = if ids.is_empty() { api.core.readers.quantities_of(device).await? } else { ids };
+    let ids = if ids.is_empty() { api.tenant.readers.quantities_of(device).await? } else { ids };
     let query = SeriesQuery { device, ids, range, page, after: None };
-    let series = api.core.readers.series(query).await?;
+    let series = api.tenant.readers.series(query).await?;
     let entry =
         |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
     let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
@@ -337,7 +337,7 @@ pub(super) async fn series_keyset(api: Api, mut pairs: Pairs) -> Answer<KeysetJs
     let device = devices::find(&api, &hardware_id)?.id;
     let page = Page { offset: 0, limit };
     let query = SeriesQuery { device, ids: vec![id], range, page, after };
-    let series = api.core.readers.series(query).await?;
+    let series = api.tenant.readers.series(query).await?;
     let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
     let full = points.len() == limit as usize;
     let next = points
@@ -383,7 +383,7 @@ fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
 }
 
 pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
-    api.core.devices.assigned(token).ok_or_else(|| {
+    api.tenant.devices.assigned(token).ok_or_else(|| {
         let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     })
@@ -391,7 +391,7 @@ pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
 
 pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<AssignmentJson> {
     let id = device.id;
-    let state = api.core.readers.state(id).await?;
+    let state = api.tenant.readers.state(id).await?;
     Ok(Json(AssignmentJson {
         token: device.assignment,
         device_hardware_id: device.hardware_id.to_string(),

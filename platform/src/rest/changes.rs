@@ -285,12 +285,12 @@ pub(super) async fn readings(
 ) -> Answer<Rows<ReadingJson>> {
     let asked = asked(pairs)?;
     let Asked { after, limit, .. } = asked;
-    let progress = &api.core.progress;
+    let progress = &api.tenant.progress;
     wait(&api, progress.readings(), &asked, stopping).await?;
     // A commit shows a moment before its instant is known; those readings come with the next call.
     let last = *progress.readings().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let mut found = api.core.readers.readings(stretch).await?;
+    let mut found = api.tenant.readers.readings(stretch).await?;
     for row in &mut found.rows {
         row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
@@ -305,11 +305,11 @@ pub(super) async fn refusals(
 ) -> Answer<Rows<RefusalJson>> {
     let asked = asked(pairs)?;
     let Asked { after, limit, .. } = asked;
-    let progress = &api.core.progress;
+    let progress = &api.tenant.progress;
     wait(&api, progress.refusals(), &asked, stopping).await?;
     let last = *progress.refusals().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.core.readers.refusals(stretch).await?;
+    let found = api.tenant.readers.refusals(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 
@@ -321,11 +321,11 @@ pub(super) async fn alerts(
 ) -> Answer<Rows<AlertJson>> {
     let asked = asked(pairs)?;
     let Asked { after, limit, .. } = asked;
-    let progress = &api.core.progress;
+    let progress = &api.tenant.progress;
     wait(&api, progress.alerts(), &asked, stopping).await?;
     let last = *progress.alerts().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.core.readers.alerts(stretch).await?;
+    let found = api.tenant.readers.alerts(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 
@@ -341,7 +341,7 @@ pub(super) struct ClockJson {
 /// `GET /api/v1/clock`
 pub(super) async fn clock(api: Api, pairs: Pairs) -> Answer<ClockJson> {
     pairs.finish()?;
-    let clock = &api.core.clock;
+    let clock = &api.tenant.clock;
     Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
 }
 
@@ -374,7 +374,7 @@ pub(super) async fn advance(
     Body(asked): Body<AdvanceJson>,
 ) -> Answer<AdvancedJson> {
     pairs.finish()?;
-    let advanced = api.core.advance(asked.to).await?;
+    let advanced = api.tenant.advance(asked.to).await?;
     Ok(Json(AdvancedJson {
         now: advanced.now,
         committed: advanced.totals.readings,

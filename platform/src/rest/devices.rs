@@ -81,7 +81,7 @@ impl From<DeviceRow> for DeviceJson {
 pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let (num_results, rows) = api.core.devices.page(page.offset, page.limit);
+    let (num_results, rows) = api.tenant.devices.page(page.offset, page.limit);
     Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn one(
 }
 
 pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
-    api.core.devices.find(hardware_id).ok_or_else(|| {
+    api.tenant.devices.find(hardware_id).ok_or_else(|| {
         let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
     })

@@ -71,10 +71,10 @@ pub(super) async fn healthz() -> Json<StatusJson> {
 /// `GET /readyz`: messages are taken and committed, and nothing is known to be lost or damaged that
 /// nobody has acknowledged.
 pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
-    if let Some(why) = api.core.trouble() {
+    if let Some(why) = api.tenant.trouble() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     }
-    let (open, Some(first)) = api.core.losses.open_ones() else {
+    let (open, Some(first)) = api.tenant.losses.open_ones() else {
         return Ok(Json(StatusJson { status: "ready" }));
     };
     let detail = format!(
@@ -88,11 +88,11 @@ pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
 
 /// `GET /metrics`: Prometheus text, format 0.0.4.
 pub(super) async fn metrics(api: Api) -> Response {
-    let core = &api.core;
+    let tenant = &api.tenant;
     let mut out = String::new();
-    core.metrics.write(&mut out);
+    tenant.metrics.write(&mut out);
     api.shared.gate.tally.write(&mut out);
-    let journal = &core.journal.counters;
+    let journal = &tenant.journal.counters;
     let counters = [
         ("journal_bytes", "bytes appended to the journal", &journal.bytes),
         ("journal_syncs", "groups made durable", &journal.syncs),
@@ -102,21 +102,21 @@ pub(super) async fn metrics(api: Api) -> Response {
         write_counter(&mut out, name, help, counter.load(Ordering::Relaxed));
     }
     let waiting = (api.shared.waiters_max - api.shared.waiters.available_permits()) as u64;
-    let (open, _) = core.losses.open_ones();
-    let conflicting = core.metrics.conflicting_devices();
+    let (open, _) = tenant.losses.open_ones();
+    let conflicting = tenant.metrics.conflicting_devices();
     let gauges = [
-        ("journal_queue", "jobs waiting for the journal", core.journal.depth() as u64),
-        ("in_flight_bytes", "bytes between arrival and commit", core.ingest.in_flight_bytes()),
+        ("journal_queue", "jobs waiting for the journal", tenant.journal.depth() as u64),
+        ("in_flight_bytes", "bytes between arrival and commit", tenant.ingest.in_flight_bytes()),
         ("rest_waiting", "requests that wait for something to be committed", waiting),
-        ("losses", "reports of lost or damaged data", core.losses.count()),
+        ("losses", "reports of lost or damaged data", tenant.losses.count()),
         ("losses_open", "those that nobody has acknowledged", open),
         ("conflicting_devices", "devices that sent a number again with other content", conflicting),
-        ("ready", "1 if messages are taken", u64::from(core.is_ready())),
+        ("ready", "1 if messages are taken", u64::from(tenant.is_ready())),
     ];
     for (name, help, value) in gauges {
         write_gauge(&mut out, name, help, value);
     }
-    for (name, value) in core.dispatcher.routes.counters() {
+    for (name, value) in tenant.dispatcher.routes.counters() {
         write_counter(&mut out, &name, "counted at a door", value);
     }
     ([(CONTENT_TYPE, METRICS_TYPE)], out).into_response()

@@ -170,7 +170,7 @@ pub(super) async fn invoke(
         );
         return Err(Problem::bad_request("wrong_parameter", detail));
     }
-    let (created, expires) = api.core.dispatcher.lifetime(expiry_s);
+    let (created, expires) = api.tenant.dispatcher.lifetime(expiry_s);
     let new = NewInvocation {
         device: device.id,
         command: asked.command_token,
@@ -181,7 +181,7 @@ pub(super) async fn invoke(
         created,
         expires,
     };
-    let stored = api.core.dispatcher.invoke(&device.hardware_id, new).await?;
+    let stored = api.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -221,7 +221,7 @@ pub(super) async fn list(
     let page = pairs.page()?;
     pairs.finish()?;
     let device = assignments::find(&api, &token)?.id;
-    let (num_results, rows) = api.core.readers.invocations_of(device, page).await?;
+    let (num_results, rows) = api.tenant.readers.invocations_of(device, page).await?;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
 }
 
@@ -237,6 +237,6 @@ pub(super) async fn one(
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
     let id = text.parse().map_err(|()| unknown())?;
-    let stored = api.core.readers.invocation(id).await?;
+    let stored = api.tenant.readers.invocation(id).await?;
     stored.map(|stored| Json(stored.into())).ok_or_else(unknown)
 }

@@ -57,8 +57,8 @@ pub(super) struct LossesJson {
 /// `GET /api/v1/losses`
 pub(super) async fn list(api: Api, pairs: Pairs) -> Answer<LossesJson> {
     pairs.finish()?;
-    let (results, further) = api.core.losses.list();
-    let unacknowledged = api.core.losses.open_ones().0;
+    let (results, further) = api.tenant.losses.list();
+    let unacknowledged = api.tenant.losses.open_ones().0;
     Ok(Json(LossesJson { results, unacknowledged, further }))
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn acknowledge(
         Problem::not_found("unknown_loss", format!("there is no report of a loss `{text}`"))
     };
     let id: u64 = text.parse().map_err(|_| unknown())?;
-    let losses = std::sync::Arc::clone(&api.core.losses);
+    let losses = std::sync::Arc::clone(&api.tenant.losses);
     let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &body.note)).await;
     let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
     match written.map_err(|error| unwritten(error.to_string()))? {

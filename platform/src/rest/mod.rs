@@ -73,7 +73,7 @@ pub(crate) struct Shared {
 /// What a request is answered from: its tenant, which is the first one where nobody has to show a
 /// token.
 pub(crate) struct Api {
-    core: Arc<Tenant>,
+    tenant: Arc<Tenant>,
     shared: Shared,
 }
 
@@ -81,9 +81,9 @@ impl FromRequestParts<Shared> for Api {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let tenant = parts.extensions.get::<Arc<Tenant>>();
-        let core = Arc::clone(tenant.unwrap_or_else(|| shared.tenants.first()));
-        Ok(Self { core, shared: shared.clone() })
+        let of_token = parts.extensions.get::<Arc<Tenant>>();
+        let tenant = Arc::clone(of_token.unwrap_or_else(|| shared.tenants.first()));
+        Ok(Self { tenant, shared: shared.clone() })
     }
 }
 
