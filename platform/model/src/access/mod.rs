@@ -6,7 +6,7 @@
 //! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
 //! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
 //! | `facts` | what deciding asks about a tenant |
-//! | `oracle`, `properties`, `sample` | tests: the table in words, laws, a small tenant |
+//! | `tests` | the table in words held against what decides, and laws |
 
 mod action;
 mod credential;
@@ -14,14 +14,10 @@ mod facts;
 mod grant;
 mod matrix;
 mod may;
-#[cfg(test)]
-mod oracle;
 mod principal;
-#[cfg(test)]
-mod properties;
 mod resource;
 #[cfg(test)]
-mod sample;
+mod tests;
 mod topics;
 
 pub use action::Action;

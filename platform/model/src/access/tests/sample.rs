@@ -2,12 +2,12 @@
 
 use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
 
-use super::action::Action;
-use super::facts::{Facts, Network};
-use super::grant::{Grant, Span, Tenure, Visibility};
-use super::matrix::Column;
-use super::principal::{Eui64, PrincipalRef};
-use super::resource::Target;
+use crate::access::action::Action;
+use crate::access::facts::{Facts, Network};
+use crate::access::grant::{Grant, Span, Tenure, Visibility};
+use crate::access::matrix::Column;
+use crate::access::principal::{Eui64, PrincipalRef};
+use crate::access::resource::Target;
 
 pub(super) const NOW: SimTime = SimTime(1000);
 pub(super) const HOUR: SimDuration = SimDuration::from_seconds(3600);

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use lastmeter_units::SimTime;
 use proptest::prelude::*;
 
-use super::action::Action;
-use super::facts::Facts;
-use super::grant::{Grant, Span};
-use super::may::{Decision, Scope, may};
-use super::principal::{KeyScope, Principal, PrincipalRef, Role};
-use super::resource::{Kind, Owner, Resource, Subject, Target};
 use super::sample::{self, HOUR, Sample};
-use super::topics::{may_publish, may_subscribe};
+use crate::access::action::Action;
+use crate::access::facts::Facts;
+use crate::access::grant::{Grant, Span};
+use crate::access::may::{Decision, Scope, may};
+use crate::access::principal::{KeyScope, Principal, PrincipalRef, Role};
+use crate::access::resource::{Kind, Owner, Resource, Subject, Target};
+use crate::access::topics::{may_publish, may_subscribe};
 
 const DEVICES: [&str; 7] = ["mine", "others", "nobody", "public", "former", "once-free", "absent"];
 

@@ -5,13 +5,13 @@
 
 use lastmeter_units::{HardwareId, SimTime};
 
-use super::action::Action;
-use super::grant::Grant;
-use super::matrix::{Cell, Clause, Column, Condition, MATRIX, Matrix, Row};
-use super::may::{Decision, Question, Scope, may};
-use super::principal::{Eui64, Principal, PrincipalRef, Role};
-use super::resource::{Kind, Owner, Resource, Subject, Target};
 use super::sample::{self, NOW, Sample};
+use crate::access::action::Action;
+use crate::access::grant::Grant;
+use crate::access::matrix::{Cell, Clause, Column, Condition, MATRIX, Matrix, Row};
+use crate::access::may::{Decision, Question, Scope, may};
+use crate::access::principal::{Eui64, Principal, PrincipalRef, Role};
+use crate::access::resource::{Kind, Owner, Resource, Subject, Target};
 
 /// What the page's letters stand for.
 fn letters(letter: &str) -> &'static [Action] {
