@@ -215,6 +215,29 @@ proptest! {
     }
 }
 
+/// One device of somebody else, granted hour by hour: each kind and each action is asked for.
+#[test]
+fn no_latest_value_alert_presence_or_refusal_is_given_for_a_finest_width() {
+    let (who, tenant, target) = (user(), sample::tenants().0, sample::target("others").unwrap());
+    let coarse = Grant { finest: Some(HOUR), ..sample::grant(&who.reference, target.clone()) };
+    let whole = Grant { finest: None, ..coarse.clone() };
+    let decision = |kind: Kind, action: Action, grants: &[&Grant]| {
+        let facts = sample_of(&who, grants.iter().map(|grant| (*grant).clone()).collect());
+        let on = Resource::new(kind, &tenant, Subject::One(&target));
+        may(&who, action, &on, &facts, SimTime(1000))
+    };
+    let mut given_by_the_whole = 0;
+    for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Series | Kind::Export)) {
+        for action in Action::ALL {
+            let nothing = decision(kind, action, &[]);
+            assert_eq!(decision(kind, action, &[&coarse]), nothing, "{kind} {action}");
+            given_by_the_whole += u32::from(decision(kind, action, &[&whole]) != nothing);
+        }
+    }
+    assert!(given_by_the_whole >= 5, "a grant without it gives some of them");
+    assert_ne!(decision(Kind::Series, Action::Read, &[&coarse]), Decision::Hidden);
+}
+
 #[test]
 fn a_grant_is_a_document() {
     let me = "user:me".parse().unwrap();
