@@ -259,3 +259,29 @@ fn read_quantities(connection: &Connection, count: u64) -> ReadResult<BTreeMap<u
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite takes no notice of a pragma that it does not know, and so of one that is misspelt.
+    #[test]
+    fn what_is_asked_of_sqlite_is_what_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let opened = open_for_writing(&path).unwrap();
+        let asked = |connection: &Connection, pragma: &str| {
+            connection
+                .pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0))
+        };
+        for (pragma, expected) in [
+            ("synchronous", 2.into()),
+            ("wal_autocheckpoint", 4000.into()),
+            ("journal_size_limit", 67_108_864.into()),
+            ("journal_mode", "wal".to_owned().into()),
+        ] {
+            let expected: rusqlite::types::Value = expected;
+            assert_eq!(asked(&opened.connection, pragma), Ok(expected), "{pragma}");
+        }
+    }
+}
