@@ -62,6 +62,7 @@ mod tenants;
 mod tests;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,7 @@ use std::time::Duration;
 pub use config::{
     ClockSource, Config, ConfigError, DoorConfig, Limits, Pem, TENANT, TlsConfig, Token,
 };
+use error::BarrierError;
 pub use error::PlatformError;
 use lastmeter_params::Entry;
 use lastmeter_store::files::FolderLock;
@@ -79,6 +81,9 @@ use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
 use crate::tenant::{Secrets, Tenant};
 use crate::tenants::Tenants;
+
+/// Tenants that may be open at a time.
+const TENANTS_MAX: usize = 16;
 
 /// The platform; see [`Platform::start`].
 #[derive(Debug)]
@@ -201,8 +206,8 @@ pub struct Running {
     stop_limit: Duration,
     config: Box<Config>,
     keep: Arc<FolderLock>,
-    /// One tenant is opened or closed at a time.
-    changing: tokio::sync::Mutex<()>,
+    /// One tenant is opened or closed at a time; those that did not end in time.
+    changing: tokio::sync::Mutex<BTreeSet<TenantName>>,
 }
 
 impl Running {
@@ -251,9 +256,15 @@ impl Running {
         let found = |found: String, expected| {
             Err(ConfigError::Value { key: "tenant", found, expected }.into())
         };
-        let _one_at_a_time = self.changing.lock().await;
-        if self.tenants.find(&name).is_some() {
-            return found(format!("`{name}`"), "give the name of none that is open");
+        let unfinished = self.changing.lock().await;
+        if self.tenants.find(&name).is_some() || unfinished.contains(&name) {
+            return found(
+                format!("`{name}`"),
+                "give the name of none that is open or still closing",
+            );
+        }
+        if self.tenants.all().len() >= TENANTS_MAX {
+            return found(format!("one more than {TENANTS_MAX}"), "close one before");
         }
         let all = [&administrators, &devices];
         if all.iter().any(|secret| secret.reveal().is_empty() || self.tenants.has(secret))
@@ -279,19 +290,26 @@ impl Running {
     /// is not open, and for `default`, which stays.
     ///
     /// # Errors
-    /// If its data could not be removed; it is closed all the same.
+    /// If what was acknowledged is not committed within `limits.shutdown_s`, or its data could not
+    /// be removed. Nobody is let in all the same; in the first case nothing is removed, and it
+    /// cannot be opened again before the next start, which commits what is missing.
     pub async fn close_tenant(
         &self,
         name: &TenantName,
         remove: bool,
     ) -> Result<bool, PlatformError> {
-        let _one_at_a_time = self.changing.lock().await;
+        let mut unfinished = self.changing.lock().await;
         let Some(tenant) = self.tenants.take(name) else { return Ok(false) };
         let mut left = self.doors.cut(name).await;
         // Whoever was being let in at that moment is there now.
         left += self.doors.cut(name).await;
         let stopped = tenant.stop(self.stop_limit).await;
         tracing::info!(tenant = %name, left, stopped, "a tenant was closed");
+        if !stopped {
+            // Its threads may still write.
+            unfinished.insert(name.clone());
+            return Err(PlatformError::NotReady(Box::new(BarrierError::Late)));
+        }
         if remove {
             folder::Places::of(name, &self.config).remove(&self.config.data)?;
         }
