@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use lastmeter_model::message::{Message, MessageBody};
+use lastmeter_model::work::{Body, Delivery, Work};
+use lastmeter_store::{self as store, ReadContext, Writer};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
@@ -13,9 +16,6 @@ use crate::losses::Losses;
 use crate::port::{Arrival, Verdict};
 use crate::store_reports::StoreReports;
 use crate::tenant::Tenant;
-use lastmeter_model::message::{Message, MessageBody};
-use lastmeter_model::work::{Body, Delivery, Work};
-use lastmeter_store::{self as store, ReadContext, Writer};
 
 /// A journal without its thread.
 pub struct BenchJournal(Appender);

@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use lastmeter_model::invocation::InvocationId;
+use lastmeter_store::lock;
 use lastmeter_units::SimTime;
 use tokio::sync::Notify;
 
 use crate::config::ClockSource;
-use lastmeter_model::invocation::InvocationId;
-use lastmeter_store::lock;
 
 /// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);

@@ -5,11 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use lastmeter_store::StoreError;
+use lastmeter_store::files;
+
 use crate::Duration;
 use crate::config::ConfigError;
 use crate::journal::JournalStopped;
-use lastmeter_store::StoreError;
-use lastmeter_store::files;
 
 /// How long a barrier may take before it is reported as failed.
 pub(crate) const BARRIER_LIMIT: Duration = Duration::from_mins(1);

@@ -4,12 +4,14 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
 use lastmeter_units::TenantName;
 
-use crate::error::PlatformError;
+use crate::config::Config;
+
 use lastmeter_store::files;
 use lastmeter_store::files::FolderLock;
+
+use crate::error::PlatformError;
 
 /// The file that versions before this one lock.
 const LOCK_FILE: &str = "lock";

@@ -11,6 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
+use lastmeter_model::directory::{DeviceDirectory, Freshness};
+use lastmeter_model::message::{Message, MessageBody, Number};
+use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
+use lastmeter_model::work::{Body, Delivery};
+use lastmeter_store::lock;
+use lastmeter_store::{StoreError, StoreReader};
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -23,13 +30,6 @@ use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Entry};
 use crate::port::{Arrival, NotDurable, Verdict};
-use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
-use lastmeter_model::directory::{DeviceDirectory, Freshness};
-use lastmeter_model::message::{Message, MessageBody, Number};
-use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
-use lastmeter_model::work::{Body, Delivery};
-use lastmeter_store::lock;
-use lastmeter_store::{StoreError, StoreReader};
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;

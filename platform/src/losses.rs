@@ -10,15 +10,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use lastmeter_model::refusal;
+use lastmeter_store::files;
+use lastmeter_store::lock;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::log_throttle::LogThrottle;
-use lastmeter_model::refusal;
-use lastmeter_store::files;
-use lastmeter_store::lock;
 
 /// Reports kept one by one; those beyond are counted.
 const KEPT_MAX: usize = 500;

@@ -4,13 +4,13 @@
 //! for the others.
 
 use bytes::Bytes;
+use lastmeter_model::refusal::RefusalRecord;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::{Change, Changed, Delivery, Work};
 use lastmeter_units::{HardwareId, SimTime};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::{self, Format};
-use lastmeter_model::refusal::RefusalRecord;
-use lastmeter_model::standing::Totals;
-use lastmeter_model::work::{Change, Changed, Delivery, Work};
 
 /// What the store thread is given, in the order in which it is committed.
 pub(crate) enum Job {

@@ -13,6 +13,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::refusal::RefusalRecord;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::{Body, Delivery};
+use lastmeter_store::files;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
+use lastmeter_store::{
+    self as store, Inspection, Opened, Progress, Quantities, ReadContext, Readers, Writer,
+};
 use lastmeter_units::{SimTime, TenantName};
 
 use crate::clock::Clock;
@@ -29,16 +39,6 @@ use crate::metrics::Metrics;
 use crate::pipeline::{self, Job};
 use crate::store_reports::StoreReports;
 use crate::store_thread::{Batching, Health, Signals, StoreThread};
-use lastmeter_model::directory::DeviceDirectory;
-use lastmeter_model::refusal::RefusalRecord;
-use lastmeter_model::standing::Totals;
-use lastmeter_model::work::{Body, Delivery};
-use lastmeter_store::files;
-use lastmeter_store::files::FolderLock;
-use lastmeter_store::lock;
-use lastmeter_store::{
-    self as store, Inspection, Opened, Progress, Quantities, ReadContext, Readers, Writer,
-};
 
 /// What is written to see whether there is room again, bytes.
 const PROBE_BYTES: usize = 256 * 1024;

@@ -12,15 +12,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lastmeter_model::decide::Outcome;
+use lastmeter_store::files::{FolderLock, Identity};
+use lastmeter_store::lock;
+use lastmeter_store::{Progress, Writer};
+
 use crate::clock::Clock;
 use crate::journal::Head;
 use crate::log_throttle::LogThrottle;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
-use lastmeter_model::decide::Outcome;
-use lastmeter_store::files::{FolderLock, Identity};
-use lastmeter_store::lock;
-use lastmeter_store::{Progress, Writer};
 
 /// Between two syncs of the head.
 const HEAD_SYNC_EVERY: Duration = Duration::from_secs(1);

@@ -6,6 +6,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::standing::Totals;
+use lastmeter_model::work::Change;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
+use lastmeter_store::{Inspection, Progress, Readers};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
@@ -23,12 +29,6 @@ use crate::metrics::Metrics;
 use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
-use lastmeter_model::directory::DeviceDirectory;
-use lastmeter_model::standing::Totals;
-use lastmeter_model::work::Change;
-use lastmeter_store::files::FolderLock;
-use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, Readers};
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,

@@ -15,6 +15,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lastmeter_model::access::UserName;
+use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::TenantName;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::context::ServerContext;
@@ -31,8 +33,6 @@ use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
-use lastmeter_model::access::UserName;
-use lastmeter_model::refusal::RefusalReason;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";

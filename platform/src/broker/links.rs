@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use lastmeter_store::lock;
 use lastmeter_units::TenantName;
 use rmqtt::net::unscope;
 use rmqtt::types::Id;
@@ -19,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::gate::{Listener, Slot, Socket};
-use lastmeter_store::lock;
 
 /// The client's identifier as the client has it; the library has it with a scope.
 pub(super) fn client_id(client: &Id) -> &str {

@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::invocation::{
+    InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation,
+};
+use lastmeter_model::work::{Change, Changed};
+use lastmeter_store::lock;
+use lastmeter_store::{StoreError, StoreReader};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::{self, ArgumentError};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
@@ -16,13 +23,6 @@ use crate::device_routes::DeviceRoutes;
 use crate::journal::{Journal, JournalStopped};
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
-use lastmeter_model::directory::DeviceDirectory;
-use lastmeter_model::invocation::{
-    InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation,
-};
-use lastmeter_model::work::{Change, Changed};
-use lastmeter_store::lock;
-use lastmeter_store::{StoreError, StoreReader};
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
 const ROUND_MAX: usize = 100;

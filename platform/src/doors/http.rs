@@ -27,6 +27,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use lastmeter_model::refusal::{RefusalReason, shortened};
 use lastmeter_params::{Entry, Field, Kind};
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
@@ -45,7 +46,6 @@ use crate::rest::{
 };
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
-use lastmeter_model::refusal::{RefusalReason, shortened};
 
 const NAME: &str = "http";
 const WAIT_MS: Parameter =

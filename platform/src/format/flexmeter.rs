@@ -1,9 +1,9 @@
 //! `json`: one message of the Flexmeter data format (Flexmeter deliverable, section 4.5).
 
+use lastmeter_model::message::{EPOCH, Message, MessageBody, SERIAL};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits, Refusal, Request};
 
 use super::{Format, FormatRefusal, Rules};
-use lastmeter_model::message::{EPOCH, Message, MessageBody, SERIAL};
 
 pub(super) const FORMAT: Format = Format {
     name: "json",

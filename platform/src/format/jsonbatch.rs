@@ -5,11 +5,11 @@
 //! anything else in it was right in itself. What shows only where it is stored (a number that was
 //! stored with other content, an unknown invocation) refuses that element alone.
 
+use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_wire::flexmeter::{BatchRefusal, DecodeRules, Element, Limits, decode_batch};
 
 use super::flexmeter::{message, refused};
 use super::{Format, FormatRefusal, Rules};
-use lastmeter_model::message::{Message, MessageBody};
 
 pub(super) const FORMAT: Format = Format {
     name: "jsonbatch",

@@ -27,12 +27,12 @@ pub(crate) use accept::Acceptor;
 pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Origin, Slot, SlotOffer};
 pub(crate) use guesses::GuessLimits;
 use guesses::Guesses;
+use lastmeter_store::lock;
 pub(crate) use share::{HEALTH_RESERVE, Share, share};
 pub(crate) use socket::Socket;
 pub(crate) use tally::{Listener, RejectReason, Tally};
 
 use crate::log_throttle::LogThrottle;
-use lastmeter_store::lock;
 
 /// A log line about guesses and about full listeners, at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);

@@ -15,6 +15,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lastmeter_model::work::Delivery;
+use lastmeter_store::files::FolderLock;
+use lastmeter_store::lock;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -22,9 +25,6 @@ use super::append::Appender;
 use super::record::Kind;
 use crate::log_throttle::LogThrottle;
 use crate::pipeline::Job;
-use lastmeter_model::work::Delivery;
-use lastmeter_store::files::FolderLock;
-use lastmeter_store::lock;
 
 /// Between two attempts to get going.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
+use lastmeter_model::message::{EPOCH, SERIAL};
+use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+use lastmeter_store::{Page, Place, SeriesQuery, StoreReader as _};
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,9 +20,6 @@ use super::parameter::{
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use lastmeter_model::message::{EPOCH, SERIAL};
-use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
-use lastmeter_store::{Page, Place, SeriesQuery, StoreReader as _};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;

@@ -8,6 +8,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::on;
 use axum::{Extension, Json};
+use lastmeter_model::message::{EPOCH, SERIAL};
+use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
+use lastmeter_store::{self as store, StoreReader as _, Stretch};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
@@ -21,9 +24,6 @@ use super::routes::{Access, Gives, Route, Verb, schema};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
-use lastmeter_model::message::{EPOCH, SERIAL};
-use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{self as store, StoreReader as _, Stretch};
 
 const AFTER: Parameter =
     Parameter::whole("after", "`last` of an earlier answer", 0, (0, i64::MAX.unsigned_abs()));

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
+use lastmeter_model::row::DeviceRow;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +13,6 @@ use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use lastmeter_model::row::DeviceRow;
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[

@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::request::Parts;
+use lastmeter_store::{Page, Range};
 use lastmeter_units::SimTime;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
 use super::parameter::{END_DATE, PAGE, PAGE_SIZE, Parameter, ParameterValue, START_DATE};
 use super::routes::Route;
-use lastmeter_store::{Page, Range};
 
 pub(super) struct Body<T>(pub(super) T);
 

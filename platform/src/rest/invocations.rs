@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
+use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
+use lastmeter_store::StoreReader as _;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,6 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
-use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_store::StoreReader as _;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;

@@ -4,12 +4,12 @@ use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, Que
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use lastmeter_store::StoreError;
 use serde_json::{Map, Value, json};
 
 use crate::commands::InvokeError;
 use crate::error::BarrierError;
 use crate::tenant::AdvanceError;
-use lastmeter_store::StoreError;
 
 /// An answer that is not a success.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,9 @@
 //! A connection, for those who answer its requests.
 
+use lastmeter_store::lock;
+
 use crate::gate::{Origin, RejectReason, Slot, Socket};
 use crate::{Duration, Gate};
-use lastmeter_store::lock;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

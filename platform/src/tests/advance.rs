@@ -1,10 +1,11 @@
 //! The driven clock as a barrier, and commands on it.
 
+use lastmeter_model::invocation::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use lastmeter_store::StoreReader as _;
+
 use super::*;
 use crate::commands::InvokeError;
 use crate::tenant::AdvanceError;
-use lastmeter_model::invocation::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
-use lastmeter_store::StoreReader as _;
 
 const START: &str = "2027-01-18T17:00:00Z";
 

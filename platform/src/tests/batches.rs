@@ -1,10 +1,10 @@
 //! Batches: what becomes of each of their messages, and of the batch if one is wrong.
 
+use lastmeter_model::invocation::InvocationState;
+use lastmeter_store::StoreReader as _;
 use lastmeter_wire::flexmeter::Element;
 
 use super::*;
-use lastmeter_model::invocation::InvocationState;
-use lastmeter_store::StoreReader as _;
 
 #[path = "../../../base/wire/tests/tools/batch.rs"]
 mod encoder;

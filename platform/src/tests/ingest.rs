@@ -1,12 +1,12 @@
 //! What is taken, what is refused with which reason, and what is durable when.
 
+use lastmeter_model::access::UserName;
+use lastmeter_store::StoreReader as _;
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;
 use crate::metrics::Metrics;
 use crate::port::IngestPort as _;
-use lastmeter_model::access::UserName;
-use lastmeter_store::StoreReader as _;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)

@@ -21,6 +21,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
+use lastmeter_model::refusal::RefusalReason;
+use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
+use lastmeter_store::{StoreReader as _, Stretch};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;
@@ -34,10 +38,6 @@ use crate::port::{Arrival, Verdict};
 use crate::start::OpenDirectory;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
-use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_model::refusal::RefusalReason;
-use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{StoreReader as _, Stretch};
 
 pub(crate) const DOOR: &str = "mqtt";
 pub(crate) const TOKEN: &str = "a token of the tests";

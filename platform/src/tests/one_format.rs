@@ -3,9 +3,10 @@
 
 use std::fs;
 
-use super::*;
 use lastmeter_model::invocation::{InvocationId, InvocationState};
 use lastmeter_store::StoreReader as _;
+
+use super::*;
 
 const BLOCK: usize = 512;
 const FOLDER: &[u8] = include_bytes!("one_format/folder.blocks");

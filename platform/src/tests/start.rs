@@ -5,10 +5,11 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use lastmeter_store::{StoreError, StoreReader as _, Stretch};
+
 use super::*;
 use crate::bench::BenchStore;
 use crate::losses::LossKind;
-use lastmeter_store::{StoreError, StoreReader as _, Stretch};
 
 /// Readings unless `LASTMETER_TEST_READINGS` names another number, as `tests/long` does.
 const READINGS: usize = 200_000;

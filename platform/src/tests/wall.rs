@@ -1,11 +1,11 @@
 //! A platform on the wall's clock takes readings of any event time, and its own timers keep to its
 //! own clock: scenarios in real time play an event time that is not today's.
 
+use lastmeter_model::invocation::InvocationState;
 use lastmeter_units::SimDuration;
 
 use super::advance::{invocation, invoke};
 use super::*;
-use lastmeter_model::invocation::InvocationState;
 
 /// Dates of readings: as early as can be counted, a scenario's, and as late.
 const DATES: [&str; 4] = [

@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Sender, bad, client, read_back, reading};
 use lastmeter_platform::{ClockSource, Config, Platform, Token};
+
+use crate::common::{Sender, bad, client, read_back, reading};
 
 /// Gives the child the place of its data.
 const DATA: &str = "LASTMETER_TEST_KILL_DATA";

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::common::{LIMIT, Sender, TOKEN, bad, by_reason, client, read_back, reading};
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
+
+use crate::common::{LIMIT, Sender, TOKEN, bad, by_reason, client, read_back, reading};
 use serde_json::{Value, json};
 
 /// What memory may grow by after the warm-up, KiB.

@@ -9,14 +9,14 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_model::access::UserName;
+use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::HardwareId;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 use crate::gate::GuessLimits;
 use crate::port::{Arrival, NotDurable, Verdict};
-use lastmeter_model::access::UserName;
-use lastmeter_model::refusal::RefusalReason;
 
 mod delivery;
 mod echo;

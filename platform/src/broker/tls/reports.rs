@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lastmeter_model::refusal::RefusalReason;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ration::Ration;
 use super::{TlsRefusal, lock};
 use crate::port::IngestPort;
-use lastmeter_model::refusal::RefusalReason;
 
 /// Records that wait for the journal; more than that are counted in the sum.
 const WAITING_RECORDS_MAX: usize = 64;

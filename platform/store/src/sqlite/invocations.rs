@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 use lastmeter_units::SimTime;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::seal::{ReadResult, check_row, number, text, write_row};
 use crate::damage::Damage;
-use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 
 const COLUMNS: usize = 14;
 const SELECT: &str = "SELECT id, device, command, parameters, initiator, initiator_id, metadata,

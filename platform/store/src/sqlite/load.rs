@@ -5,6 +5,9 @@
 
 use std::path::Path;
 
+use lastmeter_model::directory::device_row;
+use lastmeter_model::invocation::{InvocationId, InvocationRow};
+use lastmeter_model::row::DeviceRow;
 use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::Connection;
 
@@ -15,9 +18,6 @@ use super::seal::{ReadResult, check_row};
 use super::tables::unreadable;
 use crate::damage::Damage;
 use crate::error::StoreResult;
-use lastmeter_model::directory::device_row;
-use lastmeter_model::invocation::{InvocationId, InvocationRow};
-use lastmeter_model::row::DeviceRow;
 
 /// Fills the device directory, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.

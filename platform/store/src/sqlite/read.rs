@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{
+    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, StateValue, extra_metadata,
+};
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,12 +16,6 @@ use super::seal::{ReadResult, check_row};
 use super::{Quantities, content, invocations};
 use crate::damage::Damage;
 use crate::seam::{Observer, Page, Rows, Stretch};
-use lastmeter_model::directory::DeviceDirectory;
-use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
-use lastmeter_model::message::Number;
-use lastmeter_model::row::{
-    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, StateValue, extra_metadata,
-};
 
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use lastmeter_model::standing::Standing;
 use lastmeter_units::MEASUREMENTS;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -18,7 +19,6 @@ use super::tables::{FORMAT, TABLES, damaged, unreadable, write_standing};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::files;
-use lastmeter_model::standing::Standing;
 
 /// "LMTR", so that `file` and people recognise it.
 const APPLICATION_ID: i64 = 0x4c4d_5452;

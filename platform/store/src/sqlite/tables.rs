@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use lastmeter_model::standing::Standing;
 use rusqlite::Connection;
 
 use super::seal::{ReadError, is_corrupt};
 use super::standing::encode;
 use crate::error::StoreError;
-use lastmeter_model::standing::Standing;
 
 /// Counts changes of the tables.
 pub(super) const FORMAT: i64 = 2;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use lastmeter_model::row::{ReadingRow, SeriesPoint};
 use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::params;
 
@@ -17,7 +18,6 @@ use super::seal::ReadResult;
 use super::tally::{self, instants_of, minute_of};
 use crate::damage::Damage;
 use crate::seam::{Page, Place, Range, Series, SeriesQuery};
-use lastmeter_model::row::{ReadingRow, SeriesPoint};
 
 /// Readings between two looks at the time.
 const ROWS_BETWEEN_CHECKS: u64 = 256;
