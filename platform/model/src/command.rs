@@ -6,6 +6,8 @@ use lastmeter_wire::commands::{self, Command, ParameterKind};
 use lastmeter_wire::flexmeter::ParameterType;
 use serde_json::{Map, Value};
 
+use crate::document::FieldError;
+
 /// The longest text that an argument may be, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
@@ -15,19 +17,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// The most parameters of a command, and the most choices of a parameter.
 pub const ENTRIES_MAX: usize = 64;
 
-/// Why a document defines no command.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {found}, expected {expected}")]
-pub struct DefinitionError {
-    /// The field, as `parameters[2].min`.
-    pub field: String,
-    /// What it has, or that it is missing.
-    pub found: String,
-    /// What it should have.
-    pub expected: String,
-}
-
-type Found<T> = Result<T, DefinitionError>;
+type Found<T> = Result<T, FieldError>;
 
 /// The command of a definition document with this token, of the specification with that one:
 /// `name`, `namespace`, `description`, and `parameters` with `name`, `type`, `required`, and
@@ -74,12 +64,12 @@ impl<'a> Fields<'a> {
         }
         let field = Some(path.trim_end_matches('.')).filter(|field| !field.is_empty());
         let (field, found) = (field.unwrap_or("definition").to_owned(), shown(Some(value)));
-        Err(DefinitionError { field, found, expected: "an object".to_owned() })
+        Err(FieldError { field, found, expected: "an object".to_owned() })
     }
 
-    fn error(&self, name: &str, expected: impl Into<String>) -> DefinitionError {
+    fn error(&self, name: &str, expected: impl Into<String>) -> FieldError {
         let field = format!("{}{name}", self.path);
-        DefinitionError { field, found: shown(self.object.get(name)), expected: expected.into() }
+        FieldError { field, found: shown(self.object.get(name)), expected: expected.into() }
     }
 
     fn only(&self, names: &[&str]) -> Found<()> {

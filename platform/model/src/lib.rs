@@ -6,6 +6,7 @@
 //! | `message`, `refusal` | what devices send, decoded; why something was not taken |
 //! | `work`, `decide` | what a store is given to do; the storing rules, the same for every store |
 //! | `row`, `standing`, `invocation` | what stores keep: rows, counts, commands and their states |
+//! | `document` | what people and programs declare: kinds, versions, changes |
 //! | `directory` | every registered device, in memory |
 //! | `command`, `schedule` | commands that a specification defines; when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
@@ -17,6 +18,7 @@ pub mod calendar;
 pub mod command;
 pub mod decide;
 pub mod directory;
+pub mod document;
 pub mod invocation;
 pub mod message;
 pub mod refusal;
