@@ -100,21 +100,18 @@ fn field_error(path: String, found: Option<&Value>, message: &str) -> FieldError
         None if message.starts_with("missing field") => "a value".to_owned(),
         None => format!("a valid value: {message}"),
     };
-    let is_member = ["missing field `", "unknown field `"].iter();
-    let member = is_member.filter_map(|start| message.strip_prefix(start)).next();
+    let unknown = message.strip_prefix("unknown field `");
+    let member = unknown.or_else(|| message.strip_prefix("missing field `"));
     let Some(member) = member.and_then(|rest| rest.split('`').next()) else {
         let field = if path.is_empty() { "body".to_owned() } else { path };
         return FieldError { field, found: shown(found), expected };
     };
-    // The path ends at the object, or at its member.
-    let found = found.and_then(|value| if value.is_object() { value.get(member) } else { None });
-    let member = &member[..member.floor_char_boundary(SHOWN_BYTES_MAX)];
-    let field = match path.as_str() {
-        "" => member.to_owned(),
-        path if path == member || path.ends_with(&format!(".{member}")) => path.to_owned(),
-        path => format!("{path}.{member}"),
-    };
-    FieldError { field, found: shown(found), expected }
+    // The path ends at an unknown member, or at the object that lacks one.
+    if unknown.is_some() && (path == member || path.ends_with(&format!(".{member}"))) {
+        return FieldError { field: path, found: shown(found), expected };
+    }
+    let field = if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") };
+    FieldError { field, found: shown(found.and_then(|value| value.get(member))), expected }
 }
 
 /// The longest part of a value that an error shows.

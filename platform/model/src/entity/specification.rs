@@ -121,6 +121,7 @@ mod level {
 
     use super::AlertLevel;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub(super) fn serialize<S: Serializer>(level: &AlertLevel, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(level.word())
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 /// Name of a kind, and a body of it.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn bodies() -> Vec<(&'static str, Value)> {
     let hash = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
     let metadata = json!({"contract": "4711"});
@@ -109,7 +110,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
         (
             "user",
             json!({
-                "roles": ["operator", "user"], "fullName": "A. Person", "email": "a@example.org",
+                "roles": ["user", "operator"], "fullName": "A. Person", "email": "a@example.org",
                 "phone": "+39 011", "language": "it", "timeZone": "Europe/Rome", "disabled": true,
                 "passwordHash": {"argon2id": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"},
                 "resetCode": {"hash": {"sha256": hash}, "until": until}, "metadata": metadata,
