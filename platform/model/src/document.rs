@@ -1,7 +1,8 @@
 //! Documents: what people and programs declare (specifications, sites, grants and so on), each a
 //! JSON body under a token, with a version and its history.
 //!
-//! A kind is one row of [`KINDS`], see [`crate::entity`]; stores, change and history are the same for all of them.
+//! A kind is one row of [`KINDS`] (see [`crate::entity`]); stores, change and history are the same
+//! for all of them.
 
 use std::fmt;
 
