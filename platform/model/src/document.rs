@@ -96,7 +96,7 @@ pub struct NewAnswer {
     /// HTTP status.
     pub status: u16,
     /// What was answered.
-    pub gives: Given,
+    pub body: NewAnswerBody,
 }
 
 /// What identifies a request that may be repeated.
@@ -111,7 +111,7 @@ pub struct AnswerKey {
 /// What was answered. A document or an invocation is rendered again for a repetition, so that
 /// rights are asked again as for the first answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum NewAnswerBody {
     /// The document of an edit of the transaction, by its index.
     Edited(usize),
     /// An invocation of the transaction, by its index.
