@@ -7,6 +7,7 @@
 mod common;
 mod http;
 mod kill;
+mod rest_tls;
 mod tenants;
 mod thousand;
 mod tls;
