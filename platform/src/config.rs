@@ -194,7 +194,7 @@ impl Default for Limits {
             devices: 100_000,
             command_expiry_s: 3600,
             rest_body_bytes: 1024 * 1024,
-            rest_connections: 256,
+            rest_connections: 1024,
             rest_header_s: 10,
             tls_handshakes: 256,
             tls_handshake_s: 10,

@@ -4,6 +4,7 @@
 //! run one test only.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod attacks;
 mod common;
 mod http;
 mod kill;
