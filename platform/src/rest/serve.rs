@@ -43,7 +43,7 @@ const SLOT_WAIT: Duration = Duration::from_secs(2);
 const EVICTION_LIMIT: Duration = Duration::from_secs(1);
 /// The longest head of a request, with what is read ahead of its body, bytes: a connection that sends
 /// one and never ends it costs no more.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The paths that are answered in the reserve.
 const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 

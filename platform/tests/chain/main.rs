@@ -9,6 +9,7 @@ mod common;
 mod http;
 mod kill;
 mod rest_tls;
+mod settings;
 mod tenants;
 mod thousand;
 mod tls;

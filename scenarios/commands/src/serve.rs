@@ -2,6 +2,8 @@
 //! orderly end at a signal.
 
 mod options;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
