@@ -155,6 +155,7 @@ fn write_route(out: &mut String, route: &Route) {
         let values = match parameter.value {
             ParameterValue::Text => "text".to_owned(),
             ParameterValue::Texts => "texts".to_owned(),
+            ParameterValue::Word(words) => format!("one of {}", words.join(", ")),
             ParameterValue::Instant => "instant (RFC 3339)".to_owned(),
             ParameterValue::Whole { least, most, default } => {
                 format!("{least} to {most}; {default} if not given")

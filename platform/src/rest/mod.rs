@@ -11,7 +11,9 @@
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
+//! | `cursor` | positions in lists as clients see them |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `series`, `latest` | time data of many devices: series, records, last values |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
 mod about;
@@ -19,15 +21,18 @@ mod assignments;
 mod bearer;
 mod body;
 mod changes;
+pub(crate) mod cursor;
 mod devices;
 mod extract;
 mod health;
 mod invocations;
+mod latest;
 mod losses;
 mod openapi;
 mod parameter;
 mod problem;
 mod routes;
+mod series;
 mod serve;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ mod alerts;
 mod flips;
 mod overload;
 mod routes;
+mod series;
 mod slow;
 mod unread;
 mod waiting;

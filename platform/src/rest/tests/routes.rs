@@ -27,6 +27,7 @@ fn good(parameter: &Parameter) -> String {
     let example = parameter.example.map(ToOwned::to_owned);
     example.unwrap_or_else(|| match parameter.value {
         ParameterValue::Text | ParameterValue::Texts => panic!("no example: {}", parameter.name),
+        ParameterValue::Word(words) => words[0].to_owned(),
         ParameterValue::Instant => START.to_owned(),
         ParameterValue::Whole { default, .. } => default.to_string(),
     })
@@ -38,7 +39,9 @@ fn path(route: &Route, is_given: impl Fn(&Parameter) -> bool) -> String {
     if let Some(variable) = route.parameters.iter().find(|one| route.has_in_path(one)) {
         path = path.replace(&format!("{{{}}}", variable.name), &good(variable));
     }
-    let given = route.query().filter(|parameter| is_given(parameter));
+    let other_form = ["measurementId", "startDate", "endDate", "after"];
+    let is_of_form = |name| route.path != "/api/v1/series" || !other_form.contains(&name);
+    let given = route.query().filter(|one| is_given(one) && is_of_form(one.name));
     let query: Vec<String> = given.map(|one| format!("{}={}", one.name, good(one))).collect();
     format!("{path}?{}", query.join("&"))
 }
@@ -170,6 +173,7 @@ fn bad_queries(route: &Route) -> Vec<String> {
         paths.push(format!("{good_path}&{pair}"));
         let wrong = match parameter.value {
             ParameterValue::Text | ParameterValue::Texts => vec!["nothing".to_owned()],
+            ParameterValue::Word(_) => vec!["nothing".to_owned()],
             ParameterValue::Instant => vec!["yesterday".to_owned()],
             ParameterValue::Whole { least, most, .. } => {
                 let most = (u128::from(most) + 1).to_string();
