@@ -168,7 +168,9 @@ fn write_route(out: &mut String, route: &Route) {
     if route.takes.is_some() {
         write_row(out, "body", "application/json", "what is asked for");
     }
-    write_row(out, &route.gives.status.to_string(), route.gives.media_type, "success");
+    let media_types = [Some(route.gives.media_type), route.gives.or_text];
+    let media_types: Vec<&str> = media_types.into_iter().flatten().collect();
+    write_row(out, &route.gives.status.to_string(), &media_types.join(" or "), "success");
     for problem in PROBLEMS.iter().filter(|known| route.problems().contains(&known.status)) {
         write_row(out, &problem.status.to_string(), "problem", problem.meaning);
     }

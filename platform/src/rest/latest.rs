@@ -23,7 +23,7 @@ const DEVICE: Parameter =
 pub(super) const ROUTES: &[Route] = &[Route {
     method: Verb::Get,
     path: "/api/v1/latest",
-    resource: "time data",
+    resource: "series",
     summary: "The last values of many devices, of messages that update their state",
     access: Access::Administrator,
     parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],

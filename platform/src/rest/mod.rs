@@ -11,9 +11,10 @@
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
-//! | `cursor` | positions in lists as clients see them |
+//! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
-//! | `series`, `latest` | time data of many devices: series, records, last values |
+//! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
+//! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
 mod about;
@@ -24,9 +25,11 @@ mod changes;
 pub(crate) mod cursor;
 mod devices;
 mod extract;
+mod flow;
 mod health;
 mod invocations;
 mod latest;
+mod live;
 mod losses;
 mod openapi;
 mod parameter;
@@ -36,6 +39,7 @@ mod series;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod unread;
 mod visit;
 

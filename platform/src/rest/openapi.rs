@@ -96,7 +96,13 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         },
     });
     if let Some(body) = route.takes {
-        let content = json!({ "application/json": { "schema": body(taken) } });
+        let schema = body(taken);
+        let content = match schema.get("type").and_then(Value::as_str) {
+            Some("string") => json!({
+                "application/x-ndjson": { "schema": schema }, "text/csv": { "schema": schema },
+            }),
+            _ => json!({ "application/json": { "schema": schema } }),
+        };
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation

@@ -17,7 +17,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
 use super::{Problem, Shared};
-use super::{about, assignments, changes, devices, health, invocations, latest, losses, series};
+use super::{
+    about, assignments, changes, devices, health, invocations, latest, live, losses, series,
+    transfer,
+};
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
@@ -25,6 +28,8 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     assignments::ROUTES,
     series::ROUTES,
     latest::ROUTES,
+    live::ROUTES,
+    transfer::ROUTES,
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,

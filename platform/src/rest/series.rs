@@ -77,7 +77,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         method: Verb::Get,
         path: "/api/v1/series",
-        resource: "time data",
+        resource: "series",
         summary: "Series of many devices and quantities, oldest first, raw or by width",
         access: Access::Administrator,
         parameters: &[
@@ -103,7 +103,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         method: Verb::Get,
         path: "/api/v1/observations",
-        resource: "time data",
+        resource: "series",
         summary: "Stored values, each with object, type, unit, field, position and time",
         access: Access::Administrator,
         parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT],
