@@ -45,6 +45,11 @@ impl Live {
         self.shown.send_modify(|shown| shown.totals = totals);
     }
 
+    /// How many there are.
+    pub(crate) fn subscriptions(&self) -> usize {
+        SUBSCRIPTIONS_MAX - self.places.available_permits()
+    }
+
     /// Ends all subscriptions.
     pub(crate) fn end(&self) {
         self.shown.send_modify(|shown| shown.is_over = true);

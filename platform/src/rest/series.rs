@@ -555,9 +555,9 @@ fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Respon
         let device = csv_field(device);
         for point in points {
             let values = match *point {
-                PointJson::Value(at, value) => format!("{at},{value}"),
+                PointJson::Value(at, value) => format!("{at},{value:?}"),
                 PointJson::Summary(at, n, min, mean, max) => {
-                    format!("{at},{n},{min},{mean},{max}")
+                    format!("{at},{n},{min:?},{mean:?},{max:?}")
                 }
             };
             text.extend([&device, ",", quantity, ",", unit, ",", &values, "\n"]);

@@ -258,7 +258,7 @@ fn csv_lines(row: &ReadingRow) -> String {
     let head = format!("{},{},{}", csv_field(row.device.as_str()), number(epoch), number(serial));
     let line = |(name, value): &(Arc<str>, f64)| {
         let unit = MeasurementId::lookup(name).map_or("", |id| id.row().unit);
-        format!("{head},{},{name},{unit},{value},{}\n", row.event, row.updates_state)
+        format!("{head},{},{name},{unit},{value:?},{}\n", row.event, row.updates_state)
     };
     row.values.iter().map(line).collect()
 }

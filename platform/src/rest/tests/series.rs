@@ -174,8 +174,8 @@ async fn a_range_ends_before_its_end_and_summaries_are_of_whole_stretches() {
     assert!(csv.head.contains("content-type: text/csv"), "{}", csv.head);
     assert!(csv.head.contains("x-next-cursor: 0."), "{}", csv.head);
     let lines = format!(
-        "device,quantity,unit,time,value\nhome,{VOLTAGE},V,{},5\nhome,{VOLTAGE},V,{},6\n\
-         home,{VOLTAGE},V,{},7\n",
+        "device,quantity,unit,time,value\nhome,{VOLTAGE},V,{},5.0\nhome,{VOLTAGE},V,{},6.0\n\
+         home,{VOLTAGE},V,{},7.0\n",
         at(5),
         at(6),
         at(7)
