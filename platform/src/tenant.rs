@@ -24,6 +24,7 @@ use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
 use crate::ingest::{Ingest, Subscriptions};
 use crate::journal::{Journal, JournalStopped, Source};
+use crate::live::Live;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
@@ -44,6 +45,7 @@ pub(crate) struct Tenant {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
+    pub(crate) live: Live,
     /// For look-ups that must not wait behind queries.
     urgent: Readers,
     subscriptions: Arc<Subscriptions>,
@@ -212,6 +214,7 @@ impl Tenant {
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),
             health,
+            live: Live::default(),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
@@ -234,7 +237,7 @@ impl Tenant {
     pub(crate) async fn ready(&self) -> Result<(), PlatformError> {
         if !self.began_reading_only {
             let committed = self.barrier().await;
-            committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?;
+            self.live.show(committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?);
         }
         Ok(())
     }
@@ -283,6 +286,7 @@ impl Tenant {
         let change = Job::Change(Change::Clock(to), reply);
         self.journal.pass(change).await.map_err(BarrierError::from)?;
         let totals = self.barrier().await?;
+        self.live.show(totals);
         Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
     }
 
@@ -322,6 +326,7 @@ impl Tenant {
     /// than the limit; what was acknowledged is then still in the journal.
     pub(crate) async fn stop(&self, limit: Duration) -> bool {
         self.health.give_up.store(true, Ordering::Release);
+        self.live.end();
         let ended = async {
             self.journal.stop().await;
             let Threads { mut threads, inspection } = std::mem::take(&mut *lock(&self.threads));

@@ -156,6 +156,7 @@ fn write_route(out: &mut String, route: &Route) {
         let values = match parameter.value {
             ParameterValue::Text => "text".to_owned(),
             ParameterValue::Texts => "texts".to_owned(),
+            ParameterValue::Word(words) => format!("one of {}", words.join(", ")),
             ParameterValue::Instant => "instant (RFC 3339)".to_owned(),
             ParameterValue::Whole { least, most, default } => {
                 format!("{least} to {most}; {default} if not given")
@@ -168,7 +169,9 @@ fn write_route(out: &mut String, route: &Route) {
     if route.takes.is_some() {
         write_row(out, "body", "application/json", "what is asked for");
     }
-    write_row(out, &route.gives.status.to_string(), route.gives.media_type, "success");
+    let media_types = [Some(route.gives.media_type), route.gives.or_text];
+    let media_types: Vec<&str> = media_types.into_iter().flatten().collect();
+    write_row(out, &route.gives.status.to_string(), &media_types.join(" or "), "success");
     for problem in PROBLEMS.iter().filter(|known| route.problems().contains(&known.status)) {
         write_row(out, &problem.status.to_string(), "problem", problem.meaning);
     }

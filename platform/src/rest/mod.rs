@@ -12,7 +12,10 @@
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `edge` | TLS, proxies, `Host`, rates of requests |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
+//! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
+//! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
 mod about;
@@ -20,19 +23,25 @@ mod assignments;
 mod bearer;
 mod body;
 mod changes;
+pub(crate) mod cursor;
 mod devices;
 mod edge;
 mod extract;
+mod flow;
 mod health;
 mod invocations;
+mod latest;
+mod live;
 mod losses;
 mod openapi;
 mod parameter;
 mod problem;
 mod routes;
+mod series;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod unread;
 mod visit;
 

@@ -72,8 +72,11 @@ pub(super) fn document() -> Value {
 fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGenerator) -> Value {
     let schema = (route.gives.schema)(given);
     let media_type = route.gives.media_type;
-    let answer =
+    let mut answer =
         json!({ "description": "success", "content": { media_type: { "schema": schema } } });
+    if let Some(other) = route.gives.or_text {
+        answer["content"][other] = json!({ "schema": { "type": "string" } });
+    }
     let mut responses = Map::from_iter([(route.gives.status.to_string(), answer)]);
     for problem in PROBLEMS.iter().filter(|known| route.problems().contains(&known.status)) {
         let reference = format!("#/components/responses/{}", problem.component());
@@ -93,7 +96,13 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         },
     });
     if let Some(body) = route.takes {
-        let content = json!({ "application/json": { "schema": body(taken) } });
+        let schema = body(taken);
+        let content = match schema.get("type").and_then(Value::as_str) {
+            Some("string") => json!({
+                "application/x-ndjson": { "schema": schema }, "text/csv": { "schema": schema },
+            }),
+            _ => json!({ "application/json": { "schema": schema } }),
+        };
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation
@@ -123,6 +132,7 @@ fn parameter_object(route: &Route, parameter: &Parameter) -> Value {
         "schema": match parameter.value {
             ParameterValue::Text => json!({ "type": "string" }),
             ParameterValue::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            ParameterValue::Word(words) => json!({ "type": "string", "enum": words }),
             ParameterValue::Instant => json!({ "type": "string", "format": "date-time" }),
             ParameterValue::Whole { least, most, default } => json!({
                 "type": "integer", "minimum": least, "maximum": most, "default": default

@@ -17,12 +17,19 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
 use super::{Problem, Shared};
-use super::{about, assignments, changes, devices, health, invocations, losses};
+use super::{
+    about, assignments, changes, devices, health, invocations, latest, live, losses, series,
+    transfer,
+};
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
     devices::ROUTES,
     assignments::ROUTES,
+    series::ROUTES,
+    latest::ROUTES,
+    live::ROUTES,
+    transfer::ROUTES,
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
@@ -98,17 +105,24 @@ pub(super) struct Gives {
     pub(super) status: u16,
     pub(super) media_type: &'static str,
     pub(super) schema: SchemaOf,
+    /// Media type of the text that is answered instead where it is asked for.
+    pub(super) or_text: Option<&'static str>,
 }
 
 impl Gives {
     /// JSON of a type.
     pub(super) const fn json<T: JsonSchema>(status: u16) -> Self {
-        Self { status, media_type: "application/json", schema: schema::<T> }
+        Self { status, media_type: "application/json", schema: schema::<T>, or_text: None }
     }
 
     /// Text of a media type.
     pub(super) const fn text(media_type: &'static str) -> Self {
-        Self { status: 200, media_type, schema: schema::<String> }
+        Self { status: 200, media_type, schema: schema::<String>, or_text: None }
+    }
+
+    /// Also as CSV (RFC 4180).
+    pub(super) const fn or_csv(self) -> Self {
+        Self { or_text: Some("text/csv"), ..self }
     }
 }
 
