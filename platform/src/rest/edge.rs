@@ -1,10 +1,10 @@
-//! The edge of HTTP: TLS in front of it, for whom a request comes, by which name the server is asked
-//! for, and how many requests there may be.
+//! The edge of HTTP: TLS in front of it, for whom a request comes, by which name the server is
+//! asked for, and how many requests there may be.
 //!
 //! A server that listens on the loopback answers under names of the loopback alone: a page that a
 //! browser has from elsewhere reaches it by a name of its own that resolves to 127.0.0.1, and no
-//! further (DNS rebinding). `X-Forwarded-For` is what anybody can write, so it is read from the right
-//! and only as far as trusted proxies have written it.
+//! further (DNS rebinding). `X-Forwarded-For` is what anybody can write, so it is read from the
+//! right and only as far as trusted proxies have written it.
 
 use std::net::IpAddr;
 use std::sync::Arc;

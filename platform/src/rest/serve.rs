@@ -41,8 +41,8 @@ const GRACE: Duration = Duration::from_millis(250);
 const SLOT_WAIT: Duration = Duration::from_secs(2);
 /// How long a connection waits for those to close that were evicted from the reserve.
 const EVICTION_LIMIT: Duration = Duration::from_secs(1);
-/// The longest head of a request, with what is read ahead of its body, bytes: a connection that sends
-/// one and never ends it costs no more.
+/// The longest head of a request, with what is read ahead of its body, bytes: a connection that
+/// sends one and never ends it costs no more.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The paths that are answered in the reserve.
 pub(super) const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
