@@ -75,7 +75,8 @@ impl BenchStore {
             observer: Arc::new(reports),
         };
         store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
-        let writer = Writer::sqlite(&TenantName::default(), opened, context, room);
+        let writer =
+            Writer::sqlite(&TenantName::default(), opened, context, room).expect("a store");
         let sequence = writer.standing().journal_committed;
         Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
     }

@@ -111,6 +111,12 @@ impl StoreReader for Readers {
         let mut scan = EventsScan::new(device, range, page);
         self.scan(move |reader| scan.slice(reader)).await
     }
+
+    fn close(&self) {
+        self.0.turns.close();
+        lock(&self.0.idle).clear();
+        *lock(&self.0.alone) = None;
+    }
 }
 
 impl Readers {
@@ -175,13 +181,6 @@ impl Readers {
                 Slice::More => scan = back,
             }
         }
-    }
-
-    /// Answers no more queries and closes the connections.
-    pub fn close(&self) {
-        self.0.turns.close();
-        lock(&self.0.idle).clear();
-        *lock(&self.0.alone) = None;
     }
 }
 

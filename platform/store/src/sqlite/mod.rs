@@ -2,7 +2,7 @@
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `batch` | one transaction of the writer |
+//! | `batch`, `files` | one transaction of the writer; whether its files are still in place |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations` | commands as rows, read and written |
 //! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
@@ -11,6 +11,7 @@
 
 mod batch;
 mod content;
+mod files;
 mod inspect;
 mod invocations;
 mod lanes;
