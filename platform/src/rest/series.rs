@@ -400,13 +400,12 @@ async fn summed(
     };
     asked.range.start = stretch(asked.range.start).from;
     asked.range.end = before(stretch(asked.range.end).until);
-    let mut found = Found::of(asked);
+    let (mut found, mut read) = (Found::of(asked), 0);
     for place in asked.cursor.device..asked.devices.len() {
         let mut walk = asked.walk(readers, place).await?;
         let mut sums = Sums::default();
-        let mut read = 0;
         while !walk.is_done {
-            if found.room == 0 {
+            if sums.0.is_empty() && (found.room == 0 || read >= POINTS_READ_MAX) {
                 found.next = Some(walk.cursor());
                 return Ok(found);
             }
