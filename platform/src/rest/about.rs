@@ -21,7 +21,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPENAPI: Gives = Gives::json::<serde_json::Map<String, serde_json::Value>>(200);
 
-/// The routes of this file. Where there is no free connection they are answered with 503.
+/// The routes of this file. Where there is no free connection they are answered with 503, and
+/// with 429 to an address that sends too many requests.
 pub(super) const ROUTES: &[Route] = &[
     page("/", "A page that states what runs", Gives::text(HTML), |verb| on(verb, root)),
     page("/api-doc", "A page that lists every route", Gives::text(HTML), |verb| on(verb, api_doc)),
@@ -44,7 +45,7 @@ const fn page(
         parameters: &[],
         takes: None,
         gives,
-        refuses: &[503],
+        refuses: &[429, 503],
         run,
     }
 }

@@ -10,6 +10,7 @@
 //! | `routes`, `parameter` | `ROUTES`, the one registry, and the router made of it |
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
+//! | `edge` | TLS, proxies, `Host`, rates of requests |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
 //! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
@@ -24,6 +25,7 @@ mod body;
 mod changes;
 pub(crate) mod cursor;
 mod devices;
+mod edge;
 mod extract;
 mod flow;
 mod health;
@@ -55,6 +57,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 pub(crate) use bearer::check_bearer;
 pub(crate) use body::read_whole;
+pub(crate) use edge::Edge;
 pub(crate) use extract::Pairs;
 pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
@@ -133,6 +136,13 @@ async fn authorise(
         Ok(tenant) => tenant,
         Err(answer) => return answer,
     };
+    // Of the token in the settings there is one, and a bench has it.
+    if !Arc::ptr_eq(&tenant, shared.tenants.first())
+        && let Err(wait) = shared.gate.take_request_of(&tenant.name, visit.from())
+    {
+        let problem = edge::too_many_requests(wait, "the token", "limits.rest_per_principal_s");
+        return problem.into_response();
+    }
     // Who asks for another tenant's data must not be answered with this one's.
     match headers.get("X-SiteWhere-Tenant") {
         Some(other) if other.as_bytes() != tenant.name.as_str().as_bytes() => {

@@ -198,7 +198,10 @@ impl KnownProblem {
 
 /// Every status of a problem that routes declare.
 pub(super) const PROBLEMS: &[KnownProblem] = &[
-    KnownProblem::new(400, "the path, a parameter or the body cannot be read or is out of range"),
+    KnownProblem::new(
+        400,
+        "the path, a parameter, the body or `Host` cannot be read or is out of range",
+    ),
     KnownProblem {
         header: Some("WWW-Authenticate"),
         ..KnownProblem::new(401, "the token is missing or wrong")
@@ -209,10 +212,15 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
     KnownProblem::new(409, "the state of the platform does not permit it"),
     KnownProblem::new(413, "the body is larger than `limits.rest_body_bytes`"),
     KnownProblem::new(415, "the body is not declared as `application/json`"),
+    KnownProblem::new(421, "`Host` is no name of the loopback, on which the server listens"),
     KnownProblem::new(422, "the body is JSON, but not what is taken here"),
     KnownProblem {
         header: Some("Retry-After"),
-        ..KnownProblem::new(429, "too many wrong tokens came from the address")
+        ..KnownProblem::new(
+            429,
+            "too many wrong tokens came from the address, or too many requests from it or with the \
+             token",
+        )
     },
     KnownProblem::new(500, "what is stored is damaged in this place and not given"),
     KnownProblem::new(503, "not now: no free connection, a slow query, a full disk, or stopping"),

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Server, Settings, router};
+use super::{Edge, Server, Settings, router};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
+mod edge;
 mod flips;
 mod live;
 mod overload;
@@ -90,6 +91,7 @@ impl Served {
             of_peer: connections,
             limit,
             gate: Arc::clone(&gate),
+            edge: Edge::default(),
         };
         Self::with_settings(bench, settings)
     }
@@ -138,7 +140,7 @@ impl Served {
     async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
              Content-Length: {length}\r\n\r\n{body}"
         );
         self.raw(request.as_bytes()).await
@@ -271,7 +273,7 @@ async fn bodies_that_do_not_fit_are_refused_each_with_its_status() {
 async fn a_client_that_never_finishes_its_head_is_cut_off() {
     let served = Served::start().await;
     let mut stream = TcpStream::connect(served.server.address).await.unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
     let mut bytes = Vec::new();
     let ended = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
     // The server answers 408 or just closes; what counts is that it does not wait for ever.
@@ -307,7 +309,7 @@ async fn bodies_that_never_end_are_refused_and_do_not_keep_others_out() {
     let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.rest_header_s = 1);
     let served = Served::over(bench.await);
     let request = format!(
-        "POST /api/v1/clock/advance HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "POST /api/v1/clock/advance HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
     );
     // As many as the server takes at a time.
@@ -336,7 +338,7 @@ async fn idle_connections_are_closed_and_do_not_keep_others_out() {
         let mut stream = TcpStream::connect(served.server.address).await.unwrap();
         // Some have asked something before, others never do.
         if place % 2 == 0 {
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         }
         idle.push(stream);
     }
