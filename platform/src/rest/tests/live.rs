@@ -26,7 +26,7 @@ impl Client {
         let mut stream = TcpStream::connect(served.server.address).await.unwrap();
         let after = after.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         let request = format!(
-            "GET /api/v1/live?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
+            "GET /api/v1/live?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
              {after}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
