@@ -85,14 +85,8 @@ impl Served {
 
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::new(Gate::new(GuessLimits::default()));
-        let settings = Settings {
-            listener: Listener::Rest,
-            connections,
-            of_peer: connections,
-            limit,
-            gate: Arc::clone(&gate),
-            edge: Edge::default(),
-        };
+        let (listener, of_peer, edge) = (Listener::Rest, connections, Edge::default());
+        let settings = Settings { listener, connections, of_peer, limit, gate, edge };
         Self::with_settings(bench, settings)
     }
 
