@@ -78,7 +78,7 @@ impl BenchStore {
             observer: Arc::new(reports),
         };
         store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
-        let readers = Readers::new(&path, context.clone(), std::time::Duration::from_secs(60));
+        let readers = Readers::new(&path, context.clone(), std::time::Duration::from_mins(1));
         let writer = Writer::sqlite(&TenantName::default(), opened, context, room);
         let sequence = writer.standing().journal_committed;
         Self { writer, readers, sequence, values: MeasurementId::all().take(values).collect() }
