@@ -136,9 +136,10 @@ impl Subscription {
         let shown = self.shown.borrow_and_update().totals;
         let readings = *self.readings.borrow_and_update();
         let alerts = *self.alerts.borrow_and_update();
-        match self.is_driven() {
-            true => Position { readings: shown.readings, alerts: shown.alerts },
-            false => Position { readings, alerts },
+        if self.is_driven() {
+            Position { readings: shown.readings, alerts: shown.alerts }
+        } else {
+            Position { readings, alerts }
         }
     }
 

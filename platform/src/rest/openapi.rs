@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::parameter::{Parameter, ParameterValue};
-use super::routes::{Access, Route, Verb, all};
+use super::routes::{Access, Route, TEXTS, Verb, all};
 
 /// Where references to schemas lead.
 const SCHEMAS: &str = "/components/schemas";
@@ -99,7 +99,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         let schema = body(taken);
         let content = match schema.get("type").and_then(Value::as_str) {
             Some("string") => json!({
-                "application/x-ndjson": { "schema": schema }, "text/csv": { "schema": schema },
+                TEXTS[0]: { "schema": schema }, TEXTS[1]: { "schema": schema },
             }),
             _ => json!({ "application/json": { "schema": schema } }),
         };

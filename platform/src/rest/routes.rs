@@ -204,7 +204,7 @@ pub(super) fn router(access: Access) -> Router<Shared> {
 /// Runs the handler of a row, which learns from the request what its row declares.
 async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
     // A page from elsewhere can send every other type without asking first (Fetch, 4.1).
-    if route.method != Verb::Get && !has_json(request.headers()) {
+    if route.method != Verb::Get && !has_asked(request.headers()) {
         let detail = "a request that changes something needs `Content-Type: application/json`, \
                       also without a body";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -222,13 +222,17 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
     response
 }
 
-/// Whether a request is declared as JSON.
-fn has_json(headers: &HeaderMap) -> bool {
+/// What imports are written in.
+pub(super) const TEXTS: [&str; 2] = ["application/x-ndjson", "text/csv"];
+
+/// Whether a request is declared as JSON, or as what else no page sends without asking.
+fn has_asked(headers: &HeaderMap) -> bool {
     let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
     let media_type = given.and_then(|given| given.split(';').next()).unwrap_or_default();
     let media_type = media_type.trim().to_ascii_lowercase();
     let subtype = media_type.strip_prefix("application/");
-    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    TEXTS.contains(&&*media_type)
+        || subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// The answer to a method that a path has no row for: 204 to OPTIONS, 405 to others, and both with

@@ -230,7 +230,7 @@ impl Asked {
         let devices = listed_devices(api, &pairs.all(&DEVICE))?;
         let quantities = listed_ids(&pairs.all(&QUANTITY))?;
         let start = pairs.instant(&START)?.unwrap_or(SimTime(i64::MIN));
-        let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), |end| before(end));
+        let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), before);
         let cursor = pairs.one(&CURSOR)?.map(|text| Cursor::parse(&text)).transpose()?;
         let limit = pairs.number(&LIMIT)? as usize;
         let range = Range { start, end };
@@ -400,13 +400,12 @@ async fn summed(
     };
     asked.range.start = stretch(asked.range.start).from;
     asked.range.end = before(stretch(asked.range.end).until);
-    let mut found = Found::of(asked);
+    let (mut found, mut read) = (Found::of(asked), 0);
     for place in asked.cursor.device..asked.devices.len() {
         let mut walk = asked.walk(readers, place).await?;
         let mut sums = Sums::default();
-        let mut read = 0;
         while !walk.is_done {
-            if found.room == 0 {
+            if sums.0.is_empty() && (found.room == 0 || read >= POINTS_READ_MAX) {
                 found.next = Some(walk.cursor());
                 return Ok(found);
             }
@@ -462,8 +461,8 @@ impl Sums {
     /// Until when they fit into so much room; those of one stretch always do.
     fn fitting(&self, room: usize) -> SimTime {
         let Some(((first, _), _)) = self.0.first_key_value() else { return SimTime(i64::MAX) };
-        let behind = self.0.keys().skip(room).map(|(from, _)| *from);
-        behind.skip_while(|from| from == first).next().map_or(SimTime(i64::MAX), |from| from)
+        let mut behind = self.0.keys().skip(room).map(|(from, _)| *from);
+        behind.find(|from| from != first).unwrap_or(SimTime(i64::MAX))
     }
 
     /// Gives those that begin before an instant; whether there were any.
@@ -480,7 +479,9 @@ impl Sums {
             let point = PointJson::Summary(from, sum.n, sum.min, sum.mean(), sum.max);
             by_quantity.entry(index).or_insert((id, Vec::new())).1.push(point);
         }
-        by_quantity.into_values().for_each(|(id, points)| give(id, points));
+        for (id, points) in by_quantity.into_values() {
+            give(id, points);
+        }
         is_any
     }
 }
@@ -547,10 +548,8 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
 
 /// Rows of a point each.
 fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Response {
-    let mut text = String::from(match is_summed {
-        true => "device,quantity,unit,time,n,min,mean,max\n",
-        false => "device,quantity,unit,time,value\n",
-    });
+    let values = if is_summed { "n,min,mean,max" } else { "value" };
+    let mut text = format!("device,quantity,unit,time,{values}\n");
     for SeriesJson { device, quantity, unit, points } in results {
         let device = csv_field(device);
         for point in points {

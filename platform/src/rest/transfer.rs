@@ -294,7 +294,7 @@ async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answ
     pairs.finish()?;
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
-    let lines = match media_type.trim() {
+    let lines = match &*media_type.trim().to_ascii_lowercase() {
         NDJSON => json_lines(&body),
         "text/csv" => csv_messages(&body)?,
         _ => {

@@ -63,10 +63,9 @@ fn body(route: &Route) -> String {
 }
 
 async fn send(served: &Served, route: &Route, path: &str, body: Option<&str>) -> Answer {
-    let json_type = body.map_or("", |_| match takes_text(route) {
-        true => "Content-Type: application/x-ndjson\r\n",
-        false => "Content-Type: application/json\r\n",
-    });
+    let kind = if takes_text(route) { "x-ndjson" } else { "json" };
+    let declared = format!("Content-Type: application/{kind}\r\n");
+    let json_type = body.map_or("", |_| &declared);
     let headers = format!("{}{json_type}", authorization());
     served.ask(route.method.word(), path, &headers, body.unwrap_or("")).await
 }
@@ -184,8 +183,9 @@ fn bad_queries(route: &Route) -> Vec<String> {
         let pair = format!("{}={}", parameter.name, good(parameter));
         paths.push(format!("{good_path}&{pair}"));
         let wrong = match parameter.value {
-            ParameterValue::Text | ParameterValue::Texts => vec!["nothing".to_owned()],
-            ParameterValue::Word(_) => vec!["nothing".to_owned()],
+            ParameterValue::Text | ParameterValue::Texts | ParameterValue::Word(_) => {
+                vec!["nothing".to_owned()]
+            }
             ParameterValue::Instant => vec!["yesterday".to_owned()],
             ParameterValue::Whole { least, most, .. } => {
                 let most = (u128::from(most) + 1).to_string();
