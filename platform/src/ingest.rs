@@ -30,6 +30,7 @@ use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Entry};
 use crate::port::{Arrival, NotDurable, Verdict};
+use crate::tenant_limits::Pace;
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
@@ -110,6 +111,7 @@ pub(crate) struct Ingest {
     accept_wait_s: u64,
     rules: Rules,
     tenant: TenantName,
+    pub(crate) pace: Pace,
 }
 
 impl Ingest {
@@ -136,6 +138,7 @@ impl Ingest {
             accept_wait_s: config.limits.accept_wait_s,
             rules: Rules { strict_table2: config.strict_table2, plausible_only: true },
             tenant,
+            pace: Pace::default(),
         }
     }
 
@@ -149,8 +152,10 @@ impl Ingest {
         let target = self.target(&arrival.topic);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
+        let read = target.and_then(|target| self.judge(&target, &arrival));
+        self.pace.pass(read.as_ref().map_or(1, |read| read.messages.len())).await;
         let received = self.clock.now();
-        let judged = match target.and_then(|target| self.judge(&target, &arrival)) {
+        let judged = match read {
             Ok(read) => self.judge_by_store(read).await?,
             Err(refused) => Err(refused),
         };

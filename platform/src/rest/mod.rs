@@ -13,6 +13,7 @@
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
+//! | `tenants` | the tenants of the process |
 
 mod about;
 mod assignments;
@@ -29,13 +30,14 @@ mod parameter;
 mod problem;
 mod routes;
 mod serve;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod unread;
 mod visit;
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
@@ -56,12 +58,14 @@ pub(crate) use visit::Visit;
 
 use crate::config::Config;
 use crate::gate::{Gate, Listener};
+use crate::process::Process;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
 
 #[derive(Clone)]
 pub(crate) struct Shared {
     tenants: Arc<Tenants>,
+    process: Weak<Process>,
     command_expiry_s: u32,
     body_limit: Duration,
     gate: Arc<Gate>,
@@ -90,10 +94,11 @@ impl FromRequestParts<Shared> for Api {
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.
-pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings) -> Router {
+pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
     let waiters_max = settings.waiting();
     let shared = Shared {
-        tenants,
+        tenants: Arc::clone(&process.tenants),
+        process: Arc::downgrade(process),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
         gate: Arc::clone(&settings.gate),
@@ -101,6 +106,7 @@ pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings
         waiters_max,
     };
     let guarded = routes::router(Access::Administrator)
+        .merge(routes::router(Access::Platform))
         .fallback(no_such_path)
         .layer(from_fn_with_state(shared.clone(), authorise));
     routes::router(Access::Open)

@@ -5,6 +5,7 @@
 //! handler reads every parameter of its row and no other, and answers with no other status.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -17,7 +18,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
 use super::{Problem, Shared};
-use super::{about, assignments, changes, devices, health, invocations, losses};
+use super::{about, assignments, changes, devices, health, invocations, losses, tenants};
+use crate::tenant::Tenant;
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
@@ -26,6 +28,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    tenants::ROUTES,
     health::ROUTES,
     about::ROUTES,
 ];
@@ -65,6 +68,8 @@ pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 pub(super) enum Verb {
     Get,
     Post,
+    Put,
+    Delete,
 }
 
 impl Verb {
@@ -73,6 +78,8 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -80,6 +87,8 @@ impl Verb {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }
@@ -91,6 +100,8 @@ pub(super) enum Access {
     Open,
     /// Who has the administrators' token.
     Administrator,
+    /// Who has that of the process, which is the first tenant's.
+    Platform,
 }
 
 /// An answer that is a success.
@@ -124,7 +135,7 @@ impl Route {
     /// Every status of a problem that it may answer with, in order.
     pub(super) fn problems(&self) -> Vec<u16> {
         let mut statuses = self.refuses.to_vec();
-        if self.access == Access::Administrator {
+        if self.access != Access::Open {
             statuses.extend(GUARDED);
         }
         if self.takes.is_some() {
@@ -181,6 +192,11 @@ pub(super) fn router(access: Access) -> Router<Shared> {
 
 /// Runs the handler of a row, which learns from the request what its row declares.
 async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
+    let tenant = request.extensions().get::<Arc<Tenant>>();
+    if route.access == Access::Platform && tenant.is_none_or(|tenant| !tenant.is_first()) {
+        let detail = "the token is of one tenant; this is for the platform's administrator";
+        return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
+    }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;
     debug_assert!(
