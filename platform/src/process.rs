@@ -60,9 +60,8 @@ impl Credentials {
                 id: u64::from_be_bytes(random()?),
                 secret: Secret(random()?),
             };
-            let devices: [u8; 32] = random()?;
-            let devices = devices.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok(Self { bench: token.print(), devices })
+            let (high, low) = (u128::from_be_bytes(random()?), u128::from_be_bytes(random()?));
+            Ok(Self { bench: token.print(), devices: format!("{high:032x}{low:032x}") })
         };
         make().map_err(PlatformError::io("take random numbers", "the system's".as_ref()))
     }
