@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
-use lastmeter_store::{StoreError, StoreReader as _, StoreResult, Stretch};
+use lastmeter_store::{StoreError, StoreResult, Stretch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::ClockSource;
