@@ -11,7 +11,7 @@
 //! ```
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
 //! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
-//! together, `tenants` has all that are open behind the same doors. `live` gives on what is committed. `store_thread` gives the store
+//! together, `tenants` has all that are open behind the same doors. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. Of all of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder`
 //! for what lies where; `metrics`, `log_throttle` for who operates it. `bench` is for benchmarks
