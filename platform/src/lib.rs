@@ -12,11 +12,11 @@
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
 //! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
 //! together, `tenants` has all that are open behind the same doors, `process` makes and removes
-//! them. `live` gives on what is committed. `store_thread` gives the store
+//! them. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. Of all of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder`
-//! for what lies where; `metrics`, `log_throttle` for who operates it. `bench` is for benchmarks
-//! and fuzzers alone.
+//! for what lies where; `metrics`, `log_throttle` for who operates it. `live` gives on what
+//! is committed. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
