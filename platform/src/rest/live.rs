@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use lastmeter_model::row::{AlertRow, ReadingRow};
-use lastmeter_store::StoreReader;
 use lastmeter_units::{HardwareId, MeasurementId};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, timeout};

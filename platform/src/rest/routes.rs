@@ -80,6 +80,12 @@ pub(super) enum Verb {
 }
 
 impl Verb {
+    /// Whether its requests have to declare their content, also without a body. Those of DELETE
+    /// no page from elsewhere can send without asking first.
+    pub(super) fn is_declared(self) -> bool {
+        matches!(self, Self::Post | Self::Put)
+    }
+
     /// As a request has it.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -154,7 +160,7 @@ impl Route {
     pub(super) fn problems(&self) -> Vec<u16> {
         let mut statuses = self.refuses.to_vec();
         statuses.extend(EVERYWHERE);
-        if self.method != Verb::Get {
+        if self.method.is_declared() {
             statuses.extend(WRITES);
         }
         if self.access != Access::Open {
@@ -215,7 +221,7 @@ pub(super) fn router(access: Access) -> Router<Shared> {
 /// Runs the handler of a row, which learns from the request what its row declares.
 async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
     // A page from elsewhere can send every other type without asking first (Fetch, 4.1).
-    if route.method != Verb::Get && !has_asked(request.headers()) {
+    if route.method.is_declared() && !has_asked(request.headers()) {
         let detail = "a request that changes something needs `Content-Type: application/json`, \
                       also without a body";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
