@@ -7,7 +7,7 @@
 //! | `work`, `decide` | what a store is given to do; the storing rules, the same for every store |
 //! | `row`, `standing`, `invocation` | what stores keep: rows, counts, commands and their states |
 //! | `document` | what people and programs declare: kinds, versions, changes |
-//! | `directory` | every registered device, in memory |
+//! | `directory`, `documents` | every registered device and the resident documents, in memory |
 //! | `command`, `schedule` | commands that a specification defines; when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
 //! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |
@@ -19,6 +19,7 @@ pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod document;
+pub mod documents;
 pub mod invocation;
 pub mod message;
 pub mod refusal;

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `batch` | one transaction of the writer |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
-//! | `invocations` | commands as rows, read and written |
+//! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
 //! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
 //! | `inspect` | everything that is stored, looked at from time to time |
 
+mod audit;
 mod batch;
 mod content;
+mod documents;
 mod inspect;
 mod invocations;
 mod lanes;

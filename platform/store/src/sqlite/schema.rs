@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::Quantities;
 use super::seal::{ReadResult, check_row, text, write_row};
 use super::standing::decode;
-use super::tables::{FORMAT, TABLES, damaged, unreadable, write_standing};
+use super::tables::{FORMAT, TABLES, TABLES_OF_3, damaged, unreadable, write_standing};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::files;
@@ -164,6 +164,7 @@ fn is_ours(connection: &Connection, path: &Path) -> StoreResult<bool> {
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(TABLES_OF_3)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     write_standing(&transaction, &Standing::default())?;
@@ -197,6 +198,7 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     let expected = || {
         let model = Connection::open_in_memory()?;
         model.execute_batch(TABLES)?;
+        model.execute_batch(TABLES_OF_3)?;
         schema(&model)
     };
     let expected = expected().map_err(StoreError::doing("lay out the tables"))?;
@@ -210,7 +212,7 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     }
 }
 
-fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
+pub(super) fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
     let bytes: Option<Vec<u8>> = connection
         .query_row("SELECT value FROM meta WHERE key = 'standing'", [], |row| row.get(0))
         .optional()
