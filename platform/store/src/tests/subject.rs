@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lastmeter_model::decide::{Batch, Effect, Found, Known, Outcome, Put, State};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
+use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -99,10 +100,16 @@ impl Subject {
         self.place.devices.page(0, u32::MAX).1
     }
 
+    /// The resident documents.
+    pub(super) fn documents(&self) -> &Documents {
+        &self.place.documents
+    }
+
     /// Everything that can be queried.
     pub(super) fn seen(&self) -> Seen {
-        let totals = self.standing().totals();
-        self.wait(seen(self.reader(), &self.place.devices, totals))
+        let standing = self.standing();
+        let counts = (standing.totals(), standing.chain.count);
+        self.wait(seen(self.reader(), &self.place.devices, counts))
     }
 
     /// Does a step at an instant; what it came to.
