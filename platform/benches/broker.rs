@@ -32,6 +32,9 @@ mod gate;
 mod log_throttle;
 #[path = "../src/port.rs"]
 mod port;
+#[expect(dead_code, unused_imports, reason = "of the ports with TLS there is one here")]
+#[path = "../src/tls/mod.rs"]
+mod tls;
 
 use broker::{Broker, BrokerConfig, ConnectLimits, QueueLimits};
 use gate::{Gate, GuessLimits};

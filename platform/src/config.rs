@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 mod door;
+mod rest;
 mod tls;
 
 pub use door::DoorConfig;
+pub use rest::{Network, RestTlsConfig};
+pub(crate) use rest::{ServerIdentity, check_reach};
 pub use tls::{Pem, TlsConfig};
 
 /// The one tenant of this version; its data lies in `{data}/default/`.
@@ -48,6 +51,17 @@ pub struct Config {
     /// TLS in front of the broker; without it there is plain MQTT only.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// TLS at `rest_address`; without it REST is plain there, which only the loopback and proxies
+    /// get.
+    #[serde(default)]
+    pub rest_tls: Option<RestTlsConfig>,
+    /// Whether a proxy in front of plain HTTP ends TLS: then it may listen beyond the loopback, and
+    /// is asked for under any name.
+    #[serde(default)]
+    pub behind_proxy: bool,
+    /// Proxies that are believed in `X-Forwarded-For`, as addresses and networks.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
     /// Doors beside MQTT, each of a kind of its own.
     #[serde(default, rename = "door")]
     pub doors: Vec<DoorConfig>,
@@ -156,6 +170,10 @@ pub struct Limits {
     pub subscribers_bytes: usize,
     /// REST connections of one address at a time.
     pub rest_peer_connections: usize,
+    /// REST requests per second of one address beyond the loopback; more of them get 429.
+    pub rest_per_address_s: u32,
+    /// REST requests per second with one token but `token`, and four times as many at once.
+    pub rest_per_principal_s: u32,
     /// Wrong secrets of one address that are answered at once.
     pub wrong_secrets: u32,
     /// Wrong secrets of one address that are answered per minute beyond these.
@@ -176,7 +194,7 @@ impl Default for Limits {
             devices: 100_000,
             command_expiry_s: 3600,
             rest_body_bytes: 1024 * 1024,
-            rest_connections: 256,
+            rest_connections: 1024,
             rest_header_s: 10,
             tls_handshakes: 256,
             tls_handshake_s: 10,
@@ -195,6 +213,8 @@ impl Default for Limits {
             subscriber_bytes: 16 * 1024 * 1024,
             subscribers_bytes: 64 * 1024 * 1024,
             rest_peer_connections: 128,
+            rest_per_address_s: 200,
+            rest_per_principal_s: 50,
             wrong_secrets: 10,
             wrong_secrets_per_minute: 60,
             wrong_secret_wait_s: 5,
@@ -241,6 +261,9 @@ impl Config {
             device_token: None,
             strict_table2: false,
             tls: None,
+            rest_tls: None,
+            behind_proxy: false,
+            trusted_proxies: Vec::new(),
             doors: Vec::new(),
             limits: Limits::default(),
         }
@@ -319,12 +342,15 @@ impl Config {
             ("limits.mqtt_connect_s", limits.mqtt_connect_s as usize),
             ("limits.subscriber_messages", limits.subscriber_messages),
             ("limits.rest_peer_connections", limits.rest_peer_connections),
+            ("limits.rest_per_address_s", limits.rest_per_address_s as usize),
+            ("limits.rest_per_principal_s", limits.rest_per_principal_s as usize),
             ("limits.wrong_secrets", limits.wrong_secrets as usize),
             ("limits.wrong_secrets_per_minute", limits.wrong_secrets_per_minute as usize),
         ];
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
+        check_reach("rest_address", self.rest_address, self.rest_tls.is_some(), self.behind_proxy)?;
         match at_least_one.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => error(key, "0".into(), "give at least 1"),
             None => Ok(()),

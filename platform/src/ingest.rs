@@ -31,6 +31,9 @@ use crate::metrics::Metrics;
 use crate::pipeline::{self, Entry};
 use crate::port::{Arrival, NotDurable, Verdict};
 
+/// In place of a door: what came through none leaves the way to its device as it is.
+pub(crate) const NO_DOOR: &str = "none";
+
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
 
@@ -169,7 +172,9 @@ impl Ingest {
                 self.journal((Kind::Message, payload), delivery, permit).await?;
                 // Only now: a route follows a message that was taken (see `device_routes`).
                 for device in admitted {
-                    self.routes.record_arrival(&device.device, arrival.door);
+                    if arrival.door != NO_DOOR {
+                        self.routes.record_arrival(&device.device, arrival.door);
+                    }
                     device.confirm();
                 }
                 self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);

@@ -11,11 +11,11 @@
 //! ```
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
 //! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
-//! together, `tenants` has all that are open behind the same doors. `store_thread` gives the store
+//! together, `tenants` has all that are open behind the same doors. `live` gives on what is committed. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
-//! damage. Of all of them: `error`; `access`, `tls` for what is secret, `folder` for what lies
-//! where; `metrics`, `log_throttle` for who operates it. `bench` is for benchmarks and fuzzers
-//! alone.
+//! damage. Of all of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder`
+//! for what lies where; `metrics`, `log_throttle` for who operates it. `bench` is for benchmarks
+//! and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -36,6 +36,7 @@ mod access;
 #[doc(hidden)]
 pub mod bench;
 mod broker;
+mod certificates;
 mod clock;
 mod commands;
 mod config;
@@ -47,6 +48,7 @@ mod format;
 mod gate;
 mod ingest;
 mod journal;
+mod live;
 mod log_throttle;
 mod losses;
 mod metrics;
@@ -68,7 +70,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{
-    ClockSource, Config, ConfigError, DoorConfig, Limits, Pem, TENANT, TlsConfig, Token,
+    ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, TENANT,
+    TlsConfig, Token,
 };
 use error::BarrierError;
 pub use error::PlatformError;
@@ -77,8 +80,9 @@ use lastmeter_store::files::FolderLock;
 pub use lastmeter_units::TenantName;
 
 use crate::doors::Doors;
-use crate::gate::{Gate, GuessLimits, Share};
-use crate::rest::Server;
+use crate::gate::{Gate, GuessLimits, Rate, Share};
+use crate::port::IngestPort;
+use crate::rest::{Edge, Server};
 use crate::tenant::{Secrets, Tenant};
 use crate::tenants::Tenants;
 
@@ -173,13 +177,22 @@ async fn listen(
 ) -> Result<(Doors, Server), PlatformError> {
     tenants.first().ready().await?;
     let limits = &config.limits;
-    let gate = Arc::new(Gate::new(GuessLimits {
+    let (address, principal) = (limits.rest_per_address_s, limits.rest_per_principal_s);
+    let gate = Gate::new(GuessLimits {
         burst: limits.wrong_secrets,
         per_minute: limits.wrong_secrets_per_minute,
         wait: Duration::from_secs(limits.wrong_secret_wait_s),
-    }));
+    })
+    .with_rates(
+        Rate { per_second: address, burst: address },
+        Rate { per_second: principal, burst: principal.saturating_mul(4) },
+    );
+    let gate = Arc::new(gate);
+    let port = Arc::clone(tenants) as Arc<dyn IngestPort>;
+    let edge = Edge::of(config, config.rest_tls.as_ref().map(RestTlsConfig::identity), port)?;
     let doors = Doors::open(config, share, &gate, tenants).await?;
     let settings = rest::Settings::of(limits, gate::Listener::Rest, share.rest, &gate);
+    let settings = rest::Settings { edge, ..settings };
     let router = rest::router(Arc::clone(tenants), config, &settings);
     let address = config.rest_address;
     match Server::start(address, router, settings) {
@@ -239,6 +252,12 @@ impl Running {
     /// Where REST listens.
     pub fn rest_address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// The base URL of REST: `https://...` where it has a certificate.
+    pub fn rest_url(&self) -> String {
+        let scheme = if self.server.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.server.address)
     }
 
     /// Opens a further tenant, which is made if the data folder has none of its name: a journal, a

@@ -11,7 +11,7 @@ use lastmeter_model::standing::Totals;
 use lastmeter_model::work::Change;
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, Readers};
+use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
@@ -24,6 +24,7 @@ use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
 use crate::ingest::{Ingest, Subscriptions};
 use crate::journal::{Journal, JournalStopped, Source};
+use crate::live::Live;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
@@ -38,14 +39,15 @@ pub(crate) struct Tenant {
     pub(crate) journal: Journal,
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
-    pub(crate) readers: Readers,
+    pub(crate) readers: Arc<dyn StoreReader>,
     pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
+    pub(crate) live: Live,
     /// For look-ups that must not wait behind queries.
-    urgent: Readers,
+    urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
@@ -69,6 +71,9 @@ impl Secrets {
         Self { administrators, devices }
     }
 }
+
+/// Why nothing can be written yet, and the readers that are renewed when it can.
+type Waiting = (String, Readers, Readers);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdvanceError {
@@ -151,12 +156,15 @@ impl Tenant {
                 let context = start.context(&opened.quantities);
                 let alone = readers(context.clone());
                 alone.read_alone(Some(opened.connection));
-                (alone, readers(context), Err(why))
+                let urgent = readers(context);
+                (alone.clone(), urgent.clone(), Err((why, alone, urgent)))
             }
             Err(error) => return Err(error),
         };
         let began_reading_only = working.is_err();
-        Self::assemble((name, secrets), config, start, (readers, urgent), working)
+        let queries: (Arc<dyn StoreReader>, Arc<dyn StoreReader>) =
+            (Arc::new(readers), Arc::new(urgent));
+        Self::assemble((name, secrets), config, start, queries, working)
             .map(|tenant| Self { began_reading_only, ..tenant })
     }
 
@@ -164,8 +172,8 @@ impl Tenant {
         (name, secrets): (TenantName, Secrets),
         config: &Config,
         start: Start,
-        (readers, urgent): (Readers, Readers),
-        working: Result<crate::journal::Working, String>,
+        (readers, urgent): (Arc<dyn StoreReader>, Arc<dyn StoreReader>),
+        working: Result<crate::journal::Working, Waiting>,
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
@@ -176,8 +184,7 @@ impl Tenant {
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
-            Err(why) => {
-                let (readers, urgent) = (readers.clone(), urgent.clone());
+            Err((why, readers, urgent)) => {
                 Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
             }
         };
@@ -190,12 +197,12 @@ impl Tenant {
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::new(urgent.clone())),
+            (Arc::clone(&devices), Arc::clone(&urgent)),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            (Arc::clone(&devices), Arc::new(readers.clone()), routes),
+            (Arc::clone(&devices), Arc::clone(&readers), routes),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -212,6 +219,7 @@ impl Tenant {
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),
             health,
+            live: Live::default(),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
@@ -234,7 +242,7 @@ impl Tenant {
     pub(crate) async fn ready(&self) -> Result<(), PlatformError> {
         if !self.began_reading_only {
             let committed = self.barrier().await;
-            committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?;
+            self.live.show(committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?);
         }
         Ok(())
     }
@@ -283,6 +291,7 @@ impl Tenant {
         let change = Job::Change(Change::Clock(to), reply);
         self.journal.pass(change).await.map_err(BarrierError::from)?;
         let totals = self.barrier().await?;
+        self.live.show(totals);
         Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
     }
 
@@ -322,6 +331,7 @@ impl Tenant {
     /// than the limit; what was acknowledged is then still in the journal.
     pub(crate) async fn stop(&self, limit: Duration) -> bool {
         self.health.give_up.store(true, Ordering::Release);
+        self.live.end();
         let ended = async {
             self.journal.stop().await;
             let Threads { mut threads, inspection } = std::mem::take(&mut *lock(&self.threads));

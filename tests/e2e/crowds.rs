@@ -79,7 +79,7 @@ impl Platform {
         let mut stream = self.connect_rest();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
              Connection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -365,10 +365,10 @@ fn rest_sockets_that_send_nothing_or_half_a_head_hold_nothing() {
     let platform = Platform::start("-S -n 1024", &[]);
     let rounds: [(&str, &[u8]); 3] = [
         ("nothing", b""),
-        ("half a head", b"GET /api/v1/readings HTTP/1.1\r\nHost: x\r\nAuthor"),
+        ("half a head", b"GET /api/v1/readings HTTP/1.1\r\nHost: localhost\r\nAuthor"),
         (
             "a wrong token and half a body",
-            b"POST /api/v1/clock/advance HTTP/1.1\r\nHost: x\r\n\
+            b"POST /api/v1/clock/advance HTTP/1.1\r\nHost: localhost\r\n\
           Authorization: Bearer wrong\r\nContent-Length: 1000\r\n\r\n{",
         ),
     ];
@@ -461,7 +461,7 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
                     } else {
                         (
                             rest.trim_start_matches("http://"),
-                            b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                               Authorization: Bearer x\r\n\r\n",
                         )
                     };

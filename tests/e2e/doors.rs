@@ -58,7 +58,7 @@ impl Served {
         let length = body.len();
         write!(
             stream,
-            "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\
+            "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\
              Authorization: Bearer {secret}\r\nContent-Type: {kind}\r\n\r\n{body}"
         )
         .unwrap();

@@ -142,8 +142,8 @@ fn deaf_clients(served: &Served) -> [TcpStream; 3] {
     let deaf = subscribe_and_read_nothing(&served.mqtt, "secret", "deaf", "default/echo/#");
     let rest = || TcpStream::connect(served.rest.trim_start_matches("http://")).unwrap();
     let (mut half, mut unread) = (rest(), rest());
-    half.write_all(b"GET /api/v1/readings HTTP/1.1\r\nHost: x\r\nAuthor").unwrap();
-    let request = "GET /api/v1/readings?limit=500 HTTP/1.1\r\nHost: x\r\n\
+    half.write_all(b"GET /api/v1/readings HTTP/1.1\r\nHost: localhost\r\nAuthor").unwrap();
+    let request = "GET /api/v1/readings?limit=500 HTTP/1.1\r\nHost: localhost\r\n\
                    Authorization: Bearer secret\r\n\r\n";
     unread.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     // As many as it takes until nothing goes into either direction.

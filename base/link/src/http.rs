@@ -6,8 +6,9 @@
 //!
 //! A request is sent a second time only where the first one provably never left: on a kept-alive
 //! connection that the server had closed meanwhile. Never here: redirects, cookies, proxies,
-//! compression, TLS, a retry of what was sent.
+//! compression, a retry of what was sent. TLS is there where it is asked for, as MQTT has it.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,11 +18,16 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::tls::{ClientTls, TlsError};
 
 /// Time limit of a request unless set otherwise.
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -46,7 +52,8 @@ lastmeter_units::words! {
     }
 }
 
-/// Why a request brought no value. Every variant but [`HttpError::BaseUrl`] names method and path.
+/// Why a request brought no value. Every variant names method and path, but for what is wrong with
+/// the client itself ([`HttpError::BaseUrl`], [`HttpError::Tls`]).
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The base URL is not one this client can use.
@@ -54,6 +61,14 @@ pub enum HttpError {
     BaseUrl {
         /// The URL as given.
         url: String,
+    },
+    /// The certificates to trust cannot be used.
+    #[error("{url}: {source}")]
+    Tls {
+        /// The URL as given.
+        url: String,
+        /// What is wrong with them.
+        source: TlsError,
     },
     /// The request could not be formed: a path with characters that must be percent-encoded, or a
     /// bad token.
@@ -128,8 +143,8 @@ impl RequestLine {
     }
 }
 
-impl std::fmt::Display for RequestLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)
     }
 }
@@ -146,8 +161,8 @@ impl HttpError {
 
 /// A client of one server. Requests of one client go one after the other; for requests side by side
 /// make several.
-#[derive(Debug)]
 pub struct Client {
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     /// `host:port`, for the connection and the Host header.
     authority: String,
     /// Put before each path; empty or `/x` without a slash at the end.
@@ -156,6 +171,18 @@ pub struct Client {
     time_limit: Duration,
     response_limit_bytes: usize,
     connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl fmt::Debug for Client {
+    /// Everything but the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("authority", &self.authority)
+            .field("prefix", &self.prefix)
+            .field("has_tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One request on its way; carries what its errors report.
@@ -169,8 +196,28 @@ impl Client {
     /// A client for `http://host:port[/prefix]`, with a bearer token unless it is empty. Connects
     /// on the first request.
     pub fn new(base_url: &str, bearer_token: &str) -> Result<Self, HttpError> {
+        Self::of(base_url, ("http://", 80), bearer_token)
+    }
+
+    /// The same for `https://host:port[/prefix]`.
+    pub fn over_tls(
+        base_url: &str,
+        bearer_token: &str,
+        tls: &ClientTls,
+    ) -> Result<Self, HttpError> {
+        let client = Self::of(base_url, ("https://", 443), bearer_token)?;
+        let unusable = |source| HttpError::Tls { url: base_url.to_owned(), source };
+        let (config, name) = tls.config().map_err(unusable)?;
+        Ok(Self { tls: Some((config.into(), name)), ..client })
+    }
+
+    fn of(
+        base_url: &str,
+        (scheme, port): (&str, u16),
+        bearer_token: &str,
+    ) -> Result<Self, HttpError> {
         let bad = || HttpError::BaseUrl { url: base_url.to_owned() };
-        let rest = base_url.strip_prefix("http://").ok_or_else(bad)?;
+        let rest = base_url.strip_prefix(scheme).ok_or_else(bad)?;
         let (authority, prefix) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
@@ -179,8 +226,9 @@ impl Client {
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(bad());
         }
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(port);
         Ok(Self {
+            tls: None,
             authority: format!("{}:{port}", authority.host()),
             prefix: prefix.trim_end_matches('/').to_owned(),
             authorization: (!bearer_token.is_empty()).then(|| format!("Bearer {bearer_token}")),
@@ -314,10 +362,26 @@ impl Client {
             .await?
             .map_err(|error| failed(&error))?;
         stream.set_nodelay(true).map_err(|error| failed(&error))?;
+        match &self.tls {
+            None => self.speak(call, stream).await,
+            Some((connector, name)) => {
+                let shaking = connector.connect(name.clone(), stream);
+                let stream = call.within(Stage::Connection, shaking).await?;
+                self.speak(call, stream.map_err(|error| failed(&error))?).await
+            }
+        }
+    }
+
+    /// Begins HTTP on a connection.
+    async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        call: &Call<'_>,
+        stream: S,
+    ) -> Result<SendRequest<Full<Bytes>>, HttpError> {
         let (sender, connection) = call
             .within(Stage::Connection, handshake(TokioIo::new(stream)))
             .await?
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| call.failed(Stage::Connection, &error))?;
         // Ends by itself when the sender is dropped or the server closes; its error reaches the
         // request under way.
         tokio::spawn(connection);

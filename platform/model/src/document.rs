@@ -1,74 +1,18 @@
 //! Documents: what people and programs declare (specifications, sites, grants and so on), each a
 //! JSON body under a token, with a version and its history.
 //!
-//! A kind is one row of [`KINDS`]; stores, change and history are the same for all of them.
+//! A kind is one row of [`KINDS`] (see [`crate::entity`]); stores, change and history are the same
+//! for all of them.
 
 use std::fmt;
 
 use lastmeter_units::SimTime;
 use serde_json::Value;
 
-use crate::access::Kind;
 use crate::audit::Hash;
 use crate::invocation::NewInvocation;
 
-/// A kind of document.
-#[derive(Debug)]
-pub struct DocumentKind {
-    /// Its name, as tokens, audit rows and exports have it.
-    pub name: &'static str,
-    /// Its number in stores; never given to another kind.
-    pub code: u8,
-    /// What rights call it.
-    pub resource: Kind,
-    /// Whether all documents of it are held in memory while the tenant is open.
-    pub is_resident: bool,
-    /// Checks a body, and names the keys under which the document is found.
-    pub check: fn(&Value) -> Result<Vec<Key>, FieldError>,
-}
-
-/// Every kind there is, one slice per file of kinds; a new one is a row.
-pub static KINDS: &[&[DocumentKind]] = &[];
-
-/// The kind with a code.
-pub fn kind_of_code(code: u8) -> Option<&'static DocumentKind> {
-    KINDS.iter().copied().flatten().find(|kind| kind.code == code)
-}
-
-/// The kind with a name.
-pub fn kind_of_name(name: &str) -> Option<&'static DocumentKind> {
-    KINDS.iter().copied().flatten().find(|kind| kind.name == name)
-}
-
-impl PartialEq for DocumentKind {
-    fn eq(&self, other: &Self) -> bool {
-        self.code == other.code
-    }
-}
-
-impl Eq for DocumentKind {}
-
-/// A secondary key: documents of a kind are listed by it. A key may have several values in one
-/// document, and one value in several documents.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// What it is, such as `device` or `site`.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-}
-
-/// Why a body is none of its kind.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {found}, expected {expected}")]
-pub struct FieldError {
-    /// The field, as `parameters[2].min`.
-    pub field: String,
-    /// What it has, or that it is missing.
-    pub found: String,
-    /// What it should have.
-    pub expected: String,
-}
+pub use crate::entity::{DocumentKind, FieldError, KINDS, Key, kind_of_code, kind_of_name};
 
 /// A document in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +96,7 @@ pub struct NewAnswer {
     /// HTTP status.
     pub status: u16,
     /// What was answered.
-    pub gives: Given,
+    pub body: NewAnswerBody,
 }
 
 /// What identifies a request that may be repeated.
@@ -167,7 +111,7 @@ pub struct AnswerKey {
 /// What was answered. A document or an invocation is rendered again for a repetition, so that
 /// rights are asked again as for the first answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum NewAnswerBody {
     /// The document of an edit of the transaction, by its index.
     Edited(usize),
     /// An invocation of the transaction, by its index.

@@ -6,20 +6,21 @@
 //! | `message`, `refusal` | what devices send, decoded; why something was not taken |
 //! | `work`, `decide` | what a store is given to do; the storing rules, the same for every store |
 //! | `row`, `standing`, `invocation` | what stores keep: rows, counts, commands and their states |
-//! | `document` | what people and programs declare: kinds, versions, changes |
+//! | `document` | what people and programs declare: versions, changes |
+//! | `entity` | the kinds of documents, and what held at an instant |
 //! | `directory`, `documents` | every registered device and the resident documents, in memory |
-//! | `command`, `schedule` | commands that a specification defines; when something is due |
+//! | `schedule` | when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
 //! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |
 
 pub mod access;
 pub mod audit;
 pub mod calendar;
-pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod document;
 pub mod documents;
+pub mod entity;
 pub mod invocation;
 pub mod message;
 pub mod refusal;

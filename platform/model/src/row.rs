@@ -38,16 +38,29 @@ impl ReadingRow {
     pub fn metadata(&self) -> BTreeMap<String, String> {
         extra_metadata(self.extra.as_deref())
     }
+
+    /// The invocation that its message names.
+    pub fn originator(&self) -> Option<String> {
+        Extra::of(self.extra.as_deref()).originator
+    }
+}
+
+/// What a message has beside its numbers.
+#[derive(Default, serde::Deserialize)]
+struct Extra {
+    originator: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Extra {
+    fn of(text: Option<&str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
 }
 
 /// What `extra` holds of metadata.
 pub fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
-    #[derive(serde::Deserialize)]
-    struct Extra {
-        metadata: BTreeMap<String, String>,
-    }
-    let extra = extra.and_then(|text| serde_json::from_str::<Extra>(text).ok());
-    extra.map(|extra| extra.metadata).unwrap_or_default()
+    Extra::of(extra).metadata
 }
 
 /// Something that was refused.

@@ -29,10 +29,11 @@ use rmqtt::types::{
 use super::access;
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport, client_id};
-use super::tls::{Reports, TlsRefusal};
+use super::tls::Reports;
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::tls::TlsRefusal;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";

@@ -6,7 +6,6 @@
 //! broker's one parser that reads it, so no byte that a client sends is read in two ways. Tasks and
 //! sockets live on the broker's threads and end with them.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +19,12 @@ use tokio_rustls::server::TlsStream;
 
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport};
-use super::tls::{CLAIMED, Reports, Settings, TlsRefusal, device_name};
+use super::tls::Reports;
 use crate::gate::{Acceptor, ConnectionSlots, Gate, Origin, RejectReason, Slot, Socket};
+use crate::tls::{Failed, LINGER_LIMIT, Settings, TlsRefusal, device_name, linger, shake};
 
-/// The first byte of every TLS connection: a record of type "handshake" (RFC 8446 section 5.1).
-const HANDSHAKE_RECORD: u8 = 22;
 /// The first byte of every MQTT connection: CONNECT (MQTT 3.1.1 section 3.1).
 const MQTT_CONNECT: u8 = 0x10;
-/// How long a refused client may take to read why.
-const LINGER_LIMIT: Duration = Duration::from_secs(2);
-/// Bytes of a refused client that are read and thrown away.
-const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 /// What is read into until CONNECT is whole, and then by the broker, bytes: as much as a connection
 /// of the broker library begins with, so that it is not made anew.
 const READ_BYTES: usize = 8 * 1024;
@@ -148,15 +142,6 @@ pub(super) struct TlsListener {
     reports: Arc<Reports>,
 }
 
-/// A handshake that was not.
-struct Failed {
-    /// `None`: the client went away.
-    refusal: Option<(TlsRefusal, String)>,
-    /// Whose certificate was shown, if any: a claim.
-    device: Option<String>,
-    stream: Socket,
-}
-
 impl TlsListener {
     pub(super) fn new(
         settings: &Settings,
@@ -183,7 +168,7 @@ impl TlsListener {
     /// One connection, until the broker has it.
     async fn serve_connection(self: Arc<Self>, socket: Socket, from: SocketAddr, slot: Slot) {
         let limit = self.settings.handshake_limit;
-        match timeout(limit, self.shake(socket.clone())).await {
+        match timeout(limit, shake(&self.acceptor, &socket, socket.clone())).await {
             // It was crowded out, and counted as that.
             _ if socket.is_cut() => {}
             Ok(Ok(client)) => {
@@ -204,27 +189,6 @@ impl TlsListener {
                 self.reports.report(TlsRefusal::HandshakeTimeout, None, detail);
             }
         }
-    }
-
-    async fn shake(&self, stream: Socket) -> Result<TlsStream<Socket>, Failed> {
-        let failed = |refusal, stream| Failed { refusal, device: None, stream };
-        match stream.peek().await {
-            Ok(None) | Err(_) => return Err(failed(None, stream)),
-            Ok(Some(HANDSHAKE_RECORD)) => {}
-            Ok(Some(first)) => {
-                let what = if first == MQTT_CONNECT { ", as plain MQTT does" } else { "" };
-                let found = format!("it begins with 0x{first:02x}{what}, not with TLS");
-                return Err(failed(Some((TlsRefusal::NotTls, found)), stream));
-            }
-        }
-        let accept = self.acceptor.accept(stream).into_fallible();
-        let (shaken, device) = CLAIMED
-            .scope(RefCell::new(None), async {
-                let shaken = accept.await;
-                (shaken, CLAIMED.with(RefCell::take))
-            })
-            .await;
-        shaken.map_err(|(error, stream)| Failed { refusal: TlsRefusal::of(&error), device, stream })
     }
 
     /// From the handshake to CONNECT.
@@ -277,23 +241,6 @@ async fn part(mut client: TlsStream<Socket>) {
     // Whether or not the client reads why, it ends.
     let _ = timeout(LINGER_LIMIT, client.shutdown()).await;
     linger(client.into_inner().0).await;
-}
-
-/// Closes without a reset, which could overtake the alert with the reason: reads what the client
-/// has still sent, within bounds.
-async fn linger(mut stream: Socket) {
-    let reading = async {
-        // Whatever happens, the connection is over.
-        let _ = stream.shutdown().await;
-        let (mut waste, mut left) = ([0; 1024], DISCARDED_BYTES_MAX);
-        while let Ok(read) = stream.read(&mut waste).await {
-            left = left.saturating_sub(read);
-            if read == 0 || left == 0 {
-                return;
-            }
-        }
-    };
-    let _ = timeout(LINGER_LIMIT, reading).await;
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `listener`, `tls/` | our listeners: admission by the gate, TLS, the whole CONNECT |
+//! | `listener` | our listeners: admission by the gate, TLS, the whole CONNECT |
+//! | `tls/` | the record of who was refused at the TLS port |
 //! | `links` | the connections that the broker has: certificate, tenant, slot, bytes that wait |
 //! | `hooks`, `access` | where packets meet the platform: password, topics, ingest, PUBACK |
 //! | `queues`, `counters` | bounds on what waits for subscribers; what is counted |
@@ -62,10 +63,10 @@ use listener::{ListenerContext, TlsListener};
 pub(crate) use queues::QueueLimits;
 use queues::{Bounded, Queues};
 use tls::Reports;
-pub(crate) use tls::{Naming, Settings as TlsSettings};
 
 use crate::gate::{Acceptor, ConnectionSlots, Gate, Listener, ListenerLimits};
 use crate::port::IngestPort;
+use crate::tls::Settings as TlsSettings;
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

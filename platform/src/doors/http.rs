@@ -11,7 +11,7 @@
 //! again. A command is given at each request until the device has answered it with an
 //! acknowledgement, so it comes at least once; what is not there yet is waited for up to `wait_ms`.
 //!
-//! There is no TLS here: outside of the machine a proxy has to end it.
+//! With `certificate` and `key` it speaks TLS; without them it is for the loopback, or for a proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,14 +35,14 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, broadcast};
 
 use super::{Door, DoorKind, Opening};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Pem, ServerIdentity, check_reach};
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
-use crate::port::{Arrival, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::rest::{
-    Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,
+    Edge, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,
 };
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -56,8 +56,8 @@ const NEWS_CAPACITY: usize = 256;
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
         name: NAME,
-        summary: "messages by POST, commands by asking for them; without TLS",
-        description: "HTTP/1.1 without TLS: `POST /input` and `POST /devices/ID/input` take messages \
+        summary: "messages by POST, commands by asking for them",
+        description: "HTTP/1.1, with `certificate` and `key` over TLS: `POST /input` and `POST /devices/ID/input` take messages \
             in the format that `Content-Type` names, `GET /devices/ID/commands` gives the commands \
             that the device has not answered. The devices' secret is the bearer token. Its address \
             is in the ready line, as `http`.",
@@ -68,6 +68,8 @@ pub(super) const DOOR: DoorKind = DoorKind {
                 Kind::Integer { min: 1, max: 100_000 },
                 "connections at a time, 256 unless given",
             ),
+            Field::optional("certificate", Kind::Text, "the server's certificate for TLS, PEM"),
+            Field::optional("key", Kind::Text, "its private key, PEM"),
         ],
     },
     check: |keys| Keys::of(keys).map(|_| ()),
@@ -82,6 +84,8 @@ struct Keys {
     address: SocketAddr,
     #[serde(default = "default_connections")]
     connections: usize,
+    certificate: Option<Pem>,
+    key: Option<Pem>,
 }
 
 fn default_address() -> SocketAddr {
@@ -99,17 +103,28 @@ impl Keys {
             let (key, found) = ("door.connections", "0".to_owned());
             return Err(ConfigError::Value { key, found, expected: "give at least 1" });
         }
+        if keys.certificate.is_some() != keys.key.is_some() {
+            let (key, found) = ("door.certificate", "one of certificate and key".to_owned());
+            return Err(ConfigError::Value { key, found, expected: "give both or none" });
+        }
         Ok(keys)
+    }
+
+    fn identity(&self) -> Option<ServerIdentity<'_>> {
+        let names = ["door.certificate", "door.key"];
+        let (certificate, key) = (self.certificate.as_ref()?, self.key.as_ref()?);
+        Some(ServerIdentity { certificate, key, names })
     }
 }
 
 fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let Opening { config, keys, connections, gate, tenants } = opening;
-    let Keys { address, .. } = Keys::of(keys)?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
-    }
+    let keys = Keys::of(keys)?;
+    let (address, shown) = (keys.address, keys.identity());
+    check_reach("door.address", address, shown.is_some(), config.behind_proxy)?;
+    let edge = Edge::of(config, shown, Arc::clone(tenants) as Arc<dyn IngestPort>)?;
     let settings = Settings::of(&config.limits, gate::Listener::Http, connections, &gate);
+    let settings = Settings { edge, ..settings };
     let (news, _) = broadcast::channel(NEWS_CAPACITY);
     let counters = Arc::<Counters>::default();
     let state = AppState {

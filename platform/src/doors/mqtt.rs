@@ -12,12 +12,12 @@ use lastmeter_wire::topics;
 
 use super::{Door, DoorKind, Opening};
 use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
+use crate::certificates;
 use crate::config::ConfigError;
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::port::IngestPort;
 use crate::tenant::Tenant;
-use crate::tls;
 
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
@@ -46,7 +46,7 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         address: config.mqtt_address,
         packet_limit_bytes: limits.packet_bytes,
         plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
-        tls: tls::load(config).map_err(|error| PlatformError::Tls(Box::new(error)))?,
+        tls: certificates::load(config).map_err(|error| PlatformError::Tls(Box::new(error)))?,
         connections,
         plain_connections: limits.mqtt_connections,
         unauthenticated: limits.mqtt_connecting,

@@ -13,6 +13,7 @@
 mod accept;
 mod connection_slots;
 mod guesses;
+mod rates;
 mod share;
 mod socket;
 mod tally;
@@ -26,8 +27,11 @@ use tokio::time::Instant;
 pub(crate) use accept::Acceptor;
 pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Origin, Slot, SlotOffer};
 pub(crate) use guesses::GuessLimits;
-use guesses::Guesses;
+use guesses::{Guesses, network};
 use lastmeter_store::lock;
+use lastmeter_units::TenantName;
+pub(crate) use rates::Rate;
+use rates::Rates;
 pub(crate) use share::{HEALTH_RESERVE, Share, share};
 pub(crate) use socket::Socket;
 pub(crate) use tally::{Listener, RejectReason, Tally};
@@ -37,11 +41,18 @@ use crate::log_throttle::LogThrottle;
 /// A log line about guesses and about full listeners, at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Who sends how many requests.
+struct RequestRates {
+    addresses: Mutex<Rates<IpAddr>>,
+    tenants: Mutex<Rates<TenantName>>,
+}
+
 /// What all listeners have in common.
 pub(crate) struct Gate {
     /// How many were rejected, and how many there are.
     pub(crate) tally: Tally,
     guesses: Mutex<Guesses>,
+    rates: Option<RequestRates>,
     guesses_log: LogThrottle,
     full_log: LogThrottle,
     cut_log: LogThrottle,
@@ -54,11 +65,45 @@ impl Gate {
         Self {
             tally: Tally::default(),
             guesses: Mutex::new(Guesses::new(limits)),
+            rates: None,
             guesses_log: LogThrottle::new(LOG_EVERY),
             full_log: LogThrottle::new(LOG_EVERY),
             cut_log: LogThrottle::new(LOG_EVERY),
             begun: Instant::now(),
         }
+    }
+
+    /// The same with bounds on requests, by address and by the tenant whose token they carry.
+    pub(crate) fn with_rates(self, address: Rate, tenant: Rate) -> Self {
+        let (addresses, tenants) = (Rates::new(address), Rates::new(tenant));
+        let rates = RequestRates { addresses: addresses.into(), tenants: tenants.into() };
+        Self { rates: Some(rates), ..self }
+    }
+
+    /// Takes a request of an address. Those of this machine have as many as they send.
+    ///
+    /// # Errors
+    /// After how long it may send one again.
+    pub(crate) fn take_request(&self, from: IpAddr) -> Result<(), Duration> {
+        self.take(from, |rates, now| lock(&rates.addresses).take(network(from), now))
+    }
+
+    /// Takes a request of an address that carries a tenant's token.
+    ///
+    /// # Errors
+    /// After how long it may send one again.
+    pub(crate) fn take_request_of(&self, of: &TenantName, from: IpAddr) -> Result<(), Duration> {
+        self.take(from, |rates, now| lock(&rates.tenants).take(of.clone(), now))
+    }
+
+    fn take(
+        &self,
+        from: IpAddr,
+        take: impl FnOnce(&RequestRates, Duration) -> Result<(), Duration>,
+    ) -> Result<(), Duration> {
+        let is_here = from.to_canonical().is_loopback();
+        let Some(rates) = self.rates.as_ref().filter(|_| !is_here) else { return Ok(()) };
+        take(rates, self.now()).inspect_err(|_| self.tally.too_many_requests())
     }
 
     /// How long ago the gate was built.

@@ -50,6 +50,7 @@ pub(crate) struct Tally {
     slots: [AtomicU64; Listener::ALL.len()],
     unauthenticated: [AtomicU64; Listener::ALL.len()],
     queued_bytes: AtomicU64,
+    too_many_requests: AtomicU64,
 }
 
 impl Tally {
@@ -59,6 +60,10 @@ impl Tally {
 
     pub(super) fn wrong_secret(&self, listener: Listener) {
         self.wrong_secrets[listener as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn too_many_requests(&self) {
+        self.too_many_requests.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn accept_failed(&self, listener: Listener) {
@@ -127,6 +132,11 @@ impl Tally {
                 let _ = writeln!(out, "lastmeter_{name}{{door=\"{}\"}} {count}", listener.word());
             }
         }
+        let (name, count) =
+            ("too_many_requests_total", self.too_many_requests.load(Ordering::Relaxed));
+        head(out, name, "REST requests beyond the rate of their address or token", "counter");
+        // Writing into memory does not fail.
+        let _ = writeln!(out, "lastmeter_{name} {count}");
         let (name, queued) = ("queued_bytes", self.queued_bytes.load(Ordering::Relaxed));
         head(out, name, "bytes that wait for subscribers", "gauge");
         // Writing into memory does not fail.
@@ -188,7 +198,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.split(' ').next().unwrap())
             .collect();
-        assert_eq!(samples.len(), 4 * 9 + 4 * 4 + 1);
+        assert_eq!(samples.len(), 4 * 9 + 4 * 4 + 2);
         let once: std::collections::BTreeSet<_> = samples.iter().collect();
         assert_eq!(once.len(), samples.len());
     }

@@ -21,7 +21,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPENAPI: Gives = Gives::json::<serde_json::Map<String, serde_json::Value>>(200);
 
-/// The routes of this file. Where there is no free connection they are answered with 503.
+/// The routes of this file. Where there is no free connection they are answered with 503, and
+/// with 429 to an address that sends too many requests.
 pub(super) const ROUTES: &[Route] = &[
     page("/", "A page that states what runs", Gives::text(HTML), |verb| on(verb, root)),
     page("/api-doc", "A page that lists every route", Gives::text(HTML), |verb| on(verb, api_doc)),
@@ -44,7 +45,7 @@ const fn page(
         parameters: &[],
         takes: None,
         gives,
-        refuses: &[503],
+        refuses: &[429, 503],
         run,
     }
 }
@@ -155,6 +156,7 @@ fn write_route(out: &mut String, route: &Route) {
         let values = match parameter.value {
             ParameterValue::Text => "text".to_owned(),
             ParameterValue::Texts => "texts".to_owned(),
+            ParameterValue::Word(words) => format!("one of {}", words.join(", ")),
             ParameterValue::Instant => "instant (RFC 3339)".to_owned(),
             ParameterValue::Whole { least, most, default } => {
                 format!("{least} to {most}; {default} if not given")
@@ -167,7 +169,9 @@ fn write_route(out: &mut String, route: &Route) {
     if route.takes.is_some() {
         write_row(out, "body", "application/json", "what is asked for");
     }
-    write_row(out, &route.gives.status.to_string(), route.gives.media_type, "success");
+    let media_types = [Some(route.gives.media_type), route.gives.or_text];
+    let media_types: Vec<&str> = media_types.into_iter().flatten().collect();
+    write_row(out, &route.gives.status.to_string(), &media_types.join(" or "), "success");
     for problem in PROBLEMS.iter().filter(|known| route.problems().contains(&known.status)) {
         write_row(out, &problem.status.to_string(), "problem", problem.meaning);
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::routing::on;
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
-use lastmeter_store::{Page, Place, SeriesQuery, StoreReader as _};
+use lastmeter_store::SeriesQuery;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,27 +14,19 @@ use serde::Serialize;
 use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::openapi::Instant;
-use super::parameter::{
-    ASSIGNMENT, END_DATE, EXAMPLE_DEVICE, HARDWARE_ID, PAGE, PAGE_SIZE, Parameter, START_DATE,
-};
+use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Parameter, START_DATE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
-const VOLTAGE: &str = "electricity.voltage.rms.l1";
+pub(super) const VOLTAGE: &str = "electricity.voltage.rms.l1";
 const MEASUREMENT_IDS: Parameter =
     Parameter::texts("measurementIds", "the series; without it all that are in the state")
         .example(VOLTAGE);
 const MEASUREMENT_IDS_ARRAY: Parameter =
     Parameter::texts("measurementIds[]", "the same, as some clients write lists").example(VOLTAGE);
-const DEVICE: Parameter =
-    Parameter::text("device", "the device's hardware id").required().example(EXAMPLE_DEVICE);
-const MEASUREMENT_ID: Parameter =
-    Parameter::text("measurementId", "the quantity").required().example(VOLTAGE);
-const AFTER: Parameter = Parameter::text("after", "`next` of an earlier answer").example("0.0");
-const LIMIT: Parameter = Parameter::whole("limit", "points at most", 1000, (1, 10_000));
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[
@@ -93,18 +85,6 @@ pub(super) const ROUTES: &[Route] = &[
         gives: Gives::json::<Vec<SeriesJson>>(200),
         refuses: &[500],
         run: |verb| on(verb, series),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/series",
-        resource: "assignments",
-        summary: "One series by cursor, oldest first",
-        access: Access::Administrator,
-        parameters: &[&DEVICE, &MEASUREMENT_ID, &START_DATE, &END_DATE, &AFTER, &LIMIT],
-        takes: None,
-        gives: Gives::json::<KeysetJson>(200),
-        refuses: &[404, 500],
-        run: |verb| on(verb, series_keyset),
     },
 ];
 
@@ -196,25 +176,6 @@ struct EntryJson {
     measurement_date: SimTime,
 }
 
-/// Points of a series and where to go on.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "SeriesPage")]
-pub(super) struct KeysetJson {
-    results: Vec<PointJson>,
-    /// `after` of the next request; `null` at the end.
-    next: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "SeriesPoint")]
-struct PointJson {
-    #[schemars(with = "Instant")]
-    event_time: SimTime,
-    epoch: Option<u64>,
-    serial: Option<u64>,
-    value: f64,
-}
-
 impl From<StateValue> for LatestJson {
     fn from(row: StateValue) -> Self {
         Self { name: row.name, value: row.value, event_date: row.event }
@@ -242,17 +203,6 @@ impl From<DeviceState> for StateJson {
             last_interaction_date: Some(state.last_interaction),
             latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
             latest_alerts: state.alerts.into_iter().map(AlertJson::from).collect(),
-        }
-    }
-}
-
-impl PointJson {
-    fn new(point: SeriesPoint) -> Self {
-        Self {
-            event_time: point.event,
-            epoch: point.number.map(|(epoch, _)| epoch),
-            serial: point.number.map(|(_, serial)| serial),
-            value: point.value,
         }
     }
 }
@@ -324,45 +274,16 @@ pub(super) async fn series(
     Ok(Json(series.into_iter().map(one).collect()))
 }
 
-/// `GET /api/v1/series?device=&measurementId=&startDate=&endDate=&after=&limit=`: the same points
-/// by keyset, which stays fast and complete while new ones arrive.
-pub(super) async fn series_keyset(api: Api, mut pairs: Pairs) -> Answer<KeysetJson> {
-    let hardware_id = pairs.required(&DEVICE)?;
-    let id = pairs.required(&MEASUREMENT_ID)?;
-    let id = measurement_id(&id)?;
-    let range = pairs.range()?;
-    let after = pairs.one(&AFTER)?.map(|text| cursor(&text)).transpose()?;
-    let limit = pairs.number(&LIMIT)? as u32;
-    pairs.finish()?;
-    let device = devices::find(&api, &hardware_id)?.id;
-    let page = Page { offset: 0, limit };
-    let query = SeriesQuery { device, ids: vec![id], range, page, after };
-    let series = api.tenant.readers.series(query).await?;
-    let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
-    let full = points.len() == limit as usize;
-    let next = points
-        .last()
-        .filter(|_| full)
-        .map(|point| format!("{}.{}", point.event.as_nanoseconds(), point.sequence));
-    Ok(Json(KeysetJson { results: points.into_iter().map(PointJson::new).collect(), next }))
-}
-
-/// Event time and commit sequence of the last point before.
-fn cursor(text: &str) -> Result<Place, Problem> {
-    let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
-    if let Ok([event_ns, sequence]) = parts.as_deref() {
-        return Ok((*event_ns, *sequence));
-    }
-    let text = lastmeter_model::refusal::shortened(text, 80);
-    let detail = format!("`after` is `{text}`, expected the `next` of an earlier answer");
-    Err(Problem::bad_request("wrong_parameter", detail))
-}
-
 /// `measurementIds`, repeated, with `[]` behind the name, or separated by commas; each series is
 /// given once, however often it is asked for.
 fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
     let mut texts = pairs.all(&MEASUREMENT_IDS);
     texts.extend(pairs.all(&MEASUREMENT_IDS_ARRAY));
+    listed_ids(&texts)
+}
+
+/// The identifiers in texts, each once.
+pub(super) fn listed_ids(texts: &[String]) -> Result<Vec<MeasurementId>, Problem> {
     let names = texts.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty());
     let mut seen = BTreeSet::new();
     let mut ids = names.map(measurement_id).collect::<Result<Vec<_>, _>>()?;
@@ -374,7 +295,7 @@ fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
     Ok(ids)
 }
 
-fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
+pub(super) fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     MeasurementId::lookup(name).ok_or_else(|| {
         let name = lastmeter_model::refusal::shortened(name, 80);
         let detail = format!("there is no measurement identifier `{name}`");

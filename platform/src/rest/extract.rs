@@ -54,6 +54,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
 }
 
 impl Pairs {
+    /// Whether a parameter is given.
+    pub(super) fn has(&self, parameter: &Parameter) -> bool {
+        self.pairs.iter().any(|(name, _)| name == parameter.name)
+    }
+
     /// Takes all values of a parameter.
     pub(super) fn all(&mut self, parameter: &Parameter) -> Vec<String> {
         let name = parameter.name;
@@ -82,13 +87,6 @@ impl Pairs {
         Ok(values.pop())
     }
 
-    /// Takes the value of a parameter that has to be given.
-    pub(super) fn required(&mut self, parameter: &Parameter) -> Result<String, Problem> {
-        let missing =
-            || Problem::bad_request("missing_parameter", format!("give `{}`", parameter.name));
-        self.one(parameter)?.ok_or_else(missing)
-    }
-
     /// Takes and reads the value of a parameter.
     fn read<T: FromStr>(
         &mut self,
@@ -96,11 +94,7 @@ impl Pairs {
         expected: &str,
     ) -> Result<Option<T>, Problem> {
         let Some(text) = self.one(parameter)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| {
-            let text = lastmeter_model::refusal::shortened(&text, 80);
-            let detail = format!("`{}` is `{text}`, expected {expected}", parameter.name);
-            Problem::bad_request("wrong_parameter", detail)
-        })
+        text.parse().map(Some).map_err(|_| wrong_parameter(parameter, &text, expected))
     }
 
     /// Takes a whole number; another kind of parameter has none.
@@ -120,6 +114,24 @@ impl Pairs {
         }
     }
 
+    /// Takes an instant.
+    pub(super) fn instant(&mut self, parameter: &Parameter) -> Result<Option<SimTime>, Problem> {
+        self.read(parameter, "a date such as 2027-01-18T17:00:00Z")
+    }
+
+    /// Takes one of the words of a parameter; another kind of parameter has none.
+    pub(super) fn word(&mut self, parameter: &Parameter) -> Result<Option<&'static str>, Problem> {
+        let ParameterValue::Word(words) = parameter.value else {
+            debug_assert!(false, "`{}` is not one of some words", parameter.name);
+            return Ok(None);
+        };
+        let Some(text) = self.one(parameter)? else { return Ok(None) };
+        let found = words.iter().find(|word| **word == text);
+        found.map(|word| Some(*word)).ok_or_else(|| {
+            wrong_parameter(parameter, &text, &format!("one of {}", words.join(", ")))
+        })
+    }
+
     /// Takes `page` (from 1) and `pageSize`.
     pub(super) fn page(&mut self) -> Result<Page, Problem> {
         let size = self.number(&PAGE_SIZE)?;
@@ -129,9 +141,8 @@ impl Pairs {
 
     /// Takes `startDate` and `endDate`, both included.
     pub(super) fn range(&mut self) -> Result<Range, Problem> {
-        let expected = "a date such as 2027-01-18T17:00:00Z";
-        let start = self.read(&START_DATE, expected)?.unwrap_or(SimTime(i64::MIN));
-        let end = self.read(&END_DATE, expected)?.unwrap_or(SimTime(i64::MAX));
+        let start = self.instant(&START_DATE)?.unwrap_or(SimTime(i64::MIN));
+        let end = self.instant(&END_DATE)?.unwrap_or(SimTime(i64::MAX));
         Ok(Range { start, end })
     }
 
@@ -152,4 +163,11 @@ impl Pairs {
             }
         }
     }
+}
+
+/// The refusal of a parameter's value.
+pub(super) fn wrong_parameter(parameter: &Parameter, text: &str, expected: &str) -> Problem {
+    let text = lastmeter_model::refusal::shortened(text, 80);
+    let detail = format!("`{}` is `{text}`, expected {expected}", parameter.name);
+    Problem::bad_request("wrong_parameter", detail)
 }

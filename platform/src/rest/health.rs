@@ -108,6 +108,7 @@ pub(super) async fn metrics(api: Api) -> Response {
         ("journal_queue", "jobs waiting for the journal", tenant.journal.depth() as u64),
         ("in_flight_bytes", "bytes between arrival and commit", tenant.ingest.in_flight_bytes()),
         ("rest_waiting", "requests that wait for something to be committed", waiting),
+        ("live_streams", "live streams that are open", tenant.live.subscriptions() as u64),
         ("losses", "reports of lost or damaged data", tenant.losses.count()),
         ("losses_open", "those that nobody has acknowledged", open),
         ("conflicting_devices", "devices that sent a number again with other content", conflicting),

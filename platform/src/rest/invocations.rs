@@ -6,7 +6,6 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_store::StoreReader as _;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,8 +10,12 @@
 //! | `routes`, `parameter` | `ROUTES`, the one registry, and the router made of it |
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
+//! | `edge` | TLS, proxies, `Host`, rates of requests |
 //! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
+//! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
+//! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
 mod about;
@@ -19,18 +23,25 @@ mod assignments;
 mod bearer;
 mod body;
 mod changes;
+pub(crate) mod cursor;
 mod devices;
+mod edge;
 mod extract;
+mod flow;
 mod health;
 mod invocations;
+mod latest;
+mod live;
 mod losses;
 mod openapi;
 mod parameter;
 mod problem;
 mod routes;
+mod series;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod unread;
 mod visit;
 
@@ -45,11 +56,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 pub(crate) use bearer::check_bearer;
+use bearer::has_bearer;
 pub(crate) use body::read_whole;
+pub(crate) use edge::Edge;
+use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
 use routes::Access;
+use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
@@ -103,8 +118,8 @@ pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings
     let guarded = routes::router(Access::Administrator)
         .fallback(no_such_path)
         .layer(from_fn_with_state(shared.clone(), authorise));
-    routes::router(Access::Open)
-        .merge(guarded)
+    let open = routes::router(Access::Open).layer(from_fn_with_state(shared.clone(), limit_rate));
+    open.merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
         .with_state(shared)
 }
@@ -118,12 +133,21 @@ async fn authorise(
     next: Next,
 ) -> Response {
     let owner = |given: &[u8]| shared.tenants.of_administrator(given);
+    // A wrong token is slowed down as a guess, and a right one is seen behind that alone.
+    if !has_bearer(request.headers())
+        && let Err(problem) = check_rates(&shared, None, &visit, &request)
+    {
+        return problem.into_response();
+    }
     let headers = request.headers();
     let owned = check_bearer(&shared.gate, Listener::Rest, &visit, headers, owner).await;
     let tenant = match owned {
         Ok(tenant) => tenant,
         Err(answer) => return answer,
     };
+    if let Err(problem) = check_rates(&shared, Some(&tenant), &visit, &request) {
+        return problem.into_response();
+    }
     // Who asks for another tenant's data must not be answered with this one's.
     match headers.get("X-SiteWhere-Tenant") {
         Some(other) if other.as_bytes() != tenant.name.as_str().as_bytes() => {
@@ -139,6 +163,35 @@ async fn authorise(
             Err(answer) => answer,
         },
     }
+}
+
+/// Lets a request pass for which no token is wanted.
+async fn limit_rate(
+    State(shared): State<Shared>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check_rates(&shared, None, &visit, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Refuses a request beyond the rate of its address, or of the token of a tenant. The token in the
+/// settings, which a bench has, is that of the first one, and has no rate.
+fn check_rates(
+    shared: &Shared,
+    tenant: Option<&Arc<Tenant>>,
+    visit: &Visit,
+    request: &Request,
+) -> Result<(), Problem> {
+    let is_bench = tenant.is_some_and(|tenant| Arc::ptr_eq(tenant, shared.tenants.first()));
+    if is_bench || ALWAYS_ANSWERED.contains(&request.uri().path()) {
+        return Ok(());
+    }
+    check_rate(&shared.gate, visit.from())?;
+    tenant.map_or(Ok(()), |tenant| check_rate_of(&shared.gate, &tenant.name, visit.from()))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::parameter::{Parameter, ParameterValue};
-use super::routes::{Access, Route, Verb, all};
+use super::routes::{Access, Route, TEXTS, Verb, all};
 
 /// Where references to schemas lead.
 const SCHEMAS: &str = "/components/schemas";
@@ -72,8 +72,11 @@ pub(super) fn document() -> Value {
 fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGenerator) -> Value {
     let schema = (route.gives.schema)(given);
     let media_type = route.gives.media_type;
-    let answer =
+    let mut answer =
         json!({ "description": "success", "content": { media_type: { "schema": schema } } });
+    if let Some(other) = route.gives.or_text {
+        answer["content"][other] = json!({ "schema": { "type": "string" } });
+    }
     let mut responses = Map::from_iter([(route.gives.status.to_string(), answer)]);
     for problem in PROBLEMS.iter().filter(|known| route.problems().contains(&known.status)) {
         let reference = format!("#/components/responses/{}", problem.component());
@@ -93,7 +96,13 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         },
     });
     if let Some(body) = route.takes {
-        let content = json!({ "application/json": { "schema": body(taken) } });
+        let schema = body(taken);
+        let content = match schema.get("type").and_then(Value::as_str) {
+            Some("string") => json!({
+                TEXTS[0]: { "schema": schema }, TEXTS[1]: { "schema": schema },
+            }),
+            _ => json!({ "application/json": { "schema": schema } }),
+        };
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation
@@ -123,6 +132,7 @@ fn parameter_object(route: &Route, parameter: &Parameter) -> Value {
         "schema": match parameter.value {
             ParameterValue::Text => json!({ "type": "string" }),
             ParameterValue::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            ParameterValue::Word(words) => json!({ "type": "string", "enum": words }),
             ParameterValue::Instant => json!({ "type": "string", "format": "date-time" }),
             ParameterValue::Whole { least, most, default } => json!({
                 "type": "integer", "minimum": least, "maximum": most, "default": default
@@ -188,7 +198,10 @@ impl KnownProblem {
 
 /// Every status of a problem that routes declare.
 pub(super) const PROBLEMS: &[KnownProblem] = &[
-    KnownProblem::new(400, "the path, a parameter or the body cannot be read or is out of range"),
+    KnownProblem::new(
+        400,
+        "the path, a parameter, the body or `Host` cannot be read or is out of range",
+    ),
     KnownProblem {
         header: Some("WWW-Authenticate"),
         ..KnownProblem::new(401, "the token is missing or wrong")
@@ -199,10 +212,15 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
     KnownProblem::new(409, "the state of the platform does not permit it"),
     KnownProblem::new(413, "the body is larger than `limits.rest_body_bytes`"),
     KnownProblem::new(415, "the body is not declared as `application/json`"),
+    KnownProblem::new(421, "`Host` is no name of the loopback, on which the server listens"),
     KnownProblem::new(422, "the body is JSON, but not what is taken here"),
     KnownProblem {
         header: Some("Retry-After"),
-        ..KnownProblem::new(429, "too many wrong tokens came from the address")
+        ..KnownProblem::new(
+            429,
+            "too many wrong tokens came from the address, or too many requests from it or with the \
+             token",
+        )
     },
     KnownProblem::new(500, "what is stored is damaged in this place and not given"),
     KnownProblem::new(503, "not now: no free connection, a slow query, a full disk, or stopping"),

@@ -24,6 +24,8 @@ pub(crate) enum ParameterValue {
     Texts,
     /// An instant as RFC 3339 has it.
     Instant,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// A whole number within bounds, both included.
     Whole { least: u64, most: u64, default: u64 },
 }
@@ -46,6 +48,15 @@ impl Parameter {
     /// One that is an instant.
     pub(crate) const fn instant(name: &'static str, summary: &'static str) -> Self {
         Self::new(name, summary, ParameterValue::Instant)
+    }
+
+    /// One that is one of some words.
+    pub(crate) const fn word(
+        name: &'static str,
+        summary: &'static str,
+        words: &'static [&'static str],
+    ) -> Self {
+        Self::new(name, summary, ParameterValue::Word(words))
     }
 
     /// A whole number with the value that it has where it is not given, its least and its most.

@@ -47,6 +47,12 @@ impl Problem {
         self
     }
 
+    /// With a time after which it is worth asking again, rounded up to seconds.
+    pub(super) fn retry_after(self, wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().max(1.0) as u32;
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
     /// Something of ours failed; what exactly is in the log, not in the answer.
     fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = error.source().map(ToString::to_string), code);

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
@@ -17,12 +17,19 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
 use super::{Problem, Shared};
-use super::{about, assignments, changes, devices, health, invocations, losses};
+use super::{
+    about, assignments, changes, devices, health, invocations, latest, live, losses, series,
+    transfer,
+};
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
     devices::ROUTES,
     assignments::ROUTES,
+    series::ROUTES,
+    latest::ROUTES,
+    live::ROUTES,
+    transfer::ROUTES,
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
@@ -98,23 +105,34 @@ pub(super) struct Gives {
     pub(super) status: u16,
     pub(super) media_type: &'static str,
     pub(super) schema: SchemaOf,
+    /// Media type of the text that is answered instead where it is asked for.
+    pub(super) or_text: Option<&'static str>,
 }
 
 impl Gives {
     /// JSON of a type.
     pub(super) const fn json<T: JsonSchema>(status: u16) -> Self {
-        Self { status, media_type: "application/json", schema: schema::<T> }
+        Self { status, media_type: "application/json", schema: schema::<T>, or_text: None }
     }
 
     /// Text of a media type.
     pub(super) const fn text(media_type: &'static str) -> Self {
-        Self { status: 200, media_type, schema: schema::<String> }
+        Self { status: 200, media_type, schema: schema::<String>, or_text: None }
+    }
+
+    /// Also as CSV (RFC 4180).
+    pub(super) const fn or_csv(self) -> Self {
+        Self { or_text: Some("text/csv"), ..self }
     }
 }
 
 /// Problems of every route for administrators: of the body, which is read before the handler runs,
 /// of the query, of the token, of the tenant's header, and of a platform without a free slot.
 const GUARDED: [u16; 7] = [400, 401, 403, 408, 413, 429, 503];
+/// Problems of every route: of `Host`, where the server listens on the loopback.
+const EVERYWHERE: [u16; 2] = [400, 421];
+/// Problems of what changes something and is not declared as JSON.
+const WRITES: [u16; 1] = [415];
 /// Problems of a body that is not the JSON that is wanted.
 const WITH_BODY: [u16; 2] = [415, 422];
 /// Problems of a variable in the path.
@@ -124,6 +142,10 @@ impl Route {
     /// Every status of a problem that it may answer with, in order.
     pub(super) fn problems(&self) -> Vec<u16> {
         let mut statuses = self.refuses.to_vec();
+        statuses.extend(EVERYWHERE);
+        if self.method != Verb::Get {
+            statuses.extend(WRITES);
+        }
         if self.access == Access::Administrator {
             statuses.extend(GUARDED);
         }
@@ -181,6 +203,13 @@ pub(super) fn router(access: Access) -> Router<Shared> {
 
 /// Runs the handler of a row, which learns from the request what its row declares.
 async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
+    // A page from elsewhere can send every other type without asking first (Fetch, 4.1).
+    if route.method != Verb::Get && !has_asked(request.headers()) {
+        let detail = "a request that changes something needs `Content-Type: application/json`, \
+                      also without a body";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Problem::new(status, "not_json_content", detail).into_response();
+    }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;
     debug_assert!(
@@ -191,6 +220,19 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         response.status()
     );
     response
+}
+
+/// What imports are written in.
+pub(super) const TEXTS: [&str; 2] = ["application/x-ndjson", "text/csv"];
+
+/// Whether a request is declared as JSON, or as what else no page sends without asking.
+fn has_asked(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
+    let media_type = given.and_then(|given| given.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/");
+    TEXTS.contains(&&*media_type)
+        || subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// The answer to a method that a path has no row for: 204 to OPTIONS, 405 to others, and both with

@@ -23,6 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::edge::{Edge, check_host};
 use super::problem::Problem;
 use super::unread::Impatient;
 use crate::config::Limits;
@@ -40,8 +41,11 @@ const GRACE: Duration = Duration::from_millis(250);
 const SLOT_WAIT: Duration = Duration::from_secs(2);
 /// How long a connection waits for those to close that were evicted from the reserve.
 const EVICTION_LIMIT: Duration = Duration::from_secs(1);
+/// The longest head of a request, with what is read ahead of its body, bytes: a connection that
+/// sends one and never ends it costs no more.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The paths that are answered in the reserve.
-const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(super) const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 pub(crate) struct Settings {
     pub(crate) listener: Listener,
@@ -52,10 +56,11 @@ pub(crate) struct Settings {
     /// How long the head of a request may take, and how long an answer may be left unread.
     pub(crate) limit: Duration,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) edge: Edge,
 }
 
 impl Settings {
-    /// As the platform's limits have them, for so many connections at a listener.
+    /// As the platform's limits have them, for so many connections at a listener; without TLS.
     pub(crate) fn of(
         limits: &Limits,
         listener: Listener,
@@ -68,6 +73,7 @@ impl Settings {
             of_peer: limits.rest_peer_connections,
             limit: Duration::from_secs(limits.rest_header_s),
             gate: Arc::clone(gate),
+            edge: Edge::default(),
         }
     }
 
@@ -91,6 +97,8 @@ impl Stopping {
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// Whether clients speak TLS.
+    pub(crate) has_tls: bool,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -107,11 +115,13 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(settings.limit);
+        http.max_buf_size(HEAD_BYTES_MAX);
+        let has_tls = settings.edge.has_tls();
         let router = router.layer(Extension(Stopping(stopping.clone())));
         let service = TowerToHyperService::new(router);
-        let state = ServerState::new(settings, service, http, Stopping(stopping));
+        let state = ServerState::new(settings, address.ip(), service, http, Stopping(stopping));
         let accepting = tokio::spawn(state.accept(acceptor));
-        Ok(Self { address, stop, accepting })
+        Ok(Self { address, has_tls, stop, accepting })
     }
 
     /// Takes no more connections and lets requests that are being served finish, within a limit.
@@ -134,6 +144,8 @@ struct ServerState {
     reserve: Arc<ConnectionSlots>,
     gate: Arc<Gate>,
     limit: Duration,
+    edge: Arc<Edge>,
+    is_for_loopback: bool,
     service: TowerToHyperService<Router>,
     http: http1::Builder,
     stopping: Stopping,
@@ -142,18 +154,31 @@ struct ServerState {
 impl ServerState {
     fn new(
         settings: Settings,
+        listens: IpAddr,
         service: TowerToHyperService<Router>,
         http: http1::Builder,
         stopping: Stopping,
     ) -> Self {
-        let Settings { listener, connections, of_peer, limit, gate } = settings;
+        let Settings { listener, connections, of_peer, limit, gate, edge } = settings;
+        let (is_for_loopback, edge) = (edge.is_for_loopback(listens), Arc::new(edge));
         let bounds = |slots, of_peer, grace| {
             let limits = ListenerLimits { listener, slots, unauthenticated: slots, of_peer, grace };
             ConnectionSlots::new(slots, &[limits], Arc::clone(&gate))
         };
         let slots = bounds(connections, of_peer, GRACE);
         let reserve = bounds(HEALTH_RESERVE, HEALTH_RESERVE, Duration::ZERO);
-        Self { listener, slots, reserve, gate, limit, service, http, stopping }
+        Self {
+            listener,
+            slots,
+            reserve,
+            gate,
+            limit,
+            edge,
+            is_for_loopback,
+            service,
+            http,
+            stopping,
+        }
     }
 
     /// Takes connections until it is to stop, then waits for those that are there.
@@ -193,17 +218,24 @@ impl ServerState {
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
-        let (inner, gate) = (self.service.clone(), Arc::clone(&self.gate));
+        let (inner, gate, edge) =
+            (self.service.clone(), Arc::clone(&self.gate), Arc::clone(&self.edge));
         let (admitter, asking) = (Admitter::of(self), visit.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let (visit, admitter) = (asking.clone(), admitter.clone());
+            let admitter = admitter.clone();
+            let sender = admitter.edge.sender(asking.0.origin.peer, request.headers());
+            let visit = asking.on_behalf_of(sender);
             visit.0.has_asked.store(true, Ordering::Relaxed);
             let is_always_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
+            let checked = if admitter.is_for_loopback { check_host(&request) } else { Ok(()) };
             request.extensions_mut().insert(visit.clone());
             let inner = inner.clone();
             async move {
+                if let Err(problem) = checked {
+                    return Ok::<Response, std::convert::Infallible>(problem.into_response());
+                }
                 if !is_always_answered && let Err(refused) = admitter.admit(&visit).await {
-                    return Ok::<Response, std::convert::Infallible>(refused);
+                    return Ok(refused);
                 }
                 let mut response = inner.call(request).await?;
                 if visit.no_slot().is_some() {
@@ -213,9 +245,15 @@ impl ServerState {
             }
         });
         let stream = Impatient::new(visit.0.socket.clone(), self.limit, visit.clone());
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let mut stopping = self.stopping.clone();
+        let (http, mut stopping) = (self.http.clone(), self.stopping.clone());
         async move {
+            let opened = tokio::select! {
+                opened = edge.open(&visit, stream, &gate) => opened,
+                () = visit.0.socket.until_cut() => return,
+                () = stopping.wait() => return,
+            };
+            let Some(stream) = opened else { return };
+            let connection = http.serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -231,17 +269,20 @@ impl ServerState {
     }
 }
 
-/// Admits connections from the reserve to slots.
+/// Admits requests, and connections from the reserve to slots.
 #[derive(Clone)]
 struct Admitter {
     slots: Arc<ConnectionSlots>,
     gate: Arc<Gate>,
+    edge: Arc<Edge>,
+    is_for_loopback: bool,
 }
 
 impl Admitter {
     fn of(state: &ServerState) -> Self {
         let (slots, gate) = (Arc::clone(&state.slots), Arc::clone(&state.gate));
-        Self { slots, gate }
+        let (edge, is_for_loopback) = (Arc::clone(&state.edge), state.is_for_loopback);
+        Self { slots, gate, edge, is_for_loopback }
     }
 
     /// Moves a connection from the reserve to a slot, if it is there; the answer to give where

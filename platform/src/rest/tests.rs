@@ -11,17 +11,22 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Server, Settings, router};
+use super::{Edge, Server, Settings, router};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
+mod edge;
 mod flips;
+mod live;
 mod overload;
 mod routes;
+mod series;
+mod series_pages;
 mod slow;
+mod transfer;
 mod unread;
 mod waiting;
 
@@ -80,13 +85,8 @@ impl Served {
 
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::new(Gate::new(GuessLimits::default()));
-        let settings = Settings {
-            listener: Listener::Rest,
-            connections,
-            of_peer: connections,
-            limit,
-            gate: Arc::clone(&gate),
-        };
+        let (listener, of_peer, edge) = (Listener::Rest, connections, Edge::default());
+        let settings = Settings { listener, connections, of_peer, limit, gate, edge };
         Self::with_settings(bench, settings)
     }
 
@@ -110,7 +110,20 @@ impl Served {
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request).await;
         let mut bytes = Vec::new();
-        let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await.unwrap();
+        let reading = async {
+            // A live stream has no end.
+            let is_live = |bytes: &[u8]| {
+                let text = String::from_utf8_lossy(bytes);
+                let head = text.split_once("\r\n\r\n").map(|(head, _)| head);
+                head.is_some_and(|head| head.contains("text/event-stream"))
+            };
+            while !is_live(&bytes) {
+                if !matches!(stream.read_buf(&mut bytes).await, Ok(1..)) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, reading).await.unwrap();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head: {}", String::from_utf8_lossy(&bytes)));
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -121,7 +134,7 @@ impl Served {
     async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
              Content-Length: {length}\r\n\r\n{body}"
         );
         self.raw(request.as_bytes()).await
@@ -254,7 +267,7 @@ async fn bodies_that_do_not_fit_are_refused_each_with_its_status() {
 async fn a_client_that_never_finishes_its_head_is_cut_off() {
     let served = Served::start().await;
     let mut stream = TcpStream::connect(served.server.address).await.unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
     let mut bytes = Vec::new();
     let ended = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
     // The server answers 408 or just closes; what counts is that it does not wait for ever.
@@ -290,7 +303,7 @@ async fn bodies_that_never_end_are_refused_and_do_not_keep_others_out() {
     let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.rest_header_s = 1);
     let served = Served::over(bench.await);
     let request = format!(
-        "POST /api/v1/clock/advance HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "POST /api/v1/clock/advance HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
     );
     // As many as the server takes at a time.
@@ -319,7 +332,7 @@ async fn idle_connections_are_closed_and_do_not_keep_others_out() {
         let mut stream = TcpStream::connect(served.server.address).await.unwrap();
         // Some have asked something before, others never do.
         if place % 2 == 0 {
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         }
         idle.push(stream);
     }
@@ -579,122 +592,5 @@ async fn measurement_events_come_newest_first_by_page_and_range() {
     let range = served.ok(&format!("{path}?startDate={from}&endDate={to}")).await;
     assert_eq!(range["numResults"], 3);
     assert_eq!(range["results"][0]["measurements"], json!({"electricity.voltage.rms.l1": 5.0}));
-    served.stop().await;
-}
-
-/// A stored point: event time in ns, serial, volts, amperes if there were any.
-type Point = (i64, u64, f64, Option<f64>);
-
-fn points() -> impl Strategy<Value = Vec<Point>> {
-    let point = (0_i64..40, 0.0..400.0, prop::option::of(0.0..50.0));
-    prop::collection::vec(point, 1..40).prop_map(|rows| {
-        (1..).zip(rows).map(|(serial, (t, volts, amperes))| (t, serial, volts, amperes)).collect()
-    })
-}
-
-/// What a page of a series has to be, computed by sorting a list.
-fn naive_page(
-    points: &[Point],
-    (start, end): (i64, i64),
-    (page, size): (usize, usize),
-) -> Vec<(i64, f64)> {
-    let mut rows: Vec<(i64, u64, f64)> = points
-        .iter()
-        .filter(|(t, ..)| (start..=end).contains(t))
-        .map(|(t, serial, volts, _)| (*t, *serial, *volts))
-        .collect();
-    rows.sort_by_key(|(t, serial, _)| (*t, *serial));
-    rows.into_iter().skip((page - 1) * size).take(size).map(|(t, _, volts)| (t, volts)).collect()
-}
-
-fn entries(series: &Value) -> Vec<(i64, f64)> {
-    let entry = |entry: &Value| {
-        let date: SimTime = entry["measurementDate"].as_str().unwrap().parse().unwrap();
-        (date.as_nanoseconds(), entry["value"].as_f64().unwrap())
-    };
-    series["entries"].as_array().unwrap().iter().map(entry).collect()
-}
-
-async fn check_series(points: &[Point], range: (i64, i64), page: (usize, usize)) {
-    const VOLTAGE: &str = "electricity.voltage.rms.l1";
-    const CURRENT: &str = "electricity.current.rms.l1";
-    let served = Served::start().await;
-    for (t, serial, volts, amperes) in points {
-        let mut message = reading("home", Some(*serial), *volts);
-        message.event_date = Some(SimTime(*t));
-        let current = MeasurementId::lookup(CURRENT).unwrap();
-        message.values.extend(amperes.map(|amperes| (current, amperes)));
-        accept(&served.bench.core, crate::tests::bytes(&message)).await.unwrap();
-    }
-    // Another device's values are never seen.
-    store(&served.bench.core, &[reading("other", Some(1), -1.0)]).await;
-    let token = served.assignment("home").await;
-    let bounds = format!("startDate={}&endDate={}", SimTime(range.0), SimTime(range.1));
-    let path = format!(
-        "/sitewhere/api/assignments/{token}/measurements/series?measurementIds={VOLTAGE}\
-         &measurementIds={CURRENT}&{bounds}&page={}&pageSize={}",
-        page.0, page.1
-    );
-    let series = served.ok(&path).await;
-    assert_eq!(series[0]["measurementId"], VOLTAGE);
-    assert_eq!(series[1]["measurementId"], CURRENT);
-    assert_eq!(entries(&series[0]), naive_page(points, range, page));
-
-    let mut seen = Vec::new();
-    let mut after = String::new();
-    loop {
-        let path = format!(
-            "/api/v1/series?device=home&measurementId={VOLTAGE}&{bounds}&limit={}{after}",
-            page.1
-        );
-        let answer = served.ok(&path).await;
-        for point in answer["results"].as_array().unwrap() {
-            let date: SimTime = point["event_time"].as_str().unwrap().parse().unwrap();
-            seen.push((date.as_nanoseconds(), point["value"].as_f64().unwrap()));
-        }
-        match answer["next"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
-    }
-    assert_eq!(seen, naive_page(points, range, (1, usize::MAX)));
-    served.stop().await;
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
-    #[test]
-    fn pages_of_a_series_are_those_of_a_sorted_list(
-        points in points(), start in 0_i64..40, length in 0_i64..40,
-        page in 1_usize..4, size in 1_usize..9,
-    ) {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        runtime.unwrap().block_on(check_series(&points, (start, start + length), (page, size)));
-    }
-}
-
-#[tokio::test]
-async fn without_identifiers_all_series_of_the_device_are_given() {
-    let served = Served::start().await;
-    let mut message = reading("home", Some(1), 230.0);
-    message.update_state = false;
-    let frequency = MeasurementId::lookup("electricity.frequency").unwrap();
-    message.values.push((frequency, 50.01));
-    store(&served.bench.core, &[message]).await;
-    let token = served.assignment("home").await;
-    let path = format!("/sitewhere/api/assignments/{token}/measurements/series");
-    let series = served.ok(&path).await;
-    let found: BTreeMap<&str, f64> = series
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| {
-            (one["measurementId"].as_str().unwrap(), one["entries"][0]["value"].as_f64().unwrap())
-        })
-        .collect();
-    let expected =
-        BTreeMap::from([("electricity.frequency", 50.01), ("electricity.voltage.rms.l1", 230.0)]);
-    assert_eq!(found, expected);
     served.stop().await;
 }

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// One connection, for those who answer its requests.
+/// One connection, for those who answer its requests, and from which address these come.
 #[derive(Clone)]
-pub(crate) struct Visit(pub(super) Arc<Connection>);
+pub(crate) struct Visit(pub(super) Arc<Connection>, IpAddr);
 
 pub(crate) struct Connection {
     pub(super) origin: Origin,
@@ -29,7 +29,12 @@ pub(super) enum Admission {
 
 impl Visit {
     pub(crate) fn from(&self) -> IpAddr {
-        self.0.origin.peer
+        self.1
+    }
+
+    /// The same for a request that comes from this address, by way of a proxy.
+    pub(super) fn on_behalf_of(&self, from: IpAddr) -> Self {
+        Self(Arc::clone(&self.0), from)
     }
 
     /// It has sent the right token.
@@ -57,6 +62,11 @@ impl Visit {
         self.0.has_sent.store(true, Ordering::Relaxed);
     }
 
+    /// What was read so far was the handshake of TLS.
+    pub(super) fn mark_unread(&self) {
+        self.0.has_sent.store(false, Ordering::Relaxed);
+    }
+
     /// Waits, and keeps the connection's slot in use for as long even if its client goes away: who
     /// guesses secrets gains nothing by not waiting for the answers.
     pub(crate) async fn wait(&self, wait: Duration) {
@@ -75,7 +85,8 @@ impl Visit {
     pub(super) fn new(origin: Origin, socket: Socket, admission: Admission) -> Self {
         let (has_sent, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
         let admission = Mutex::new(admission);
-        Self(Arc::new(Connection { origin, has_sent, has_asked, socket, admission }))
+        let connection = Connection { origin, has_sent, has_asked, socket, admission };
+        Self(Arc::new(connection), origin.peer.to_canonical())
     }
 
     /// The connection has ended; counts it as rejected where no request ever came over it.

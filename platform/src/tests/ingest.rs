@@ -1,7 +1,6 @@
 //! What is taken, what is refused with which reason, and what is durable when.
 
 use lastmeter_model::access::UserName;
-use lastmeter_store::StoreReader as _;
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{StoreReader as _, Stretch};
+use lastmeter_store::Stretch;
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;

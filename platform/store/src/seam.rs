@@ -20,6 +20,11 @@ pub trait StoreWriter: Send {
     /// # Errors
     /// If the store cannot be written.
     fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>>;
+
+    /// Why the next start would not find what is committed now, if that is so.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A transaction of a store: dropped, it has changed nothing.
@@ -160,6 +165,8 @@ pub trait StoreReader: Send + Sync {
     async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>>;
     /// An answer that is kept.
     async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>>;
+    /// Answers no more queries and closes the connections, where there are any.
+    fn close(&self) {}
 }
 
 /// Hears of what goes wrong in a store, and of what was done about it.

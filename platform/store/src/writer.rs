@@ -40,23 +40,31 @@ impl Writer {
     }
 
     /// Writes a file that has been opened.
+    ///
+    /// # Errors
+    /// If it is not there any more.
     pub fn sqlite(
         tenant: &TenantName,
         opened: Opened,
         context: ReadContext,
         refused_bytes_max: u64,
-    ) -> Self {
+    ) -> StoreResult<Self> {
         let Opened { connection, standing, .. } = opened;
         let around = (Arc::clone(&context.devices), Arc::clone(&context.observer));
         let documents = Arc::clone(&context.documents);
-        let store = Box::new(SqliteWriter::new(connection, context));
+        let store = Box::new(SqliteWriter::new(connection, context)?);
         let writer = Self::new(tenant, (store, standing), around, refused_bytes_max);
-        writer.with_documents(documents)
+        Ok(writer.with_documents(documents))
     }
 
     /// Where the store stands.
     pub fn standing(&self) -> &Standing {
         self.decider.standing()
+    }
+
+    /// Why the next start would not find what is committed now, if that is so.
+    pub fn trouble(&self) -> Option<String> {
+        self.store.trouble()
     }
 
     /// Applies a batch in one transaction at an instant.

@@ -36,7 +36,7 @@ async fn ask(to: SocketAddr, method: &str, path: &str, head: &str, body: &[u8]) 
         let mut stream = TcpStream::connect(to).await.unwrap();
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\
              Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();

@@ -4,9 +4,12 @@
 //! run one test only.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod attacks;
 mod common;
 mod http;
 mod kill;
+mod rest_tls;
+mod settings;
 mod tenants;
 mod thousand;
 mod tls;

@@ -4,6 +4,8 @@ use lastmeter_link::http::Client;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
 use lastmeter_platform::{ClockSource, Config, Platform, Running, TenantName, Token};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::common::{LIMIT, TOKEN, client, reading};
 
@@ -60,6 +62,40 @@ async fn list(rest: &Client, path: &str, at_least: usize) -> Vec<Value> {
         }
     }
     panic!("fewer than {at_least} at {path}");
+}
+
+/// The status of an answer to a tenant's administrators, by way of a proxy or not.
+async fn asked(platform: &Running, token: &str, more: &str) -> String {
+    let mut stream = TcpStream::connect(platform.rest_address()).await.expect("a connection");
+    let request = format!(
+        "GET /api/v1/clock HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\
+         Authorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.expect("a connection");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer[9..12].to_owned()
+}
+
+#[tokio::test]
+async fn a_token_has_so_many_requests_a_second_but_for_the_benchs_and_on_this_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = Config::embedded(folder.path(), Token::new(TOKEN), ClockSource::Wall);
+    config.limits.rest_per_principal_s = 1;
+    config.trusted_proxies = vec!["127.0.0.1".parse().expect("a network")];
+    let platform = Platform::start(config).await.expect("a platform");
+    open_other(&platform).await;
+    let mut statuses = Vec::new();
+    for number in 0..8 {
+        let from = format!("X-Forwarded-For: 192.0.2.{number}\r\n");
+        statuses.push(asked(&platform, "b's administrators", &from).await);
+        assert_eq!(asked(&platform, TOKEN, &from).await, "200", "the bench's own");
+        assert_eq!(asked(&platform, "b's administrators", "").await, "200", "on this machine");
+    }
+    // Four at once, whatever address they come from.
+    assert_eq!(statuses[..4], ["200"; 4]);
+    assert!(statuses.iter().any(|status| status == "429"), "{statuses:?}");
+    assert!(platform.shutdown().await);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //! orderly end at a signal.
 
 mod options;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
     };
     let mut ready = json!({
         "ready": true,
-        "rest": format!("http://{}", running.rest_address()),
+        "rest": running.rest_url(),
     });
     for (door, address) in running.door_addresses() {
         ready[*door] = address.to_string().into();
@@ -131,8 +133,15 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     set("clock", text(&options.clock));
     set("token", text(&options.token));
     set("device_token", text(&options.device_token));
+    set("behind_proxy", options.behind_proxy.then(|| true.into()));
     set("strict_table2", options.strict_table2.then(|| true.into()));
     set_tls(&mut table, options)?;
+    for (key, file) in [("certificate", &options.rest_certificate), ("key", &options.rest_key)] {
+        if let Some(file) = file {
+            let tls = table_within(&mut table, "rest_tls")?;
+            tls.insert(key.to_owned(), file.display().to_string().into());
+        }
+    }
     set_doors(&mut table, &options.doors)?;
     set_limits(&mut table, &options.limits)?;
     if !table.contains_key("data") {

@@ -105,6 +105,10 @@ lastmeter_units::words! {
         Reports = "report, bill",
         Tariffs = "tariff, feed",
         Sites = "site, zone, electric network, topology vector",
+        Specifications = "specification, command definition",
+        Assets = "asset, assignment",
+        Groups = "group",
+        Settings = "settings, maintenance",
         Results = "result",
         Refusals = "refusals, losses, tenant metrics",
         Audit = "audit",
@@ -123,7 +127,7 @@ impl Kind {
     pub(super) const fn row(self) -> Row {
         match self {
             Self::Account | Self::Token => Row::Account,
-            Self::User | Self::Credential => Row::Users,
+            Self::User | Self::Credential | Self::Application => Row::Users,
             Self::Tenant => Row::Tenants,
             Self::FieldNetwork | Self::Gateway => Row::Networks,
             Self::Device | Self::VirtualDevice | Self::Configuration | Self::Firmware => {
@@ -139,6 +143,10 @@ impl Kind {
             Self::Report | Self::Bill => Row::Reports,
             Self::Tariff | Self::Feed => Row::Tariffs,
             Self::Site | Self::Zone | Self::ElectricNetwork | Self::Topology => Row::Sites,
+            Self::Specification => Row::Specifications,
+            Self::Asset | Self::Assignment => Row::Assets,
+            Self::Group => Row::Groups,
+            Self::Settings | Self::Job => Row::Settings,
             Self::Result => Row::Results,
             Self::Refusal | Self::Losses | Self::Metrics => Row::Refusals,
             Self::Audit => Row::Audit,
@@ -298,6 +306,18 @@ pub(super) const MATRIX: Matrix = [
     /* site */
     [NO, L_ZONE, NO, R_ANY, SWITCH_ANY, W_ANY,
         R_GW, NO, NO, NO, W_ANY],
+    /* specification */
+    [NO, R_ANY, R_ANY, R_ANY, R_ANY, W_ANY,
+        R_ANY, R_ANY, R_ANY, NO, W_ANY],
+    /* asset */
+    [NO, R_DATA, NO, NO, NO, W_ANY,
+        NO, NO, NO, NO, W_ANY],
+    /* group */
+    [NO, NO, NO, NO, R_ANY, W_ANY,
+        GR, NO, NO, NO, W_ANY],
+    /* settings */
+    [NO, NO, NO, NO, NO, W_ANY,
+        NO, NO, NO, NO, W_ANY],
     /* result */
     [NO, R_DATA, GR, R_ON_ZONE, R_ANY, R_ANY,
         OWN_GR, NO, NO, NO, R_ANY],

@@ -16,6 +16,8 @@ lastmeter_units::words! {
         Token = "token",
         /// A user with its roles.
         User = "user",
+        /// An application that reads and publishes.
+        Application = "application",
         /// A credential of a user, device, gateway or application.
         Credential = "credential",
         /// A tenant with its limits.
@@ -78,6 +80,18 @@ lastmeter_units::words! {
         ElectricNetwork = "electric-network",
         /// A topology vector.
         Topology = "topology",
+        /// A specification of devices, with its commands and quantities.
+        Specification = "specification",
+        /// A person, place or thing that devices are assigned to.
+        Asset = "asset",
+        /// An assignment of a device.
+        Assignment = "assignment",
+        /// A group of devices.
+        Group = "group",
+        /// The settings of the tenant.
+        Settings = "settings",
+        /// A job of maintenance.
+        Job = "job",
         /// A result of an application: an estimate, a location, a plan.
         Result = "result",
         /// A refused message.

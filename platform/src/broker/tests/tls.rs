@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::tls::Naming;
 
 /// A broker with a TLS listener that wants a certificate, and nothing else; and its authority.
 async fn start_behind_tls(platform: &Arc<Platform>) -> (Broker, Authority) {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::TlsRefusal;
+use crate::tls::TlsRefusal;
 
 const WINDOW: Duration = Duration::from_mins(1);
 /// Records of their own, per reason and window.

@@ -9,9 +9,10 @@ use lastmeter_model::refusal::RefusalReason;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::lock;
 use super::ration::Ration;
-use super::{TlsRefusal, lock};
 use crate::port::IngestPort;
+use crate::tls::TlsRefusal;
 
 /// Records that wait for the journal; more than that are counted in the sum.
 const WAITING_RECORDS_MAX: usize = 64;

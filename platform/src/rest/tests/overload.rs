@@ -10,7 +10,14 @@ impl Served {
         let gate = Arc::new(Gate::new(GuessLimits::default()));
         Self::with_settings(
             bench,
-            Settings { listener: Listener::Rest, connections, of_peer, limit: LIMIT, gate },
+            Settings {
+                listener: Listener::Rest,
+                connections,
+                of_peer,
+                limit: LIMIT,
+                gate,
+                edge: Edge::default(),
+            },
         )
     }
 
@@ -22,7 +29,7 @@ impl Served {
     async fn authenticated(&self) -> TcpStream {
         let mut stream = self.silent().await;
         let request = format!(
-            "GET /api/v1/clock HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+            "GET /api/v1/clock HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = [0; 15];
@@ -83,8 +90,9 @@ async fn silent_connections_give_way_to_requests() {
     assert!(served.rejected(RejectReason::CrowdedOut) >= 60 - 3 - 32);
     // The authenticated connection has kept its slot.
     let mut authenticated = authenticated;
-    let request =
-        format!("GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    let request = format!(
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    );
     authenticated.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let whole = async {
@@ -146,7 +154,14 @@ async fn wrong_tokens_are_answered_late_and_the_right_one_at_once() {
     let gate = Arc::new(Gate::new(limits));
     let served = Arc::new(Served::with_settings(
         bench,
-        Settings { listener: Listener::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate },
+        Settings {
+            listener: Listener::Rest,
+            connections: 50,
+            of_peer: 50,
+            limit: LIMIT,
+            gate,
+            edge: Edge::default(),
+        },
     ));
     let guess = "Authorization: Bearer wrong\r\n";
     let mut guesses = Vec::new();
@@ -179,12 +194,19 @@ async fn the_slot_of_a_guesser_that_closes_stays_in_use_as_long() {
     let bench = Bench::start(ClockSource::Driven).await;
     let limits = GuessLimits { burst: 1, per_minute: 60, wait: Duration::from_secs(30) };
     let gate = Arc::new(Gate::new(limits));
-    let settings =
-        Settings { listener: Listener::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate };
+    let settings = Settings {
+        listener: Listener::Rest,
+        connections: 50,
+        of_peer: 50,
+        limit: LIMIT,
+        gate,
+        edge: Edge::default(),
+    };
     let served = Served::with_settings(bench, settings);
     for number in 1..=10 {
         let mut stream = served.silent().await;
-        let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n";
+        let request =
+            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let counted = async {
             while served.gate.tally.wrong_secrets(Listener::Rest) < number {

@@ -21,7 +21,7 @@ async fn ask_for_much(served: &Served) -> TcpStream {
     socket.set_recv_buffer_size(128 * 1024).unwrap();
     let mut stream = socket.connect(served.server.address).await.unwrap();
     let request = format!(
-        "GET /api/v1/readings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        "GET /api/v1/readings HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     );
     stream.write_all(request.repeat(REQUESTS).as_bytes()).await.unwrap();
     stream

@@ -110,7 +110,7 @@ async fn no_more_wait_than_may_and_who_goes_away_makes_room() {
     let path = "/api/v1/readings?after=0&wait_ms=10000";
     let mut gone = TcpStream::connect(served.server.address).await.unwrap();
     let request =
-        format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
     gone.write_all(request.as_bytes()).await.unwrap();
     served.until_waiting(1).await;
     let refused = served.get(path).await;
@@ -133,7 +133,7 @@ async fn a_stop_answers_whoever_waits() {
     let asking = tokio::spawn(async move {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "GET /api/v1/readings?wait_ms=10000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            "GET /api/v1/readings?wait_ms=10000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Authorization: Bearer {TOKEN}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();

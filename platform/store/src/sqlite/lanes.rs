@@ -157,6 +157,12 @@ impl StoreReader for Readers {
     async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
         self.with(move |reader| super::audit::answer(&reader.connection, &key)).await
     }
+
+    fn close(&self) {
+        self.0.turns.close();
+        lock(&self.0.idle).clear();
+        *lock(&self.0.alone) = None;
+    }
 }
 
 impl Readers {
@@ -221,13 +227,6 @@ impl Readers {
                 Slice::More => scan = back,
             }
         }
-    }
-
-    /// Answers no more queries and closes the connections.
-    pub fn close(&self) {
-        self.0.turns.close();
-        lock(&self.0.idle).clear();
-        *lock(&self.0.alone) = None;
     }
 }
 

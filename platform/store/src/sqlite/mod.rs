@@ -2,7 +2,7 @@
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `batch` | one transaction of the writer |
+//! | `batch`, `files` | one transaction of the writer; whether its files are still in place |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
 //! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
@@ -13,6 +13,7 @@ mod audit;
 mod batch;
 mod content;
 mod documents;
+mod files;
 mod inspect;
 mod invocations;
 mod lanes;

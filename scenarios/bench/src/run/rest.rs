@@ -114,7 +114,8 @@ struct Assignment {
 
 impl Rest {
     pub(crate) fn new(profile: &Profile) -> Result<Self, BenchError> {
-        let client = Client::new(&profile.rest, &profile.token)
+        let client = profile
+            .rest_client()
             .map_err(|error| BenchError::Rest(chain(&error)))?
             .with_time_limit(CALL_LIMIT);
         Ok(Self {

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
+use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
-    ClockSource, Config, DoorConfig, Pem, Platform, Running, TlsConfig, Token,
+    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, TlsConfig, Token,
 };
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
@@ -56,8 +57,11 @@ pub struct Profile {
     /// The name in the broker's certificate; the host of `mqtts` unless given.
     #[serde(default)]
     pub tls_name: Option<String>,
-    /// Base URL of REST, such as `http://127.0.0.1:8080`.
+    /// Base URL of REST, such as `http://127.0.0.1:8080`, or `https://...` with `tls_authority`.
     pub rest: String,
+    /// What clients of REST need where it speaks TLS.
+    #[serde(skip)]
+    pub rest_tls: Option<ClientTls>,
     /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
     /// Password of the devices, where the platform wants another than the token.
@@ -102,7 +106,22 @@ impl Profile {
         for file in [&mut profile.tls_authority, &mut profile.tls_authority_key] {
             *file = file.take().map(|file| folder.join(file));
         }
+        if let Some(rest) = profile.rest.strip_prefix("https://") {
+            let why = "its `rest` is https and its profile lacks `tls_authority`";
+            let missing = || BenchError::PlatformStart(why.to_owned());
+            let pem = read_pem(profile.tls_authority.as_ref().ok_or_else(missing)?)?;
+            let name = profile.tls_name.as_deref().unwrap_or_else(|| host(rest));
+            profile.rest_tls = Some(ClientTls::new(&pem, name));
+        }
         Ok(profile)
+    }
+
+    /// A client of its REST interface.
+    pub(super) fn rest_client(&self) -> Result<Client, HttpError> {
+        match &self.rest_tls {
+            None => Client::new(&self.rest, &self.token),
+            Some(tls) => Client::over_tls(&self.rest, &self.token, tls),
+        }
     }
 }
 
@@ -173,10 +192,11 @@ impl UnderTest {
         }
         let security = Security::own(options)?;
         let config = own_config(options, security.as_ref())?;
-        let (kind, profile, policy) = match choice {
+        let (kind, mut profile, policy) = match choice {
             PlatformUse::Embedded => start_embedded(config, options.real_time_priority).await?,
             _ => start_child(&config, options).await?,
         };
+        profile.rest_tls = security.as_ref().map(Security::client);
         let child_id = Arc::new(AtomicU32::new(kind.child_id()));
         Ok(Self { kind, profile, security, policy, child_id })
     }
@@ -217,7 +237,7 @@ impl UnderTest {
             BenchError::PlatformStart(format!("a certificate for `{client_id}`: {}", chain(&error)))
         };
         let Some(security) = &self.security else { return Ok(None) };
-        let tls = ClientTls::new(&security.authority_pem, &security.name);
+        let tls = security.client();
         let signer = security.signer.as_ref().filter(|_| security.is_mutual);
         let identity = signer.map(|signer| signer.issue_device(client_id)).transpose();
         Ok(Some(match identity.map_err(wrong)? {
@@ -396,6 +416,11 @@ impl Security {
         }))
     }
 
+    /// What a client needs that shows no certificate.
+    fn client(&self) -> ClientTls {
+        ClientTls::new(&self.authority_pem, &self.name)
+    }
+
     /// For a platform that runs already; `None` without TLS.
     fn of_profile(
         profile: &Profile,
@@ -414,38 +439,43 @@ impl Security {
         let certificate = given.map(|given| &given.certificate).or(profile.tls_authority.as_ref());
         let certificate = certificate.ok_or_else(|| missing("tls_authority"))?;
         let key = given.and_then(|given| given.key.as_ref()).or(profile.tls_authority_key.as_ref());
-        let host = mqtts.rsplit_once(':').map_or(mqtts, |(host, _)| host);
         let signer = match (key, tls) {
             (Some(key), TlsUse::Mutual) => Some(Box::new(read_authority(certificate, key)?)),
             (None, TlsUse::Mutual) => return Err(missing("tls_authority_key")),
             _ => None,
         };
-        let what = "cannot read the authority of the platform";
         Ok(Some(Self {
-            authority_pem: std::fs::read_to_string(certificate)
-                .map_err(BenchError::file(what, certificate))?,
-            name: profile.tls_name.clone().unwrap_or_else(|| host.to_owned()),
+            authority_pem: read_pem(certificate)?,
+            name: profile.tls_name.clone().unwrap_or_else(|| host(mqtts).to_owned()),
             signer,
             is_mutual: tls == TlsUse::Mutual,
         }))
     }
 }
 
+/// The host of an address, which may have a path behind it.
+fn host(address: &str) -> &str {
+    let address = address.split('/').next().unwrap_or(address);
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
 fn no_authority(error: &lastmeter_link::tls::TlsError) -> BenchError {
     BenchError::PlatformStart(format!("the authority of its certificates: {}", chain(error)))
 }
 
+fn read_pem(file: &Path) -> Result<String, BenchError> {
+    let what = "cannot read the authority's certificate or key";
+    let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
+    if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
+        let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
+        return Err(BenchError::PlatformStart(why));
+    }
+    std::fs::read_to_string(file).map_err(BenchError::file(what, file))
+}
+
 fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchError> {
-    let read = |file: &Path| {
-        let what = "cannot read the authority's certificate or key";
-        let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
-        if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
-            let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
-            return Err(BenchError::PlatformStart(why));
-        }
-        std::fs::read_to_string(file).map_err(BenchError::file(what, file))
-    };
-    Authority::from_pem(&read(certificate)?, &read(key)?).map_err(|error| no_authority(&error))
+    let (certificate, key) = (read_pem(certificate)?, read_pem(key)?);
+    Authority::from_pem(&certificate, &key).map_err(|error| no_authority(&error))
 }
 
 /// The largest PEM file that is read.
@@ -472,8 +502,13 @@ fn own_config(
         }
         None => None,
     };
+    let rest_tls = tls.as_ref().map(|TlsConfig { certificate, key, .. }| RestTlsConfig {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    });
     Ok(Config {
         device_token: Some(Token::new(DEVICE_TOKEN)),
+        rest_tls,
         strict_table2: options.strict_table2,
         doors: options.doors.to_vec(),
         tls,
@@ -489,6 +524,7 @@ fn own_profile(ready: Ready) -> Profile {
         tls_authority_key: None,
         tls_name: None,
         rest: ready.rest,
+        rest_tls: None,
         token: TOKEN.to_owned(),
         device_token: Some(DEVICE_TOKEN.to_owned()),
     }
@@ -512,7 +548,7 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
     let profile = own_profile(Ready {
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
-        rest: format!("http://{}", running.rest_address()),
+        rest: running.rest_url(),
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
@@ -558,13 +594,18 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
     set("data", config.data.display().to_string().into());
     set("mqtt_address", ready.mqtt.clone().into());
-    set("rest_address", ready.rest.trim_start_matches("http://").into());
+    set("rest_address", ready.rest.rsplit('/').next().unwrap_or_default().into());
     set("clock", if config.clock == ClockSource::Wall { "wall" } else { "driven" }.into());
     set("token", TOKEN.into());
     set("device_token", DEVICE_TOKEN.into());
     set("strict_table2", config.strict_table2.into());
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
+    }
+    if let Some(RestTlsConfig { certificate, key }) = &config.rest_tls {
+        let keys = [("certificate", certificate), ("key", key)];
+        let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
+        table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
     }
     let doors = config.doors.iter().map(|door| door_table(door, ready).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
@@ -582,18 +623,22 @@ fn door_table(door: &DoorConfig, ready: &Ready) -> toml::Table {
     table
 }
 
-fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
-    let text = |pem: &Pem| match pem {
+/// As settings have it.
+fn pem_text(pem: &Pem) -> String {
+    match pem {
         Pem::File(path) => path.display().to_string(),
         Pem::Text(text) => text.clone(),
-    };
+    }
+}
+
+fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
     let mut table = toml::Table::new();
     let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
     set("address", address.into());
-    set("certificate", text(&tls.certificate).into());
-    set("key", text(&tls.key).into());
+    set("certificate", pem_text(&tls.certificate).into());
+    set("key", pem_text(&tls.key).into());
     if let Some(authority) = &tls.client_authority {
-        set("client_authority", text(authority).into());
+        set("client_authority", pem_text(authority).into());
     }
     set("require_client_certificate", tls.require_client_certificate.into());
     set("plain", tls.plain.into());

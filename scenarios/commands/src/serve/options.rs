@@ -23,10 +23,12 @@ Limits (--limit NAME=N, or the table `limits` in --config) and their defaults:
   tls_connections           20000     at a time over TLS
   tls_handshakes            256       of these, without CONNECT yet
   tls_handshake_s           10        time for the handshake, and again for CONNECT
-  rest_connections          256       at a time to REST
+  rest_connections          1024      at a time to REST
   rest_peer_connections     128       of these, from one address
   rest_header_s             10        time for a request's head, its body, 64 KiB of the answer
   rest_body_bytes           1048576   largest request
+  rest_per_address_s        200       requests a second of one address, not on the loopback
+  rest_per_principal_s      50        the same with one token but that of --token
   packet_bytes              262144    largest MQTT packet
   subscriber_messages       10000     waiting for one subscriber, which is disconnected beyond it
   subscriber_bytes          16777216  the same in bytes
@@ -77,6 +79,15 @@ pub struct ServeOptions {
     /// Address of REST; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub rest: Option<String>,
+    /// The certificate of REST, PEM, which then is HTTPS; wants --rest-key
+    #[arg(long, value_name = "FILE")]
+    pub rest_certificate: Option<PathBuf>,
+    /// The private key of REST, PEM
+    #[arg(long, value_name = "FILE")]
+    pub rest_key: Option<PathBuf>,
+    /// A proxy in front ends TLS: plain HTTP may listen beyond the loopback, under any name
+    #[arg(long)]
+    pub behind_proxy: bool,
     /// A further door for devices and where it listens, such as http=127.0.0.1:8090; port 0 takes
     /// a free one; may be repeated (`lastmeter list doors`)
     #[arg(long = "door", value_name = "KIND=HOST:PORT")]

@@ -188,6 +188,11 @@ impl Case<'_> {
         self.subject.starts_with("zone")
     }
 
+    /// Whether the row is of what belongs to the tenant and not to its users.
+    fn is_common(&self) -> bool {
+        self.row.starts_with("tariff") || self.row.starts_with("specification")
+    }
+
     fn has_history(&self) -> bool {
         ["series", "invoc", "result", "refusals", "audit"].iter().any(|at| self.row.starts_with(at))
     }
@@ -202,7 +207,7 @@ impl Case<'_> {
         let own = if is_document { "own" } else { "own data" };
         match (self.column, cell) {
             (_, "-" | "log in") => vec![],
-            (C::UserOnOwn, "R") if self.row.starts_with("tariff") => vec![("R", "any")],
+            (C::UserOnOwn, "R") if self.is_common() => vec![("R", "any")],
             (C::UserOnOwn, "R") if self.row.starts_with("refusals") => {
                 vec![("R", "own data"), ("content", "own data")]
             }

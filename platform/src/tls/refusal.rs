@@ -39,7 +39,7 @@ lastmeter_units::words! {
 impl TlsRefusal {
     /// Why a handshake failed, and what was found; `None` if the client went away in the midst of
     /// it, which is nobody's refusal.
-    pub(in super::super) fn of(error: &io::Error) -> Option<(Self, String)> {
+    pub(super) fn of(error: &io::Error) -> Option<(Self, String)> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         let found = match error {
             Error::NoCertificatesPresented => (Self::NoCertificate, "it showed none".to_owned()),

@@ -16,7 +16,7 @@ use super::identity::device_name;
 
 tokio::task_local! {
     /// The name in the certificate that was shown in this handshake.
-    pub(in super::super) static CLAIMED: RefCell<Option<String>>;
+    pub(super) static CLAIMED: RefCell<Option<String>>;
 }
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! From the settings for TLS to what the broker's TLS door is given: reads the PEM files and builds
-//! the verifier.
+//! From the settings for TLS to what a port shows and asks for: reads the PEM files and builds the
+//! verifier.
 //!
 //! TLS 1.3 and 1.2 with one provider, ring. A session is never resumed: each connection proves its
 //! certificate anew, so one that has expired in the meantime does not come back.
@@ -14,8 +14,8 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::broker::{Naming, TlsSettings};
-use crate::config::{Config, Pem, TlsConfig};
+use crate::config::{Config, Pem, ServerIdentity};
+use crate::tls::{Naming, Settings};
 
 /// Why the settings for TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,45 +32,80 @@ pub(crate) enum TlsSettingsError {
     #[error("{key}: expected {expected}, found {found}")]
     Pem { key: &'static str, expected: &'static str, found: String },
     /// Certificate and key do not go together, or cannot be used.
-    #[error("tls.certificate and tls.key cannot be used: {0}")]
-    Unusable(rustls::Error),
+    #[error("{certificate} and {key} cannot be used: {source}")]
+    Unusable {
+        certificate: &'static str,
+        key: &'static str,
+        #[source]
+        source: rustls::Error,
+    },
 }
 
-/// Reads the certificates; `None` without TLS.
-pub(crate) fn load(config: &Config) -> Result<Option<TlsSettings>, TlsSettingsError> {
+/// Whose certificates a port asks for.
+struct Clients<'a> {
+    authority: &'a Pem,
+    is_required: bool,
+}
+
+/// Reads the certificates of MQTT's port; `None` without TLS.
+pub(crate) fn load(config: &Config) -> Result<Option<Settings>, TlsSettingsError> {
     let Some(tls) = &config.tls else { return Ok(None) };
     let limits = &config.limits;
-    Ok(Some(TlsSettings {
+    let shown = ServerIdentity {
+        certificate: &tls.certificate,
+        key: &tls.key,
+        names: ["tls.certificate", "tls.key"],
+    };
+    let (authority, is_required) = (tls.client_authority.as_ref(), tls.require_client_certificate);
+    let clients = authority.map(|authority| Clients { authority, is_required });
+    Ok(Some(Settings {
         address: tls.address,
-        server: Arc::new(server_config(tls)?),
+        server: Arc::new(server_config(shown, clients.as_ref())?),
         handshake_limit: Duration::from_secs(limits.tls_handshake_s),
         handshakes: limits.tls_handshakes,
         connections: limits.tls_connections,
     }))
 }
 
-fn server_config(tls: &TlsConfig) -> Result<ServerConfig, TlsSettingsError> {
-    let chain = certificates("tls.certificate", &tls.certificate)?;
+/// What a port for HTTP/1.1 shows; it asks nobody for a certificate.
+pub(crate) fn load_http(shown: ServerIdentity<'_>) -> Result<ServerConfig, TlsSettingsError> {
+    let mut server = server_config(shown, None)?;
+    // Nobody who wants to speak something else is let in (RFC 7301, 3.2).
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(server)
+}
+
+fn server_config(
+    shown: ServerIdentity<'_>,
+    clients: Option<&Clients<'_>>,
+) -> Result<ServerConfig, TlsSettingsError> {
+    let [certificate_name, key_name] = shown.names;
+    let unusable = |source| TlsSettingsError::Unusable {
+        certificate: certificate_name,
+        key: key_name,
+        source,
+    };
+    let chain = certificates(certificate_name, shown.certificate)?;
     // Its clients judge that; whoever runs it should hear of it before they complain.
     if let Some((_, own)) = chain.first().and_then(|der| X509Certificate::from_der(der).ok())
         && !own.validity().is_valid()
     {
         let (from, to) = (own.validity().not_before, own.validity().not_after);
-        tracing::warn!(%from, %to, "the certificate of the TLS port is not valid now");
+        tracing::warn!(%from, %to, setting = certificate_name, "the certificate is not valid now");
     }
-    let text = read("tls.key", &tls.key)?;
+    let text = read(key_name, shown.key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsSettingsError::Pem {
-        key: "tls.key",
+        key: key_name,
         expected: "a PEM private key",
         found: error.to_string(),
     })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(TlsSettingsError::Unusable)?;
-    let builder = match &tls.client_authority {
+        .map_err(unusable)?;
+    let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(authority) => {
+        Some(Clients { authority, is_required }) => {
             let bad = |found: String| TlsSettingsError::Pem {
                 key: "tls.client_authority",
                 expected: "certificates of authorities",
@@ -81,16 +116,12 @@ fn server_config(tls: &TlsConfig) -> Result<ServerConfig, TlsSettingsError> {
                 roots.add(certificate).map_err(|error| bad(error.to_string()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = if tls.require_client_certificate {
-                verifier
-            } else {
-                verifier.allow_unauthenticated()
-            };
+            let verifier = if *is_required { verifier } else { verifier.allow_unauthenticated() };
             let verifier = verifier.build().map_err(|error| bad(error.to_string()))?;
             builder.with_client_cert_verifier(Arc::new(Naming(verifier)))
         }
     };
-    let mut server = builder.with_single_cert(chain, key).map_err(TlsSettingsError::Unusable)?;
+    let mut server = builder.with_single_cert(chain, key).map_err(unusable)?;
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     Ok(server)

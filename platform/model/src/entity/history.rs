@@ -1,0 +1,138 @@
+//! What held at an instant, by versions and intervals of several documents.
+
+use std::collections::BTreeSet;
+
+use lastmeter_units::{HardwareId, SimTime};
+
+use super::assignment::Assignment;
+use super::body::Token;
+use super::boundary::Location;
+use super::device::Device;
+use super::group::{Group, MemberReference};
+use super::place::{Site, Zone};
+use crate::access::{PrincipalRef, Span, Tenure};
+
+/// The instant by which a reading belongs to an assignment, a group or a position: a late one to
+/// what held when it was measured, one from a clock that is fast to what held when it came.
+pub fn instant_of_data(event: SimTime, received: SimTime) -> SimTime {
+    event.min(received)
+}
+
+/// The assignment of a device that is in force at an instant, with what identifies it; the one
+/// that began first, should there be several.
+pub fn assignment_at<'a, K>(
+    assignments: &'a [(K, Assignment)],
+    device: &HardwareId,
+    at: SimTime,
+) -> Option<&'a (K, Assignment)> {
+    assignments
+        .iter()
+        .filter(|(_, one)| one.device_hardware_id == *device && one.span().contains(at))
+        .min_by_key(|(_, one)| one.active_date)
+}
+
+/// Who owned a device when, for all of time: in the assignments' intervals who `owner_of` finds
+/// behind them, else `otherwise`, the owner of its field network.
+pub fn tenures<K>(
+    assignments: &[(K, Assignment)],
+    device: &HardwareId,
+    owner_of: impl Fn(&Assignment) -> Option<PrincipalRef>,
+    otherwise: Option<&PrincipalRef>,
+) -> Vec<Tenure> {
+    let own = assignments.iter().map(|(_, one)| one);
+    let mut own: Vec<_> = own.filter(|one| one.device_hardware_id == *device).collect();
+    own.sort_by_key(|one| one.active_date);
+    let (mut found, mut from) = (Vec::new(), Span::ALWAYS.from);
+    let mut add = |owner, from, until| {
+        if from < until {
+            found.push(Tenure { owner, span: Span { from, until } });
+        }
+        until.max(from)
+    };
+    for one in own {
+        let span = one.span();
+        from = add(otherwise.cloned(), from, span.from);
+        from = add(owner_of(one), from, span.until);
+    }
+    add(otherwise.cloned(), from, Span::ALWAYS.until);
+    found
+}
+
+/// The version that held at an instant, of versions in order with when each was made.
+pub fn version_at<T>(versions: &[(SimTime, T)], at: SimTime) -> Option<&T> {
+    let held = versions.partition_point(|(made, _)| *made <= at);
+    versions[..held].last().map(|(_, version)| version)
+}
+
+/// Where a device was at an instant: its own position, else that of the site that it was at.
+pub fn position_at<'a>(
+    device: &[(SimTime, Device)],
+    site: impl Fn(&Token) -> Option<&'a [(SimTime, Site)]>,
+    at: SimTime,
+) -> Option<Location> {
+    let device = version_at(device, at)?;
+    let of_site = || version_at(site(device.site_token.as_ref()?)?, at)?.location.clone();
+    device.location.clone().or_else(of_site)
+}
+
+/// The devices that belong to a group at an instant, by themselves or through groups in it.
+pub fn group_members(
+    groups: &[(Token, Group)],
+    group: &Token,
+    at: SimTime,
+) -> BTreeSet<HardwareId> {
+    let (mut devices, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
+    while let Some(token) = open.pop() {
+        if !seen.insert(token) {
+            continue;
+        }
+        let Some((_, group)) = groups.iter().find(|(other, _)| other == token) else { continue };
+        for member in group.members.iter().filter(|member| member.span().contains(at)) {
+            match &member.of {
+                MemberReference::Device(id) => _ = devices.insert(id.clone()),
+                MemberReference::Group(token) => open.push(token),
+            }
+        }
+    }
+    devices
+}
+
+/// The devices that are in a zone at an instant by their assignments, or in a zone of it.
+pub fn zone_members<K>(
+    zones: &[(Token, Zone)],
+    assignments: &[(K, Assignment)],
+    zone: &Token,
+    at: SimTime,
+) -> BTreeSet<HardwareId> {
+    let (mut within, mut open) = (BTreeSet::new(), vec![zone]);
+    while let Some(token) = open.pop() {
+        if within.insert(token) {
+            let parts = zones.iter().filter(|(_, part)| part.parent_token.as_ref() == Some(token));
+            open.extend(parts.map(|(part, _)| part));
+        }
+    }
+    let is_in = |one: &&Assignment| {
+        one.span().contains(at) && one.zone_token.as_ref().is_some_and(|it| within.contains(it))
+    };
+    let assignments = assignments.iter().map(|(_, one)| one).filter(is_in);
+    assignments.map(|one| one.device_hardware_id.clone()).collect()
+}
+
+/// Whether something comes back to itself by what `next` gives: its parent, or the groups in it.
+pub fn is_in_cycle<K: Ord + Clone, I: IntoIterator<Item = K>>(
+    start: &K,
+    next: impl Fn(&K) -> I,
+) -> bool {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![start.clone()]);
+    while let Some(one) = open.pop() {
+        for other in next(&one) {
+            if other == *start {
+                return true;
+            }
+            if seen.insert(other.clone()) {
+                open.push(other);
+            }
+        }
+    }
+    false
+}

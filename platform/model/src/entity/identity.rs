@@ -1,0 +1,145 @@
+//! Users, applications, what they prove themselves by, and grants.
+
+use std::collections::BTreeSet;
+
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+
+use super::DocumentKind;
+use super::body::{Body, Fault, Fingerprint, Key, Metadata, Name, Text, bodies, ensure, keys};
+use crate::access::{Grant, KeyScope, Kind, PrincipalRef, Role, SecretHash};
+use crate::calendar::Zone;
+
+pub(super) const KINDS: &[DocumentKind] = &[
+    DocumentKind::of::<User>("user", 11, Kind::User),
+    DocumentKind::of::<Credential>("credential", 12, Kind::Credential),
+    DocumentKind::of::<Grant>("grant", 13, Kind::Grant),
+    DocumentKind::of::<Application>("application", 14, Kind::Application),
+];
+
+bodies! {
+    /// A user; the document's token is the name.
+    document User {
+        /// What the user may do.
+        roles: BTreeSet<Role>,
+        /// Full name.
+        full_name: Option<Name>,
+        /// Address of electronic mail.
+        email: Option<Name>,
+        /// Telephone number.
+        phone: Option<Name>,
+        /// Language of pages and messages.
+        language: Option<Name>,
+        /// Time zone of pages.
+        time_zone: Option<Zone>,
+        /// Whether the user cannot log in.
+        #[serde(default)]
+        disabled: bool,
+        /// The password.
+        password_hash: Option<SecretHash>,
+        /// A code that replaces the password once.
+        reset_code: Option<OneTimeCode>,
+    }
+
+    /// A code that an administrator gives for one log-in.
+    struct OneTimeCode {
+        /// The code.
+        hash: SecretHash,
+        /// The first instant at which it is worth nothing, by the wall clock.
+        until: SimTime,
+    }
+
+    /// What somebody or something proves itself by.
+    document Credential {
+        /// The device, gateway, application or user that it proves.
+        of: PrincipalRef,
+        /// Name for people.
+        name: Option<Name>,
+        /// What is presented.
+        proof: Proof,
+        /// What an API key leaves of its owner's rights.
+        scope: Option<KeyScope>,
+        /// The first instant at which it is worth nothing, by the wall clock.
+        until: Option<SimTime>,
+        /// When it was revoked.
+        revoked: Option<SimTime>,
+    }
+
+    /// An application; the document's token is the name.
+    document Application {
+        /// What it is.
+        description: Option<Text>,
+        /// Whether it cannot log in.
+        #[serde(default)]
+        disabled: bool,
+    }
+}
+
+/// What a credential proves itself by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// A secret.
+    Secret(SecretHash),
+    /// A certificate: SHA-256 of it.
+    Certificate(Fingerprint),
+}
+
+/// Checks the form of what a person's secret is kept as.
+fn validate_hash(hash: &SecretHash, field: &str) -> Result<(), Fault> {
+    let is_form = match hash {
+        SecretHash::Sha256(_) => true,
+        SecretHash::Argon2id(text) => text.starts_with("$argon2id$") && text.len() <= 256,
+    };
+    ensure(is_form, field, "a text of argon2id of at most 256 bytes")
+}
+
+impl Body for User {
+    fn validate(&self) -> Result<(), Fault> {
+        let is_slow = !matches!(self.password_hash, Some(SecretHash::Sha256(_)));
+        ensure(is_slow, "passwordHash", "argon2id, since people choose passwords")?;
+        self.password_hash.iter().try_for_each(|hash| validate_hash(hash, "passwordHash"))?;
+        self.reset_code.iter().try_for_each(|code| validate_hash(&code.hash, "resetCode.hash"))
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        keys("role", &self.roles)
+    }
+}
+
+impl Body for Credential {
+    fn validate(&self) -> Result<(), Fault> {
+        use PrincipalRef::{Application, Device, Gateway, User};
+        let is_fit = matches!(self.of, Application(_) | Device(_) | Gateway(_) | User(_));
+        ensure(is_fit, "of", "a device, gateway, application or user")?;
+        let is_key = self.scope.is_none() || matches!(self.of, Application(_) | User(_));
+        ensure(is_key, "scope", "none, since only users and applications have API keys")?;
+        match &self.proof {
+            Proof::Secret(hash) => validate_hash(hash, "proof.secret"),
+            Proof::Certificate(_) => Ok(()),
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let fingerprint = match &self.proof {
+            Proof::Secret(_) => None,
+            Proof::Certificate(fingerprint) => Some(fingerprint),
+        };
+        [keys("of", [&self.of]), keys("fingerprint", fingerprint)].concat()
+    }
+}
+
+impl Body for Grant {
+    fn validate(&self) -> Result<(), Fault> {
+        ensure(self.from < self.until, "until", "an instant after `from`")?;
+        let is_short = self.purpose.as_ref().is_none_or(|purpose| purpose.len() <= 1024);
+        ensure(is_short, "purpose", "a text of at most 1024 bytes")?;
+        ensure(self.quantities.len() <= 256, "quantities", "a list of at most 256")
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        [keys("to", [&self.to]), keys("on", [&self.on]), keys("by", [&self.by])].concat()
+    }
+}
+
+impl Body for Application {}

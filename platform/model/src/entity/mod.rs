@@ -1,0 +1,112 @@
+//! The kinds of documents: what a body of each may have, under which keys it is found, and what
+//! follows from several of them at an instant.
+//!
+//! | code | kind | file |
+//! |---|---|---|
+//! | 1, 2, 17 | `specification`, `command`, `quantity` | `specification`, `command` |
+//! | 3 | `device` | `device` |
+//! | 4, 5 | `asset`, `assignment` | `assignment` |
+//! | 6, 7 | `site`, `zone` | `place`, with `boundary` |
+//! | 8 | `group` | `group` |
+//! | 9, 10 | `electric_network`, `topology` | `network` |
+//! | 11 to 14 | `user`, `credential`, `grant`, `application` | `identity` |
+//! | 15, 16, 19 | `schedule`, `batch`, `job` | `work` |
+//! | 18 | `tenant_settings` | `settings` |
+//!
+//! A code is never given to another kind. `body` reads all of them, `history` answers what held at
+//! an instant.
+
+mod assignment;
+mod body;
+mod boundary;
+mod command;
+mod device;
+mod group;
+mod history;
+mod identity;
+mod network;
+mod place;
+mod settings;
+mod specification;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use serde_json::Value;
+
+use crate::access::Kind;
+
+pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
+pub use body::{
+    Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
+};
+pub use boundary::{BoundingBox, Location, is_inside};
+pub use command::{CommandBody, ParameterBody};
+pub use device::{Device, DeviceStatus};
+pub use group::{Group, Member, MemberReference};
+pub use history::{
+    assignment_at, group_members, instant_of_data, is_in_cycle, position_at, tenures, version_at,
+    zone_members,
+};
+pub use identity::{Application, Credential, OneTimeCode, Proof, User};
+pub use network::{ElectricNetwork, Switch, Topology};
+pub use place::{Site, Zone, ZoneKind};
+pub use settings::{Registration, RetentionDays, TenantSettings};
+pub use specification::{
+    AlertType, Delivery, Quantity, QuantityKind, Specification, SpecifiedQuantity, Summary,
+};
+pub use work::{Batch, CommandCall, Job, JobKind, JobState, ScheduledCommand, Targets};
+
+/// A kind of document.
+#[derive(Debug)]
+pub struct DocumentKind {
+    /// Its name, as tokens, audit rows and exports have it.
+    pub name: &'static str,
+    /// Its number in stores; never given to another kind.
+    pub code: u8,
+    /// What rights call it.
+    pub resource: Kind,
+    /// Whether all documents of it are held in memory while the tenant is open.
+    pub is_resident: bool,
+    /// Checks a body, and names the keys under which the document is found.
+    pub check: fn(&Value) -> Result<Vec<Key>, FieldError>,
+}
+
+impl DocumentKind {
+    /// A resident kind with a body.
+    const fn of<T: Body>(name: &'static str, code: u8, resource: Kind) -> Self {
+        Self { name, code, resource, is_resident: true, check: body::check::<T> }
+    }
+}
+
+/// Every kind there is, one slice per file of kinds; a new one is a row.
+pub static KINDS: &[&[DocumentKind]] = &[
+    specification::KINDS,
+    command::KINDS,
+    device::KINDS,
+    assignment::KINDS,
+    place::KINDS,
+    group::KINDS,
+    network::KINDS,
+    identity::KINDS,
+    work::KINDS,
+    settings::KINDS,
+];
+
+/// The kind with a code.
+pub fn kind_of_code(code: u8) -> Option<&'static DocumentKind> {
+    KINDS.iter().copied().flatten().find(|kind| kind.code == code)
+}
+
+/// The kind with a name.
+pub fn kind_of_name(name: &str) -> Option<&'static DocumentKind> {
+    KINDS.iter().copied().flatten().find(|kind| kind.name == name)
+}
+
+impl PartialEq for DocumentKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Eq for DocumentKind {}

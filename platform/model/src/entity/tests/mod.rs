@@ -1,0 +1,7 @@
+//! Tests of the kinds of documents.
+
+mod boundary;
+mod command;
+mod history;
+mod kinds;
+mod sample;

@@ -1,0 +1,176 @@
+//! A body of each kind, with all of its fields.
+
+use serde_json::{Value, json};
+
+/// Name of a kind, and a body of it.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub(super) fn bodies() -> Vec<(&'static str, Value)> {
+    let hash = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+    let metadata = json!({"contract": "4711"});
+    let place = json!({"latitude": 45.07, "longitude": 7.68, "elevation": 240.0});
+    let corners = json!([
+        {"latitude": 45.0, "longitude": 7.6},
+        {"latitude": 45.1, "longitude": 7.6},
+        {"latitude": 45.1, "longitude": 7.7},
+    ]);
+    let (from, until) = ("2027-01-18T17:00:00.000Z", "2027-02-18T17:00:00.000Z");
+    vec![
+        (
+            "specification",
+            json!({
+                "name": "Plug", "description": "switches and measures", "quantities": [{
+                    "id": "x.power", "unit": "W", "kind": "gauge", "resolution": 0.1, "accuracy": 1.5,
+                }],
+                "delivery": "mailbox", "presenceAfter": 3600, "networkType": "zigbee",
+                "alertTypes": [{"name": "overheated", "level": "Critical"}], "strictAlerts": true,
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "command",
+            json!({
+                "specificationToken": "s-1", "name": "blink", "namespace": "http://example.org",
+                "description": "blinks", "parameters": [{
+                    "name": "count", "type": "Int32", "required": true, "min": 1.0, "max": 10.0,
+                }, {"name": "colour", "type": "String", "choices": ["red", "blue"]}],
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "quantity",
+            json!({"unit": "°C", "kind": "gauge", "summary": "mean", "metadata": metadata}),
+        ),
+        (
+            "device",
+            json!({
+                "specificationToken": "s-1", "siteToken": "site-1", "fieldNetworkToken": "n-1",
+                "nodeAddress": "00124b0001abcdef", "status": "registered", "visibility": "shared",
+                "claimHash": {"sha256": hash}, "parentHardwareId": "meter 1", "name": "Kitchen",
+                "room": "kitchen", "location": place, "comments": "behind the fridge",
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "asset",
+            json!({
+                "category": "person", "name": "A. Person", "properties": {"floor": "3"},
+                "user": "a.person", "parentToken": "house-1", "metadata": metadata,
+            }),
+        ),
+        (
+            "assignment",
+            json!({
+                "deviceHardwareId": "meter 1", "assetId": "a-1", "siteToken": "site-1",
+                "zoneToken": "z-1", "customerId": "a-2", "status": "released",
+                "activeDate": from, "releasedDate": until, "metadata": metadata,
+            }),
+        ),
+        (
+            "site",
+            json!({
+                "name": "House", "description": "three floors", "location": place,
+                "coordinates": corners, "timeZone": "Europe/Rome", "parentToken": "street",
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "zone",
+            json!({
+                "name": "Feeder 1", "siteToken": "site-1", "kind": "feeder",
+                "coordinates": corners, "elementId": 17, "statistical": true,
+                "parentToken": "transformer", "metadata": metadata,
+            }),
+        ),
+        (
+            "group",
+            json!({
+                "name": "Heaters", "description": "electric", "roles": ["heating"],
+                "members": [
+                    {"of": {"device": "meter 1"}, "from": from, "until": until},
+                    {"of": {"group": "g-2"}, "from": from},
+                ],
+                "statistical": true, "metadata": metadata,
+            }),
+        ),
+        (
+            "electric_network",
+            json!({
+                "name": "Village", "model": "{\"version\": \"1.0\",  \"data\": {}}",
+                "switches": [{"id": 3, "zoneToken": "z-1", "normal": true, "remote": true}],
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "topology",
+            json!({
+                "states": [true, false], "from": from, "by": "app:reconfiguration",
+                "cause": "fault", "metadata": metadata,
+            }),
+        ),
+        (
+            "user",
+            json!({
+                "roles": ["user", "operator"], "fullName": "A. Person", "email": "a@example.org",
+                "phone": "+39 011", "language": "it", "timeZone": "Europe/Rome", "disabled": true,
+                "passwordHash": {"argon2id": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"},
+                "resetCode": {"hash": {"sha256": hash}, "until": until}, "metadata": metadata,
+            }),
+        ),
+        (
+            "credential",
+            json!({
+                "of": "user:me", "name": "script", "proof": {"secret": {"sha256": hash}},
+                "scope": {"actions": ["read"], "on": ["device:meter 1"], "until": until},
+                "until": until, "revoked": from, "metadata": metadata,
+            }),
+        ),
+        (
+            "grant",
+            json!({
+                "token": "g-1", "to": "user:other", "on": "device:meter 1", "actions": ["read"],
+                "quantities": ["*"], "finest": 3_600_000_000_000_i64, "with_history": true,
+                "from": from, "until": until, "purpose": "advice", "by": "user:me",
+                "revoked": until,
+            }),
+        ),
+        (
+            "application",
+            json!({"description": "finds faults", "disabled": true, "metadata": metadata}),
+        ),
+        (
+            "schedule",
+            json!({
+                "name": "night", "schedule": {
+                    "kind": "calendar", "weekdays": ["mon"], "time": "22:00:00", "zone": "UTC",
+                },
+                "command": {"commandToken": "setBreaker", "parameterValues": {"state": "open"}},
+                "target": {"group": "g-1"}, "disabled": true, "lastDue": from,
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "batch",
+            json!({
+                "command": {"commandToken": "setPeriod", "parameterValues": {"seconds": "60"}},
+                "target": {"devices": ["meter 1", "meter 2"]}, "elements": ["meter 1", "meter 2"],
+                "cursor": 2, "counts": {"Sent": 1, "Failed": 1}, "scheduleToken": "s-1",
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "tenant_settings",
+            json!({
+                "timeZone": "Europe/Rome", "currency": "EUR", "registration": "recognise",
+                "retentionDays": {"readings": 400, "alerts": 400, "refusals": 30, "rollups": 3650},
+                "metadata": metadata,
+            }),
+        ),
+        (
+            "job",
+            json!({
+                "kind": "backup", "parameters": {"name": "weekly"}, "state": "done",
+                "progress": 100.0, "result": "backups/weekly", "metadata": metadata,
+            }),
+        ),
+    ]
+}

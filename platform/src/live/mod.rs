@@ -1,0 +1,170 @@
+//! Live values: what is committed, given on in the order of commit.
+//!
+//! Nothing of it is copied on the way in: a subscription reads the store by ranges of sequences,
+//! woken by `Progress`, so it can begin anywhere and costs ingest nothing. On a driven clock it
+//! sees what is committed at each advance, when the advance is done.
+
+use std::sync::Arc;
+
+use lastmeter_model::row::{AlertRow, ReadingRow};
+use lastmeter_model::standing::Totals;
+use lastmeter_store::{StoreError, StoreReader as _, StoreResult, Stretch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::config::ClockSource;
+use crate::tenant::Tenant;
+
+/// Subscriptions of a tenant at a time.
+const SUBSCRIPTIONS_MAX: usize = 256;
+/// Rows that are read at once.
+const ROWS_AT_ONCE: u32 = 16;
+
+/// What all subscriptions of a tenant share.
+pub(crate) struct Live {
+    places: Arc<Semaphore>,
+    shown: watch::Sender<Shown>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    /// How far subscriptions see on a driven clock.
+    totals: Totals,
+    is_over: bool,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let places = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
+        Self { places, shown: watch::Sender::new(Shown::default()) }
+    }
+}
+
+impl Live {
+    /// On a driven clock subscriptions see so far from now on.
+    pub(crate) fn show(&self, totals: Totals) {
+        self.shown.send_modify(|shown| shown.totals = totals);
+    }
+
+    /// How many there are.
+    pub(crate) fn subscriptions(&self) -> usize {
+        SUBSCRIPTIONS_MAX - self.places.available_permits()
+    }
+
+    /// Ends all subscriptions.
+    pub(crate) fn end(&self) {
+        self.shown.send_modify(|shown| shown.is_over = true);
+    }
+}
+
+/// Where a subscription stands: the last reading and the last alert that it has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) readings: u64,
+    pub(crate) alerts: u64,
+}
+
+/// Something that was committed, or a row of the store that is damaged and cannot be given.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Reading(ReadingRow),
+    Alert(AlertRow),
+    DamagedReading,
+    DamagedAlert,
+}
+
+/// One reader of what is committed.
+pub(crate) struct Subscription {
+    tenant: Arc<Tenant>,
+    readings: watch::Receiver<u64>,
+    alerts: watch::Receiver<u64>,
+    shown: watch::Receiver<Shown>,
+    position: Position,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Subscription {
+    /// One that begins behind a position, or now; `None` if there are as many as may be.
+    pub(crate) fn begin(tenant: Arc<Tenant>, after: Option<Position>) -> Option<Self> {
+        let place = Arc::clone(&tenant.live.places).try_acquire_owned().ok()?;
+        let (readings, alerts) = (tenant.progress.readings(), tenant.progress.alerts());
+        let shown = tenant.live.shown.subscribe();
+        let position = Position { readings: 0, alerts: 0 };
+        let mut begun = Self { tenant, readings, alerts, shown, position, _place: place };
+        let now = begun.visible();
+        begun.position = after.unwrap_or(now);
+        Some(begun)
+    }
+
+    /// Behind what has been given.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The next events, at least one; `None` once the tenant is closed.
+    ///
+    /// # Errors
+    /// If the store cannot be read. Dropped before it is done, it has given nothing.
+    pub(crate) async fn next(&mut self) -> StoreResult<Option<Vec<Event>>> {
+        loop {
+            let visible = self.visible();
+            if self.shown.borrow().is_over {
+                return Ok(None);
+            }
+            let Position { readings, alerts } = self.position;
+            if readings < visible.readings {
+                let stretch =
+                    Stretch { after: readings, limit: ROWS_AT_ONCE, last: visible.readings };
+                let rows = self.tenant.readers.readings(stretch).await;
+                let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Reading).collect());
+                return given(&mut self.position.readings, rows, Event::DamagedReading);
+            }
+            if alerts < visible.alerts {
+                let stretch = Stretch { after: alerts, limit: ROWS_AT_ONCE, last: visible.alerts };
+                let rows = self.tenant.readers.alerts(stretch).await;
+                let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Alert).collect());
+                return given(&mut self.position.alerts, rows, Event::DamagedAlert);
+            }
+            self.news().await;
+        }
+    }
+
+    fn is_driven(&self) -> bool {
+        self.tenant.clock.source == ClockSource::Driven
+    }
+
+    fn visible(&mut self) -> Position {
+        let shown = self.shown.borrow_and_update().totals;
+        let readings = *self.readings.borrow_and_update();
+        let alerts = *self.alerts.borrow_and_update();
+        if self.is_driven() {
+            Position { readings: shown.readings, alerts: shown.alerts }
+        } else {
+            Position { readings, alerts }
+        }
+    }
+
+    async fn news(&mut self) {
+        let is_wall = !self.is_driven();
+        // A sender that is gone went with the tenant, which ends the subscription before.
+        tokio::select! {
+            _ = self.shown.changed() => {}
+            _ = self.readings.changed(), if is_wall => {}
+            _ = self.alerts.changed(), if is_wall => {}
+        }
+    }
+}
+
+/// Moves a position behind what was read.
+fn given(
+    position: &mut u64,
+    read: StoreResult<Vec<Event>>,
+    damaged: Event,
+) -> StoreResult<Option<Vec<Event>>> {
+    let events = match read {
+        Err(StoreError::DamagedPart(_)) => vec![damaged],
+        other => other?,
+    };
+    // Sequences have no gaps.
+    *position += events.len() as u64;
+    Ok(Some(events))
+}

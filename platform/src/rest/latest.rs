@@ -1,0 +1,94 @@
+//! The last values of many devices.
+
+use axum::Json;
+use axum::routing::on;
+use lastmeter_model::row::DeviceState;
+use lastmeter_store::StoreReader as _;
+use lastmeter_units::{MeasurementId, SimTime};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::extract::Pairs;
+use super::openapi::Instant;
+use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
+use super::routes::{Access, Gives, Route, Verb};
+use super::series::listed_devices;
+use super::{Answer, Api};
+
+const DEVICE: Parameter =
+    Parameter::texts("device", "hardware ids of devices; without it all, by page")
+        .example(EXAMPLE_DEVICE);
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[Route {
+    method: Verb::Get,
+    path: "/api/v1/latest",
+    resource: "series",
+    summary: "The last values of many devices, of messages that update their state",
+    access: Access::Administrator,
+    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],
+    takes: None,
+    gives: Gives::json::<LatestJson>(200),
+    refuses: &[404, 500],
+    run: |verb| on(verb, latest),
+}];
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Latest")]
+struct LatestJson {
+    /// In the order in which they are asked for, or of their hardware ids.
+    results: Vec<DeviceJson>,
+    /// How many devices that is without pages.
+    devices: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LatestOfDevice")]
+struct DeviceJson {
+    device: String,
+    /// When it was last heard.
+    #[schemars(with = "Instant")]
+    last_interaction: SimTime,
+    values: Vec<ValueJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LatestValue")]
+struct ValueJson {
+    quantity: String,
+    unit: &'static str,
+    value: f64,
+    #[schemars(with = "Instant")]
+    event_time: SimTime,
+}
+
+/// `GET /api/v1/latest`
+async fn latest(api: Api, mut pairs: Pairs) -> Answer<LatestJson> {
+    let asked = pairs.all(&DEVICE);
+    let page = pairs.page()?;
+    pairs.finish()?;
+    let (devices, rows) = if asked.is_empty() {
+        api.tenant.devices.page(page.offset, page.limit)
+    } else {
+        let rows = listed_devices(&api, &asked)?;
+        let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+        let count = rows.len() as u64;
+        (count, rows.into_iter().skip(offset).take(page.limit as usize).collect())
+    };
+    let mut results = Vec::new();
+    for row in rows {
+        let state = api.tenant.readers.state(row.id).await?;
+        results.push(of_device(row.hardware_id.to_string(), state));
+    }
+    Ok(Json(LatestJson { results, devices }))
+}
+
+fn of_device(device: String, state: DeviceState) -> DeviceJson {
+    let values = state.values.into_iter().map(|last| ValueJson {
+        unit: MeasurementId::lookup(&last.name).map_or("", |id| id.row().unit),
+        quantity: last.name,
+        value: last.value,
+        event_time: last.event,
+    });
+    DeviceJson { device, last_interaction: state.last_interaction, values: values.collect() }
+}

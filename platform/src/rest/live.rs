@@ -1,0 +1,216 @@
+//! Live values over server-sent events (HTML, 9.2): what is committed from now on, or from where an
+//! earlier stream ended.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::on;
+use lastmeter_model::row::{AlertRow, ReadingRow};
+use lastmeter_units::{HardwareId, MeasurementId};
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::assignments::{VOLTAGE, listed_ids};
+use super::cursor::{self, Kind};
+use super::extract::{Pairs, wrong_parameter};
+use super::flow::{Outlet, flow};
+use super::parameter::{EXAMPLE_DEVICE, Parameter};
+use super::routes::{Access, Gives, Route, Verb};
+use super::serve::Stopping;
+use super::{Api, Problem};
+use crate::live::{Event, Position, Subscription};
+
+/// Between two signs of life of a stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a client may leave all that waits for it untaken.
+const UNTAKEN: Duration = Duration::from_secs(5);
+
+const DEVICES: Parameter =
+    Parameter::texts("devices", "hardware ids of devices; without it all").example(EXAMPLE_DEVICE);
+const QUANTITIES: Parameter =
+    Parameter::texts("quantities", "the quantities of readings; without it all").example(VOLTAGE);
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[Route {
+    method: Verb::Get,
+    path: "/api/v1/live",
+    resource: "series",
+    summary: "Readings and alerts as they are committed: events `reading`, `alert`, `gap`; \
+              `Last-Event-ID` goes on where a stream ended",
+    access: Access::Administrator,
+    parameters: &[&DEVICES, &QUANTITIES],
+    takes: None,
+    gives: Gives::text("text/event-stream"),
+    refuses: &[],
+    run: |verb| on(verb, live),
+}];
+
+/// What a stream shows.
+struct Filter {
+    devices: Vec<HardwareId>,
+    quantities: Vec<MeasurementId>,
+}
+
+impl Filter {
+    fn of(pairs: &mut Pairs) -> Result<Self, Problem> {
+        let texts = pairs.all(&DEVICES);
+        let ids = texts.iter().flat_map(|text| text.split(',')).filter(|id| !id.is_empty());
+        let id = |id: &str| {
+            HardwareId::new(id)
+                .map_err(|error| wrong_parameter(&DEVICES, id, &format!("hardware ids: {error}")))
+        };
+        let devices = ids.map(id).collect::<Result<_, _>>()?;
+        let quantities = listed_ids(&pairs.all(&QUANTITIES))?;
+        Ok(Self { devices, quantities })
+    }
+
+    fn has(&self, device: &HardwareId) -> bool {
+        self.devices.is_empty() || self.devices.contains(device)
+    }
+
+    fn reading(&self, row: &ReadingRow) -> Option<Value> {
+        let is_asked = |name: &str| {
+            self.quantities.is_empty() || self.quantities.iter().any(|id| id.name() == name)
+        };
+        let values: BTreeMap<&str, f64> = row
+            .values
+            .iter()
+            .map(|(name, value)| (&**name, *value))
+            .filter(|(name, _)| is_asked(name))
+            .collect();
+        (self.has(&row.device) && !values.is_empty()).then(|| {
+            json!({
+                "device": row.device,
+                "epoch": row.number.map(|(epoch, _)| epoch),
+                "serial": row.number.map(|(_, serial)| serial),
+                "event_time": row.event,
+                "values": values,
+            })
+        })
+    }
+
+    fn alert(&self, row: &AlertRow) -> Option<Value> {
+        self.has(&row.device).then(|| {
+            json!({
+                "device": row.device,
+                "type": row.kind,
+                "level": row.level,
+                "message": row.message,
+                "event_time": row.event,
+                "metadata": row.metadata,
+            })
+        })
+    }
+}
+
+impl Position {
+    /// As `Last-Event-ID` has it.
+    fn text(self) -> String {
+        let readings = cursor::seal(Kind::Readings, self.readings);
+        format!("{readings}.{}", cursor::seal(Kind::Alerts, self.alerts))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (readings, alerts) = text.split_once('.')?;
+        let readings = cursor::open(Kind::Readings, readings)?;
+        Some(Self { readings, alerts: cursor::open(Kind::Alerts, alerts)? })
+    }
+}
+
+/// `GET /api/v1/live`
+async fn live(
+    api: Api,
+    Extension(stopping): Extension<Stopping>,
+    headers: HeaderMap,
+    mut pairs: Pairs,
+) -> Result<Response, Problem> {
+    let filter = Filter::of(&mut pairs)?;
+    pairs.finish()?;
+    let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
+    let Some(subscription) = Subscription::begin(api.tenant, asked.flatten()) else {
+        let detail = "the tenant has as many live streams as it may have";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
+    };
+    // What was committed between an unknown position and now is not in the stream.
+    let is_lost = asked == Some(None);
+    let (outlet, body) = flow();
+    tokio::spawn(stream(subscription, filter, is_lost, outlet, stopping));
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
+
+/// An event; the position is behind it.
+fn put(out: &mut String, name: &str, position: Position, data: &Value) {
+    // Writing to a text cannot fail. JSON has no line breaks.
+    let _ = write!(out, "event: {name}\nid: {}\ndata: {data}\n\n", position.text());
+}
+
+fn gap(position: Position, why: &str) -> String {
+    let mut out = String::new();
+    put(&mut out, "gap", position, &json!({ "reason": why }));
+    out
+}
+
+/// A sign of life, which moves the client's position and is no event to it.
+fn heartbeat(position: Position) -> String {
+    format!(": heartbeat\nid: {}\n\n", position.text())
+}
+
+async fn stream(
+    mut subscription: Subscription,
+    filter: Filter,
+    is_lost: bool,
+    outlet: Outlet,
+    mut stopping: Stopping,
+) {
+    let mut beats = interval(HEARTBEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let position = subscription.position();
+    if is_lost && outlet.write(gap(position, "unknown_position")).await.is_err() {
+        return;
+    }
+    let mut position = position;
+    loop {
+        let texts = tokio::select! {
+            events = subscription.next() => match events {
+                Ok(Some(events)) => written(&filter, position, events),
+                Ok(None) => return,
+                Err(_) => return outlet.end_with(gap(position, "store_unavailable")),
+            },
+            _ = beats.tick() => vec![(position, heartbeat(position))],
+            () = outlet.closed() => return,
+            () = stopping.wait() => return,
+        };
+        for (behind, text) in texts {
+            match timeout(UNTAKEN, outlet.write(text)).await {
+                Ok(Ok(())) => position = behind,
+                Ok(Err(_)) => return,
+                Err(_) => return outlet.end_with(gap(position, "too_slow")),
+            }
+        }
+        position = subscription.position();
+    }
+}
+
+/// Events as they are sent, each with the position behind it.
+fn written(filter: &Filter, before: Position, events: Vec<Event>) -> Vec<(Position, String)> {
+    let mut position = before;
+    let one = |event| {
+        let is_alert = matches!(event, Event::Alert(_) | Event::DamagedAlert);
+        *(if is_alert { &mut position.alerts } else { &mut position.readings }) += 1;
+        let (name, data) = match &event {
+            Event::Reading(row) => ("reading", filter.reading(row)?),
+            Event::Alert(row) => ("alert", filter.alert(row)?),
+            Event::DamagedReading | Event::DamagedAlert => ("gap", json!({ "reason": "damaged" })),
+        };
+        let mut text = String::new();
+        put(&mut text, name, position, &data);
+        Some((position, text))
+    };
+    events.into_iter().filter_map(one).collect()
+}

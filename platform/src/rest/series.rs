@@ -1,0 +1,644 @@
+//! Series over time: many quantities of many devices at once, as they were measured or summed up
+//! by width in a time zone; and each value in the six fields of a record that stands alone.
+//!
+//! A page goes device by device and there in the order of time, all quantities side by side; `next`
+//! leads on. Where there are no values there are no points.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::on;
+use lastmeter_model::calendar::{self, Width, Zone};
+use lastmeter_model::row::{DeviceRow, SeriesPoint};
+use lastmeter_model::series::rollup::Summary;
+use lastmeter_store::{Page, Place, Range, Series, SeriesQuery, StoreReader, StoreResult};
+use lastmeter_units::{MeasurementId, SimTime};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::assignments::{VOLTAGE, listed_ids, measurement_id};
+use super::cursor::{self, Kind};
+use super::devices;
+use super::extract::{Pairs, wrong_parameter};
+use super::openapi::Instant;
+use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
+use super::routes::{Access, Gives, Route, Verb};
+use super::{Answer, Api, Problem};
+
+/// Points that are read between two looks at whether a page is full.
+const POINTS_AT_ONCE: usize = 8192;
+/// Points that are read for a page of summaries, unless one of them takes more.
+const POINTS_READ_MAX: usize = 500_000;
+/// Devices of one request at most.
+const DEVICES_MAX: usize = 1000;
+
+pub(super) const DEVICE: Parameter =
+    Parameter::texts("device", "hardware ids of devices").required().example(EXAMPLE_DEVICE);
+const QUANTITY: Parameter =
+    Parameter::texts("quantity", "the quantities; without it all that a device has")
+        .example(VOLTAGE);
+const START: Parameter = Parameter::instant("start", "the first instant of the range");
+const END: Parameter = Parameter::instant("end", "the first instant after the range");
+const ZONE: Parameter =
+    Parameter::text("zone", "time zone of the IANA database in which widths are counted; UTC")
+        .example("Europe/Rome");
+const WIDTH: Parameter = Parameter::word(
+    "width",
+    "how long a summary is, in local time; without it the values as they were measured",
+    Width::WORDS,
+);
+pub(super) const FORMAT: Parameter = Parameter::word(
+    "format",
+    "`json`, or `csv`: the cursor is in `X-Next-Cursor`",
+    &["json", "csv"],
+);
+const CURSOR: Parameter = Parameter::text("cursor", "`next` of an earlier answer").example("0.0");
+/// With it no answer is above 8 MiB.
+const LIMIT: Parameter = Parameter::whole(
+    "limit",
+    "points of all series at most; of an instant they are given together",
+    1000,
+    (1, 25_000),
+);
+const MEASUREMENT_ID: Parameter = Parameter::text(
+    "measurementId",
+    "the one quantity of one device, with the numbers of its readings; goes with `startDate`, \
+     `endDate` and `after` only",
+)
+.example(VOLTAGE);
+const AFTER: Parameter =
+    Parameter::text("after", "`next` of an earlier answer about `measurementId`").example("0.0");
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/series",
+        resource: "series",
+        summary: "Series of many devices and quantities, oldest first, raw or by width",
+        access: Access::Administrator,
+        parameters: &[
+            &DEVICE,
+            &QUANTITY,
+            &START,
+            &END,
+            &ZONE,
+            &WIDTH,
+            &FORMAT,
+            &CURSOR,
+            &LIMIT,
+            &MEASUREMENT_ID,
+            &START_DATE,
+            &END_DATE,
+            &AFTER,
+        ],
+        takes: None,
+        gives: Gives::json::<AnswerJson>(200).or_csv(),
+        refuses: &[404, 500],
+        run: |verb| on(verb, series),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/observations",
+        resource: "series",
+        summary: "Stored values, each with object, type, unit, field, position and time",
+        access: Access::Administrator,
+        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT],
+        takes: None,
+        gives: Gives::json::<ObservationsJson>(200),
+        refuses: &[404, 500],
+        run: |verb| on(verb, observations),
+    },
+];
+
+/// Either form of an answer about series.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "SeriesAnswer")]
+enum AnswerJson {
+    Many(ManyJson),
+    One(KeysetJson),
+}
+
+/// Series of devices, and where to go on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ManySeries")]
+struct ManyJson {
+    /// The width of summaries; `null` where the values are as they were measured.
+    width: Option<&'static str>,
+    /// In which local time widths are counted. All times are UTC.
+    zone: String,
+    results: Vec<SeriesJson>,
+    /// `cursor` of the next request; `null` at the end.
+    next: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OneSeries")]
+struct SeriesJson {
+    device: String,
+    quantity: &'static str,
+    unit: &'static str,
+    /// Oldest first: time and value, or beginning, number of values, least, mean and greatest.
+    points: Vec<PointJson>,
+}
+
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Point")]
+enum PointJson {
+    Value(#[schemars(with = "Instant")] SimTime, f64),
+    Summary(#[schemars(with = "Instant")] SimTime, u64, f64, f64, f64),
+}
+
+/// Points of a series and where to go on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeriesPage")]
+struct KeysetJson {
+    results: Vec<NumberedJson>,
+    /// `after` of the next request; `null` at the end.
+    next: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeriesPoint")]
+struct NumberedJson {
+    #[schemars(with = "Instant")]
+    event_time: SimTime,
+    epoch: Option<u64>,
+    serial: Option<u64>,
+    value: f64,
+}
+
+/// Values, each as a record of its own.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Observations")]
+struct ObservationsJson {
+    results: Vec<ObservationJson>,
+    /// `cursor` of the next request; `null` at the end.
+    next: Option<String>,
+}
+
+/// A value in six fields.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Observation")]
+struct ObservationJson {
+    object_identifier: String,
+    object_type: &'static str,
+    measurement_unit: &'static str,
+    data_field: FieldJson,
+    geographical_position: Option<PositionJson>,
+    #[schemars(with = "Instant")]
+    timestamp: SimTime,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DataField")]
+struct FieldJson {
+    quantity: &'static str,
+    value: f64,
+}
+
+/// WGS 84, degrees and metres.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[schemars(rename = "Position")]
+struct PositionJson {
+    latitude: f64,
+    longitude: f64,
+    elevation: Option<f64>,
+}
+
+/// Where a device was at an instant, as far as anything states it.
+fn position_of(_device: &DeviceRow, _at: SimTime) -> Option<PositionJson> {
+    None
+}
+
+/// What is asked of which series.
+struct Asked {
+    devices: Vec<DeviceRow>,
+    quantities: Vec<MeasurementId>,
+    range: Range,
+    limit: usize,
+    cursor: Cursor,
+}
+
+impl Asked {
+    fn of(api: &Api, pairs: &mut Pairs) -> Result<Self, Problem> {
+        let devices = listed_devices(api, &pairs.all(&DEVICE))?;
+        let quantities = listed_ids(&pairs.all(&QUANTITY))?;
+        let start = pairs.instant(&START)?.unwrap_or(SimTime(i64::MIN));
+        let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), before);
+        let cursor = pairs.one(&CURSOR)?.map(|text| Cursor::parse(&text)).transpose()?;
+        let limit = pairs.number(&LIMIT)? as usize;
+        let range = Range { start, end };
+        Ok(Self { devices, quantities, range, limit, cursor: cursor.unwrap_or_default() })
+    }
+
+    /// The way through the series of the device in this place, from where the page begins.
+    async fn walk(&self, readers: &dyn StoreReader, place: usize) -> StoreResult<Walk> {
+        let device = self.devices[place].id;
+        let mut ids = readers.quantities_of(device).await?;
+        if !self.quantities.is_empty() {
+            ids.retain(|id| self.quantities.contains(id));
+        }
+        let mut range = self.range;
+        let begun = self.cursor.from.filter(|_| place == self.cursor.device);
+        let after = begun.and_then(|from| Some((from.0, self.cursor.sequence?.cast_signed())));
+        range.start = begun.map_or(range.start, |from| from.max(range.start));
+        let is_done = ids.is_empty() || range.start > range.end;
+        Ok(Walk { place, device, ids, range, after, is_done })
+    }
+}
+
+/// The last instant before another.
+fn before(at: SimTime) -> SimTime {
+    SimTime(at.0.saturating_sub(1))
+}
+
+/// Where a page begins: in the place of a device, there from an instant on, and behind a reading
+/// of that instant where it names one.
+#[derive(Default)]
+struct Cursor {
+    device: usize,
+    from: Option<SimTime>,
+    sequence: Option<u64>,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let mut parts = text.split('.');
+        let mut number = || parts.next().and_then(|part| part.parse::<i64>().ok());
+        let (device, from) = (number().and_then(|one| usize::try_from(one).ok()), number());
+        let sequence = parts.next().map(|part| cursor::open(Kind::Readings, part));
+        match (device, from, sequence, parts.next()) {
+            (Some(device), Some(from), sequence, None) if sequence != Some(None) => {
+                Ok(Self { device, from: Some(SimTime(from)), sequence: sequence.flatten() })
+            }
+            _ => Err(wrong_parameter(&CURSOR, text, "the `next` of an earlier answer")),
+        }
+    }
+}
+
+/// The points of some quantities of a device in the order of time.
+struct Walk {
+    place: usize,
+    device: i64,
+    ids: Vec<MeasurementId>,
+    range: Range,
+    after: Option<Place>,
+    is_done: bool,
+}
+
+impl Walk {
+    /// The next points, of each quantity so many at most, all up to the same place.
+    async fn next(&mut self, readers: &dyn StoreReader, limit: usize) -> StoreResult<Vec<Series>> {
+        let (device, ids, after) = (self.device, self.ids.clone(), self.after);
+        let page = Page { offset: 0, limit: limit as u32 };
+        let query = SeriesQuery { device, ids, range: self.range, page, after };
+        let mut series = readers.series(query).await?;
+        let full = series.iter().filter(|(_, points)| points.len() >= limit);
+        match full.filter_map(|(_, points)| points.last().map(place)).min() {
+            None => self.is_done = true,
+            Some(cut) => {
+                for (_, points) in &mut series {
+                    points.retain(|point| place(point) <= cut);
+                }
+                self.after = Some(cut);
+            }
+        }
+        Ok(series)
+    }
+
+    /// The cursor of what comes next.
+    fn cursor(&self) -> String {
+        match self.after {
+            None => format!("{}.{}", self.place, self.range.start.0),
+            Some((event_ns, sequence)) => {
+                let sequence = cursor::seal(Kind::Readings, sequence.cast_unsigned());
+                format!("{}.{event_ns}.{sequence}", self.place)
+            }
+        }
+    }
+
+    /// How many points of each quantity to ask for, of so many in all.
+    fn share(&self, points: usize) -> usize {
+        (points / self.ids.len().max(1)).max(1)
+    }
+}
+
+fn place(point: &SeriesPoint) -> Place {
+    (point.event.as_nanoseconds(), point.sequence.cast_signed())
+}
+
+/// A page: points by the place of the device and the quantity.
+struct Found {
+    points: BTreeMap<(usize, usize), Vec<PointJson>>,
+    room: usize,
+    next: Option<String>,
+}
+
+impl Found {
+    fn of(asked: &Asked) -> Self {
+        Self { points: BTreeMap::new(), room: asked.limit, next: None }
+    }
+
+    fn add(&mut self, place: usize, id: MeasurementId, points: Vec<PointJson>) {
+        if points.is_empty() {
+            return;
+        }
+        // What stands around its points takes the room of one.
+        let is_first = usize::from(!self.points.contains_key(&(place, id.index())));
+        self.room = self.room.saturating_sub(points.len() + is_first);
+        self.points.entry((place, id.index())).or_default().extend(points);
+    }
+
+    fn series(self, devices: &[DeviceRow]) -> Vec<SeriesJson> {
+        let one = |((place, index), points): ((usize, usize), Vec<PointJson>)| {
+            let row = MeasurementId::from_index(index)?.row();
+            let device = devices.get(place)?.hardware_id.to_string();
+            Some(SeriesJson { device, quantity: row.name, unit: row.unit, points })
+        };
+        self.points.into_iter().filter_map(one).collect()
+    }
+}
+
+/// A page of values as they were measured.
+async fn measured(readers: &dyn StoreReader, asked: &Asked) -> StoreResult<Found> {
+    let mut found = Found::of(asked);
+    for place in asked.cursor.device..asked.devices.len() {
+        let mut walk = asked.walk(readers, place).await?;
+        while !walk.is_done {
+            if found.room == 0 {
+                found.next = Some(walk.cursor());
+                return Ok(found);
+            }
+            let share = walk.share(found.room.min(POINTS_AT_ONCE));
+            for (id, points) in walk.next(readers, share).await? {
+                let value = |point: SeriesPoint| PointJson::Value(point.event, point.value);
+                found.add(place, id, points.into_iter().map(value).collect());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A page of summaries of whole stretches of a width.
+async fn summed(
+    readers: &dyn StoreReader,
+    asked: &mut Asked,
+    zone: &Zone,
+    width: Width,
+) -> StoreResult<Found> {
+    let stretch = |at: SimTime| {
+        let next = SimTime(at.0.saturating_add(1));
+        calendar::stretches(zone, width, at, next)
+            .next()
+            .unwrap_or(calendar::Stretch { from: at, until: next })
+    };
+    asked.range.start = stretch(asked.range.start).from;
+    asked.range.end = before(stretch(asked.range.end).until);
+    let (mut found, mut read) = (Found::of(asked), 0);
+    for place in asked.cursor.device..asked.devices.len() {
+        let mut walk = asked.walk(readers, place).await?;
+        let mut sums = Sums::default();
+        while !walk.is_done {
+            if sums.0.is_empty() && (found.room == 0 || read >= POINTS_READ_MAX) {
+                found.next = Some(walk.cursor());
+                return Ok(found);
+            }
+            for (id, points) in walk.next(readers, walk.share(POINTS_AT_ONCE)).await? {
+                read += points.len();
+                sums.add(id, &points, stretch);
+            }
+            // What a stretch has is known once its end has been passed.
+            let known = walk.after.filter(|_| !walk.is_done);
+            let known = known.map_or(SimTime(i64::MAX), |(at, _)| stretch(SimTime(at)).from);
+            let until = sums.fitting(found.room).min(known);
+            let is_cut = until < known || (!walk.is_done && read >= POINTS_READ_MAX);
+            if walk.is_done || is_cut {
+                let is_any = sums.take(until, |id, points| found.add(place, id, points));
+                if is_cut && is_any {
+                    found.next = Some(format!("{place}.{}", until.0));
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Summaries by the beginning of their stretch and quantity.
+#[derive(Default)]
+struct Sums(BTreeMap<(SimTime, usize), (MeasurementId, Summary)>);
+
+impl Sums {
+    fn add(
+        &mut self,
+        id: MeasurementId,
+        points: &[SeriesPoint],
+        stretch: impl Fn(SimTime) -> calendar::Stretch,
+    ) {
+        let mut rest = points;
+        while let Some(first) = rest.first() {
+            let calendar::Stretch { from, until } = stretch(first.event);
+            let end = rest.partition_point(|point| point.event < until).max(1);
+            let (inside, behind) = rest.split_at(end);
+            let mut total = Summary::of(first.event, first.value);
+            for point in &inside[1..] {
+                total.add(point.event, point.value);
+            }
+            match self.0.get_mut(&(from, id.index())) {
+                Some((_, known)) => known.merge(&total),
+                None => drop(self.0.insert((from, id.index()), (id, total))),
+            }
+            rest = behind;
+        }
+    }
+
+    /// Until when they fit into so much room; those of one stretch always do.
+    fn fitting(&self, room: usize) -> SimTime {
+        let Some(((first, _), _)) = self.0.first_key_value() else { return SimTime(i64::MAX) };
+        let mut behind = self.0.keys().skip(room).map(|(from, _)| *from);
+        behind.find(|from| from != first).unwrap_or(SimTime(i64::MAX))
+    }
+
+    /// Gives those that begin before an instant; whether there were any.
+    fn take(
+        &mut self,
+        until: SimTime,
+        mut give: impl FnMut(MeasurementId, Vec<PointJson>),
+    ) -> bool {
+        let behind = self.0.split_off(&(until, 0));
+        let taken = std::mem::replace(&mut self.0, behind);
+        let is_any = !taken.is_empty();
+        let mut by_quantity: BTreeMap<usize, (MeasurementId, Vec<PointJson>)> = BTreeMap::new();
+        for ((from, index), (id, sum)) in taken {
+            let point = PointJson::Summary(from, sum.n, sum.min, sum.mean(), sum.max);
+            by_quantity.entry(index).or_insert((id, Vec::new())).1.push(point);
+        }
+        for (id, points) in by_quantity.into_values() {
+            give(id, points);
+        }
+        is_any
+    }
+}
+
+/// The devices in texts, each once: an id, or several between commas.
+pub(super) fn listed_devices(api: &Api, texts: &[String]) -> Result<Vec<DeviceRow>, Problem> {
+    let mut found: Vec<DeviceRow> = Vec::new();
+    for text in texts {
+        let ids: Vec<&str> = match api.tenant.devices.find(text) {
+            Some(_) => vec![text],
+            None => text.split(',').collect(),
+        };
+        for id in ids {
+            let device = devices::find(api, id)?;
+            if found.len() < DEVICES_MAX && found.iter().all(|known| known.id != device.id) {
+                found.push(device);
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Problem::bad_request("missing_parameter", "give `device`"));
+    }
+    Ok(found)
+}
+
+/// `GET /api/v1/series`, in either form.
+async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
+    let has = |given: &[&Parameter]| given.iter().any(|parameter| pairs.has(parameter));
+    let is_many = has(&[&QUANTITY, &START, &END, &ZONE, &WIDTH, &FORMAT, &CURSOR]);
+    if has(&[&MEASUREMENT_ID, &START_DATE, &END_DATE, &AFTER])
+        && (is_many || !pairs.has(&MEASUREMENT_ID))
+    {
+        let detail = "`startDate`, `endDate` and `after` go with `measurementId`, and it with \
+                      `device`, `limit` and them only";
+        return Err(Problem::bad_request("wrong_parameter", detail));
+    }
+    let one = pairs.one(&MEASUREMENT_ID)?;
+    let (dates, after) = (pairs.range()?, pairs.one(&AFTER)?);
+    let zone = pairs.one(&ZONE)?;
+    let width = pairs.word(&WIDTH)?.and_then(Width::from_word);
+    let is_csv = pairs.word(&FORMAT)? == Some("csv");
+    let mut asked = Asked::of(&api, &mut pairs)?;
+    pairs.finish()?;
+    let zone = zone
+        .map_or(Ok(Zone::utc()), |name| Zone::named(&name))
+        .map_err(|error| Problem::bad_request("wrong_parameter", format!("`zone`: {error}")))?;
+    if let Some(id) = one {
+        let id = measurement_id(&id)?;
+        return Ok(keyset(&api, &asked, id, dates, after).await?.into_response());
+    }
+    let readers = &api.tenant.readers;
+    let mut found = match width {
+        None => measured(readers, &asked).await?,
+        Some(width) => summed(readers, &mut asked, &zone, width).await?,
+    };
+    let next = found.next.take();
+    let results = found.series(&asked.devices);
+    if is_csv {
+        return Ok(as_csv(&results, width.is_some(), next.as_deref()));
+    }
+    let (width, zone) = (width.map(Width::word), zone.to_string());
+    Ok(Json(AnswerJson::Many(ManyJson { width, zone, results, next })).into_response())
+}
+
+/// Rows of a point each.
+fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Response {
+    let values = if is_summed { "n,min,mean,max" } else { "value" };
+    let mut text = format!("device,quantity,unit,time,{values}\n");
+    for SeriesJson { device, quantity, unit, points } in results {
+        let device = csv_field(device);
+        for point in points {
+            let values = match *point {
+                PointJson::Value(at, value) => format!("{at},{value:?}"),
+                PointJson::Summary(at, n, min, mean, max) => {
+                    format!("{at},{n},{min:?},{mean:?},{max:?}")
+                }
+            };
+            text.extend([&device, ",", quantity, ",", unit, ",", &values, "\n"]);
+        }
+    }
+    let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
+    if let Some(next) = next.and_then(|next| HeaderValue::from_str(next).ok()) {
+        response.headers_mut().insert("x-next-cursor", next);
+    }
+    response
+}
+
+/// A text as a field of CSV (RFC 4180).
+pub(super) fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The form with `measurementId`: the points of one series with the numbers of their readings.
+async fn keyset(
+    api: &Api,
+    asked: &Asked,
+    id: MeasurementId,
+    range: Range,
+    after: Option<String>,
+) -> Answer<AnswerJson> {
+    let [device] = &asked.devices[..] else {
+        let detail = "with `measurementId` give one `device`, or give `quantity`";
+        return Err(Problem::bad_request("repeated_parameter", detail));
+    };
+    let after = after.map(|text| keyset_place(&text)).transpose()?;
+    let page = Page { offset: 0, limit: asked.limit as u32 };
+    let query = SeriesQuery { device: device.id, ids: vec![id], range, page, after };
+    let series = api.tenant.readers.series(query).await?;
+    let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
+    let last = points.last().filter(|_| points.len() == asked.limit);
+    let next = last.map(|point| format!("{}.{}", point.event.as_nanoseconds(), point.sequence));
+    let numbered = |point: SeriesPoint| NumberedJson {
+        event_time: point.event,
+        epoch: point.number.map(|(epoch, _)| epoch),
+        serial: point.number.map(|(_, serial)| serial),
+        value: point.value,
+    };
+    let results = points.into_iter().map(numbered).collect();
+    Ok(Json(AnswerJson::One(KeysetJson { results, next })))
+}
+
+/// Event time and commit sequence of the last point before.
+fn keyset_place(text: &str) -> Result<Place, Problem> {
+    let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
+    match parts.as_deref() {
+        Ok([event_ns, sequence]) => Ok((*event_ns, *sequence)),
+        _ => Err(wrong_parameter(&AFTER, text, "the `next` of an earlier answer")),
+    }
+}
+
+/// `GET /api/v1/observations`
+async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
+    let asked = Asked::of(&api, &mut pairs)?;
+    pairs.finish()?;
+    let found = measured(&api.tenant.readers, &asked).await?;
+    let mut results = Vec::new();
+    for ((place, index), points) in found.points {
+        let (Some(id), Some(device)) = (MeasurementId::from_index(index), asked.devices.get(place))
+        else {
+            continue;
+        };
+        let (quantity, measurement_unit) = (id.name(), id.row().unit);
+        results.extend(points.into_iter().filter_map(|point| match point {
+            PointJson::Value(timestamp, value) => Some(ObservationJson {
+                object_identifier: device.hardware_id.to_string(),
+                object_type: "device",
+                measurement_unit,
+                data_field: FieldJson { quantity, value },
+                geographical_position: position_of(device, timestamp),
+                timestamp,
+            }),
+            PointJson::Summary(..) => None,
+        }));
+    }
+    Ok(Json(ObservationsJson { results, next: found.next }))
+}
