@@ -81,6 +81,11 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// Whether this is the secret of whom a user name names.
     fn authenticate(&self, user: &UserName, secret: &[u8]) -> bool;
 
+    /// MQTT connections that a tenant may have at a time.
+    fn connections_max(&self, _tenant: &TenantName) -> usize {
+        usize::MAX
+    }
+
     /// A device takes its commands at this door from now on; what waits for it is sent then.
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId);
 }

@@ -2,7 +2,7 @@
 //! together, started from what a stop of any kind left behind.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
-use crate::access::is_same_secret;
+use crate::access::SecretSum;
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config, Token};
+use crate::config::{ClockSource, Config};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
+use crate::tenant_limits::TenantLimits;
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
@@ -51,24 +52,26 @@ pub(crate) struct Tenant {
     subscriptions: Arc<Subscriptions>,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
+    mqtt_connections: AtomicUsize,
     /// At the start nothing could be written.
     began_reading_only: bool,
 }
 
 /// What opens a tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Of REST.
-    pub(crate) administrators: Token,
+    pub(crate) administrators: SecretSum,
     /// Of the doors.
-    pub(crate) devices: Token,
+    pub(crate) devices: SecretSum,
 }
 
 impl Secrets {
     /// Those of the first tenant.
     pub(crate) fn of(config: &Config) -> Self {
-        let (administrators, devices) = (config.token.clone(), config.device_secret().clone());
-        Self { administrators, devices }
+        let of = SecretSum::of;
+        let devices = of(config.device_secret().reveal().as_bytes());
+        Self { administrators: of(config.token.reveal().as_bytes()), devices }
     }
 }
 
@@ -224,18 +227,36 @@ impl Tenant {
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
             threads,
+            mqtt_connections: AtomicUsize::new(usize::MAX),
             began_reading_only: false,
         })
     }
 
+    /// Puts the limits in place that hold at once.
+    pub(crate) fn limit(&self, limits: &TenantLimits) {
+        self.ingest.pace.set(limits.messages_per_s);
+        let connections = limits.mqtt_connections.map_or(usize::MAX, |most| most as usize);
+        self.mqtt_connections.store(connections, Ordering::Relaxed);
+    }
+
+    /// MQTT connections that it may have at a time.
+    pub(crate) fn mqtt_connections(&self) -> usize {
+        self.mqtt_connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the one that is always there.
+    pub(crate) fn is_first(&self) -> bool {
+        self.name == TenantName::default()
+    }
+
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        is_same_secret(secret, self.secrets.administrators.reveal().as_bytes())
+        self.secrets.administrators.is_of(secret)
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        is_same_secret(secret, self.secrets.devices.reveal().as_bytes())
+        self.secrets.devices.is_of(secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.

@@ -10,7 +10,6 @@ use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use tokio::task::JoinHandle;
 
-use crate::config::Token;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::tenant::Tenant;
 
@@ -74,12 +73,6 @@ impl Tenants {
         self.with_secret(|tenant| tenant.is_devices(secret))
     }
 
-    /// Whether some tenant has this secret.
-    pub(crate) fn has(&self, secret: &Token) -> bool {
-        let secret = secret.reveal().as_bytes();
-        self.of_administrator(secret).or_else(|| self.of_device(secret)).is_some()
-    }
-
     fn with_secret(&self, has_it: impl Fn(&Tenant) -> bool) -> Option<Arc<Tenant>> {
         let mut found = None;
         for tenant in self.all() {
@@ -89,14 +82,10 @@ impl Tenants {
         found
     }
 
-    /// Opens the doors to a tenant that is ready; `false` if there is one of its name.
-    pub(crate) fn add(&self, tenant: Arc<Tenant>) -> bool {
+    /// Opens the doors to a tenant that is ready and not open yet.
+    pub(crate) fn add(&self, tenant: Arc<Tenant>) {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.contains_key(&tenant.name) {
-            return false;
-        }
         open.insert(tenant.name.clone(), Open::new(tenant));
-        true
     }
 
     /// Closes the doors to a tenant; the first one stays.
@@ -160,6 +149,10 @@ impl IngestPort for Tenants {
         let is_right = tenant.as_ref().unwrap_or(&self.first).is_devices(secret);
         // No other principal has a secret of its own yet.
         is_right && tenant.is_some() && user.principal == PrincipalRef::SharedDevices
+    }
+
+    fn connections_max(&self, tenant: &TenantName) -> usize {
+        self.find(tenant).map_or(0, |tenant| tenant.mqtt_connections())
     }
 
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId) {

@@ -140,6 +140,7 @@ fn write_route(out: &mut String, route: &Route) {
     let access = match route.access {
         Access::Open => "open",
         Access::Administrator => "administrators' token",
+        Access::Platform => "the platform's token",
     };
     append(
         out,

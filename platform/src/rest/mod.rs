@@ -17,6 +17,7 @@
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
+//! | `tenants` | the tenants of the process |
 
 mod about;
 mod assignments;
@@ -39,6 +40,7 @@ mod problem;
 mod routes;
 mod series;
 mod serve;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -46,7 +48,7 @@ mod unread;
 mod visit;
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
@@ -71,12 +73,14 @@ pub(crate) use visit::Visit;
 
 use crate::config::Config;
 use crate::gate::{Gate, Listener};
+use crate::process::Process;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
 
 #[derive(Clone)]
 pub(crate) struct Shared {
     tenants: Arc<Tenants>,
+    process: Weak<Process>,
     command_expiry_s: u32,
     body_limit: Duration,
     gate: Arc<Gate>,
@@ -105,10 +109,11 @@ impl FromRequestParts<Shared> for Api {
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.
-pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings) -> Router {
+pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
     let waiters_max = settings.waiting();
     let shared = Shared {
-        tenants,
+        tenants: Arc::clone(&process.tenants),
+        process: Arc::downgrade(process),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
         gate: Arc::clone(&settings.gate),
@@ -116,6 +121,7 @@ pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings
         waiters_max,
     };
     let guarded = routes::router(Access::Administrator)
+        .merge(routes::router(Access::Platform))
         .fallback(no_such_path)
         .layer(from_fn_with_state(shared.clone(), authorise));
     let open = routes::router(Access::Open).layer(from_fn_with_state(shared.clone(), limit_rate));

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::parameter::{Parameter, ParameterValue};
-use super::routes::{Access, Route, TEXTS, Verb, all};
+use super::routes::{Access, Route, TEXTS, all};
 
 /// Where references to schemas lead.
 const SCHEMAS: &str = "/components/schemas";
@@ -92,7 +92,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         "responses": responses,
         "security": match route.access {
             Access::Open => json!([]),
-            Access::Administrator => json!([{ SCHEME: [] }]),
+            Access::Administrator | Access::Platform => json!([{ SCHEME: [] }]),
         },
     });
     if let Some(body) = route.takes {
@@ -112,11 +112,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
 fn operation_id(route: &Route) -> String {
     let words =
         route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let method = match route.method {
-        Verb::Get => "get",
-        Verb::Post => "post",
-    };
-    words.fold(method.to_owned(), |id, word| {
+    words.fold(route.method.word().to_lowercase(), |id, word| {
         let (first, rest) = word.split_at(1);
         id + &first.to_ascii_uppercase() + rest
     })
@@ -206,7 +202,7 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
         header: Some("WWW-Authenticate"),
         ..KnownProblem::new(401, "the token is missing or wrong")
     },
-    KnownProblem::new(403, "the header `X-SiteWhere-Tenant` names another tenant"),
+    KnownProblem::new(403, "another tenant's token, or `X-SiteWhere-Tenant` names another tenant"),
     KnownProblem::new(404, "what the request names does not exist"),
     KnownProblem::new(408, "the body did not arrive in time"),
     KnownProblem::new(409, "the state of the platform does not permit it"),

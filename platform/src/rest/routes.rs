@@ -5,6 +5,7 @@
 //! handler reads every parameter of its row and no other, and answers with no other status.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -19,8 +20,9 @@ use super::parameter::Parameter;
 use super::{Problem, Shared};
 use super::{
     about, assignments, changes, devices, health, invocations, latest, live, losses, series,
-    transfer,
+    tenants, transfer,
 };
+use crate::tenant::Tenant;
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
@@ -33,6 +35,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    tenants::ROUTES,
     health::ROUTES,
     about::ROUTES,
 ];
@@ -72,6 +75,8 @@ pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 pub(super) enum Verb {
     Get,
     Post,
+    Put,
+    Delete,
 }
 
 impl Verb {
@@ -80,6 +85,8 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -87,6 +94,8 @@ impl Verb {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }
@@ -98,6 +107,8 @@ pub(super) enum Access {
     Open,
     /// Who has the administrators' token.
     Administrator,
+    /// Who has that of the process, which is the first tenant's.
+    Platform,
 }
 
 /// An answer that is a success.
@@ -146,7 +157,7 @@ impl Route {
         if self.method != Verb::Get {
             statuses.extend(WRITES);
         }
-        if self.access == Access::Administrator {
+        if self.access != Access::Open {
             statuses.extend(GUARDED);
         }
         if self.takes.is_some() {
@@ -209,6 +220,11 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
                       also without a body";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Problem::new(status, "not_json_content", detail).into_response();
+    }
+    let tenant = request.extensions().get::<Arc<Tenant>>();
+    if route.access == Access::Platform && tenant.is_none_or(|tenant| !tenant.is_first()) {
+        let detail = "the token is of one tenant; this is for the platform's administrator";
+        return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;

@@ -534,8 +534,8 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
     }
     let readers = &api.tenant.readers;
     let mut found = match width {
-        None => measured(readers, &asked).await?,
-        Some(width) => summed(readers, &mut asked, &zone, width).await?,
+        None => measured(&**readers, &asked).await?,
+        Some(width) => summed(&**readers, &mut asked, &zone, width).await?,
     };
     let next = found.next.take();
     let results = found.series(&asked.devices);
@@ -620,7 +620,7 @@ fn keyset_place(text: &str) -> Result<Place, Problem> {
 async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
     let asked = Asked::of(&api, &mut pairs)?;
     pairs.finish()?;
-    let found = measured(&api.tenant.readers, &asked).await?;
+    let found = measured(&*api.tenant.readers, &asked).await?;
     let mut results = Vec::new();
     for ((place, index), points) in found.points {
         let (Some(id), Some(device)) = (MeasurementId::from_index(index), asked.devices.get(place))

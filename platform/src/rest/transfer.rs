@@ -16,7 +16,7 @@ use axum::{Extension, Json};
 use lastmeter_model::decide::is_same_content;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, ReadingRow};
-use lastmeter_store::{Page, Range, StoreError, StoreReader as _, Stretch};
+use lastmeter_store::{Page, Range, StoreError, Stretch};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{
     self, AlertLevel, AlertMessage, MeasurementMessage, Request as Wire,

@@ -226,7 +226,7 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
     let bench = Bench::start(ClockSource::Driven).await;
-    let tenants = bench.tenants();
+    let tenants = Arc::clone(&bench.process().tenants);
     let is_let_in = |user: &str, password: &str| {
         tenants.authenticate(&UserName::parse(user).unwrap(), password.as_bytes())
     };

@@ -13,7 +13,8 @@ use crate::rest::routes::{Verb, all};
 fn edge(bench: &Bench, change: impl FnOnce(&mut Config)) -> Edge {
     let mut config = bench.config.clone();
     change(&mut config);
-    Edge::of(&config, None, bench.tenants()).unwrap()
+    let port = Arc::new(crate::tenants::Tenants::of(Arc::clone(&bench.core)));
+    Edge::of(&config, None, port).unwrap()
 }
 
 /// This machine's own addresses, as a proxy.

@@ -57,7 +57,7 @@ fn body(route: &Route) -> String {
     if takes_text(route) {
         return "\n".to_owned();
     }
-    let operation = &document()["paths"][route.path]["post"];
+    let operation = &document()["paths"][route.path][route.method.word().to_lowercase()];
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
     resolved(&document(), schema)["examples"][0].to_string()
 }
@@ -152,7 +152,8 @@ async fn every_row_answers_good_input_as_it_declares() {
     let document = document();
     for route in all() {
         let required = path(route, |parameter| parameter.is_required);
-        for path in [required, path(route, |_| true)] {
+        // What has no query is asked once: nothing is made or removed twice.
+        for path in BTreeSet::from([required, path(route, |_| true)]) {
             let body = route.takes.map(|_| body(route));
             let answer = send(&served, route, &path, body.as_deref()).await;
             // Nothing is lost here; `tests` acknowledges a loss elsewhere.
@@ -212,7 +213,7 @@ async fn bad_input_is_answered_with_a_problem_that_the_row_declares() {
             }
             assert!(expected.is_none_or(|expected| expected == answer.status), "{at}: {answer:?}");
         };
-        if route.access == Access::Administrator {
+        if route.access != Access::Open {
             let method = route.method.word();
             for (headers, expected) in [
                 (String::new(), 401),
@@ -269,6 +270,9 @@ async fn other_methods_are_answered_with_those_that_a_path_has() {
         let allow = format!("allow: {}", allowed(route.path).to_lowercase());
         for (method, status) in [("DELETE", 405), ("PATCH", 405), ("OPTIONS", 204)] {
             let answer = served.ask(method, &path, &authorization(), "").await;
+            if all().any(|other| (other.method.word(), other.path) == (method, route.path)) {
+                continue;
+            }
             assert_eq!(answer.status, status, "{method} {path}");
             assert!(answer.head.contains(&allow), "{method} {path}: {}", answer.head);
             if status == 405 {
