@@ -13,8 +13,8 @@ use super::Deciding;
 use super::seam::{Batch, Effect, Found, NewVersion};
 use crate::audit::{AuditRow, Hash};
 use crate::document::{
-    Answer, AnswerBody, Document, Edit, Edited, Expect, Given, Key, NewAnswer, Note, Transaction,
-    VersionConflict,
+    Answer, AnswerBody, Document, Edit, Edited, Expect, Key, NewAnswer, NewAnswerBody, Note,
+    Transaction, VersionConflict,
 };
 use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, shortened};
 use crate::token::entity_token;
@@ -241,19 +241,19 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         transaction: &Transaction,
         changed: &Changed,
     ) -> Result<(), B::Error> {
-        let body = match &new.gives {
-            Given::Edited(index) => {
+        let body = match &new.body {
+            NewAnswerBody::Edited(index) => {
                 let edited = changed.documents.get(*index).zip(transaction.edits.get(*index));
                 edited.map(|(document, edit)| {
                     let Edited { token, version } = document.clone();
                     AnswerBody::Document(edit.kind.code, token, version)
                 })
             }
-            Given::Invoked(index) => {
+            NewAnswerBody::Invoked(index) => {
                 changed.invocations.get(*index).map(|id| AnswerBody::Invocation(id.0))
             }
-            Given::Text(text) => Some(AnswerBody::Text(text.clone())),
-            Given::Secret => Some(AnswerBody::Secret),
+            NewAnswerBody::Text(text) => Some(AnswerBody::Text(text.clone())),
+            NewAnswerBody::Secret => Some(AnswerBody::Secret),
         };
         let Some(body) = body else { return Ok(()) };
         let (key, request, status) = (new.key.clone(), new.request, new.status);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use lastmeter_model::document::{
-    AnswerKey, DocumentKind, Edit, Expect, Given, KINDS, NewAnswer, Note, Transaction,
+    AnswerKey, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note, Transaction,
 };
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody, Number};
@@ -241,11 +241,11 @@ fn transaction() -> impl Strategy<Value = Change> {
         key: AnswerKey { by, key: key.to_string() },
         request: [key; 32],
         status: 201,
-        gives: match gives {
-            0 => Given::Edited(0),
-            1 => Given::Invoked(0),
-            2 => Given::Text("{}".to_owned()),
-            _ => Given::Secret,
+        body: match gives {
+            0 => NewAnswerBody::Edited(0),
+            1 => NewAnswerBody::Invoked(0),
+            2 => NewAnswerBody::Text("{}".to_owned()),
+            _ => NewAnswerBody::Secret,
         },
     });
     let note = Just(Note { action: "log-in".into(), resource: "é".into(), outcome: "no".into() });
@@ -282,7 +282,7 @@ fn edit() -> impl Strategy<Value = Option<Edit>> {
                 _ => {}
             }
             if has_parent && kind.name != "electric_network" {
-                let member = if kind.name == "site" { "parent_token" } else { "site_token" };
+                let member = if kind.name == "site" { "parentToken" } else { "siteToken" };
                 body[member] = "a".into();
             }
             body
