@@ -15,10 +15,13 @@ pub struct Documents {
     epoch: AtomicU64,
 }
 
+/// A document and the keys under which it is found.
+type Indexed = (Arc<Document>, Vec<Key>);
+
 #[derive(Debug, Default)]
 struct Inner {
     /// By kind and token.
-    documents: BTreeMap<u8, BTreeMap<String, (Arc<Document>, Vec<Key>)>>,
+    documents: BTreeMap<u8, BTreeMap<String, Indexed>>,
     /// Tokens by kind, name and value of a key.
     keys: BTreeMap<(u8, &'static str), BTreeMap<String, BTreeSet<String>>>,
 }

@@ -5,7 +5,7 @@
 //! | `batch`, `files` | one transaction of the writer; whether its files are still in place |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
-//! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
+//! | `schema`, `tables`, `migrate`, `load` | opening a file, also of an earlier format; what a start reads |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
 //! | `inspect` | everything that is stored, looked at from time to time |
 //! | `platform_file` | the list of tenants, which is no tenant's |
@@ -19,6 +19,7 @@ mod inspect;
 mod invocations;
 mod lanes;
 mod load;
+mod migrate;
 mod platform_file;
 mod quantities;
 mod read;
