@@ -75,6 +75,7 @@ impl BenchStore {
         let context = ReadContext {
             quantities: Arc::new(opened.quantities.clone()),
             devices: Arc::default(),
+            documents: Arc::default(),
             observer: Arc::new(reports),
         };
         store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");

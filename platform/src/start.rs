@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::documents::Documents;
 use lastmeter_model::refusal::RefusalRecord;
 use lastmeter_model::standing::Totals;
 use lastmeter_model::work::{Body, Delivery};
@@ -69,6 +70,7 @@ pub(crate) struct Start {
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) devices: Arc<DeviceDirectory>,
+    pub(crate) documents: Arc<Documents>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) health: Arc<Health>,
     pub(crate) committed: Arc<AtomicU64>,
@@ -104,6 +106,7 @@ impl Start {
             clock,
             metrics: Arc::default(),
             devices: Arc::default(),
+            documents: Arc::default(),
             losses: Arc::new(losses),
             health: Arc::default(),
             committed: Arc::default(),
@@ -124,6 +127,7 @@ impl Start {
         ReadContext {
             quantities: Arc::new(quantities.clone()),
             devices: Arc::clone(&self.devices),
+            documents: Arc::clone(&self.documents),
             observer: Arc::new(reports),
         }
     }

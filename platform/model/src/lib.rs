@@ -8,7 +8,7 @@
 //! | `row`, `standing`, `invocation` | what stores keep: rows, counts, commands and their states |
 //! | `document` | what people and programs declare: versions, changes |
 //! | `entity` | the kinds of documents, and what held at an instant |
-//! | `directory` | every registered device, in memory |
+//! | `directory`, `documents` | every registered device and the resident documents, in memory |
 //! | `schedule` | when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
 //! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |
@@ -19,6 +19,7 @@ pub mod calendar;
 pub mod decide;
 pub mod directory;
 pub mod document;
+pub mod documents;
 pub mod entity;
 pub mod invocation;
 pub mod message;

@@ -3,6 +3,8 @@
 //! Written with every batch. Only the counts show that the last row of a table is gone, as nothing
 //! in the table does.
 
+use crate::audit::Chain;
+
 /// The counts of a store, as of its last commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -30,6 +32,30 @@ pub struct Standing {
     pub refused_bytes: u64,
     /// A head file has been kept beside this store.
     pub is_guarded: bool,
+    /// Documents there ever were, removed ones included: a token is not given again.
+    pub documents: u64,
+    /// Bytes of their bodies in all versions.
+    pub document_bytes: u64,
+    /// The number of the last version of a document, of all documents together.
+    pub versions: u64,
+    /// Tokens that were made here.
+    pub tokens: u64,
+    /// Answers there ever were.
+    pub answers: u64,
+    /// The audit chain.
+    pub chain: Chain,
+    /// The last result's sequence.
+    pub results: u64,
+    /// The same of configurations.
+    pub configurations: u64,
+    /// The same of blocks.
+    pub blocks: u64,
+    /// The last reading that retention has removed.
+    pub reading_floor: u64,
+    /// The same of alerts.
+    pub alert_floor: u64,
+    /// The same of refusals.
+    pub refusal_floor: u64,
 }
 
 /// How far queries see.

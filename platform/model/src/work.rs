@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use lastmeter_units::SimTime;
 
+use crate::document::{Answer, Edited, Transaction, VersionConflict};
 use crate::invocation::{InvocationId, NewInvocation};
 use crate::message::Message;
 use crate::refusal::RefusalRecord;
@@ -63,13 +64,25 @@ pub enum Change {
     Expire(InvocationId, SimTime),
     /// The driven clock's new time, so that a restart does not go back.
     Clock(SimTime),
+    /// Documents, commands, audit rows and an answer, together.
+    Apply(Box<Transaction>),
 }
 
 /// The answer to a change, after its commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// The invocation that was made.
     pub invocation: Option<InvocationId>,
     /// Whether anything is different.
     pub changed: bool,
+    /// The documents of a transaction, one for each edit.
+    pub documents: Vec<Edited>,
+    /// The invocations of a transaction, in their order.
+    pub invocations: Vec<InvocationId>,
+    /// Nothing of the transaction was done: a document is not as it was expected.
+    pub conflict: Option<VersionConflict>,
+    /// Nothing of the transaction was done: it would exceed this limit of the store.
+    pub limit: Option<&'static str>,
+    /// Nothing of the transaction was done: its request has been answered before.
+    pub repeated: Option<Box<Answer>>,
 }

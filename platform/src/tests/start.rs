@@ -116,13 +116,13 @@ async fn a_store_of_another_format_is_rejected_by_name_and_left_as_it_is() {
     assert!(core.stop(STOP_LIMIT).await);
     drop(core);
     let path = config.tenant_folder().join("store.db");
-    for format in [1, 3] {
+    for format in [1, 4] {
         let other = rusqlite::Connection::open(&path).unwrap();
         other.pragma_update(None, "user_version", format).unwrap();
         drop(other);
         let before = fs::read(&path).unwrap();
         let error = Tenant::start(&config).err().unwrap().to_string();
-        let expected = format!("has format {format}, this version reads 2; start the version");
+        let expected = format!("has format {format}, this version reads 3; start the version");
         assert!(error.contains(&expected), "{error}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }

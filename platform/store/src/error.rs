@@ -48,6 +48,19 @@ pub enum StoreError {
         /// The format of this version.
         expected: i64,
     },
+    /// There is no room to copy a file before its format changes.
+    #[error(
+        "{path} has {free} bytes left, and {needed} are needed to copy the store before its format \
+         changes: {} more; make room, nothing was changed", needed - free
+    )]
+    NoRoomForBackup {
+        /// The folder of the copy.
+        path: PathBuf,
+        /// Bytes of the copy at most.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
+    },
     /// The file itself could not be opened.
     #[error("open {path}")]
     File {

@@ -83,6 +83,9 @@ pub enum PostgresError {
         /// Where this process left it.
         expected: u64,
     },
+    /// Its tables are those of format 2.
+    #[error("the PostgreSQL store keeps no documents, audit or answers yet")]
+    NoDocuments,
     /// The runtime of the connection could not be started.
     #[error("start the runtime of the PostgreSQL connection")]
     Runtime(#[source] std::io::Error),

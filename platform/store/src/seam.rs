@@ -1,7 +1,9 @@
 //! What the platform asks of a store, whichever it is.
 
 use async_trait::async_trait;
+use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::Batch;
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint};
@@ -130,6 +132,39 @@ pub trait StoreReader: Send + Sync {
         range: Range,
         page: Page,
     ) -> StoreResult<(u64, Vec<ReadingRow>)>;
+    /// A document in a version, or in its last one; a removed one has its last body.
+    async fn document(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        version: Option<u64>,
+    ) -> StoreResult<Option<Document>>;
+    /// A document as it was at an instant.
+    async fn document_at(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        at: SimTime,
+    ) -> StoreResult<Option<Document>>;
+    /// Documents of a kind that are not removed, all or those with a key, by token; and how many
+    /// there are.
+    async fn documents(
+        &self,
+        kind: &'static DocumentKind,
+        key: Option<Key>,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)>;
+    /// The versions of a document, newest first, and how many there are.
+    async fn history(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)>;
+    /// Rows of the audit with the hashes of the chain, in the order of their numbers.
+    async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>>;
+    /// An answer that is kept.
+    async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>>;
     /// Answers no more queries and closes the connections, where there are any.
     fn close(&self) {}
 }

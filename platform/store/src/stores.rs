@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{SimTime, TenantName};
@@ -51,6 +52,8 @@ pub struct StorePlace {
     pub memory: MemoryStore,
     /// Filled with the devices and open invocations of the store; empty until then.
     pub devices: Arc<DeviceDirectory>,
+    /// Filled with the resident documents of the store; empty until then.
+    pub documents: Arc<Documents>,
     /// Hears of damage.
     pub observer: Arc<dyn Observer>,
     /// How long a query may take.
@@ -79,6 +82,7 @@ fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
     let context = ReadContext {
         quantities: Arc::new(opened.quantities.clone()),
         devices: Arc::clone(&place.devices),
+        documents: Arc::clone(&place.documents),
         observer: Arc::clone(&place.observer),
     };
     let expiries = load(&mut opened, &context, (place.tenant.as_str(), &path))?;
@@ -94,6 +98,6 @@ fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
 #[expect(clippy::unnecessary_wraps, reason = "other stores fail to open")]
 fn open_memory(place: &StorePlace) -> StoreResult<OpenStore> {
     let store = place.memory.clone();
-    let (standing, expiries) = store.enter(&place.devices);
+    let (standing, expiries) = store.enter(&place.devices, &place.documents);
     Ok(OpenStore { reader: Arc::new(store.clone()), writer: Box::new(store), standing, expiries })
 }

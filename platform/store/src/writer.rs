@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lastmeter_model::decide::{Decider, Outcome};
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::documents::Documents;
 use lastmeter_model::standing::Standing;
 use lastmeter_model::work::Work;
 use lastmeter_units::{SimTime, TenantName};
@@ -32,6 +33,12 @@ impl Writer {
         Self { store, observer, decider }
     }
 
+    /// The same with the directory that holds all resident documents of the store.
+    #[must_use]
+    pub fn with_documents(self, documents: Arc<Documents>) -> Self {
+        Self { decider: self.decider.with_documents(documents), ..self }
+    }
+
     /// Writes a file that has been opened.
     ///
     /// # Errors
@@ -44,8 +51,10 @@ impl Writer {
     ) -> StoreResult<Self> {
         let Opened { connection, standing, .. } = opened;
         let around = (Arc::clone(&context.devices), Arc::clone(&context.observer));
+        let documents = Arc::clone(&context.documents);
         let store = Box::new(SqliteWriter::new(connection, context)?);
-        Ok(Self::new(tenant, (store, standing), around, refused_bytes_max))
+        let writer = Self::new(tenant, (store, standing), around, refused_bytes_max);
+        Ok(writer.with_documents(documents))
     }
 
     /// Where the store stands.

@@ -1,4 +1,5 @@
-//! What the platform itself wants stored: invocations, their ends, and the driven clock.
+//! What the platform itself wants stored: invocations, their ends, and the driven clock. What is
+//! changed together is in `documents`.
 
 use super::Deciding;
 use super::seam::{Batch, Effect};
@@ -34,12 +35,13 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             }),
             Change::Clock(now) => {
                 self.standing().clock_ns = Some(now.as_nanoseconds());
-                Ok(Changed { invocation: None, changed: true })
+                Ok(Changed { changed: true, ..Changed::default() })
             }
+            Change::Apply(transaction) => self.apply(transaction),
         }
     }
 
-    fn invoke(&mut self, asked: &NewInvocation) -> Result<Changed, B::Error> {
+    pub(super) fn invoke(&mut self, asked: &NewInvocation) -> Result<Changed, B::Error> {
         let Some(mut device) = self.device_of(asked.device) else {
             return Ok(Changed::default());
         };
@@ -62,7 +64,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         self.batch.put(Effect::Device(&device))?;
         self.so_far.devices.insert(device.id, device);
         self.so_far.opened.push((asked.device, id, true));
-        Ok(Changed { invocation: Some(id), changed: true })
+        Ok(Changed { invocation: Some(id), changed: true, ..Changed::default() })
     }
 
     /// Changes an invocation, if it is there; `edit` returns whether anything is different.
@@ -83,6 +85,6 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             self.standing().open -= 1;
             self.so_far.opened.push((row.asked.device, id, false));
         }
-        Ok(Changed { invocation: None, changed: true })
+        Ok(Changed { changed: true, ..Changed::default() })
     }
 }

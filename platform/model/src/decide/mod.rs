@@ -11,9 +11,11 @@
 //! | `seam` | what is asked of a store, and what it is given to write |
 //! | `messages` | readings, alerts and answers |
 //! | `changes` | invocations and their ends |
+//! | `documents` | documents, with their audit rows and the answer to who changed them |
 //! | `state` | what a batch changes of the last known state |
 
 mod changes;
+mod documents;
 mod messages;
 mod seam;
 mod state;
@@ -21,14 +23,18 @@ mod state;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use documents::{ANSWER_AGE_MAX, ANSWERS_MAX, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX};
 use lastmeter_units::{HardwareId, SimTime};
 pub use messages::{conflict, is_same_content, unknown_invocation};
 pub use seam::{
-    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, STATE_ALERTS_MAX, State,
+    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, NewVersion, Put,
+    STATE_ALERTS_MAX, State,
 };
 use state::Touched;
 
 use crate::directory::{DeviceDirectory, device_row};
+use crate::document::{Document, Key};
+use crate::documents::Documents;
 use crate::invocation::InvocationId;
 use crate::message::{Message, MessageBody, Number};
 use crate::refusal::{RefusalReason, RefusalRecord};
@@ -66,6 +72,7 @@ type Judged<T> = Result<T, (RefusalReason, String)>;
 pub struct Decider {
     tenant: String,
     devices: Arc<DeviceDirectory>,
+    documents: Arc<Documents>,
     refused_bytes_max: u64,
     standing: Standing,
     /// The last number of each device that was stored since the start.
@@ -82,6 +89,8 @@ pub struct Decided {
     /// Invocations that were opened or ended.
     opened: Vec<(i64, InvocationId, bool)>,
     newest: BTreeMap<i64, Number>,
+    /// Documents that are other ones than before, and their keys.
+    documents: Vec<(Document, Vec<Key>)>,
 }
 
 impl Decided {
@@ -100,7 +109,13 @@ impl Decider {
         refused_bytes_max: u64,
     ) -> Self {
         let (tenant, newest) = (tenant.to_owned(), BTreeMap::new());
-        Self { tenant, devices, refused_bytes_max, standing, newest }
+        Self { tenant, devices, documents: Arc::default(), refused_bytes_max, standing, newest }
+    }
+
+    /// The same with the directory that holds all resident documents of the store.
+    #[must_use]
+    pub fn with_documents(self, documents: Arc<Documents>) -> Self {
+        Self { documents, ..self }
     }
 
     /// Where the store stands.
@@ -145,7 +160,7 @@ impl Decider {
 
     /// Takes over a batch that has been committed.
     pub fn accept(&mut self, decided: Decided) -> Outcome {
-        let Decided { outcome, devices, opened, mut newest, .. } = decided;
+        let Decided { outcome, devices, opened, mut newest, documents, .. } = decided;
         self.standing = outcome.standing;
         self.newest.append(&mut newest);
         for device in devices.into_values() {
@@ -154,6 +169,7 @@ impl Decider {
         for (device, id, is_open) in opened {
             self.devices.set_open(device, id, is_open);
         }
+        self.documents.enter(documents);
         outcome
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use lastmeter_units::{MeasurementId, SimTime};
 
+use crate::audit::{AuditRow, Hash};
+use crate::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use crate::invocation::{InvocationId, InvocationRow};
 use crate::message::Number;
 use crate::row::{DeviceRow, ReadingRow};
@@ -61,6 +63,34 @@ pub trait Known {
     /// # Errors
     /// If the store cannot be read.
     fn state(&mut self, device: i64) -> Result<Found<State>, Self::Error>;
+
+    /// A document, in its last version; a removed one is there.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn document(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+    ) -> Result<Found<Document>, Self::Error>;
+
+    /// An answer that is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn answer(&mut self, key: &AnswerKey) -> Result<Found<Answer>, Self::Error>;
+
+    /// Answers that are kept no longer, at most `limit`: those that were given at an instant or
+    /// before it, and of one principal those before its newest ones, of which so many are kept.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn old_answers(
+        &mut self,
+        given: SimTime,
+        of: (&str, u32),
+        limit: u32,
+    ) -> Result<Vec<AnswerKey>, Self::Error>;
 }
 
 /// One transaction of a store.
@@ -96,6 +126,25 @@ pub enum Effect<'a> {
     Invocation(&'a InvocationRow),
     /// The state of a device, new or changed.
     State(i64, &'a State),
+    /// A document in a new version.
+    Document(NewVersion<'a>),
+    /// A row of the audit, with the hash of the chain up to it.
+    Audit(&'a AuditRow, Hash),
+    /// An answer under its number, in place of another one of its key.
+    Answer(u64, &'a Answer),
+    /// An answer that is kept no longer.
+    AnswerGone(&'a AnswerKey),
+}
+
+/// A new version of a document: it becomes the current one, and a row of the history.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewVersion<'a> {
+    /// Its number among the versions of all documents, from 1 without gaps.
+    pub number: u64,
+    /// The document.
+    pub document: &'a Document,
+    /// Under which keys it is found from now on, each once, in their order.
+    pub keys: &'a [Key],
 }
 
 /// A reading to be stored.

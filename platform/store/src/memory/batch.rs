@@ -1,8 +1,11 @@
 //! One transaction: a copy of the content that replaces it when it is committed.
 
+use std::collections::BTreeSet;
+
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
+    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, NewVersion, Put, State,
 };
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow, extra_metadata};
@@ -58,6 +61,34 @@ impl Known for MemoryBatch<'_> {
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
         Ok(found(self.content.states.get(&device)))
     }
+
+    fn document(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+    ) -> StoreResult<Found<Document>> {
+        let known = self.content.documents.get(&(kind.code, token.to_owned()));
+        Ok(found(known.map(|(document, _)| document)))
+    }
+
+    fn answer(&mut self, key: &AnswerKey) -> StoreResult<Found<Answer>> {
+        Ok(found(self.content.answers.values().find(|answer| answer.key == *key)))
+    }
+
+    fn old_answers(
+        &mut self,
+        given: SimTime,
+        (by, kept): (&str, u32),
+        limit: u32,
+    ) -> StoreResult<Vec<AnswerKey>> {
+        let answers = &self.content.answers;
+        let of_one = answers.values().rev().filter(|answer| answer.key.by == by);
+        let beyond: BTreeSet<_> =
+            of_one.skip(kept as usize).map(|answer| answer.key.clone()).collect();
+        let is_old = |answer: &&Answer| answer.at <= given || beyond.contains(&answer.key);
+        let old = answers.values().filter(is_old).map(|answer| answer.key.clone());
+        Ok(old.take(limit as usize).collect())
+    }
 }
 
 fn found<T: Clone>(stored: Option<&T>) -> Found<T> {
@@ -80,6 +111,19 @@ impl Batch for MemoryBatch<'_> {
             Effect::State(device, state) => {
                 content.states.insert(device, state.clone());
             }
+            Effect::Document(NewVersion { number, document, keys }) => {
+                let place = (document.kind.code, document.token.clone());
+                content.documents.insert(place, (document.clone(), keys.to_vec()));
+                content.versions.insert(number, document.clone());
+            }
+            Effect::Audit(row, hash) => {
+                content.audit.insert(row.number, (row.clone(), hash));
+            }
+            Effect::Answer(number, answer) => {
+                content.answers.retain(|_, known| known.key != answer.key);
+                content.answers.insert(number, answer.clone());
+            }
+            Effect::AnswerGone(key) => content.answers.retain(|_, known| known.key != *key),
         }
         Ok(Put::Written)
     }

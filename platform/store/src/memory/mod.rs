@@ -14,8 +14,11 @@ mod read;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::State;
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::document::{Answer, Document, Key};
+use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow};
 use lastmeter_model::standing::Standing;
@@ -40,6 +43,13 @@ struct Content {
     invocations: BTreeMap<InvocationId, InvocationRow>,
     /// By row of the device.
     states: BTreeMap<i64, State>,
+    /// Current versions and their keys, by kind and token.
+    documents: BTreeMap<(u8, String), (Document, Vec<Key>)>,
+    /// All versions, by number.
+    versions: BTreeMap<u64, Document>,
+    /// By number.
+    audit: BTreeMap<u64, (AuditRow, Hash)>,
+    answers: BTreeMap<u64, Answer>,
 }
 
 impl MemoryStore {
@@ -47,11 +57,12 @@ impl MemoryStore {
         Arc::clone(&lock(&self.0))
     }
 
-    /// Begins to write: fills the device directory; where it stands, and when which open
+    /// Begins to write: fills the directories; where it stands, and when which open
     /// invocation expires.
     pub(crate) fn enter(
         &self,
         devices: &DeviceDirectory,
+        documents: &Documents,
     ) -> (Standing, Vec<(InvocationId, SimTime)>) {
         let mut content = Content::clone(&self.content());
         content.standing.quantities = MEASUREMENTS.len() as u64;
@@ -60,6 +71,7 @@ impl MemoryStore {
         let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
         let open = open.iter().map(|row| (row.asked.device, row.id)).collect();
         devices.fill(content.devices.values().cloned().collect(), open);
+        documents.enter(content.documents.values().cloned().collect());
         *lock(&self.0) = Arc::new(content);
         (standing, expiries)
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::State;
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
@@ -117,9 +119,68 @@ impl StoreReader for MemoryStore {
         let rows = content.by_event(device, range);
         Ok((rows.len() as u64, paged(rows.into_iter().rev(), page).cloned().collect()))
     }
+
+    async fn document(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        version: Option<u64>,
+    ) -> StoreResult<Option<Document>> {
+        let mut versions = self.content().versions_of(kind, &token).into_iter();
+        Ok(versions.find(|one| version.is_none_or(|version| one.version == version)))
+    }
+
+    async fn document_at(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        at: SimTime,
+    ) -> StoreResult<Option<Document>> {
+        let mut versions = self.content().versions_of(kind, &token).into_iter();
+        Ok(versions.find(|one| one.changed <= at))
+    }
+
+    async fn documents(
+        &self,
+        kind: &'static DocumentKind,
+        key: Option<Key>,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        let content = self.content();
+        let has_key = |keys: &[Key]| key.as_ref().is_none_or(|key| keys.contains(key));
+        let documents = content.documents.values().filter(|(document, keys)| {
+            document.kind == kind && !document.is_deleted && has_key(keys)
+        });
+        let documents: Vec<_> = documents.map(|(document, _)| document.clone()).collect();
+        Ok((documents.len() as u64, paged(documents.into_iter(), page).collect()))
+    }
+
+    async fn history(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        let versions = self.content().versions_of(kind, &token);
+        Ok((versions.len() as u64, paged(versions.into_iter(), page).collect()))
+    }
+
+    async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
+        in_order("audit", &self.content().audit, stretch)
+    }
+
+    async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
+        Ok(self.content().answers.values().find(|answer| answer.key == key).cloned())
+    }
 }
 
 impl Content {
+    /// The versions of a document, newest first.
+    fn versions_of(&self, kind: &DocumentKind, token: &str) -> Vec<Document> {
+        let is_of = |one: &&Document| one.kind == kind && one.token == token;
+        self.versions.values().rev().filter(is_of).cloned().collect()
+    }
+
     fn device(&self, device: i64) -> StoreResult<&DeviceRow> {
         present("device", device, self.devices.get(&device))
     }

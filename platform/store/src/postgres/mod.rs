@@ -91,6 +91,7 @@ pub fn open_postgres(
     let context = |start: &schema::Start| ReadContext {
         quantities: Arc::new(Quantities::new(&start.quantities)),
         devices,
+        documents: Arc::default(),
         observer,
     };
     let (writer, start) = PostgresWriter::open(database.clone(), tenant.as_str(), context)?;

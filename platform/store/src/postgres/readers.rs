@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lastmeter_model::audit::{AuditRow, Hash};
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
@@ -402,5 +404,50 @@ impl StoreReader for PostgresReaders {
         page: Page,
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
         ask!(self, query => query.events(device, range, page))
+    }
+
+    // It keeps none of these yet.
+    async fn document(
+        &self,
+        _: &'static DocumentKind,
+        _: String,
+        _: Option<u64>,
+    ) -> StoreResult<Option<Document>> {
+        Err(PostgresError::NoDocuments.into())
+    }
+
+    async fn document_at(
+        &self,
+        _: &'static DocumentKind,
+        _: String,
+        _: SimTime,
+    ) -> StoreResult<Option<Document>> {
+        Err(PostgresError::NoDocuments.into())
+    }
+
+    async fn documents(
+        &self,
+        _: &'static DocumentKind,
+        _: Option<Key>,
+        _: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        Err(PostgresError::NoDocuments.into())
+    }
+
+    async fn history(
+        &self,
+        _: &'static DocumentKind,
+        _: String,
+        _: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        Err(PostgresError::NoDocuments.into())
+    }
+
+    async fn audit(&self, _: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
+        Err(PostgresError::NoDocuments.into())
+    }
+
+    async fn answer(&self, _: AnswerKey) -> StoreResult<Option<Answer>> {
+        Err(PostgresError::NoDocuments.into())
     }
 }

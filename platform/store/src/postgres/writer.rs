@@ -11,6 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use lastmeter_model::decide::{Batch, Effect, Found, Known, NewReading, Put, State};
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -360,6 +361,19 @@ impl Known for PostgresBatch<'_> {
             None => self.writer.state(device),
         }
     }
+
+    // It keeps none of these yet: see `put`.
+    fn document(&mut self, _: &'static DocumentKind, _: &str) -> StoreResult<Found<Document>> {
+        Ok(Found::Absent)
+    }
+
+    fn answer(&mut self, _: &AnswerKey) -> StoreResult<Found<Answer>> {
+        Ok(Found::Absent)
+    }
+
+    fn old_answers(&mut self, _: SimTime, _: (&str, u32), _: u32) -> StoreResult<Vec<AnswerKey>> {
+        Ok(Vec::new())
+    }
 }
 
 impl Batch for PostgresBatch<'_> {
@@ -372,6 +386,10 @@ impl Batch for PostgresBatch<'_> {
             Effect::Refusal(refusal) => to.add_refusal(&refusal),
             Effect::Invocation(row) => drop(to.invocations.insert(row.id, row.clone())),
             Effect::State(device, state) => drop(to.states.insert(device, state.clone())),
+            Effect::Document(_)
+            | Effect::Audit(..)
+            | Effect::Answer(..)
+            | Effect::AnswerGone(_) => return Err(PostgresError::NoDocuments.into()),
         }
         Ok(Put::Written)
     }

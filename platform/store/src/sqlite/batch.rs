@@ -6,6 +6,7 @@ use std::path::Path;
 use lastmeter_model::decide::{
     Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
 };
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -18,7 +19,7 @@ use super::files::StoreFiles;
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
 use super::tables::write_standing;
-use super::{content, invocations, tally};
+use super::{audit, content, documents, invocations, tally};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::seam::{StoreBatch, StoreWriter};
@@ -163,6 +164,9 @@ impl SqliteBatch<'_> {
         let row = [
             ValueRef::Integer(alert.sequence.cast_signed()),
             ValueRef::Integer(alert.device),
+            // No repetition of an alert is recognised yet.
+            ValueRef::Null,
+            ValueRef::Null,
             ValueRef::Integer(alert.event.as_nanoseconds()),
             ValueRef::Integer(alert.received.as_nanoseconds()),
             text(alert.level),
@@ -171,7 +175,7 @@ impl SqliteBatch<'_> {
             ValueRef::Integer(alert.updates_state.into()),
             alert.extra.map_or(ValueRef::Null, text),
         ];
-        let insert = "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let insert = "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         self.write(insert, "alert", &row)
     }
 
@@ -231,6 +235,28 @@ impl Known for SqliteBatch<'_> {
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
         self.found(self.stored_state(device))
     }
+
+    fn document(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+    ) -> StoreResult<Found<Document>> {
+        self.found(documents::current(&self.transaction, kind, token))
+    }
+
+    fn answer(&mut self, key: &AnswerKey) -> StoreResult<Found<Answer>> {
+        self.found(audit::answer(&self.transaction, key))
+    }
+
+    fn old_answers(
+        &mut self,
+        given: SimTime,
+        of: (&str, u32),
+        limit: u32,
+    ) -> StoreResult<Vec<AnswerKey>> {
+        let old = audit::old_answers(&self.transaction, given, of, limit);
+        old.map_err(StoreError::doing("store a batch"))
+    }
 }
 
 impl StoreBatch for SqliteBatch<'_> {
@@ -252,6 +278,12 @@ impl Batch for SqliteBatch<'_> {
             Effect::Refusal(refusal) => self.write_refusal(&refusal),
             Effect::Invocation(row) => invocations::write(&self.transaction, row),
             Effect::State(device, state) => self.write_state(device, state),
+            Effect::Document(version) => documents::write(&self.transaction, &version),
+            Effect::Audit(row, hash) => audit::write(&self.transaction, row, &hash),
+            Effect::Answer(number, answer) => {
+                audit::write_answer(&self.transaction, number, answer)
+            }
+            Effect::AnswerGone(key) => audit::remove_answer(&self.transaction, key),
         };
         let rows = written.map_err(StoreError::doing("store a batch"))?;
         Ok(if rows > 0 { Put::Written } else { Put::Repeated })

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastmeter_model::row::ReadingRow;
+use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_units::SimTime;
 
 use super::read::{ReadContext, Reader};
@@ -90,8 +91,10 @@ impl Inspector {
     }
 
     fn round(&self) -> StoreResult<Result<(), Stopped>> {
-        let mut look = Look::new(self.progress.totals(), self.context.devices.count());
-        let mut connection = Some(schema::open_for_reading(&self.path)?);
+        let connection = schema::open_for_reading(&self.path)?;
+        let standing = schema::read_standing(&connection, &self.path)?;
+        let mut look = Look::new(self.progress.totals(), self.context.devices.count(), &standing);
+        let mut connection = Some(connection);
         while let Some(open) = connection.take() {
             let (worked, back, is_done) = self.slice(open, &mut look);
             if is_done {
@@ -138,6 +141,8 @@ struct Look {
     refusals: u64,
     alerts: u64,
     devices: i64,
+    versions: u64,
+    audit: u64,
     at: At,
     /// It could not be gone through with.
     has_failed: bool,
@@ -152,14 +157,21 @@ enum At {
     Alerts(u64),
     /// A device by its row: its state, its commands, and then its times.
     Device(i64, Option<Walk>),
+    /// Versions of documents after this number.
+    Versions(u64),
+    /// Current documents after this number.
+    Documents(i64),
+    /// Rows of the audit after this number.
+    Audit(u64),
     Done,
 }
 
 impl Look {
-    fn new(totals: lastmeter_model::standing::Totals, devices: usize) -> Self {
-        let lastmeter_model::standing::Totals { readings, refusals, alerts } = totals;
+    fn new(totals: Totals, devices: usize, standing: &Standing) -> Self {
+        let Totals { readings, refusals, alerts } = totals;
         let (devices, at) = (devices as i64, At::Readings(0));
-        Self { readings, refusals, alerts, devices, at, has_failed: false }
+        let (versions, audit) = (standing.versions, standing.chain.count);
+        Self { readings, refusals, alerts, devices, versions, audit, at, has_failed: false }
     }
 
     fn is_done(&self) -> bool {
@@ -183,7 +195,7 @@ impl Look {
                 At::Alerts(page(reader, found, "alert", after)?)
             }
             At::Alerts(_) => At::Device(1, None),
-            At::Device(row, _) if row > self.devices => At::Done,
+            At::Device(row, _) if row > self.devices => At::Versions(0),
             At::Device(row, None) => {
                 note(reader, device(reader, row), "device", row)?;
                 At::Device(row, Some(Walk::new(row, ALL_TIME, false)))
@@ -197,7 +209,24 @@ impl Look {
                     At::Device(row, Some(walk))
                 }
             }
-            At::Done => At::Done,
+            At::Versions(after) if after < self.versions => {
+                let found = reader.versions(stretch(after, self.versions));
+                At::Versions(page(reader, found, "document_version", after)?)
+            }
+            At::Versions(_) => At::Documents(0),
+            At::Documents(after) => match reader.look_at_documents(after, ROWS_AT_A_TIME) {
+                Ok(Some(number)) => At::Documents(number),
+                Ok(None) => At::Audit(0),
+                Err(error) => {
+                    note(reader, Err(error), "document", after)?;
+                    At::Audit(0)
+                }
+            },
+            At::Audit(after) if after < self.audit => {
+                let found = reader.audit(stretch(after, self.audit));
+                At::Audit(page(reader, found, "audit", after)?)
+            }
+            At::Audit(_) | At::Done => At::Done,
         };
         Ok(())
     }

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lastmeter_model::audit::{AuditRow, Hash};
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
-use lastmeter_units::MeasurementId;
+use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -116,6 +118,50 @@ impl StoreReader for Readers {
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
         let mut scan = EventsScan::new(device, range, page);
         self.scan(move |reader| scan.slice(reader)).await
+    }
+
+    async fn document(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        version: Option<u64>,
+    ) -> StoreResult<Option<Document>> {
+        self.with(move |reader| reader.document(kind, &token, version)).await
+    }
+
+    async fn document_at(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        at: SimTime,
+    ) -> StoreResult<Option<Document>> {
+        self.with(move |reader| reader.document_at(kind, &token, at)).await
+    }
+
+    async fn documents(
+        &self,
+        kind: &'static DocumentKind,
+        key: Option<Key>,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        self.with(move |reader| reader.documents(kind, key.as_ref(), page)).await
+    }
+
+    async fn history(
+        &self,
+        kind: &'static DocumentKind,
+        token: String,
+        page: Page,
+    ) -> StoreResult<(u64, Vec<Document>)> {
+        self.with(move |reader| reader.history(kind, &token, page)).await
+    }
+
+    async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
+        self.with(move |reader| reader.audit(stretch)).await
+    }
+
+    async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
+        self.with(move |reader| super::audit::answer(&reader.connection, &key)).await
     }
 
     fn close(&self) {
@@ -336,6 +382,7 @@ mod tests {
         let context = ReadContext {
             quantities: Arc::new(opened.quantities.clone()),
             devices: Arc::new(DeviceDirectory::default()),
+            documents: Arc::default(),
             observer: Arc::new(Nobody),
         };
         Readers::new(&path, context, deadline)

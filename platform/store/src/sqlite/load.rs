@@ -1,7 +1,8 @@
-//! What is read once at the start: the devices, and the commands that nobody has answered.
+//! What is read once at the start: the devices, the resident documents, and the commands that
+//! nobody has answered.
 //!
 //! This is all there is to read before the first query: how long a start takes does not depend on
-//! how much is stored.
+//! how much devices have sent.
 
 use std::path::Path;
 
@@ -11,15 +12,15 @@ use lastmeter_model::row::DeviceRow;
 use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::Connection;
 
-use super::invocations;
 use super::read::ReadContext;
 use super::schema::Opened;
 use super::seal::{ReadResult, check_row};
 use super::tables::unreadable;
+use super::{documents, invocations};
 use crate::damage::Damage;
 use crate::error::StoreResult;
 
-/// Fills the device directory, and reports what is wrong with the ends of the tables. Returns when
+/// Fills the directories, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.
 ///
 /// # Errors
@@ -34,6 +35,8 @@ pub fn load(
     let devices = devices.map_err(|error| unreadable(path, error))?;
     let open = open_invocations(opened, context).map_err(|error| unreadable(path, error))?;
     check_ends(opened, context).map_err(|error| unreadable(path, error.into()))?;
+    let documents = documents::resident(&opened.connection, |damage| context.report(damage));
+    context.documents.enter(documents.map_err(|error| unreadable(path, error))?);
     let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
     context.devices.fill(devices, open.iter().map(|row| (row.asked.device, row.id)).collect());
     Ok(expiries)
@@ -120,6 +123,8 @@ fn check_ends(opened: &mut Opened, context: &ReadContext) -> rusqlite::Result<()
         ("refusal", "sequence", &mut checkpoint.refusals),
         ("alert", "sequence", &mut checkpoint.alerts),
         ("invocation", "id", &mut checkpoint.invocations),
+        ("document_version", "number", &mut checkpoint.versions),
+        ("audit", "number", &mut checkpoint.chain.count),
     ];
     for (table, key, count) in ends {
         let query = format!("SELECT coalesce(max({key}), 0) FROM {table}");

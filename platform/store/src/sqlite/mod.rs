@@ -4,19 +4,22 @@
 //! |---|---|
 //! | `batch`, `files` | one transaction of the writer; whether its files are still in place |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
-//! | `invocations` | commands as rows, read and written |
-//! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
+//! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
+//! | `schema`, `tables`, `migrate`, `load` | opening a file, also of an earlier format; what a start reads |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
 //! | `inspect` | everything that is stored, looked at from time to time |
 //! | `platform_file` | the list of tenants, which is no tenant's |
 
+mod audit;
 mod batch;
 mod content;
+mod documents;
 mod files;
 mod inspect;
 mod invocations;
 mod lanes;
 mod load;
+mod migrate;
 mod platform_file;
 mod quantities;
 mod read;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
@@ -18,7 +19,7 @@ use crate::damage::Damage;
 use crate::seam::{Observer, Page, Rows, Stretch};
 
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.
-const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(super) const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What numbers in rows are called.
 #[derive(Clone, Copy)]
@@ -53,9 +54,9 @@ const REFUSAL_COLUMNS: usize = 8;
 const REFUSAL: &str = "SELECT sequence, reason, device, topic, detail, event_ns, content,
     content_bytes, sum FROM refusal";
 
-const ALERT_COLUMNS: usize = 9;
-const ALERT: &str = "SELECT sequence, device, event_ns, received_ns, level, type, message,
-    update_state, extra, sum FROM alert";
+const ALERT_COLUMNS: usize = 11;
+const ALERT: &str = "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type,
+    message, update_state, extra, sum FROM alert";
 
 /// The columns of a device's state, without the seal.
 pub(super) const STATE_COLUMNS: usize = 5;
@@ -113,14 +114,14 @@ impl Reader {
 
     /// Rows of a table after a sequence, without a gap up to the last one there has to be. What
     /// cannot be read ends the rows before it; if there are none, it is the answer.
-    fn in_order<T>(
+    pub(super) fn in_order<T>(
         &self,
-        table: &'static str,
+        (table, key): (&'static str, &str),
         select: &str,
         Stretch { after, limit, last }: Stretch,
         read: impl Fn(&Row<'_>) -> ReadResult<(T, usize)>,
     ) -> ReadResult<Rows<T>> {
-        let query = format!("{select} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
+        let query = format!("{select} WHERE {key} > ?1 ORDER BY {key} LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&query)?;
         let mut found = statement.query(params![after.cast_signed(), limit])?;
         let (mut rows, mut bytes, mut next) = (Vec::new(), 0, after.saturating_add(1));
@@ -152,7 +153,7 @@ impl Reader {
     /// Readings after a commit sequence, up to the last one that is known to be committed.
     pub(super) fn readings(&self, stretch: Stretch) -> ReadResult<Rows<ReadingRow>> {
         let names = self.names();
-        self.in_order("reading", READING, stretch, |row| {
+        self.in_order(("reading", "sequence"), READING, stretch, |row| {
             Ok((reading(names, row)?, row.get_ref(9)?.as_bytes().map_or(0, <[u8]>::len)))
         })
     }
@@ -169,7 +170,7 @@ impl Reader {
 
     /// Refusals after a sequence, up to the last one that is known to be committed.
     pub(super) fn refusals(&self, stretch: Stretch) -> ReadResult<Rows<RefusalRow>> {
-        self.in_order("refusal", REFUSAL, stretch, |row| {
+        self.in_order(("refusal", "sequence"), REFUSAL, stretch, |row| {
             check_row("refusal", row, REFUSAL_COLUMNS)?;
             let content: Option<Vec<u8>> = row.get(6)?;
             let bytes = content.as_ref().map_or(0, Vec::len);
@@ -190,7 +191,7 @@ impl Reader {
     /// Alerts after a sequence, up to the last one that is known to be committed.
     pub(super) fn alerts(&self, stretch: Stretch) -> ReadResult<Rows<AlertRow>> {
         let names = self.names();
-        self.in_order("alert", ALERT, stretch, |row| {
+        self.in_order(("alert", "sequence"), ALERT, stretch, |row| {
             let alert = alert(names, row)?;
             let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
             let bytes = alert.kind.len() + alert.message.len() + facts.sum::<usize>();
@@ -418,12 +419,12 @@ fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
     Ok(AlertRow {
         sequence: row.get::<_, i64>(0)?.cast_unsigned(),
         device,
-        event: SimTime(row.get(2)?),
-        received: SimTime(row.get(3)?),
-        level: row.get(4)?,
-        kind: row.get(5)?,
-        message: row.get(6)?,
-        metadata: extra_metadata(row.get::<_, Option<String>>(8)?.as_deref()),
+        event: SimTime(row.get(4)?),
+        received: SimTime(row.get(5)?),
+        level: row.get(6)?,
+        kind: row.get(7)?,
+        message: row.get(8)?,
+        metadata: extra_metadata(row.get::<_, Option<String>>(10)?.as_deref()),
     })
 }
 
@@ -434,6 +435,8 @@ pub struct ReadContext {
     pub quantities: Arc<Quantities>,
     /// Every registered device.
     pub devices: Arc<DeviceDirectory>,
+    /// The resident documents.
+    pub documents: Arc<Documents>,
     /// Hears of damage.
     pub observer: Arc<dyn Observer>,
 }

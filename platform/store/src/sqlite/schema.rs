@@ -12,10 +12,10 @@ use lastmeter_units::MEASUREMENTS;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::Quantities;
 use super::seal::{ReadResult, check_row, text, write_row};
 use super::standing::decode;
-use super::tables::{FORMAT, TABLES, damaged, unreadable, write_standing};
+use super::tables::{FORMAT, TABLES, TABLES_OF_3, damaged, unreadable, write_standing};
+use super::{Quantities, migrate};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::files;
@@ -40,15 +40,19 @@ pub fn open_for_writing(path: &Path) -> StoreResult<Opened> {
     let mut connection =
         Connection::open(path).map_err(StoreError::doing("open the store's file"))?;
     prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
-    let is_new = !is_ours(&connection, path)?;
+    let found = format(&connection, path)?;
+    let known = found.filter(|found| *found != migrate::FROM);
+    known.map_or(Ok(()), |found| check_format(found, path))?;
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
              PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(|error| damaged(path, error))?;
-    if is_new {
-        make_tables(&mut connection).map_err(|error| damaged(path, error))?;
+    match found {
+        None => make_tables(&mut connection).map_err(|error| damaged(path, error))?,
+        Some(migrate::FROM) => migrate::migrate(&mut connection, path)?,
+        Some(_) => {}
     }
     let (quantities, standing) = begin(&mut connection, path)?;
     Ok(Opened { connection, quantities, standing })
@@ -77,9 +81,7 @@ pub fn open_alone(path: &Path) -> StoreResult<Opened> {
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")
         .map_err(|error| damaged(path, error))?;
     prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
-    if !is_ours(&connection, path)? {
-        return Err(StoreError::Format { path: path.to_owned(), found: 0, expected: FORMAT });
-    }
+    check_format(format(&connection, path)?.unwrap_or(0), path)?;
     check_schema(&connection, path)?;
     let standing = read_standing(&connection, path)?;
     let names = read_quantities(&connection, standing.quantities)
@@ -136,9 +138,9 @@ pub(super) fn prepare_connection(connection: &Connection, cache_kib: i64) -> rus
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Whether there is a store, which is then one of this format; refuses what is not ours, before
-/// anything is written.
-fn is_ours(connection: &Connection, path: &Path) -> StoreResult<bool> {
+/// The format of the store that there is, if there is one; refuses what is not ours, before anything
+/// is written.
+fn format(connection: &Connection, path: &Path) -> StoreResult<Option<i64>> {
     let number = |pragma: &str| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
@@ -148,22 +150,27 @@ fn is_ours(connection: &Connection, path: &Path) -> StoreResult<bool> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| damaged(path, error))?;
     if tables == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let found = number("application_id")?;
     if found != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.to_owned(), found });
     }
-    let found = number("user_version")?;
+    number("user_version").map(Some)
+}
+
+/// Refuses every format but this version's.
+fn check_format(found: i64, path: &Path) -> StoreResult<()> {
     if found != FORMAT {
         return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
     }
-    Ok(true)
+    Ok(())
 }
 
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(TABLES_OF_3)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     write_standing(&transaction, &Standing::default())?;
@@ -197,6 +204,7 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     let expected = || {
         let model = Connection::open_in_memory()?;
         model.execute_batch(TABLES)?;
+        model.execute_batch(TABLES_OF_3)?;
         schema(&model)
     };
     let expected = expected().map_err(StoreError::doing("lay out the tables"))?;
@@ -210,7 +218,7 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     }
 }
 
-fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
+pub(super) fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
     let bytes: Option<Vec<u8>> = connection
         .query_row("SELECT value FROM meta WHERE key = 'standing'", [], |row| row.get(0))
         .optional()

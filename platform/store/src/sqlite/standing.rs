@@ -1,15 +1,25 @@
 //! Where a store stands as bytes: one row of `meta`, written with every batch. Pure.
+//!
+//! A version, how many numbers there are (u16), the numbers (u64), and the CRC-32C of all before
+//! it, little endian. Version 1 had twelve numbers and no count. More numbers than are known here
+//! are of a later version, which they mean nothing without; missing ones are 0.
 
+use lastmeter_model::audit::Chain;
 use lastmeter_model::standing::Standing;
 
 /// First byte of the row; counts changes of it.
-const VERSION: u8 = 1;
-const NUMBERS: usize = 12;
-const BYTES: usize = 1 + NUMBERS * 8 + 4;
+const VERSION: u8 = 2;
+const NUMBERS: usize = 28;
+/// Those of version 1.
+const NUMBERS_1: usize = 12;
+const BYTES: usize = 3 + NUMBERS * 8 + 4;
 
 pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
     let clock = standing.clock_ns.unwrap_or(i64::MIN).cast_unsigned();
-    let numbers = [
+    let words = standing.chain.hash.as_chunks::<8>().0;
+    let hash: [u64; 4] =
+        std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word)));
+    let numbers: [u64; NUMBERS] = [
         standing.journal_committed,
         clock,
         standing.readings,
@@ -22,9 +32,26 @@ pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
         standing.changes,
         standing.refused_bytes,
         u64::from(standing.is_guarded),
+        standing.documents,
+        standing.document_bytes,
+        standing.versions,
+        standing.tokens,
+        standing.answers,
+        standing.chain.count,
+        hash[0],
+        hash[1],
+        hash[2],
+        hash[3],
+        standing.results,
+        standing.configurations,
+        standing.blocks,
+        standing.reading_floor,
+        standing.alert_floor,
+        standing.refusal_floor,
     ];
     let mut bytes = [VERSION; BYTES];
-    for (place, number) in bytes[1..].chunks_exact_mut(8).zip(numbers) {
+    bytes[1..3].copy_from_slice(&(NUMBERS as u16).to_le_bytes());
+    for (place, number) in bytes[3..].chunks_exact_mut(8).zip(numbers) {
         place.copy_from_slice(&number.to_le_bytes());
     }
     let sum = crc32c::crc32c(&bytes[..BYTES - 4]);
@@ -35,15 +62,26 @@ pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
 /// `None` if the bytes are not what was written.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
     let (content, sum) = bytes.split_last_chunk::<4>()?;
-    let whole = bytes.len() == BYTES && content.first() == Some(&VERSION);
-    if !whole || crc32c::crc32c(content) != u32::from_le_bytes(*sum) {
+    if crc32c::crc32c(content) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let (count, stored) = match content {
+        [1, stored @ ..] => (NUMBERS_1, stored),
+        [VERSION, low, high, stored @ ..] => (u16::from_le_bytes([*low, *high]).into(), stored),
+        _ => return None,
+    };
+    if stored.len() != count * 8 {
         return None;
     }
     let mut numbers = [0; NUMBERS];
-    for (number, place) in numbers.iter_mut().zip(content[1..].as_chunks::<8>().0) {
+    for (number, place) in numbers.iter_mut().zip(stored.as_chunks::<8>().0) {
         *number = u64::from_le_bytes(*place);
     }
     let clock_ns = numbers[1].cast_signed();
+    let mut hash = [0; 32];
+    for (place, word) in hash.chunks_exact_mut(8).zip(&numbers[18..22]) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
     Some(Standing {
         journal_committed: numbers[0],
         clock_ns: (clock_ns != i64::MIN).then_some(clock_ns),
@@ -57,6 +95,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
         changes: numbers[9],
         refused_bytes: numbers[10],
         is_guarded: numbers[11] != 0,
+        documents: numbers[12],
+        document_bytes: numbers[13],
+        versions: numbers[14],
+        tokens: numbers[15],
+        answers: numbers[16],
+        chain: Chain { count: numbers[17], hash },
+        results: numbers[22],
+        configurations: numbers[23],
+        blocks: numbers[24],
+        reading_floor: numbers[25],
+        alert_floor: numbers[26],
+        refusal_floor: numbers[27],
     })
 }
 
@@ -70,17 +120,38 @@ mod tests {
         #[test]
         fn it_reads_back_and_no_flipped_bit_passes(
             n in prop::array::uniform10(any::<u64>()), clock in prop::option::of(0..i64::MAX),
-            bit in 0..BYTES * 8,
+            m in prop::array::uniform12(any::<u64>()), hash: [u8; 32], bit in 0..BYTES * 8,
         ) {
             let standing = Standing {
                 journal_committed: n[0], clock_ns: clock, readings: n[1], refusals: n[2],
                 alerts: n[3], devices: n[4], quantities: n[5], invocations: n[6], open: n[7],
                 changes: n[8], refused_bytes: n[9], is_guarded: bit % 2 == 0,
+                documents: m[0], document_bytes: m[1], versions: m[2], tokens: m[3],
+                answers: m[4], chain: Chain { count: m[5], hash }, results: m[6],
+                configurations: m[7], blocks: m[8], reading_floor: m[9], alert_floor: m[10],
+                refusal_floor: m[11],
             };
             let mut bytes = encode(&standing);
             prop_assert_eq!(decode(&bytes), Some(standing));
             bytes[bit / 8] ^= 1 << (bit % 8);
             prop_assert_eq!(decode(&bytes), None);
+        }
+
+        #[test]
+        fn other_versions_are_read(n in prop::array::uniform12(0..i64::MAX.cast_unsigned())) {
+            let sealed = |mut bytes: Vec<u8>| {
+                bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+                bytes
+            };
+            let numbers = n.map(u64::to_le_bytes).concat();
+            let first = decode(&sealed([&[1][..], &numbers].concat())).unwrap();
+            prop_assert_eq!((first.readings, first.refused_bytes), (n[2], n[10]));
+            prop_assert_eq!((first.is_guarded, first.documents), (n[11] != 0, 0));
+            // One number more than are known here.
+            let mut later = encode(&first)[..BYTES - 4].to_vec();
+            later[1] += 1;
+            later.extend([7; 8]);
+            prop_assert_eq!(decode(&sealed(later)), Some(first));
         }
     }
 }

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_model::audit::verify;
 use lastmeter_model::decide::Outcome;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
 use lastmeter_model::standing::Standing;
+use lastmeter_model::work::Changed;
 use lastmeter_units::{HardwareId, SimTime};
 use proptest::prelude::*;
 
 use super::ledger::Ledger;
 use super::subject::Subject;
-use super::work::{DEVICES, Job, Step, steps};
-use crate::seam::{Rows, Stretch};
+use super::work::{DEVICES, Job, Step, kinds, steps};
+use crate::seam::{Page, Rows, Stretch};
 use crate::stores::STORES;
+
+const ALL: Page = Page { offset: 0, limit: 1000 };
 
 /// The reference; the contract makes every other store equal to it.
 fn reference() -> Subject {
@@ -50,8 +54,14 @@ proptest! {
     fn each_message_is_stored_once_or_repeats_or_is_refused(steps in steps()) {
         let (mut store, mut ledger, mut repetitions) = (reference(), Ledger::default(), 0);
         for (index, step) in steps.iter().enumerate() {
-            repetitions += store.step(step, index).repetitions;
-            step.jobs().iter().for_each(|job| ledger.enter(job));
+            let outcome = store.step(step, index);
+            repetitions += outcome.repetitions;
+            let mut changes = outcome.changes.into_iter();
+            for job in step.jobs() {
+                let is_change = matches!(job, Job::Change(_));
+                let changed = if is_change { changes.next().unwrap() } else { Changed::default() };
+                ledger.enter(job, &changed);
+            }
         }
         let content = Content::of(&store);
         prop_assert_eq!(repetitions, ledger.repetitions);
@@ -87,6 +97,26 @@ proptest! {
             prop_assert_eq!(open as u64, standing.open);
             let kept = content.refusals.iter().filter_map(|row| row.content.as_ref());
             prop_assert_eq!(kept.map(Vec::len).sum::<usize>() as u64, standing.refused_bytes);
+            let all = Stretch { after: 0, limit: u32::MAX, last: standing.chain.count };
+            let audit = rows(store.wait(store.reader().audit(all)).unwrap());
+            prop_assert_eq!(verify(audit, standing.chain.head()), Ok(standing.chain));
+            let (mut versions, mut bytes) = (0, 0);
+            for kind in kinds() {
+                for document in store.wait(store.reader().documents(kind, None, ALL)).unwrap().1 {
+                    let history = store.reader().history(kind, document.token.clone(), ALL);
+                    let (count, history) = store.wait(history).unwrap();
+                    prop_assert_eq!((count, &history[0]), (document.version, &document));
+                    let numbers: Vec<u64> = history.iter().rev().map(|one| one.version).collect();
+                    prop_assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
+                    versions += count;
+                    bytes += history.iter().map(|one| one.body.len() as u64).sum::<u64>();
+                    let same = store.documents().find(kind, &document.token);
+                    let same = same.map(|same| (*same).clone());
+                    prop_assert_eq!(same, kind.is_resident.then_some(document));
+                }
+            }
+            // Those of removed documents are not in the lists.
+            prop_assert!(versions <= standing.versions && bytes <= standing.document_bytes);
         }
     }
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_model::invocation::InvocationId;
+use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody, Number};
-use lastmeter_model::work::{Body, Change, Delivery};
+use lastmeter_model::work::{Body, Change, Changed, Delivery};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::work::{Job, REFUSED_BYTES};
@@ -32,20 +32,25 @@ pub(super) struct Ledger {
 pub(super) type Refused = (String, Option<Vec<u8>>, Option<u64>);
 
 impl Ledger {
-    pub(super) fn enter(&mut self, job: &Job) {
+    pub(super) fn enter(&mut self, job: &Job, changed: &Changed) {
         match job {
             Job::Delivery(delivery) if delivery.sequence > self.committed => {
                 self.committed = delivery.sequence;
                 self.deliver(delivery);
             }
             Job::Settle(committed, _) => self.committed = self.committed.max(*committed),
-            Job::Change(Change::Invoke(asked)) => {
-                let device = usize::try_from(asked.device - 1).ok();
-                if let Some(device) = device.and_then(|index| self.devices.get(index)) {
-                    self.invocations.push((device.clone(), None));
-                }
+            Job::Change(Change::Invoke(asked)) => self.invoke(asked),
+            Job::Change(Change::Apply(transaction)) if changed.changed => {
+                transaction.invocations.iter().for_each(|asked| self.invoke(asked));
             }
             Job::Delivery(_) | Job::Change(_) => {}
+        }
+    }
+
+    fn invoke(&mut self, asked: &NewInvocation) {
+        let device = usize::try_from(asked.device - 1).ok();
+        if let Some(device) = device.and_then(|index| self.devices.get(index)) {
+            self.invocations.push((device.clone(), None));
         }
     }
 

@@ -9,10 +9,12 @@
 //! | `seen` | everything that a reader answers |
 //! | `subject` | a store under test: its place, its writer, batches that fail |
 //! | `laws` | what holds of the content whatever the work was |
+//! | `migration` | what an earlier version stored |
 //! | `ledger` | the rules of storing once more, without batches and without a store |
 
 mod laws;
 mod ledger;
+mod migration;
 mod seen;
 mod subject;
 mod work;

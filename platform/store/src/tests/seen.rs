@@ -1,14 +1,15 @@
 //! Everything that a reader answers, as texts that can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::document::AnswerKey;
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::standing::Totals;
 use lastmeter_units::SimTime;
 
-use super::work::{DEVICES, EPOCHS, INVOCATIONS, SERIALS, quantities};
+use super::work::{DEVICES, EPOCHS, INVOCATIONS, PRINCIPALS, SERIALS, TOKENS, kinds, quantities};
 use crate::error::StoreResult;
 use crate::seam::{Page, Range, SeriesQuery, StoreReader, Stretch};
 
@@ -42,12 +43,13 @@ impl Questions {
 pub(super) async fn seen(
     reader: &dyn StoreReader,
     devices: &DeviceDirectory,
-    totals: Totals,
+    (totals, chain): (Totals, u64),
 ) -> Seen {
     let mut seen = Questions(Seen::new());
     seen.answer("devices", &Ok(devices.page(0, 1000)));
     seen.answer("open", &Ok(devices.open(None)));
     lists(&mut seen, reader, totals).await;
+    documents(&mut seen, reader, chain).await;
     let ids = (1..=INVOCATIONS).map(InvocationId);
     let mut known = Vec::new();
     for id in ids {
@@ -66,6 +68,49 @@ pub(super) async fn seen(
         of_device(&mut seen, reader, device).await;
     }
     seen.0
+}
+
+async fn documents(seen: &mut Questions, reader: &dyn StoreReader, chain: u64) {
+    for kind in kinds() {
+        let all = reader.documents(kind, None, PAGES[0]).await;
+        let made = all.iter().flat_map(|(_, documents)| documents.iter());
+        let mut tokens: BTreeSet<String> = made.map(|document| document.token.clone()).collect();
+        tokens.extend(TOKENS.map(str::to_owned));
+        let mut keys = BTreeSet::from([None]);
+        if let Ok((_, documents)) = &all {
+            for body in documents.iter().map(|one| serde_json::from_str(&one.body).unwrap()) {
+                keys.extend((kind.check)(&body).unwrap().into_iter().map(Some));
+            }
+        }
+        for (key, page) in keys.into_iter().flat_map(|key| PAGES.map(|page| (key.clone(), page))) {
+            let answer = reader.documents(kind, key.clone(), page).await;
+            seen.answer(("documents", kind.name, key, page), &answer);
+        }
+        for token in tokens {
+            for version in [None, Some(0), Some(1), Some(2), Some(u64::MAX)] {
+                let answer = reader.document(kind, token.clone(), version).await;
+                seen.answer(("document", kind.name, &token, version), &answer);
+            }
+            for at in [-1, 0, 1, 5].map(SimTime) {
+                let answer = reader.document_at(kind, token.clone(), at).await;
+                seen.answer(("document at", kind.name, &token, at), &answer);
+            }
+            for page in PAGES {
+                let answer = reader.history(kind, token.clone(), page).await;
+                seen.answer(("history", kind.name, &token, page), &answer);
+            }
+        }
+    }
+    for (after, limit, more) in [(0, 1000, 0), (1, 2, 0), (0, 1000, 1), (chain, 9, 0)] {
+        let stretch = Stretch { after, limit, last: chain + more };
+        seen.answer(("audit", stretch), &reader.audit(stretch).await);
+    }
+    for by in PRINCIPALS {
+        for key in ["0", "1", "2", "3"] {
+            let key = AnswerKey { by: by.to_owned(), key: key.to_owned() };
+            seen.answer(("answer", &key), &reader.answer(key.clone()).await);
+        }
+    }
 }
 
 async fn lists(seen: &mut Questions, reader: &dyn StoreReader, totals: Totals) {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lastmeter_model::decide::{Batch, Effect, Found, Known, Outcome, Put, State};
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
+use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -62,6 +64,7 @@ impl Subject {
             folder: folder.path().to_owned(),
             memory: MemoryStore::default(),
             devices: Arc::default(),
+            documents: Arc::default(),
             observer: Arc::new(Strict),
             deadline: Duration::from_mins(1),
         };
@@ -97,10 +100,16 @@ impl Subject {
         self.place.devices.page(0, u32::MAX).1
     }
 
+    /// The resident documents.
+    pub(super) fn documents(&self) -> &Documents {
+        &self.place.documents
+    }
+
     /// Everything that can be queried.
     pub(super) fn seen(&self) -> Seen {
-        let totals = self.standing().totals();
-        self.wait(seen(self.reader(), &self.place.devices, totals))
+        let standing = self.standing();
+        let counts = (standing.totals(), standing.chain.count);
+        self.wait(seen(self.reader(), &self.place.devices, counts))
     }
 
     /// Does a step at an instant; what it came to.
@@ -138,6 +147,7 @@ impl Subject {
     pub(super) fn restart(&mut self) {
         self.open = None;
         self.place.devices = Arc::default();
+        self.place.documents = Arc::default();
         self.open = Some(Opened::new(self.kind, &self.place, &self.left));
     }
 
@@ -152,6 +162,7 @@ impl Opened {
         let writer = Box::new(Failing { inner: writer, left: Arc::clone(left) });
         let around = (Arc::clone(&place.devices), Arc::clone(&place.observer));
         let writer = Writer::new(&place.tenant, (writer, standing), around, REFUSED_BYTES);
+        let writer = writer.with_documents(Arc::clone(&place.documents));
         Self { writer, reader, expiries }
     }
 }
@@ -203,6 +214,27 @@ impl Known for FailingBatch<'_> {
 
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
         self.inner.state(device)
+    }
+
+    fn document(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+    ) -> StoreResult<Found<Document>> {
+        self.inner.document(kind, token)
+    }
+
+    fn answer(&mut self, key: &AnswerKey) -> StoreResult<Found<Answer>> {
+        self.inner.answer(key)
+    }
+
+    fn old_answers(
+        &mut self,
+        given: SimTime,
+        of: (&str, u32),
+        limit: u32,
+    ) -> StoreResult<Vec<AnswerKey>> {
+        self.inner.old_answers(given, of, limit)
     }
 }
 

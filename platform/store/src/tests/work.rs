@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use lastmeter_model::document::{
+    AnswerKey, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note, Transaction,
+};
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::RefusalRecord;
@@ -134,7 +137,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             .prop_map(|(received, messages)| delivery(received, Body::Messages(messages))),
         2 => (received(), refusal())
             .prop_map(|(received, record)| delivery(received, Body::Refusal(record))),
-        5 => change().prop_map(Draft::Change),
+        8 => change().prop_map(Draft::Change),
         1 => (0_u64..3, 0_u64..3).prop_map(|(entries, missing)| Draft::Settle(entries, missing)),
         2 => (0_usize..10).prop_map(Draft::Again),
     ]
@@ -219,7 +222,73 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (id(), at()).prop_map(|(id, at)| Change::Failed(id, at, "no door".to_owned())),
         1 => (id(), at()).prop_map(|(id, at)| Change::Expire(id, at)),
         1 => at().prop_map(Change::Clock),
+        5 => transaction(),
     ]
+}
+
+/// The kinds of documents that are changed here; none while there are none.
+pub(super) fn kinds() -> Vec<&'static DocumentKind> {
+    let kinds = ["site", "zone", "electric_network"];
+    KINDS.iter().copied().flatten().filter(|kind| kinds.contains(&kind.name)).collect()
+}
+
+pub(super) const TOKENS: [&str; 3] = ["a", "b", "c"];
+pub(super) const PRINCIPALS: [&str; 2] = ["user:ann", "app:é"];
+
+fn transaction() -> impl Strategy<Value = Change> {
+    let principal = || prop::sample::select(&PRINCIPALS[..]).prop_map(str::to_owned);
+    let answer = (principal(), 0..4_usize, 0..3_u8).prop_map(|(by, gives, key)| NewAnswer {
+        key: AnswerKey { by, key: key.to_string() },
+        request: [key; 32],
+        status: 201,
+        body: match gives {
+            0 => NewAnswerBody::Edited(0),
+            1 => NewAnswerBody::Invoked(0),
+            2 => NewAnswerBody::Text("{}".to_owned()),
+            _ => NewAnswerBody::Secret,
+        },
+    });
+    let note = Just(Note { action: "log-in".into(), resource: "é".into(), outcome: "no".into() });
+    let asked = (1..=DEVICES).prop_map(|device| asked(device, SimTime(1)));
+    (
+        principal(),
+        prop::collection::vec(edit(), if kinds().is_empty() { 0..1 } else { 0..4 }),
+        prop::collection::vec(asked, 0..2),
+        prop::collection::vec(note, 0..2),
+        prop::option::weighted(0.4, answer),
+    )
+        .prop_map(|(by, edits, invocations, notes, answer)| {
+            let edits = edits.into_iter().flatten().collect();
+            Change::Apply(Box::new(Transaction { by, edits, invocations, notes, answer }))
+        })
+}
+
+fn edit() -> impl Strategy<Value = Option<Edit>> {
+    let expect = prop_oneof![
+        4 => Just(Expect::Anything),
+        2 => Just(Expect::New),
+        4 => (1_u64..4).prop_map(Expect::Version),
+    ];
+    let token = prop::option::weighted(0.8, prop::sample::select(&TOKENS[..]));
+    let body = prop::option::weighted(0.8, (0..3_u8, any::<bool>()));
+    (any::<prop::sample::Index>(), token, expect, body).prop_map(|(kind, token, expect, body)| {
+        let kinds = kinds();
+        let kind = (!kinds.is_empty()).then(|| *kind.get(&kinds))?;
+        let body = body.map(|(name, has_parent)| {
+            let mut body = serde_json::json!({"name": name.to_string()});
+            match kind.name {
+                "zone" => body["kind"] = "area".into(),
+                "electric_network" => body["model"] = "{}".into(),
+                _ => {}
+            }
+            if has_parent && kind.name != "electric_network" {
+                let member = if kind.name == "site" { "parentToken" } else { "siteToken" };
+                body[member] = "a".into();
+            }
+            body
+        });
+        Some(Edit { kind, token: token.map(str::to_owned), expect, body })
+    })
 }
 
 fn asked(device: i64, created: SimTime) -> NewInvocation {

@@ -28,6 +28,7 @@ fn open_sqlite(folder: &Path) -> Open {
     let context = ReadContext {
         quantities: Arc::new(opened.quantities.clone()),
         devices: Arc::clone(&devices),
+        documents: Arc::default(),
         observer: Arc::clone(&heard) as Arc<dyn Observer>,
     };
     load(&mut opened, &context, (tenant().as_str(), &path)).unwrap();
