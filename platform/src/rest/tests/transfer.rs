@@ -106,7 +106,9 @@ async fn past_readings_come_from_tables() {
     let table = from.export("format=csv").await;
     assert_eq!(table.lines().count(), 7, "{table}");
     assert!(
-        table.contains("\"a,\"\"b\",,,2027-01-18T17:00:00.000Z,electricity.voltage.rms.l1,V,229.0,true"),
+        table.contains(
+            "\"a,\"\"b\",,,2027-01-18T17:00:00.000Z,electricity.voltage.rms.l1,V,229.0,true"
+        ),
         "{table}"
     );
     for counts in [[5, 0], [0, 5]] {

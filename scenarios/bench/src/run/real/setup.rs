@@ -122,6 +122,7 @@ impl Parts<'_> {
         self.observers.rows.push(Observer { name: row.name.clone(), covers });
         for (client_id, subscriptions) in subscriptions(self.scenario, row) {
             let mut options = self.access.session_options(&client_id, row.via).await?;
+            self.access.under_test.authorise_observer(&mut options);
             options.subscriptions = subscriptions;
             let session = self.access.open(options);
             let (devices, reports) =
