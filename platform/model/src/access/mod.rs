@@ -24,7 +24,7 @@ pub use action::Action;
 pub use credential::{
     MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn, urn_of_device,
 };
-pub use facts::{Facts, Network};
+pub use facts::{Facts, Network, NoFacts};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
 pub use may::{Decision, Scope, may};
 pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
