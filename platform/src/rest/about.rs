@@ -138,8 +138,8 @@ fn routes() -> String {
 
 fn write_route(out: &mut String, route: &Route) {
     let access = match route.access {
-        Access::Open => "open",
-        Access::Administrator => "administrators' token",
+        Access::Open => "open".to_owned(),
+        Access::To(kind, action) => format!("{action} of {kind}"),
     };
     append(
         out,

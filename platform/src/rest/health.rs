@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -47,7 +48,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/metrics",
         resource: "operation",
         summary: "Counters and gauges as Prometheus text",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Metrics, Action::Read),
         parameters: &[],
         takes: None,
         gives: Gives::text(METRICS_TYPE),

@@ -61,7 +61,6 @@ pub(crate) use edge::Edge;
 pub(crate) use extract::Pairs;
 pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
-use routes::Access;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
@@ -112,10 +111,10 @@ pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings
         waiters: Arc::new(Semaphore::new(waiters_max)),
         waiters_max,
     };
-    let guarded = routes::router(Access::Administrator)
-        .fallback(no_such_path)
+    let guarded = routes::router(false)
+        .fallback(async |uri: Uri| no_such_path(&uri))
         .layer(from_fn_with_state(shared.clone(), authorise));
-    routes::router(Access::Open)
+    routes::router(true)
         .merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
         .with_state(shared)
@@ -160,7 +159,7 @@ async fn authorise(
     }
 }
 
-async fn no_such_path(uri: Uri) -> Problem {
+fn no_such_path(uri: &Uri) -> Problem {
     let detail = format!("there is nothing at {}", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }

@@ -22,6 +22,7 @@ mod edge;
 mod flips;
 mod live;
 mod overload;
+mod rights;
 mod routes;
 mod series;
 mod series_pages;
