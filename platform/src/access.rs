@@ -40,6 +40,8 @@ pub(crate) fn require(
     for who in who {
         denied = match may(who, action, on, &NoFacts, now).permit() {
             Ok(permit) if *permit.scope() == Scope::All => return Ok(permit),
+            // Nobody is answered here without a log-in, not even what is public.
+            Ok(_) if who.reference == PrincipalRef::Anonymous => Denied::LogIn,
             Ok(_) | Err(Denied::Forbidden) => Denied::Forbidden,
             Err(Denied::LogIn) => Denied::LogIn,
             Err(Denied::Hidden) => denied,
