@@ -1,4 +1,5 @@
-//! Storing batches of messages of 20 values, durably: messages per second on one core.
+//! Storing batches of messages of 20 values, durably: messages per second on one core; and reading
+//! what a device reports in a day, five values each 10 s, beside as much of 231 others.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lastmeter_platform::bench::BenchStore;
@@ -27,6 +28,28 @@ fn store(c: &mut Criterion) {
     group.finish();
 }
 
+/// The readings of a day.
+const DAY: i64 = 8640;
+
+fn day(c: &mut Criterion) {
+    let mut group = c.benchmark_group("day_of_one_device");
+    group.sample_size(20);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for devices in [1, 232] {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let mut store = BenchStore::open(folder.path(), 5);
+        for _ in 0..DAY as u64 * devices / 4320 {
+            let batch = store.batch(4320, devices);
+            store.apply(&batch);
+        }
+        let values = DAY as u64 * devices * 5;
+        group.bench_function(BenchmarkId::new("values_stored", values), |b| {
+            b.iter(|| assert!(runtime.block_on(store.read_series(DAY)) >= DAY as usize * 5 - 5));
+        });
+    }
+    group.finish();
+}
+
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 fn time(work: impl FnOnce()) -> std::time::Duration {
     let start = std::time::Instant::now();
@@ -34,5 +57,5 @@ fn time(work: impl FnOnce()) -> std::time::Duration {
     start.elapsed()
 }
 
-criterion_group!(benches, store);
+criterion_group!(benches, store, day);
 criterion_main!(benches);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::work::{Body, Delivery, Work};
-use lastmeter_store::{self as store, ReadContext, Writer};
+use lastmeter_store::{
+    self as store, Page, Range, ReadContext, Readers, SeriesQuery, StoreReader as _, Writer,
+};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
@@ -52,6 +54,7 @@ pub fn records_in(segment: &[u8]) -> usize {
 /// A store without its thread.
 pub struct BenchStore {
     writer: Writer,
+    readers: Readers,
     sequence: u64,
     values: Vec<MeasurementId>,
 }
@@ -75,9 +78,11 @@ impl BenchStore {
             observer: Arc::new(reports),
         };
         store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
-        let writer = Writer::sqlite(&TenantName::default(), opened, context, room);
+        let readers = Readers::new(&path, context.clone(), std::time::Duration::from_mins(1));
+        let writer =
+            Writer::sqlite(&TenantName::default(), opened, context, room).expect("a store");
         let sequence = writer.standing().journal_committed;
-        Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
+        Self { writer, readers, sequence, values: MeasurementId::all().take(values).collect() }
     }
 
     /// Messages of so many devices in turn, decoded and ready to be stored.
@@ -113,6 +118,22 @@ impl BenchStore {
             .apply(batch.0.iter().map(Work::Delivery), SimTime(0))
             .expect("a writable store");
         assert_eq!(outcome.stored, batch.0.len() as u64);
+    }
+}
+
+impl BenchStore {
+    /// Reads the first readings of the first device, all its series; how many points that is.
+    pub async fn read_series(&self, readings: i64) -> usize {
+        let (start, end) = (SimTime(0), SimTime(readings * 1_000_000_000));
+        let query = SeriesQuery {
+            device: 1,
+            ids: self.values.clone(),
+            range: Range { start, end },
+            page: Page { offset: 0, limit: u32::MAX },
+            after: None,
+        };
+        let series = self.readers.series(query).await.expect("a readable store");
+        series.iter().map(|(_, points)| points.len()).sum()
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn load(config: &Config) -> Result<Option<Settings>, TlsSettingsError
     let clients = authority.map(|authority| Clients { authority, is_required });
     Ok(Some(Settings {
         address: tls.address,
-        server: Arc::new(server_config(shown, clients)?),
+        server: Arc::new(server_config(shown, clients.as_ref())?),
         handshake_limit: Duration::from_secs(limits.tls_handshake_s),
         handshakes: limits.tls_handshakes,
         connections: limits.tls_connections,
@@ -77,7 +77,7 @@ pub(crate) fn load_http(shown: ServerIdentity<'_>) -> Result<ServerConfig, TlsSe
 
 fn server_config(
     shown: ServerIdentity<'_>,
-    clients: Option<Clients<'_>>,
+    clients: Option<&Clients<'_>>,
 ) -> Result<ServerConfig, TlsSettingsError> {
     let [certificate_name, key_name] = shown.names;
     let unusable = |source| TlsSettingsError::Unusable {
@@ -116,7 +116,7 @@ fn server_config(
                 roots.add(certificate).map_err(|error| bad(error.to_string()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = if is_required { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = if *is_required { verifier } else { verifier.allow_unauthenticated() };
             let verifier = verifier.build().map_err(|error| bad(error.to_string()))?;
             builder.with_client_cert_verifier(Arc::new(Naming(verifier)))
         }

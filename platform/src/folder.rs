@@ -15,6 +15,8 @@ use crate::error::PlatformError;
 
 /// The file that versions before this one lock.
 const LOCK_FILE: &str = "lock";
+/// The list of tenants.
+pub(crate) const PLATFORM_FILE: &str = "platform.db";
 /// Where the data of tenants is put that are removed.
 const REMOVED_FOLDER: &str = "removed";
 /// Folder of the journal's segments within the tenant's.
@@ -49,13 +51,21 @@ impl Places {
         }
     }
 
-    /// Removes everything of the tenant: first it is put aside as a whole, so that a crash in
-    /// between leaves none of it in use.
-    pub(crate) fn remove(&self, data: &Path) -> Result<(), PlatformError> {
-        let removed = data.join(REMOVED_FOLDER);
-        let free = |n: &u32| !removed.join(format!("{}-{n}", self.name)).exists();
-        let number = (1..u32::MAX).find(free).unwrap_or_default();
-        let aside = removed.join(format!("{}-{number}", self.name));
+    /// Whether a tenant of this name would meet something that is there, or is to be.
+    pub(crate) fn is_taken(&self, data: &Path) -> bool {
+        let mut all = [&self.tenant, &self.head, &self.losses].into_iter();
+        all.any(|path| path.exists()) || self.tenant == data.join(REMOVED_FOLDER)
+    }
+
+    /// Takes everything of the tenant out of use.
+    pub(crate) fn put_aside(&self, data: &Path) -> Result<(), PlatformError> {
+        let mut aside = self.aside(data, 1);
+        for number in 2.. {
+            if !aside.exists() {
+                break;
+            }
+            aside = self.aside(data, number);
+        }
         let put_aside = || {
             files::make_folder(&aside)?;
             for path in [&self.tenant, &self.head, &self.losses] {
@@ -63,9 +73,26 @@ impl Places {
                     std::fs::rename(path, aside.join(name))?;
                 }
             }
-            std::fs::remove_dir_all(&aside)
+            File::open(data)?.sync_all()
         };
-        put_aside().map_err(PlatformError::io("remove a tenant's data", &aside))
+        put_aside().map_err(PlatformError::io("put a tenant's data aside", &aside))
+    }
+
+    /// Deletes what was put aside of tenants of this name.
+    pub(crate) fn delete_aside(&self, data: &Path) -> Result<(), PlatformError> {
+        for number in 1.. {
+            let aside = self.aside(data, number);
+            if !aside.exists() {
+                break;
+            }
+            std::fs::remove_dir_all(&aside)
+                .map_err(PlatformError::io("remove a tenant's data", &aside))?;
+        }
+        Ok(())
+    }
+
+    fn aside(&self, data: &Path, number: u32) -> PathBuf {
+        data.join(REMOVED_FOLDER).join(format!("{}-{number}", self.name))
     }
 
     /// Closes what is there to everybody but its owner. The data folder itself is left as it is

@@ -30,6 +30,7 @@ use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Entry};
 use crate::port::{Arrival, NotDurable, Verdict};
+use crate::tenant_limits::Pace;
 
 /// In place of a door: what came through none leaves the way to its device as it is.
 pub(crate) const NO_DOOR: &str = "none";
@@ -113,6 +114,7 @@ pub(crate) struct Ingest {
     accept_wait_s: u64,
     rules: Rules,
     tenant: TenantName,
+    pub(crate) pace: Pace,
 }
 
 impl Ingest {
@@ -139,6 +141,7 @@ impl Ingest {
             accept_wait_s: config.limits.accept_wait_s,
             rules: Rules { strict_table2: config.strict_table2, plausible_only: true },
             tenant,
+            pace: Pace::default(),
         }
     }
 
@@ -152,8 +155,10 @@ impl Ingest {
         let target = self.target(&arrival.topic);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
+        let read = target.and_then(|target| self.judge(&target, &arrival));
+        self.pace.pass(read.as_ref().map_or(1, |read| read.messages.len())).await;
         let received = self.clock.now();
-        let judged = match target.and_then(|target| self.judge(&target, &arrival)) {
+        let judged = match read {
             Ok(read) => self.judge_by_store(read).await?,
             Err(refused) => Err(refused),
         };

@@ -94,6 +94,11 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// (`read`).
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision;
 
+    /// MQTT connections that a tenant may have at a time.
+    fn connections_max(&self, _tenant: &TenantName) -> usize {
+        usize::MAX
+    }
+
     /// A device takes its commands at this door from now on; what waits for it is sent then.
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId);
 }

@@ -288,11 +288,10 @@ impl Start {
         };
         let path = &self.places.store;
         let writer =
-            Writer::sqlite(&self.places.name, opened, context, limits.refused_content_bytes);
+            Writer::sqlite(&self.places.name, opened, context, limits.refused_content_bytes)?;
         let clock = Arc::clone(&self.clock);
-        let store =
-            StoreThread::start((writer, clock), path, batching, signals, Arc::clone(&self.keep))
-                .map_err(PlatformError::io("start the store's thread", path))?;
+        let store = StoreThread::start((writer, clock), batching, signals, Arc::clone(&self.keep))
+            .map_err(PlatformError::io("start the store's thread", path))?;
         lock(&self.threads).threads.push(store.thread);
         Ok(store.jobs)
     }

@@ -5,7 +5,6 @@
 //! senders wait.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -13,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastmeter_model::decide::Outcome;
-use lastmeter_store::files::{FolderLock, Identity};
+use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Progress, Writer};
 
@@ -99,7 +98,7 @@ pub(crate) struct Batching {
 }
 
 impl StoreThread {
-    /// Starts the thread on the store in a file. The data folder is this process's as long as
+    /// Starts the thread on a store. The data folder is this process's as long as
     /// the thread may write: `keep` is kept until then.
     #[expect(
         clippy::disallowed_methods,
@@ -107,7 +106,6 @@ impl StoreThread {
     )]
     pub(crate) fn start(
         (writer, clock): (Writer, Arc<Clock>),
-        path: &Path,
         batching: Batching,
         signals: Signals,
         keep: Arc<FolderLock>,
@@ -117,7 +115,6 @@ impl StoreThread {
         let worker = Worker {
             writer,
             clock,
-            files: Files::of(path)?,
             batching,
             inbox,
             signals,
@@ -131,32 +128,9 @@ impl StoreThread {
     }
 }
 
-/// The files of a store, to notice that they have been taken away: SQLite would go on writing to
-/// what nobody can open any more.
-struct Files(Vec<(PathBuf, Identity)>);
-
-impl Files {
-    fn of(path: &Path) -> io::Result<Self> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push("-wal");
-        let paths = [path.to_owned(), PathBuf::from(beside)];
-        let known = paths.into_iter().map(|path| Ok((Identity::at(&path)?, path)));
-        let known = known.map(|one| one.map(|(identity, path)| (path, identity)));
-        known.collect::<io::Result<_>>().map(Self)
-    }
-
-    /// Which of them is not where it was.
-    fn gone(&self) -> Option<&Path> {
-        let is_gone =
-            |(path, known): &&(PathBuf, Identity)| Identity::at(path).ok() != Some(*known);
-        self.0.iter().find(is_gone).map(|(path, _)| path.as_path())
-    }
-}
-
 struct Worker {
     writer: Writer,
     clock: Arc<Clock>,
-    files: Files,
     batching: Batching,
     inbox: Receiver<Job>,
     signals: Signals,
@@ -265,11 +239,9 @@ impl Worker {
         let standing = &outcome.standing;
         loop {
             let noted = self.signals.head.store(standing.journal_committed, standing.changes);
-            let why = match (noted, self.files.gone()) {
+            let why = match (noted, self.writer.trouble()) {
                 (Ok(()), None) => return Some(()),
-                (_, Some(path)) => {
-                    format!("{} was taken away while it was in use; restart", path.display())
-                }
+                (_, Some(why)) => why,
                 (Err(error), None) => format!("the head cannot be written: {error}"),
             };
             if !self.fails(why) {

@@ -2,7 +2,7 @@
 //! together, started from what a stop of any kind left behind.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use lastmeter_model::standing::Totals;
 use lastmeter_model::work::Change;
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, Readers};
+use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
-use crate::access::is_same_secret;
+use crate::access::SecretSum;
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config, Token};
+use crate::config::{ClockSource, Config};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
+use crate::tenant_limits::TenantLimits;
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
@@ -39,7 +40,7 @@ pub(crate) struct Tenant {
     pub(crate) journal: Journal,
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
-    pub(crate) readers: Readers,
+    pub(crate) readers: Arc<dyn StoreReader>,
     pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) ingest: Arc<Ingest>,
@@ -47,30 +48,35 @@ pub(crate) struct Tenant {
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
     /// For look-ups that must not wait behind queries.
-    urgent: Readers,
+    urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
+    mqtt_connections: AtomicUsize,
     /// At the start nothing could be written.
     began_reading_only: bool,
 }
 
 /// What opens a tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Of REST.
-    pub(crate) administrators: Token,
+    pub(crate) administrators: SecretSum,
     /// Of the doors.
-    pub(crate) devices: Token,
+    pub(crate) devices: SecretSum,
 }
 
 impl Secrets {
     /// Those of the first tenant.
     pub(crate) fn of(config: &Config) -> Self {
-        let (administrators, devices) = (config.token.clone(), config.device_secret().clone());
-        Self { administrators, devices }
+        let of = SecretSum::of;
+        let devices = of(config.device_secret().reveal().as_bytes());
+        Self { administrators: of(config.token.reveal().as_bytes()), devices }
     }
 }
+
+/// Why nothing can be written yet, and the readers that are renewed when it can.
+type Waiting = (String, Readers, Readers);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdvanceError {
@@ -153,12 +159,15 @@ impl Tenant {
                 let context = start.context(&opened.quantities);
                 let alone = readers(context.clone());
                 alone.read_alone(Some(opened.connection));
-                (alone, readers(context), Err(why))
+                let urgent = readers(context);
+                (alone.clone(), urgent.clone(), Err((why, alone, urgent)))
             }
             Err(error) => return Err(error),
         };
         let began_reading_only = working.is_err();
-        Self::assemble((name, secrets), config, start, (readers, urgent), working)
+        let queries: (Arc<dyn StoreReader>, Arc<dyn StoreReader>) =
+            (Arc::new(readers), Arc::new(urgent));
+        Self::assemble((name, secrets), config, start, queries, working)
             .map(|tenant| Self { began_reading_only, ..tenant })
     }
 
@@ -166,8 +175,8 @@ impl Tenant {
         (name, secrets): (TenantName, Secrets),
         config: &Config,
         start: Start,
-        (readers, urgent): (Readers, Readers),
-        working: Result<crate::journal::Working, String>,
+        (readers, urgent): (Arc<dyn StoreReader>, Arc<dyn StoreReader>),
+        working: Result<crate::journal::Working, Waiting>,
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
@@ -178,8 +187,7 @@ impl Tenant {
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
-            Err(why) => {
-                let (readers, urgent) = (readers.clone(), urgent.clone());
+            Err((why, readers, urgent)) => {
                 Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
             }
         };
@@ -192,12 +200,12 @@ impl Tenant {
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::new(urgent.clone())),
+            (Arc::clone(&devices), Arc::clone(&urgent)),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            (Arc::clone(&devices), Arc::new(readers.clone()), routes),
+            (Arc::clone(&devices), Arc::clone(&readers), routes),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -219,18 +227,36 @@ impl Tenant {
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
             threads,
+            mqtt_connections: AtomicUsize::new(usize::MAX),
             began_reading_only: false,
         })
     }
 
+    /// Puts the limits in place that hold at once.
+    pub(crate) fn limit(&self, limits: &TenantLimits) {
+        self.ingest.pace.set(limits.messages_per_s);
+        let connections = limits.mqtt_connections.map_or(usize::MAX, |most| most as usize);
+        self.mqtt_connections.store(connections, Ordering::Relaxed);
+    }
+
+    /// MQTT connections that it may have at a time.
+    pub(crate) fn mqtt_connections(&self) -> usize {
+        self.mqtt_connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the one that is always there.
+    pub(crate) fn is_first(&self) -> bool {
+        self.name == TenantName::default()
+    }
+
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        is_same_secret(secret, self.secrets.administrators.reveal().as_bytes())
+        self.secrets.administrators.is_of(secret)
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        is_same_secret(secret, self.secrets.devices.reveal().as_bytes())
+        self.secrets.devices.is_of(secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.

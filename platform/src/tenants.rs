@@ -13,7 +13,6 @@ use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use tokio::task::JoinHandle;
 
-use crate::config::Token;
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tenant::Tenant;
 
@@ -77,12 +76,6 @@ impl Tenants {
         self.with_secret(|tenant| tenant.is_devices(secret))
     }
 
-    /// Whether some tenant has this secret.
-    pub(crate) fn has(&self, secret: &Token) -> bool {
-        let secret = secret.reveal().as_bytes();
-        self.of_administrator(secret).or_else(|| self.of_device(secret)).is_some()
-    }
-
     fn with_secret(&self, has_it: impl Fn(&Tenant) -> bool) -> Option<Arc<Tenant>> {
         let mut found = None;
         for tenant in self.all() {
@@ -92,14 +85,10 @@ impl Tenants {
         found
     }
 
-    /// Opens the doors to a tenant that is ready; `false` if there is one of its name.
-    pub(crate) fn add(&self, tenant: Arc<Tenant>) -> bool {
+    /// Opens the doors to a tenant that is ready and not open yet.
+    pub(crate) fn add(&self, tenant: Arc<Tenant>) {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.contains_key(&tenant.name) {
-            return false;
-        }
         open.insert(tenant.name.clone(), Open::new(tenant));
-        true
     }
 
     /// Closes the doors to a tenant; the first one stays.
@@ -186,6 +175,10 @@ impl IngestPort for Tenants {
             Action::Write => may_publish(who, topic, &NoFacts, now),
             _ => Decision::Hidden,
         }
+    }
+
+    fn connections_max(&self, tenant: &TenantName) -> usize {
+        self.find(tenant).map_or(0, |tenant| tenant.mqtt_connections())
     }
 
     fn listens(&self, tenant: &TenantName, door: &'static str, device: HardwareId) {

@@ -30,7 +30,7 @@ use super::access;
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport, client_id};
 use super::tls::Reports;
-use crate::gate::Gate;
+use crate::gate::{Gate, RejectReason};
 use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tls::TlsRefusal;
@@ -140,8 +140,12 @@ impl Hooks {
             let _ = self.refuse_topic(&tenant, client, &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
-        self.links.authenticated(&link, principal, tenant);
-        AuthResult::Allow(false, None)
+        let most = self.port.connections_max(&tenant);
+        if self.links.authenticated(&link, (principal, tenant), most) {
+            return AuthResult::Allow(false, None);
+        }
+        self.gate.reject(Transport::of(client).listener(), RejectReason::FullOfTenant);
+        AuthResult::NotAuthorized
     }
 
     /// Who a client is; nobody once its connection is gone.

@@ -137,9 +137,18 @@ impl Links {
         Wire { stream, _put_down: PutDown { links: Arc::clone(self), listener, link } }
     }
 
-    /// Takes note that the client of a connection has proved to be this principal of a tenant.
-    pub(super) fn authenticated(&self, link: &Link, principal: Principal, tenant: TenantName) {
+    /// Takes note that the client of a connection has proved to be this principal of a tenant,
+    /// unless the tenant has as many connections as it may have.
+    pub(super) fn authenticated(
+        &self,
+        link: &Link,
+        (principal, tenant): (Principal, TenantName),
+        most: usize,
+    ) -> bool {
         let mut tenants = lock(&self.tenants);
+        if most < usize::MAX && self.of_tenant(&tenant).len() >= most {
+            return false;
+        }
         // Whoever has a client or a message of a tenant has its account.
         tenants.retain(|_, account| Arc::strong_count(account) > 1);
         let account = tenants
@@ -150,6 +159,7 @@ impl Links {
         let _ = link.principal.set(Arc::new(principal));
         drop(tenants);
         link.slot.mark_authenticated();
+        true
     }
 
     /// The connection of a client, unless it is gone.

@@ -67,6 +67,7 @@ pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
 }
 
+#[derive(Default)]
 pub(crate) struct Doors(Vec<Box<dyn Door>>);
 
 impl Doors {

@@ -6,10 +6,14 @@
 
 use rustix::process::{Resource, getrlimit};
 
-/// Set aside for everything that is no connection: the journal's segments and folder, the store's
-/// connections (three files each), the runtimes' own, the listening ports; and for connections that
-/// are on their way out while others take their slots. About sixty are in use at most.
+/// Set aside at least for everything that is no connection: the journal's segments and folder, the
+/// store's connections (three files each), the runtimes' own, the listening ports; and for
+/// connections that are on their way out while others take their slots. About sixty are in use at
+/// most with one tenant.
 pub(crate) const RESERVED: usize = 192;
+/// Of these, those that are needed without any tenant, and those of each.
+const RESERVED_OF_PROCESS: usize = 64;
+const RESERVED_OF_TENANT: usize = 40;
 /// Connections to an HTTP listener beyond its limit that are answered about health, and otherwise
 /// with 503 (see `rest::serve`).
 pub(crate) const HEALTH_RESERVE: usize = 32;
@@ -47,15 +51,38 @@ pub(crate) struct TooFewDescriptors {
     pub(crate) limit: usize,
 }
 
-/// Shares out what the system grants, and no more than asked for: at most a quarter to REST, what
-/// is left to MQTT.
-pub(crate) fn share(all: usize, rest: usize) -> Result<Share, TooFewDescriptors> {
-    let limit = getrlimit(Resource::Nofile).current;
-    share_of(limit.map_or(usize::MAX, |limit| limit as usize), all, rest)
+/// Shares out what the system grants, and no more than asked for, with what is set aside for so
+/// many tenants: at most a quarter to REST, what is left to MQTT. With it comes how many tenants
+/// there is room for.
+pub(crate) fn share(
+    all: usize,
+    rest: usize,
+    tenants: usize,
+) -> Result<(Share, usize), TooFewDescriptors> {
+    let limit = limit();
+    let share = share_of(limit, all, rest, tenants)?;
+    Ok((share, tenants_within(limit, share)))
 }
 
-fn share_of(limit: usize, all: usize, rest: usize) -> Result<Share, TooFewDescriptors> {
-    let left = limit.saturating_sub(RESERVED + HEALTH_RESERVE);
+/// Open files that the system grants.
+fn limit() -> usize {
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit as usize)
+}
+
+/// Tenants that there is room for beside so many connections.
+fn tenants_within(limit: usize, share: Share) -> usize {
+    let left = limit.saturating_sub(share.mqtt + share.rest + HEALTH_RESERVE);
+    left.saturating_sub(RESERVED_OF_PROCESS) / RESERVED_OF_TENANT
+}
+
+fn share_of(
+    limit: usize,
+    all: usize,
+    rest: usize,
+    tenants: usize,
+) -> Result<Share, TooFewDescriptors> {
+    let reserved = RESERVED.max(RESERVED_OF_PROCESS + RESERVED_OF_TENANT * tenants);
+    let left = limit.saturating_sub(reserved + HEALTH_RESERVE);
     if left < CONNECTIONS_MIN {
         return Err(TooFewDescriptors { limit });
     }
@@ -72,7 +99,7 @@ mod tests {
     fn connections_and_what_is_set_aside_never_exceed_the_limit() {
         for limit in [240, 256, 512, 1024, 4096, 65_536, 1 << 20, usize::MAX] {
             for (all, rest) in [(100_000, 256), (2, 1), (10, 100_000), (usize::MAX, usize::MAX)] {
-                let share = share_of(limit, all, rest).unwrap();
+                let share = share_of(limit, all, rest, 1).unwrap();
                 let used = share.mqtt + share.rest;
                 assert!(used <= all && share.rest <= rest, "{limit} {share:?}");
                 assert!(used <= limit - RESERVED - HEALTH_RESERVE, "{limit} {share:?}");
@@ -84,9 +111,20 @@ mod tests {
     #[test]
     fn with_room_enough_everybody_has_what_was_asked_for() {
         let expected = Share { mqtt: 20_000, rest: 256 };
-        assert_eq!(share_of(65_536, 20_256, 256), Ok(expected));
+        assert_eq!(share_of(65_536, 20_256, 256, 1), Ok(expected));
         // The soft limit of most systems: 800 are left, of which REST has its quarter.
-        assert_eq!(share_of(1024, 100_000, 256), Ok(Share { mqtt: 600, rest: 200 }));
+        assert_eq!(share_of(1024, 100_000, 256, 1), Ok(Share { mqtt: 600, rest: 200 }));
+    }
+
+    #[test]
+    fn tenants_on_record_have_their_descriptors_before_connections_have_theirs() {
+        let tenants = |limit, all, recorded| {
+            tenants_within(limit, share_of(limit, all, 256, recorded).unwrap())
+        };
+        assert_eq!(tenants(1024, 100_000, 1), 3);
+        assert_eq!(tenants(1024, 100_000, 16), 16);
+        assert_eq!(tenants(1024, 300, 1), 15);
+        assert!(tenants(65_536, 20_256, 1) > 1000);
     }
 
     #[test]
@@ -101,11 +139,11 @@ mod tests {
 
     #[test]
     fn too_few_are_reported() {
-        let error = share_of(239, 10, 10).unwrap_err();
+        let error = share_of(239, 10, 10, 1).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the limit of open files is 239, and 240 are needed; raise it, as with `ulimit -n 4096`"
         );
-        assert!(share_of(0, 10, 10).is_err());
+        assert!(share_of(0, 10, 10, 1).is_err());
     }
 }

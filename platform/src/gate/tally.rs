@@ -36,6 +36,8 @@ lastmeter_units::words! {
         Full = "full",
         /// Its address has as many connections as one may have.
         FullOfPeer = "full_of_peer",
+        /// Its tenant has as many connections as one may have.
+        FullOfTenant = "full_of_tenant",
         /// Its address has sent too many wrong secrets.
         Guessing = "guessing",
     }
@@ -198,7 +200,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.split(' ').next().unwrap())
             .collect();
-        assert_eq!(samples.len(), 4 * 9 + 4 * 4 + 2);
+        assert_eq!(samples.len(), 4 * 10 + 4 * 4 + 2);
         let once: std::collections::BTreeSet<_> = samples.iter().collect();
         assert_eq!(once.len(), samples.len());
     }

@@ -8,11 +8,8 @@ use std::sync::Arc;
 
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
-use lastmeter_store::{StoreError, StoreReader as _, StoreResult, Stretch};
+use lastmeter_store::{Progress, StoreError, StoreReader, StoreResult, Stretch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-
-use crate::config::ClockSource;
-use crate::tenant::Tenant;
 
 /// Subscriptions of a tenant at a time.
 const SUBSCRIPTIONS_MAX: usize = 256;
@@ -74,7 +71,8 @@ pub(crate) enum Event {
 
 /// One reader of what is committed.
 pub(crate) struct Subscription {
-    tenant: Arc<Tenant>,
+    store: Arc<dyn StoreReader>,
+    is_driven: bool,
     readings: watch::Receiver<u64>,
     alerts: watch::Receiver<u64>,
     shown: watch::Receiver<Shown>,
@@ -83,13 +81,19 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// One that begins behind a position, or now; `None` if there are as many as may be.
-    pub(crate) fn begin(tenant: Arc<Tenant>, after: Option<Position>) -> Option<Self> {
-        let place = Arc::clone(&tenant.live.places).try_acquire_owned().ok()?;
-        let (readings, alerts) = (tenant.progress.readings(), tenant.progress.alerts());
-        let shown = tenant.live.shown.subscribe();
+    /// One that begins behind a position, or now, of a tenant whose clock is driven or not; `None`
+    /// if there are as many as may be.
+    pub(crate) fn begin(
+        live: &Live,
+        (store, progress): (Arc<dyn StoreReader>, &Progress),
+        is_driven: bool,
+        after: Option<Position>,
+    ) -> Option<Self> {
+        let place = Arc::clone(&live.places).try_acquire_owned().ok()?;
+        let (readings, alerts) = (progress.readings(), progress.alerts());
+        let shown = live.shown.subscribe();
         let position = Position { readings: 0, alerts: 0 };
-        let mut begun = Self { tenant, readings, alerts, shown, position, _place: place };
+        let mut begun = Self { store, is_driven, readings, alerts, shown, position, _place: place };
         let now = begun.visible();
         begun.position = after.unwrap_or(now);
         Some(begun)
@@ -114,13 +118,13 @@ impl Subscription {
             if readings < visible.readings {
                 let stretch =
                     Stretch { after: readings, limit: ROWS_AT_ONCE, last: visible.readings };
-                let rows = self.tenant.readers.readings(stretch).await;
+                let rows = self.store.readings(stretch).await;
                 let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Reading).collect());
                 return given(&mut self.position.readings, rows, Event::DamagedReading);
             }
             if alerts < visible.alerts {
                 let stretch = Stretch { after: alerts, limit: ROWS_AT_ONCE, last: visible.alerts };
-                let rows = self.tenant.readers.alerts(stretch).await;
+                let rows = self.store.alerts(stretch).await;
                 let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Alert).collect());
                 return given(&mut self.position.alerts, rows, Event::DamagedAlert);
             }
@@ -128,22 +132,19 @@ impl Subscription {
         }
     }
 
-    fn is_driven(&self) -> bool {
-        self.tenant.clock.source == ClockSource::Driven
-    }
-
     fn visible(&mut self) -> Position {
         let shown = self.shown.borrow_and_update().totals;
         let readings = *self.readings.borrow_and_update();
         let alerts = *self.alerts.borrow_and_update();
-        match self.is_driven() {
-            true => Position { readings: shown.readings, alerts: shown.alerts },
-            false => Position { readings, alerts },
+        if self.is_driven {
+            Position { readings: shown.readings, alerts: shown.alerts }
+        } else {
+            Position { readings, alerts }
         }
     }
 
     async fn news(&mut self) {
-        let is_wall = !self.is_driven();
+        let is_wall = !self.is_driven;
         // A sender that is gone went with the tenant, which ends the subscription before.
         tokio::select! {
             _ = self.shown.changed() => {}

@@ -140,6 +140,7 @@ fn write_route(out: &mut String, route: &Route) {
     let access = match route.access {
         Access::Open => "open".to_owned(),
         Access::To(kind, action) => format!("{action} of {kind}"),
+        Access::Platform => "the platform's token".to_owned(),
     };
     append(
         out,

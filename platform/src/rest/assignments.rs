@@ -7,7 +7,7 @@ use axum::routing::on;
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
-use lastmeter_store::{SeriesQuery, StoreReader as _};
+use lastmeter_store::SeriesQuery;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;

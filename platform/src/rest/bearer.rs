@@ -47,6 +47,11 @@ pub(crate) async fn check_bearer<T>(
     Err(response)
 }
 
+/// Whether a request carries a token, right or wrong.
+pub(super) fn has_bearer(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).and_then(bearer).is_some()
+}
+
 /// The secret of a bearer header; the scheme's name is case-insensitive (RFC 9110, 11.1).
 fn bearer(header: &HeaderValue) -> Option<&[u8]> {
     let (scheme, secret) = header.as_bytes().split_at_checked(7)?;

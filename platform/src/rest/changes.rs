@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{self as store, StoreReader as _, Stretch};
+use lastmeter_store::{self as store, Stretch};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;

@@ -1,10 +1,10 @@
-//! The edge of HTTP: TLS in front of it, for whom a request comes, by which name the server is asked
-//! for, and how many requests there may be.
+//! The edge of HTTP: TLS in front of it, for whom a request comes, by which name the server is
+//! asked for, and how many requests there may be.
 //!
 //! A server that listens on the loopback answers under names of the loopback alone: a page that a
 //! browser has from elsewhere reaches it by a name of its own that resolves to 127.0.0.1, and no
-//! further (DNS rebinding). `X-Forwarded-For` is what anybody can write, so it is read from the right
-//! and only as far as trusted proxies have written it.
+//! further (DNS rebinding). `X-Forwarded-For` is what anybody can write, so it is read from the
+//! right and only as far as trusted proxies have written it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Request, StatusCode, Version};
 use lastmeter_model::refusal::{RefusalReason, shortened};
+use lastmeter_units::TenantName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -23,7 +24,7 @@ use super::{Problem, Visit};
 use crate::certificates::load_http;
 use crate::config::{Config, Network, ServerIdentity};
 use crate::error::PlatformError;
-use crate::gate::{Gate, Listener, RejectReason};
+use crate::gate::{Gate, RejectReason};
 use crate::port::IngestPort;
 use crate::tls::{Failed, TlsRefusal, linger, shake};
 
@@ -188,17 +189,20 @@ fn is_loopback_name(host: &str) -> bool {
     !host.contains('@') && (is_loopback || name.eq_ignore_ascii_case("localhost"))
 }
 
-/// Refuses a request of an address that sends more of them than it may; only REST counts them.
-pub(super) fn check_rate(gate: &Gate, listener: Listener, from: IpAddr) -> Result<(), Problem> {
-    if listener != Listener::Rest {
-        return Ok(());
-    }
+/// Refuses a request of an address that sends more of them than it may.
+pub(super) fn check_rate(gate: &Gate, from: IpAddr) -> Result<(), Problem> {
     let refused = |wait| too_many_requests(wait, "your address", "limits.rest_per_address_s");
     gate.take_request(from).map_err(refused)
 }
 
+/// The same for a tenant's token.
+pub(super) fn check_rate_of(gate: &Gate, of: &TenantName, from: IpAddr) -> Result<(), Problem> {
+    let refused = |wait| too_many_requests(wait, "the token", "limits.rest_per_principal_s");
+    gate.take_request_of(of, from).map_err(refused)
+}
+
 /// The answer to somebody who sends more requests than it may.
-pub(super) fn too_many_requests(wait: Duration, whose: &str, limit: &str) -> Problem {
+fn too_many_requests(wait: Duration, whose: &str, limit: &str) -> Problem {
     let detail = format!("{whose} sends more requests than it may (`{limit}`); wait, then go on");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
     problem.retry_after(wait)

@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_store::StoreReader as _;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::DeviceState;
-use lastmeter_store::StoreReader as _;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -24,6 +25,7 @@ use super::parameter::{EXAMPLE_DEVICE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::serve::Stopping;
 use super::{Api, Problem};
+use crate::config::ClockSource;
 use crate::live::{Event, Position, Subscription};
 
 /// Between two signs of life of a stream.
@@ -133,7 +135,11 @@ async fn live(
     let filter = Filter::of(&mut pairs)?;
     pairs.finish()?;
     let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
-    let Some(subscription) = Subscription::begin(api.tenant, asked.flatten()) else {
+    let tenant = &api.tenant;
+    let store = (Arc::clone(&tenant.readers), &*tenant.progress);
+    let is_driven = tenant.clock.source == ClockSource::Driven;
+    let begun = Subscription::begin(&tenant.live, store, is_driven, asked.flatten());
+    let Some(subscription) = begun else {
         let detail = "the tenant has as many live streams as it may have";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
     };

@@ -17,6 +17,7 @@
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
+//! | `tenants` | the tenants of the process |
 
 mod about;
 mod assignments;
@@ -39,6 +40,7 @@ mod problem;
 mod routes;
 mod series;
 mod serve;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -46,7 +48,7 @@ mod unread;
 mod visit;
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
@@ -56,23 +58,28 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 pub(crate) use bearer::check_bearer;
+use bearer::has_bearer;
 pub(crate) use body::read_whole;
 pub(crate) use edge::Edge;
+use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
+use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
 use crate::config::Config;
 use crate::gate::{Gate, Listener};
+use crate::process::Process;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
 
 #[derive(Clone)]
 pub(crate) struct Shared {
     tenants: Arc<Tenants>,
+    process: Weak<Process>,
     command_expiry_s: u32,
     body_limit: Duration,
     gate: Arc<Gate>,
@@ -101,10 +108,11 @@ impl FromRequestParts<Shared> for Api {
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.
-pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings) -> Router {
+pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
     let waiters_max = settings.waiting();
     let shared = Shared {
-        tenants,
+        tenants: Arc::clone(&process.tenants),
+        process: Arc::downgrade(process),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
         gate: Arc::clone(&settings.gate),
@@ -114,8 +122,8 @@ pub(crate) fn router(tenants: Arc<Tenants>, config: &Config, settings: &Settings
     let guarded = routes::router(false)
         .fallback(async |uri: Uri| no_such_path(&uri))
         .layer(from_fn_with_state(shared.clone(), authorise));
-    routes::router(true)
-        .merge(guarded)
+    let open = routes::router(true).layer(from_fn_with_state(shared.clone(), limit_rate));
+    open.merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
         .with_state(shared)
 }
@@ -129,17 +137,19 @@ async fn authorise(
     next: Next,
 ) -> Response {
     let owner = |given: &[u8]| shared.tenants.of_administrator(given);
+    // A wrong token is slowed down as a guess, and a right one is seen behind that alone.
+    if !has_bearer(request.headers())
+        && let Err(problem) = check_rates(&shared, None, &visit, &request)
+    {
+        return problem.into_response();
+    }
     let headers = request.headers();
     let owned = check_bearer(&shared.gate, Listener::Rest, &visit, headers, owner).await;
     let tenant = match owned {
         Ok(tenant) => tenant,
         Err(answer) => return answer,
     };
-    // Of the token in the settings there is one, and a bench has it.
-    if !Arc::ptr_eq(&tenant, shared.tenants.first())
-        && let Err(wait) = shared.gate.take_request_of(&tenant.name, visit.from())
-    {
-        let problem = edge::too_many_requests(wait, "the token", "limits.rest_per_principal_s");
+    if let Err(problem) = check_rates(&shared, Some(&tenant), &visit, &request) {
         return problem.into_response();
     }
     // Who asks for another tenant's data must not be answered with this one's.
@@ -157,6 +167,35 @@ async fn authorise(
             Err(answer) => answer,
         },
     }
+}
+
+/// Lets a request pass for which no token is wanted.
+async fn limit_rate(
+    State(shared): State<Shared>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check_rates(&shared, None, &visit, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Refuses a request beyond the rate of its address, or of the token of a tenant. The token in the
+/// settings, which a bench has, is that of the first one, and has no rate.
+fn check_rates(
+    shared: &Shared,
+    tenant: Option<&Arc<Tenant>>,
+    visit: &Visit,
+    request: &Request,
+) -> Result<(), Problem> {
+    let is_bench = tenant.is_some_and(|tenant| Arc::ptr_eq(tenant, shared.tenants.first()));
+    if is_bench || ALWAYS_ANSWERED.contains(&request.uri().path()) {
+        return Ok(());
+    }
+    check_rate(&shared.gate, visit.from())?;
+    tenant.map_or(Ok(()), |tenant| check_rate_of(&shared.gate, &tenant.name, visit.from()))
 }
 
 fn no_such_path(uri: &Uri) -> Problem {

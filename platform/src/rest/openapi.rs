@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::parameter::{Parameter, ParameterValue};
-use super::routes::{Access, Route, Verb, all};
+use super::routes::{Access, Route, TEXTS, all};
 
 /// Where references to schemas lead.
 const SCHEMAS: &str = "/components/schemas";
@@ -99,7 +99,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         let schema = body(taken);
         let content = match schema.get("type").and_then(Value::as_str) {
             Some("string") => json!({
-                "application/x-ndjson": { "schema": schema }, "text/csv": { "schema": schema },
+                TEXTS[0]: { "schema": schema }, TEXTS[1]: { "schema": schema },
             }),
             _ => json!({ "application/json": { "schema": schema } }),
         };
@@ -112,11 +112,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
 fn operation_id(route: &Route) -> String {
     let words =
         route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let method = match route.method {
-        Verb::Get => "get",
-        Verb::Post => "post",
-    };
-    words.fold(method.to_owned(), |id, word| {
+    words.fold(route.method.word().to_lowercase(), |id, word| {
         let (first, rest) = word.split_at(1);
         id + &first.to_ascii_uppercase() + rest
     })
@@ -208,7 +204,7 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
     },
     KnownProblem::new(
         403,
-        "it is not permitted, or the header `X-SiteWhere-Tenant` names another tenant",
+        "it is not permitted, another tenant's token, or `X-SiteWhere-Tenant` names another tenant",
     ),
     KnownProblem::new(404, "what the request names does not exist"),
     KnownProblem::new(408, "the body did not arrive in time"),

@@ -54,7 +54,7 @@ impl Problem {
     }
 
     /// Something of ours failed; what exactly is in the log, not in the answer.
-    fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
+    pub(super) fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = error.source().map(ToString::to_string), code);
         let detail = "the platform cannot answer now; its log has the cause";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)

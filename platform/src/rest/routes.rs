@@ -21,7 +21,7 @@ use super::parameter::Parameter;
 use super::{Problem, Shared, no_such_path};
 use super::{
     about, assignments, changes, devices, health, invocations, latest, live, losses, series,
-    transfer,
+    tenants, transfer,
 };
 use crate::access::{administrators, require};
 use crate::tenant::Tenant;
@@ -37,6 +37,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    tenants::ROUTES,
     health::ROUTES,
     about::ROUTES,
 ];
@@ -76,6 +77,8 @@ pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 pub(super) enum Verb {
     Get,
     Post,
+    Put,
+    Delete,
 }
 
 impl Verb {
@@ -84,6 +87,8 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -91,6 +96,8 @@ impl Verb {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }
@@ -102,6 +109,8 @@ pub(super) enum Access {
     Open,
     /// Who may do this with resources of this kind.
     To(access::Kind, Action),
+    /// Who has the administrators' token of the process, which is the first tenant's.
+    Platform,
 }
 
 impl Access {
@@ -216,11 +225,16 @@ pub(super) fn router(is_open: bool) -> Router<Shared> {
 /// Runs the handler of a row, which learns from the request what its row declares.
 async fn run(route: &'static Route, mut request: Request, next: Next) -> Response {
     // A page from elsewhere can send every other type without asking first (Fetch, 4.1).
-    if route.method != Verb::Get && !has_json(request.headers()) {
+    if route.method != Verb::Get && !has_asked(request.headers()) {
         let detail = "a request that changes something needs `Content-Type: application/json`, \
                       also without a body";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Problem::new(status, "not_json_content", detail).into_response();
+    }
+    let tenant = request.extensions().get::<Arc<Tenant>>();
+    if route.access == Access::Platform && tenant.is_none_or(|tenant| !tenant.is_first()) {
+        let detail = "the token is of one tenant; this is for the platform's administrator";
+        return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
     if let Access::To(kind, action) = route.access
         && let Err(problem) = permitted(&request, kind, action)
@@ -257,13 +271,17 @@ fn permitted(request: &Request, kind: access::Kind, action: Action) -> Result<()
     }
 }
 
-/// Whether a request is declared as JSON.
-fn has_json(headers: &HeaderMap) -> bool {
+/// What imports are written in.
+pub(super) const TEXTS: [&str; 2] = ["application/x-ndjson", "text/csv"];
+
+/// Whether a request is declared as JSON, or as what else no page sends without asking.
+fn has_asked(headers: &HeaderMap) -> bool {
     let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
     let media_type = given.and_then(|given| given.split(';').next()).unwrap_or_default();
     let media_type = media_type.trim().to_ascii_lowercase();
     let subtype = media_type.strip_prefix("application/");
-    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    TEXTS.contains(&&*media_type)
+        || subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// The answer to a method that a path has no row for: 204 to OPTIONS, 405 to others, and both with

@@ -231,7 +231,7 @@ impl Asked {
         let devices = listed_devices(api, &pairs.all(&DEVICE))?;
         let quantities = listed_ids(&pairs.all(&QUANTITY))?;
         let start = pairs.instant(&START)?.unwrap_or(SimTime(i64::MIN));
-        let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), |end| before(end));
+        let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), before);
         let cursor = pairs.one(&CURSOR)?.map(|text| Cursor::parse(&text)).transpose()?;
         let limit = pairs.number(&LIMIT)? as usize;
         let range = Range { start, end };
@@ -401,13 +401,12 @@ async fn summed(
     };
     asked.range.start = stretch(asked.range.start).from;
     asked.range.end = before(stretch(asked.range.end).until);
-    let mut found = Found::of(asked);
+    let (mut found, mut read) = (Found::of(asked), 0);
     for place in asked.cursor.device..asked.devices.len() {
         let mut walk = asked.walk(readers, place).await?;
         let mut sums = Sums::default();
-        let mut read = 0;
         while !walk.is_done {
-            if found.room == 0 {
+            if sums.0.is_empty() && (found.room == 0 || read >= POINTS_READ_MAX) {
                 found.next = Some(walk.cursor());
                 return Ok(found);
             }
@@ -463,8 +462,8 @@ impl Sums {
     /// Until when they fit into so much room; those of one stretch always do.
     fn fitting(&self, room: usize) -> SimTime {
         let Some(((first, _), _)) = self.0.first_key_value() else { return SimTime(i64::MAX) };
-        let behind = self.0.keys().skip(room).map(|(from, _)| *from);
-        behind.skip_while(|from| from == first).next().map_or(SimTime(i64::MAX), |from| from)
+        let mut behind = self.0.keys().skip(room).map(|(from, _)| *from);
+        behind.find(|from| from != first).unwrap_or(SimTime(i64::MAX))
     }
 
     /// Gives those that begin before an instant; whether there were any.
@@ -481,7 +480,9 @@ impl Sums {
             let point = PointJson::Summary(from, sum.n, sum.min, sum.mean(), sum.max);
             by_quantity.entry(index).or_insert((id, Vec::new())).1.push(point);
         }
-        by_quantity.into_values().for_each(|(id, points)| give(id, points));
+        for (id, points) in by_quantity.into_values() {
+            give(id, points);
+        }
         is_any
     }
 }
@@ -534,8 +535,8 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
     }
     let readers = &api.tenant.readers;
     let mut found = match width {
-        None => measured(readers, &asked).await?,
-        Some(width) => summed(readers, &mut asked, &zone, width).await?,
+        None => measured(&**readers, &asked).await?,
+        Some(width) => summed(&**readers, &mut asked, &zone, width).await?,
     };
     let next = found.next.take();
     let results = found.series(&asked.devices);
@@ -548,10 +549,8 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
 
 /// Rows of a point each.
 fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Response {
-    let mut text = String::from(match is_summed {
-        true => "device,quantity,unit,time,n,min,mean,max\n",
-        false => "device,quantity,unit,time,value\n",
-    });
+    let values = if is_summed { "n,min,mean,max" } else { "value" };
+    let mut text = format!("device,quantity,unit,time,{values}\n");
     for SeriesJson { device, quantity, unit, points } in results {
         let device = csv_field(device);
         for point in points {
@@ -622,7 +621,7 @@ fn keyset_place(text: &str) -> Result<Place, Problem> {
 async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
     let asked = Asked::of(&api, &mut pairs)?;
     pairs.finish()?;
-    let found = measured(&api.tenant.readers, &asked).await?;
+    let found = measured(&*api.tenant.readers, &asked).await?;
     let mut results = Vec::new();
     for ((place, index), points) in found.points {
         let (Some(id), Some(device)) = (MeasurementId::from_index(index), asked.devices.get(place))

@@ -23,7 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::edge::{Edge, check_host, check_rate};
+use super::edge::{Edge, check_host};
 use super::problem::Problem;
 use super::unread::Impatient;
 use crate::config::Limits;
@@ -41,11 +41,11 @@ const GRACE: Duration = Duration::from_millis(250);
 const SLOT_WAIT: Duration = Duration::from_secs(2);
 /// How long a connection waits for those to close that were evicted from the reserve.
 const EVICTION_LIMIT: Duration = Duration::from_secs(1);
-/// The longest head of a request, with what is read ahead of its body, bytes: a connection that sends
-/// one and never ends it costs no more.
+/// The longest head of a request, with what is read ahead of its body, bytes: a connection that
+/// sends one and never ends it costs no more.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The paths that are answered in the reserve.
-const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(super) const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 pub(crate) struct Settings {
     pub(crate) listener: Listener,
@@ -227,7 +227,7 @@ impl ServerState {
             let visit = asking.on_behalf_of(sender);
             visit.0.has_asked.store(true, Ordering::Relaxed);
             let is_always_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
-            let checked = admitter.check(&request, &visit, is_always_answered);
+            let checked = if admitter.is_for_loopback { check_host(&request) } else { Ok(()) };
             request.extensions_mut().insert(visit.clone());
             let inner = inner.clone();
             async move {
@@ -283,22 +283,6 @@ impl Admitter {
         let (slots, gate) = (Arc::clone(&state.slots), Arc::clone(&state.gate));
         let (edge, is_for_loopback) = (Arc::clone(&state.edge), state.is_for_loopback);
         Self { slots, gate, edge, is_for_loopback }
-    }
-
-    /// Refuses what is answered by nobody, whatever it asks for.
-    fn check<B>(
-        &self,
-        request: &hyper::Request<B>,
-        visit: &Visit,
-        is_always_answered: bool,
-    ) -> Result<(), Problem> {
-        if self.is_for_loopback {
-            check_host(request)?;
-        }
-        if is_always_answered {
-            return Ok(());
-        }
-        check_rate(&self.gate, visit.0.origin.listener, visit.from())
     }
 
     /// Moves a connection from the reserve to a slot, if it is there; the answer to give where

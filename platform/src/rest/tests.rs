@@ -15,6 +15,7 @@ use super::{Edge, Server, Settings, router};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
+use crate::process::Process;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
@@ -39,6 +40,7 @@ struct Served {
     bench: Bench,
     server: Server,
     gate: Arc<Gate>,
+    process: Arc<Process>,
 }
 
 /// An answer.
@@ -86,14 +88,8 @@ impl Served {
 
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::new(Gate::new(GuessLimits::default()));
-        let settings = Settings {
-            listener: Listener::Rest,
-            connections,
-            of_peer: connections,
-            limit,
-            gate: Arc::clone(&gate),
-            edge: Edge::default(),
-        };
+        let (listener, of_peer, edge) = (Listener::Rest, connections, Edge::default());
+        let settings = Settings { listener, connections, of_peer, limit, gate, edge };
         Self::with_settings(bench, settings)
     }
 
@@ -101,15 +97,16 @@ impl Served {
         let gate = Arc::clone(&settings.gate);
         let limits = &bench.config.limits;
         let of_router = Settings::of(limits, Listener::Rest, limits.rest_connections, &gate);
-        let router = router(bench.tenants(), &bench.config, &of_router);
+        let process = bench.process();
+        let router = router(&process, &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();
-        Self { bench, server, gate }
+        Self { bench, server, gate, process }
     }
 
     async fn stop(self) {
         assert!(self.server.stop(LIMIT).await);
-        self.bench.stop().await;
+        assert!(self.process.stop().await);
     }
 
     async fn raw(&self, request: &[u8]) -> Answer {

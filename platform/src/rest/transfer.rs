@@ -17,7 +17,7 @@ use lastmeter_model::access::{self, Action};
 use lastmeter_model::decide::is_same_content;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, ReadingRow};
-use lastmeter_store::{Page, Range, StoreError, StoreReader as _, Stretch};
+use lastmeter_store::{Page, Range, StoreError, Stretch};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{
     self, AlertLevel, AlertMessage, MeasurementMessage, Request as Wire,
@@ -295,7 +295,7 @@ async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answ
     pairs.finish()?;
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
-    let lines = match media_type.trim() {
+    let lines = match &*media_type.trim().to_ascii_lowercase() {
         NDJSON => json_lines(&body),
         "text/csv" => csv_messages(&body)?,
         _ => {

@@ -1,7 +1,6 @@
 //! The driven clock as a barrier, and commands on it.
 
 use lastmeter_model::invocation::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
-use lastmeter_store::StoreReader as _;
 
 use super::*;
 use crate::commands::InvokeError;

@@ -1,7 +1,6 @@
 //! Batches: what becomes of each of their messages, and of the batch if one is wrong.
 
 use lastmeter_model::invocation::InvocationState;
-use lastmeter_store::StoreReader as _;
 use lastmeter_wire::flexmeter::Element;
 
 use super::*;

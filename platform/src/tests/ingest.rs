@@ -1,7 +1,6 @@
 //! What is taken, what is refused with which reason, and what is durable when.
 
 use lastmeter_model::access::{Principal, PrincipalRef};
-use lastmeter_store::StoreReader as _;
 use lastmeter_units::TenantName;
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
@@ -228,7 +227,7 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
     let started = Bench::start(ClockSource::Driven).await;
-    let tenants = started.tenants();
+    let tenants = Arc::clone(&started.process().tenants);
     let identified = async |user_name: &str, password: &str, certificate: Option<&str>| {
         let password = password.as_bytes();
         tenants.identify(Presented { user_name, password, certificate }).await

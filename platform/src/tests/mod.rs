@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{StoreReader as _, Stretch};
+use lastmeter_store::Stretch;
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;
@@ -35,9 +35,9 @@ use crate::folder::lock_folder;
 use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::port::{Arrival, Verdict};
+use crate::process::Process;
 use crate::start::OpenDirectory;
 use crate::tenant::Tenant;
-use crate::tenants::Tenants;
 
 pub(crate) const DOOR: &str = "mqtt";
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -196,9 +196,12 @@ impl Bench {
         Self { core: Arc::new(core), devices, config, folder }
     }
 
-    /// It behind doors.
-    pub(crate) fn tenants(&self) -> Arc<Tenants> {
-        Arc::new(Tenants::of(Arc::clone(&self.core)))
+    /// It as the first tenant of a process without doors.
+    pub(crate) fn process(&self) -> Arc<Process> {
+        // The folder is locked already.
+        let elsewhere = lock_folder(&self.folder.path().join("unused")).unwrap();
+        let config = (self.config.clone(), Arc::new(elsewhere));
+        Process::of(Arc::clone(&self.core), config, (None, Vec::new()), 16)
     }
 
     /// Stops and starts again on the same folder.

@@ -4,7 +4,6 @@
 use std::fs;
 
 use lastmeter_model::invocation::{InvocationId, InvocationState};
-use lastmeter_store::StoreReader as _;
 
 use super::*;
 

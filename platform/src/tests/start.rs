@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use lastmeter_store::{StoreError, StoreReader as _, Stretch};
+use lastmeter_store::{StoreError, Stretch};
 
 use super::*;
 use crate::bench::BenchStore;

@@ -45,8 +45,8 @@ pub use seam::{
     Stretch,
 };
 pub use sqlite::{
-    Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, load, open_alone,
-    open_for_writing,
+    Inspection, Opened, PlatformFile, Quantities, ReadContext, Readers, STORE_FILE, TenantRecord,
+    TenantState, load, open_alone, open_for_writing,
 };
 pub use stores::{OpenStore, STORES, StoreKind, StorePlace};
 pub use writer::Writer;

@@ -18,6 +18,11 @@ pub trait StoreWriter: Send {
     /// # Errors
     /// If the store cannot be written.
     fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>>;
+
+    /// Why the next start would not find what is committed now, if that is so.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A transaction of a store: dropped, it has changed nothing.
@@ -125,6 +130,8 @@ pub trait StoreReader: Send + Sync {
         range: Range,
         page: Page,
     ) -> StoreResult<(u64, Vec<ReadingRow>)>;
+    /// Answers no more queries and closes the connections, where there are any.
+    fn close(&self) {}
 }
 
 /// Hears of what goes wrong in a store, and of what was done about it.

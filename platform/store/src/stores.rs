@@ -85,7 +85,7 @@ fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
     Ok(OpenStore {
         reader: Arc::new(Readers::new(&path, context.clone(), place.deadline)),
         standing: opened.standing,
-        writer: Box::new(SqliteWriter::new(opened.connection, context)),
+        writer: Box::new(SqliteWriter::new(opened.connection, context)?),
         expiries,
     })
 }

@@ -33,21 +33,29 @@ impl Writer {
     }
 
     /// Writes a file that has been opened.
+    ///
+    /// # Errors
+    /// If it is not there any more.
     pub fn sqlite(
         tenant: &TenantName,
         opened: Opened,
         context: ReadContext,
         refused_bytes_max: u64,
-    ) -> Self {
+    ) -> StoreResult<Self> {
         let Opened { connection, standing, .. } = opened;
         let around = (Arc::clone(&context.devices), Arc::clone(&context.observer));
-        let store = Box::new(SqliteWriter::new(connection, context));
-        Self::new(tenant, (store, standing), around, refused_bytes_max)
+        let store = Box::new(SqliteWriter::new(connection, context)?);
+        Ok(Self::new(tenant, (store, standing), around, refused_bytes_max))
     }
 
     /// Where the store stands.
     pub fn standing(&self) -> &Standing {
         self.decider.standing()
+    }
+
+    /// Why the next start would not find what is committed now, if that is so.
+    pub fn trouble(&self) -> Option<String> {
+        self.store.trouble()
     }
 
     /// Applies a batch in one transaction at an instant.

@@ -1,35 +1,76 @@
 //! Tenants in one process: the same device and client names in each, and nothing of one in another.
 
+use std::path::Path;
+
 use lastmeter_link::http::Client;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
-use lastmeter_platform::{ClockSource, Config, Platform, Running, TenantName, Token};
-use serde_json::Value;
+use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
+use lastmeter_store::{PlatformFile, TenantState};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::common::{LIMIT, TOKEN, client, reading};
 
 const OTHER: &str = "b";
+const TENANTS: &str = "/api/v1/tenants";
 
-fn other() -> TenantName {
-    TenantName::new(OTHER).expect("a name")
+/// A platform with one tenant more, and what opens that.
+struct Two {
+    platform: Running,
+    bench: String,
+    devices: String,
 }
 
-async fn start(folder: &std::path::Path) -> Running {
+impl Two {
+    async fn start(folder: &Path, limits: Value) -> Self {
+        Self::with(start(folder).await, limits).await
+    }
+
+    async fn with(platform: Running, limits: Value) -> Self {
+        let asked = json!({ "name": OTHER, "driven": false, "limits": limits });
+        let made = ask(&platform, "POST", TENANTS, Some(&asked), TOKEN).await;
+        assert_eq!((made.0, &made.1["state"]), (201, &"open".into()), "{made:?}");
+        let of = |member: &str| made.1[member].as_str().expect("a secret").to_owned();
+        let (bench, devices) = (of("bench_token"), of("device_secret"));
+        assert!(bench.starts_with("lmb_b_") && devices.len() == 64, "{bench}");
+        Self { platform, bench, devices }
+    }
+
+    fn client(&self) -> Client {
+        client_with(&self.platform, &self.bench)
+    }
+}
+
+async fn start(folder: &Path) -> Running {
     let config = Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall);
-    let platform = Platform::start(config).await.expect("a platform");
-    open_other(&platform).await;
-    platform
+    Platform::start(config).await.expect("a platform")
 }
 
-async fn open_other(platform: &Running) {
-    let secrets = (Token::new("b's administrators"), Token::new("b's devices"));
-    platform.open_tenant(other(), secrets.0, secrets.1).await.expect("a further tenant");
+fn client_with(platform: &Running, token: &str) -> Client {
+    Client::new(&format!("http://{}", platform.rest_address()), token).expect("a base URL")
 }
 
-fn client_of_other(platform: &Running) -> Client {
-    let base = format!("http://{}", platform.rest_address());
-    Client::new(&base, "b's administrators").expect("a base URL")
+/// Status and body of an answer.
+async fn ask(
+    platform: &Running,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    token: &str,
+) -> (u16, Value) {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut stream = tokio::net::TcpStream::connect(platform.rest_address()).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
+         application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer[9..12].parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
 }
 
 async fn next(events: &mut SessionEvents) -> SessionEvent {
@@ -66,7 +107,7 @@ async fn list(rest: &Client, path: &str, at_least: usize) -> Vec<Value> {
 
 /// The status of an answer to a tenant's administrators, by way of a proxy or not.
 async fn asked(platform: &Running, token: &str, more: &str) -> String {
-    let mut stream = TcpStream::connect(platform.rest_address()).await.expect("a connection");
+    let mut stream = tokio::net::TcpStream::connect(platform.rest_address()).await.unwrap();
     let request = format!(
         "GET /api/v1/clock HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\
          Authorization: Bearer {token}\r\n\r\n"
@@ -84,13 +125,13 @@ async fn a_token_has_so_many_requests_a_second_but_for_the_benchs_and_on_this_ma
     config.limits.rest_per_principal_s = 1;
     config.trusted_proxies = vec!["127.0.0.1".parse().expect("a network")];
     let platform = Platform::start(config).await.expect("a platform");
-    open_other(&platform).await;
+    let Two { platform, bench, .. } = Two::with(platform, json!({})).await;
     let mut statuses = Vec::new();
     for number in 0..8 {
         let from = format!("X-Forwarded-For: 192.0.2.{number}\r\n");
-        statuses.push(asked(&platform, "b's administrators", &from).await);
+        statuses.push(asked(&platform, &bench, &from).await);
         assert_eq!(asked(&platform, TOKEN, &from).await, "200", "the bench's own");
-        assert_eq!(asked(&platform, "b's administrators", "").await, "200", "on this machine");
+        assert_eq!(asked(&platform, &bench, "").await, "200", "on this machine");
     }
     // Four at once, whatever address they come from.
     assert_eq!(statuses[..4], ["200"; 4]);
@@ -101,11 +142,12 @@ async fn a_token_has_so_many_requests_a_second_but_for_the_benchs_and_on_this_ma
 #[tokio::test]
 async fn what_one_tenant_sends_is_seen_by_it_alone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let platform = start(folder.path()).await;
-    let (ours, theirs) = (client(platform.rest_address()), client_of_other(&platform));
+    let two = Two::start(folder.path(), json!({})).await;
+    let (platform, theirs) = (&two.platform, two.client());
+    let ours = client(platform.rest_address());
     // Both devices have the same name, the same client identifier and the same numbers.
-    let (first, mut first_events) = session(&platform, "default", TOKEN).await;
-    let (second, mut second_events) = session(&platform, OTHER, "b's devices").await;
+    let (first, mut first_events) = session(platform, "default", TOKEN).await;
+    let (second, mut second_events) = session(platform, OTHER, &two.devices).await;
     publish(&first, &mut first_events, "default/SiteWhere/input/json", reading("home", 1)).await;
     publish(&second, &mut second_events, "b/SiteWhere/input/json", reading("home", 1)).await;
     publish(&second, &mut second_events, "b/device/home/input/json", reading("home", 2)).await;
@@ -136,42 +178,216 @@ async fn what_one_tenant_sends_is_seen_by_it_alone() {
     let path = format!("/sitewhere/api/invocations/{}", invoked["id"].as_str().expect("an id"));
     assert!(theirs.get_json::<Value>(&path).await.is_ok());
     assert!(ours.get_json::<Value>(&path).await.is_err(), "not there for others");
-    assert!(platform.shutdown().await);
+
+    // Its token opens REST of its own, and its device secret none.
+    for (method, path) in [
+        ("GET", TENANTS),
+        ("GET", "/api/v1/tenants/b"),
+        ("DELETE", "/api/v1/tenants/b"),
+        ("GET", "/api/v1/health"),
+    ] {
+        assert_eq!(ask(platform, method, path, None, &two.bench).await.0, 403, "{method} {path}");
+        assert_eq!(ask(platform, method, path, None, &two.devices).await.0, 401, "{method} {path}");
+    }
+    let metrics = ask(platform, "GET", "/metrics", None, &two.bench).await.1;
+    let metrics = metrics.as_str().expect("text").to_owned();
+    assert!(metrics.contains("lastmeter_readings_stored_total{tenant=\"b\"} 2\n"), "{metrics}");
+    let foreign = |line: &&str| !line.starts_with('#') && !line.contains("{tenant=\"b\"");
+    assert_eq!(metrics.lines().find(foreign), None);
+    let metrics = ask(platform, "GET", "/metrics", None, TOKEN).await.1;
+    let metrics = metrics.as_str().expect("text");
+    for line in [
+        "lastmeter_readings_stored_total 1\nlastmeter_readings_stored_total{tenant=\"b\"} 2\n",
+        "lastmeter_refused_total{tenant=\"b\",reason=\"topic_not_allowed\"} 1\n",
+        "lastmeter_tenant_ready{tenant=\"b\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert!(two.platform.shutdown().await);
 }
 
 #[tokio::test]
-async fn a_tenant_is_closed_opened_again_and_removed_while_others_go_on() {
+async fn a_tenant_survives_a_restart_and_is_removed_while_others_go_on() {
     let folder = tempfile::tempdir().expect("a folder");
+    let Two { platform, bench, devices } = Two::start(folder.path(), json!({ "devices": 7 })).await;
+    let (second, mut second_events) = session(&platform, OTHER, &devices).await;
+    publish(&second, &mut second_events, "b/SiteWhere/input/json", reading("home", 1)).await;
+    assert!(platform.shutdown().await);
+    let kept = std::fs::read(folder.path().join("platform.db")).expect("a file");
+    for secret in [&bench, &devices] {
+        let shown = kept.windows(32).any(|bytes| secret.as_bytes().ends_with(bytes));
+        assert!(!shown, "the secret stands in the file");
+    }
+
     let platform = start(folder.path()).await;
+    let theirs = client_with(&platform, &bench);
+    assert_eq!(list(&theirs, "/api/v1/readings", 1).await.len(), 1);
+    let (_, found) = ask(&platform, "GET", "/api/v1/tenants/b", None, TOKEN).await;
+    assert_eq!((&found["state"], &found["limits"]["devices"]), (&"open".into(), &7.into()));
     let ours = client(platform.rest_address());
     let (first, mut first_events) = session(&platform, "default", TOKEN).await;
-    let (second, mut second_events) = session(&platform, OTHER, "b's devices").await;
-    publish(&second, &mut second_events, "b/SiteWhere/input/json", reading("home", 1)).await;
-    assert!(platform.close_tenant(&other(), false).await.expect("it is closed"));
-    assert!(!platform.close_tenant(&other(), false).await.expect("it was closed"));
-    assert!(!platform.close_tenant(&TenantName::default(), true).await.expect("it stays"));
+    let (_second, mut second_events) = session(&platform, OTHER, &devices).await;
+
+    let again = json!({ "name": OTHER });
+    assert_eq!(ask(&platform, "POST", TENANTS, Some(&again), TOKEN).await.0, 409);
+    for (name, status) in [("default", 409), ("removed", 409), ("B", 422), ("-", 422)] {
+        let asked = json!({ "name": name });
+        let answer = ask(&platform, "POST", TENANTS, Some(&asked), TOKEN).await;
+        assert_eq!(answer.0, status, "{name}: {answer:?}");
+    }
+    let asked = json!({ "name": "c", "driven": true });
+    assert_eq!(ask(&platform, "POST", TENANTS, Some(&asked), TOKEN).await.0, 409);
+    assert_eq!(ask(&platform, "DELETE", "/api/v1/tenants/default", None, TOKEN).await.0, 409);
+
+    let (status, removed) = ask(&platform, "DELETE", "/api/v1/tenants/b", None, TOKEN).await;
+    assert_eq!((status, &removed["state"]), (200, &"removed".into()), "{removed}");
     let event = next(&mut second_events).await;
     assert!(matches!(event, SessionEvent::Disconnected { .. }), "{event:?}");
-    assert!(client_of_other(&platform).get_json::<Value>("/api/v1/clock").await.is_err());
+    assert!(theirs.get_json::<Value>("/api/v1/clock").await.is_err());
     publish(&first, &mut first_events, "default/SiteWhere/input/json", reading("home", 1)).await;
     assert_eq!(list(&ours, "/api/v1/readings", 1).await.len(), 1);
-
-    // Its devices come back by themselves, and what was acknowledged is there.
-    open_other(&platform).await;
-    while next(&mut second_events).await != SessionEvent::Connected {}
-    assert_eq!(list(&client_of_other(&platform), "/api/v1/readings", 1).await.len(), 1);
-    let secrets = (Token::new(TOKEN), Token::new("c's devices"));
-    let name = TenantName::new("c").expect("a name");
-    let error = platform.open_tenant(name, secrets.0, secrets.1).await.unwrap_err();
-    assert!(error.to_string().contains("secrets that nobody else has"), "{error}");
-
-    assert!(platform.close_tenant(&other(), true).await.expect("it is removed"));
-    for left in ["b", "b.head", "b.losses"] {
+    for left in ["b", "b.head", "b.losses", "removed/b-1"] {
         assert!(!folder.path().join(left).exists(), "{left}");
     }
-    open_other(&platform).await;
-    let rows: Value =
-        client_of_other(&platform).get_json("/api/v1/readings?after=0").await.unwrap();
+    let (_, made) = ask(&platform, "POST", TENANTS, Some(&again), TOKEN).await;
+    let anew = client_with(&platform, made["bench_token"].as_str().expect("a token"));
+    let rows: Value = anew.get_json("/api/v1/readings?after=0").await.unwrap();
     assert_eq!(rows["results"].as_array().map(Vec::len), Some(0), "it begins anew");
+    assert!(theirs.get_json::<Value>("/api/v1/clock").await.is_err(), "an old token stays shut");
     assert!(platform.shutdown().await);
+}
+
+/// Every state in which a crash can leave a tenant is one that the next start goes on from.
+#[tokio::test]
+async fn what_a_crash_interrupted_goes_on_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let two = Two::start(folder.path(), json!({})).await;
+    let bench = two.bench.clone();
+    assert!(two.platform.shutdown().await);
+    let set = |state| {
+        let file = PlatformFile::open(&folder.path().join("platform.db")).expect("a list");
+        let mut records = file.tenants().expect("a tenant");
+        records[0].state = state;
+        file.put(&records[0]).expect("it is written");
+    };
+    for state in [TenantState::Made, TenantState::Starting, TenantState::Failed, TenantState::Open]
+    {
+        set(state);
+        let platform = start(folder.path()).await;
+        let found = client_with(&platform, &bench).get_json::<Value>("/api/v1/clock").await;
+        assert!(found.is_ok(), "{state}");
+        assert!(platform.shutdown().await);
+    }
+
+    // One that cannot be started keeps nobody else from it.
+    let store = folder.path().join("b/store.db");
+    let sound = std::fs::read(&store).expect("a store");
+    std::fs::write(&store, "no store at all, but long enough to be looked at as one").unwrap();
+    let platform = start(folder.path()).await;
+    let (_, found) = ask(&platform, "GET", "/api/v1/tenants/b", None, TOKEN).await;
+    assert_eq!(found["state"], "failed");
+    assert!(found["why"].as_str().is_some_and(|why| why.contains("store.db")), "{found}");
+    let (_, health) = ask(&platform, "GET", "/api/v1/health", None, TOKEN).await;
+    assert_eq!(
+        (&health["status"], &health["tenants"][1]["trouble"]),
+        (&"not_ready".into(), &found["why"])
+    );
+    assert_eq!(ask(&platform, "GET", "/readyz", None, TOKEN).await.0, 200);
+    let metrics = ask(&platform, "GET", "/metrics", None, TOKEN).await.1;
+    assert!(metrics.as_str().unwrap().contains("lastmeter_tenant_ready{tenant=\"b\"} 0\n"));
+    assert!(platform.shutdown().await);
+    std::fs::write(&store, sound).unwrap();
+
+    for state in [TenantState::Closing, TenantState::Removed] {
+        std::fs::create_dir_all(folder.path().join("removed/b-1")).unwrap();
+        set(state);
+        let platform = start(folder.path()).await;
+        let (_, tenants) = ask(&platform, "GET", TENANTS, None, TOKEN).await;
+        assert_eq!(tenants["results"], json!([]), "{state}");
+        for left in ["b", "b.head", "removed/b-1", "removed/b-2"] {
+            assert!(!folder.path().join(left).exists(), "{state}: {left}");
+        }
+        let again = json!({ "name": OTHER });
+        assert_eq!(ask(&platform, "POST", TENANTS, Some(&again), TOKEN).await.0, 201);
+        assert!(platform.shutdown().await);
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a rate is on the machine's clock")]
+async fn a_tenant_is_held_at_its_limits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = json!({ "messages_per_s": 40, "mqtt_connections": 1 });
+    let two = Two::start(folder.path(), limits).await;
+    let platform = &two.platform;
+    let (flood, mut events) = session(platform, OTHER, &two.devices).await;
+    let (quiet, mut quiet_events) = session(platform, "default", TOKEN).await;
+    let begun = std::time::Instant::now();
+    for serial in 1..=60 {
+        publish(&flood, &mut events, "b/SiteWhere/input/json", reading("home", serial)).await;
+        publish(&quiet, &mut quiet_events, "default/SiteWhere/input/json", reading("q", serial))
+            .await;
+    }
+    let least = std::time::Duration::from_millis(1350);
+    assert!(begun.elapsed() >= least, "60 messages in {:?}", begun.elapsed());
+    let address = platform.mqtt_address().to_string();
+    let options = SessionOptions::new(&address, "another", OTHER, &two.devices);
+    let (_rejected, mut rejected) = Session::open(options);
+    let event = next(&mut rejected).await;
+    assert!(matches!(event, SessionEvent::Disconnected { .. }), "{event:?}");
+    let metrics = ask(platform, "GET", "/metrics", None, TOKEN).await.1;
+    let line = "lastmeter_connections_refused_total{door=\"mqtt\",reason=\"full_of_tenant\"} 0\n";
+    assert!(!metrics.as_str().unwrap().contains(line), "it is counted");
+
+    // Without the limit it is as fast as it comes, at once.
+    let free = json!({ "limits": {} });
+    assert_eq!(ask(platform, "PUT", "/api/v1/tenants/b", Some(&free), TOKEN).await.0, 200);
+    while next(&mut rejected).await != SessionEvent::Connected {}
+    let begun = std::time::Instant::now();
+    for serial in 61..=80 {
+        publish(&flood, &mut events, "b/SiteWhere/input/json", reading("home", serial)).await;
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_millis(450), "{:?}", begun.elapsed());
+    for (limits, word) in [
+        (json!({ "messages_per_s": 0 }), "messages_per_s"),
+        (json!({ "in_flight_bytes": 9 }), "524288"),
+    ] {
+        let asked = json!({ "limits": limits });
+        let (status, why) = ask(platform, "PUT", "/api/v1/tenants/b", Some(&asked), TOKEN).await;
+        assert_eq!(status, 422);
+        assert!(why["detail"].as_str().unwrap().contains(word), "{why}");
+    }
+    assert!(two.platform.shutdown().await);
+}
+
+#[tokio::test]
+async fn sixteen_idle_tenants_are_under_256_mib_and_there_is_no_seventeenth() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = Config::embedded(folder.path(), Token::new(TOKEN), ClockSource::Wall);
+    config.limits.connections = 200;
+    let platform = Platform::start(config).await.expect("a platform");
+    let before = resident_kib();
+    for number in 1..16 {
+        let asked = json!({ "name": format!("t{number}") });
+        let (status, made) = ask(&platform, "POST", TENANTS, Some(&asked), TOKEN).await;
+        assert_eq!(status, 201, "{made}");
+        let devices = made["device_secret"].as_str().unwrap();
+        let name = format!("t{number}");
+        let (sender, mut events) = session(&platform, &name, devices).await;
+        let topic = format!("{name}/SiteWhere/input/json");
+        publish(&sender, &mut events, &topic, reading("home", 1)).await;
+    }
+    let (status, why) = ask(&platform, "POST", TENANTS, Some(&json!({ "name": "x" })), TOKEN).await;
+    assert_eq!(status, 409);
+    assert!(why["detail"].as_str().unwrap().contains("there are 16 tenants"), "{why}");
+    let after = resident_kib();
+    println!("resident: {before} KiB with one tenant, {after} KiB with sixteen");
+    assert!(after < 256 * 1024, "{after} KiB");
+    assert!(platform.shutdown().await);
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -46,7 +46,8 @@ async fn facts_and_numbers_of_alerts_are_read_back_as_they_were_sent() {
     let page = served.ok("/api/v1/alerts").await;
     let found: Vec<_> = page["results"].as_array().unwrap().iter().map(expected).collect();
     assert_eq!(found, wanted);
-    let Served { bench, server, .. } = served;
+    let Served { bench, server, process, .. } = served;
+    drop(process);
     assert!(server.stop(LIMIT).await);
     let again = Served::over(bench.restart().await);
     assert_eq!(again.ok("/api/v1/alerts").await, page);
@@ -85,7 +86,8 @@ async fn alerts_are_read_back_by_sequence_with_all_that_was_sent() {
     assert_eq!(rest["results"][0]["type"], "device.reachable");
     let past = served.ok("/api/v1/alerts?after=3").await;
     assert_eq!(past, json!({"results": [], "last": 3, "more": false}));
-    let Served { bench, server, .. } = served;
+    let Served { bench, server, process, .. } = served;
+    drop(process);
     assert!(server.stop(LIMIT).await);
     let again = Served::over(bench.restart().await);
     assert_eq!(again.ok("/api/v1/alerts?limit=2").await, page);

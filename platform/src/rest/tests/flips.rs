@@ -199,7 +199,8 @@ async fn no_flipped_bit_of_the_store_serves_a_wrong_value() {
     let truth = truth(&served).await;
     assert_eq!(truth.lists[0].len(), 181);
     assert_eq!(truth.lists[0][6]["values"]["electricity.voltage.rms.l1"], 200.0 + 3.0 / 7.0);
-    let Served { bench, server, .. } = served;
+    let Served { bench, server, process, .. } = served;
+    drop(process);
     assert!(server.stop(LIMIT).await);
     let folder = bench.folder;
     assert!(bench.core.stop(LIMIT).await);

@@ -126,7 +126,7 @@ async fn past_readings_come_from_tables() {
     ] {
         assert_eq!(to.import("text/csv", text).await.status, status, "{text}");
     }
-    let answer = to.import("text/plain", few).await;
+    let answer = to.import("application/json", few).await;
     assert_eq!((answer.status, answer.problem().as_str()), (415, "not_import_content"));
     let answer = to.get("/api/v1/export?what=alerts&format=csv").await;
     assert_eq!((answer.status, answer.problem().as_str()), (400, "wrong_parameter"));

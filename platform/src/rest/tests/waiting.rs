@@ -165,7 +165,8 @@ async fn the_commit_time_is_when_the_commit_was_done() {
     assert_eq!(committed(&served.ok("/api/v1/readings?after=0").await), at, "asked twice");
 
     // What is left after a restart is when the transaction began.
-    let Served { bench, server, .. } = Arc::into_inner(served).unwrap();
+    let Served { bench, server, process, .. } = Arc::into_inner(served).unwrap();
+    drop(process);
     assert!(server.stop(LIMIT).await);
     let served = Served::over(bench.restart().await);
     assert_eq!(committed(&served.ok("/api/v1/readings?after=0").await), began);

@@ -47,12 +47,6 @@ impl PostgresReaders {
         let (idle, turns) = (Mutex::new(Vec::new()), Semaphore::new(CONNECTIONS));
         Self(Arc::new(Pool { database, context, deadline, idle, turns }))
     }
-
-    /// Answers no more queries and closes the connections.
-    pub fn close(&self) {
-        self.0.turns.close();
-        lock(&self.0.idle).clear();
-    }
 }
 
 impl Pool {
@@ -333,6 +327,11 @@ macro_rules! ask {
 
 #[async_trait]
 impl StoreReader for PostgresReaders {
+    fn close(&self) {
+        self.0.turns.close();
+        lock(&self.0.idle).clear();
+    }
+
     async fn readings(&self, stretch: Stretch) -> StoreResult<Rows<ReadingRow>> {
         let select = reading_where!("sequence > $1 ORDER BY sequence LIMIT $2");
         let read = |context: &ReadContext, row: &Row| rows::reading(context, None, row);

@@ -1,6 +1,7 @@
 //! One transaction of the writer: rows by their keys, each against its seal, and rows written.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use lastmeter_model::decide::{
     Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
@@ -13,6 +14,7 @@ use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
+use super::files::StoreFiles;
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
 use super::tables::write_standing;
@@ -25,11 +27,14 @@ use crate::seam::{StoreBatch, StoreWriter};
 pub(crate) struct SqliteWriter {
     connection: Connection,
     context: ReadContext,
+    files: StoreFiles,
 }
 
 impl SqliteWriter {
-    pub(crate) fn new(connection: Connection, context: ReadContext) -> Self {
-        Self { connection, context }
+    /// Writes over a connection to a file; fails if that is not there any more.
+    pub(crate) fn new(connection: Connection, context: ReadContext) -> StoreResult<Self> {
+        let files = StoreFiles::of(Path::new(connection.path().unwrap_or_default()))?;
+        Ok(Self { connection, context, files })
     }
 }
 
@@ -39,6 +44,10 @@ impl StoreWriter for SqliteWriter {
             self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
         let (tallies, content) = (BTreeMap::new(), Vec::new());
         Ok(Box::new(SqliteBatch { transaction, context: &self.context, tallies, content }))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.files.trouble()
     }
 }
 

@@ -6,7 +6,8 @@
 //! it, in the middle of a statement if need be.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -31,6 +32,8 @@ use crate::seam::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
 const READ_CONNECTIONS: usize = 4;
 /// How long a query works before others get a turn.
 const SLICE: Duration = Duration::from_millis(20);
+/// A connection that no query has used for so long is closed.
+const UNUSED_LIMIT: Duration = Duration::from_mins(1);
 /// Steps of SQLite's machine between two looks at the time: some ten microseconds.
 const STEPS_BETWEEN_CHECKS: std::ffi::c_int = 2000;
 
@@ -49,7 +52,10 @@ struct Lanes {
     path: PathBuf,
     context: Mutex<ReadContext>,
     deadline: Duration,
-    idle: Mutex<Vec<Connection>>,
+    /// With when they were used last, the most recent one at the end.
+    idle: Mutex<Vec<(Instant, Connection)>>,
+    /// Whether somebody looks after those that are idle.
+    is_swept: AtomicBool,
     /// The only connection there is, where nothing can be written.
     alone: Mutex<Option<Connection>>,
     turns: Arc<Semaphore>,
@@ -111,6 +117,12 @@ impl StoreReader for Readers {
         let mut scan = EventsScan::new(device, range, page);
         self.scan(move |reader| scan.slice(reader)).await
     }
+
+    fn close(&self) {
+        self.0.turns.close();
+        lock(&self.0.idle).clear();
+        *lock(&self.0.alone) = None;
+    }
 }
 
 impl Readers {
@@ -121,6 +133,7 @@ impl Readers {
             context: Mutex::new(context),
             deadline,
             idle: Mutex::new(Vec::new()),
+            is_swept: AtomicBool::new(false),
             alone: Mutex::new(None),
             turns: Arc::new(Semaphore::new(READ_CONNECTIONS)),
         }))
@@ -176,13 +189,6 @@ impl Readers {
             }
         }
     }
-
-    /// Answers no more queries and closes the connections.
-    pub fn close(&self) {
-        self.0.turns.close();
-        lock(&self.0.idle).clear();
-        *lock(&self.0.alone) = None;
-    }
 }
 
 impl Lanes {
@@ -209,24 +215,54 @@ impl Lanes {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a slice is the machine's time")]
-    fn run<T>(&self, end: Instant, query: impl FnOnce(&Reader) -> ReadResult<T>) -> StoreResult<T> {
+    fn run<T>(
+        self: &Arc<Self>,
+        end: Instant,
+        query: impl FnOnce(&Reader) -> ReadResult<T>,
+    ) -> StoreResult<T> {
         let now = Instant::now();
         if now >= end {
             return Err(self.too_slow());
         }
         let mut alone = lock(&self.alone);
         let is_alone = alone.is_some();
-        let idle = if is_alone { alone.take() } else { lock(&self.idle).pop() };
+        let idle =
+            if is_alone { alone.take() } else { lock(&self.idle).pop().map(|(_, idle)| idle) };
         if !is_alone {
             // Only who reads alone keeps the others out.
             drop(alone);
             return self.run_on(idle, (now, end), query, |connection| {
                 if !self.turns.is_closed() {
-                    lock(&self.idle).push(connection);
+                    self.keep(connection, UNUSED_LIMIT);
                 }
             });
         }
         self.run_on(idle, (now, end), query, |connection| *alone = Some(connection))
+    }
+
+    /// Keeps a connection for the next query, unless there is none for so long.
+    #[expect(clippy::disallowed_methods, reason = "how long it is unused is the machine's time")]
+    fn keep(self: &Arc<Self>, connection: Connection, limit: Duration) {
+        lock(&self.idle).push((Instant::now(), connection));
+        if self.is_swept.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(sweep(Arc::downgrade(self), limit))),
+            Err(_) => self.is_swept.store(false, Ordering::Release),
+        }
+    }
+
+    /// Closes what has not been used for so long; whether anything is left.
+    #[expect(clippy::disallowed_methods, reason = "how long it is unused is the machine's time")]
+    fn close_unused(&self, limit: Duration) -> bool {
+        let now = Instant::now();
+        let mut idle = lock(&self.idle);
+        idle.retain(|(used, _)| now.saturating_duration_since(*used) < limit);
+        if idle.is_empty() {
+            self.is_swept.store(false, Ordering::Release);
+        }
+        !idle.is_empty()
     }
 
     /// Runs a query on a connection, a new one if there is none, and gives it back.
@@ -266,6 +302,17 @@ impl Lanes {
     }
 }
 
+/// Closes connections that are not used any more, until there are none.
+async fn sweep(lanes: Weak<Lanes>, limit: Duration) {
+    loop {
+        let far = tokio::time::Instant::now() + limit;
+        tokio::time::sleep_until(far).await;
+        if !lanes.upgrade().is_some_and(|lanes| lanes.close_unused(limit)) {
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use lastmeter_model::directory::DeviceDirectory;
@@ -283,18 +330,39 @@ mod tests {
         fn inspected(&self) {}
     }
 
-    #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "that it ends in time is what is tested")]
-    async fn a_statement_is_broken_off_in_its_midst() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.db");
+    fn readers(folder: &Path, deadline: Duration) -> Readers {
+        let path = folder.join("store.db");
         let opened = open_for_writing(&path).unwrap();
         let context = ReadContext {
             quantities: Arc::new(opened.quantities.clone()),
             devices: Arc::new(DeviceDirectory::default()),
             observer: Arc::new(Nobody),
         };
-        let readers = Readers::new(&path, context, Duration::from_secs(1));
+        Readers::new(&path, context, deadline)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_used_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(folder.path(), Duration::from_secs(10));
+        let limit = Duration::from_millis(20);
+        for _ in 0..2 {
+            let stretch = Stretch { after: 0, limit: 10, last: 0 };
+            assert!(readers.readings(stretch).await.unwrap().rows.is_empty());
+            assert_eq!(lock(&readers.0.idle).len(), 1, "kept for the next query");
+            assert!(readers.0.close_unused(Duration::from_mins(1)));
+            while readers.0.close_unused(limit) {
+                tokio::task::yield_now().await;
+            }
+            assert!(lock(&readers.0.idle).is_empty());
+        }
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "that it ends in time is what is tested")]
+    async fn a_statement_is_broken_off_in_its_midst() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(folder.path(), Duration::from_secs(1));
         let begun = Instant::now();
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
                        SELECT count(*) FROM n";

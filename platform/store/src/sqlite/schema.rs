@@ -88,7 +88,7 @@ pub fn open_alone(path: &Path) -> StoreResult<Opened> {
 }
 
 /// An empty file that only its owner can read, if there is none; what is there is tightened.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     files::private().create(true).append(true).open(path)?;
     files::tighten(path)?;
     for beside in ["-wal", "-shm"] {
@@ -127,7 +127,7 @@ fn check_header(path: &Path) -> StoreResult<()> {
     Err(StoreError::Damaged { path: path.to_owned(), found })
 }
 
-fn prepare_connection(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+pub(super) fn prepare_connection(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;

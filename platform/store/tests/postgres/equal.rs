@@ -32,7 +32,7 @@ fn open_sqlite(folder: &Path) -> Open {
     };
     load(&mut opened, &context, (tenant().as_str(), &path)).unwrap();
     let readers = Box::new(Readers::new(&path, context.clone(), Duration::from_secs(10)));
-    let writer = Writer::sqlite(&tenant(), opened, context, ROOM);
+    let writer = Writer::sqlite(&tenant(), opened, context, ROOM).unwrap();
     Open { writer, readers, devices, heard }
 }
 

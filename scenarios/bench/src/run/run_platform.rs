@@ -108,12 +108,10 @@ impl Profile {
             *file = file.take().map(|file| folder.join(file));
         }
         if let Some(rest) = profile.rest.strip_prefix("https://") {
-            let authority = profile.tls_authority.as_ref().ok_or_else(|| {
-                let why = "its `rest` is https and its profile lacks `tls_authority`";
-                BenchError::PlatformStart(why.to_owned())
-            })?;
+            let why = "its `rest` is https and its profile lacks `tls_authority`";
+            let missing = || BenchError::PlatformStart(why.to_owned());
+            let pem = read_pem(profile.tls_authority.as_ref().ok_or_else(missing)?)?;
             let name = profile.tls_name.as_deref().unwrap_or_else(|| host(rest));
-            let pem = read_pem(authority)?;
             profile.rest_tls = Some(ClientTls::new(&pem, name));
         }
         Ok(profile)
@@ -467,26 +465,23 @@ fn host(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-fn read_pem(authority: &Path) -> Result<String, BenchError> {
-    let what = "cannot read the authority of the platform";
-    std::fs::read_to_string(authority).map_err(BenchError::file(what, authority))
-}
-
 fn no_authority(error: &lastmeter_link::tls::TlsError) -> BenchError {
     BenchError::PlatformStart(format!("the authority of its certificates: {}", chain(error)))
 }
 
+fn read_pem(file: &Path) -> Result<String, BenchError> {
+    let what = "cannot read the authority's certificate or key";
+    let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
+    if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
+        let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
+        return Err(BenchError::PlatformStart(why));
+    }
+    std::fs::read_to_string(file).map_err(BenchError::file(what, file))
+}
+
 fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchError> {
-    let read = |file: &Path| {
-        let what = "cannot read the authority's certificate or key";
-        let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
-        if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
-            let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
-            return Err(BenchError::PlatformStart(why));
-        }
-        std::fs::read_to_string(file).map_err(BenchError::file(what, file))
-    };
-    Authority::from_pem(&read(certificate)?, &read(key)?).map_err(|error| no_authority(&error))
+    let (certificate, key) = (read_pem(certificate)?, read_pem(key)?);
+    Authority::from_pem(&certificate, &key).map_err(|error| no_authority(&error))
 }
 
 /// The largest PEM file that is read.

@@ -1,0 +1,272 @@
+//! The tenants of the process, for the platform's administrator: the bearer of the setting `token`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::routing::on;
+use lastmeter_store::{TenantRecord, TenantState};
+use lastmeter_units::TenantName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::extract::{Body, Pairs, PathText};
+use super::parameter::Parameter;
+use super::routes::{Access, Gives, Route, Verb, schema};
+use super::{Answer, Api, Problem};
+use crate::process::{Credentials, Process, TenantError, limits_of};
+use crate::tenant_limits::TenantLimits;
+
+const PATH: &str = "/api/v1/tenants";
+const PATH_OF_ONE: &str = "/api/v1/tenants/{name}";
+const NAME: Parameter = Parameter::text("name", "the tenant's name").example("b");
+
+/// What the rows have in common.
+const ROW: Route = Route {
+    method: Verb::Get,
+    path: PATH_OF_ONE,
+    resource: "tenants",
+    summary: "One tenant",
+    access: Access::Platform,
+    parameters: &[&NAME],
+    takes: None,
+    gives: Gives::json::<TenantJson>(200),
+    refuses: &[],
+    run: |verb| on(verb, one),
+};
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        path: PATH,
+        summary: "All tenants but `default`, which is always there",
+        parameters: &[],
+        gives: Gives::json::<TenantsJson>(200),
+        run: |verb| on(verb, list),
+        ..ROW
+    },
+    Route {
+        method: Verb::Post,
+        path: PATH,
+        summary: "Makes a tenant; the answer is the only one with its secrets",
+        parameters: &[],
+        takes: Some(schema::<NewTenantJson>),
+        gives: Gives::json::<MadeTenantJson>(201),
+        refuses: &[409],
+        run: |verb| on(verb, make),
+        ..ROW
+    },
+    ROW,
+    Route {
+        method: Verb::Put,
+        summary: "Gives a tenant other limits, all of them",
+        takes: Some(schema::<LimitsJson>),
+        run: |verb| on(verb, limit),
+        ..ROW
+    },
+    Route {
+        method: Verb::Delete,
+        summary: "Removes a tenant with all its data",
+        refuses: &[409],
+        run: |verb| on(verb, remove),
+        ..ROW
+    },
+    Route {
+        path: "/api/v1/health",
+        resource: "operation",
+        summary: "What keeps each tenant from taking messages",
+        parameters: &[],
+        gives: Gives::json::<HealthJson>(200),
+        run: |verb| on(verb, health),
+        ..ROW
+    },
+];
+
+/// A tenant.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Tenant")]
+pub(super) struct TenantJson {
+    name: String,
+    /// `made`, `starting`, `open`, `closing`, `removed` or `failed`.
+    state: &'static str,
+    /// Why it could not be started.
+    why: Option<String>,
+    limits: TenantLimits,
+}
+
+impl From<TenantRecord> for TenantJson {
+    fn from(record: TenantRecord) -> Self {
+        let limits = limits_of(&record).unwrap_or_default();
+        let state = record.state.word();
+        Self { name: record.name.to_string(), state, why: record.why, limits }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Tenants")]
+pub(super) struct TenantsJson {
+    results: Vec<TenantJson>,
+}
+
+/// A tenant that has just been made.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MadeTenant")]
+pub(super) struct MadeTenantJson {
+    #[serde(flatten)]
+    tenant: TenantJson,
+    /// Bearer token of its REST.
+    bench_token: String,
+    /// What its devices share: the password of the MQTT user that is called as the tenant, and the
+    /// bearer token of other doors.
+    device_secret: String,
+}
+
+/// A tenant to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewTenant", extend("examples" = [{ "name": "b" }]))]
+pub(super) struct NewTenantJson {
+    /// 1 to 32 letters a to z, digits and hyphens, no hyphen first.
+    #[schemars(with = "String", regex(pattern = r"^[a-z0-9][a-z0-9-]{0,31}$"))]
+    name: TenantName,
+    /// Whether its clock is driven; all of a process are driven, or none.
+    #[serde(default)]
+    driven: Option<bool>,
+    #[serde(default)]
+    limits: TenantLimits,
+}
+
+/// The limits of a tenant; what is left out is not limited beyond the process's own limits.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewLimits", extend("examples" = [{ "limits": { "messages_per_s": 500 } }]))]
+pub(super) struct LimitsJson {
+    limits: TenantLimits,
+}
+
+/// What keeps a tenant from taking messages.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TenantHealth")]
+pub(super) struct TenantHealthJson {
+    name: String,
+    state: &'static str,
+    trouble: Option<String>,
+    /// Reports of lost or damaged data that nobody has acknowledged.
+    losses_open: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub(super) struct HealthJson {
+    /// `ready` if each tenant takes messages.
+    status: &'static str,
+    tenants: Vec<TenantHealthJson>,
+}
+
+impl From<TenantError> for Problem {
+    fn from(error: TenantError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TenantError::Unknown(_) => Self::not_found("unknown_tenant", detail),
+            TenantError::Conflict(_) => Self::new(StatusCode::CONFLICT, "tenant_conflict", detail),
+            TenantError::Limits(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_limit", detail)
+            }
+            TenantError::Failed(error) => Self::unavailable("tenant_failed", &error),
+        }
+    }
+}
+
+fn process(api: &Api) -> Result<Arc<Process>, Problem> {
+    let stopping =
+        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the platform is stopping");
+    api.shared.process.upgrade().ok_or_else(stopping)
+}
+
+/// Goes on to its end, whether or not the client waits for it.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, TenantError>> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::spawn(work).await;
+    Ok(done.map_err(|panic| Problem::unavailable("tenant_failed", &panic))??)
+}
+
+fn name(text: &str) -> Result<TenantName, Problem> {
+    TenantName::new(text).map_err(|_| {
+        let text = lastmeter_model::refusal::shortened(text, 80);
+        Problem::not_found("unknown_tenant", format!("there is no tenant `{text}`"))
+    })
+}
+
+/// `GET /api/v1/tenants`
+async fn list(api: Api, pairs: Pairs) -> Answer<TenantsJson> {
+    pairs.finish()?;
+    let results = process(&api)?.records().into_iter().map(TenantJson::from).collect();
+    Ok(Json(TenantsJson { results }))
+}
+
+/// `POST /api/v1/tenants`: open when it is answered.
+async fn make(
+    api: Api,
+    pairs: Pairs,
+    Body(asked): Body<NewTenantJson>,
+) -> Result<(StatusCode, Json<MadeTenantJson>), Problem> {
+    pairs.finish()?;
+    let process = process(&api)?;
+    if asked.driven.is_some_and(|driven| driven != process.is_driven()) {
+        let driven = process.is_driven();
+        let detail = format!("`driven` of this process is {driven}, and so of all its tenants");
+        return Err(Problem::new(StatusCode::CONFLICT, "other_clock", detail));
+    }
+    let made = to_the_end(async move { process.make(asked.name, asked.limits).await }).await?;
+    let (record, Credentials { bench, devices }) = made;
+    let tenant = TenantJson::from(record);
+    let made = MadeTenantJson { tenant, bench_token: bench, device_secret: devices };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// `GET /api/v1/tenants/{name}`
+async fn one(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<TenantJson> {
+    pairs.finish()?;
+    Ok(Json(process(&api)?.record(&name(&text)?)?.into()))
+}
+
+/// `PUT /api/v1/tenants/{name}`
+async fn limit(
+    api: Api,
+    PathText(text): PathText,
+    pairs: Pairs,
+    Body(asked): Body<LimitsJson>,
+) -> Answer<TenantJson> {
+    pairs.finish()?;
+    let (process, name) = (process(&api)?, name(&text)?);
+    let limited = to_the_end(async move { process.limit(&name, asked.limits).await }).await?;
+    Ok(Json(limited.into()))
+}
+
+/// `DELETE /api/v1/tenants/{name}`: its data is gone when it is answered.
+async fn remove(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<TenantJson> {
+    pairs.finish()?;
+    let (process, name) = (process(&api)?, name(&text)?);
+    let removed = to_the_end(async move { process.remove(&name).await }).await?;
+    Ok(Json(removed.into()))
+}
+
+/// `GET /api/v1/health`
+async fn health(api: Api, pairs: Pairs) -> Answer<HealthJson> {
+    pairs.finish()?;
+    let process = process(&api)?;
+    let first = (process.tenants.first().name.clone(), TenantState::Open, None);
+    let others =
+        process.records().into_iter().map(|record| (record.name, record.state, record.why));
+    let of = |(name, state, why): (TenantName, TenantState, Option<String>)| {
+        let tenant = process.tenants.find(&name);
+        let trouble = tenant.as_ref().map_or(why, |tenant| tenant.trouble());
+        let losses_open = tenant.map_or(0, |tenant| tenant.losses.open_ones().0);
+        TenantHealthJson { name: name.to_string(), state: state.word(), trouble, losses_open }
+    };
+    let tenants: Vec<_> = std::iter::once(first).chain(others).map(of).collect();
+    let is_ready = |one: &TenantHealthJson| one.state == "open" && one.trouble.is_none();
+    let status = if tenants.iter().all(is_ready) { "ready" } else { "not_ready" };
+    Ok(Json(HealthJson { status, tenants }))
+}
