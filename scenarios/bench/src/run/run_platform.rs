@@ -62,8 +62,7 @@ pub struct Profile {
     /// What clients of REST need where it speaks TLS.
     #[serde(skip)]
     pub rest_tls: Option<ClientTls>,
-    /// Bearer token, and password of the bench's observers; of the devices as well, unless they
-    /// have their own.
+    /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
     /// Password of the devices, where the platform wants another than the token.
     #[serde(default)]
@@ -257,11 +256,6 @@ impl UnderTest {
         let mut options = SessionOptions::new(&address, client_id, TENANT, password);
         options.tls = self.client_tls(client_id)?;
         Ok(options)
-    }
-
-    /// Lets a session subscribe to what devices send: not the devices' secret, the token may.
-    pub(crate) fn authorise_observer(&self, options: &mut SessionOptions) {
-        options.password.clone_from(&self.profile.token);
     }
 
     /// Reports if a child has ended by itself.

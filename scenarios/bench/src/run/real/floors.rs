@@ -92,7 +92,7 @@ impl RealBench<'_> {
     async fn floor_options(&self, row: &FloorRow) -> Result<FloorOptions, BenchError> {
         let publisher = self.access.session_options("floor-out", row.via).await?;
         let mut subscriber = self.access.session_options("floor-in", None).await?;
-        self.access.under_test.authorise_observer(&mut subscriber);
+        subscriber.password.clone_from(&self.access.under_test.profile.token);
         let mut options = FloorOptions::new(publisher, subscriber);
         options.messages = row.messages;
         options.probes = row.messages;
