@@ -30,6 +30,7 @@ mod gate;
 #[expect(unused_imports, reason = "tests are those of the package")]
 #[path = "../src/log_throttle.rs"]
 mod log_throttle;
+#[expect(dead_code, reason = "everybody is let in")]
 #[path = "../src/port.rs"]
 mod port;
 #[expect(dead_code, unused_imports, reason = "of the ports with TLS there is one here")]
@@ -38,10 +39,10 @@ mod tls;
 
 use broker::{Broker, BrokerConfig, ConnectLimits, QueueLimits};
 use gate::{Gate, GuessLimits};
-use lastmeter_model::access::UserName;
+use lastmeter_model::access::{Action, Decision, Principal, PrincipalRef, Scope};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
-use port::{Arrival, IngestPort, NotDurable, Verdict};
+use port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 
 const CONNECTIONS: usize = 50;
 const MESSAGES_PER_CONNECTION: u64 = 200;
@@ -98,8 +99,12 @@ impl IngestPort for Platform {
         panic!("nothing is refused here, but {} was: {detail}", refusal.word())
     }
 
-    fn authenticate(&self, _: &UserName, _: &[u8]) -> bool {
-        true
+    async fn identify(&self, _: Presented<'_>) -> Option<Principal> {
+        Some(Principal::of(PrincipalRef::SharedDevices, TenantName::default()))
+    }
+
+    fn decide(&self, _: &Principal, _: Action, _: &str) -> Decision {
+        Decision::Yes(Scope::All)
     }
 
     fn listens(&self, _: &TenantName, _: &'static str, _: HardwareId) {}

@@ -1,6 +1,11 @@
-//! Comparing secrets without revealing by the time it takes how much of a guess was right, and
-//! keeping them so that what is kept does not open anything.
+//! Who somebody is, and what follows from it: principals behind secrets, permits, comparing secrets
+//! without revealing by the time it takes how much of a guess was right, and keeping them so that
+//! what is kept does not open anything.
 
+use lastmeter_model::access::{
+    Action, Denied, NoFacts, Permit, Principal, PrincipalRef, Resource, Role, Scope, may,
+};
+use lastmeter_units::{SimTime, TenantName};
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 of a secret. Both sides of a comparison are hashed, so that neither the length nor
@@ -30,6 +35,41 @@ pub(crate) fn random<const N: usize>() -> std::io::Result<[u8; N]> {
         filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())?;
     }
     Ok(bytes)
+}
+
+/// Whom the administrators' token of a tenant stands for: the bench, and an administrator of the
+/// tenant, as long as there are no users.
+pub(crate) fn administrators(tenant: &TenantName) -> Vec<Principal> {
+    let bench = Principal::of(PrincipalRef::Bench, tenant.clone());
+    let named = "admin".parse().map(PrincipalRef::User).map(|name| Principal {
+        roles: [Role::TenantAdmin].into(),
+        ..Principal::of(name, tenant.clone())
+    });
+    std::iter::once(bench).chain(named).collect()
+}
+
+/// The permit of the first of these principals that may have all of it.
+///
+/// # Errors
+/// Why there is none; a narrower scope is forbidden.
+pub(crate) fn require(
+    who: &[Principal],
+    action: Action,
+    on: &Resource<'_>,
+    now: SimTime,
+) -> Result<Permit, Denied> {
+    let mut denied = Denied::Hidden;
+    for who in who {
+        denied = match may(who, action, on, &NoFacts, now).permit() {
+            Ok(permit) if *permit.scope() == Scope::All => return Ok(permit),
+            // Nobody is answered here without a log-in, not even what is public.
+            Ok(_) if who.reference == PrincipalRef::Anonymous => Denied::LogIn,
+            Ok(_) | Err(Denied::Forbidden) => Denied::Forbidden,
+            Err(Denied::LogIn) => Denied::LogIn,
+            Err(Denied::Hidden) => denied,
+        };
+    }
+    Err(denied)
 }
 
 #[cfg(test)]

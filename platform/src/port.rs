@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lastmeter_model::access::UserName;
+use lastmeter_model::access::{Action, Decision, Principal};
 use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
@@ -23,6 +23,15 @@ pub(crate) struct Arrival {
     pub(crate) topic: String,
     /// The body as it arrived.
     pub(crate) payload: Bytes,
+}
+
+/// What a client presents to prove who it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'a> {
+    pub(crate) user_name: &'a str,
+    pub(crate) password: &'a [u8],
+    /// The name in its certificate, if it showed one.
+    pub(crate) certificate: Option<&'a str>,
 }
 
 /// What became of an arrival. Both are durable, so both are acknowledged.
@@ -78,8 +87,12 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
         detail: &str,
     ) -> Result<(), NotDurable>;
 
-    /// Whether this is the secret of whom a user name names.
-    fn authenticate(&self, user: &UserName, secret: &[u8]) -> bool;
+    /// Who a client is by what it presents, if anybody.
+    async fn identify(&self, presented: Presented<'_>) -> Option<Principal>;
+
+    /// Decides whether a principal may publish on a topic (`write`) or have what comes by a filter
+    /// (`read`).
+    fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision;
 
     /// MQTT connections that a tenant may have at a time.
     fn connections_max(&self, _tenant: &TenantName) -> usize {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use lastmeter_model::access::{PrincipalRef, UserName};
+use lastmeter_model::access::{
+    Action, Decision, NoFacts, Principal, PrincipalRef, UserName, device_of_urn, may_publish,
+    may_subscribe,
+};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use tokio::task::JoinHandle;
 
-use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tenant::Tenant;
 
 /// Those that are open. The first one, `default`, is there from the start to the end.
@@ -143,12 +146,35 @@ impl IngestPort for Tenants {
         self.first.ingest.record_counted(refusal, device, detail).await
     }
 
-    fn authenticate(&self, user: &UserName, secret: &[u8]) -> bool {
-        let tenant = self.find(&user.tenant);
+    async fn identify(&self, presented: Presented<'_>) -> Option<Principal> {
+        let Presented { user_name, password, certificate } = presented;
+        let UserName { tenant, principal } = UserName::parse(user_name)?;
+        let found = self.find(&tenant);
         // Where there is none it takes as long.
-        let is_right = tenant.as_ref().unwrap_or(&self.first).is_devices(secret);
-        // No other principal has a secret of its own yet.
-        is_right && tenant.is_some() && user.principal == PrincipalRef::SharedDevices
+        let asked = found.as_ref().unwrap_or(&self.first);
+        let (is_bench, is_device) = (asked.is_administrators(password), asked.is_devices(password));
+        // A certificate that names no tenant is of the first one.
+        let certified = certificate
+            .map(|name| device_of_urn(name).map_or_else(TenantName::default, |(tenant, _)| tenant));
+        let reference = match principal {
+            // No other principal has a secret of its own yet.
+            PrincipalRef::SharedDevices if is_bench => PrincipalRef::Bench,
+            PrincipalRef::SharedDevices if is_device => PrincipalRef::SharedDevices,
+            _ => return None,
+        };
+        let is_there = found.is_some() && certified.is_none_or(|certified| certified == tenant);
+        is_there.then(|| Principal::of(reference, tenant))
+    }
+
+    fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision {
+        let tenant = who.tenant.as_ref().and_then(|name| self.find(name));
+        let Some(tenant) = tenant else { return Decision::Hidden };
+        let now = tenant.clock.now();
+        match action {
+            Action::Read => may_subscribe(who, topic, &NoFacts, now),
+            Action::Write => may_publish(who, topic, &NoFacts, now),
+            _ => Decision::Hidden,
+        }
     }
 
     fn connections_max(&self, tenant: &TenantName) -> usize {

@@ -510,26 +510,26 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
 }
 
 #[test]
-fn a_meters_secret_opens_no_rest_and_the_token_no_mqtt() {
+fn a_meters_secret_opens_no_rest_and_the_token_opens_both() {
     let platform = Platform::start("-S -n 1024", &[]);
     runtime().block_on(async {
-        for (password, is_right) in [(DEVICE_TOKEN, true), (TOKEN, false)] {
+        for (password, opens_rest) in [(DEVICE_TOKEN, false), (TOKEN, true)] {
             let options =
                 SessionOptions { password: password.to_owned(), ..platform.options("meter") };
             let (session, mut events) = Session::open(options);
             let first = tokio::time::timeout(LIMIT, events.recv()).await.unwrap().unwrap();
-            assert_eq!(first == SessionEvent::Connected, is_right, "{password}: {first:?}");
+            assert_eq!(first, SessionEvent::Connected, "{password}");
             drop(session);
             let client = Client::new(&platform.rest, password).unwrap();
             let read: Result<Value, _> = client.get_json("/sitewhere/api/devices").await;
-            assert_eq!(read.is_ok(), !is_right, "{password}: {read:?}");
+            assert_eq!(read.is_ok(), opens_rest, "{password}: {read:?}");
         }
     });
     assert!(!platform.log().contains("one secret"), "{}", platform.log());
 }
 
 #[test]
-fn a_run_against_a_platform_with_two_secrets_needs_both() {
+fn a_run_needs_the_devices_secret_that_its_profile_states() {
     let platform = Platform::start("-S -n 1024", &["--clock", "driven"]);
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str, secrets: &str| {
@@ -547,9 +547,9 @@ fn a_run_against_a_platform_with_two_secrets_needs_both() {
             folder.path().join(name).to_str().unwrap(),
         ])
     };
-    let one = run("one", &format!("token = \"{TOKEN}\"\n"));
-    assert_eq!(one.code, 3, "{one:?}");
-    assert!(one.stderr.contains("password"), "{one:?}");
+    let wrong = run("wrong", &format!("token = \"{TOKEN}\"\ndevice_token = \"guess\"\n"));
+    assert_eq!(wrong.code, 3, "{wrong:?}");
+    assert!(wrong.stderr.contains("password"), "{wrong:?}");
     let both = format!("token = \"{TOKEN}\"\ndevice_token = \"{DEVICE_TOKEN}\"\n");
     let two = run("two", &both);
     assert_eq!(two.code, 0, "{two:?}");

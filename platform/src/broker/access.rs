@@ -1,7 +1,8 @@
-//! Which topics a client may use: its user name is its tenant, and it stays below it.
+//! Which forms of topics there are for clients of a tenant. Who may use which of them is decided
+//! behind the port.
 //!
-//! Pure. Binding a credential to one device comes with access rights; until then every client of
-//! a tenant may speak for every device of it, as SiteWhere has it.
+//! Pure. The credential that devices share may speak for every device of its tenant, as SiteWhere
+//! has it, unless that one has a credential of its own.
 
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics::{InputName, Topic, input_name, is_tenant};
@@ -20,9 +21,9 @@ pub(super) fn commanded(topic: &str) -> Option<(TenantName, HardwareId)> {
     }
 }
 
-/// Whether a device of this tenant may publish here: input topics only. Anything else would let
-/// it forge what other devices believe to come from the platform.
-pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
+/// Whether a topic is an input topic of this tenant, on which alone messages are stored. Anything
+/// else would let a client forge what other devices believe to come from the platform.
+pub(super) fn is_input_of(tenant: &str, topic: &str) -> bool {
     input_name(topic)
         .is_some_and(|name| name.tenant == tenant && format::by_name(name.format).is_some())
 }
@@ -49,10 +50,9 @@ pub(super) fn is_free_or_bound_to(device: &str, topic: &str) -> bool {
     }
 }
 
-/// Whether a client of this tenant may subscribe to this filter: everything below its tenant. The
-/// first level must be the tenant itself, so no wildcard can reach another one. Nor may there be
-/// control characters in it (MQTT 3.1.1 section 1.5.3).
-pub(super) fn may_subscribe(tenant: &str, filter: &str) -> bool {
+/// Whether a filter is below this tenant. The first level must be the tenant itself, so no wildcard
+/// can reach another one. Nor may there be control characters in it (MQTT 3.1.1 section 1.5.3).
+pub(super) fn is_below(tenant: &str, filter: &str) -> bool {
     is_tenant(tenant)
         && filter.split_once('/').is_some_and(|(first, _)| first == tenant)
         && !filter.chars().any(char::is_control)
@@ -63,15 +63,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_publishes_on_the_input_topics_of_its_tenant_only() {
+    fn input_topics_are_those_of_the_tenant_only() {
         for topic in [
             "default/SiteWhere/input/json",
             "default/SiteWhere/input/jsonbatch",
             "default/device/home-1/input/json",
             "default/device/home-1/input/jsonbatch",
         ] {
-            assert!(may_publish("default", topic), "{topic}");
-            assert!(!may_publish("other", topic), "{topic}");
+            assert!(is_input_of("default", topic), "{topic}");
+            assert!(!is_input_of("other", topic), "{topic}");
         }
         for topic in [
             "",
@@ -84,7 +84,7 @@ mod tests {
             "$SYS/broker",
             "other/SiteWhere/input/json",
         ] {
-            assert!(!may_publish("default", topic), "{topic}");
+            assert!(!is_input_of("default", topic), "{topic}");
         }
     }
 
@@ -141,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn a_client_subscribes_below_its_tenant_only() {
+    fn a_filter_is_below_its_tenant_only() {
         for filter in
             ["default/#", "default/SiteWhere/commands/home-1", "default/echo/x", "default/"]
         {
-            assert!(may_subscribe("default", filter), "{filter}");
+            assert!(is_below("default", filter), "{filter}");
         }
         for filter in [
             "#",
@@ -157,10 +157,10 @@ mod tests {
             "default/\0",
             "default/home\u{85}1",
         ] {
-            assert!(!may_subscribe("default", filter), "{filter}");
+            assert!(!is_below("default", filter), "{filter}");
         }
-        assert!(!may_subscribe("", "/x"));
-        assert!(!may_subscribe("+", "+/x"));
-        assert!(!may_subscribe("#", "#/x"));
+        assert!(!is_below("", "/x"));
+        assert!(!is_below("+", "+/x"));
+        assert!(!is_below("#", "#/x"));
     }
 }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lastmeter_model::access::UserName;
+use lastmeter_model::access::{Action, Decision, Principal, Scope, UserName};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::TenantName;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -32,7 +32,7 @@ use super::links::{Link, Links, Transport, client_id};
 use super::tls::Reports;
 use crate::gate::{Gate, RejectReason};
 use crate::log_throttle::LogThrottle;
-use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tls::TlsRefusal;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
@@ -92,15 +92,21 @@ impl Hooks {
         false
     }
 
-    /// The tenant of a client whose password is right; if it is not, its sender waits for the
-    /// answer.
-    async fn admitted(&self, connect: &ConnectInfo, link: &Link) -> Option<TenantName> {
-        let user_name = connect.username().map_or("", |name| &**name);
-        let password = connect.password().map_or(&[][..], |password| password);
-        if let Some(user) = UserName::parse(user_name)
-            && self.port.authenticate(&user, password)
+    /// Who a client is, and in which tenant; if it presents what is wrong, it waits for the answer.
+    async fn admitted(
+        &self,
+        connect: &ConnectInfo,
+        link: &Link,
+    ) -> Option<(Principal, TenantName)> {
+        let presented = Presented {
+            user_name: connect.username().map_or("", |name| &**name),
+            password: connect.password().map_or(&[][..], |password| password),
+            certificate: link.device.as_deref(),
+        };
+        if let Some(principal) = self.port.identify(presented).await
+            && let Some(tenant) = principal.tenant.clone()
         {
-            return Some(user.tenant);
+            return Some((principal, tenant));
         }
         count(&self.counters.not_authenticated);
         let client = connect.id();
@@ -120,25 +126,57 @@ impl Hooks {
         {
             return AuthResult::NotAuthorized;
         }
-        let Some(tenant) = self.admitted(connect, &link).await else {
+        let Some((principal, tenant)) = self.admitted(connect, &link).await else {
             return AuthResult::BadUsernameOrPassword;
         };
         let will = connect.last_will().map(|will| match will {
             LastWill::V3(will) => will.topic.to_string(),
             LastWill::V5(will) => will.topic.to_string(),
         });
-        if let Some(topic) = will.filter(|topic| !may_publish(client, tenant.as_str(), topic)) {
+        let is_refused = |topic: &String| !self.may_publish(client, &principal, topic);
+        if let Some(topic) = will.filter(is_refused) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
             let _ = self.refuse_topic(&tenant, client, &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
         let most = self.port.connections_max(&tenant);
-        if self.links.authenticated(&link, tenant, most) {
+        if self.links.authenticated(&link, (principal, tenant), most) {
             return AuthResult::Allow(false, None);
         }
         self.gate.reject(Transport::of(client).listener(), RejectReason::FullOfTenant);
         AuthResult::NotAuthorized
+    }
+
+    /// Who a client is; nobody once its connection is gone.
+    fn principal(&self, client: &Id) -> Option<Arc<Principal>> {
+        self.links.find(client)?.principal()
+    }
+
+    /// Whether this client may publish here. Who has shown a certificate speaks on no topic that
+    /// is bound to another device.
+    fn may_publish(&self, client: &Id, who: &Principal, topic: &str) -> bool {
+        who.tenant.as_ref().is_some_and(|tenant| access::is_input_of(tenant.as_str(), topic))
+            && !is_anothers(client, topic)
+            && matches!(self.port.decide(who, Action::Write, topic), Decision::Yes(_))
+    }
+
+    /// Whether this client may publish here what is passed on and not stored.
+    fn may_echo(&self, client: &Id, who: &Principal, topic: &str) -> bool {
+        let is_own =
+            |tenant: &TenantName| access::may_echo(tenant.as_str(), client_id(client), topic);
+        who.tenant.as_ref().is_some_and(is_own)
+            && matches!(self.port.decide(who, Action::Write, topic), Decision::Yes(_))
+    }
+
+    /// Whether a principal may have all that comes by a filter, which is delivered as it comes;
+    /// whoever may have all of its tenant may use every filter below it.
+    fn may_subscribe(&self, who: &Principal, filter: &str) -> bool {
+        let Some(tenant) = &who.tenant else { return false };
+        let may_have =
+            |filter: &str| self.port.decide(who, Action::Read, filter) == Decision::Yes(Scope::All);
+        access::is_below(tenant.as_str(), filter)
+            && (may_have(filter) || may_have(&format!("{tenant}/#")))
     }
 
     async fn refuse_topic(
@@ -160,12 +198,17 @@ impl Hooks {
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let tenant = &tenant_of(sender.username_ref());
-        if access::may_echo(tenant.as_str(), client_id(sender), &publish.topic) {
+        let Some(who) = self.principal(sender) else {
+            // Its connection is gone: nobody waits for an acknowledgement.
+            count(&self.counters.publications_failed);
+            return PublishAclResult::rejected(true, None);
+        };
+        let tenant = &who.tenant.clone().unwrap_or_default();
+        if self.may_echo(sender, &who, &publish.topic) {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
         }
-        let outcome = if may_publish(sender, tenant.as_str(), &publish.topic) {
+        let outcome = if self.may_publish(sender, &who, &publish.topic) {
             self.port.accept(tenant, arrival(sender, publish)).await
         } else {
             let reason = RefusalReason::TopicNotAllowed;
@@ -211,7 +254,7 @@ impl Hooks {
     fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
         let filter = &subscribe.topic_filter;
         if filter.len() <= FILTER_LIMIT_BYTES
-            && access::may_subscribe(tenant_of(client.username_ref()).as_str(), filter)
+            && self.principal(client).is_some_and(|who| self.may_subscribe(&who, filter))
         {
             return SubscribeReturn::new_success(subscribe.opts.qos(), None);
         }
@@ -305,12 +348,6 @@ impl Handler for Hooks {
 /// The tenant of a client that was let in.
 fn tenant_of(user_name: &str) -> TenantName {
     UserName::parse(user_name).map(|user| user.tenant).unwrap_or_default()
-}
-
-/// Whether this client may publish here. Who has shown a certificate speaks on no topic that is
-/// bound to another device.
-fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
-    access::may_publish(tenant, topic) && !is_anothers(client, topic)
 }
 
 /// Whether the topic is bound to another device than the client's certificate names.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use lastmeter_model::access::Principal;
 use lastmeter_store::lock;
 use lastmeter_units::TenantName;
 use rmqtt::net::unscope;
@@ -80,6 +81,8 @@ pub(super) struct Link {
     pub(super) account: Arc<Account>,
     /// The tenant of its client, once that is authenticated.
     tenant: OnceLock<Arc<TenantAccount>>,
+    /// Who its client is, once that is known.
+    principal: OnceLock<Arc<Principal>>,
     /// Its slot; the last to go, after its descriptor.
     pub(super) slot: Slot,
 }
@@ -100,7 +103,13 @@ impl Link {
         socket: Socket,
         slot: Slot,
     ) -> Self {
-        Self { from, device, socket, account: Arc::default(), tenant: OnceLock::new(), slot }
+        let (tenant, principal) = (OnceLock::new(), OnceLock::new());
+        Self { from, device, socket, account: Arc::default(), tenant, principal, slot }
+    }
+
+    /// Who its client is, once that is known.
+    pub(super) fn principal(&self) -> Option<Arc<Principal>> {
+        self.principal.get().cloned()
     }
 
     /// The tenant of its client, once that is authenticated.
@@ -128,9 +137,14 @@ impl Links {
         Wire { stream, _put_down: PutDown { links: Arc::clone(self), listener, link } }
     }
 
-    /// Takes note that the client of a connection has proved to be of this tenant, unless the
-    /// tenant has as many connections as it may have.
-    pub(super) fn authenticated(&self, link: &Link, tenant: TenantName, most: usize) -> bool {
+    /// Takes note that the client of a connection has proved to be this principal of a tenant,
+    /// unless the tenant has as many connections as it may have.
+    pub(super) fn authenticated(
+        &self,
+        link: &Link,
+        (principal, tenant): (Principal, TenantName),
+        most: usize,
+    ) -> bool {
         let mut tenants = lock(&self.tenants);
         if most < usize::MAX && self.of_tenant(&tenant).len() >= most {
             return false;
@@ -142,6 +156,7 @@ impl Links {
             .or_insert_with_key(|name| Arc::new(TenantAccount::new(name.clone())));
         // A connection has one CONNECT.
         let _ = link.tenant.set(Arc::clone(account));
+        let _ = link.principal.set(Arc::new(principal));
         drop(tenants);
         link.slot.mark_authenticated();
         true

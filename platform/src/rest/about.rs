@@ -138,9 +138,9 @@ fn routes() -> String {
 
 fn write_route(out: &mut String, route: &Route) {
     let access = match route.access {
-        Access::Open => "open",
-        Access::Administrator => "administrators' token",
-        Access::Platform => "the platform's token",
+        Access::Open => "open".to_owned(),
+        Access::To(kind, action) => format!("{action} of {kind}"),
+        Access::Platform => "the platform's token".to_owned(),
     };
     append(
         out,

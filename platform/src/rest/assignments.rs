@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
 use lastmeter_store::SeriesQuery;
@@ -35,7 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}/assignment",
         resource: "assignments",
         summary: "A device's assignment, with its latest state",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Latest, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -47,7 +48,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}",
         resource: "assignments",
         summary: "An assignment, with its latest state",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Latest, Action::Read),
         parameters: &[&ASSIGNMENT],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -59,7 +60,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements",
         resource: "assignments",
         summary: "Measurement events, newest first",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Series, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
         takes: None,
         gives: Gives::json::<List<MeasurementsJson>>(200),
@@ -71,7 +72,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements/series",
         resource: "assignments",
         summary: "Series, oldest first, each on its own page",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Series, Action::Read),
         parameters: &[
             &ASSIGNMENT,
             &MEASUREMENT_IDS,

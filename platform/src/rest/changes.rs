@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::on;
 use axum::{Extension, Json};
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
 use lastmeter_store::{self as store, Stretch};
@@ -38,7 +39,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/readings",
         resource: "records",
         summary: "Readings, in the order of commit",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::CommitOrder, Action::Read),
         parameters: &[&AFTER, &LIMIT, &WAIT_MS],
         takes: None,
         gives: Gives::json::<Rows<ReadingJson>>(200),
@@ -50,7 +51,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/refusals",
         resource: "records",
         summary: "Refused messages, in the order of commit",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::CommitOrder, Action::Read),
         parameters: &[&AFTER, &LIMIT, &WAIT_MS],
         takes: None,
         gives: Gives::json::<Rows<RefusalJson>>(200),
@@ -62,7 +63,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/alerts",
         resource: "records",
         summary: "Alerts, in the order of commit",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::CommitOrder, Action::Read),
         parameters: &[&AFTER, &LIMIT, &WAIT_MS],
         takes: None,
         gives: Gives::json::<Rows<AlertJson>>(200),
@@ -74,7 +75,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/clock",
         resource: "clock",
         summary: "The platform's time",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Clock, Action::Read),
         parameters: &[],
         takes: None,
         gives: Gives::json::<ClockJson>(200),
@@ -86,7 +87,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/clock/advance",
         resource: "clock",
         summary: "Advances a driven clock; answered when all that was acknowledged before is committed",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Clock, Action::Write),
         parameters: &[],
         takes: Some(schema::<AdvanceJson>),
         gives: Gives::json::<AdvancedJson>(200),

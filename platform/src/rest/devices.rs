@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::DeviceRow;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -21,7 +22,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices",
         resource: "devices",
         summary: "All devices, in the order of their registration",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Device, Action::Read),
         parameters: &[&PAGE, &PAGE_SIZE],
         takes: None,
         gives: Gives::json::<List<DeviceJson>>(200),
@@ -33,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}",
         resource: "devices",
         summary: "One device",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Device, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<DeviceJson>(200),

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_units::TenantName;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -52,7 +53,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/metrics",
         resource: "operation",
         summary: "Counters and gauges as Prometheus text",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Metrics, Action::Read),
         parameters: &[],
         takes: None,
         gives: Gives::text(METRICS_TYPE),

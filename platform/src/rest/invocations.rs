@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -32,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/invocations",
         resource: "commands",
         summary: "Commands asked for, newest first",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Invocation, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE],
         takes: None,
         gives: Gives::json::<List<InvocationJson>>(200),
@@ -44,7 +45,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/invocations",
         resource: "commands",
         summary: "Asks for a command; durable when answered",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Invocation, Action::Command),
         parameters: &[&ASSIGNMENT],
         takes: Some(schema::<InvokeJson>),
         gives: Gives::json::<InvocationJson>(201),
@@ -56,7 +57,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
         summary: "What became of a command",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),

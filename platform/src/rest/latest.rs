@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::DeviceState;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
@@ -24,7 +25,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     path: "/api/v1/latest",
     resource: "series",
     summary: "The last values of many devices, of messages that update their state",
-    access: Access::Administrator,
+    access: Access::To(access::Kind::Latest, Action::Read),
     parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],
     takes: None,
     gives: Gives::json::<LatestJson>(200),

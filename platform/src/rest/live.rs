@@ -11,6 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, MeasurementId};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     resource: "series",
     summary: "Readings and alerts as they are committed: events `reading`, `alert`, `gap`; \
               `Last-Event-ID` goes on where a stream ended",
-    access: Access::Administrator,
+    access: Access::To(access::Kind::Live, Action::Read),
     parameters: &[&DEVICES, &QUANTITIES],
     takes: None,
     gives: Gives::text("text/event-stream"),

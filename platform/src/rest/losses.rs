@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/losses",
         resource: "operation",
         summary: "What is known to be lost or damaged, oldest first",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Losses, Action::Read),
         parameters: &[],
         takes: None,
         gives: Gives::json::<LossesJson>(200),
@@ -34,7 +35,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/losses/{id}/acknowledge",
         resource: "operation",
         summary: "Acknowledges a loss; durable when answered",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Losses, Action::Acknowledge),
         parameters: &[&LOSS],
         takes: Some(schema::<AcknowledgeJson>),
         gives: Gives::json::<Loss>(200),

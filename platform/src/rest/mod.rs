@@ -65,7 +65,6 @@ use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 pub(crate) use parameter::Parameter;
 pub(crate) use problem::Problem;
-use routes::Access;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
@@ -120,11 +119,10 @@ pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Setting
         waiters: Arc::new(Semaphore::new(waiters_max)),
         waiters_max,
     };
-    let guarded = routes::router(Access::Administrator)
-        .merge(routes::router(Access::Platform))
-        .fallback(no_such_path)
+    let guarded = routes::router(false)
+        .fallback(async |uri: Uri| no_such_path(&uri))
         .layer(from_fn_with_state(shared.clone(), authorise));
-    let open = routes::router(Access::Open).layer(from_fn_with_state(shared.clone(), limit_rate));
+    let open = routes::router(true).layer(from_fn_with_state(shared.clone(), limit_rate));
     open.merge(guarded)
         .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
         .with_state(shared)
@@ -200,7 +198,7 @@ fn check_rates(
     tenant.map_or(Ok(()), |tenant| check_rate_of(&shared.gate, &tenant.name, visit.from()))
 }
 
-async fn no_such_path(uri: Uri) -> Problem {
+fn no_such_path(uri: &Uri) -> Problem {
     let detail = format!("there is nothing at {}", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }

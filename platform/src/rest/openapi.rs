@@ -90,11 +90,11 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         "tags": [route.resource],
         "parameters": parameters,
         "responses": responses,
-        "security": match route.access {
-            Access::Open => json!([]),
-            Access::Administrator | Access::Platform => json!([{ SCHEME: [] }]),
-        },
+        "security": if route.access.is_open() { json!([]) } else { json!([{ SCHEME: [] }]) },
     });
+    if let Access::To(kind, action) = route.access {
+        operation["x-lastmeter-right"] = json!({ "kind": kind.word(), "action": action.word() });
+    }
     if let Some(body) = route.takes {
         let schema = body(taken);
         let content = match schema.get("type").and_then(Value::as_str) {
@@ -202,7 +202,10 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
         header: Some("WWW-Authenticate"),
         ..KnownProblem::new(401, "the token is missing or wrong")
     },
-    KnownProblem::new(403, "another tenant's token, or `X-SiteWhere-Tenant` names another tenant"),
+    KnownProblem::new(
+        403,
+        "it is not permitted, another tenant's token, or `X-SiteWhere-Tenant` names another tenant",
+    ),
     KnownProblem::new(404, "what the request names does not exist"),
     KnownProblem::new(408, "the body did not arrive in time"),
     KnownProblem::new(409, "the state of the platform does not permit it"),

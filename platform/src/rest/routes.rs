@@ -14,14 +14,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use lastmeter_model::access::{self, Action, Denied, Resource, Subject};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
-use super::{Problem, Shared};
+use super::{Problem, Shared, no_such_path};
 use super::{
     about, assignments, changes, devices, health, invocations, latest, live, losses, series,
     tenants, transfer,
 };
+use crate::access::{administrators, require};
 use crate::tenant::Tenant;
 
 /// All routes, one slice per file of handlers.
@@ -111,10 +113,17 @@ impl Verb {
 pub(super) enum Access {
     /// Anybody.
     Open,
-    /// Who has the administrators' token.
-    Administrator,
-    /// Who has that of the process, which is the first tenant's.
+    /// Who may do this with resources of this kind.
+    To(access::Kind, Action),
+    /// Who has the administrators' token of the process, which is the first tenant's.
     Platform,
+}
+
+impl Access {
+    /// Whether it is for anybody.
+    pub(super) fn is_open(self) -> bool {
+        self == Self::Open
+    }
 }
 
 /// An answer that is a success.
@@ -143,9 +152,10 @@ impl Gives {
     }
 }
 
-/// Problems of every route for administrators: of the body, which is read before the handler runs,
-/// of the query, of the token, of the tenant's header, and of a platform without a free slot.
-const GUARDED: [u16; 7] = [400, 401, 403, 408, 413, 429, 503];
+/// Problems of every route that is not open: of the body, which is read before the handler runs,
+/// of the query, of the token, of rights and the tenant's header, of what is hidden, and of a
+/// platform without a free slot.
+const GUARDED: [u16; 8] = [400, 401, 403, 404, 408, 413, 429, 503];
 /// Problems of every route: of `Host`, where the server listens on the loopback.
 const EVERYWHERE: [u16; 2] = [400, 421];
 /// Problems of what changes something and is not declared as JSON.
@@ -163,7 +173,7 @@ impl Route {
         if self.method.is_declared() {
             statuses.extend(WRITES);
         }
-        if self.access != Access::Open {
+        if !self.access.is_open() {
             statuses.extend(GUARDED);
         }
         if self.takes.is_some() {
@@ -203,10 +213,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().copied().flatten()
 }
 
-/// The router of the rows with this access.
-pub(super) fn router(access: Access) -> Router<Shared> {
+/// The router of the rows that are open, or of all others.
+pub(super) fn router(is_open: bool) -> Router<Shared> {
     let mut paths: BTreeMap<&'static str, MethodRouter<Shared>> = BTreeMap::new();
-    for route in all().filter(|route| route.access == access) {
+    for route in all().filter(|route| route.access.is_open() == is_open) {
         let handler = (route.run)(route.method.filter())
             .route_layer(from_fn(move |request, next| run(route, request, next)));
         let methods = paths.remove(route.path).unwrap_or_default().merge(handler);
@@ -232,6 +242,11 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         let detail = "the token is of one tenant; this is for the platform's administrator";
         return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
+    if let Access::To(kind, action) = route.access
+        && let Err(problem) = permitted(&request, kind, action)
+    {
+        return problem.into_response();
+    }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;
     debug_assert!(
@@ -242,6 +257,24 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         response.status()
     );
     response
+}
+
+/// Whether who asks may have all of what a route is about: nothing here reads within a narrower
+/// scope. What is hidden is answered as a path that does not exist.
+fn permitted(request: &Request, kind: access::Kind, action: Action) -> Result<(), Problem> {
+    let tenant = request.extensions().get::<Arc<Tenant>>();
+    let hidden = || no_such_path(request.uri());
+    let tenant = tenant.ok_or_else(hidden)?;
+    let on = Resource::new(kind, &tenant.name, Subject::List);
+    let who = administrators(&tenant.name);
+    match require(&who, action, &on, tenant.clock.now()) {
+        Ok(_) => Ok(()),
+        Err(Denied::Hidden) => Err(hidden()),
+        Err(Denied::Forbidden | Denied::LogIn) => {
+            let detail = format!("`{action}` of `{kind}` is not permitted to you");
+            Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail))
+        }
+    }
 }
 
 /// What imports are written in.

@@ -11,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::calendar::{self, Width, Zone};
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
 use lastmeter_model::series::rollup::Summary;
@@ -79,7 +80,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/series",
         resource: "series",
         summary: "Series of many devices and quantities, oldest first, raw or by width",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Series, Action::Read),
         parameters: &[
             &DEVICE,
             &QUANTITY,
@@ -105,7 +106,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/observations",
         resource: "series",
         summary: "Stored values, each with object, type, unit, field, position and time",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Series, Action::Read),
         parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT],
         takes: None,
         gives: Gives::json::<ObservationsJson>(200),

@@ -23,6 +23,7 @@ mod edge;
 mod flips;
 mod live;
 mod overload;
+mod rights;
 mod routes;
 mod series;
 mod series_pages;

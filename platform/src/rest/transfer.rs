@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use axum::{Extension, Json};
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::decide::is_same_content;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, ReadingRow};
@@ -72,7 +73,7 @@ pub(super) const ROUTES: &[Route] = &[
         resource: "transfer",
         summary: "Stored readings or alerts as messages of devices, in the order of commit, up to \
                   what is committed when it begins",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::Export, Action::Read),
         parameters: &[&WHAT, &DEVICE, &START, &END, &FORMAT, &AFTER],
         takes: None,
         gives: Gives::text(NDJSON).or_csv(),
@@ -85,7 +86,7 @@ pub(super) const ROUTES: &[Route] = &[
         resource: "transfer",
         summary: "Takes messages, one a line, or values as CSV; durable when answered, and what is \
                   stored already is left out",
-        access: Access::Administrator,
+        access: Access::To(access::Kind::SharedInput, Action::Write),
         parameters: &[],
         takes: Some(import_schema),
         gives: Gives::json::<ImportedJson>(200),

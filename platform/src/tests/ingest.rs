@@ -1,11 +1,12 @@
 //! What is taken, what is refused with which reason, and what is durable when.
 
-use lastmeter_model::access::UserName;
+use lastmeter_model::access::{Principal, PrincipalRef};
+use lastmeter_units::TenantName;
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;
 use crate::metrics::Metrics;
-use crate::port::IngestPort as _;
+use crate::port::{IngestPort as _, Presented};
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)
@@ -225,18 +226,24 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
-    let bench = Bench::start(ClockSource::Driven).await;
-    let tenants = Arc::clone(&bench.process().tenants);
-    let is_let_in = |user: &str, password: &str| {
-        tenants.authenticate(&UserName::parse(user).unwrap(), password.as_bytes())
+    let started = Bench::start(ClockSource::Driven).await;
+    let tenants = Arc::clone(&started.process().tenants);
+    let identified = async |user_name: &str, password: &str, certificate: Option<&str>| {
+        let password = password.as_bytes();
+        tenants.identify(Presented { user_name, password, certificate }).await
     };
-    assert!(is_let_in("default", TOKEN));
+    let bench = Some(Principal::of(PrincipalRef::Bench, TenantName::default()));
+    for certificate in [None, Some("home"), Some("urn:lastmeter:default:device:home")] {
+        assert_eq!(identified("default", TOKEN, certificate).await, bench, "{certificate:?}");
+    }
     for (user, password) in
         [("default", "x"), ("default", ""), ("other", TOKEN), ("default/device/home", TOKEN)]
     {
-        assert!(!is_let_in(user, password), "{user}");
+        assert_eq!(identified(user, password, None).await, None, "{user}");
     }
-    bench.stop().await;
+    let of_another = Some("urn:lastmeter:other:device:home");
+    assert_eq!(identified("default", TOKEN, of_another).await, None);
+    started.stop().await;
 }
 
 #[tokio::test]

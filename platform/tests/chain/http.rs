@@ -202,7 +202,7 @@ async fn a_command_comes_by_the_door_that_its_device_last_came_through() {
     let watch = |client: &str, filter: &str| {
         Session::open(SessionOptions {
             subscriptions: vec![filter.to_owned()],
-            ..SessionOptions::new(&address, client, "default", DEVICES)
+            ..SessionOptions::new(&address, client, "default", TOKEN)
         })
     };
     let (_watcher, mut watching) = watch("watcher", "default/SiteWhere/commands/+");

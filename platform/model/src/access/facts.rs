@@ -39,3 +39,51 @@ pub trait Facts {
     /// Whether the tenant has an administrator.
     fn has_administrator(&self) -> bool;
 }
+
+/// Those of a tenant without documents: nobody owns anything, nothing is granted, no device has a
+/// credential of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn tenures(&self, _: &Target) -> Vec<Tenure> {
+        vec![Tenure { owner: None, span: Span::ALWAYS }]
+    }
+
+    fn holdings(&self, _: Option<&PrincipalRef>) -> Vec<(HardwareId, Span)> {
+        Vec::new()
+    }
+
+    fn grants(&self, _: &PrincipalRef) -> Vec<&Grant> {
+        Vec::new()
+    }
+
+    fn visibility(&self, _: &Target) -> Visibility {
+        Visibility::Private
+    }
+
+    fn memberships(&self, _: &Target, _: &Target) -> Vec<Span> {
+        Vec::new()
+    }
+
+    fn members(&self, _: &Target) -> Vec<(HardwareId, Span)> {
+        Vec::new()
+    }
+
+    fn network(&self, _: &Target) -> Option<Network> {
+        None
+    }
+
+    fn parent(&self, _: &Target) -> Option<Target> {
+        None
+    }
+
+    fn has_credential(&self, _: &Target) -> bool {
+        false
+    }
+
+    /// So that nobody may make the first one.
+    fn has_administrator(&self) -> bool {
+        true
+    }
+}

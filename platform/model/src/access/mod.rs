@@ -5,6 +5,7 @@
 //! | `principal`, `credential` | who asks; user names, tokens and hashes of secrets |
 //! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
 //! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
+//! | `permit` | what a decision gives to those who read |
 //! | `facts` | what deciding asks about a tenant |
 //! | `tests` | the table in words held against what decides, and laws |
 
@@ -14,6 +15,7 @@ mod facts;
 mod grant;
 mod matrix;
 mod may;
+mod permit;
 mod principal;
 mod resource;
 #[cfg(test)]
@@ -24,9 +26,10 @@ pub use action::Action;
 pub use credential::{
     MachineToken, Secret, SecretHash, TokenKind, UserName, device_of_urn, urn_of_device,
 };
-pub use facts::{Facts, Network};
+pub use facts::{Facts, Network, NoFacts};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
 pub use may::{Decision, Scope, may};
+pub use permit::{Denied, Permit};
 pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
 pub use resource::{Kind, Owner, Resource, Subject, Target};
 pub use topics::{may_publish, may_subscribe};

@@ -77,6 +77,13 @@ pub struct Principal {
     pub key: Option<KeyScope>,
 }
 
+impl Principal {
+    /// A principal of a tenant, without roles and without a key.
+    pub fn of(reference: PrincipalRef, tenant: TenantName) -> Self {
+        Self { reference, tenant: Some(tenant), roles: BTreeSet::new(), key: None }
+    }
+}
+
 /// What an API key leaves of its owner's rights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,10 +9,11 @@ use super::principal::Principal;
 use super::resource::{Kind, Resource, Subject, Target};
 
 /// Topics below the tenant, `*` standing for a level that names something.
-const SHAPES: [(&[&str], Kind); 8] = [
+const SHAPES: [(&[&str], Kind); 9] = [
     (&["device", "*", "input", "*"], Kind::OwnInput),
     (&["SiteWhere", "input", "*"], Kind::SharedInput),
     (&["SiteWhere", "commands", "*"], Kind::CommandTopic),
+    (&["device", "*", "ack"], Kind::CommandTopic),
     (&["live", "device", "*"], Kind::Live),
     (&["live", "alerts"], Kind::LiveAlerts),
     (&["se", "*"], Kind::Estimates),

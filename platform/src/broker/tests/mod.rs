@@ -9,14 +9,16 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
-use lastmeter_model::access::UserName;
+use lastmeter_model::access::{
+    Action, Decision, NoFacts, Principal, PrincipalRef, UserName, may_publish, may_subscribe,
+};
 use lastmeter_model::refusal::RefusalReason;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, SimTime};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 use crate::gate::GuessLimits;
-use crate::port::{Arrival, NotDurable, Verdict};
+use crate::port::{Arrival, NotDurable, Presented, Verdict};
 
 mod delivery;
 mod echo;
@@ -139,10 +141,23 @@ impl IngestPort for Platform {
         self.refuse(&TenantName::default(), refusal, of, detail).await
     }
 
-    fn authenticate(&self, user: &UserName, password: &[u8]) -> bool {
-        let user = user.print().unwrap_or_default();
-        let known = ["default", "default/app/viewer", "other"];
-        known.contains(&&*user) && password == b"token"
+    async fn identify(&self, presented: Presented<'_>) -> Option<Principal> {
+        let Presented { user_name, password, .. } = presented;
+        let is_known = ["default", "default/app/viewer", "other"].contains(&user_name);
+        let tenant = UserName::parse(user_name).filter(|_| is_known)?.tenant;
+        let reference = match password {
+            b"token" => PrincipalRef::Bench,
+            b"devices" => PrincipalRef::SharedDevices,
+            _ => return None,
+        };
+        Some(Principal::of(reference, tenant))
+    }
+
+    fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision {
+        match action {
+            Action::Read => may_subscribe(who, topic, &NoFacts, SimTime(0)),
+            _ => may_publish(who, topic, &NoFacts, SimTime(0)),
+        }
     }
 
     fn listens(&self, _: &TenantName, door: &'static str, device: HardwareId) {

@@ -138,3 +138,37 @@ async fn a_client_of_another_tenant_has_its_own_topics_only() {
     assert_eq!(platform.look(|seen| seen.refusals.len()), 1);
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn the_devices_secret_subscribes_to_nothing_that_others_send() {
+    let (broker, platform) = start().await;
+    let filters = [
+        ("default/SiteWhere/commands/home", true),
+        ("default/device/home/ack", true),
+        ("default/echo/+", true),
+        ("default/rts/+/frames", true),
+        ("default/#", false),
+        ("default/SiteWhere/commands/+", false),
+        ("default/SiteWhere/commands/#", false),
+        (INPUT, false),
+        ("default/device/home/input/json", false),
+        ("default/device/+/input/json", false),
+        ("default/live/device/home", false),
+        ("default/live/alerts", false),
+        ("default/se/zone", false),
+        ("other/SiteWhere/commands/home", false),
+    ];
+    for (n, (filter, is_given)) in filters.into_iter().enumerate() {
+        let subscriptions = vec![filter.to_owned()];
+        let password = "devices".to_owned();
+        let client = format!("meter-{n}");
+        let (_session, mut events) =
+            Session::open(SessionOptions { subscriptions, password, ..options(&broker, &client) });
+        let found = event(&mut events).await;
+        assert_eq!(found == SessionEvent::Connected, is_given, "{filter}: {found:?}");
+    }
+    let home = HardwareId::new("home").unwrap();
+    assert_eq!(platform.look(|seen| seen.listening.clone()), [home]);
+    assert!(broker.counters().subscriptions_refused >= 10);
+    broker.stop().await;
+}

@@ -110,14 +110,14 @@ fn start(platforms: &Handle, folder: &Path, authority: &Authority) -> Result<Run
 }
 
 fn options(address: &str, tls: Option<&ClientTls>, effort: Effort) -> FloorOptions {
-    let session = |client: &str| SessionOptions {
+    let session = |client: &str, password: &str| SessionOptions {
         tls: tls.cloned(),
-        ..SessionOptions::new(address, client, TENANT, DEVICE_TOKEN)
+        ..SessionOptions::new(address, client, TENANT, password)
     };
     FloorOptions {
         messages: effort.echoes,
         probes: effort.floor_probes,
-        ..FloorOptions::new(session("doctor-out"), session("doctor-in"))
+        ..FloorOptions::new(session("doctor-out", DEVICE_TOKEN), session("doctor-in", TOKEN))
     }
 }
 

@@ -91,7 +91,8 @@ impl RealBench<'_> {
     /// How the floor is measured: two sessions like those of devices and observers.
     async fn floor_options(&self, row: &FloorRow) -> Result<FloorOptions, BenchError> {
         let publisher = self.access.session_options("floor-out", row.via).await?;
-        let subscriber = self.access.session_options("floor-in", None).await?;
+        let mut subscriber = self.access.session_options("floor-in", None).await?;
+        subscriber.password.clone_from(&self.access.under_test.profile.token);
         let mut options = FloorOptions::new(publisher, subscriber);
         options.messages = row.messages;
         options.probes = row.messages;

@@ -122,6 +122,8 @@ impl Parts<'_> {
         self.observers.rows.push(Observer { name: row.name.clone(), covers });
         for (client_id, subscriptions) in subscriptions(self.scenario, row) {
             let mut options = self.access.session_options(&client_id, row.via).await?;
+            // Not the devices' secret, the token may subscribe to what devices send.
+            options.password.clone_from(&self.access.under_test.profile.token);
             options.subscriptions = subscriptions;
             let session = self.access.open(options);
             let (devices, reports) =
