@@ -12,7 +12,7 @@
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
 //! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
 //! together, `tenants` has all that are open behind the same doors, `process` makes and removes
-//! them. `store_thread` gives the store
+//! them behind the `open_doors`, within their `tenant_limits`. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. Of all of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder`
 //! for what lies where; `metrics`, `log_throttle` for who operates it. `live` gives on what
@@ -53,6 +53,7 @@ mod live;
 mod log_throttle;
 mod losses;
 mod metrics;
+mod open_doors;
 mod pipeline;
 mod port;
 mod process;
@@ -79,7 +80,6 @@ pub use error::PlatformError;
 use lastmeter_params::Entry;
 pub use lastmeter_units::TenantName;
 
-use crate::doors::Doors;
 use crate::gate::{Gate, GuessLimits, Rate, Share};
 use crate::port::IngestPort;
 use crate::process::{Process, start_tenant};
@@ -168,7 +168,7 @@ async fn listen(
     let gate = Arc::new(gate);
     let port = Arc::clone(tenants) as Arc<dyn IngestPort>;
     let edge = Edge::of(config, config.rest_tls.as_ref().map(RestTlsConfig::identity), port)?;
-    let doors = Doors::open(config, share, &gate, tenants).await?;
+    let doors = doors::open(config, share, &gate, tenants).await?;
     let addresses = doors.addresses();
     process.open(doors).await;
     let settings = rest::Settings::of(limits, gate::Listener::Rest, share.rest, &gate);

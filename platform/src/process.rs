@@ -16,9 +16,9 @@ use lastmeter_units::TenantName;
 
 use crate::access::{SecretSum, random};
 use crate::config::{ClockSource, Config};
-use crate::doors::Doors;
 use crate::error::{BarrierError, PlatformError};
 use crate::folder::{self, Places};
+use crate::open_doors::Doors;
 use crate::tenant::{Secrets, Tenant};
 use crate::tenant_limits::TenantLimits;
 use crate::tenants::Tenants;

@@ -365,9 +365,11 @@ impl Client {
         match &self.tls {
             None => self.speak(call, stream).await,
             Some((connector, name)) => {
-                let shaking = connector.connect(name.clone(), stream);
+                // On the heap: a TLS session is large, and every request would carry its place.
+                let shaking = Box::pin(connector.connect(name.clone(), stream));
                 let stream = call.within(Stage::Connection, shaking).await?;
-                self.speak(call, stream.map_err(|error| failed(&error))?).await
+                let stream = Box::new(stream.map_err(|error| failed(&error))?);
+                Box::pin(self.speak(call, stream)).await
             }
         }
     }

@@ -34,12 +34,13 @@ use lastmeter_wire::topics;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, broadcast};
 
-use super::{Door, DoorKind, Opening};
+use super::{DoorKind, Opening};
 use crate::config::{ConfigError, Pem, ServerIdentity, check_reach};
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
+use crate::open_doors::Door;
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::rest::{
     Edge, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,

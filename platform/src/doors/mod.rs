@@ -7,19 +7,16 @@
 mod http;
 mod mqtt;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use lastmeter_params::Entry;
-use lastmeter_units::TenantName;
 
 use crate::config::{Config, ConfigError};
 use crate::error::PlatformError;
 use crate::gate::{Gate, Share};
-use crate::tenant::Tenant;
+use crate::open_doors::{Door, Doors};
 use crate::tenants::Tenants;
 
 pub(crate) struct DoorKind {
@@ -44,22 +41,6 @@ pub(crate) struct Opening<'a> {
     tenants: &'a Arc<Tenants>,
 }
 
-/// A door that is open.
-#[async_trait]
-pub(crate) trait Door: Send + Sync {
-    /// Where it listens, by the names that stand in the ready line.
-    fn addresses(&self) -> Vec<(&'static str, SocketAddr)>;
-
-    /// Becomes a way out to the devices of a tenant.
-    fn attach(&self, tenant: &Tenant);
-
-    /// Cuts whoever is in it of a tenant that is not let in any more; how many are left.
-    async fn cut(&self, tenant: &TenantName) -> usize;
-
-    /// Closes it. Whether everybody in it had their answer within the limit.
-    async fn close(self: Box<Self>, limit: Duration) -> bool;
-}
-
 /// All kinds. The first is always open: its settings are the platform's own.
 pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR];
 
@@ -67,74 +48,39 @@ pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
 }
 
-#[derive(Default)]
-pub(crate) struct Doors(Vec<Box<dyn Door>>);
-
-impl Doors {
-    /// Opens the first door and those of the settings, in their order. `share` is what there is of
-    /// connections: what further doors take, the first does not have.
-    pub(crate) async fn open(
-        config: &Config,
-        mut share: Share,
-        gate: &Arc<Gate>,
-        tenants: &Arc<Tenants>,
-    ) -> Result<Self, PlatformError> {
-        let none = toml::Table::new();
-        let mut rows = vec![(&DOORS[0], &none, 0)];
-        for door in &config.doors {
-            // The settings have been checked: there is such a kind.
-            let Some(kind) = find(&door.kind) else { continue };
-            rows.push((kind, &door.keys, share.set_aside((kind.connections)(&door.keys))));
-        }
-        rows[0].2 = share.mqtt;
-        let mut open = Self(Vec::new());
-        for (kind, keys, connections) in rows {
-            let opening = Opening { config, keys, connections, gate: Arc::clone(gate), tenants };
-            match (kind.open)(opening).await {
-                Ok(door) => {
-                    for tenant in tenants.all() {
-                        door.attach(&tenant);
-                    }
-                    open.0.push(door);
+/// Opens the first door and those of the settings, in their order. `share` is what there is of
+/// connections: what further doors take, the first does not have.
+pub(crate) async fn open(
+    config: &Config,
+    mut share: Share,
+    gate: &Arc<Gate>,
+    tenants: &Arc<Tenants>,
+) -> Result<Doors, PlatformError> {
+    let none = toml::Table::new();
+    let mut rows = vec![(&DOORS[0], &none, 0)];
+    for door in &config.doors {
+        // The settings have been checked: there is such a kind.
+        let Some(kind) = find(&door.kind) else { continue };
+        rows.push((kind, &door.keys, share.set_aside((kind.connections)(&door.keys))));
+    }
+    rows[0].2 = share.mqtt;
+    let mut open = Vec::new();
+    for (kind, keys, connections) in rows {
+        let opening = Opening { config, keys, connections, gate: Arc::clone(gate), tenants };
+        match (kind.open)(opening).await {
+            Ok(door) => {
+                for tenant in tenants.all() {
+                    door.attach(&tenant);
                 }
-                Err(error) => {
-                    open.close(Duration::ZERO).await;
-                    return Err(error);
-                }
+                open.push(door);
+            }
+            Err(error) => {
+                Doors::of(open).close(Duration::ZERO).await;
+                return Err(error);
             }
         }
-        Ok(open)
     }
-
-    /// Where they listen, by the names that stand in the ready line.
-    pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        self.0.iter().flat_map(|door| door.addresses()).collect()
-    }
-
-    /// Opens all of them to a further tenant.
-    pub(crate) fn attach(&self, tenant: &Tenant) {
-        for door in &self.0 {
-            door.attach(tenant);
-        }
-    }
-
-    /// Cuts the connections of a tenant that is not let in any more; how many are left.
-    pub(crate) async fn cut(&self, tenant: &TenantName) -> usize {
-        let mut left = 0;
-        for door in &self.0 {
-            left += door.cut(tenant).await;
-        }
-        left
-    }
-
-    /// Closes them all, the last one first.
-    pub(crate) async fn close(mut self, limit: Duration) -> bool {
-        let mut answered = true;
-        while let Some(door) = self.0.pop() {
-            answered &= door.close(limit).await;
-        }
-        answered
-    }
+    Ok(Doors::of(open))
 }
 
 #[cfg(test)]

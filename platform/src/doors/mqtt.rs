@@ -10,12 +10,13 @@ use lastmeter_params::Entry;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
 
-use super::{Door, DoorKind, Opening};
+use super::{DoorKind, Opening};
 use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
 use crate::certificates;
 use crate::config::ConfigError;
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
+use crate::open_doors::Door;
 use crate::port::IngestPort;
 use crate::tenant::Tenant;
 

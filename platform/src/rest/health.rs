@@ -92,8 +92,8 @@ pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "data_lost", detail))
 }
 
-/// `GET /metrics`: Prometheus text, format 0.0.4. The first tenant's lines have no label of it; with
-/// them are those of the process and of all other tenants. Each of the others sees its own.
+/// `GET /metrics`: Prometheus text, format 0.0.4. The first tenant's lines have no label of it;
+/// with them are those of the process and of all other tenants. Each of the others sees its own.
 pub(super) async fn metrics(api: Api) -> Response {
     let of_process = |out: &mut String| {
         api.shared.gate.tally.write(out);

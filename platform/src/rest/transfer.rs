@@ -115,7 +115,7 @@ impl Asked {
     }
 }
 
-/// `GET /api/v1/export`
+/// `GET /api/v1/export`: rows are read and sent page by page, so that any number fits in memory.
 async fn export(
     api: Api,
     Extension(stopping): Extension<Stopping>,
@@ -143,6 +143,7 @@ async fn export(
     if is_alerts && is_csv {
         return Err(wrong_parameter(&FORMAT, "csv", "`json`, the form that alerts have"));
     }
+    // What is committed later is for the next export, from the cursor that this one gives.
     let totals = api.tenant.progress.totals();
     let last = if is_alerts { totals.alerts } else { totals.readings };
     let asked = Asked { devices, range: start..end, is_csv, after, last };
@@ -317,7 +318,8 @@ fn json_lines(body: &Bytes) -> Vec<Line> {
     lines.map(|(line, at)| (at, body.slice_ref(line))).collect()
 }
 
-/// The readings of a table: lines of the same device, number and time in a row are one.
+/// The readings of a table: lines of the same device, number and time in a row are one. Whatever is
+/// wrong with a line refuses the whole table, before anything of it is stored.
 fn csv_messages(body: &[u8]) -> Result<Vec<Line>, Problem> {
     let wrong = |line: u64, what: String| {
         let detail = format!("line {line}: {what}");
@@ -356,6 +358,7 @@ fn csv_messages(body: &[u8]) -> Result<Vec<Line>, Problem> {
             serial: number(serial)?.map(Serial),
             ..MeasurementMessage::new(hardware_id, vec![(id, value)])
         };
+        // A table has a line for each value, where a message has all of its values.
         match messages.last_mut().filter(|(_, last)| is_of_reading(last, &message)) {
             Some((_, last)) => last.values.extend(message.values),
             None => messages.push((line, message)),

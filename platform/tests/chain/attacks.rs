@@ -173,7 +173,7 @@ impl Victim {
                     read = from.read_exact(&mut status) => drop(read),
                     () = async {
                         let _ = to.write_all(bytes).await;
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     } => {}
                 }
             };
@@ -186,6 +186,7 @@ impl Victim {
     /// Others are answered, over a connection that they had and over new ones, and memory is
     /// bounded.
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is what is tested")]
+    #[expect(clippy::print_stdout, reason = "the measured memory is for people")]
     async fn serves_others(&self, what: &str, member: &Client) {
         let mut times = Vec::new();
         // What else the machine does must not decide this.

@@ -127,7 +127,7 @@ async fn an_expired_server_is_not_trusted_by_clients_of_rest() {
     assert!(why.contains("certificate expired"), "{why}");
 }
 
-/// A ClientHello that knows no version above this one (RFC 5246, 7.4.1.2).
+/// A client's first message that knows no version above this one (RFC 5246, 7.4.1.2).
 fn client_hello(minor: u8) -> Vec<u8> {
     let mut hello = vec![3, minor];
     hello.extend([7; 32]);

@@ -138,8 +138,8 @@ pub(super) fn prepare_connection(connection: &Connection, cache_kib: i64) -> rus
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// The format of the store that there is, if there is one; refuses what is not ours, before anything
-/// is written.
+/// The format of the store that there is, if there is one; refuses what is not ours, before
+/// anything is written.
 fn format(connection: &Connection, path: &Path) -> StoreResult<Option<i64>> {
     let number = |pragma: &str| {
         connection
