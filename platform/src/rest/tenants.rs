@@ -8,7 +8,8 @@ use axum::routing::on;
 use lastmeter_store::{TenantRecord, TenantState};
 use lastmeter_units::TenantName;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::extract::{Body, Pairs, PathText};
 use super::parameter::Parameter;
@@ -132,7 +133,7 @@ pub(super) struct NewTenantJson {
     /// Whether its clock is driven; all of a process are driven, or none.
     #[serde(default)]
     driven: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     limits: TenantLimits,
 }
 
@@ -141,7 +142,14 @@ pub(super) struct NewTenantJson {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewLimits", extend("examples" = [{ "limits": { "messages_per_s": 500 } }]))]
 pub(super) struct LimitsJson {
+    #[serde(deserialize_with = "object")]
     limits: TenantLimits,
+}
+
+/// Limits from an object alone: serde reads the fields of a structure from a list as well.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<TenantLimits, D::Error> {
+    let members = serde_json::Map::deserialize(from)?;
+    TenantLimits::deserialize(serde_json::Value::Object(members)).map_err(D::Error::custom)
 }
 
 /// What keeps a tenant from taking messages.
