@@ -30,7 +30,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Presented<'a> {
     pub(crate) user_name: &'a str,
     pub(crate) password: &'a [u8],
-    /// The name in its certificate, if it showed one.
+    /// The device that its certificate names, if it showed one.
     pub(crate) certificate: Option<&'a str>,
 }
 

@@ -6,8 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
-    Action, Decision, NoFacts, Principal, PrincipalRef, UserName, device_of_urn, may_publish,
-    may_subscribe,
+    Action, Decision, NoFacts, Principal, PrincipalRef, UserName, may_publish, may_subscribe,
 };
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
@@ -153,16 +152,15 @@ impl IngestPort for Tenants {
         // Where there is none it takes as long.
         let asked = found.as_ref().unwrap_or(&self.first);
         let (is_bench, is_device) = (asked.is_administrators(password), asked.is_devices(password));
-        // A certificate that names no tenant is of the first one.
-        let certified = certificate
-            .map(|name| device_of_urn(name).map_or_else(TenantName::default, |(tenant, _)| tenant));
         let reference = match principal {
             // No other principal has a secret of its own yet.
             PrincipalRef::SharedDevices if is_bench => PrincipalRef::Bench,
             PrincipalRef::SharedDevices if is_device => PrincipalRef::SharedDevices,
             _ => return None,
         };
-        let is_there = found.is_some() && certified.is_none_or(|certified| certified == tenant);
+        // A certificate names a device and no tenant: it is of the first one.
+        let is_certified_there = certificate.is_none() || tenant == self.first.name;
+        let is_there = found.is_some() && is_certified_there;
         is_there.then(|| Principal::of(reference, tenant))
     }
 

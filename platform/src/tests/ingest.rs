@@ -7,6 +7,7 @@ use lastmeter_wire::flexmeter::RefusalReason as Format;
 use super::*;
 use crate::metrics::Metrics;
 use crate::port::{IngestPort as _, Presented};
+use crate::tenant_limits::TenantLimits;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)
@@ -227,13 +228,14 @@ async fn alerts_are_stored_and_shown_in_the_state() {
 #[tokio::test]
 async fn only_the_tenant_with_its_token_is_let_in() {
     let started = Bench::start(ClockSource::Driven).await;
-    let tenants = Arc::clone(&started.process().tenants);
+    let process = started.process();
+    let tenants = Arc::clone(&process.tenants);
     let identified = async |user_name: &str, password: &str, certificate: Option<&str>| {
         let password = password.as_bytes();
         tenants.identify(Presented { user_name, password, certificate }).await
     };
     let bench = Some(Principal::of(PrincipalRef::Bench, TenantName::default()));
-    for certificate in [None, Some("home"), Some("urn:lastmeter:default:device:home")] {
+    for certificate in [None, Some("home")] {
         assert_eq!(identified("default", TOKEN, certificate).await, bench, "{certificate:?}");
     }
     for (user, password) in
@@ -241,8 +243,14 @@ async fn only_the_tenant_with_its_token_is_let_in() {
     {
         assert_eq!(identified(user, password, None).await, None, "{user}");
     }
-    let of_another = Some("urn:lastmeter:other:device:home");
-    assert_eq!(identified("default", TOKEN, of_another).await, None);
+    // A certificate names no tenant, so it opens the first one alone.
+    let other = TenantName::new("other").unwrap();
+    let (_, made) = process.make(other.clone(), TenantLimits::default()).await.unwrap();
+    let devices = Some(Principal::of(PrincipalRef::SharedDevices, other));
+    assert_eq!(identified("other", &made.devices, None).await, devices);
+    assert_eq!(identified("other", &made.devices, Some("home")).await, None);
+    assert_eq!(identified("default", &made.devices, None).await, None);
+    assert!(process.stop().await);
     started.stop().await;
 }
 

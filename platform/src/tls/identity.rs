@@ -2,8 +2,11 @@
 //!
 //! The name that counts is that of a subject alternative name `urn:lastmeter:device:ID`, with the
 //! hardware id percent-encoded (RFC 3986 section 2.1), because it holds any hardware id. Without
-//! one it is the subject's common name, which is what certificates of other making have.
+//! one it is the subject's common name, which is what certificates of other making have. A name
+//! `urn:lastmeter:TENANT:device:ID` is refused: no tenant but the first knows certificates yet, and
+//! none may be taken for one of another tenant.
 
+use lastmeter_model::access::device_of_urn;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 /// What stands before the hardware id.
@@ -23,6 +26,9 @@ pub(crate) fn device_name(der: &[u8]) -> Result<String, &'static str> {
                 _ => None,
             }
         });
+    if alternatives.iter().flat_map(|names| &names.value.general_names).any(has_tenant) {
+        return Err("it names a tenant, and devices are known by `urn:lastmeter:device:ID`");
+    }
     if let Some(encoded) = named.next() {
         if named.next().is_some() {
             return Err("it names more than one device");
@@ -38,6 +44,11 @@ pub(crate) fn device_name(der: &[u8]) -> Result<String, &'static str> {
         Ok("") | Err(_) => Err("its common name cannot be read"),
         Ok(name) => Ok(name.to_owned()),
     }
+}
+
+/// Whether a name is that of a device of one tenant.
+fn has_tenant(name: &GeneralName<'_>) -> bool {
+    matches!(name, GeneralName::URI(uri) if device_of_urn(uri).is_some())
 }
 
 /// Percent-decoding; what is not encoded as it has to be names nobody, rather than somebody else.
@@ -108,6 +119,8 @@ mod tests {
             (&[], &["https://example.org/home-1"], Err("names no device")),
             (&["home-1", "home-2"], &[], Err("more than one common name")),
             (&["home-2"], &[own, own], Err("more than one device")),
+            (&["home-1"], &["urn:lastmeter:b:device:home-1"], Err("names a tenant")),
+            (&["home-1"], &["urn:lastmeter:default:device:home-1", own], Err("names a tenant")),
             (&["home-2"], &["urn:lastmeter:device:"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:a%"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:a%4"], Err("percent-encoded")),
