@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lastmeter_model::access::{Action, Decision, Principal, Scope, UserName};
+use lastmeter_model::access::{Action, Decision, Principal, PrincipalRef, Scope, UserName};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::TenantName;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -198,11 +198,12 @@ impl Hooks {
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let Some(who) = self.principal(sender) else {
-            // Its connection is gone: nobody waits for an acknowledgement.
-            count(&self.counters.publications_failed);
-            return PublishAclResult::rejected(true, None);
+        // What was sent before its connection went counts, with the least that its name can be.
+        let named = || {
+            let tenant = tenant_of(sender.username_ref());
+            Arc::new(Principal::of(PrincipalRef::SharedDevices, tenant))
         };
+        let who = self.principal(sender).unwrap_or_else(named);
         let tenant = &who.tenant.clone().unwrap_or_default();
         if self.may_echo(sender, &who, &publish.topic) {
             count(&self.counters.publications_echoed);

@@ -166,3 +166,22 @@ async fn half_a_packet_and_then_nothing_hurts_nobody_else() {
     assert_eq!(platform.payloads(), ["whole", "afterwards"]);
     broker.stop().await;
 }
+
+/// Nobody acknowledges QoS 0, so a client may close as soon as it has sent: what came before the
+/// close counts, whether the connection still stands when it is the message's turn or not.
+#[tokio::test]
+async fn what_was_sent_before_a_close_is_taken_after_it() {
+    const CLIENTS: usize = 50;
+    const EACH: usize = 5;
+    let (broker, platform) = start().await;
+    let topic = INPUT.as_bytes();
+    let mut body = (topic.len() as u16).to_be_bytes().to_vec();
+    body.extend(topic);
+    body.extend(b"last");
+    for client in 0..CLIENTS {
+        let mut stream = connect(&broker, &format!("raw-{client}"), 4).await;
+        stream.write_all(&packet(0x30, &body).repeat(EACH)).await.unwrap();
+    }
+    platform.until("all", |seen| seen.arrivals.len() == CLIENTS * EACH).await;
+    broker.stop().await;
+}
