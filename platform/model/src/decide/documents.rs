@@ -112,7 +112,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         let mut plan = Plan::default();
         let mut changed: BTreeMap<(u8, String), Document> = BTreeMap::new();
         for (index, edit) in transaction.edits.iter().enumerate() {
-            let token = self.token(edit, &mut plan.tokens)?;
+            let token = self.token(edit, &mut plan.tokens, &changed)?;
             let found = match changed.get(&(edit.kind.code, token.clone())) {
                 Some(document) => Found::Sound(document.clone()),
                 None => self.batch.document(edit.kind, &token)?,
@@ -150,7 +150,12 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
     }
 
     /// The token of an edit, made here if it gives none.
-    fn token(&mut self, edit: &Edit, made: &mut u64) -> Result<String, B::Error> {
+    fn token(
+        &mut self,
+        edit: &Edit,
+        made: &mut u64,
+        changed: &BTreeMap<(u8, String), Document>,
+    ) -> Result<String, B::Error> {
         if let Some(token) = &edit.token {
             return Ok(token.clone());
         }
@@ -159,7 +164,8 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             let number = self.standing().tokens + *made;
             let token = entity_token(&self.decider.tenant, edit.kind.name, number);
             // Somebody may have given the next one as their own.
-            if self.batch.document(edit.kind, &token)? == Found::Absent {
+            let is_stored = self.batch.document(edit.kind, &token)? != Found::Absent;
+            if !is_stored && !changed.contains_key(&(edit.kind.code, token.clone())) {
                 return Ok(token);
             }
         }

@@ -9,9 +9,11 @@
 //! | `seen` | everything that a reader answers |
 //! | `subject` | a store under test: its place, its writer, batches that fail |
 //! | `laws` | what holds of the content whatever the work was |
+//! | `documents` | what the random work is unlikely to meet of documents |
 //! | `migration` | what an earlier version stored |
 //! | `ledger` | the rules of storing once more, without batches and without a store |
 
+mod documents;
 mod laws;
 mod ledger;
 mod migration;

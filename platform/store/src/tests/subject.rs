@@ -25,7 +25,7 @@ use crate::stores::{OpenStore, StoreKind, StorePlace};
 use crate::writer::Writer;
 
 /// No store is damaged here.
-struct Strict;
+pub(super) struct Strict;
 
 impl Observer for Strict {
     fn damaged(&self, damage: &Damage) {
