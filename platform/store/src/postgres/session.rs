@@ -1,13 +1,14 @@
 //! One connection to a tenant's schema, with its prepared statements.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use lastmeter_units::TenantName;
 use tokio_postgres::config::Host;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
+use tokio_postgres::{Client, Config, Error, NoTls, Row, RowStream, Statement};
 
 use super::error::PostgresError;
 use crate::lock;
@@ -61,6 +62,13 @@ impl Database {
     }
 }
 
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or("?");
+        write!(f, "schema {} of database {database} at {}", self.schema, self.server())
+    }
+}
+
 pub(super) struct Session {
     pub(super) client: Client,
     statements: Mutex<BTreeMap<&'static str, Statement>>,
@@ -107,6 +115,15 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Error> {
         self.client.query(&self.prepared(sql).await?, parameters).await
+    }
+
+    /// The rows of a query, one after the other.
+    pub(super) async fn stream(
+        &self,
+        sql: &'static str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<RowStream, Error> {
+        self.client.query_raw(&self.prepared(sql).await?, parameters.iter().copied()).await
     }
 
     /// The row of a query that has one at most.
