@@ -3,7 +3,7 @@
 //! what is kept does not open anything.
 
 use lastmeter_model::access::{
-    Action, Denied, NoFacts, Permit, Principal, PrincipalRef, Resource, Role, Scope, may,
+    Action, Denied, Facts, Permit, Principal, PrincipalRef, Resource, Role, may,
 };
 use lastmeter_units::{SimTime, TenantName};
 use sha2::{Digest, Sha256};
@@ -48,26 +48,24 @@ pub(crate) fn administrators(tenant: &TenantName) -> Vec<Principal> {
     std::iter::once(bench).chain(named).collect()
 }
 
-/// The permit of the first of these principals that may have all of it.
+/// The permit of the first of these principals that may do it.
 ///
 /// # Errors
-/// Why there is none; a narrower scope is forbidden.
+/// Why none may.
 pub(crate) fn require(
     who: &[Principal],
     action: Action,
     on: &Resource<'_>,
+    facts: &dyn Facts,
     now: SimTime,
 ) -> Result<Permit, Denied> {
     let mut denied = Denied::Hidden;
     for who in who {
-        denied = match may(who, action, on, &NoFacts, now).permit() {
-            Ok(permit) if *permit.scope() == Scope::All => return Ok(permit),
-            // Nobody is answered here without a log-in, not even what is public.
-            Ok(_) if who.reference == PrincipalRef::Anonymous => Denied::LogIn,
-            Ok(_) | Err(Denied::Forbidden) => Denied::Forbidden,
-            Err(Denied::LogIn) => Denied::LogIn,
-            Err(Denied::Hidden) => denied,
-        };
+        match may(who, action, on, facts, now).permit() {
+            Ok(permit) => return Ok(permit),
+            Err(Denied::Hidden) => {}
+            Err(other) => denied = other,
+        }
     }
     Err(denied)
 }

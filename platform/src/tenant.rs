@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::document::Transaction;
+use lastmeter_model::documents::Documents;
+use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::standing::Totals;
-use lastmeter_model::work::Change;
+use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
@@ -42,6 +45,7 @@ pub(crate) struct Tenant {
     /// Queries of the REST interface.
     pub(crate) readers: Arc<dyn StoreReader>,
     pub(crate) devices: Arc<DeviceDirectory>,
+    pub(crate) documents: Arc<Documents>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) dispatcher: Arc<Dispatcher>,
@@ -181,6 +185,7 @@ impl Tenant {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
         let (devices, losses) = (Arc::clone(&start.devices), Arc::clone(&start.losses));
+        let documents = Arc::clone(&start.documents);
         let (health, progress) = (Arc::clone(&start.health), Arc::clone(&start.progress));
         let (threads, keep) = (Arc::clone(&start.threads), Arc::clone(&start.keep));
         let (committed, tenant) = (Arc::clone(&start.committed), start.places.tenant.clone());
@@ -218,6 +223,7 @@ impl Tenant {
             progress,
             readers,
             devices,
+            documents,
             losses,
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),
@@ -230,6 +236,20 @@ impl Tenant {
             mqtt_connections: AtomicUsize::new(usize::MAX),
             began_reading_only: false,
         })
+    }
+
+    /// What its documents say about access.
+    pub(crate) fn facts(&self) -> DocumentFacts<'_> {
+        DocumentFacts { documents: &self.documents, devices: &self.devices }
+    }
+
+    /// Does what belongs together; when this returns it is durable, and documents that are
+    /// resident can be found.
+    pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, JournalStopped> {
+        let (reply, done) = oneshot::channel();
+        let change = Change::Apply(Box::new(transaction));
+        self.journal.pass(Job::Change(change, reply)).await?;
+        done.await.map_err(|_| JournalStopped)
     }
 
     /// Puts the limits in place that hold at once.

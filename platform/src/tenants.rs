@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
-    Action, Decision, NoFacts, Principal, PrincipalRef, UserName, may_publish, may_subscribe,
+    Action, Decision, Principal, PrincipalRef, UserName, may_publish, may_subscribe,
 };
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
@@ -169,8 +169,8 @@ impl IngestPort for Tenants {
         let Some(tenant) = tenant else { return Decision::Hidden };
         let now = tenant.clock.now();
         match action {
-            Action::Read => may_subscribe(who, topic, &NoFacts, now),
-            Action::Write => may_publish(who, topic, &NoFacts, now),
+            Action::Read => may_subscribe(who, topic, &tenant.facts(), now),
+            Action::Write => may_publish(who, topic, &tenant.facts(), now),
             _ => Decision::Hidden,
         }
     }

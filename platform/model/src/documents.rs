@@ -2,11 +2,13 @@
 //!
 //! [`crate::decide::Decider`] writes here once a batch is committed. Removed ones are not here.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::document::{Document, DocumentKind, Key};
+use crate::entity::Body;
 
 /// The current version of every resident document.
 #[derive(Debug, Default)]
@@ -15,8 +17,16 @@ pub struct Documents {
     epoch: AtomicU64,
 }
 
-/// A document and the keys under which it is found.
-type Indexed = (Arc<Document>, Vec<Key>);
+/// A document, the keys under which it is found, and its body once somebody has read it.
+#[derive(Debug)]
+struct Indexed {
+    document: Arc<Document>,
+    keys: Vec<Key>,
+    body: OnceLock<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// A document's token and its body.
+pub type Named<T> = (String, Arc<T>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -50,23 +60,43 @@ impl Documents {
     /// A document.
     pub fn find(&self, kind: &DocumentKind, token: &str) -> Option<Arc<Document>> {
         let inner = self.read();
-        inner.documents.get(&kind.code)?.get(token).map(|(document, _)| Arc::clone(document))
+        inner.documents.get(&kind.code)?.get(token).map(|one| Arc::clone(&one.document))
+    }
+
+    /// The body of a document; each is read once a version.
+    pub fn body<T: Body>(&self, token: &str) -> Option<Arc<T>> {
+        self.read().documents.get(&T::CODE)?.get(token)?.body()
+    }
+
+    /// The bodies of documents with a value of a key, by token.
+    pub fn bodies_with<T: Body>(&self, name: &str, value: &str) -> Vec<Named<T>> {
+        let inner = self.read();
+        let tokens = inner.tokens(T::CODE, name, value);
+        let of_kind = inner.documents.get(&T::CODE);
+        let one = |token: &String| Some((token.clone(), of_kind?.get(token)?.body()?));
+        tokens.filter_map(one).collect()
+    }
+
+    /// The bodies of all documents of a kind, by token.
+    pub fn bodies<T: Body>(&self) -> Vec<Named<T>> {
+        let inner = self.read();
+        let of_kind = inner.documents.get(&T::CODE).into_iter().flatten();
+        of_kind.filter_map(|(token, one)| Some((token.clone(), one.body()?))).collect()
     }
 
     /// Documents of a kind with a value of a key, by token.
     pub fn with_key(&self, kind: &DocumentKind, name: &str, value: &str) -> Vec<Arc<Document>> {
         let inner = self.read();
-        let tokens = inner.keys.get(&(kind.code, name)).and_then(|values| values.get(value));
         let of_kind = inner.documents.get(&kind.code);
-        let one = |token: &String| of_kind?.get(token).map(|(document, _)| Arc::clone(document));
-        tokens.into_iter().flatten().filter_map(one).collect()
+        let one = |token: &String| of_kind?.get(token).map(|one| Arc::clone(&one.document));
+        inner.tokens(kind.code, name, value).filter_map(one).collect()
     }
 
     /// All documents of a kind, by token.
     pub fn all(&self, kind: &DocumentKind) -> Vec<Arc<Document>> {
         let inner = self.read();
         let of_kind = inner.documents.get(&kind.code).into_iter().flat_map(BTreeMap::values);
-        of_kind.map(|(document, _)| Arc::clone(document)).collect()
+        of_kind.map(|one| Arc::clone(&one.document)).collect()
     }
 
     /// How many there are of a kind.
@@ -83,12 +113,32 @@ impl Documents {
     }
 }
 
+impl Indexed {
+    fn body<T: Body>(&self) -> Option<Arc<T>> {
+        let read = || {
+            let body: T = serde_json::from_str(&self.document.body).ok()?;
+            Some(Arc::new(body) as Arc<dyn Any + Send + Sync>)
+        };
+        self.body.get_or_init(read).clone()?.downcast().ok()
+    }
+}
+
 impl Inner {
+    fn tokens<'a>(
+        &'a self,
+        code: u8,
+        name: &'a str,
+        value: &str,
+    ) -> impl Iterator<Item = &'a String> + use<'a> {
+        let tokens = self.keys.get(&(code, name)).and_then(|values| values.get(value));
+        tokens.into_iter().flatten()
+    }
+
     fn enter(&mut self, document: Document, keys: Vec<Key>) {
         let (code, token) = (document.kind.code, document.token.clone());
         let of_kind = self.documents.entry(code).or_default();
-        if let Some((_, before)) = of_kind.remove(&token) {
-            for Key { name, value } in before {
+        if let Some(before) = of_kind.remove(&token) {
+            for Key { name, value } in before.keys {
                 let Some(values) = self.keys.get_mut(&(code, name)) else { continue };
                 if let Some(tokens) = values.get_mut(&value) {
                     tokens.remove(&token);
@@ -105,6 +155,7 @@ impl Inner {
             let values = self.keys.entry((code, name)).or_default();
             values.entry(value).or_default().insert(token.clone());
         }
-        of_kind.insert(token, (Arc::new(document), keys));
+        let document = Arc::new(document);
+        of_kind.insert(token, Indexed { document, keys, body: OnceLock::new() });
     }
 }

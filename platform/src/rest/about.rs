@@ -139,7 +139,7 @@ fn routes() -> String {
 fn write_route(out: &mut String, route: &Route) {
     let access = match route.access {
         Access::Open => "open".to_owned(),
-        Access::To(kind, action) => format!("{action} of {kind}"),
+        Access::To(kind, action) | Access::Within(kind, action) => format!("{action} of {kind}"),
         Access::Platform => "the platform's token".to_owned(),
     };
     append(

@@ -11,12 +11,13 @@
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `edge` | TLS, proxies, `Host`, rates of requests |
-//! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
+//! | `bearer`, `extract`, `body` | token, queries and bodies in |
 //! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
 //! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
+//! | `documents` | documents of every kind |
 //! | `tenants` | the tenants of the process |
 
 mod about;
@@ -26,6 +27,7 @@ mod body;
 mod changes;
 pub(crate) mod cursor;
 mod devices;
+mod documents;
 mod edge;
 mod extract;
 mod flow;
@@ -36,7 +38,6 @@ mod live;
 mod losses;
 mod openapi;
 mod parameter;
-mod problem;
 mod routes;
 mod series;
 mod serve;
@@ -63,15 +64,18 @@ pub(crate) use body::read_whole;
 pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
+use lastmeter_model::access::Principal;
 pub(crate) use parameter::Parameter;
-pub(crate) use problem::Problem;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
+use crate::access::administrators;
 use crate::config::Config;
 use crate::gate::{Gate, Listener};
+use crate::ops::Caller;
+pub(crate) use crate::problem::Problem;
 use crate::process::Process;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -92,16 +96,25 @@ pub(crate) struct Shared {
 /// token.
 pub(crate) struct Api {
     tenant: Arc<Tenant>,
+    who: Arc<[Principal]>,
     shared: Shared,
+}
+
+impl Api {
+    fn caller(&self) -> Caller {
+        Caller { tenant: Arc::clone(&self.tenant), who: Arc::clone(&self.who) }
+    }
 }
 
 impl FromRequestParts<Shared> for Api {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let of_token = parts.extensions.get::<Arc<Tenant>>();
-        let tenant = Arc::clone(of_token.unwrap_or_else(|| shared.tenants.first()));
-        Ok(Self { tenant, shared: shared.clone() })
+        let (tenant, who) = match parts.extensions.get::<Caller>().cloned() {
+            Some(Caller { tenant, who }) => (tenant, who),
+            None => (Arc::clone(shared.tenants.first()), Arc::default()),
+        };
+        Ok(Self { tenant, who, shared: shared.clone() })
     }
 }
 
@@ -161,7 +174,8 @@ async fn authorise(
         // Only now: whoever has no token is not waited for.
         _ => match read_whole(request, shared.body_limit).await {
             Ok(mut request) => {
-                request.extensions_mut().insert(tenant);
+                let who = administrators(&tenant.name).into();
+                request.extensions_mut().insert(Caller { tenant, who });
                 next.run(request).await
             }
             Err(answer) => answer,

@@ -92,7 +92,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         "responses": responses,
         "security": if route.access.is_open() { json!([]) } else { json!([{ SCHEME: [] }]) },
     });
-    if let Access::To(kind, action) = route.access {
+    if let Access::To(kind, action) | Access::Within(kind, action) = route.access {
         operation["x-lastmeter-right"] = json!({ "kind": kind.word(), "action": action.word() });
     }
     if let Some(body) = route.takes {

@@ -5,7 +5,6 @@
 //! handler reads every parameter of its row and no other, and answers with no other status.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -14,17 +13,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
-use lastmeter_model::access::{self, Action, Denied, Resource, Subject};
+use lastmeter_model::access::{self, Action, Resource, Scope, Subject};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
-use super::{Problem, Shared, no_such_path};
+use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, assignments, changes, devices, health, invocations, latest, live, losses, series,
-    tenants, transfer,
+    about, assignments, changes, devices, documents, health, invocations, latest, live, losses,
+    series, tenants, transfer,
 };
-use crate::access::{administrators, require};
-use crate::tenant::Tenant;
+use crate::ops::not_permitted;
 
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
@@ -37,6 +35,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    documents::ROUTES,
     tenants::ROUTES,
     health::ROUTES,
     about::ROUTES,
@@ -113,8 +112,10 @@ impl Verb {
 pub(super) enum Access {
     /// Anybody.
     Open,
-    /// Who may do this with resources of this kind.
+    /// Who may do this with all resources of this kind.
     To(access::Kind, Action),
+    /// Who may do this with resources of this kind, of which the handler asks.
+    Within(access::Kind, Action),
     /// Who has the administrators' token of the process, which is the first tenant's.
     Platform,
 }
@@ -237,8 +238,8 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Problem::new(status, "not_json_content", detail).into_response();
     }
-    let tenant = request.extensions().get::<Arc<Tenant>>();
-    if route.access == Access::Platform && tenant.is_none_or(|tenant| !tenant.is_first()) {
+    let caller = request.extensions().get::<Caller>();
+    if route.access == Access::Platform && caller.is_none_or(|caller| !caller.tenant.is_first()) {
         let detail = "the token is of one tenant; this is for the platform's administrator";
         return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
@@ -262,19 +263,11 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
 /// Whether who asks may have all of what a route is about: nothing here reads within a narrower
 /// scope. What is hidden is answered as a path that does not exist.
 fn permitted(request: &Request, kind: access::Kind, action: Action) -> Result<(), Problem> {
-    let tenant = request.extensions().get::<Arc<Tenant>>();
     let hidden = || no_such_path(request.uri());
-    let tenant = tenant.ok_or_else(hidden)?;
-    let on = Resource::new(kind, &tenant.name, Subject::List);
-    let who = administrators(&tenant.name);
-    match require(&who, action, &on, tenant.clock.now()) {
-        Ok(_) => Ok(()),
-        Err(Denied::Hidden) => Err(hidden()),
-        Err(Denied::Forbidden | Denied::LogIn) => {
-            let detail = format!("`{action}` of `{kind}` is not permitted to you");
-            Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail))
-        }
-    }
+    let caller = request.extensions().get::<Caller>().ok_or_else(hidden)?;
+    let on = Resource::new(kind, &caller.tenant.name, Subject::List);
+    let permit = caller.require(action, &on, hidden)?;
+    if *permit.scope() == Scope::All { Ok(()) } else { Err(not_permitted(action, kind)) }
 }
 
 /// What imports are written in.

@@ -23,8 +23,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::Problem;
 use super::edge::{Edge, check_host};
-use super::problem::Problem;
 use super::unread::Impatient;
 use crate::config::Limits;
 use crate::gate::{

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_link::http::Client;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The shared secret of the tests.
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -16,6 +19,45 @@ pub(crate) const TOKEN: &str = "a token of the tests";
 pub(crate) const INPUT: &str = "default/SiteWhere/input/json";
 /// The longest any single step may take.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// Status and body of an answer; `more` are further header lines.
+pub(crate) async fn ask_with(
+    platform: &Running,
+    (method, path): (&str, &str),
+    body: Option<&Value>,
+    more: &str,
+) -> (u16, Value) {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut stream = tokio::net::TcpStream::connect(platform.rest_address()).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
+         application/json\r\n{more}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer[9..12].parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+}
+
+/// Status and body of an answer to who has a token.
+pub(crate) async fn ask(
+    platform: &Running,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    token: &str,
+) -> (u16, Value) {
+    ask_with(platform, (method, path), body, &format!("Authorization: Bearer {token}\r\n")).await
+}
+
+/// A platform in a folder, on the wall's clock.
+pub(crate) async fn start(folder: &Path) -> Running {
+    let config = Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall);
+    Platform::start(config).await.expect("a platform")
+}
 
 /// Values per reading.
 const VALUES: usize = 20;

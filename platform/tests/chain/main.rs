@@ -6,6 +6,7 @@
 
 mod attacks;
 mod common;
+mod documents;
 mod http;
 mod kill;
 mod rest_tls;

@@ -9,7 +9,7 @@ use lastmeter_store::{PlatformFile, TenantState};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::common::{LIMIT, TOKEN, client, reading};
+use crate::common::{LIMIT, TOKEN, ask, client, reading, start};
 
 const OTHER: &str = "b";
 const TENANTS: &str = "/api/v1/tenants";
@@ -41,36 +41,8 @@ impl Two {
     }
 }
 
-async fn start(folder: &Path) -> Running {
-    let config = Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall);
-    Platform::start(config).await.expect("a platform")
-}
-
 fn client_with(platform: &Running, token: &str) -> Client {
     Client::new(&format!("http://{}", platform.rest_address()), token).expect("a base URL")
-}
-
-/// Status and body of an answer.
-async fn ask(
-    platform: &Running,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-    token: &str,
-) -> (u16, Value) {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = tokio::net::TcpStream::connect(platform.rest_address()).await.unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
-         application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer[9..12].parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
 }
 
 async fn next(events: &mut SessionEvents) -> SessionEvent {

@@ -1,5 +1,7 @@
 //! What deciding about access asks about a tenant.
 
+use std::sync::Arc;
+
 use lastmeter_units::HardwareId;
 
 use super::grant::{Grant, Span, Tenure, Visibility};
@@ -22,7 +24,7 @@ pub trait Facts {
     /// What a principal owns or owned, or, with `None`, what nobody did.
     fn holdings(&self, of: Option<&PrincipalRef>) -> Vec<(HardwareId, Span)>;
     /// The grants to a principal.
-    fn grants(&self, to: &PrincipalRef) -> Vec<&Grant>;
+    fn grants(&self, to: &PrincipalRef) -> Vec<Arc<Grant>>;
     /// Who sees a device, virtual device or zone without being named.
     fn visibility(&self, of: &Target) -> Visibility;
     /// When a thing belonged to another: a device to a network, asset, group or zone, a virtual
@@ -54,7 +56,7 @@ impl Facts for NoFacts {
         Vec::new()
     }
 
-    fn grants(&self, _: &PrincipalRef) -> Vec<&Grant> {
+    fn grants(&self, _: &PrincipalRef) -> Vec<Arc<Grant>> {
         Vec::new()
     }
 

@@ -1,5 +1,7 @@
 //! The one function that decides about access.
 
+use std::sync::Arc;
+
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::action::Action;
@@ -304,7 +306,7 @@ impl Question<'_> {
 
     /// The grants that hold now and have the action. One with a finest width is for closed
     /// roll-ups and nothing else.
-    fn grants(&self, action: Action) -> impl Iterator<Item = &Grant> {
+    fn grants(&self, action: Action) -> impl Iterator<Item = Arc<Grant>> {
         let is_rolled_up =
             action == Action::Read && matches!(self.on.kind, Kind::Series | Kind::Export);
         // What may be read may be read in outline.
@@ -319,8 +321,8 @@ impl Question<'_> {
     }
 
     fn granted(&self, action: Action, is_meant: impl Fn(&Grant) -> bool) -> Option<Scope> {
-        let grants = self.grants(action).filter(|grant| is_meant(grant));
-        let pieces: Vec<_> = grants.flat_map(|grant| self.pieces(grant)).collect();
+        let grants: Vec<_> = self.grants(action).filter(|grant| is_meant(grant)).collect();
+        let pieces: Vec<_> = grants.iter().flat_map(|grant| self.pieces(grant)).collect();
         self.pieced(&pieces, action)
     }
 

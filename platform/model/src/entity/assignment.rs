@@ -4,12 +4,12 @@ use lastmeter_units::{HardwareId, SimTime};
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Fault, Key, Metadata, Name, Token, bodies, ensure, keys};
-use crate::access::{Kind, PrincipalName, Span};
+use super::body::{About, Body, Fault, Key, Metadata, Name, Token, bodies, ensure, keys};
+use crate::access::{Kind, PrincipalName, Span, Target};
 
 pub(super) const KINDS: &[DocumentKind] = &[
-    DocumentKind::of::<Asset>("asset", 4, Kind::Asset),
-    DocumentKind::of::<Assignment>("assignment", 5, Kind::Assignment),
+    DocumentKind::of::<Asset>("asset", Kind::Asset),
+    DocumentKind::of::<Assignment>("assignment", Kind::Assignment),
 ];
 
 lastmeter_units::words! {
@@ -74,6 +74,8 @@ bodies! {
 }
 
 impl Body for Asset {
+    const CODE: u8 = 4;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_fit = self.user.is_none() || self.category == AssetCategory::Person;
         ensure(is_fit, "user", "none, since the category is not `person`")
@@ -87,9 +89,15 @@ impl Body for Asset {
         ]
         .concat()
     }
+
+    fn about(&self, token: &str) -> About {
+        About::of(Some(Target::Asset(token.to_owned())))
+    }
 }
 
 impl Body for Assignment {
+    const CODE: u8 = 5;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_ended = self.released_date.is_some();
         let is_released = self.status == AssignmentStatus::Released;
@@ -107,6 +115,10 @@ impl Body for Assignment {
             keys("customer", &self.customer_id),
         ]
         .concat()
+    }
+
+    fn about(&self, _: &str) -> About {
+        About::of(Some(Target::Device(self.device_hardware_id.clone())))
     }
 }
 

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lastmeter_units::TenantName;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use crate::access::{Kind, Owner, PrincipalRef, Resource, Subject, Target};
 use crate::token::validate_token;
 
 /// What a document has as its body, apart from what the types of its fields demand.
-pub trait Body: Serialize + DeserializeOwned {
+pub trait Body: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Number of its kind in stores; never given to another one.
+    const CODE: u8;
+
     /// Checks what concerns several fields.
     ///
     /// # Errors
@@ -23,6 +28,36 @@ pub trait Body: Serialize + DeserializeOwned {
     /// The keys under which the document is found.
     fn keys(&self) -> Vec<Key> {
         Vec::new()
+    }
+
+    /// What rights look at in a document with this token.
+    fn about(&self, _token: &str) -> About {
+        About::default()
+    }
+}
+
+/// What rights look at in a document; nothing of it makes the document the tenant's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What it is about.
+    pub subject: Option<Target>,
+    /// Whose it is.
+    pub owner: Option<PrincipalRef>,
+    /// Whom it is to.
+    pub to: Option<PrincipalRef>,
+}
+
+impl About {
+    /// About one thing.
+    pub(super) fn of(subject: Option<Target>) -> Self {
+        Self { subject, ..Self::default() }
+    }
+
+    /// The document as a resource of a tenant.
+    pub fn resource<'a>(&'a self, kind: Kind, tenant: &'a TenantName) -> Resource<'a> {
+        let subject = self.subject.as_ref().map_or(Subject::Nothing, Subject::One);
+        let owner = self.owner.as_ref().map_or(Owner::Tenant, Owner::Of);
+        Resource { to: self.to.as_ref(), ..Resource::new(kind, tenant, subject).owned(owner) }
     }
 }
 
@@ -63,6 +98,12 @@ pub(super) fn keys<T: fmt::Display>(
     values: impl IntoIterator<Item = T>,
 ) -> Vec<Key> {
     values.into_iter().map(|value| Key { name, value: value.to_string() }).collect()
+}
+
+/// What rights look at in a document.
+pub(super) fn about<T: Body>(token: &str, body: &str) -> About {
+    let read = serde_json::from_str::<T>(body);
+    read.map_or_else(|_| About::default(), |read| read.about(token))
 }
 
 /// Checks a body, and names its keys.

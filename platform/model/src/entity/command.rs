@@ -12,7 +12,7 @@ use super::body::{Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies
 use crate::access::Kind;
 
 pub(super) const KINDS: &[DocumentKind] =
-    &[DocumentKind::of::<CommandBody>("command", 2, Kind::Specification)];
+    &[DocumentKind::of::<CommandBody>("command", Kind::Specification)];
 
 /// The longest text that an argument may be, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -54,6 +54,8 @@ bodies! {
 }
 
 impl Body for CommandBody {
+    const CODE: u8 = 2;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_new = commands::find(self.name.as_str()).is_none();
         ensure(is_new, "name", "another name than the built-in commands have")?;

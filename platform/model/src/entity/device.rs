@@ -4,11 +4,11 @@ use lastmeter_units::HardwareId;
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Key, Metadata, Name, Text, Token, bodies, keys};
+use super::body::{About, Body, Key, Metadata, Name, Text, Token, bodies, keys};
 use super::boundary::Location;
-use crate::access::{Eui64, Kind, SecretHash, Visibility};
+use crate::access::{Eui64, Kind, SecretHash, Target, Visibility};
 
-pub(super) const KINDS: &[DocumentKind] = &[DocumentKind::of::<Device>("device", 3, Kind::Device)];
+pub(super) const KINDS: &[DocumentKind] = &[DocumentKind::of::<Device>("device", Kind::Device)];
 
 lastmeter_units::words! {
     /// How far a device is registered.
@@ -62,6 +62,8 @@ const fn private() -> Visibility {
 }
 
 impl Body for Device {
+    const CODE: u8 = 3;
+
     fn keys(&self) -> Vec<Key> {
         [
             keys("specification", &self.specification_token),
@@ -71,5 +73,9 @@ impl Body for Device {
             keys("status", [self.status]),
         ]
         .concat()
+    }
+
+    fn about(&self, token: &str) -> About {
+        About::of(HardwareId::new(token).ok().map(Target::Device))
     }
 }

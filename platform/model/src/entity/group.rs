@@ -6,10 +6,12 @@ use lastmeter_units::{HardwareId, SimTime};
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys};
-use crate::access::{Kind, Span};
+use super::body::{
+    About, Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys,
+};
+use crate::access::{Kind, Span, Target};
 
-pub(super) const KINDS: &[DocumentKind] = &[DocumentKind::of::<Group>("group", 8, Kind::Group)];
+pub(super) const KINDS: &[DocumentKind] = &[DocumentKind::of::<Group>("group", Kind::Group)];
 
 bodies! {
     /// Devices, and groups of them.
@@ -58,6 +60,8 @@ impl Member {
 }
 
 impl Body for Group {
+    const CODE: u8 = 8;
+
     fn validate(&self) -> Result<(), Fault> {
         for (index, member) in self.members.iter().enumerate() {
             let is_order = member.until.is_none_or(|until| member.from < until);
@@ -79,5 +83,9 @@ impl Body for Group {
             MemberReference::Device(_) => None,
         });
         [keys("role", &self.roles), keys("device", devices), keys("group", groups)].concat()
+    }
+
+    fn about(&self, token: &str) -> About {
+        About::of(Some(Target::Group(token.to_owned())))
     }
 }

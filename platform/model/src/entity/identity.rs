@@ -6,15 +6,17 @@ use lastmeter_units::SimTime;
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Fault, Fingerprint, Key, Metadata, Name, Text, bodies, ensure, keys};
+use super::body::{
+    About, Body, Fault, Fingerprint, Key, Metadata, Name, Text, bodies, ensure, keys,
+};
 use crate::access::{Grant, KeyScope, Kind, PrincipalRef, Role, SecretHash};
 use crate::calendar::Zone;
 
 pub(super) const KINDS: &[DocumentKind] = &[
-    DocumentKind::of::<User>("user", 11, Kind::User),
-    DocumentKind::of::<Credential>("credential", 12, Kind::Credential),
-    DocumentKind::of::<Grant>("grant", 13, Kind::Grant),
-    DocumentKind::of::<Application>("application", 14, Kind::Application),
+    DocumentKind::of::<User>("user", Kind::User),
+    DocumentKind::of::<Credential>("credential", Kind::Credential),
+    DocumentKind::of::<Grant>("grant", Kind::Grant),
+    DocumentKind::of::<Application>("application", Kind::Application),
 ];
 
 bodies! {
@@ -95,6 +97,8 @@ fn validate_hash(hash: &SecretHash, field: &str) -> Result<(), Fault> {
 }
 
 impl Body for User {
+    const CODE: u8 = 11;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_slow = !matches!(self.password_hash, Some(SecretHash::Sha256(_)));
         ensure(is_slow, "passwordHash", "argon2id, since people choose passwords")?;
@@ -108,6 +112,8 @@ impl Body for User {
 }
 
 impl Body for Credential {
+    const CODE: u8 = 12;
+
     fn validate(&self) -> Result<(), Fault> {
         use PrincipalRef::{Application, Device, Gateway, User};
         let is_fit = matches!(self.of, Application(_) | Device(_) | Gateway(_) | User(_));
@@ -130,6 +136,8 @@ impl Body for Credential {
 }
 
 impl Body for Grant {
+    const CODE: u8 = 13;
+
     fn validate(&self) -> Result<(), Fault> {
         ensure(self.from < self.until, "until", "an instant after `from`")?;
         let is_short = self.purpose.as_ref().is_none_or(|purpose| purpose.len() <= 1024);
@@ -140,6 +148,13 @@ impl Body for Grant {
     fn keys(&self) -> Vec<Key> {
         [keys("to", [&self.to]), keys("on", [&self.on]), keys("by", [&self.by])].concat()
     }
+
+    fn about(&self, _: &str) -> About {
+        let owner = self.purpose.is_none().then(|| self.by.clone());
+        About { subject: Some(self.on.clone()), owner, to: Some(self.to.clone()) }
+    }
 }
 
-impl Body for Application {}
+impl Body for Application {
+    const CODE: u8 = 14;
+}

@@ -38,7 +38,7 @@ use crate::access::Kind;
 
 pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
 pub use body::{
-    Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
+    About, Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
 };
 pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
@@ -70,12 +70,50 @@ pub struct DocumentKind {
     pub is_resident: bool,
     /// Checks a body, and names the keys under which the document is found.
     pub check: fn(&Value) -> Result<Vec<Key>, FieldError>,
+    /// What rights look at in a document with this token and body.
+    pub about: fn(&str, &str) -> About,
 }
 
 impl DocumentKind {
     /// A resident kind with a body.
-    const fn of<T: Body>(name: &'static str, code: u8, resource: Kind) -> Self {
-        Self { name, code, resource, is_resident: true, check: body::check::<T> }
+    const fn of<T: Body>(name: &'static str, resource: Kind) -> Self {
+        let (check, about) = (body::check::<T>, body::about::<T>);
+        Self { name, code: T::CODE, resource, is_resident: true, check, about }
+    }
+
+    /// The member of a body's rendering that is the document's token.
+    pub fn token_member(&self) -> &'static str {
+        match self.code {
+            Device::CODE => "hardwareId",
+            User::CODE => "username",
+            _ => "token",
+        }
+    }
+
+    /// Members of a body that are shown to nobody.
+    pub fn secrets(&self) -> &'static [&'static str] {
+        match self.code {
+            Device::CODE => &["claimHash"],
+            User::CODE => &["passwordHash", "resetCode"],
+            Credential::CODE => &["proof"],
+            _ => &[],
+        }
+    }
+
+    /// The kind of the documents that the values of a key name.
+    pub fn named_by(&self, key: &str) -> Option<&'static Self> {
+        kind_of_code(match key {
+            "specification" => Specification::CODE,
+            "site" => Site::CODE,
+            "zone" => Zone::CODE,
+            "asset" | "customer" => Asset::CODE,
+            "group" => Group::CODE,
+            "command" => CommandBody::CODE,
+            "schedule" => ScheduledCommand::CODE,
+            "electric_network" => ElectricNetwork::CODE,
+            "parent" => self.code,
+            _ => return None,
+        })
     }
 }
 

@@ -13,9 +13,9 @@ use crate::access::{Kind, PrincipalRef};
 pub(super) const KINDS: &[DocumentKind] = &[
     DocumentKind {
         is_resident: false,
-        ..DocumentKind::of::<ElectricNetwork>("electric_network", 9, Kind::ElectricNetwork)
+        ..DocumentKind::of::<ElectricNetwork>("electric_network", Kind::ElectricNetwork)
     },
-    DocumentKind::of::<Topology>("topology", 10, Kind::Topology),
+    DocumentKind::of::<Topology>("topology", Kind::Topology),
 ];
 
 /// The longest text of a model.
@@ -62,6 +62,8 @@ bodies! {
 }
 
 impl Body for ElectricNetwork {
+    const CODE: u8 = 9;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_json = self.model.len() <= MODEL_BYTES_MAX
             && serde_json::from_str::<IgnoredAny>(&self.model).is_ok();
@@ -80,4 +82,6 @@ impl Body for ElectricNetwork {
     }
 }
 
-impl Body for Topology {}
+impl Body for Topology {
+    const CODE: u8 = 10;
+}

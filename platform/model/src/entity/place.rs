@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys};
+use super::body::{
+    About, Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys,
+};
 use super::boundary::{self, Location};
-use crate::access::Kind;
+use crate::access::{Kind, Target};
 use crate::calendar;
 
-pub(super) const KINDS: &[DocumentKind] = &[
-    DocumentKind::of::<Site>("site", 6, Kind::Site),
-    DocumentKind::of::<Zone>("zone", 7, Kind::Zone),
-];
+pub(super) const KINDS: &[DocumentKind] =
+    &[DocumentKind::of::<Site>("site", Kind::Site), DocumentKind::of::<Zone>("zone", Kind::Zone)];
 
 lastmeter_units::words! {
     /// What a zone is of the electric network.
@@ -69,6 +69,8 @@ bodies! {
 }
 
 impl Body for Site {
+    const CODE: u8 = 6;
+
     fn validate(&self) -> Result<(), Fault> {
         boundary::validate(&self.coordinates)
     }
@@ -79,6 +81,8 @@ impl Body for Site {
 }
 
 impl Body for Zone {
+    const CODE: u8 = 7;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_fit = self.kind != ZoneKind::Area || self.element_id.is_none();
         ensure(is_fit, "elementId", "none, since the kind is `area`")?;
@@ -87,5 +91,9 @@ impl Body for Zone {
 
     fn keys(&self) -> Vec<Key> {
         [keys("site", &self.site_token), keys("parent", &self.parent_token)].concat()
+    }
+
+    fn about(&self, token: &str) -> About {
+        About::of(Some(Target::Zone(token.to_owned())))
     }
 }

@@ -10,7 +10,7 @@ use crate::access::Kind;
 use crate::calendar::Zone;
 
 pub(super) const KINDS: &[DocumentKind] =
-    &[DocumentKind::of::<TenantSettings>("tenant_settings", 18, Kind::Settings)];
+    &[DocumentKind::of::<TenantSettings>("tenant_settings", Kind::Settings)];
 
 lastmeter_units::words! {
     /// What becomes of messages from devices that nobody registered.
@@ -53,4 +53,6 @@ pub struct RetentionDays {
     pub rollups: Option<NonZeroU32>,
 }
 
-impl Body for TenantSettings {}
+impl Body for TenantSettings {
+    const CODE: u8 = 18;
+}

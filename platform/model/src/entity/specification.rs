@@ -9,8 +9,8 @@ use super::body::{Body, Fault, Metadata, Name, Text, at_most, bodies, ensure, wi
 use crate::access::Kind;
 
 pub(super) const KINDS: &[DocumentKind] = &[
-    DocumentKind::of::<Specification>("specification", 1, Kind::Specification),
-    DocumentKind::of::<Quantity>("quantity", 17, Kind::Specification),
+    DocumentKind::of::<Specification>("specification", Kind::Specification),
+    DocumentKind::of::<Quantity>("quantity", Kind::Specification),
 ];
 
 lastmeter_units::words! {
@@ -135,6 +135,8 @@ mod level {
 }
 
 impl Body for Specification {
+    const CODE: u8 = 1;
+
     fn validate(&self) -> Result<(), Fault> {
         for (index, quantity) in self.quantities.iter().enumerate() {
             let is_first = self.quantities[..index].iter().all(|other| other.id != quantity.id);
@@ -156,6 +158,8 @@ impl Specification {
 }
 
 impl Body for Quantity {
+    const CODE: u8 = 17;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_fit = match self.kind {
             QuantityKind::Gauge => matches!(self.summary, Summary::Mean | Summary::Last),

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
 use super::body::{
-    Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys, within,
+    About, Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys, within,
 };
-use crate::access::Kind;
+use crate::access::{Kind, Target};
 use crate::schedule::Schedule;
 
 pub(super) const KINDS: &[DocumentKind] = &[
-    DocumentKind::of::<ScheduledCommand>("schedule", 15, Kind::Schedule),
-    DocumentKind::of::<Batch>("batch", 16, Kind::Batch),
-    DocumentKind::of::<Job>("job", 19, Kind::Job),
+    DocumentKind::of::<ScheduledCommand>("schedule", Kind::Schedule),
+    DocumentKind::of::<Batch>("batch", Kind::Batch),
+    DocumentKind::of::<Job>("job", Kind::Job),
 ];
 
 lastmeter_units::words! {
@@ -128,6 +128,15 @@ pub enum Targets {
 }
 
 impl Targets {
+    fn about(&self) -> About {
+        About::of(match self {
+            Self::Device(id) => Some(Target::Device(id.clone())),
+            Self::Group(token) => Some(Target::Group(token.as_str().to_owned())),
+            Self::Zone(token) => Some(Target::Zone(token.as_str().to_owned())),
+            Self::Devices(_) => None,
+        })
+    }
+
     fn keys(&self) -> Vec<Key> {
         match self {
             Self::Device(id) => keys("device", [id]),
@@ -139,6 +148,8 @@ impl Targets {
 }
 
 impl Body for ScheduledCommand {
+    const CODE: u8 = 15;
+
     fn validate(&self) -> Result<(), Fault> {
         self.schedule.validate().map_err(|error| {
             let text = error.to_string();
@@ -151,9 +162,15 @@ impl Body for ScheduledCommand {
     fn keys(&self) -> Vec<Key> {
         [keys("command", [&self.command.command_token]), self.target.keys()].concat()
     }
+
+    fn about(&self, _: &str) -> About {
+        self.target.about()
+    }
 }
 
 impl Body for Batch {
+    const CODE: u8 = 16;
+
     fn validate(&self) -> Result<(), Fault> {
         let is_within = self.cursor as usize <= self.elements.len();
         ensure(is_within, "cursor", "a number not above that of the elements")?;
@@ -164,9 +181,15 @@ impl Body for Batch {
         let command = keys("command", [&self.command.command_token]);
         [command, self.target.keys(), keys("schedule", &self.schedule_token)].concat()
     }
+
+    fn about(&self, _: &str) -> About {
+        self.target.about()
+    }
 }
 
 impl Body for Job {
+    const CODE: u8 = 19;
+
     fn keys(&self) -> Vec<Key> {
         [keys("kind", [self.kind]), keys("state", [self.state])].concat()
     }

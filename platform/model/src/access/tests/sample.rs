@@ -1,5 +1,7 @@
 //! A small tenant for tests.
 
+use std::sync::Arc;
+
 use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
 
 use crate::access::action::Action;
@@ -106,8 +108,8 @@ impl Facts for Sample {
         held.map(|(device, tenure)| (device, tenure.span)).collect()
     }
 
-    fn grants(&self, _to: &PrincipalRef) -> Vec<&Grant> {
-        self.grants.iter().collect()
+    fn grants(&self, _to: &PrincipalRef) -> Vec<Arc<Grant>> {
+        self.grants.iter().cloned().map(Arc::new).collect()
     }
 
     fn visibility(&self, of: &Target) -> Visibility {

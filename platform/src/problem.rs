@@ -1,14 +1,16 @@
-//! Errors as `application/problem+json` (RFC 9457).
+//! What use cases answer that is not a success, as `application/problem+json` (RFC 9457).
 
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use lastmeter_model::entity::FieldError;
 use lastmeter_store::StoreError;
 use serde_json::{Map, Value, json};
 
 use crate::commands::InvokeError;
 use crate::error::BarrierError;
+use crate::journal::JournalStopped;
 use crate::tenant::AdvanceError;
 
 /// An answer that is not a success.
@@ -41,20 +43,25 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// With a member of its own (RFC 9457, 3.2).
-    fn with(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);
         self
     }
 
     /// With a time after which it is worth asking again, rounded up to seconds.
-    pub(super) fn retry_after(self, wait: std::time::Duration) -> Self {
+    pub(crate) fn retry_after(self, wait: std::time::Duration) -> Self {
         let seconds = wait.as_secs_f64().ceil().max(1.0) as u32;
         Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// Something of ours failed; what exactly is in the log, not in the answer.
-    pub(super) fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
+    pub(crate) fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, cause = error.source().map(ToString::to_string), code);
         let detail = "the platform cannot answer now; its log has the cause";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
@@ -151,6 +158,19 @@ impl From<InvokeError> for Problem {
             InvokeError::Store(source) => source.into(),
             InvokeError::Stopped(source) => Self::unavailable("stopping", &source),
         }
+    }
+}
+
+impl From<JournalStopped> for Problem {
+    fn from(error: JournalStopped) -> Self {
+        Self::unavailable("stopping", &error)
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", error.to_string());
+        problem.with("field", json!(error.field))
     }
 }
 

@@ -1,0 +1,353 @@
+//! Documents of every kind: the same operations for all of them, each asking for its right first.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject};
+use lastmeter_model::document::{
+    Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, KINDS, NewAnswer,
+    NewAnswerBody, Transaction,
+};
+use lastmeter_model::refusal::shortened;
+use lastmeter_model::token::validate_token;
+use lastmeter_store::Page;
+use lastmeter_units::SimTime;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Caller;
+use crate::problem::Problem;
+
+/// How often a change is tried that says nothing of the version that it is of.
+const ATTEMPTS: usize = 5;
+
+/// A change of a document.
+pub(crate) struct Request {
+    /// Its token; `None` makes one.
+    pub(crate) token: Option<String>,
+    /// The version that it is of, if it says so.
+    pub(crate) version: Option<u64>,
+    /// The new body; `None` removes the document.
+    pub(crate) body: Option<Map<String, Value>>,
+}
+
+/// What identifies a request that may come again: its key, and what else has to be the same.
+pub(crate) struct Repeatable {
+    pub(crate) key: String,
+    pub(crate) path: String,
+}
+
+/// The answer to what is not there, and to what is hidden.
+pub(crate) fn unknown(kind: &DocumentKind, token: &str) -> Problem {
+    let (name, token) = (kind.name.replace('_', " "), shortened(token, 128));
+    Problem::not_found("unknown_document", format!("there is no {name} `{token}`"))
+}
+
+/// A document as clients see it: its body without secrets, its token and its version.
+pub(crate) fn shown(document: &Document) -> Value {
+    let mut members = match serde_json::from_str(&document.body) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    for secret in document.kind.secrets() {
+        members.remove(*secret);
+    }
+    members.insert(document.kind.token_member().to_owned(), json!(document.token));
+    members.insert("version".to_owned(), json!(document.version));
+    members.insert("createdDate".to_owned(), json!(document.created));
+    members.insert("updatedDate".to_owned(), json!(document.changed));
+    members.insert("updatedBy".to_owned(), json!(document.by));
+    members.insert("deleted".to_owned(), json!(document.is_deleted));
+    Value::Object(members)
+}
+
+/// What a client sends of what it was shown: all but what the platform itself keeps.
+pub(crate) fn own_members(kind: &DocumentKind, mut members: Map<String, Value>) -> Request {
+    for name in ["createdDate", "updatedDate", "updatedBy", "deleted"] {
+        members.remove(name);
+    }
+    let version = members.remove("version").as_ref().and_then(Value::as_u64);
+    let token = members.remove(kind.token_member());
+    let token = token.and_then(|token| token.as_str().map(str::to_owned));
+    Request { token, version, body: Some(members) }
+}
+
+/// Documents of a kind, those with a value of a key or all, as far as they may be read.
+pub(crate) async fn list(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    key: Option<(&str, &str)>,
+    page: Page,
+) -> Result<(u64, Vec<Value>), Problem> {
+    let on = Resource::new(kind.resource, &caller.tenant.name, Subject::List);
+    let none = || Problem::not_found("no_such_path", "there is nothing here");
+    let is_all = *caller.require(Action::Read, &on, none)?.scope() == Scope::All;
+    if !kind.is_resident {
+        let (count, found) = caller.tenant.readers.documents(kind, None, page).await?;
+        return Ok((count, found.iter().map(shown).collect()));
+    }
+    let documents = &caller.tenant.documents;
+    let mut found = match key {
+        Some((name, value)) => documents.with_key(kind, name, value),
+        None => documents.all(kind),
+    };
+    if !is_all {
+        found.retain(|document| may(caller, Action::Read, document));
+    }
+    let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let on_page = found.iter().skip(skipped).take(page.limit as usize);
+    Ok((found.len() as u64, on_page.map(|document| shown(document)).collect()))
+}
+
+/// One document, now or as it was at an instant.
+pub(crate) async fn one(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    at: Option<SimTime>,
+) -> Result<Arc<Document>, Problem> {
+    let readers = &caller.tenant.readers;
+    let found = match at {
+        Some(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
+        None if kind.is_resident => caller.tenant.documents.find(kind, token),
+        None => readers.document(kind, token.to_owned(), None).await?.map(Arc::new),
+    };
+    let found = found.filter(|document| !document.is_deleted);
+    require(caller, Action::Read, kind, token, found)
+}
+
+/// The versions of a document, newest first, its removal included.
+pub(crate) async fn history(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    page: Page,
+) -> Result<(u64, Vec<Value>), Problem> {
+    let newest = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
+    let (count, versions) = caller.tenant.readers.history(kind, token.to_owned(), page).await?;
+    Ok((count, versions.iter().map(shown).collect()))
+}
+
+/// Makes a document, once for each key of a repeatable request.
+pub(crate) async fn make(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    request: Request,
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let body = Value::Object(request.body.unwrap_or_default());
+    if let Some(token) = &request.token {
+        validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
+    }
+    permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
+    check(caller, kind, &body)?;
+    let hashed = Sha256::digest(json!([request.token, body]).to_string());
+    let answer = repeatable.as_ref().map(|asked| NewAnswer {
+        key: AnswerKey { by: caller.name(), key: asked.key.clone() },
+        request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
+        status: StatusCode::CREATED.as_u16(),
+        body: NewAnswerBody::Edited(0),
+    });
+    let token = request.token;
+    let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
+    let hash = answer.as_ref().map(|answer| answer.request);
+    let transaction =
+        Transaction { by: caller.name(), edits: vec![edit], answer, ..Transaction::default() };
+    let changed = caller.tenant.apply(transaction).await?;
+    if let Some(answer) = changed.repeated {
+        return repeated(caller, kind, &answer, hash).await;
+    }
+    if changed.conflict.is_some() {
+        let token = token.unwrap_or_default();
+        let detail = format!("there is or was one with the {} `{token}`", kind.token_member());
+        return Err(Problem::new(StatusCode::CONFLICT, "token_is_taken", detail));
+    }
+    edited(caller, kind, changed.limit, changed.documents.first()).await
+}
+
+/// Changes or removes a document.
+pub(crate) async fn change(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    request: Request,
+) -> Result<Arc<Document>, Problem> {
+    for _ in 0..ATTEMPTS {
+        let before = newest(caller, kind, token).await?;
+        let before = require(caller, Action::Write, kind, token, before)?;
+        let body = match &request.body {
+            Some(members) => Some(kept(&before, members.clone())),
+            None => {
+                refuse_if_used(caller, kind, token)?;
+                None
+            }
+        };
+        if let Some(body) = &body {
+            permitted(caller, kind, token, body)?;
+            check(caller, kind, body)?;
+        }
+        let expect = Expect::Version(request.version.unwrap_or(before.version));
+        let edit = Edit { kind, token: Some(token.to_owned()), expect, body };
+        let transaction =
+            Transaction { by: caller.name(), edits: vec![edit], ..Transaction::default() };
+        let changed = caller.tenant.apply(transaction).await?;
+        match (changed.conflict, request.version) {
+            (None, _) => {
+                return edited(caller, kind, changed.limit, changed.documents.first()).await;
+            }
+            (Some(conflict), Some(version)) => {
+                let detail = format!("`version` is {version}, and {conflict}; read it again");
+                return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
+            }
+            (Some(_), None) => {}
+        }
+    }
+    let detail = format!("others changed it {ATTEMPTS} times meanwhile; send it again");
+    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+}
+
+/// The newest version that is not a removal.
+async fn newest(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+) -> Result<Option<Arc<Document>>, Problem> {
+    if kind.is_resident {
+        return Ok(caller.tenant.documents.find(kind, token));
+    }
+    let found = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    Ok(found.filter(|document| !document.is_deleted).map(Arc::new))
+}
+
+fn may(caller: &Caller, action: Action, document: &Document) -> bool {
+    let about = (document.kind.about)(&document.token, &document.body);
+    caller.may(action, &about.resource(document.kind.resource, &caller.tenant.name))
+}
+
+/// A document of which this may be done; hidden and absent are answered alike, after the same
+/// question.
+fn require(
+    caller: &Caller,
+    action: Action,
+    kind: &'static DocumentKind,
+    token: &str,
+    found: Option<Arc<Document>>,
+) -> Result<Arc<Document>, Problem> {
+    let body = found.as_ref().map_or("", |document| document.body.as_str());
+    let about = (kind.about)(token, body);
+    let on = about.resource(kind.resource, &caller.tenant.name);
+    let permitted = caller.require(action_of(kind, action), &on, || unknown(kind, token));
+    match (found, permitted) {
+        (Some(document), Ok(_)) => Ok(document),
+        (Some(_), Err(problem)) => Err(problem),
+        // Nobody learns without a log-in what there is.
+        (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
+        (None, _) => Err(unknown(kind, token)),
+    }
+}
+
+/// Whether who asks may have such a document there.
+fn permitted(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    body: &Value,
+) -> Result<(), Problem> {
+    let about = (kind.about)(token, &body.to_string());
+    let on = about.resource(kind.resource, &caller.tenant.name);
+    let hidden = || Problem::not_found("no_such_path", "there is nothing here");
+    caller.require(action_of(kind, Action::Write), &on, hidden).map(drop)
+}
+
+/// What writing is for some kinds.
+fn action_of(kind: &DocumentKind, action: Action) -> Action {
+    match (kind.resource, action) {
+        (Kind::Grant, Action::Write) => Action::Grant,
+        (Kind::Schedule | Kind::Batch, Action::Write) => Action::Command,
+        _ => action,
+    }
+}
+
+/// The members that a change leaves as they are: secrets that are not shown.
+fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
+    let body: Value = serde_json::from_str(&before.body).unwrap_or_default();
+    for secret in before.kind.secrets() {
+        if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
+            members.insert((*secret).to_owned(), value.clone());
+        }
+    }
+    Value::Object(members)
+}
+
+/// Checks a body, and that what it names is there.
+fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
+    for key in (kind.check)(body)? {
+        if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
+            && caller.tenant.documents.find(named, &key.value).is_none()
+        {
+            let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));
+            return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to remove what other documents name.
+fn refuse_if_used(caller: &Caller, kind: &DocumentKind, token: &str) -> Result<(), Problem> {
+    for other in KINDS.iter().copied().flatten() {
+        for key in ["specification", "site", "zone", "asset", "customer", "group", "parent"] {
+            if other.named_by(key).is_some_and(|named| named == kind)
+                && let Some(user) = caller.tenant.documents.with_key(other, key, token).first()
+            {
+                let (name, of) = (other.name.replace('_', " "), &user.token);
+                let detail = format!("the {name} `{of}` names it; change that one first");
+                return Err(Problem::new(StatusCode::CONFLICT, "document_is_used", detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wrong(field: &str, detail: &str) -> Problem {
+    let problem =
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
+    problem.with("field", json!(field))
+}
+
+/// The document after a change of it.
+async fn edited(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    limit: Option<&'static str>,
+    done: Option<&Edited>,
+) -> Result<Arc<Document>, Problem> {
+    if let Some(limit) = limit {
+        let detail = format!("the tenant has reached its limit of `{limit}`; remove some");
+        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
+    }
+    let Some(Edited { token, version }) = done else { return Err(unknown(kind, "")) };
+    let readers = &caller.tenant.readers;
+    let document = readers.document(kind, token.clone(), Some(*version)).await?;
+    document.map(Arc::new).ok_or_else(|| unknown(kind, token))
+}
+
+/// The answer to a request that comes again.
+async fn repeated(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    answer: &Answer,
+    hash: Option<[u8; 32]>,
+) -> Result<Arc<Document>, Problem> {
+    match &answer.body {
+        AnswerBody::Document(_, token, version) if hash == Some(answer.request) => {
+            let readers = &caller.tenant.readers;
+            let document = readers.document(kind, token.clone(), Some(*version)).await?;
+            require(caller, Action::Read, kind, token, document.map(Arc::new))
+        }
+        _ => {
+            let detail = "another request came with this `Idempotency-Key`; take a new one";
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_is_taken", detail))
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One function per use case, for whoever asks: REST calls them, and so will pages.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `caller` | who asks, and the one way to a permit |
+//! | `documents` | making, reading, changing and removing documents of every kind |
+
+mod caller;
+pub(crate) mod documents;
+
+pub(crate) use caller::{Caller, not_permitted};
