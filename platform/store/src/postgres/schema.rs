@@ -53,15 +53,24 @@ pub(super) async fn connect_writer(database: &Database) -> Result<Session, Postg
         let make = format!("CREATE SCHEMA IF NOT EXISTS {}", database.quoted());
         session.client.batch_execute(&make).await.map_err(querying("make the schema"))?;
     }
+    lock_schema(database, &session).await?;
+    Ok(session)
+}
+
+/// Takes a schema for one session alone, until that ends; one that is not there is nobody's.
+pub(super) async fn lock_schema(
+    database: &Database,
+    session: &Session,
+) -> Result<(), PostgresError> {
     // An object identifier has the 32 bits of the lock's second key.
     let lock = "SELECT pg_advisory_lock($1, oid::int8::bit(32)::int4) FROM pg_namespace
                 WHERE nspname = $2";
     match session.rows(lock, &[&LOCK_CLASS, &database.schema]).await {
-        Ok(_) => Ok(session),
+        Ok(_) => Ok(()),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             Err(PostgresError::InUse {
                 schema: database.schema.clone(),
-                holder: holder(&session).await.unwrap_or_else(|| "unknown".to_owned()),
+                holder: holder(session).await.unwrap_or_else(|| "unknown".to_owned()),
             })
         }
         Err(error) => Err(querying("lock the schema")(error)),

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::Row;
 
 use super::error::{PostgresError, ReadError, ReadResult, is_corrupt, querying};
-use super::session::{Database, Parameter, Session};
+use super::session::{Database, Parameter, Session, runtime};
 use super::tables::Gathered;
 use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE, rows, schema, text::escape};
 use crate::damage::Damage;
@@ -70,10 +70,7 @@ impl PostgresWriter {
         tenant: &str,
         context: impl FnOnce(&schema::Start) -> ReadContext,
     ) -> Result<(Self, schema::Start), PostgresError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(PostgresError::Runtime)?;
+        let runtime = runtime()?;
         let (session, start) = runtime.block_on(async {
             let session = schema::connect_writer(&database).await?;
             let start = schema::start(&database, &session, tenant).await?;
