@@ -34,6 +34,11 @@ impl Default for StoreConfig {
 }
 
 impl StoreConfig {
+    /// Schemas of the database of an address that has all it takes.
+    pub fn postgres(url: impl Into<String>) -> Self {
+        Self { kind: "postgres".to_owned(), url: Some(Token::new(url)), ..Self::default() }
+    }
+
     /// The kind of store.
     pub(crate) fn kind(&self) -> Result<&'static StoreKind, ConfigError> {
         let known = STORES.iter().find(|kind| kind.name == self.kind && kind.is_durable);
