@@ -20,7 +20,6 @@ mod ledger;
 mod migration;
 mod seen;
 #[path = "../../tests/postgres/server.rs"]
-#[expect(dead_code, reason = "the other tests of PostgreSQL do more with it")]
 mod server;
 mod subject;
 mod work;
