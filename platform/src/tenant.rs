@@ -224,7 +224,7 @@ impl Tenant {
         })
     }
 
-    /// What its documents say about access.
+    /// What its documents hold about access.
     pub(crate) fn facts(&self) -> DocumentFacts<'_> {
         DocumentFacts { documents: &self.documents, devices: &self.devices }
     }

@@ -18,14 +18,14 @@ use sha2::{Digest, Sha256};
 use super::Caller;
 use crate::problem::Problem;
 
-/// How often a change is tried that says nothing of the version that it is of.
+/// How often a change is tried that names no version.
 const ATTEMPTS: usize = 5;
 
 /// A change of a document.
 pub(crate) struct Request {
     /// Its token; `None` makes one.
     pub(crate) token: Option<String>,
-    /// The version that it is of, if it says so.
+    /// The version that it is of, if one is named.
     pub(crate) version: Option<u64>,
     /// The new body; `None` removes the document.
     pub(crate) body: Option<Map<String, Value>>,
@@ -176,13 +176,10 @@ pub(crate) async fn change(
     for _ in 0..ATTEMPTS {
         let before = newest(caller, kind, token).await?;
         let before = require(caller, Action::Write, kind, token, before)?;
-        let body = match &request.body {
-            Some(members) => Some(kept(&before, members.clone())),
-            None => {
-                refuse_if_used(caller, kind, token)?;
-                None
-            }
-        };
+        let body = request.body.clone().map(|members| kept(&before, members));
+        if body.is_none() {
+            refuse_if_used(caller, kind, token)?;
+        }
         if let Some(body) = &body {
             permitted(caller, kind, token, body)?;
             check(caller, kind, body)?;
