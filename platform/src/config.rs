@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 mod door;
 mod rest;
+mod store;
 mod tls;
 
 pub use door::DoorConfig;
 pub use rest::{Network, RestTlsConfig};
 pub(crate) use rest::{ServerIdentity, check_reach};
+pub use store::StoreConfig;
 pub use tls::{Pem, TlsConfig};
 
 /// The one tenant of this version; its data lies in `{data}/default/`.
@@ -62,6 +64,9 @@ pub struct Config {
     /// Proxies that are believed in `X-Forwarded-For`, as addresses and networks.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// Where what is committed is kept.
+    #[serde(default)]
+    pub store: StoreConfig,
     /// Doors beside MQTT, each of a kind of its own.
     #[serde(default, rename = "door")]
     pub doors: Vec<DoorConfig>,
@@ -264,6 +269,7 @@ impl Config {
             rest_tls: None,
             behind_proxy: false,
             trusted_proxies: Vec::new(),
+            store: StoreConfig::default(),
             doors: Vec::new(),
             limits: Limits::default(),
         }
@@ -350,6 +356,7 @@ impl Config {
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
+        self.store.check()?;
         check_reach("rest_address", self.rest_address, self.rest_tls.is_some(), self.behind_proxy)?;
         match at_least_one.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => error(key, "0".into(), "give at least 1"),
@@ -391,6 +398,14 @@ mod tests {
             ("data = \"d\"\ntoken = \"t\"\n[limits]\nsubscriber_bytes = 1", "subscriber_bytes"),
             ("data = \"d\"\ntoken = \"t\"\n[limits]\nsubscribers_bytes = 1", "subscribers_bytes"),
             ("data = \"d\"\ntoken = \"t\"\n[limits]\nmqtt_connecting = 0", "mqtt_connecting"),
+            ("data = \"d\"\ntoken = \"t\"\n[store]\nkind = \"memory\"", "`sqlite` or `postgres`"),
+            ("data = \"d\"\ntoken = \"t\"\n[store]\nkind = \"postgres\"", "name the database"),
+            ("data = \"d\"\ntoken = \"t\"\n[store]\nurl = \"host=h\"", "store.kind"),
+            ("data = \"d\"\ntoken = \"t\"\n[store]\npassword_file = \"f\"", "store.url"),
+            (
+                "data = \"d\"\ntoken = \"t\"\n[store]\nkind = \"postgres\"\nurl = \"none\"",
+                "postgresql://",
+            ),
         ] {
             let error = Config::from_toml(text).unwrap_err();
             let shown = match &error {

@@ -77,8 +77,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{
-    ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, TENANT,
-    TlsConfig, Token,
+    ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, StoreConfig,
+    TENANT, TlsConfig, Token,
 };
 pub use error::PlatformError;
 use lastmeter_params::Entry;

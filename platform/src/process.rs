@@ -164,6 +164,14 @@ impl Process {
     ) -> Result<(TenantRecord, Credentials), TenantError> {
         let changing = self.changing.lock().await;
         self.check_new(&name, &limits, changing.is_some())?;
+        if let Some(database) = self.config.store.database(&name)? {
+            let shown = database.to_string();
+            let is_taken = blocking(move || Ok(database.is_there()?)).await?;
+            if is_taken {
+                let why = format!("{shown} is there; drop it, or give another name");
+                return Err(TenantError::Conflict(why));
+            }
+        }
         let credentials = Credentials::random(&name)?;
         let sum = |secret: &str| SecretSum::of(secret.as_bytes()).0;
         let record = TenantRecord {
@@ -345,7 +353,13 @@ impl Process {
         let name = record.name.clone();
         self.put(TenantRecord { state: TenantState::Removed, ..record }).await?;
         let data = self.config.data.clone();
-        blocking(move || places.delete_aside(&data)).await?;
+        let database = self.config.store.database(&name)?;
+        blocking(move || {
+            // Before the folder, which shows where it is.
+            database.map_or(Ok(()), |database| database.remove())?;
+            places.delete_aside(&data)
+        })
+        .await?;
         if let Some(file) = lock(&self.file).as_ref() {
             file.remove(&name)?;
         }

@@ -14,7 +14,7 @@ use lastmeter_model::standing::Totals;
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
+use lastmeter_store::{Inspection, Progress, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
@@ -79,9 +79,6 @@ impl Secrets {
     }
 }
 
-/// Why nothing can be written yet, and the readers that are renewed when it can.
-type Waiting = (String, Readers, Readers);
-
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdvanceError {
     /// It follows the wall.
@@ -143,16 +140,12 @@ impl Tenant {
         keep: Arc<FolderLock>,
     ) -> Result<Self, PlatformError> {
         let start = Start::new(&name, config, open_directory, keep)?;
-        let limits = &config.limits;
-        let deadline = Duration::from_secs(limits.query_s);
-        let path = start.places.store.clone();
-        let readers = |context| Readers::new(&path, context, deadline);
-        let (readers, urgent, working) = match start.bring_up() {
-            Ok((working, context)) => (readers(context.clone()), readers(context), Ok(working)),
+        let (content, working) = match start.bring_up() {
+            Ok((working, content)) => (content, Ok(working)),
             Err(error) if error.is_no_room() => {
                 // Only what can be read at all can be served.
-                let opened = match start.open_alone() {
-                    Ok(opened) => opened,
+                let content = match start.open_alone() {
+                    Ok(content) => content,
                     Err(other) => {
                         tracing::error!(why = other.in_full(), "nor can the store be read");
                         return Err(error);
@@ -160,17 +153,12 @@ impl Tenant {
                 };
                 let why = error.in_full();
                 tracing::error!(why, "nothing can be written; only reading is served");
-                let context = start.context(&opened.quantities);
-                let alone = readers(context.clone());
-                alone.read_alone(Some(opened.connection));
-                let urgent = readers(context);
-                (alone.clone(), urgent.clone(), Err((why, alone, urgent)))
+                (content, Err(why))
             }
             Err(error) => return Err(error),
         };
         let began_reading_only = working.is_err();
-        let queries: (Arc<dyn StoreReader>, Arc<dyn StoreReader>) =
-            (Arc::new(readers), Arc::new(urgent));
+        let queries = (content.reader, content.urgent);
         Self::assemble((name, secrets), config, start, queries, working)
             .map(|tenant| Self { began_reading_only, ..tenant })
     }
@@ -180,7 +168,7 @@ impl Tenant {
         config: &Config,
         start: Start,
         (readers, urgent): (Arc<dyn StoreReader>, Arc<dyn StoreReader>),
-        working: Result<crate::journal::Working, Waiting>,
+        working: Result<crate::journal::Working, String>,
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
@@ -192,9 +180,7 @@ impl Tenant {
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
-            Err((why, readers, urgent)) => {
-                Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
-            }
+            Err(why) => Source::Waiting(why, Box::new(move || start.wake_up())),
         };
         let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)
             .map_err(PlatformError::io("start the journal's thread", &tenant))?;

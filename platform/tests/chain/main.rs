@@ -9,6 +9,9 @@ mod common;
 mod documents;
 mod http;
 mod kill;
+mod postgres;
+#[path = "../../store/tests/postgres/server.rs"]
+mod postgres_server;
 mod rest_tls;
 mod settings;
 mod tenants;

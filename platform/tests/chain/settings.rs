@@ -28,7 +28,7 @@ fn in_file(table: &toml::Table) -> BTreeSet<String> {
 fn the_example_of_the_settings_has_every_key() {
     let file: toml::Table = FILE.parse().unwrap();
     assert_eq!(in_file(&file), keys(""));
-    for name in ["tls", "rest_tls", "limits"] {
+    for name in ["tls", "rest_tls", "store", "limits"] {
         assert_eq!(in_file(file[name].as_table().unwrap()), keys(name), "{name}");
     }
     for door in lastmeter_platform::door_kinds() {
