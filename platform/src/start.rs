@@ -188,6 +188,7 @@ impl Start {
             self.clock.set(SimTime(stands));
         }
         self.progress.begin(opened.standing.totals());
+        self.progress.audit(opened.standing.chain.count);
         Ok(())
     }
 

@@ -78,6 +78,7 @@ pub(crate) fn arrival(topic: &str, payload: impl Into<Vec<u8>>) -> Arrival {
         sender: "client".to_owned(),
         topic: topic.to_owned(),
         payload: payload.into().into(),
+        is_shared: false,
     }
 }
 
