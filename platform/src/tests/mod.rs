@@ -4,6 +4,7 @@
 mod advance;
 mod back_pressure;
 mod batches;
+mod credentials;
 mod full;
 mod idempotency;
 mod ingest;

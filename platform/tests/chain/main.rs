@@ -8,6 +8,7 @@ mod attacks;
 mod common;
 mod documents;
 mod http;
+mod identity;
 mod kill;
 mod rest_tls;
 mod settings;
