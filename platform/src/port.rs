@@ -13,7 +13,7 @@ use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
 
-use crate::access::DeviceCertificate;
+use crate::tls::DeviceCertificate;
 
 /// One message as it came from a device, or the last will of one that went away.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,9 +14,10 @@ use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics::input_name;
 use tokio::task::JoinHandle;
 
-use crate::access::{self, Access, DeviceCertificate, Proof};
+use crate::access::{self, Access, Proof};
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tenant::Tenant;
+use crate::tls::DeviceCertificate;
 
 /// Those that are open. The first one, `default`, is there from the start to the end.
 pub(crate) struct Tenants {

@@ -17,17 +17,7 @@ use super::{NotProved, Passwords, SecretSum, administrators, notes};
 use crate::clock::wall_now;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
-
-/// The certificate of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DeviceCertificate {
-    /// The tenant, if its name is of the form that has one.
-    pub(crate) tenant: Option<TenantName>,
-    /// The device.
-    pub(crate) device: String,
-    /// SHA-256 of it, hexadecimal.
-    pub(crate) fingerprint: String,
-}
+use crate::tls::DeviceCertificate;
 
 /// By what somebody has proved who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

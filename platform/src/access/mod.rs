@@ -25,8 +25,7 @@ use tokio::time::Instant;
 
 pub(crate) use access_tokens::AccessTokens;
 pub(crate) use identity::{
-    DeviceCertificate, Proof, Visitor, by_bearer, by_password, certified, has_secret, is_current,
-    principal,
+    Proof, Visitor, by_bearer, by_password, certified, has_secret, is_current, principal,
 };
 pub(crate) use lock_out::LockOut;
 pub(crate) use notes::Notes;

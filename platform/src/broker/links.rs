@@ -20,8 +20,8 @@ use rmqtt::types::Id;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use crate::access::DeviceCertificate;
 use crate::gate::{Listener, Slot, Socket};
+use crate::tls::DeviceCertificate;
 
 /// The client's identifier as the client has it; the library has it with a scope.
 pub(super) fn client_id(client: &Id) -> &str {

@@ -6,11 +6,12 @@ use lastmeter_units::TenantName;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::access::{DeviceCertificate, NotProved, Proof, by_password};
+use crate::access::{NotProved, Proof, by_password};
 use crate::ops::Caller;
 use crate::ops::accounts::first_administrator;
 use crate::port::{IngestPort as _, Presented};
 use crate::tenants::Tenants;
+use crate::tls::DeviceCertificate;
 
 const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -5,10 +5,10 @@ use lastmeter_units::TenantName;
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;
-use crate::access::DeviceCertificate;
 use crate::metrics::Metrics;
 use crate::port::{IngestPort as _, Presented};
 use crate::tenant_limits::TenantLimits;
+use crate::tls::DeviceCertificate;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)

@@ -10,12 +10,21 @@ use sha2::{Digest, Sha256};
 
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use crate::access::DeviceCertificate;
-
 /// How the names of devices begin.
 const URN: &str = "urn:lastmeter:";
 /// What stands before the hardware id, behind the tenant if there is one.
 const DEVICE: &str = "device:";
+
+/// The certificate of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceCertificate {
+    /// The tenant, if its name is of the form that has one.
+    pub(crate) tenant: Option<TenantName>,
+    /// The device.
+    pub(crate) device: String,
+    /// SHA-256 of it, hexadecimal.
+    pub(crate) fingerprint: String,
+}
 
 /// The one device that a certificate (DER) names, or why there is none.
 pub(crate) fn device_certificate(der: &[u8]) -> Result<DeviceCertificate, &'static str> {

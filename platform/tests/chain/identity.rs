@@ -436,9 +436,9 @@ async fn users_and_applications_connect_by_mqtt_as_themselves() {
     user(&platform, "ann", &["user"]).await;
     let none = json!({ "of": "app:viewer" });
     assert_eq!(ask(&platform, "POST", "/api/v1/credentials", Some(&none), TOKEN).await.0, 422);
-    let made =
-        ask(&platform, "POST", "/api/v1/applications", Some(&json!({ "token": "viewer" })), TOKEN);
-    assert_eq!(made.await.0, 201);
+    let viewer = json!({ "token": "viewer" });
+    let made = ask(&platform, "POST", "/api/v1/applications", Some(&viewer), TOKEN).await;
+    assert_eq!(made.0, 201, "{made:?}");
     let (_, secret) = credential(&platform, "app:viewer").await;
     for (user, password, is_in) in [
         ("default/user/ann", PASSWORD, true),
