@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use lastmeter_link::http::Client;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
 use lastmeter_platform::{ClockSource, Config, DoorConfig, Platform, Running, Token};
 use serde_json::{Value, json};
@@ -371,9 +372,8 @@ async fn a_device_with_its_own_secret_speaks_for_itself_alone_and_the_shared_one
     publish(&session, &mut events, bound, "own").await;
     publish(&session, &mut events, "default/device/free/input/json", "free").await;
     let rest = client(platform.rest_address());
-    let readings = read_back(&rest, "/api/v1/readings").await;
-    assert_eq!(readings.len(), 2, "{readings:?}");
-    let refusals = by_reason(&read_back(&rest, "/api/v1/refusals").await);
+    committed(&rest, "/api/v1/readings", 2).await;
+    let refusals = by_reason(&committed(&rest, "/api/v1/refusals", 3).await);
     let expected = [("device_has_credential", 2), ("topic_not_allowed", 1)];
     assert_eq!(refusals, expected.map(|(reason, count)| (reason.to_owned(), count)).into());
     for (user, password) in [
@@ -408,11 +408,26 @@ async fn a_device_with_its_own_secret_speaks_for_itself_alone_and_the_shared_one
     assert!(matches!(next(&mut events).await, SessionEvent::Disconnected { .. }));
     assert!(!is_let_in(&platform, user, &secret).await);
     publish(&shared, &mut of_shared, bound, "own").await;
-    let refusals = by_reason(&read_back(&rest, "/api/v1/refusals").await);
+    let refusals = by_reason(&committed(&rest, "/api/v1/refusals", 7).await);
     assert_eq!(refusals["device_has_credential"], 5);
     shared.close().await;
     session.close().await;
     platform.shutdown().await;
+}
+
+/// All rows of a read-back path, once there are so many.
+async fn committed(rest: &Client, path: &str, count: usize) -> Vec<Value> {
+    let rows = async {
+        loop {
+            let rows = read_back(rest, path).await;
+            if rows.len() >= count {
+                return rows;
+            }
+        }
+    };
+    let rows = tokio::time::timeout(LIMIT, rows).await.expect("so many rows");
+    assert_eq!(rows.len(), count, "{rows:?}");
+    rows
 }
 
 /// The status of an answer at a door.
@@ -471,7 +486,7 @@ async fn the_audit_has_log_ins_denials_and_who_made_a_command() {
     let (session, mut events) = connect(&platform, ("default", TOKEN), None);
     assert_eq!(next(&mut events).await, SessionEvent::Connected);
     publish(&session, &mut events, "default/SiteWhere/input/json", "home").await;
-    read_back(&client(platform.rest_address()), "/api/v1/readings").await;
+    committed(&client(platform.rest_address()), "/api/v1/readings", 1).await;
     let command = json!({
         "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" },
         "initiatorId": "somebody else",
