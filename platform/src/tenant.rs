@@ -18,10 +18,10 @@ use lastmeter_store::{Inspection, Progress, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
-use crate::access::SecretSum;
+use crate::access::{Notes, SecretSum};
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config};
+use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -51,6 +51,7 @@ pub(crate) struct Tenant {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
+    pub(crate) notes: Notes,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
@@ -61,22 +62,27 @@ pub(crate) struct Tenant {
     began_reading_only: bool,
 }
 
-/// What opens a tenant.
+/// What opens a tenant; where there is none, nothing does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Of REST.
-    pub(crate) administrators: SecretSum,
+    pub(crate) administrators: Option<SecretSum>,
     /// Of the doors.
-    pub(crate) devices: SecretSum,
+    pub(crate) devices: Option<SecretSum>,
 }
 
 impl Secrets {
     /// Those of the first tenant.
     pub(crate) fn of(config: &Config) -> Self {
-        let of = SecretSum::of;
-        let devices = of(config.device_secret().reveal().as_bytes());
-        Self { administrators: of(config.token.reveal().as_bytes()), devices }
+        let of = |token: &Token| SecretSum::of(token.reveal().as_bytes());
+        let administrators = config.token.as_ref().map(of);
+        Self { administrators, devices: config.device_secret().map(of) }
     }
+}
+
+/// Whether a secret is the one that is kept; it takes as long where none is.
+fn is_of(kept: Option<SecretSum>, secret: &[u8]) -> bool {
+    kept.unwrap_or(SecretSum([0; 32])).is_of(secret) && kept.is_some()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +197,8 @@ impl Tenant {
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::clone(&urgent)),
+            (Arc::clone(&devices), Arc::clone(&documents)),
+            Arc::clone(&urgent),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
@@ -215,6 +222,7 @@ impl Tenant {
             dispatcher: Arc::new(dispatcher),
             health,
             live: Live::default(),
+            notes: Notes::default(),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
@@ -257,12 +265,12 @@ impl Tenant {
 
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        self.secrets.administrators.is_of(secret)
+        is_of(self.secrets.administrators, secret)
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        self.secrets.devices.is_of(secret)
+        is_of(self.secrets.devices, secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.

@@ -325,7 +325,7 @@ fn wrong(field: &str, detail: &str) -> Problem {
 }
 
 /// The document after a change of it.
-async fn edited(
+pub(super) async fn edited(
     caller: &Caller,
     kind: &'static DocumentKind,
     limit: Option<&'static str>,

@@ -3,9 +3,12 @@
 //! | file | purpose |
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
+//! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
+pub(crate) mod accounts;
 mod caller;
+pub(crate) mod credentials;
 pub(crate) mod documents;
 
 pub(crate) use caller::{Caller, not_permitted};

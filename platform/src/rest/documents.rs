@@ -157,7 +157,7 @@ const HISTORY: Route = Route {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(rename = "Document")]
-pub(super) struct DocumentJson(Map<String, Value>);
+pub(super) struct DocumentJson(pub(super) Map<String, Value>);
 
 impl From<Value> for DocumentJson {
     fn from(value: Value) -> Self {
@@ -200,7 +200,7 @@ async fn list(
     Ok(Json(listed(found)))
 }
 
-fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJson> {
+pub(super) fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJson> {
     List { num_results, results: found.into_iter().map(DocumentJson::from).collect() }
 }
 
@@ -220,7 +220,7 @@ async fn make(
 }
 
 /// The key under which a request may come again.
-fn repeatable(headers: &HeaderMap, path: &str) -> Result<Option<Repeatable>, Problem> {
+pub(super) fn repeatable(headers: &HeaderMap, path: &str) -> Result<Option<Repeatable>, Problem> {
     let Some(key) = headers.get("Idempotency-Key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
     let wrong = || {
