@@ -76,7 +76,7 @@ pub use section::inject::Order;
 pub use section::link::LinkRow;
 pub use section::network::NetworkRow;
 pub use section::observer::ObserverRow;
-pub use section::platform::{PlatformSetup, PlatformUse, TlsUse};
+pub use section::platform::{PlatformSetup, PlatformUse, StoreUse, TlsUse, postgres_address};
 pub use section::request::{Asker, RequestBody, RequestRow};
 pub use section::scenario::{About, Schedule};
 pub use section::signal::{SignalFrom, SignalRow};

@@ -11,13 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
+use lastmeter_language::{
+    GivenAuthority, PlatformUse, Scenario, StoreUse, TlsUse, postgres_address,
+};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
-    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, TlsConfig, Token,
+    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, StoreConfig, TlsConfig,
+    Token,
 };
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
@@ -169,6 +172,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) data: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) strict_table2: bool,
+    /// Where its store is.
+    pub(crate) store: StoreConfig,
     /// Its doors beside MQTT.
     pub(crate) doors: &'a [DoorConfig],
     /// The platform's clock: driven in virtual time, the machine's in real time.
@@ -488,6 +493,19 @@ const TOKEN: &str = "bench";
 /// The secret of the devices: another one, so that every run shows that the two are apart.
 const DEVICE_TOKEN: &str = "bench-device";
 
+/// Where the store of a run is: in PostgreSQL in a schema of its own.
+pub(crate) fn store_of(scenario: &Scenario) -> StoreConfig {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    match (scenario.platform.store, postgres_address()) {
+        (StoreUse::Postgres, Some(address)) => {
+            let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+            let schema_prefix = format!("run_{process}_{run}_");
+            StoreConfig { schema_prefix, ..StoreConfig::postgres(address) }
+        }
+        _ => StoreConfig::default(),
+    }
+}
+
 fn own_config(
     options: &StartOptions<'_>,
     security: Option<&Security>,
@@ -513,6 +531,7 @@ fn own_config(
         device_token: Some(Token::new(DEVICE_TOKEN)),
         rest_tls,
         strict_table2: options.strict_table2,
+        store: options.store.clone(),
         doors: options.doors.to_vec(),
         tls,
         ..Config::embedded(options.data, Token::new(TOKEN), options.clock)
@@ -617,6 +636,13 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
         let keys = [("certificate", certificate), ("key", key)];
         let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
         table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
+    }
+    if let Some(url) = &config.store.url {
+        let StoreConfig { kind, schema_prefix, .. } = &config.store;
+        let keys =
+            [("kind", kind), ("url", &url.reveal().to_owned()), ("schema_prefix", schema_prefix)];
+        let keys = keys.map(|(name, value)| (name.to_owned(), value.clone().into()));
+        table.insert("store".to_owned(), toml::Table::from_iter(keys).into());
     }
     let doors = config.doors.iter().map(|door| door_table(door, ready).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
