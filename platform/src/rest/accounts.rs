@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::devices::List;
-use super::documents::{DocumentJson, listed, repeatable};
+use super::documents::{DocumentJson, described, listed, repeatable};
 use super::extract::{Body, Pairs, PathText};
 use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
@@ -43,7 +43,7 @@ const CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces a user, who has the same password unless there is a `password`",
     access: Access::Within(Kind::User, Action::Write),
-    takes: Some(schema::<DocumentJson>),
+    takes: Some(|_| described(r#"{"username":"ann","password":"correct horse","roles":["user"]}"#)),
     refuses: &[409, 500, 507],
     run: |verb| on(verb, change),
     ..ROW
@@ -60,7 +60,7 @@ const OWN_CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces one's own profile",
     access: Access::Within(Kind::Account, Action::Write),
-    takes: Some(schema::<DocumentJson>),
+    takes: Some(|_| described(r#"{"fullName":"Ann","language":"en"}"#)),
     refuses: &[409, 500],
     run: |verb| on(verb, change_account),
     ..OWN
