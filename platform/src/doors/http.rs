@@ -46,8 +46,8 @@ use crate::gate::{self, Gate};
 use crate::open_doors::Door;
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::rest::{
-    Edge, Given, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_given,
-    read_whole,
+    Edge, HeaderCredential, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit,
+    check_credential, read_whole,
 };
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -274,15 +274,15 @@ async fn authorise(
     let tenants = &state.tenants;
     let identify = async |given| {
         let found = match given {
-            Given::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
-            Given::Basic(user, password) => {
+            HeaderCredential::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
+            HeaderCredential::Basic(user, password) => {
                 Sender::by_user_name(tenants, (&user, &password), visit.from()).await
             }
         };
         found.ok_or(NotProved::Wrong)
     };
     let listener = gate::Listener::Http;
-    match check_given(&state.gate, listener, &visit, request.headers(), identify).await {
+    match check_credential(&state.gate, listener, &visit, request.headers(), identify).await {
         Err(answer) => answer,
         Ok(sender) => match read_whole(request, state.body_limit).await {
             Ok(mut request) => {

@@ -1,5 +1,8 @@
 //! Users: made, changed and erased by administrators; their own account, password and log-ins.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use lastmeter_model::access::{
     Action, Kind, Owner, PrincipalRef, Resource, Role, SecretHash, Subject,
@@ -252,8 +255,9 @@ async fn erase_user(caller: &Caller, name: &str) -> Result<Value, Problem> {
         let mut gone = documents.with_key(of_credentials, "of", &reference);
         gone.extend(documents.with_key(of_grants, "to", &reference));
         gone.extend(documents.with_key(of_grants, "by", &reference));
-        gone.dedup_by(|one, other| one.kind == other.kind && one.token == other.token);
-        for document in gone {
+        let gone: BTreeMap<_, _> =
+            gone.into_iter().map(|one| ((one.kind.code, one.token.clone()), one)).collect();
+        for document in gone.into_values() {
             put(document.kind, &document, document.version, None);
         }
         let by = caller.name();
@@ -351,7 +355,7 @@ pub(crate) async fn first_administrator(caller: &Caller) -> Result<Option<String
     const NAME: &str = "admin";
     let (kind, documents) = (kind::<User>()?, &caller.tenant.documents);
     let known = documents.find(kind, NAME);
-    let has_password = |(_, user): &(String, std::sync::Arc<User>)| user.password_hash.is_some();
+    let has_password = |(_, user): &(String, Arc<User>)| user.password_hash.is_some();
     if documents.bodies::<User>().iter().any(has_password)
         || (known.is_none() && documents.count(kind) > 0)
     {

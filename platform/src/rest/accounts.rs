@@ -16,7 +16,8 @@ use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
-use crate::access::{Passwords, Proof, Visitor};
+use crate::access::Passwords;
+use crate::identity::{Proof, Visitor};
 use crate::ops::{accounts, documents};
 
 /// Where a password is replaced, with a code too.
@@ -293,13 +294,11 @@ async fn erase_account(
 
 /// The hash of the password that a request is sent with.
 fn password_of(visitor: &Visitor) -> Result<&str, Problem> {
-    match &visitor.proof {
-        Proof::Password(hash) => Ok(hash),
-        _ => {
-            let detail = "send user name and password with this request (`Authorization: Basic`)";
-            Err(Problem::new(StatusCode::FORBIDDEN, "password_is_needed", detail))
-        }
+    if let Proof::Password(hash) = &visitor.proof {
+        return Ok(hash);
     }
+    let detail = "send user name and password with this request (`Authorization: Basic`)";
+    Err(Problem::new(StatusCode::FORBIDDEN, "password_is_needed", detail))
 }
 
 async fn change_password(

@@ -6,7 +6,8 @@ use lastmeter_units::TenantName;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::access::{NotProved, Proof, by_password};
+use crate::access::NotProved;
+use crate::identity::Proof;
 use crate::ops::Caller;
 use crate::ops::accounts::first_administrator;
 use crate::port::{IngestPort as _, Presented};
@@ -87,8 +88,8 @@ async fn the_first_start_without_a_token_gives_one_code_until_it_is_replaced() {
     let old = first_administrator(&caller).await.unwrap().unwrap();
     let code = first_administrator(&caller).await.unwrap().unwrap();
     let proof = async |given: &str| {
-        let account = (TenantName::default(), "admin");
-        by_password(&tenants, account, given.as_bytes(), HERE).await.map(|found| {
+        let user = ("admin", given.as_bytes());
+        tenants.by_password(TenantName::default(), user, HERE).await.map(|found| {
             let references = found.who.iter().map(|who| who.reference.to_string());
             (found.proof, references.collect::<Vec<_>>())
         })

@@ -80,7 +80,8 @@ fn body(route: &Route) -> String {
 async fn send(served: &Served, route: &Route, path: &str, body: Option<&str>) -> Answer {
     let kind = if takes_text(route) { "x-ndjson" } else { "json" };
     let declared = format!("Content-Type: application/{kind}\r\n");
-    let json_type = body.map_or("", |_| &declared);
+    let has_type = body.is_some() || (route.takes.is_none() && route.method.is_declared());
+    let json_type = if has_type { &declared } else { "" };
     let headers = format!("{}{json_type}", authorization());
     served.ask(route.method.word(), path, &headers, body.unwrap_or("")).await
 }
