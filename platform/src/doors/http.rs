@@ -7,9 +7,9 @@
 //! | `GET /devices/{hardwareId}/commands?wait_ms=N` | what the device has not answered yet |
 //!
 //! Every request carries the devices' secret as bearer token, or an MQTT user name with its
-//! password (`Authorization: Basic`): then it speaks for whom that is. A POST is answered with 204 once it
-//! is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be sent
-//! again. A command is given at each request until the device has answered it with an
+//! password (`Authorization: Basic`): then it speaks for whom that is. A POST is answered with 204
+//! once it is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be
+//! sent again. A command is given at each request until the device has answered it with an
 //! acknowledgement, so it comes at least once; what is not there yet is waited for up to `wait_ms`.
 //!
 //! With `certificate` and `key` it speaks TLS; without them it is for the loopback, or for a proxy.

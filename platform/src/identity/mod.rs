@@ -1,5 +1,10 @@
-//! Who is behind what a client presents, and what the audit has of it. What depends on documents is looked at each time: a key
-//! that is revoked, a role that is taken away and a user who is disabled are so at once.
+//! Who is behind what a client presents, and what the audit has of it. What depends on documents is
+//! looked at each time: a key that is revoked, a role that is taken away and a user who is disabled
+//! are so at once.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `notes` | log-ins, denials and readings of others' data in the audit |
 
 pub(crate) mod notes;
 

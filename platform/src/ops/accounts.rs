@@ -152,8 +152,8 @@ pub(crate) async fn reset(
 
 /// A new code, and what it is kept as.
 pub(crate) fn one_time_code() -> Result<(String, OneTimeCode), Problem> {
-    let bytes = random::<12>().map_err(|error| Problem::unavailable("no_random", &error))?;
-    let code: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = random::<16>().map_err(|error| Problem::unavailable("no_random", &error))?;
+    let code = format!("{:032x}", u128::from_be_bytes(bytes));
     let hash = SecretHash::Sha256(Sha256::digest(&code).into());
     let until = SimTime(wall_now().0.saturating_add(CODE_NS));
     Ok((code, OneTimeCode { hash, until }))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject, Target, Window};
+use lastmeter_model::access::{Action, Kind, Resource, Scope, Secret, Subject, Target, Window};
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_store::Stretch;
 use lastmeter_units::SimTime;
@@ -63,7 +63,7 @@ pub(super) struct RowJson {
 
 impl From<AuditRow> for RowJson {
     fn from(row: AuditRow) -> Self {
-        let hex = |hash: Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |hash: Hash| Secret(hash).print();
         let AuditRow { at, who, action, resource, outcome, before, after, .. } = row;
         Self { at, who, action, resource, outcome, before: before.map(hex), after: after.map(hex) }
     }
