@@ -15,7 +15,7 @@ use lastmeter_units::SimTime;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Caller;
+use super::{Caller, commands};
 use crate::problem::Problem;
 
 /// How often a change is tried that names no version.
@@ -142,14 +142,23 @@ pub(crate) async fn make(
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
     check(caller, kind, &body)?;
-    let hashed = Sha256::digest(json!([request.token, body]).to_string());
+    make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Makes a document that whoever asks may have, and that is checked.
+pub(super) async fn make_permitted(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    (token, body): (Option<String>, Value),
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let hashed = Sha256::digest(json!([token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {
         key: AnswerKey { by: caller.name(), key: asked.key.clone() },
         request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
         status: StatusCode::CREATED.as_u16(),
         body: NewAnswerBody::Edited(0),
     });
-    let token = request.token;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     let hash = answer.as_ref().map(|answer| answer.request);
     let transaction =
@@ -299,7 +308,7 @@ fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(
             return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
         }
     }
-    Ok(())
+    commands::check_schedule(caller, kind, body)
 }
 
 /// Refuses to remove what other documents name.
