@@ -3,9 +3,12 @@
 //! | file | purpose |
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
+//! | `reader` | reading data, each query within a permit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
 mod caller;
 pub(crate) mod documents;
+mod reader;
 
 pub(crate) use caller::{Caller, not_permitted};
+pub(crate) use reader::{Cuts, Looked, Reader};

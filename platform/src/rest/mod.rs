@@ -64,7 +64,8 @@ pub(crate) use body::read_whole;
 pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
-use lastmeter_model::access::Principal;
+use lastmeter_model::access::{Permit, Principal};
+use lastmeter_store::StoreReader;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
@@ -97,12 +98,20 @@ pub(crate) struct Shared {
 pub(crate) struct Api {
     tenant: Arc<Tenant>,
     who: Arc<[Principal]>,
+    /// Of a route for those who may have all of what it is about.
+    permit: Option<Permit>,
     shared: Shared,
 }
 
 impl Api {
     fn caller(&self) -> Caller {
         Caller { tenant: Arc::clone(&self.tenant), who: Arc::clone(&self.who) }
+    }
+
+    /// The whole store, on a route for those who may have everything.
+    fn store(&self) -> Result<&dyn StoreReader, Problem> {
+        let store = self.permit.as_ref().and_then(|permit| self.tenant.readers.whole(permit));
+        store.ok_or_else(|| Problem::not_found("no_such_path", "there is nothing here"))
     }
 }
 
@@ -114,7 +123,8 @@ impl FromRequestParts<Shared> for Api {
             Some(Caller { tenant, who }) => (tenant, who),
             None => (Arc::clone(shared.tenants.first()), Arc::default()),
         };
-        Ok(Self { tenant, who, shared: shared.clone() })
+        let permit = parts.extensions.get::<Permit>().cloned();
+        Ok(Self { tenant, who, permit, shared: shared.clone() })
     }
 }
 

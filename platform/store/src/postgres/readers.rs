@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
@@ -234,7 +235,11 @@ impl Query<'_> {
         &self,
         device: i64,
         page: Page,
+        cut: &Cut,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        if cut.windows().is_some() {
+            return self.invocations_within(device, page, cut).await;
+        }
         let query = "SELECT commands FROM device WHERE id = $1";
         let Some(row) = self.session.row(query, &[&device]).await? else {
             return Err(Damage::missing("device", device).into());
@@ -255,6 +260,27 @@ impl Query<'_> {
         Ok((commands, rows))
     }
 
+    /// The same where each invocation has to be looked at.
+    async fn invocations_within(
+        &self,
+        device: i64,
+        page: Page,
+        cut: &Cut,
+    ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        let query = "SELECT commands FROM device WHERE id = $1";
+        if self.session.row(query, &[&device]).await?.is_none() {
+            return Err(Damage::missing("device", device).into());
+        }
+        let query = invocation_where!("device = $1 ORDER BY id DESC");
+        let found = self.session.rows(query, &[&device]).await?;
+        let rows = found.iter().map(rows::invocation).collect::<ReadResult<Vec<_>>>()?;
+        let left: Vec<_> = rows.into_iter().filter(|row| cut.has(row.asked.created)).collect();
+        let count = left.len() as u64;
+        let on_page = left.into_iter().skip(usize::try_from(page.offset).unwrap_or(usize::MAX));
+        let on_page = on_page.take(page.limit as usize).map(|row| self.stored(row));
+        Ok((count, on_page.collect::<ReadResult<_>>()?))
+    }
+
     async fn series(&self, query: &SeriesQuery) -> ReadResult<Vec<Series>> {
         // A device is made together with its state.
         self.state_row(query.device).await?;
@@ -262,6 +288,11 @@ impl Query<'_> {
                                "values"[array_position(quantities, $2)]
             FROM reading WHERE device = $1 AND quantities @> ARRAY[$2::int4]
               AND event_ns BETWEEN $3 AND $4 AND (event_ns, sequence) > ($5, $6)
+              AND ($9 OR EXISTS (SELECT 1 FROM unnest($10::int8[], $11::int8[], $12::bool[])
+                                               AS span (first, behind, is_whole)
+                  WHERE LEAST(event_ns, received_ns) >= first
+                    AND LEAST(event_ns, received_ns) < behind
+                    AND (NOT is_whole OR event_ns < behind)))
             ORDER BY event_ns, sequence OFFSET $7 LIMIT $8"#;
         let (start, end) = (query.range.start.as_nanoseconds(), query.range.end.as_nanoseconds());
         let (event, sequence) = query.after.unwrap_or((i64::MIN, i64::MIN));
@@ -269,11 +300,33 @@ impl Query<'_> {
         let mut answer = Vec::new();
         for id in &query.ids {
             let quantity = i32::from(self.context.quantities.number(*id));
+            let windows = query.cut.windows();
+            let of_quantity = windows.unwrap_or_default().iter();
+            let of_quantity = of_quantity.filter(|one| one.quantities.contains(id.name()));
+            let (mut first, mut behind, mut is_whole) = (Vec::new(), Vec::new(), Vec::new());
+            for one in of_quantity {
+                first.push(one.from.as_nanoseconds());
+                behind.push(one.until.as_nanoseconds());
+                is_whole.push(one.finest.is_some());
+            }
             let found = self
                 .session
                 .rows(
                     points,
-                    &[&query.device, &quantity, &start, &end, &event, &sequence, &offset, &limit],
+                    &[
+                        &query.device,
+                        &quantity,
+                        &start,
+                        &end,
+                        &event,
+                        &sequence,
+                        &offset,
+                        &limit,
+                        &windows.is_none(),
+                        &first,
+                        &behind,
+                        &is_whole,
+                    ],
                 )
                 .await?;
             let point = |row: &Row| {
@@ -294,7 +347,11 @@ impl Query<'_> {
         device: i64,
         range: Range,
         page: Page,
+        cut: &Cut,
     ) -> ReadResult<(u64, Vec<ReadingRow>)> {
+        if cut.windows().is_some() {
+            return self.events_within(device, range, page, cut).await;
+        }
         let (start, end) = (range.start.as_nanoseconds(), range.end.as_nanoseconds());
         let count = "SELECT count(*) FROM reading WHERE device = $1 AND event_ns BETWEEN $2 AND $3";
         let count = self.session.row(count, &[&device, &start, &end]).await?;
@@ -307,6 +364,39 @@ impl Query<'_> {
         let found = self.session.rows(query, &[&device, &start, &end, &offset, &limit]).await?;
         let one = |row: &Row| Ok(rows::reading(self.context, None, row)?.0);
         Ok((count, found.iter().map(one).collect::<ReadResult<_>>()?))
+    }
+
+    /// The same where each reading has to be looked at to be counted.
+    async fn events_within(
+        &self,
+        device: i64,
+        range: Range,
+        page: Page,
+        cut: &Cut,
+    ) -> ReadResult<(u64, Vec<ReadingRow>)> {
+        let (start, end) = (range.start.max(cut.first()).as_nanoseconds(), range.end);
+        let query = reading_where!(
+            "device = $1 AND event_ns BETWEEN $2 AND $3 AND (event_ns, sequence) < ($4, $5)
+             ORDER BY event_ns DESC, sequence DESC LIMIT 1000"
+        );
+        let (mut count, mut rows, mut before) = (0, Vec::new(), (i64::MAX, i64::MAX));
+        loop {
+            let bounds: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                [&device, &start, &end.as_nanoseconds(), &before.0, &before.1];
+            let found = self.session.rows(query, &bounds).await?;
+            for row in &found {
+                let row = rows::reading(self.context, None, row)?.0;
+                before = (row.event.as_nanoseconds(), row.sequence.cast_signed());
+                let Some(row) = cut.reading(row) else { continue };
+                if count >= page.offset && rows.len() < page.limit as usize {
+                    rows.push(row);
+                }
+                count += 1;
+            }
+            if found.is_empty() {
+                return Ok((count, rows));
+            }
+        }
     }
 }
 
@@ -389,8 +479,9 @@ impl StoreReader for PostgresReaders {
         &self,
         device: i64,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
-        ask!(self, query => query.invocations_of(device, page))
+        ask!(self, query => query.invocations_of(device, page, &cut))
     }
 
     async fn series(&self, asked: SeriesQuery) -> StoreResult<Vec<Series>> {
@@ -402,8 +493,9 @@ impl StoreReader for PostgresReaders {
         device: i64,
         range: Range,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
-        ask!(self, query => query.events(device, range, page))
+        ask!(self, query => query.events(device, range, page, &cut))
     }
 
     // It keeps none of these yet.
