@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Denied, Kind, Permit, Principal, Resource};
+use lastmeter_model::access::{Action, Denied, Kind, Permit, Principal, PrincipalRef, Resource};
 
 use crate::access::require;
 use crate::problem::Problem;
@@ -35,6 +35,17 @@ impl Caller {
             Err(Denied::LogIn) => Err(log_in()),
             Err(Denied::Forbidden) => Err(not_permitted(action, on.kind)),
         }
+    }
+
+    /// Whether it is the token of the process, which is the first tenant's, or an administrator of
+    /// the platform.
+    pub(crate) fn is_of_platform(&self) -> bool {
+        let is_its = |who: &Principal| match who.reference {
+            PrincipalRef::PlatformAdmin(_) => true,
+            PrincipalRef::Bench => self.tenant.is_first(),
+            _ => false,
+        };
+        self.who.iter().any(is_its)
     }
 
     /// Whether something may be done.

@@ -142,6 +142,10 @@ pub(crate) async fn make(
         validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
+    // Whether a token is taken is only for those who see all documents of the kind.
+    if request.token.is_some() && !caller.list(kind.resource)?.is_whole() {
+        return Err(wrong(kind.token_member(), "expected none: it is given to you"));
+    }
     check(caller, kind, &body)?;
     let hashed = Sha256::digest(json!([request.token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {

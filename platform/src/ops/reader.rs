@@ -44,6 +44,12 @@ impl Reader {
         &*self.0
     }
 
+    /// For tests that look on.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<dyn StoreReader> {
+        Arc::clone(&self.0)
+    }
+
     /// The whole store, for who may have everything in it.
     pub(crate) fn whole(&self, permit: &Permit) -> Option<&dyn StoreReader> {
         permit.is_whole().then_some(&*self.0)

@@ -130,18 +130,24 @@ impl FromRequestParts<Shared> for Api {
 
 type Answer<T> = Result<Json<T>, Problem>;
 
+impl Shared {
+    fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {
+        let waiters_max = settings.waiting();
+        Self {
+            tenants: Arc::clone(&process.tenants),
+            process: Arc::downgrade(process),
+            command_expiry_s: config.limits.command_expiry_s,
+            body_limit: Duration::from_secs(config.limits.rest_header_s),
+            gate: Arc::clone(&settings.gate),
+            waiters: Arc::new(Semaphore::new(waiters_max)),
+            waiters_max,
+        }
+    }
+}
+
 /// All routes, of a server with these settings.
 pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
-    let waiters_max = settings.waiting();
-    let shared = Shared {
-        tenants: Arc::clone(&process.tenants),
-        process: Arc::downgrade(process),
-        command_expiry_s: config.limits.command_expiry_s,
-        body_limit: Duration::from_secs(config.limits.rest_header_s),
-        gate: Arc::clone(&settings.gate),
-        waiters: Arc::new(Semaphore::new(waiters_max)),
-        waiters_max,
-    };
+    let shared = Shared::of(process, config, settings);
     let guarded = routes::router(false)
         .fallback(async |uri: Uri| no_such_path(&uri))
         .layer(from_fn_with_state(shared.clone(), authorise));

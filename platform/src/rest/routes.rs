@@ -239,7 +239,7 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         return Problem::new(status, "not_json_content", detail).into_response();
     }
     let caller = request.extensions().get::<Caller>();
-    if route.access == Access::Platform && caller.is_none_or(|caller| !caller.tenant.is_first()) {
+    if route.access == Access::Platform && !caller.is_some_and(Caller::is_of_platform) {
         let detail = "the token is of one tenant; this is for the platform's administrator";
         return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
