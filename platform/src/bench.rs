@@ -6,14 +6,12 @@ use std::sync::Arc;
 use lastmeter_model::access::Permit;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::work::{Body, Delivery, Work};
-use lastmeter_store::{
-    self as store, Page, Range, ReadContext, Readers, SeriesQuery, StoreReader as _, Writer,
-};
+use lastmeter_store::{OpenStore, Page, Range, SeriesQuery, StorePlace, StoreReader, Writer};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
 use crate::clock::Clock;
-use crate::config::{ClockSource, Config, Limits, TENANT, Token};
+use crate::config::{ClockSource, Config, Limits, StoreConfig, Token};
 use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
 use crate::port::{Arrival, Verdict};
@@ -55,7 +53,7 @@ pub fn records_in(segment: &[u8]) -> usize {
 /// A store without its thread.
 pub struct BenchStore {
     writer: Writer,
-    readers: Readers,
+    readers: Arc<dyn StoreReader>,
     sequence: u64,
     values: Vec<MeasurementId>,
 }
@@ -63,8 +61,6 @@ pub struct BenchStore {
 impl BenchStore {
     /// A store in a folder; its messages have that many values.
     pub fn open(folder: &Path, values: usize) -> Self {
-        let path = folder.join(store::STORE_FILE);
-        let mut opened = store::open_for_writing(&path).expect("a store");
         let clock = Arc::new(Clock::new(ClockSource::Driven, SimTime(0)));
         let losses = Losses::open(&folder.join("losses"), Arc::clone(&clock)).expect("no losses").0;
         let room = Limits::default().refused_content_bytes;
@@ -73,16 +69,13 @@ impl BenchStore {
             metrics: Arc::default(),
             refused_content_bytes: room,
         };
-        let context = ReadContext {
-            quantities: Arc::new(opened.quantities.clone()),
-            devices: Arc::default(),
-            documents: Arc::default(),
-            observer: Arc::new(reports),
-        };
-        store::load(&mut opened, &context, (TENANT, &path)).expect("a sound store");
-        let readers = Readers::new(&path, context.clone(), std::time::Duration::from_mins(1));
-        let writer =
-            Writer::sqlite(&TenantName::default(), opened, context, room).expect("a store");
+        let name = TenantName::default();
+        let place = StorePlace::new(name.clone(), folder.to_owned(), Arc::new(reports));
+        let kind = StoreConfig::default().kind().expect("a kind of store");
+        let OpenStore { writer, content, .. } = (kind.open)(&place).expect("a store");
+        let around = (place.devices, place.observer);
+        let writer = Writer::new(&name, (writer, content.standing), around, room);
+        let readers = content.reader;
         let sequence = writer.standing().journal_committed;
         Self { writer, readers, sequence, values: MeasurementId::all().take(values).collect() }
     }
@@ -173,6 +166,7 @@ impl BenchCore {
                         sender: String::new(),
                         topic: "default/SiteWhere/input/json".to_owned(),
                         payload: payload(sender, serial).into(),
+                        is_shared: false,
                     };
                     let accepted = tenant.ingest.accept(arrival).await.expect("a working journal");
                     assert_eq!(accepted, Verdict::Stored);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::config::{Config, Pem, ServerIdentity};
@@ -106,18 +106,11 @@ fn server_config(
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(Clients { authority, is_required }) => {
-            let bad = |found: String| TlsSettingsError::Pem {
-                key: "tls.client_authority",
-                expected: "certificates of authorities",
-                found,
-            };
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates("tls.client_authority", authority)? {
-                roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-            }
+            let key = "tls.client_authority";
+            let roots = authorities(key, authority)?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             let verifier = if *is_required { verifier } else { verifier.allow_unauthenticated() };
-            let verifier = verifier.build().map_err(|error| bad(error.to_string()))?;
+            let verifier = verifier.build().map_err(|error| no_authority(key, &error))?;
             builder.with_client_cert_verifier(Arc::new(Naming(verifier)))
         }
     };
@@ -125,6 +118,31 @@ fn server_config(
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     Ok(server)
+}
+
+/// How a server is known that somebody else runs.
+pub(crate) fn load_client(
+    key: &'static str,
+    authority: &Pem,
+) -> Result<ClientConfig, TlsSettingsError> {
+    let roots = authorities(key, authority)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| no_authority(key, &error))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn no_authority(key: &'static str, found: &dyn std::fmt::Display) -> TlsSettingsError {
+    TlsSettingsError::Pem { key, expected: "certificates of authorities", found: found.to_string() }
+}
+
+fn authorities(key: &'static str, pem: &Pem) -> Result<RootCertStore, TlsSettingsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(key, pem)? {
+        roots.add(certificate).map_err(|error| no_authority(key, &error))?;
+    }
+    Ok(roots)
 }
 
 fn certificates(

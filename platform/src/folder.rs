@@ -32,7 +32,6 @@ pub(crate) struct Places {
     pub(crate) tenant: PathBuf,
     /// The journal's folder.
     pub(crate) journal: PathBuf,
-    pub(crate) store: PathBuf,
     pub(crate) head: PathBuf,
     /// The reports of losses.
     pub(crate) losses: PathBuf,
@@ -43,7 +42,6 @@ impl Places {
         let tenant = config.data.join(name.as_str());
         Self {
             journal: tenant.join(JOURNAL_FOLDER),
-            store: tenant.join(lastmeter_store::STORE_FILE),
             head: config.data.join(format!("{name}.{HEAD_SUFFIX}")),
             losses: config.data.join(format!("{name}.{LOSSES_SUFFIX}")),
             tenant,

@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lastmeter_model::access::{self, Facts as _};
 use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
 use lastmeter_model::directory::{DeviceDirectory, Freshness};
+use lastmeter_model::documents::Documents;
+use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use lastmeter_model::work::{Body, Delivery};
@@ -105,6 +108,7 @@ pub(crate) struct Ingest {
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     devices: Arc<DeviceDirectory>,
+    documents: Arc<Documents>,
     readers: Arc<dyn StoreReader>,
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
@@ -123,7 +127,8 @@ impl Ingest {
         (tenant, config): (TenantName, &Config),
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
-        (devices, readers): (Arc<DeviceDirectory>, Arc<dyn StoreReader>),
+        (devices, documents): (Arc<DeviceDirectory>, Arc<Documents>),
+        readers: Arc<dyn StoreReader>,
         (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
@@ -132,6 +137,7 @@ impl Ingest {
             clock,
             metrics,
             devices,
+            documents,
             readers,
             devices_max: config.limits.devices,
             subscriptions,
@@ -156,6 +162,7 @@ impl Ingest {
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
         let read = target.and_then(|target| self.judge(&target, &arrival));
+        let read = read.and_then(|read| self.judge_sender(read, arrival.is_shared));
         self.pace.pass(read.as_ref().map_or(1, |read| read.messages.len())).await;
         let received = self.clock.now();
         let judged = match read {
@@ -350,6 +357,18 @@ impl Ingest {
             }
         }
         Ok(Read { format, messages })
+    }
+
+    /// Refuses what came with the secret that devices share for one with a credential of its own.
+    fn judge_sender(&self, read: Read, is_shared: bool) -> Judged<Read> {
+        let facts = DocumentFacts { documents: &self.documents, devices: &self.devices };
+        let has_own = |message: &&Message| {
+            is_shared && facts.has_credential(&access::Target::Device(message.device.clone()))
+        };
+        let Some(message) = read.messages.iter().find(has_own) else { return Ok(read) };
+        let device = Some(message.device.clone());
+        let detail = format!("`{}` has a credential of its own, expected that one", message.device);
+        Err(NotTaken::new(RefusalReason::DeviceHasCredential, device, detail))
     }
 
     /// Counts and records what a door refused; durable when it returns.

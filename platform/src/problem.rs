@@ -144,6 +144,12 @@ impl From<StoreError> for Problem {
                 let problem = Self::new(status, "query_too_slow", detail);
                 Self { retry_after_s: Some(RETRY_AFTER_S), ..problem }
             }
+            error @ StoreError::Postgres(_) => {
+                let problem = Self::unavailable("store_unavailable", &error);
+                let detail = "the database of the store does not answer; each request tries it \
+                              anew; the platform's log has the cause";
+                Self { detail: detail.into(), retry_after_s: Some(RETRY_AFTER_S), ..problem }
+            }
             error => Self::unavailable("store_unavailable", &error),
         }
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lastmeter_model::access::{MachineToken, Secret, TokenKind};
+use lastmeter_model::access::{MachineToken, PrincipalRef, Secret, TokenKind};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::{PlatformFile, TenantRecord, TenantState, lock};
 use lastmeter_units::TenantName;
@@ -164,6 +164,14 @@ impl Process {
     ) -> Result<(TenantRecord, Credentials), TenantError> {
         let changing = self.changing.lock().await;
         self.check_new(&name, &limits, changing.is_some())?;
+        if let Some(database) = self.config.store.database(&name)? {
+            let shown = database.to_string();
+            let is_taken = blocking(move || Ok(database.is_there()?)).await?;
+            if is_taken {
+                let why = format!("{shown} is there; drop it, or give another name");
+                return Err(TenantError::Conflict(why));
+            }
+        }
         let credentials = Credentials::random(&name)?;
         let sum = |secret: &str| SecretSum::of(secret.as_bytes()).0;
         let record = TenantRecord {
@@ -280,6 +288,11 @@ impl Process {
         stopped
     }
 
+    /// Cuts the connections of a principal whose credential is worth nothing any more.
+    pub(crate) async fn cut(&self, tenant: &TenantName, who: &PrincipalRef) {
+        self.doors.lock().await.cut_principal(tenant, who);
+    }
+
     /// Closes the doors. Whether everybody in them had their answer within the limit.
     pub(crate) async fn close_doors(&self, limit: Duration) -> bool {
         let doors = std::mem::take(&mut *self.doors.lock().await);
@@ -324,8 +337,8 @@ impl Process {
         let mut config = self.config.clone();
         config.limits = limits.within(&config.limits);
         let secrets = Secrets {
-            administrators: SecretSum(record.administrators),
-            devices: SecretSum(record.devices),
+            administrators: Some(SecretSum(record.administrators)),
+            devices: Some(SecretSum(record.devices)),
         };
         let tenant = start_tenant(record.name.clone(), secrets, &config, &self.keep).await?;
         tenant.limit(&limits);
@@ -345,7 +358,13 @@ impl Process {
         let name = record.name.clone();
         self.put(TenantRecord { state: TenantState::Removed, ..record }).await?;
         let data = self.config.data.clone();
-        blocking(move || places.delete_aside(&data)).await?;
+        let database = self.config.store.database(&name)?;
+        blocking(move || {
+            // Before the folder, which shows where it is.
+            database.map_or(Ok(()), |database| database.remove())?;
+            places.delete_aside(&data)
+        })
+        .await?;
         if let Some(file) = lock(&self.file).as_ref() {
             file.remove(&name)?;
         }

@@ -11,18 +11,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::refusal::RefusalRecord;
-use lastmeter_model::standing::Totals;
+use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_model::work::{Body, Delivery};
 use lastmeter_store::files;
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{
-    self as store, Inspection, Opened, Progress, Quantities, ReadContext, Readers, Writer,
+    Inspection, OpenStore, Progress, Readable, StoreKind, StorePlace, StoreWriter, Writer,
 };
 use lastmeter_units::{SimTime, TenantName};
 
@@ -64,6 +65,8 @@ pub(crate) struct Threads {
 /// What is there from the first moment, and what the rest is made of.
 pub(crate) struct Start {
     pub(crate) places: Places,
+    kind: &'static StoreKind,
+    place: StorePlace,
     limits: Limits,
     pub(crate) keep: Arc<FolderLock>,
     open_directory: OpenDirectory,
@@ -89,6 +92,7 @@ impl Start {
         keep: Arc<FolderLock>,
     ) -> Result<Self, PlatformError> {
         let places = Places::of(tenant, config);
+        let kind = config.store.kind()?;
         let clock = Arc::new(Clock::new(config.clock, SimTime(0)));
         let (losses, has_unreadable_reports) = Losses::open(&places.losses, Arc::clone(&clock))
             .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
@@ -98,16 +102,29 @@ impl Start {
         }
         let head = journal::read_head(&places.head)
             .map_err(PlatformError::io("read the head", &places.head))?;
+        let (losses, metrics) = (Arc::new(losses), Arc::<Metrics>::default());
+        let reports = StoreReports {
+            losses: Arc::clone(&losses),
+            metrics: Arc::clone(&metrics),
+            refused_content_bytes: config.limits.refused_content_bytes,
+        };
+        let place = StorePlace {
+            database: config.store.database(tenant)?,
+            deadline: Duration::from_secs(config.limits.query_s),
+            ..StorePlace::new(tenant.clone(), places.tenant.clone(), Arc::new(reports))
+        };
         Ok(Self {
             places,
+            kind,
             limits: config.limits.clone(),
             keep,
             open_directory,
             clock,
-            metrics: Arc::default(),
-            devices: Arc::default(),
-            documents: Arc::default(),
-            losses: Arc::new(losses),
+            metrics,
+            devices: Arc::clone(&place.devices),
+            documents: Arc::clone(&place.documents),
+            place,
+            losses,
             health: Arc::default(),
             committed: Arc::default(),
             progress: Arc::new(Progress::new(Totals::default())),
@@ -117,25 +134,10 @@ impl Start {
         })
     }
 
-    /// What queries need beside the file.
-    pub(crate) fn context(&self, quantities: &Quantities) -> ReadContext {
-        let reports = StoreReports {
-            losses: Arc::clone(&self.losses),
-            metrics: Arc::clone(&self.metrics),
-            refused_content_bytes: self.limits.refused_content_bytes,
-        };
-        ReadContext {
-            quantities: Arc::new(quantities.clone()),
-            devices: Arc::clone(&self.devices),
-            documents: Arc::clone(&self.documents),
-            observer: Arc::new(reports),
-        }
-    }
-
     /// Opens everything for writing, reports what is missing, and starts the store's thread on
     /// what the journal has and the store has not. Blocks while it replays.
-    pub(crate) fn bring_up(&self) -> Result<(Working, ReadContext), PlatformError> {
-        let Places { tenant, journal, store: path, .. } = &self.places;
+    pub(crate) fn bring_up(&self) -> Result<(Working, Readable), PlatformError> {
+        let Places { tenant, journal, .. } = &self.places;
         files::make_folder(tenant)
             .map_err(PlatformError::io("make the tenant's folder", tenant))?;
         let directory = (self.open_directory)(journal)
@@ -143,15 +145,14 @@ impl Start {
         files::make_folder(journal)
             .and_then(|()| self.places.tighten())
             .map_err(PlatformError::io("close the data folder to others", tenant))?;
-        let mut opened = store::open_for_writing(path)?;
-        let context = self.context(&opened.quantities);
-        self.enter(&mut opened, &context)?;
-        let survey = self.survey(directory.as_ref(), &opened)?;
-        let head = self.note(&survey, &opened)?;
+        let OpenStore { writer, content, inspection } = (self.kind.open)(&self.place)?;
+        self.enter(&content);
+        let stored = content.standing;
+        let survey = self.survey(directory.as_ref(), &stored)?;
+        let head = self.note(&survey, &stored)?;
         let position = Position { durable: survey.durable, used: survey.used };
-        let stored = opened.standing;
         let changes = stored.changes.max(self.facts().changes);
-        let jobs = self.start_store(opened, context.clone(), Arc::clone(&head))?;
+        let jobs = self.start_store((writer, stored), Arc::clone(&head))?;
         let replayed = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
         self.metrics.journal_replayed.store(replayed, Ordering::Relaxed);
         jobs.send(Job::Settle { committed: survey.durable, changes })
@@ -160,35 +161,31 @@ impl Start {
             let (torn, torn_bytes) = (survey.torn, survey.torn_bytes);
             tracing::info!(replayed, torn, torn_bytes, "the journal was read back");
         }
-        let inspection =
-            Inspection::start(path.clone(), context.clone(), Arc::clone(&self.progress))
-                .map_err(PlatformError::io("start looking at the store", path))?;
-        lock(&self.threads).inspection = Some(inspection);
+        let inspection = inspection.map(|start| start(Arc::clone(&self.progress))).transpose();
+        lock(&self.threads).inspection =
+            inspection.map_err(PlatformError::io("start looking at the store", tenant))?;
         let segment_bytes = self.limits.segment_bytes;
         let appender = Appender::new(directory, head, segment_bytes, position, survey.segments);
-        Ok((Working { appender, store: jobs }, context))
+        Ok((Working { appender, store: jobs }, content))
     }
 
     /// What is stored, for reading only, where nothing can be written.
-    pub(crate) fn open_alone(&self) -> Result<Opened, PlatformError> {
-        let mut opened = store::open_alone(&self.places.store)?;
-        let context = self.context(&opened.quantities);
-        self.enter(&mut opened, &context)?;
-        Ok(opened)
+    pub(crate) fn open_alone(&self) -> Result<Readable, PlatformError> {
+        let content = (self.kind.open_alone)(&self.place)?;
+        self.enter(&content);
+        Ok(content)
     }
 
     /// Takes over what is read once.
-    fn enter(&self, opened: &mut Opened, context: &ReadContext) -> Result<(), PlatformError> {
-        for (id, expires) in
-            store::load(opened, context, (self.places.name.as_str(), &self.places.store))?
-        {
-            self.clock.schedule(expires, id);
+    fn enter(&self, content: &Readable) {
+        for (id, expires) in &content.expiries {
+            self.clock.schedule(*expires, *id);
         }
-        if let Some(stands) = opened.standing.clock_ns {
+        if let Some(stands) = content.standing.clock_ns {
             self.clock.set(SimTime(stands));
         }
-        self.progress.begin(opened.standing.totals());
-        Ok(())
+        self.progress.begin(content.standing.totals());
+        self.progress.audit(content.standing.chain.count);
     }
 
     fn facts(&self) -> Facts {
@@ -198,8 +195,12 @@ impl Start {
         }
     }
 
-    fn survey(&self, directory: &dyn Directory, opened: &Opened) -> Result<Survey, PlatformError> {
-        let committed = opened.standing.journal_committed;
+    fn survey(
+        &self,
+        directory: &dyn Directory,
+        stored: &Standing,
+    ) -> Result<Survey, PlatformError> {
+        let committed = stored.journal_committed;
         let survey = journal::survey(directory, committed, self.facts().synced)
             .map_err(|error| PlatformError::Journal(Box::new(error)))?;
         let metrics = &self.metrics;
@@ -214,8 +215,8 @@ impl Start {
     }
 
     /// Reports what is missing, durably, and begins a head of what there is.
-    fn note(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
-        let (checkpoint, facts) = (&opened.standing, self.facts());
+    fn note(&self, survey: &Survey, checkpoint: &Standing) -> Result<Arc<Head>, PlatformError> {
+        let facts = self.facts();
         let report = |kind, place: String, detail: String| {
             self.losses
                 .report(kind, &place, &detail)
@@ -256,14 +257,14 @@ impl Start {
             );
             report(LossKind::MissingReports, format!("{count} of {}", facts.losses), detail)?;
         }
-        self.begin_head(survey, opened)
+        self.begin_head(survey, checkpoint)
     }
 
-    fn begin_head(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
+    fn begin_head(&self, survey: &Survey, stored: &Standing) -> Result<Arc<Head>, PlatformError> {
         let facts = Facts {
             synced: survey.durable,
-            committed: opened.standing.journal_committed,
-            changes: opened.standing.changes.max(self.facts().changes),
+            committed: stored.journal_committed,
+            changes: stored.changes.max(self.facts().changes),
             losses: self.losses.count(),
         };
         let head = Head::create(&self.places.head, facts).map(Arc::new);
@@ -273,14 +274,13 @@ impl Start {
 
     fn start_store(
         &self,
-        opened: Opened,
-        context: ReadContext,
+        store: (Box<dyn StoreWriter>, Standing),
         head: Arc<Head>,
     ) -> Result<SyncSender<Job>, PlatformError> {
         let limits = &self.limits;
         let batching = Batching {
             jobs_max: limits.batch_messages,
-            wait: std::time::Duration::from_millis(limits.batch_wait_ms),
+            wait: Duration::from_millis(limits.batch_wait_ms),
             queue: limits.queue_messages,
         };
         let signals = Signals {
@@ -290,9 +290,10 @@ impl Start {
             metrics: Arc::clone(&self.metrics),
             head,
         };
-        let path = &self.places.store;
-        let writer =
-            Writer::sqlite(&self.places.name, opened, context, limits.refused_content_bytes)?;
+        let path = &self.places.tenant;
+        let around = (Arc::clone(&self.devices), Arc::clone(&self.place.observer));
+        let writer = Writer::new(&self.places.name, store, around, limits.refused_content_bytes)
+            .with_documents(Arc::clone(&self.documents));
         let clock = Arc::clone(&self.clock);
         let store = StoreThread::start((writer, clock), batching, signals, Arc::clone(&self.keep))
             .map_err(PlatformError::io("start the store's thread", path))?;
@@ -311,20 +312,14 @@ impl Start {
 
     /// One attempt to get going after a start at which nothing could be written. Queries are
     /// answered over one connection before, and wait while it is tried.
-    pub(crate) fn wake_up(&self, readers: &Readers, urgent: &Readers) -> Result<Working, String> {
+    pub(crate) fn wake_up(&self) -> Result<Working, String> {
         self.probe().map_err(|error| format!("nothing can be written: {error}"))?;
-        readers.read_alone(None);
         let error = match self.bring_up() {
-            Ok((working, context)) => {
-                readers.renew(context.clone());
-                urgent.renew(context);
-                return Ok(working);
-            }
+            Ok((working, _)) => return Ok(working),
             Err(error) => error,
         };
-        match self.open_alone() {
-            Ok(opened) => readers.read_alone(Some(opened.connection)),
-            Err(error) => tracing::warn!(%error, "the store cannot be read"),
+        if let Err(error) = self.open_alone() {
+            tracing::warn!(%error, "the store cannot be read");
         }
         Err(error.in_full())
     }

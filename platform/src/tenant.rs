@@ -14,14 +14,14 @@ use lastmeter_model::standing::Totals;
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, Readers, StoreReader};
+use lastmeter_store::{Inspection, Progress, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
-use crate::access::SecretSum;
+use crate::access::{Notes, SecretSum};
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config};
+use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -52,6 +52,7 @@ pub(crate) struct Tenant {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
+    pub(crate) notes: Notes,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
@@ -62,26 +63,28 @@ pub(crate) struct Tenant {
     began_reading_only: bool,
 }
 
-/// What opens a tenant.
+/// What opens a tenant; where there is none, nothing does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Of REST.
-    pub(crate) administrators: SecretSum,
+    pub(crate) administrators: Option<SecretSum>,
     /// Of the doors.
-    pub(crate) devices: SecretSum,
+    pub(crate) devices: Option<SecretSum>,
 }
 
 impl Secrets {
     /// Those of the first tenant.
     pub(crate) fn of(config: &Config) -> Self {
-        let of = SecretSum::of;
-        let devices = of(config.device_secret().reveal().as_bytes());
-        Self { administrators: of(config.token.reveal().as_bytes()), devices }
+        let of = |token: &Token| SecretSum::of(token.reveal().as_bytes());
+        let administrators = config.token.as_ref().map(of);
+        Self { administrators, devices: config.device_secret().map(of) }
     }
 }
 
-/// Why nothing can be written yet, and the readers that are renewed when it can.
-type Waiting = (String, Readers, Readers);
+/// Whether a secret is the one that is kept; it takes as long where none is.
+fn is_of(kept: Option<SecretSum>, secret: &[u8]) -> bool {
+    kept.unwrap_or(SecretSum([0; 32])).is_of(secret) && kept.is_some()
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdvanceError {
@@ -144,16 +147,12 @@ impl Tenant {
         keep: Arc<FolderLock>,
     ) -> Result<Self, PlatformError> {
         let start = Start::new(&name, config, open_directory, keep)?;
-        let limits = &config.limits;
-        let deadline = Duration::from_secs(limits.query_s);
-        let path = start.places.store.clone();
-        let readers = |context| Readers::new(&path, context, deadline);
-        let (readers, urgent, working) = match start.bring_up() {
-            Ok((working, context)) => (readers(context.clone()), readers(context), Ok(working)),
+        let (content, working) = match start.bring_up() {
+            Ok((working, content)) => (content, Ok(working)),
             Err(error) if error.is_no_room() => {
                 // Only what can be read at all can be served.
-                let opened = match start.open_alone() {
-                    Ok(opened) => opened,
+                let content = match start.open_alone() {
+                    Ok(content) => content,
                     Err(other) => {
                         tracing::error!(why = other.in_full(), "nor can the store be read");
                         return Err(error);
@@ -161,17 +160,12 @@ impl Tenant {
                 };
                 let why = error.in_full();
                 tracing::error!(why, "nothing can be written; only reading is served");
-                let context = start.context(&opened.quantities);
-                let alone = readers(context.clone());
-                alone.read_alone(Some(opened.connection));
-                let urgent = readers(context);
-                (alone.clone(), urgent.clone(), Err((why, alone, urgent)))
+                (content, Err(why))
             }
             Err(error) => return Err(error),
         };
         let began_reading_only = working.is_err();
-        let queries: (Arc<dyn StoreReader>, Arc<dyn StoreReader>) =
-            (Arc::new(readers), Arc::new(urgent));
+        let queries = (content.reader, content.urgent);
         Self::assemble((name, secrets), config, start, queries, working)
             .map(|tenant| Self { began_reading_only, ..tenant })
     }
@@ -181,7 +175,7 @@ impl Tenant {
         config: &Config,
         start: Start,
         (readers, urgent): (Arc<dyn StoreReader>, Arc<dyn StoreReader>),
-        working: Result<crate::journal::Working, Waiting>,
+        working: Result<crate::journal::Working, String>,
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
@@ -193,9 +187,7 @@ impl Tenant {
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
-            Err((why, readers, urgent)) => {
-                Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
-            }
+            Err(why) => Source::Waiting(why, Box::new(move || start.wake_up())),
         };
         let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)
             .map_err(PlatformError::io("start the journal's thread", &tenant))?;
@@ -206,7 +198,8 @@ impl Tenant {
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::clone(&urgent)),
+            (Arc::clone(&devices), Arc::clone(&documents)),
+            Arc::clone(&urgent),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
@@ -230,6 +223,7 @@ impl Tenant {
             dispatcher: Arc::new(dispatcher),
             health,
             live: Live::default(),
+            notes: Notes::default(),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
@@ -239,7 +233,7 @@ impl Tenant {
         })
     }
 
-    /// What its documents say about access.
+    /// What its documents hold about access.
     pub(crate) fn facts(&self) -> DocumentFacts<'_> {
         DocumentFacts { documents: &self.documents, devices: &self.devices }
     }
@@ -272,12 +266,12 @@ impl Tenant {
 
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        self.secrets.administrators.is_of(secret)
+        is_of(self.secrets.administrators, secret)
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        self.secrets.devices.is_of(secret)
+        is_of(self.secrets.devices, secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.

@@ -282,14 +282,46 @@ impl Client {
         String::from_utf8(body.into()).map_err(|error| HttpError::Json { request, why: why(error) })
     }
 
+    /// Sends any request, with a JSON body or none, as whoever has the bearer token (`Some("")` is
+    /// nobody, `None` the client's own), and returns status and body whatever they are. What is no
+    /// method is GET.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        bearer_token: Option<&str>,
+    ) -> Result<(u16, Bytes), HttpError> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+        let request = RequestLine::new(method, path);
+        let body = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        let (status, answer, _) = self.answer(&request, body, bearer_token).await?;
+        Ok((status.as_u16(), answer))
+    }
+
     async fn exchange(
         &self,
         request: &RequestLine,
         body: Option<Bytes>,
     ) -> Result<Bytes, HttpError> {
+        let (status, answer, is_json) = self.answer(request, body, None).await?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let detail = detail(&answer, is_json);
+        Err(HttpError::Status { request: request.clone(), status, detail })
+    }
+
+    /// Status and body of an answer, and whether that is JSON.
+    async fn answer(
+        &self,
+        request: &RequestLine,
+        body: Option<Bytes>,
+        bearer_token: Option<&str>,
+    ) -> Result<(StatusCode, Bytes, bool), HttpError> {
         let limit = self.time_limit;
         let call = Call { line: request, deadline: Instant::now() + limit, limit };
-        let request = self.request(&call, body)?;
+        let request = self.request(&call, body, bearer_token)?;
         // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh
         // connection.
         let mut slot = call.within(Stage::Turn, self.connection.lock()).await?;
@@ -299,27 +331,28 @@ impl Client {
         let answer = self.read(&call, response).await?;
         *slot = Some(sender);
         drop(slot);
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let detail = detail(&answer, problem);
-        Err(HttpError::Status { request: call.line.clone(), status, detail })
+        Ok((status, answer, problem))
     }
 
     fn request(
         &self,
         call: &Call<'_>,
         body: Option<Bytes>,
+        bearer_token: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut builder = Request::builder()
             .method(call.line.method.clone())
             .uri(format!("{}{}", self.prefix, call.line.path))
             .header(HOST, &self.authority)
             .header(ACCEPT, "application/json, application/problem+json, text/plain");
-        if let Some(authorization) = &self.authorization {
+        let other = bearer_token.map(|token| format!("Bearer {token}"));
+        let is_nobody = bearer_token == Some("");
+        let authorization = other.as_ref().or(self.authorization.as_ref());
+        if let Some(authorization) = authorization.filter(|_| !is_nobody) {
             builder = builder.header(AUTHORIZATION, authorization);
         }
-        if body.is_some() {
+        // The platform wants writes declared, also those without a body.
+        if body.is_some() || [Method::POST, Method::PUT].contains(&call.line.method) {
             builder = builder.header(CONTENT_TYPE, "application/json");
         }
         builder.body(Full::new(body.unwrap_or_default())).map_err(|error| HttpError::Request {

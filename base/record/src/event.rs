@@ -143,6 +143,9 @@ event_kinds! {
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,
     /// `response`, and what it rests on.
     Calibration "calibration",
+    /// The bench sent a request over REST: fields `name`, `method`, `path`, `status` (0 without an
+    /// answer), `expected`, `is_as_expected` and, if it is not, `detail`.
+    Request "request",
     /// A remark of the bench: field `text`.
     Note "note",
     /// The run was interrupted here: field `detail`.
@@ -196,7 +199,7 @@ fields! {
     ELEMENT "element" "An element of the network, as `fuse-link:NAME`.",
     EPOCH "epoch" "A reading's epoch.",
     EVENT_TIME "event_time" "An alert's own time, where its event stands at another one.",
-    EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
+    EXPECTED "expected" "What a command has to come to, if not to be obeyed; the status of an answer.",
     FIELDS "fields" "What of it differs from what was sent.",
     FOUND_TYPE "found_type" "The type that an altered alert is stored under.",
     GASPS "gasps" "Whether a device has to send a last gasp.",
@@ -205,6 +208,7 @@ fields! {
     HELD_OUT "held_out" "Whether a device held out until its supply was back.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
     INTO "into" "Into which source, or which element of the network, something is injected.",
+    IS_AS_EXPECTED "is_as_expected" "Whether an answer is the one that was expected.",
     IS_CERTAIN "is_certain" "Whether whoever looks for it has to see it.",
     IS_OVER "is_over" "Whether it ended before the run did.",
     IS_PLANNED "is_planned" "Whether it began by a planned outage, and by nothing else.",
@@ -215,10 +219,12 @@ fields! {
     LOAD "load" "A load of the network.",
     MEANING "meaning" "What a register corrects.",
     METADATA "metadata" "The facts of an alert, as its sender wrote them.",
+    METHOD "method" "The method of a request.",
     MOST "most" "The most events as which one may be seen.",
-    NAME "name" "The name of a command, or of a value.",
+    NAME "name" "The name of a command, of a value or of a request.",
     NODE "node" "A node of the network.",
     PARAMETERS "parameters" "The parameters of a command.",
+    PATH "path" "The path of a request, as the scenario has it.",
     PHASE "phase" "A phase: l1, l2 or l3.",
     REASON "reason" "The platform's word for why it refused.",
     REGISTER "register" "The register.",
@@ -229,6 +235,7 @@ fields! {
     RESPONSE "response" "What was answered.",
     SERIAL "serial" "A reading's serial number.",
     SPREAD_S "spread_s" "By how much it may be seen earlier or later, of tampering later, seconds.",
+    STATUS "status" "The status of an answer.",
     STEP "step" "The step of a calibration.",
     TARGET "target" "The process.",
     TOPIC "topic" "The topic of a message.",
@@ -460,6 +467,11 @@ impl Event {
     /// A field that is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
+    }
+
+    /// A field that is a truth value.
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        self.get(name)?.as_bool()
     }
 
     /// A field that is a whole number.

@@ -1,4 +1,4 @@
-//! What the documents of a tenant say about access: who owned which device when, what was granted,
+//! What the documents of a tenant hold about access: who owned which device when, what was granted,
 //! what belongs to what.
 
 use std::collections::BTreeSet;

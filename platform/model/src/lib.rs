@@ -9,7 +9,7 @@
 //! | `document` | what people and programs declare: versions, changes |
 //! | `entity` | the kinds of documents, and what held at an instant |
 //! | `directory`, `documents` | every registered device and the resident documents, in memory |
-//! | `facts` | what documents say about access: owners, grants, memberships |
+//! | `facts` | what documents hold about access: owners, grants, memberships |
 //! | `schedule` | when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
 //! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |

@@ -18,14 +18,14 @@ use sha2::{Digest, Sha256};
 use super::Caller;
 use crate::problem::Problem;
 
-/// How often a change is tried that says nothing of the version that it is of.
+/// How often a change is tried that names no version.
 const ATTEMPTS: usize = 5;
 
 /// A change of a document.
 pub(crate) struct Request {
     /// Its token; `None` makes one.
     pub(crate) token: Option<String>,
-    /// The version that it is of, if it says so.
+    /// The version that it is of, if one is named.
     pub(crate) version: Option<u64>,
     /// The new body; `None` removes the document.
     pub(crate) body: Option<Map<String, Value>>,
@@ -137,7 +137,7 @@ pub(crate) async fn make(
     request: Request,
     repeatable: Option<Repeatable>,
 ) -> Result<Arc<Document>, Problem> {
-    let body = Value::Object(request.body.unwrap_or_default());
+    let body = own(caller, kind, request.body.unwrap_or_default());
     if let Some(token) = &request.token {
         validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
     }
@@ -181,13 +181,13 @@ pub(crate) async fn change(
     for _ in 0..ATTEMPTS {
         let before = newest(caller, kind, token).await?;
         let before = require(caller, Action::Write, kind, token, before)?;
-        let body = match &request.body {
-            Some(members) => Some(kept(&before, members.clone())),
-            None => {
-                refuse_if_used(caller, kind, token)?;
-                None
-            }
-        };
+        if request.token.as_ref().is_some_and(|other| other != token) {
+            return Err(wrong(kind.token_member(), "it is not the one in the path"));
+        }
+        let body = request.body.clone().map(|members| kept(&before, members));
+        if body.is_none() {
+            refuse_if_used(caller, kind, token)?;
+        }
         if let Some(body) = &body {
             permitted(caller, kind, token, body)?;
             check(caller, kind, body)?;
@@ -274,10 +274,19 @@ fn action_of(kind: &DocumentKind, action: Action) -> Action {
     }
 }
 
-/// The members that a change leaves as they are: secrets that are not shown.
+/// A new body; a grant is by who makes it, unless it is the tenant's.
+fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
+    if kind.resource == Kind::Grant {
+        members.entry("by").or_insert_with(|| caller.name().into());
+    }
+    Value::Object(members)
+}
+
+/// The members that a change leaves as they are: secrets that are not shown, who made a grant.
 fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     let body: Value = serde_json::from_str(&before.body).unwrap_or_default();
-    for secret in before.kind.secrets() {
+    let by = (before.kind.resource == Kind::Grant).then_some("by");
+    for secret in before.kind.secrets().iter().chain(&by) {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
             members.insert((*secret).to_owned(), value.clone());
         }
@@ -321,7 +330,7 @@ fn wrong(field: &str, detail: &str) -> Problem {
 }
 
 /// The document after a change of it.
-async fn edited(
+pub(super) async fn edited(
     caller: &Caller,
     kind: &'static DocumentKind,
     limit: Option<&'static str>,

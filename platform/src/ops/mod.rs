@@ -3,10 +3,13 @@
 //! | file | purpose |
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
+//! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `reader` | reading data, each query within a permit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
+pub(crate) mod accounts;
 mod caller;
+pub(crate) mod credentials;
 pub(crate) mod documents;
 mod reader;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lastmeter_model::access::{
     Action, Cut, Kind, Permit, Resource, Scope, Span, Subject, Target, Visibility,
 };
+use lastmeter_model::audit::AuditRow;
 use lastmeter_model::calendar::{Stretch, Width, Zone, whole};
 use lastmeter_model::entity::{Device, TenantSettings};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
@@ -138,6 +139,29 @@ impl Reader {
         Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last })
     }
 
+    /// Rows of the audit by or about who asks, or about data of its windows; and how many were
+    /// looked at.
+    pub(crate) async fn audit(
+        &self,
+        permit: &Permit,
+        me: &str,
+        stretch: store::Stretch,
+    ) -> StoreResult<(Vec<AuditRow>, u64)> {
+        let rows = self.0.audit(stretch).await?.rows;
+        let count = rows.len() as u64;
+        let is_of_data = |row: &AuditRow| {
+            let device =
+                row.resource.split(' ').next_back().and_then(|it| it.strip_prefix("device:"));
+            let device = device.and_then(|id| HardwareId::new(id).ok());
+            device.is_some_and(|device| permit.cut(&device).has(row.at))
+        };
+        let is_left = |row: &AuditRow| {
+            permit.is_whole() || row.who == me || row.resource == me || is_of_data(row)
+        };
+        let rows = rows.into_iter().map(|(row, _)| row).filter(is_left);
+        Ok((rows.collect(), count))
+    }
+
     /// Alerts in the order of commit.
     pub(crate) async fn alerts(
         &self,
@@ -180,7 +204,8 @@ impl Cuts {
     fn renew(&mut self) {
         self.of_device.clear();
         if self.is_whole() {
-            self.whole = self.caller.list(self.kind).ok().filter(Permit::is_whole);
+            let on = Resource::new(self.kind, &self.caller.tenant.name, Subject::List);
+            self.whole = self.caller.ask(Action::Read, &on).ok().filter(Permit::is_whole);
         }
     }
 
@@ -191,8 +216,13 @@ impl Cuts {
         if let Some(known) = self.of_device.get(device) {
             return known.clone();
         }
-        let permit = self.caller.of_device(self.kind, Some(device), nothing);
-        let cut = permit.map_or(Cut::NOTHING, |permit| permit.cut(device));
+        let target = Target::Device(device.clone());
+        let on = Resource::new(self.kind, &self.caller.tenant.name, Subject::One(&target));
+        // Nothing is denied here: nobody has asked for this device.
+        let cut = self.caller.ask(Action::Read, &on).map_or(Cut::NOTHING, |it| it.cut(device));
+        if cut != Cut::NOTHING {
+            self.caller.note_reading(device);
+        }
         self.of_device.insert(device.clone(), cut.clone());
         cut
     }

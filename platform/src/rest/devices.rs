@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::row::DeviceRow;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -108,6 +108,16 @@ pub(super) fn find(
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
     };
     permitted(caller, kind, caller.tenant.devices.find(hardware_id), unknown)
+}
+
+/// Whether there is a device of which something may be had.
+pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) -> bool {
+    let found = caller.tenant.devices.find(hardware_id);
+    found.is_some_and(|device| {
+        let target = Target::Device(device.hardware_id);
+        let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+        caller.may(Action::Read, &on)
+    })
 }
 
 /// A device that was found, or was not, and what may be had of a kind of its data.

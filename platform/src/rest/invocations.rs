@@ -77,7 +77,7 @@ pub(super) struct InvokeJson {
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
     #[serde(default)]
     parameter_values: BTreeMap<String, Value>,
-    /// `REST` unless given.
+    /// `REST` unless given; only what the bench gives here is not put into the metadata.
     initiator: Option<String>,
     initiator_id: Option<String>,
     /// Only `Assignment` exists.
@@ -171,13 +171,17 @@ pub(super) async fn invoke(
         return Err(Problem::bad_request("wrong_parameter", detail));
     }
     let (created, expires) = api.tenant.dispatcher.lifetime(expiry_s);
+    let mut metadata = asked.metadata;
+    let initiators = (asked.initiator, asked.initiator_id);
+    let (initiator, initiator_id) =
+        api.caller().initiator(initiators.0, initiators.1, &mut metadata);
     let new = NewInvocation {
         device: device.id,
         command: asked.command_token,
         parameters: texts(asked.parameter_values)?,
-        initiator: asked.initiator.unwrap_or_else(|| "REST".to_owned()),
-        initiator_id: asked.initiator_id.unwrap_or_else(|| TENANT.to_owned()),
-        metadata: asked.metadata,
+        initiator,
+        initiator_id,
+        metadata,
         created,
         expires,
     };

@@ -223,4 +223,5 @@ pub(super) const PROBLEMS: &[KnownProblem] = &[
     },
     KnownProblem::new(500, "what is stored is damaged in this place and not given"),
     KnownProblem::new(503, "not now: no free connection, a slow query, a full disk, or stopping"),
+    KnownProblem::new(507, "a limit of the tenant is reached"),
 ];

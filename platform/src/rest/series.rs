@@ -509,12 +509,11 @@ pub(super) fn listed_devices(
 ) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
     let mut found: Vec<(DeviceRow, Permit)> = Vec::new();
     for text in texts {
+        // An id that has a comma itself is one of those who may have it.
+        let is_one = !text.contains(',') || devices::is_seen(caller, kind, text);
+        let ids = if is_one { vec![&**text] } else { text.split(',').collect() };
         let of = |id: &str| devices::find(caller, kind, id);
-        // An id may have a comma itself.
-        let devices = match of(text) {
-            Err(_) if text.contains(',') => text.split(',').map(of).collect::<Result<_, _>>()?,
-            one => vec![one?],
-        };
+        let devices = ids.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
         for device in devices {
             if found.len() < DEVICES_MAX && found.iter().all(|(known, _)| known.id != device.0.id) {
                 found.push(device);

@@ -35,6 +35,17 @@ pub enum StoreError {
         /// Its application id.
         found: i64,
     },
+    /// The tenant has a store of another kind.
+    #[error(
+        "{path} shows that this tenant's store is of kind `{kind}`; set `store.kind = \"{kind}\"`, \
+         or move it away to begin with an empty store"
+    )]
+    OtherKind {
+        /// What shows it.
+        path: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// The file was written by another version.
     #[error(
         "{path} has format {found}, this version reads {expected}; start the version that wrote \

@@ -14,6 +14,7 @@
 //! | `memory` | maps, the reference of the contract test |
 //! | `tests` | the contract that every store has to pass |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
+//! | `rows` | rows of the tables that both databases keep alike |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `postgres_error`, `damage` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
@@ -26,6 +27,7 @@ mod memory;
 mod postgres;
 mod postgres_error;
 mod progress;
+mod rows;
 mod seam;
 mod sqlite;
 mod stores;
@@ -37,16 +39,15 @@ pub use damage::Damage;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
 pub use memory::MemoryStore;
-pub use postgres::{Database, PostgresOpened, PostgresReaders, PostgresWriter, open_postgres};
+pub use postgres::Database;
 pub use postgres_error::PostgresError;
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,
     Stretch,
 };
-pub use sqlite::{
-    Inspection, Opened, PlatformFile, Quantities, ReadContext, Readers, STORE_FILE, TenantRecord,
-    TenantState, load, open_alone, open_for_writing,
+pub use sqlite::{Inspection, PlatformFile, TenantRecord, TenantState};
+pub use stores::{
+    FileReaders, OpenStore, Readable, STORES, StartInspection, StoreKind, StorePlace,
 };
-pub use stores::{OpenStore, STORES, StoreKind, StorePlace};
 pub use writer::Writer;

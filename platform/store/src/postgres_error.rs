@@ -3,11 +3,17 @@
 /// Why a PostgreSQL store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
+    /// There is no address.
+    #[error("no database is given; set `store.url`")]
+    Nowhere,
     /// The connection string is none.
     #[error("the address of the PostgreSQL server cannot be read")]
     Address(#[source] tokio_postgres::Error),
     /// There is no connection.
-    #[error("the PostgreSQL server at {server} cannot be reached")]
+    #[error(
+        "the PostgreSQL server at {server} cannot be reached; look whether it runs and what \
+         `store.url` names"
+    )]
     Unreachable {
         /// Its addresses.
         server: String,
@@ -83,9 +89,9 @@ pub enum PostgresError {
         /// Where this process left it.
         expected: u64,
     },
-    /// Its tables are those of format 2.
-    #[error("the PostgreSQL store keeps no documents, audit or answers yet")]
-    NoDocuments,
+    /// The connection was lost within a batch, which has to be repeated.
+    #[error("the connection to the PostgreSQL server was lost within a batch")]
+    Broken,
     /// The runtime of the connection could not be started.
     #[error("start the runtime of the PostgreSQL connection")]
     Runtime(#[source] std::io::Error),

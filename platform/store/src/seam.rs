@@ -22,6 +22,15 @@ pub trait StoreWriter: Send {
     /// If the store cannot be written.
     fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>>;
 
+    /// Whether the batch whose commit failed last has been committed all the same, so that the
+    /// store stands there: the answer of a server can be lost.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn has_committed(&mut self, _: &Standing) -> StoreResult<bool> {
+        Ok(false)
+    }
+
     /// Why the next start would not find what is committed now, if that is so.
     fn trouble(&self) -> Option<String> {
         None
@@ -34,8 +43,7 @@ pub trait StoreBatch: Batch<Error = StoreError> {
     ///
     /// # Errors
     /// If the store cannot be written; nothing has changed then, or, where the answer of a server
-    /// was lost, all of it: repeating it is safe, since each entry is known by its sequence in the
-    /// journal.
+    /// was lost, all of it (see [`StoreWriter::has_committed`]).
     fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()>;
 }
 

@@ -1,7 +1,7 @@
 //! The stores that there are, and how each is opened.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lastmeter_model::directory::DeviceDirectory;
@@ -13,8 +13,17 @@ use lastmeter_units::{SimTime, TenantName};
 use crate::error::{StoreError, StoreResult};
 use crate::files;
 use crate::memory::MemoryStore;
+use crate::postgres::{self, Database};
+use crate::postgres_error::PostgresError;
+use crate::progress::Progress;
 use crate::seam::{Observer, StoreReader, StoreWriter};
-use crate::sqlite::{ReadContext, Readers, STORE_FILE, SqliteWriter, load, open_for_writing};
+use crate::sqlite::{
+    Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, SqliteWriter, load,
+    open_alone, open_for_writing,
+};
+
+/// Stands in the folder of a tenant whose store is in PostgreSQL, and names where.
+const ELSEWHERE_FILE: &str = "store.postgres";
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +32,13 @@ pub struct StoreKind {
     pub name: &'static str,
     /// Where it keeps what is committed.
     pub summary: &'static str,
-    /// Opens a tenant's store, making it if it is not there. It blocks.
+    /// Whether what is committed is there after the end of the process.
+    pub is_durable: bool,
+    /// Opens a tenant's store, making it if it is not there. It blocks, outside of any runtime.
     pub open: fn(&StorePlace) -> StoreResult<OpenStore>,
+    /// Opens one that is there for queries alone, where nothing can be written to the folder.
+    /// When it can be, it is opened with the same place again, and its readers stay.
+    pub open_alone: fn(&StorePlace) -> StoreResult<Readable>,
 }
 
 /// Every kind of store; a new one is a row here and has to pass the contract test.
@@ -32,12 +46,23 @@ pub const STORES: &[StoreKind] = &[
     StoreKind {
         name: "sqlite",
         summary: "one SQLite file a tenant, durable at each commit",
+        is_durable: true,
         open: open_sqlite,
+        open_alone: open_sqlite_alone,
     },
     StoreKind {
         name: "memory",
         summary: "maps in memory, lost at the end of the process; the reference of the tests",
+        is_durable: false,
         open: open_memory,
+        open_alone: |place| Ok(open_memory(place)?.content),
+    },
+    StoreKind {
+        name: "postgres",
+        summary: "one schema of a PostgreSQL database a tenant, durable at each commit",
+        is_durable: true,
+        open: open_postgres,
+        open_alone: |place| Ok(open_postgres(place)?.content),
     },
 ];
 
@@ -48,8 +73,12 @@ pub struct StorePlace {
     pub tenant: TenantName,
     /// Folder of a store that is a file.
     pub folder: PathBuf,
+    /// Readers of a store that is a file.
+    pub readers: FileReaders,
     /// Content of a store in memory.
     pub memory: MemoryStore,
+    /// Where a store is that is in a database.
+    pub database: Option<Database>,
     /// Filled with the devices and open invocations of the store; empty until then.
     pub devices: Arc<DeviceDirectory>,
     /// Filled with the resident documents of the store; empty until then.
@@ -60,16 +89,69 @@ pub struct StorePlace {
     pub deadline: Duration,
 }
 
+impl StorePlace {
+    /// A place in a folder, with empty directories.
+    pub fn new(tenant: TenantName, folder: PathBuf, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            tenant,
+            folder,
+            readers: FileReaders::default(),
+            memory: MemoryStore::default(),
+            database: None,
+            devices: Arc::default(),
+            documents: Arc::default(),
+            observer,
+            deadline: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Readers of a file, the same ones each time that it is opened.
+#[derive(Clone, Default)]
+pub struct FileReaders(Arc<OnceLock<[Readers; 2]>>);
+
 /// A store that has been opened.
 pub struct OpenStore {
     /// The one writing end.
     pub writer: Box<dyn StoreWriter>,
+    /// What is there.
+    pub content: Readable,
+    /// Starts looking at everything that is stored, where the store does not do so itself.
+    pub inspection: Option<StartInspection>,
+}
+
+/// Starts the thread that looks at a store, up to what is committed.
+pub type StartInspection = Box<dyn FnOnce(Arc<Progress>) -> std::io::Result<Inspection> + Send>;
+
+/// What is there in a store that has been opened.
+pub struct Readable {
     /// Queries of what is committed.
     pub reader: Arc<dyn StoreReader>,
+    /// The same for look-ups that must not wait behind queries.
+    pub urgent: Arc<dyn StoreReader>,
     /// Where the store stands.
     pub standing: Standing,
     /// When which open invocation expires.
     pub expiries: Vec<(InvocationId, SimTime)>,
+}
+
+/// The path of a file in the folder of a place; refused where the tenant has a store of another
+/// kind, whose content would seem to be lost.
+fn path_in(
+    place: &StorePlace,
+    file: &str,
+    other: &str,
+    kind: &'static str,
+) -> StoreResult<PathBuf> {
+    let other = place.folder.join(other);
+    if other.exists() {
+        return Err(StoreError::OtherKind { path: other, kind });
+    }
+    Ok(place.folder.join(file))
+}
+
+fn sqlite_path(place: &StorePlace) -> StoreResult<PathBuf> {
+    path_in(place, STORE_FILE, ELSEWHERE_FILE, "postgres")
 }
 
 /// Opens the file of a place, making it if it is not there.
@@ -77,21 +159,52 @@ fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
     let folder = &place.folder;
     files::make_folder(folder)
         .map_err(|source| StoreError::File { path: folder.clone(), source })?;
-    let path = folder.join(STORE_FILE);
+    let path = sqlite_path(place)?;
+    // One that reads alone would keep the writer out.
+    place.readers.0.get().into_iter().flatten().for_each(|readers| readers.read_alone(None));
     let mut opened = open_for_writing(&path)?;
-    let context = ReadContext {
-        quantities: Arc::new(opened.quantities.clone()),
+    let (context, content) = enter_sqlite(place, &path, &mut opened)?;
+    let looked_at = context.clone();
+    Ok(OpenStore {
+        writer: Box::new(SqliteWriter::new(opened.connection, context)?),
+        content,
+        inspection: Some(Box::new(|progress| Inspection::start(path, looked_at, progress))),
+    })
+}
+
+fn open_sqlite_alone(place: &StorePlace) -> StoreResult<Readable> {
+    let path = sqlite_path(place)?;
+    let mut opened = open_alone(&path)?;
+    let (_, content) = enter_sqlite(place, &path, &mut opened)?;
+    if let Some([reader, _]) = place.readers.0.get() {
+        reader.read_alone(Some(opened.connection));
+    }
+    Ok(content)
+}
+
+/// Reads what is read once, and gives the readers what is around the file now.
+fn enter_sqlite(
+    place: &StorePlace,
+    path: &Path,
+    opened: &mut Opened,
+) -> StoreResult<(ReadContext, Readable)> {
+    let context = context(place, opened.quantities.clone());
+    let expiries = load(opened, &context, (place.tenant.as_str(), path))?;
+    let new = || Readers::new(path, context.clone(), place.deadline);
+    let readers = place.readers.0.get_or_init(|| [new(), new()]);
+    readers.iter().for_each(|readers| readers.renew(context.clone()));
+    let [reader, urgent] = readers.clone().map(|readers| Arc::new(readers) as Arc<dyn StoreReader>);
+    Ok((context, Readable { reader, urgent, standing: opened.standing, expiries }))
+}
+
+/// What queries need beside the store.
+pub(crate) fn context(place: &StorePlace, quantities: Quantities) -> ReadContext {
+    ReadContext {
+        quantities: Arc::new(quantities),
         devices: Arc::clone(&place.devices),
         documents: Arc::clone(&place.documents),
         observer: Arc::clone(&place.observer),
-    };
-    let expiries = load(&mut opened, &context, (place.tenant.as_str(), &path))?;
-    Ok(OpenStore {
-        reader: Arc::new(Readers::new(&path, context.clone(), place.deadline)),
-        standing: opened.standing,
-        writer: Box::new(SqliteWriter::new(opened.connection, context)?),
-        expiries,
-    })
+    }
 }
 
 /// Opens the content of a place.
@@ -99,5 +212,21 @@ fn open_sqlite(place: &StorePlace) -> StoreResult<OpenStore> {
 fn open_memory(place: &StorePlace) -> StoreResult<OpenStore> {
     let store = place.memory.clone();
     let (standing, expiries) = store.enter(&place.devices, &place.documents);
-    Ok(OpenStore { reader: Arc::new(store.clone()), writer: Box::new(store), standing, expiries })
+    let (reader, urgent) = (Arc::new(store.clone()), Arc::new(store.clone()));
+    let content = Readable { reader, urgent, standing, expiries };
+    Ok(OpenStore { writer: Box::new(store), content, inspection: None })
+}
+
+/// Opens the schema of a place.
+fn open_postgres(place: &StorePlace) -> StoreResult<OpenStore> {
+    let database = place.database.as_ref().ok_or(PostgresError::Nowhere)?;
+    let path = path_in(place, ELSEWHERE_FILE, STORE_FILE, "sqlite")?;
+    let opened = postgres::open(database, place)?;
+    let file = |source| StoreError::File { path: path.clone(), source };
+    if !path.exists() {
+        files::make_folder(&place.folder).map_err(file)?;
+        let text = format!("{database}\n");
+        files::replace(&path, text.as_bytes()).map_err(file)?;
+    }
+    Ok(opened)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::decide::{Decider, Outcome};
+use lastmeter_model::decide::{Decided, Decider, Outcome};
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::standing::Standing;
@@ -11,13 +11,14 @@ use lastmeter_units::{SimTime, TenantName};
 
 use crate::error::StoreResult;
 use crate::seam::{Observer, StoreWriter};
-use crate::sqlite::{Opened, ReadContext, SqliteWriter};
 
 /// The writing end of a store, with the rules of what is written.
 pub struct Writer {
     store: Box<dyn StoreWriter>,
     observer: Arc<dyn Observer>,
     decider: Decider,
+    /// What was decided of the batch whose commit failed.
+    in_doubt: Option<Decided>,
 }
 
 impl Writer {
@@ -30,31 +31,13 @@ impl Writer {
         refused_bytes_max: u64,
     ) -> Self {
         let decider = Decider::new(tenant.as_str(), devices, standing, refused_bytes_max);
-        Self { store, observer, decider }
+        Self { store, observer, decider, in_doubt: None }
     }
 
     /// The same with the directory that holds all resident documents of the store.
     #[must_use]
     pub fn with_documents(self, documents: Arc<Documents>) -> Self {
         Self { decider: self.decider.with_documents(documents), ..self }
-    }
-
-    /// Writes a file that has been opened.
-    ///
-    /// # Errors
-    /// If it is not there any more.
-    pub fn sqlite(
-        tenant: &TenantName,
-        opened: Opened,
-        context: ReadContext,
-        refused_bytes_max: u64,
-    ) -> StoreResult<Self> {
-        let Opened { connection, standing, .. } = opened;
-        let around = (Arc::clone(&context.devices), Arc::clone(&context.observer));
-        let documents = Arc::clone(&context.documents);
-        let store = Box::new(SqliteWriter::new(connection, context)?);
-        let writer = Self::new(tenant, (store, standing), around, refused_bytes_max);
-        Ok(writer.with_documents(documents))
     }
 
     /// Where the store stands.
@@ -67,7 +50,8 @@ impl Writer {
         self.store.trouble()
     }
 
-    /// Applies a batch in one transaction at an instant.
+    /// Applies a batch in one transaction at an instant. After an error the same batch is to be
+    /// applied again.
     ///
     /// # Errors
     /// If the store cannot be read or written; nothing has changed then.
@@ -76,13 +60,26 @@ impl Writer {
         work: impl IntoIterator<Item = Work<'w>>,
         now: SimTime,
     ) -> StoreResult<Outcome> {
+        if let Some(decided) = self.in_doubt.take() {
+            match self.store.has_committed(&decided.outcome().standing) {
+                Ok(true) => return Ok(self.decider.accept(decided)),
+                Ok(false) => {}
+                Err(error) => {
+                    self.in_doubt = Some(decided);
+                    return Err(error);
+                }
+            }
+        }
         let mut batch = self.store.begin()?;
         let decided = self.decider.decide(work, &mut *batch, now)?;
         let outcome = decided.outcome();
         if outcome.content_not_kept > 0 {
             self.observer.content_not_kept();
         }
-        batch.commit(&outcome.standing)?;
+        if let Err(error) = batch.commit(&outcome.standing) {
+            self.in_doubt = Some(decided);
+            return Err(error);
+        }
         Ok(self.decider.accept(decided))
     }
 }

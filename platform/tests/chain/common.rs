@@ -129,6 +129,11 @@ impl Sender {
         self.waiting.push_back(number);
     }
 
+    /// What was not acknowledged.
+    pub(crate) fn unacknowledged(self) -> BTreeMap<u64, Vec<u8>> {
+        self.outbox
+    }
+
     /// Takes a message out of the outbox: it is not sent again.
     pub(crate) fn give_up(&mut self, number: u64) {
         self.outbox.remove(&number);

@@ -1,24 +1,32 @@
 //! A platform in a process of its own, killed in the middle of a burst, again and again: whatever
-//! was acknowledged is there afterwards, the refused too, and nothing is there twice.
+//! was acknowledged is there afterwards, the refused and the documents too, and nothing is there
+//! twice. What was not acknowledged is sent again, but for alerts, which have no number.
 //!
 //! The process is this test binary itself, started again to run `child` only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use lastmeter_platform::{ClockSource, Config, Platform, Token};
+use lastmeter_platform::{ClockSource, Config, Platform, StoreConfig, Token};
+use serde_json::{Value, json};
 
 use crate::common::{Sender, bad, client, read_back, reading};
+use crate::postgres_server::postgres_for_tests;
 
 /// Gives the child the place of its data.
 const DATA: &str = "LASTMETER_TEST_KILL_DATA";
-/// How often the process is killed.
-const KILLS: u64 = 4;
-/// Messages queued per round, good and bad.
-const BURST: u64 = 600;
+/// Gives it the address of a PostgreSQL server, if its store is there.
+const POSTGRES: &str = "LASTMETER_TEST_KILL_POSTGRES";
+/// How often the process is killed, where it is not as often as usual.
+const KILLS: &str = "LASTMETER_TEST_KILLS";
+/// New messages per round, good and bad.
+const BURST: u64 = 150;
+/// Where documents are made.
+const SITES: &str = "/sitewhere/api/sites";
 
 /// A running child; killed when this is dropped.
 struct Served {
@@ -35,10 +43,14 @@ impl Drop for Served {
     }
 }
 
-fn serve(data: &Path) -> Served {
+/// A data folder, and the database where there is one.
+type Place<'a> = (&'a Path, Option<&'a str>);
+
+fn serve((data, postgres): Place<'_>) -> Served {
     let mut child = Command::new(std::env::current_exe().expect("a test binary"))
         .args(["kill::child", "--exact", "--nocapture"])
         .env(DATA, data)
+        .env(POSTGRES, postgres.unwrap_or_default())
         .stdout(Stdio::piped())
         .spawn()
         .expect("a child");
@@ -61,31 +73,82 @@ async fn child() {
         Config::embedded(Path::new(&data), Token::new(crate::common::TOKEN), ClockSource::Wall);
     // Small segments, so that kills also meet their borders and trimming.
     config.limits.segment_bytes = 64 * 1024;
+    if let Ok(url) = std::env::var(POSTGRES)
+        && !url.is_empty()
+    {
+        config.store = StoreConfig::postgres(url);
+    }
     let platform = Platform::start(config).await.expect("a platform");
     println!("mqtt={}", platform.mqtt_address());
     println!("rest={}", platform.rest_address());
     std::future::pending::<()>().await;
 }
 
+fn kills(usual: u64) -> u64 {
+    std::env::var(KILLS).map_or(usual, |kills| kills.parse().expect("a number of kills"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_missing_after_any_kill() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut acknowledged = BTreeSet::new();
-    for round in 0..KILLS {
-        let served = serve(folder.path());
-        let numbers = round * BURST + 1..=(round + 1) * BURST;
+    kill_again_and_again((folder.path(), None), kills(40)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_missing_in_postgresql_after_any_kill() {
+    let Some(server) = postgres_for_tests(false) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    kill_again_and_again((folder.path(), Some(&server.connection())), kills(8)).await;
+    let query =
+        r#"SELECT count(*) = count(DISTINCT (device, epoch, serial)) FROM t_default.reading"#;
+    assert_eq!(server.psql(query), "t");
+}
+
+async fn kill_again_and_again(place: Place<'_>, kills: u64) {
+    let (mut acknowledged, mut left) = (BTreeSet::new(), BTreeMap::new());
+    let documents = Arc::new(Mutex::new(BTreeSet::new()));
+    for round in 0..kills {
+        let served = serve(place);
         let mut sender = Sender::open(served.mqtt, "sender");
-        for number in numbers {
-            sender.queue(number, message(number));
+        let new = round * BURST + 1..=(round + 1) * BURST;
+        left.extend(new.map(|number| (number, message(number))));
+        for (number, payload) in std::mem::take(&mut left) {
+            sender.queue(number, payload);
         }
+        let editor = tokio::spawn(edit(served.rest, round, Arc::clone(&documents)));
         // Killed with the next ones on their way; each round at another point of the burst.
-        let enough = (BURST / (KILLS + 1) * (round + 1)) as usize;
+        let enough = (round * 37 % BURST + 1) as usize;
         sender.run(|sender| sender.acknowledged.len() >= enough).await;
         drop(served);
+        editor.await.expect("it ends with the platform");
         assert!(sender.acknowledged.len() >= enough);
         acknowledged.append(&mut sender.acknowledged);
+        left = sender.unacknowledged();
+        left.retain(|number, _| kind(*number) != Kind::Alert);
     }
-    check(folder.path(), &acknowledged).await;
+    // What is left is taken in the end.
+    let served = serve(place);
+    let mut sender = Sender::open(served.mqtt, "sender");
+    left.into_iter().for_each(|(number, payload)| sender.queue(number, payload));
+    sender.run(|_| false).await;
+    acknowledged.append(&mut sender.acknowledged);
+    drop(served);
+    let documents = documents.lock().expect("no editor").clone();
+    println!("{} messages and {} documents acknowledged", acknowledged.len(), documents.len());
+    check(place, &acknowledged, &documents).await;
+}
+
+/// Makes documents one after the other until there is no answer, and keeps those that were made.
+async fn edit(rest: SocketAddr, round: u64, made: Arc<Mutex<BTreeSet<String>>>) {
+    let client = client(rest);
+    for number in 0.. {
+        let token = format!("site-{round}-{number}");
+        let body = json!({ "token": token, "name": token });
+        if client.post_json::<_, Value>(SITES, &body).await.is_err() {
+            return;
+        }
+        made.lock().expect("one editor").insert(token);
+    }
 }
 
 /// Every third is bad; its number is in its hardware id, so that its record can be found. Of the
@@ -121,8 +184,8 @@ fn device(number: u64) -> String {
     format!("bad-{number}")
 }
 
-async fn check(data: &Path, acknowledged: &BTreeSet<u64>) {
-    let served = serve(data);
+async fn check(place: Place<'_>, acknowledged: &BTreeSet<u64>, documents: &BTreeSet<String>) {
+    let served = serve(place);
     let client = client(served.rest);
     let readings = read_back(&client, "/api/v1/readings").await;
     let stored: Vec<u64> =
@@ -148,4 +211,19 @@ async fn check(data: &Path, acknowledged: &BTreeSet<u64>) {
     assert!(
         readings.iter().all(|row| row["serial"].as_u64().is_some_and(|s| kind(s) == Kind::Reading))
     );
+    let mut sites = BTreeSet::new();
+    for page in 1.. {
+        let path = format!("{SITES}?page={page}&pageSize=100");
+        let answer: Value = client.get_json(&path).await.expect("a page");
+        let found = answer["results"].as_array().expect("results");
+        for site in found {
+            assert_eq!(site["version"], 1);
+            assert!(sites.insert(site["token"].as_str().expect("a token").to_owned()));
+        }
+        if found.is_empty() {
+            break;
+        }
+    }
+    let missing: Vec<_> = documents.difference(&sites).collect();
+    assert!(missing.is_empty(), "documents were acknowledged and are missing: {missing:?}");
 }

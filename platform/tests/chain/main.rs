@@ -8,7 +8,11 @@ mod attacks;
 mod common;
 mod documents;
 mod http;
+mod identity;
 mod kill;
+mod postgres;
+#[path = "../../store/tests/postgres/server.rs"]
+mod postgres_server;
 mod rest_tls;
 mod settings;
 mod tenants;

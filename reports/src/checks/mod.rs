@@ -7,7 +7,7 @@
 //! | of | files |
 //! |---|---|
 //! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance` |
-//! | commands and alerts | `command_ack`, `alerts` |
+//! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`; `rows` and `share` for all of them |
 //! | standards | `test_plan`, `published_table`, `calibration` |
@@ -28,6 +28,7 @@ mod read;
 mod reading_count;
 mod recovery;
 mod refused;
+mod requests;
 mod rows;
 mod share;
 mod signal;
@@ -41,6 +42,7 @@ pub static CHECKS: &[CheckKind] = &[
     no_loss::KIND,
     command_ack::KIND,
     refused::KIND,
+    requests::KIND,
     alerts::KIND,
     motion::event::KIND,
     motion::supply::LAST_GASP,

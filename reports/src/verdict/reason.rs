@@ -129,6 +129,7 @@ reasons! {
     OperationMissing, Fail, "operation-missing",
         "Something of the network did not operate that should have.";
     NotObeyed, Fail, "not-obeyed", "A command was not carried out as expected.";
+    OtherAnswer, Fail, "other-answer", "A request was answered otherwise than it states.";
     NeverAnswered, Fail, "never-answered", "A command was never acknowledged.";
     TooLate, Fail, "too-late", "Messages, answers or a recovery took longer than allowed.";
     NotRecovered, Fail, "not-recovered", "Messages never came again after an injection.";

@@ -142,9 +142,6 @@ impl Window {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// Identifies it, where its document does not.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub token: String,
     /// Who may use it.
     pub to: PrincipalRef,
     /// What is granted.

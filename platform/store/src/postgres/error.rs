@@ -7,7 +7,7 @@ pub(super) use crate::postgres_error::PostgresError;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// The server refused something, or the connection broke.
     #[error(transparent)]
     Postgres(#[from] tokio_postgres::Error),
@@ -16,9 +16,14 @@ pub(super) enum ReadError {
     Damaged(#[from] Damage),
 }
 
-pub(super) type ReadResult<T> = Result<T, ReadError>;
+pub(crate) type ReadResult<T> = Result<T, ReadError>;
 
 /// Whether the server reports that its files are damaged.
 pub(super) fn is_corrupt(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED))
+}
+
+/// What the server refused, as an error of the store.
+pub(super) fn querying(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> PostgresError {
+    move |source| PostgresError::Query { doing, source }
 }

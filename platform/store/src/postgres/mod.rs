@@ -3,8 +3,9 @@
 //! | file | purpose |
 //! |---|---|
 //! | `session` | a connection and its prepared statements |
-//! | `schema` | the tables; what is made, checked and read at the start |
-//! | `writer`, `gathered` | the one writer; a batch's rows as columns |
+//! | `tables` | the tables, and the statements that write them |
+//! | `schema` | what is made, checked and read at the start |
+//! | `writer` | the one writer: look-ups and batches |
 //! | `readers` | queries of committed snapshots over some connections |
 //! | `rows`, `text` | rows and texts as they are there |
 //! | `error` | why something could not be read |
@@ -13,29 +14,25 @@
 //! off. Every value is kept bit by bit. `psql` can read all of it but `meta.standing`.
 
 mod error;
-mod gathered;
 mod readers;
 mod rows;
 mod schema;
 mod session;
+mod tables;
 mod text;
 mod writer;
 
 use std::sync::Arc;
 
-use lastmeter_model::directory::DeviceDirectory;
-use lastmeter_model::invocation::InvocationId;
-use lastmeter_model::standing::Standing;
-use lastmeter_units::{SimTime, TenantName};
-pub use readers::PostgresReaders;
+use readers::PostgresReaders;
 pub use session::Database;
-pub use writer::PostgresWriter;
+use writer::PostgresWriter;
 
 use crate::error::StoreResult;
-use crate::seam::Observer;
-use crate::sqlite::{Quantities, ReadContext};
+use crate::sqlite::Quantities;
+use crate::stores::{OpenStore, Readable, StorePlace, context};
 
-/// The columns of a reading, as `rows::reading` takes them.
+/// The columns of a reading, as `rows::read_reading` takes them.
 macro_rules! reading_where {
     ($end:literal) => {
         concat!(
@@ -45,7 +42,7 @@ macro_rules! reading_where {
         )
     };
 }
-/// The columns of an invocation, as `rows::invocation` takes them.
+/// The columns of an invocation, as `read_invocation` takes them.
 macro_rules! invocation_where {
     ($end:literal) => {
         concat!(
@@ -56,48 +53,42 @@ macro_rules! invocation_where {
         )
     };
 }
-use {invocation_where, reading_where};
+/// The columns of a document or of a version, as `read_document` takes them.
+macro_rules! document_where {
+    ($table:literal, $end:literal) => {
+        concat!(
+            "SELECT number, kind, token, version, created_ns, changed_ns, who, deleted, body FROM ",
+            $table,
+            " WHERE ",
+            $end
+        )
+    };
+}
+use {document_where, invocation_where, reading_where};
 
-const READING_BY_NUMBER: &str = reading_where!(
-    "device = $1 AND epoch = $2 AND serial = $3 AND serial IS NOT NULL AND sequence <= $4"
-);
+const READING_BY_NUMBER: &str =
+    reading_where!("device = $1 AND epoch = $2 AND serial = $3 AND serial IS NOT NULL");
 const INVOCATION: &str = invocation_where!("id = $1");
 const STATE: &str = "SELECT device, last_interaction_ns, quantities, last, event_ns, \"values\",
     alerts FROM state WHERE device = $1";
+const DOCUMENT: &str = document_where!("document", "kind = $1 AND token = $2");
+const ANSWER: &str = "SELECT number, who, key, request, status, at_ns, gives, kind, name, version
+    FROM answer WHERE who = $1 AND key = $2";
 
-/// A schema that has been opened.
-pub struct PostgresOpened {
-    /// The one writer.
-    pub writer: PostgresWriter,
-    /// Where it stands.
-    pub standing: Standing,
-    /// What queries need beside the database.
-    pub context: ReadContext,
-    /// When which open invocation expires.
-    pub expiries: Vec<(InvocationId, SimTime)>,
-}
-
-/// Opens a tenant's schema for its one writer, making it if it is not there, and fills the device
-/// directory. To be called outside of any runtime, as all of the writer.
-///
-/// # Errors
-/// If the server cannot be reached, somebody else writes the schema, or it is not one of this
-/// version.
-pub fn open_postgres(
-    database: &Database,
-    tenant: &TenantName,
-    (devices, observer): (Arc<DeviceDirectory>, Arc<dyn Observer>),
-) -> StoreResult<PostgresOpened> {
-    let context = |start: &schema::Start| ReadContext {
-        quantities: Arc::new(Quantities::new(&start.quantities)),
-        devices,
-        documents: Arc::default(),
-        observer,
+/// Opens a tenant's schema for its one writer, making it if it is not there, and fills the
+/// directories. To be called outside of any runtime, as all of the writer.
+pub(crate) fn open(database: &Database, place: &StorePlace) -> StoreResult<OpenStore> {
+    let context = |start: &schema::Start| context(place, Quantities::new(&start.quantities));
+    let tenant = place.tenant.as_str();
+    let (writer, start) = PostgresWriter::open(database.clone(), tenant, context)?;
+    let schema::Start { standing, devices, documents, open, .. } = start;
+    place.documents.enter(documents);
+    place.devices.fill(devices, open.iter().map(|(device, id, _)| (*device, *id)).collect());
+    let readers = || {
+        let context = writer.context().clone();
+        Arc::new(PostgresReaders::new(database.clone(), context, place.deadline)) as _
     };
-    let (writer, start) = PostgresWriter::open(database.clone(), tenant.as_str(), context)?;
-    let context = writer.context().clone();
-    let schema::Start { standing, devices, open, .. } = start;
-    context.devices.fill(devices, open.iter().map(|(device, id, _)| (*device, *id)).collect());
     let expiries = open.into_iter().map(|(_, id, expires)| (id, expires)).collect();
-    Ok(PostgresOpened { writer, standing, context, expiries })
+    let content = Readable { reader: readers(), urgent: readers(), standing, expiries };
+    Ok(OpenStore { writer: Box::new(writer), content, inspection: None })
 }

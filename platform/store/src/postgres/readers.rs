@@ -1,14 +1,17 @@
 //! Queries of committed snapshots, each within one transaction that only reads.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
+use lastmeter_model::decide::State;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
-use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
+use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
     AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
@@ -18,25 +21,39 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::error::{PostgresError, ReadError, ReadResult, is_corrupt};
-use super::session::{Database, Session};
-use super::{INVOCATION, READING_BY_NUMBER, STATE, invocation_where, reading_where, rows};
+use super::error::{ReadError, ReadResult, is_corrupt, querying};
+use super::rows::{read_reading, read_state};
+use super::session::{Database, Parameter, Session};
+use super::text::escape;
+use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE};
+use super::{document_where, invocation_where, reading_where};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::lock;
+use crate::rows::{
+    Columns, read_alert, read_answer, read_audit, read_document, read_invocation, read_refusal,
+};
 use crate::seam::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
-use crate::sqlite::ReadContext;
+use crate::sqlite::{Names, ReadContext};
 
 /// Queries at a time; more wait for their turn.
 const CONNECTIONS: usize = 4;
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Queries of one schema; clones share the connections.
-#[derive(Clone)]
-pub struct PostgresReaders(Arc<Pool>);
+/// The columns of an alert, as `read_alert` takes them.
+macro_rules! alert_where {
+    ($end:literal) => {
+        concat!(
+            "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type, message,
+                    update_state, extra FROM alert WHERE ",
+            $end
+        )
+    };
+}
 
-struct Pool {
+/// Queries of one schema.
+pub(super) struct PostgresReaders {
     database: Database,
     context: ReadContext,
     deadline: Duration,
@@ -46,13 +63,11 @@ struct Pool {
 
 impl PostgresReaders {
     /// Readers of a schema that has been opened for writing; queries may take so long.
-    pub fn new(database: Database, context: ReadContext, deadline: Duration) -> Self {
+    pub(super) fn new(database: Database, context: ReadContext, deadline: Duration) -> Self {
         let (idle, turns) = (Mutex::new(Vec::new()), Semaphore::new(CONNECTIONS));
-        Self(Arc::new(Pool { database, context, deadline, idle, turns }))
+        Self { database, context, deadline, idle, turns }
     }
-}
 
-impl Pool {
     /// Runs a query on a connection of its own; everything it reads is of one moment.
     #[expect(clippy::disallowed_methods, reason = "a deadline is the machine's time")]
     async fn with<'p, T, F>(&'p self, query: impl FnOnce(Query<'p>) -> F) -> StoreResult<T>
@@ -87,7 +102,7 @@ impl Pool {
                 Ok(()) => return Ok(Query { session, context: &self.context, _turn: turn }),
                 // The server has been restarted since.
                 Err(_) if is_idle => {}
-                Err(error) => return Err(reading(error).into()),
+                Err(error) => return Err(querying("read the store")(error).into()),
             }
         }
     }
@@ -115,15 +130,11 @@ impl Pool {
             ReadError::Postgres(error) if is_corrupt(&error) => {
                 Damage::new("schema", &self.database.schema, error.to_string())
             }
-            ReadError::Postgres(error) => return reading(error).into(),
+            ReadError::Postgres(error) => return querying("read the store")(error).into(),
         };
         self.context.observer.damaged(&damage);
         StoreError::DamagedPart(damage)
     }
-}
-
-fn reading(source: tokio_postgres::Error) -> PostgresError {
-    PostgresError::Query { doing: "read the store", source }
 }
 
 /// A query while it runs.
@@ -133,23 +144,59 @@ struct Query<'p> {
     _turn: SemaphorePermit<'p>,
 }
 
+/// What a query selects.
+type Select<'a> = (&'static str, &'a [Parameter<'a>]);
+
 impl Query<'_> {
+    fn names(&self) -> Names<'_> {
+        Names { context: self.context, of_batch: None }
+    }
+
+    async fn one<T>(
+        &self,
+        (sql, keys): Select<'_>,
+        read: impl FnOnce(&Row) -> ReadResult<T>,
+    ) -> ReadResult<Option<T>> {
+        self.session.row(sql, keys).await?.map(|row| read(&row)).transpose()
+    }
+
+    /// A number that is there always.
+    async fn count(&self, select: Select<'_>) -> ReadResult<u64> {
+        Ok(self.one(select, |row| row.count(0)).await?.unwrap_or(0))
+    }
+
+    /// Rows of a page: none beyond those that fill it with bytes.
+    async fn several<T>(
+        &self,
+        (sql, keys): Select<'_>,
+        read: impl Fn(&Row) -> ReadResult<(T, usize)>,
+    ) -> ReadResult<Vec<T>> {
+        let mut found = pin!(self.session.stream(sql, keys).await?);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while bytes < PAGE_BYTES_MAX
+            && let Some(row) = found.try_next().await?
+        {
+            let (row, row_bytes) = read(&row)?;
+            rows.push(row);
+            bytes += row_bytes;
+        }
+        Ok(rows)
+    }
+
     /// Rows of a table after a sequence, without a gap up to the last one there has to be. What
     /// cannot be read ends the rows before it; if there are none, it is the answer.
     async fn in_order<T>(
         &self,
         (table, select): (&'static str, &'static str),
         Stretch { after, limit, last }: Stretch,
-        read: impl Fn(&ReadContext, &Row) -> ReadResult<(T, usize)>,
+        read: impl Fn(&Row) -> ReadResult<(T, usize)>,
     ) -> ReadResult<Rows<T>> {
-        let (after_key, limit_key) = (after.cast_signed(), i64::from(limit));
-        let mut found = self.session.rows(select, &[&after_key, &limit_key]).await?.into_iter();
+        let keys: [Parameter<'_>; 2] = [&after.cast_signed(), &i64::from(limit)];
+        let mut found = pin!(self.session.stream(select, &keys).await?);
         let (mut rows, mut bytes, mut next) = (Vec::new(), 0, after.saturating_add(1));
         while next <= last && rows.len() < limit as usize && bytes < PAGE_BYTES_MAX {
-            let one = match found.next() {
-                Some(row) if row.try_get::<_, i64>(0)? == next.cast_signed() => {
-                    read(self.context, &row)
-                }
+            let one = match found.try_next().await? {
+                Some(row) if row.count(0)? == next => read(&row),
                 _ => Err(Damage::missing(table, next).into()),
             };
             match one {
@@ -168,36 +215,40 @@ impl Query<'_> {
         Ok(Rows { rows, is_more: next <= last })
     }
 
-    async fn state_row(&self, device: i64) -> ReadResult<lastmeter_model::decide::State> {
-        match self.session.row(STATE, &[&device]).await? {
-            Some(row) => rows::state(&row),
-            // A device is made together with its state.
-            None => Err(Damage::missing("state", device).into()),
-        }
+    fn alert(&self, row: &Row) -> ReadResult<(AlertRow, usize)> {
+        read_alert(row, self.names().device(row.try_get(1)?)?)
+    }
+
+    async fn state_row(&self, device: i64) -> ReadResult<State> {
+        // A device is made together with its state.
+        let state = self.one((STATE, &[&device]), read_state).await?;
+        state.ok_or_else(|| Damage::missing("state", device).into())
     }
 
     async fn state(&self, device: i64) -> ReadResult<DeviceState> {
         let state = self.state_row(device).await?;
-        let mut values = Vec::new();
-        for (quantity, last) in &state.quantities {
-            let Some((event_ns, value)) = *last else { continue };
-            let Some(name) = self.context.quantities.name(*quantity) else {
-                return Err(Damage::missing("quantity", quantity).into());
-            };
-            values.push(StateValue { name: name.to_string(), event: SimTime(event_ns), value });
-        }
+        let last = |(quantity, last): (&u16, &Option<(i64, f64)>)| Some((*quantity, (*last)?));
+        let (quantities, last): (Vec<_>, Vec<_>) = state.quantities.iter().filter_map(last).unzip();
+        let named =
+            self.names().values(quantities.into_iter().zip(last.iter().map(|one| one.1)))?;
+        let value = |((name, value), (event_ns, _)): ((Arc<str>, f64), (i64, f64))| StateValue {
+            name: name.to_string(),
+            event: SimTime(event_ns),
+            value,
+        };
         let mut alerts = Vec::new();
         for sequence in &state.alerts {
-            let query = "SELECT sequence, device, event_ns, received_ns, level, type, message,
-                                update_state, extra FROM alert WHERE sequence = $1";
-            let Some(row) = self.session.row(query, &[sequence]).await? else {
+            let query = alert_where!("sequence = $1");
+            let of = |row: &Row| Ok((row.try_get::<_, i64>(1)?, self.alert(row)?.0));
+            let Some((of, alert)) = self.one((query, &[sequence]), of).await? else {
                 return Err(Damage::missing("alert", sequence).into());
             };
-            if row.try_get::<_, i64>(1)? != device {
+            if of != device {
                 return Err(Damage::new("state", device, "it names another device's alert").into());
             }
-            alerts.push(rows::alert(self.context, &row)?.0);
+            alerts.push(alert);
         }
+        let values = named.into_iter().zip(last).map(value).collect();
         Ok(DeviceState { last_interaction: state.last_interaction, values, alerts })
     }
 
@@ -208,11 +259,11 @@ impl Query<'_> {
     }
 
     async fn invocation(&self, id: InvocationId) -> ReadResult<Option<StoredInvocation>> {
-        let row = self.session.row(INVOCATION, &[&id.0]).await?;
-        row.map(|row| self.stored(rows::invocation(&row)?)).transpose()
+        self.one((INVOCATION, &[&id.0]), |row| self.stored(row)).await
     }
 
-    fn stored(&self, row: InvocationRow) -> ReadResult<StoredInvocation> {
+    fn stored(&self, row: &Row) -> ReadResult<StoredInvocation> {
+        let row = read_invocation(row)?;
         let Some(device) = self.context.devices.device(row.asked.device) else {
             return Err(Damage::missing("device", row.asked.device).into());
         };
@@ -223,10 +274,8 @@ impl Query<'_> {
     async fn invocations(&self, ids: &[InvocationId]) -> ReadResult<Vec<StoredInvocation>> {
         let mut rows = Vec::new();
         for id in ids {
-            match self.invocation(*id).await? {
-                Some(row) => rows.push(row),
-                None => return Err(Damage::missing("invocation", id.0).into()),
-            }
+            let row = self.invocation(*id).await?;
+            rows.push(row.ok_or_else(|| Damage::missing("invocation", id.0))?);
         }
         Ok(rows)
     }
@@ -241,17 +290,12 @@ impl Query<'_> {
             return self.invocations_within(device, page, cut).await;
         }
         let query = "SELECT commands FROM device WHERE id = $1";
-        let Some(row) = self.session.row(query, &[&device]).await? else {
-            return Err(Damage::missing("device", device).into());
-        };
-        let commands = row.try_get::<_, i64>(0)?.cast_unsigned();
+        let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
+        let commands = commands.ok_or_else(|| Damage::missing("device", device))?;
         let query = invocation_where!("device = $1 ORDER BY id DESC OFFSET $2 LIMIT $3");
         let (offset, limit) = paged(page);
-        let found = self.session.rows(query, &[&device, &offset, &limit]).await?;
-        let rows: Vec<_> = found
-            .iter()
-            .map(|row| self.stored(rows::invocation(row)?))
-            .collect::<ReadResult<_>>()?;
+        let keys: [Parameter<'_>; 3] = [&device, &offset, &limit];
+        let rows = self.several((query, &keys), |row| Ok((self.stored(row)?, 0))).await?;
         let expected = commands.saturating_sub(page.offset).min(page.limit.into());
         if rows.len() as u64 != expected {
             let found = format!("it has {} on a page, expected {expected}", rows.len());
@@ -268,17 +312,22 @@ impl Query<'_> {
         cut: &Cut,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
         let query = "SELECT commands FROM device WHERE id = $1";
-        if self.session.row(query, &[&device]).await?.is_none() {
-            return Err(Damage::missing("device", device).into());
-        }
+        let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
+        commands.ok_or_else(|| Damage::missing("device", device))?;
         let query = invocation_where!("device = $1 ORDER BY id DESC");
-        let found = self.session.rows(query, &[&device]).await?;
-        let rows = found.iter().map(rows::invocation).collect::<ReadResult<Vec<_>>>()?;
-        let left: Vec<_> = rows.into_iter().filter(|row| cut.has(row.asked.created)).collect();
-        let count = left.len() as u64;
-        let on_page = left.into_iter().skip(usize::try_from(page.offset).unwrap_or(usize::MAX));
-        let on_page = on_page.take(page.limit as usize).map(|row| self.stored(row));
-        Ok((count, on_page.collect::<ReadResult<_>>()?))
+        let keys: [Parameter<'_>; 1] = [&device];
+        let mut found = pin!(self.session.stream(query, &keys).await?);
+        let (mut count, mut rows) = (0, Vec::new());
+        while let Some(row) = found.try_next().await? {
+            let row = self.stored(&row)?;
+            if cut.has(row.row.asked.created) {
+                if count >= page.offset && rows.len() < page.limit as usize {
+                    rows.push(row);
+                }
+                count += 1;
+            }
+        }
+        Ok((count, rows))
     }
 
     async fn series(&self, query: &SeriesQuery) -> ReadResult<Vec<Series>> {
@@ -297,6 +346,11 @@ impl Query<'_> {
         let (start, end) = (query.range.start.as_nanoseconds(), query.range.end.as_nanoseconds());
         let (event, sequence) = query.after.unwrap_or((i64::MIN, i64::MIN));
         let (offset, limit) = paged(query.page);
+        let point = |row: &Row| {
+            let (event, sequence) = (row.time(0)?, row.count(1)?);
+            let (number, value) = (row.number(2)?, row.try_get(4)?);
+            Ok((SeriesPoint { event, sequence, number, value }, 0))
+        };
         let mut answer = Vec::new();
         for id in &query.ids {
             let quantity = i32::from(self.context.quantities.number(*id));
@@ -309,35 +363,21 @@ impl Query<'_> {
                 behind.push(one.until.as_nanoseconds());
                 is_whole.push(one.finest.is_some());
             }
-            let found = self
-                .session
-                .rows(
-                    points,
-                    &[
-                        &query.device,
-                        &quantity,
-                        &start,
-                        &end,
-                        &event,
-                        &sequence,
-                        &offset,
-                        &limit,
-                        &windows.is_none(),
-                        &first,
-                        &behind,
-                        &is_whole,
-                    ],
-                )
-                .await?;
-            let point = |row: &Row| {
-                Ok(SeriesPoint {
-                    event: SimTime(row.try_get(0)?),
-                    sequence: row.try_get::<_, i64>(1)?.cast_unsigned(),
-                    number: rows::number(row, 2)?,
-                    value: row.try_get(4)?,
-                })
-            };
-            answer.push((*id, found.iter().map(point).collect::<ReadResult<_>>()?));
+            let keys: [Parameter<'_>; 12] = [
+                &query.device,
+                &quantity,
+                &start,
+                &end,
+                &event,
+                &sequence,
+                &offset,
+                &limit,
+                &windows.is_none(),
+                &first,
+                &behind,
+                &is_whole,
+            ];
+            answer.push((*id, self.several((points, &keys), point).await?));
         }
         Ok(answer)
     }
@@ -354,16 +394,14 @@ impl Query<'_> {
         }
         let (start, end) = (range.start.as_nanoseconds(), range.end.as_nanoseconds());
         let count = "SELECT count(*) FROM reading WHERE device = $1 AND event_ns BETWEEN $2 AND $3";
-        let count = self.session.row(count, &[&device, &start, &end]).await?;
-        let count = count.map_or(Ok(0), |row| row.try_get::<_, i64>(0))?.cast_unsigned();
+        let count = self.count((count, &[&device, &start, &end])).await?;
         let query = reading_where!(
             "device = $1 AND event_ns BETWEEN $2 AND $3
              ORDER BY event_ns DESC, sequence DESC OFFSET $4 LIMIT $5"
         );
         let (offset, limit) = paged(page);
-        let found = self.session.rows(query, &[&device, &start, &end, &offset, &limit]).await?;
-        let one = |row: &Row| Ok(rows::reading(self.context, None, row)?.0);
-        Ok((count, found.iter().map(one).collect::<ReadResult<_>>()?))
+        let keys: [Parameter<'_>; 5] = [&device, &start, &end, &offset, &limit];
+        Ok((count, self.several((query, &keys), |row| read_reading(self.names(), row)).await?))
     }
 
     /// The same where each reading has to be looked at to be counted.
@@ -376,28 +414,120 @@ impl Query<'_> {
     ) -> ReadResult<(u64, Vec<ReadingRow>)> {
         let (start, end) = (range.start.max(cut.first()).as_nanoseconds(), range.end);
         let query = reading_where!(
-            "device = $1 AND event_ns BETWEEN $2 AND $3 AND (event_ns, sequence) < ($4, $5)
-             ORDER BY event_ns DESC, sequence DESC LIMIT 1000"
+            "device = $1 AND event_ns BETWEEN $2 AND $3 ORDER BY event_ns DESC, sequence DESC"
         );
-        let (mut count, mut rows, mut before) = (0, Vec::new(), (i64::MAX, i64::MAX));
-        loop {
-            let bounds: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-                [&device, &start, &end.as_nanoseconds(), &before.0, &before.1];
-            let found = self.session.rows(query, &bounds).await?;
-            for row in &found {
-                let row = rows::reading(self.context, None, row)?.0;
-                before = (row.event.as_nanoseconds(), row.sequence.cast_signed());
-                let Some(row) = cut.reading(row) else { continue };
-                if count >= page.offset && rows.len() < page.limit as usize {
-                    rows.push(row);
-                }
-                count += 1;
+        let keys: [Parameter<'_>; 3] = [&device, &start, &end.as_nanoseconds()];
+        let mut found = pin!(self.session.stream(query, &keys).await?);
+        let (mut count, mut rows) = (0, Vec::new());
+        while let Some(row) = found.try_next().await? {
+            let Some(row) = cut.reading(read_reading(self.names(), &row)?.0) else { continue };
+            if count >= page.offset && rows.len() < page.limit as usize {
+                rows.push(row);
             }
-            if found.is_empty() {
-                return Ok((count, rows));
+            count += 1;
+        }
+        Ok((count, rows))
+    }
+
+    /// A document in a version, or in its last one.
+    async fn document(
+        &self,
+        kind: &'static DocumentKind,
+        token: &str,
+        version: Option<u64>,
+    ) -> ReadResult<Option<Document>> {
+        let (code, token) = (i64::from(kind.code), escape(token));
+        let Some(version) = version else {
+            return self.one((DOCUMENT, &[&code, &token]), document).await;
+        };
+        let query =
+            document_where!("document_version", "kind = $1 AND token = $2 AND version = $3");
+        self.one((query, &[&code, &token, &version.cast_signed()]), document).await
+    }
+
+    async fn document_at(
+        &self,
+        kind: &'static DocumentKind,
+        token: &str,
+        at: SimTime,
+    ) -> ReadResult<Option<Document>> {
+        let query = document_where!(
+            "document_version",
+            "kind = $1 AND token = $2 AND changed_ns <= $3 ORDER BY version DESC LIMIT 1"
+        );
+        let (code, token) = (i64::from(kind.code), escape(token));
+        self.one((query, &[&code, &token, &at.as_nanoseconds()]), document).await
+    }
+
+    async fn documents(
+        &self,
+        kind: &'static DocumentKind,
+        key: Option<&Key>,
+        page: Page,
+    ) -> ReadResult<(u64, Vec<Document>)> {
+        let (code, (offset, limit)) = (i64::from(kind.code), paged(page));
+        let Some(Key { name, value }) = key else {
+            let count = "SELECT count(*) FROM document WHERE kind = $1 AND NOT deleted";
+            let query = document_where!(
+                "document",
+                "kind = $1 AND NOT deleted ORDER BY token OFFSET $2 LIMIT $3"
+            );
+            let keys: [Parameter<'_>; 3] = [&code, &offset, &limit];
+            let documents = self.several((query, &keys), sized_document).await?;
+            return Ok((self.count((count, &[&code])).await?, documents));
+        };
+        let count = "SELECT count(*) FROM document_key
+                     WHERE kind = $1 AND name = $2 AND value = $3";
+        let query = document_where!(
+            "document",
+            "kind = $1 AND token IN (
+               SELECT token FROM document_key WHERE kind = $1 AND name = $2 AND value = $3
+               ORDER BY token OFFSET $4 LIMIT $5) ORDER BY token"
+        );
+        let value = escape(value);
+        let keys: [Parameter<'_>; 5] = [&code, name, &value, &offset, &limit];
+        let documents = self.several((query, &keys), sized_document).await?;
+        Ok((self.count((count, &[&code, name, &value])).await?, documents))
+    }
+
+    /// The versions of a document, newest first, and how many there are: as many as the last one
+    /// has counted.
+    async fn history(
+        &self,
+        kind: &'static DocumentKind,
+        token: &str,
+        page: Page,
+    ) -> ReadResult<(u64, Vec<Document>)> {
+        let Some(last) = self.document(kind, token, None).await? else {
+            return Ok((0, Vec::new()));
+        };
+        let query = document_where!(
+            "document_version",
+            "kind = $1 AND token = $2 AND version <= $3 ORDER BY version DESC LIMIT $4"
+        );
+        let newest = last.version.saturating_sub(page.offset);
+        let (code, name, limit) = (i64::from(kind.code), escape(token), i64::from(page.limit));
+        let keys: [Parameter<'_>; 4] = [&code, &name, &newest.cast_signed(), &limit];
+        let found = self.several((query, &keys), sized_document).await?;
+        for (expected, document) in (1..=newest).rev().zip(&found) {
+            if document.version != expected {
+                let key = format!("{}:{token}, version {expected}", kind.name);
+                return Err(Damage::missing("document_version", key).into());
             }
         }
+        Ok((last.version, found))
     }
+}
+
+/// A document, and the bytes that it counts on a page.
+fn sized_document(row: &Row) -> ReadResult<(Document, usize)> {
+    let (_, document) = read_document(row, "document")?;
+    let bytes = document.body.len();
+    Ok((document, bytes))
+}
+
+fn document(row: &Row) -> ReadResult<Document> {
+    Ok(sized_document(row)?.0)
 }
 
 fn paged(page: Page) -> (i64, i64) {
@@ -408,7 +538,6 @@ fn paged(page: Page) -> (i64, i64) {
 macro_rules! ask {
     ($readers:expr, $query:ident => $answer:expr) => {
         $readers
-            .0
             .with(async |$query| {
                 let answer = $answer.await;
                 ($query, answer)
@@ -420,43 +549,36 @@ macro_rules! ask {
 #[async_trait]
 impl StoreReader for PostgresReaders {
     fn close(&self) {
-        self.0.turns.close();
-        lock(&self.0.idle).clear();
+        self.turns.close();
+        lock(&self.idle).clear();
     }
 
     async fn readings(&self, stretch: Stretch) -> StoreResult<Rows<ReadingRow>> {
-        let select = reading_where!("sequence > $1 ORDER BY sequence LIMIT $2");
-        let read = |context: &ReadContext, row: &Row| rows::reading(context, None, row);
-        ask!(self, query => query.in_order(("reading", select), stretch, read))
+        let select = ("reading", reading_where!("sequence > $1 ORDER BY sequence LIMIT $2"));
+        ask!(self, query => {
+            query.in_order(select, stretch, |row| read_reading(query.names(), row))
+        })
     }
 
     async fn refusals(&self, stretch: Stretch) -> StoreResult<Rows<RefusalRow>> {
-        // The content of a page is cut by the server: rows can be large.
         let select = "SELECT sequence, reason, device, topic, detail, event_ns, content,
                              content_bytes
-            FROM (SELECT *, sum(coalesce(octet_length(content), 0)) OVER (ORDER BY sequence)
-                              - coalesce(octet_length(content), 0) AS before
-                  FROM (SELECT * FROM refusal WHERE sequence > $1 ORDER BY sequence LIMIT $2) page)
-                 AS summed
-            WHERE before < 8388608 ORDER BY sequence";
-        let read = |_: &ReadContext, row: &Row| rows::refusal(row);
-        ask!(self, query => query.in_order(("refusal", select), stretch, read))
+            FROM refusal WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+        ask!(self, query => query.in_order(("refusal", select), stretch, read_refusal))
     }
 
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
-        let select = "SELECT sequence, device, event_ns, received_ns, level, type, message,
-                             update_state, extra
-            FROM alert WHERE sequence > $1 ORDER BY sequence LIMIT $2";
-        ask!(self, query => query.in_order(("alert", select), stretch, rows::alert))
+        let select = ("alert", alert_where!("sequence > $1 ORDER BY sequence LIMIT $2"));
+        ask!(self, query => query.in_order(select, stretch, |row| query.alert(row)))
     }
 
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {
         let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
-        ask!(self, query => async {
-            let keys: [super::session::Parameter<'_>; 4] = [&device, &epoch, &serial, &i64::MAX];
-            let row = query.session.row(READING_BY_NUMBER, &keys).await?;
-            row.map(|row| Ok(rows::reading(query.context, None, &row)?.0)).transpose()
-        })
+        let keys: [Parameter<'_>; 3] = [&device, &epoch, &serial];
+        let read = |context: &ReadContext, row: &Row| {
+            Ok(read_reading(Names { context, of_batch: None }, row)?.0)
+        };
+        ask!(self, query => query.one((READING_BY_NUMBER, &keys), |row| read(query.context, row)))
     }
 
     async fn state(&self, device: i64) -> StoreResult<DeviceState> {
@@ -498,48 +620,50 @@ impl StoreReader for PostgresReaders {
         ask!(self, query => query.events(device, range, page, &cut))
     }
 
-    // It keeps none of these yet.
     async fn document(
         &self,
-        _: &'static DocumentKind,
-        _: String,
-        _: Option<u64>,
+        kind: &'static DocumentKind,
+        token: String,
+        version: Option<u64>,
     ) -> StoreResult<Option<Document>> {
-        Err(PostgresError::NoDocuments.into())
+        ask!(self, query => query.document(kind, &token, version))
     }
 
     async fn document_at(
         &self,
-        _: &'static DocumentKind,
-        _: String,
-        _: SimTime,
+        kind: &'static DocumentKind,
+        token: String,
+        at: SimTime,
     ) -> StoreResult<Option<Document>> {
-        Err(PostgresError::NoDocuments.into())
+        ask!(self, query => query.document_at(kind, &token, at))
     }
 
     async fn documents(
         &self,
-        _: &'static DocumentKind,
-        _: Option<Key>,
-        _: Page,
+        kind: &'static DocumentKind,
+        key: Option<Key>,
+        page: Page,
     ) -> StoreResult<(u64, Vec<Document>)> {
-        Err(PostgresError::NoDocuments.into())
+        ask!(self, query => query.documents(kind, key.as_ref(), page))
     }
 
     async fn history(
         &self,
-        _: &'static DocumentKind,
-        _: String,
-        _: Page,
+        kind: &'static DocumentKind,
+        token: String,
+        page: Page,
     ) -> StoreResult<(u64, Vec<Document>)> {
-        Err(PostgresError::NoDocuments.into())
+        ask!(self, query => query.history(kind, &token, page))
     }
 
-    async fn audit(&self, _: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
-        Err(PostgresError::NoDocuments.into())
+    async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
+        let select = "SELECT number, at_ns, who, action, resource, before, after, outcome, hash
+            FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
+        ask!(self, query => query.in_order(("audit", select), stretch, read_audit))
     }
 
-    async fn answer(&self, _: AnswerKey) -> StoreResult<Option<Answer>> {
-        Err(PostgresError::NoDocuments.into())
+    async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
+        let (by, key) = (escape(&key.by), escape(&key.key));
+        ask!(self, query => query.one((ANSWER, &[&by, &key]), read_answer))
     }
 }

@@ -3,71 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_model::directory::device_row;
+use lastmeter_model::document::{Document, KINDS, Key};
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::row::DeviceRow;
 use lastmeter_model::standing::Standing;
-use lastmeter_units::{HardwareId, MEASUREMENTS, SimTime};
+use lastmeter_units::{MEASUREMENTS, SimTime};
 use tokio_postgres::error::SqlState;
 
-use super::error::{PostgresError, ReadError, ReadResult};
+use super::document_where;
+use super::error::{PostgresError, ReadError, ReadResult, querying};
 use super::session::{Database, Session};
+use super::tables::{FORMAT, definitions};
 use crate::damage::Damage;
+use crate::rows::{Columns, keys_of, read_device, read_document};
 use crate::sqlite::standing::{decode, encode};
-
-/// Counts changes of the tables, together with those of SQLite.
-const FORMAT: i32 = 2;
 
 /// The class of this program's advisory locks; the object is the schema.
 const LOCK_CLASS: i32 = 0x4c4d_5452;
-
-/// The tables. Times are nanoseconds since 1970 UTC; numbers of messages are the same 64 bits with
-/// a sign. Texts have no U+0000 (`text`). The one row of `meta` is locked before anything is
-/// written. All tables but `state` are numbered from 1 without gaps.
-const TABLES: &str = r#"
-CREATE TABLE meta (format int4 NOT NULL, standing bytea NOT NULL);
-CREATE TABLE quantity (id int4 PRIMARY KEY, name text NOT NULL UNIQUE);
-CREATE TABLE device (
-  id int8 PRIMARY KEY, hardware_id text NOT NULL UNIQUE, created_ns int8 NOT NULL,
-  commands int8 NOT NULL, last_command int8 NOT NULL);
-CREATE TABLE reading (
-  sequence int8 PRIMARY KEY, device int8 NOT NULL, epoch int8, serial int8,
-  event_ns int8 NOT NULL, dated bool NOT NULL, update_state bool NOT NULL,
-  received_ns int8 NOT NULL, commit_ns int8 NOT NULL,
-  quantities int4[] NOT NULL, "values" float8[] NOT NULL, extra text);
-CREATE UNIQUE INDEX reading_identity ON reading (device, epoch, serial) WHERE serial IS NOT NULL;
-CREATE INDEX reading_time ON reading (device, event_ns, sequence);
-CREATE TABLE state (
-  device int8 PRIMARY KEY, last_interaction_ns int8 NOT NULL, quantities int4[] NOT NULL,
-  last int4[] NOT NULL, event_ns int8[] NOT NULL, "values" float8[] NOT NULL,
-  alerts int8[] NOT NULL);
-CREATE TABLE alert (
-  sequence int8 PRIMARY KEY, device int8 NOT NULL, event_ns int8 NOT NULL,
-  received_ns int8 NOT NULL, level text NOT NULL, type text NOT NULL, message text NOT NULL,
-  update_state bool NOT NULL, extra text);
-CREATE TABLE refusal (
-  sequence int8 PRIMARY KEY, reason text NOT NULL, device text, topic text NOT NULL,
-  detail text NOT NULL, event_ns int8 NOT NULL, content bytea, content_bytes int8);
-CREATE TABLE invocation (
-  id int8 PRIMARY KEY, device int8 NOT NULL, command text NOT NULL, parameters text NOT NULL,
-  initiator text NOT NULL, initiator_id text NOT NULL, metadata text NOT NULL,
-  created_ns int8 NOT NULL, expires_ns int8 NOT NULL, state text NOT NULL, sent_ns int8,
-  ended_ns int8, response text, previous int8 NOT NULL);
-CREATE INDEX invocation_device ON invocation (device, id);
-CREATE INDEX invocation_open ON invocation (id) WHERE state IN ('Pending', 'Sent');
-"#;
 
 /// What is read at the start.
 pub(super) struct Start {
     pub(super) standing: Standing,
     pub(super) quantities: BTreeMap<u16, String>,
     pub(super) devices: Vec<DeviceRow>,
+    /// The resident documents and their keys.
+    pub(super) documents: Vec<(Document, Vec<Key>)>,
     /// Device, id and expiry of open invocations.
     pub(super) open: Vec<(i64, InvocationId, SimTime)>,
-}
-
-fn doing(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> PostgresError {
-    move |source| PostgresError::Query { doing, source }
 }
 
 /// Connects the one writer of a schema, which holds the schema's lock as long as it is connected.
@@ -79,30 +41,39 @@ pub(super) async fn connect_writer(database: &Database) -> Result<Session, Postg
                     SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3";
     let session = Session::open(database, settings).await?;
     let encoding = session.row("SELECT current_setting('server_encoding')", &[]).await;
-    let found = encoding.map_err(doing("look at the database"))?;
+    let found = encoding.map_err(querying("look at the database"))?;
     let found: String = found.and_then(|row| row.try_get(0).ok()).unwrap_or_default();
     if found != "UTF8" {
         return Err(PostgresError::Encoding { found });
     }
     let known = "SELECT oid FROM pg_namespace WHERE nspname = $1";
     let is_there =
-        session.row(known, &[&database.schema]).await.map_err(doing("find the schema"))?;
+        session.row(known, &[&database.schema]).await.map_err(querying("find the schema"))?;
     if is_there.is_none() {
         let make = format!("CREATE SCHEMA IF NOT EXISTS {}", database.quoted());
-        session.client.batch_execute(&make).await.map_err(doing("make the schema"))?;
+        session.client.batch_execute(&make).await.map_err(querying("make the schema"))?;
     }
+    lock_schema(database, &session).await?;
+    Ok(session)
+}
+
+/// Takes a schema for one session alone, until that ends; one that is not there is nobody's.
+pub(super) async fn lock_schema(
+    database: &Database,
+    session: &Session,
+) -> Result<(), PostgresError> {
     // An object identifier has the 32 bits of the lock's second key.
     let lock = "SELECT pg_advisory_lock($1, oid::int8::bit(32)::int4) FROM pg_namespace
                 WHERE nspname = $2";
     match session.rows(lock, &[&LOCK_CLASS, &database.schema]).await {
-        Ok(_) => Ok(session),
+        Ok(_) => Ok(()),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             Err(PostgresError::InUse {
                 schema: database.schema.clone(),
-                holder: holder(&session).await.unwrap_or_else(|| "unknown".to_owned()),
+                holder: holder(session).await.unwrap_or_else(|| "unknown".to_owned()),
             })
         }
-        Err(error) => Err(doing("lock the schema")(error)),
+        Err(error) => Err(querying("lock the schema")(error)),
     }
 }
 
@@ -127,12 +98,13 @@ pub(super) async fn start(
 ) -> Result<Start, PostgresError> {
     let damaged = |found: String| PostgresError::Damaged { schema: database.schema.clone(), found };
     let found = "SELECT count(*) FROM pg_tables WHERE schemaname = $1";
-    let tables = session.row(found, &[&database.schema]).await.map_err(doing("find the tables"))?;
+    let tables =
+        session.row(found, &[&database.schema]).await.map_err(querying("find the tables"))?;
     if tables.is_none_or(|row| row.try_get::<_, i64>(0).ok() == Some(0)) {
-        make(session).await.map_err(doing("make the tables"))?;
+        make(session).await.map_err(querying("make the tables"))?;
     }
     let meta = session.client.query("SELECT format FROM meta", &[]).await;
-    let meta = meta.map_err(doing("read the store's format"))?;
+    let meta = meta.map_err(querying("read the store's format"))?;
     let format: Option<i32> = meta.first().and_then(|row| row.try_get(0).ok());
     match format {
         Some(FORMAT) => {}
@@ -143,19 +115,18 @@ pub(super) async fn start(
         None => return Err(damaged("it has no format".to_owned())),
     }
     warn(database, session).await;
-    let standing = standing(session).await.map_err(doing("read where the store stands"))?;
-    let Some(standing) = standing else {
+    let Some(standing) = standing(session, false).await? else {
         return Err(damaged("where it stands cannot be read".to_owned()));
     };
     read(session, standing, tenant).await.map_err(|error| match error {
-        ReadError::Postgres(error) => doing("read the store at the start")(error),
+        ReadError::Postgres(error) => querying("read the store at the start")(error),
         ReadError::Damaged(damage) => damaged(damage.to_string()),
     })
 }
 
 async fn make(session: &Session) -> Result<(), tokio_postgres::Error> {
     // One transaction, as there is no other statement of its end in it.
-    session.client.batch_execute(&format!("BEGIN; {TABLES}")).await?;
+    session.client.batch_execute(&format!("BEGIN; {}", definitions())).await?;
     let standing = encode(&Standing::default());
     let insert = "INSERT INTO meta VALUES ($1, $2)";
     session.run(insert, &[&FORMAT, &&standing[..]]).await?;
@@ -173,9 +144,18 @@ async fn warn(database: &Database, session: &Session) {
     }
 }
 
-/// Where the store stands; `None` if that is not what was written.
-pub(super) async fn standing(session: &Session) -> Result<Option<Standing>, tokio_postgres::Error> {
-    let row = session.row("SELECT standing FROM meta", &[]).await?;
+/// Where the store stands, locked against other writers or not; `None` if that is not what was
+/// written.
+pub(super) async fn standing(
+    session: &Session,
+    is_locked: bool,
+) -> Result<Option<Standing>, PostgresError> {
+    let query = if is_locked {
+        "SELECT standing FROM meta FOR UPDATE"
+    } else {
+        "SELECT standing FROM meta"
+    };
+    let row = session.row(query, &[]).await.map_err(querying("read where the store stands"))?;
     Ok(row.and_then(|row| decode(row.try_get(0).ok()?)))
 }
 
@@ -184,48 +164,69 @@ async fn read(session: &Session, mut standing: Standing, tenant: &str) -> ReadRe
     let rows = "SELECT id, hardware_id, created_ns, commands, last_command FROM device ORDER BY id";
     let mut devices = Vec::new();
     for row in session.rows(rows, &[]).await? {
-        let id: i64 = row.try_get(0)?;
-        if id.cast_unsigned() != devices.len() as u64 + 1 {
-            return Err(Damage::missing("device", devices.len() + 1).into());
-        }
-        let hardware_id = HardwareId::new(row.try_get::<_, String>(1)?)
-            .map_err(|error| Damage::new("device", id, error.to_string()))?;
-        let commands = row.try_get::<_, i64>(3)?.cast_unsigned();
-        let created = SimTime(row.try_get(2)?);
-        devices.push(device_row(tenant, (id, hardware_id), created, commands, row.try_get(4)?));
+        devices.push(read_device(&row, tenant, devices.len() + 1)?);
     }
     let open = "SELECT device, id, expires_ns FROM invocation
                 WHERE state IN ('Pending', 'Sent') ORDER BY id";
     let mut invocations = Vec::new();
     for row in session.rows(open, &[]).await? {
-        invocations.push((
-            row.try_get(0)?,
-            InvocationId(row.try_get(1)?),
-            SimTime(row.try_get(2)?),
-        ));
+        invocations.push((row.try_get(0)?, InvocationId(row.try_get(1)?), row.time(2)?));
     }
-    let ends = "SELECT coalesce((SELECT max(sequence) FROM reading), 0),
-                       coalesce((SELECT max(sequence) FROM refusal), 0),
-                       coalesce((SELECT max(sequence) FROM alert), 0),
-                       coalesce((SELECT max(id) FROM invocation), 0)";
-    let Some(ends) = session.row(ends, &[]).await? else {
+    let resident = document_where!("document", "kind = ANY($1) AND NOT deleted ORDER BY number");
+    let kinds = KINDS.iter().copied().flatten().filter(|kind| kind.is_resident);
+    let kinds: Vec<_> = kinds.map(|kind| i64::from(kind.code)).collect();
+    let mut documents = Vec::new();
+    for row in session.rows(resident, &[&kinds]).await? {
+        let (_, document) = read_document(&row, "document")?;
+        let keys = keys_of(&document);
+        documents.push((document, keys));
+    }
+    let counts = [
+        ("device", devices.len(), standing.devices),
+        ("invocation_open", invocations.len(), standing.open),
+    ];
+    check_ends(
+        session,
+        &standing,
+        counts.map(|(table, found, expected)| (table, found as u64, expected)),
+    )
+    .await?;
+    Ok(Start { standing, quantities, devices, documents, open: invocations })
+}
+
+/// Each table has to have as many rows as the store counts, or to end with the one that was
+/// written last.
+async fn check_ends(
+    session: &Session,
+    standing: &Standing,
+    counts: [(&'static str, u64, u64); 2],
+) -> ReadResult<()> {
+    let ends = "SELECT (SELECT max(sequence) FROM reading), (SELECT max(sequence) FROM refusal),
+                       (SELECT max(sequence) FROM alert), (SELECT max(id) FROM invocation),
+                       (SELECT max(number) FROM document_version), (SELECT max(number) FROM audit)";
+    let Some(row) = session.row(ends, &[]).await? else {
         return Err(Damage::missing("meta", "").into());
     };
-    let counts = [
-        ("reading", ends.try_get::<_, i64>(0)?, standing.readings),
-        ("refusal", ends.try_get(1)?, standing.refusals),
-        ("alert", ends.try_get(2)?, standing.alerts),
-        ("invocation", ends.try_get(3)?, standing.invocations),
-        ("device", devices.len() as i64, standing.devices),
-        ("invocation_open", invocations.len() as i64, standing.open),
+    let expected = [
+        ("reading", standing.readings),
+        ("refusal", standing.refusals),
+        ("alert", standing.alerts),
+        ("invocation", standing.invocations),
+        ("document_version", standing.versions),
+        ("audit", standing.chain.count),
     ];
-    for (table, found, expected) in counts {
-        if found.cast_unsigned() != expected {
+    let mut all = counts.to_vec();
+    for (column, (table, expected)) in expected.into_iter().enumerate() {
+        let last: Option<i64> = row.try_get(column)?;
+        all.push((table, last.unwrap_or(0).cast_unsigned(), expected));
+    }
+    for (table, found, expected) in all {
+        if found != expected {
             let found = format!("the last row is {found}, expected {expected}");
             return Err(Damage::new(table, expected, found).into());
         }
     }
-    Ok(Start { standing, quantities, devices, open: invocations })
+    Ok(())
 }
 
 /// The store's numbers of quantities; what the registry has and the store has not is added.

@@ -2,16 +2,15 @@
 //!
 //! Nobody else writes the schema, so what was read or committed once need not be read again: the
 //! highest serial of each device shows without a query that a number is new, and the states of
-//! some thousand devices are kept. Look-ups end at where the store stood before the batch. So a
-//! batch whose commit was not answered is decided the same when it is repeated, and its commit
-//! finds whether it is there already.
+//! some thousand devices are kept. What a batch has put is written when it is asked for again, or
+//! at the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
-use lastmeter_model::decide::{Batch, Effect, Found, Known, NewReading, Put, State};
-use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
+use lastmeter_model::decide::{Batch, Effect, Found, Known, NewReading, NewVersion, Put, State};
+use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -20,15 +19,16 @@ use lastmeter_units::{MeasurementId, SimTime};
 use tokio::runtime::Runtime;
 use tokio_postgres::Row;
 
-use super::error::{PostgresError, ReadError, ReadResult, is_corrupt};
-use super::gathered::Gathered;
-use super::session::{Database, Parameter, Session};
-use super::{INVOCATION, READING_BY_NUMBER, STATE, rows, schema, text};
+use super::error::{PostgresError, ReadError, ReadResult, is_corrupt, querying};
+use super::session::{Database, Parameter, Session, runtime};
+use super::tables::Gathered;
+use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE, rows, schema, text::escape};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::rows::{self as common, Columns};
 use crate::seam::{StoreBatch, StoreWriter};
-use crate::sqlite::ReadContext;
-use crate::sqlite::standing::decode;
+use crate::sqlite::standing::encode;
+use crate::sqlite::{Names, ReadContext};
 
 /// States of devices that are kept in memory.
 const STATES_MAX: usize = 4096;
@@ -37,25 +37,19 @@ const ANSWER_S: u64 = 60;
 
 /// The one connection that writes a schema. It works on a runtime of its own, so it must not be
 /// used within another one: a thread of its own has it.
-pub struct PostgresWriter {
+pub(super) struct PostgresWriter {
     runtime: Runtime,
     database: Database,
     context: ReadContext,
     session: Option<Session>,
+    /// Whether a transaction is open in the session.
+    is_begun: bool,
     /// Where the schema stood when it was last heard.
     standing: Standing,
     /// States as they stand there, of some devices.
     states: BTreeMap<i64, State>,
-    /// By device, an epoch and the highest serial of it that is there.
+    /// By device, an epoch and a serial of it that none there is above.
     highest: BTreeMap<i64, (u64, Option<i64>)>,
-    doubt: Option<Doubt>,
-}
-
-/// A batch of which it is not known whether it was committed.
-struct Doubt {
-    standing: Standing,
-    /// The invocations that it found.
-    invocations: BTreeMap<InvocationId, Found<InvocationRow>>,
 }
 
 /// Runs something that the server has to answer; the runtime of one thread waits for it.
@@ -69,10 +63,6 @@ fn wait<T>(
     runtime.block_on(limited).map_err(silent).flatten()
 }
 
-fn storing(source: tokio_postgres::Error) -> PostgresError {
-    PostgresError::Query { doing: "store a batch", source }
-}
-
 impl PostgresWriter {
     /// Connects; the schema is made if it is not there.
     pub(super) fn open(
@@ -80,10 +70,7 @@ impl PostgresWriter {
         tenant: &str,
         context: impl FnOnce(&schema::Start) -> ReadContext,
     ) -> Result<(Self, schema::Start), PostgresError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(PostgresError::Runtime)?;
+        let runtime = runtime()?;
         let (session, start) = runtime.block_on(async {
             let session = schema::connect_writer(&database).await?;
             let start = schema::start(&database, &session, tenant).await?;
@@ -94,10 +81,10 @@ impl PostgresWriter {
             context: context(&start),
             database,
             session: Some(session),
+            is_begun: false,
             standing: start.standing,
             states: BTreeMap::new(),
             highest: BTreeMap::new(),
-            doubt: None,
         };
         Ok((writer, start))
     }
@@ -106,46 +93,73 @@ impl PostgresWriter {
         &self.context
     }
 
-    /// Connects again if the connection is lost.
-    fn ensure_connected(&mut self) -> Result<(), PostgresError> {
-        if self.session.as_ref().is_some_and(|session| session.client.is_closed()) {
-            self.session = None;
+    /// Has the server do something over a connection that stands, a new one if the last is lost.
+    /// Whatever has become of a request that fails ends with its session.
+    fn ask<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&Session) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
+        let is_lost = self.session.as_ref().is_none_or(|session| session.client.is_closed());
+        if is_lost && self.is_begun {
+            return Err(PostgresError::Broken);
         }
-        if self.session.is_none() {
+        if is_lost {
             let connecting = schema::connect_writer(&self.database);
             self.session = Some(wait(&self.runtime, "connect", connecting)?);
         }
+        let Some(session) = &self.session else { return Err(PostgresError::Broken) };
+        let answer = wait(&self.runtime, doing, work(session));
+        if answer.is_err() {
+            self.session = None;
+        }
+        answer
+    }
+
+    /// Begins a transaction, unless one is open.
+    fn begin_transaction(&mut self) -> Result<(), PostgresError> {
+        if self.is_begun {
+            return Ok(());
+        }
+        let (schema, standing) = (self.database.schema.clone(), self.standing);
+        self.ask("begin a batch", async |session| {
+            session.client.batch_execute("BEGIN").await.map_err(querying("begin a batch"))?;
+            let found = schema::standing(session, true).await?;
+            if found == Some(standing) {
+                return Ok(());
+            }
+            let found = found.map_or(0, |found| found.journal_committed);
+            Err(PostgresError::Moved { schema, found, expected: standing.journal_committed })
+        })?;
+        self.is_begun = true;
         Ok(())
     }
 
-    /// The row of a look-up.
-    fn row(&mut self, sql: &'static str, keys: &[Parameter<'_>]) -> StoreResult<Option<Row>> {
-        self.ensure_connected()?;
-        let Some(session) = &self.session else { return Ok(None) };
-        let query = async { session.row(sql, keys).await.map_err(storing) };
-        let found = wait(&self.runtime, "look up", query);
-        if found.is_err() {
-            self.session = None;
-        }
-        Ok(found?)
+    /// The rows of a look-up.
+    fn rows(&mut self, sql: &'static str, keys: &[Parameter<'_>]) -> StoreResult<Vec<Row>> {
+        let rows = self.ask("look up", async |session| {
+            session.rows(sql, keys).await.map_err(querying("look up"))
+        });
+        Ok(rows?)
     }
 
-    /// What was read; damage is reported, and nothing is made of it.
-    fn found<T>(
+    /// What a look-up finds; damage is reported, and nothing is made of it.
+    fn find<T>(
         &mut self,
         (part, key): (&'static str, String),
-        row: StoreResult<Option<Row>>,
+        (sql, keys): (&'static str, &[Parameter<'_>]),
         read: impl FnOnce(&ReadContext, &Row) -> ReadResult<T>,
     ) -> StoreResult<Found<T>> {
-        let damage = match row {
-            Ok(None) => return Ok(Found::Absent),
-            Ok(Some(row)) => match read(&self.context, &row) {
-                Ok(value) => return Ok(Found::Sound(value)),
-                Err(ReadError::Damaged(damage)) => damage,
-                Err(ReadError::Postgres(error)) => Damage::new(part, key, error.to_string()),
+        let damage = match self.rows(sql, keys) {
+            Ok(rows) => match rows.first().map(|row| read(&self.context, row)) {
+                None => return Ok(Found::Absent),
+                Some(Ok(value)) => return Ok(Found::Sound(value)),
+                Some(Err(ReadError::Damaged(damage))) => damage,
+                Some(Err(ReadError::Postgres(error))) => Damage::new(part, key, error.to_string()),
             },
+            // Within a transaction it would be the end of that.
             Err(StoreError::Postgres(PostgresError::Query { source, .. }))
-                if is_corrupt(&source) =>
+                if is_corrupt(&source) && !self.is_begun =>
             {
                 Damage::new(part, key, source.to_string())
             }
@@ -160,17 +174,13 @@ impl PostgresWriter {
         device.cast_unsigned() <= self.standing.devices
     }
 
-    /// The reading of a number, as of before the batch.
     fn numbered(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ReadingRow>> {
-        if !self.is_committed(device.id) || self.is_above(device.id, number)? {
-            return Ok(Found::Absent);
-        }
         let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
-        let end = self.standing.readings.cast_signed();
-        let row = self.row(READING_BY_NUMBER, &[&device.id, &epoch, &serial, &end]);
-        let key = format!("{}, {}, {}", device.id, number.0, number.1);
-        self.found(("reading_identity", key), row, |context, row| {
-            Ok(rows::reading(context, Some(device), row)?.0)
+        let key = ("reading_identity", format!("{}, {}, {}", device.id, number.0, number.1));
+        let keys: [Parameter<'_>; 3] = [&device.id, &epoch, &serial];
+        self.find(key, (READING_BY_NUMBER, &keys), |context, row| {
+            let names = Names { context, of_batch: Some(device) };
+            Ok(rows::read_reading(names, row)?.0)
         })
     }
 
@@ -180,23 +190,15 @@ impl PostgresWriter {
         let highest = if let Some((_, highest)) = known {
             *highest
         } else {
-            let query = "SELECT max(serial) FROM reading WHERE device = $1 AND epoch = $2
-                         AND serial IS NOT NULL AND sequence <= $3";
-            let end = self.standing.readings.cast_signed();
-            let row = self.row(query, &[&device, &epoch.cast_signed(), &end])?;
-            let highest = row.map(|row| row.try_get(0)).transpose().map_err(storing)?.flatten();
+            let query = "SELECT max(serial) FROM reading
+                         WHERE device = $1 AND epoch = $2 AND serial IS NOT NULL";
+            let rows = self.rows(query, &[&device, &epoch.cast_signed()])?;
+            let highest = rows.first().map(|row| row.try_get(0)).transpose();
+            let highest = highest.map_err(querying("look up"))?.flatten();
             self.highest.insert(device, (epoch, highest));
             highest
         };
         Ok(highest.is_none_or(|highest| highest < serial.cast_signed()))
-    }
-
-    /// Whether a number was there before the batch.
-    fn has(&mut self, device: i64, (epoch, serial): Number) -> StoreResult<bool> {
-        let (epoch, serial) = (epoch.cast_signed(), serial.cast_signed());
-        let end = self.standing.readings.cast_signed();
-        let row = self.row(READING_BY_NUMBER, &[&device, &epoch, &serial, &end])?;
-        Ok(row.is_some())
     }
 
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
@@ -206,117 +208,137 @@ impl PostgresWriter {
         if !self.is_committed(device) {
             return Ok(Found::Absent);
         }
-        let row = self.row(STATE, &[&device]);
-        let found = self.found(("state", device.to_string()), row, |_, row| rows::state(row))?;
+        let key = ("state", device.to_string());
+        let found = self.find(key, (STATE, &[&device]), |_, row| rows::read_state(row))?;
         if let Found::Sound(state) = &found {
             self.states.insert(device, state.clone());
         }
         Ok(found)
     }
-
-    /// Writes a batch, unless it is there already.
-    fn write(&mut self, gathered: &Gathered, to: &Standing) -> Result<(), PostgresError> {
-        self.ensure_connected()?;
-        let Some(session) = &self.session else { return Ok(()) };
-        let moved = |found: u64| PostgresError::Moved {
-            schema: self.database.schema.clone(),
-            found,
-            expected: self.standing.journal_committed,
-        };
-        let in_doubt = self.doubt.as_ref().map(|doubt| doubt.standing);
-        wait(&self.runtime, "store a batch", async {
-            session.client.batch_execute("BEGIN").await.map_err(storing)?;
-            let lock = "SELECT standing FROM meta FOR UPDATE";
-            let found = session.row(lock, &[]).await.map_err(storing)?;
-            let found = found.and_then(|row| decode(row.try_get(0).ok()?));
-            if found != Some(self.standing) {
-                if found == Some(*to) && found == in_doubt {
-                    return session.client.batch_execute("ROLLBACK").await.map_err(storing);
-                }
-                return Err(moved(found.map_or(0, |found| found.journal_committed)));
-            }
-            if !gathered.write(session).await.map_err(storing)? {
-                return Err(moved(self.standing.journal_committed));
-            }
-            let standing = crate::sqlite::standing::encode(to);
-            let update = "UPDATE meta SET standing = $1";
-            session.run(update, &[&&standing[..]]).await.map_err(storing)?;
-            let commit = session.client.batch_execute("COMMIT").await;
-            commit.map_err(|source| PostgresError::Query { doing: "commit a batch", source })
-        })
-    }
-
-    /// Takes over what has been committed.
-    fn settle(&mut self, mut gathered: Gathered, standing: &Standing) {
-        (self.standing, self.doubt) = (*standing, None);
-        for (device, (epoch, serial)) in gathered.readings.by_number.into_keys() {
-            let serial = serial.cast_signed();
-            if let Some(known) = self.highest.get_mut(&device).filter(|known| known.0 == epoch) {
-                known.1 = known.1.max(Some(serial));
-            }
-        }
-        if self.states.len() + gathered.states.len() > STATES_MAX {
-            self.states.clear();
-        }
-        if gathered.states.len() <= STATES_MAX {
-            self.states.append(&mut gathered.states);
-        }
-    }
 }
 
 impl StoreWriter for PostgresWriter {
     fn begin(&mut self) -> StoreResult<Box<dyn StoreBatch + '_>> {
-        let invocations =
-            self.doubt.as_ref().map(|doubt| doubt.invocations.clone()).unwrap_or_default();
-        Ok(Box::new(PostgresBatch { writer: self, gathered: Gathered::default(), invocations }))
+        if std::mem::take(&mut self.is_begun) {
+            // Whatever is left of a batch that was given up ends with the session.
+            self.session = None;
+        }
+        Ok(Box::new(PostgresBatch { writer: self, put: PutSoFar::default() }))
+    }
+
+    fn has_committed(&mut self, standing: &Standing) -> StoreResult<bool> {
+        if std::mem::take(&mut self.is_begun) {
+            self.session = None;
+        }
+        let found = self.ask("look where the store stands", async |session| {
+            schema::standing(session, false).await
+        })?;
+        let has_committed = found == Some(*standing);
+        if has_committed {
+            self.standing = *standing;
+            self.states.clear();
+            self.highest.clear();
+        }
+        Ok(has_committed)
     }
 }
 
-/// A batch that is gathered, and what was found of invocations before it.
+/// A batch.
 struct PostgresBatch<'a> {
     writer: &'a mut PostgresWriter,
+    put: PutSoFar,
+}
+
+/// What a batch has put.
+#[derive(Default)]
+struct PutSoFar {
+    /// What is not written yet.
     gathered: Gathered,
-    invocations: BTreeMap<InvocationId, Found<InvocationRow>>,
+    /// Numbers and keys of the documents of it.
+    documents: BTreeMap<(u8, String), (i64, Vec<Key>)>,
+    numbers: BTreeSet<(i64, Number)>,
+    states: BTreeMap<i64, State>,
 }
 
 impl PostgresBatch<'_> {
-    /// A reading of this batch as it will be read back.
-    fn put_before(&self, device: &DeviceRow, number: Number) -> Option<Found<ReadingRow>> {
-        let readings = &self.gathered.readings;
-        let at = *readings.by_number.get(&(device.id, number))?;
-        let Ok(values) = rows::named(&self.writer.context, readings.values(at)) else {
-            return Some(Found::Damaged);
-        };
-        Some(Found::Sound(ReadingRow {
-            sequence: readings.sequence(at),
-            device: device.hardware_id.clone(),
-            device_row: device.id,
-            number: Some(number),
-            event: SimTime(readings.event[at]),
-            is_dated: readings.dated[at],
-            updates_state: readings.update_state[at],
-            received: SimTime(readings.received[at]),
-            commit: SimTime(readings.commit[at]),
-            values,
-            extra: readings.extra[at].clone().map(text::unescape),
-        }))
+    /// Writes what has been gathered.
+    fn write(&mut self) -> StoreResult<()> {
+        self.writer.begin_transaction()?;
+        let gathered = std::mem::take(&mut self.put.gathered);
+        let documents = std::mem::take(&mut self.put.documents);
+        let standing = self.writer.standing.journal_committed;
+        let schema = self.writer.database.schema.clone();
+        let storing = || querying("store a batch");
+        let written = self.writer.ask("store a batch", async |session| {
+            if !gathered.write(session).await.map_err(storing())? {
+                let (found, expected) = (standing, standing);
+                return Err(PostgresError::Moved { schema, found, expected });
+            }
+            write_keys(session, &documents).await.map_err(storing())
+        });
+        Ok(written?)
     }
 
     /// Gathers a reading, unless its number is there.
     fn put_reading(&mut self, reading: &NewReading<'_>) -> StoreResult<Put> {
         if let Some(number) = reading.number {
-            let (writer, readings) = (&mut *self.writer, &self.gathered.readings);
-            let is_there = readings.by_number.contains_key(&(reading.device, number))
+            let (writer, place) = (&mut *self.writer, (reading.device, number));
+            let is_there = self.put.numbers.contains(&place)
                 || writer.is_committed(reading.device)
                     && !writer.is_above(reading.device, number)?
-                    && writer.has(reading.device, number)?;
+                    && {
+                        let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
+                        let keys: [Parameter<'_>; 3] = [&reading.device, &epoch, &serial];
+                        !writer.rows(READING_BY_NUMBER, &keys)?.is_empty()
+                    };
             if is_there {
                 return Ok(Put::Repeated);
             }
+            self.put.numbers.insert(place);
         }
-        self.gathered.readings.add(reading);
+        rows::reading(reading, |row| self.put.gathered.add("reading", row));
         Ok(Put::Written)
     }
+
+    /// Gathers a version, which becomes the current one in place of any before.
+    fn put_document(&mut self, NewVersion { number, document, keys }: &NewVersion<'_>) {
+        let (row, put) = (common::document(*number, document), &mut self.put);
+        put.gathered.add("document_version", &row);
+        put.gathered.add("document", &row);
+        let place = (document.kind.code, document.token.clone());
+        let number = number.cast_signed();
+        if let Some((before, _)) = put.documents.insert(place, (number, keys.to_vec())) {
+            put.gathered.remove("document", before);
+        }
+    }
+}
+
+/// Writes the keys of documents in place of those that they had.
+async fn write_keys(
+    session: &Session,
+    documents: &BTreeMap<(u8, String), (i64, Vec<Key>)>,
+) -> Result<(), tokio_postgres::Error> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let places = documents.keys().map(|(kind, token)| (i64::from(*kind), escape(token)));
+    let (kinds, tokens): (Vec<_>, Vec<_>) = places.unzip();
+    let delete =
+        "DELETE FROM document_key k USING unnest($1::int8[], $2::text[]) AS d (kind, token)
+                  WHERE k.kind = d.kind AND k.token = d.token";
+    session.run(delete, &[&kinds, &tokens]).await?;
+    let (mut of_kinds, mut names, mut values, mut of_tokens) = (vec![], vec![], vec![], vec![]);
+    for ((kind, token), (_, keys)) in documents {
+        for key in keys {
+            of_kinds.push(i64::from(*kind));
+            names.push(key.name);
+            values.push(escape(&key.value));
+            of_tokens.push(escape(token));
+        }
+    }
+    let insert = "INSERT INTO document_key
+                  SELECT * FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[])";
+    session.run(insert, &[&of_kinds, &names, &values, &of_tokens]).await.map(drop)
 }
 
 impl Known for PostgresBatch<'_> {
@@ -332,80 +354,133 @@ impl Known for PostgresBatch<'_> {
         number: Number,
         _: Option<SimTime>,
     ) -> StoreResult<Found<ReadingRow>> {
-        match self.put_before(device, number) {
-            Some(found) => Ok(found),
-            None => self.writer.numbered(device, number),
+        if self.put.numbers.contains(&(device.id, number)) {
+            self.write()?;
+        } else if !self.writer.is_committed(device.id) || self.writer.is_above(device.id, number)? {
+            return Ok(Found::Absent);
         }
+        self.writer.numbered(device, number)
     }
 
     fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
-        if let Some(row) = self.gathered.invocations.get(&id) {
-            return Ok(Found::Sound(row.clone()));
+        if self.put.gathered.has("invocation", id.0) {
+            self.write()?;
         }
-        if let Some(found) = self.invocations.get(&id) {
-            return Ok(found.clone());
-        }
-        if id.0.cast_unsigned() > self.writer.standing.invocations {
-            return Ok(Found::Absent);
-        }
-        let row = self.writer.row(INVOCATION, &[&id.0]);
         let key = ("invocation", id.0.to_string());
-        let found = self.writer.found(key, row, |_, row| rows::invocation(row))?;
-        self.invocations.insert(id, found.clone());
-        Ok(found)
+        self.writer.find(key, (INVOCATION, &[&id.0]), |_, row| common::read_invocation(row))
     }
 
     fn state(&mut self, device: i64) -> StoreResult<Found<State>> {
-        match self.gathered.states.get(&device) {
+        match self.put.states.get(&device) {
             Some(state) => Ok(Found::Sound(state.clone())),
             None => self.writer.state(device),
         }
     }
 
-    // It keeps none of these yet: see `put`.
-    fn document(&mut self, _: &'static DocumentKind, _: &str) -> StoreResult<Found<Document>> {
-        Ok(Found::Absent)
+    fn document(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+    ) -> StoreResult<Found<Document>> {
+        if self.put.documents.contains_key(&(kind.code, token.to_owned())) {
+            self.write()?;
+        }
+        let keys: [Parameter<'_>; 2] = [&i64::from(kind.code), &escape(token)];
+        let key = ("document", format!("{}:{token}", kind.name));
+        let read = |_: &ReadContext, row: &Row| Ok(common::read_document(row, "document")?.1);
+        self.writer.find(key, (DOCUMENT, &keys), read)
     }
 
-    fn answer(&mut self, _: &AnswerKey) -> StoreResult<Found<Answer>> {
-        Ok(Found::Absent)
+    fn answer(&mut self, key: &AnswerKey) -> StoreResult<Found<Answer>> {
+        let keys: [Parameter<'_>; 2] = [&escape(&key.by), &escape(&key.key)];
+        let place = ("answer", format!("{} of {}", key.key, key.by));
+        self.writer.find(place, (ANSWER, &keys), |_, row| common::read_answer(row))
     }
 
-    fn old_answers(&mut self, _: SimTime, _: (&str, u32), _: u32) -> StoreResult<Vec<AnswerKey>> {
-        Ok(Vec::new())
+    fn old_answers(
+        &mut self,
+        given: SimTime,
+        (by, kept): (&str, u32),
+        limit: u32,
+    ) -> StoreResult<Vec<AnswerKey>> {
+        let query = "SELECT who, key FROM answer WHERE number IN (
+                       SELECT number FROM answer WHERE at_ns <= $1
+                       UNION (SELECT number FROM answer WHERE who = $2
+                              ORDER BY number DESC OFFSET $3)
+                       ORDER BY 1 LIMIT $4)
+                     ORDER BY number";
+        let (kept, limit) = (i64::from(kept), i64::from(limit));
+        let keys: [Parameter<'_>; 4] = [&given.as_nanoseconds(), &escape(by), &kept, &limit];
+        let rows = self.writer.rows(query, &keys)?;
+        let key = |row: &Row| Ok(AnswerKey { by: row.text(0)?, key: row.text(1)? });
+        let found: ReadResult<_> = rows.iter().map(key).collect();
+        found.map_err(|error| match error {
+            ReadError::Postgres(source) => querying("look up")(source).into(),
+            ReadError::Damaged(damage) => StoreError::DamagedPart(damage),
+        })
     }
 }
 
 impl Batch for PostgresBatch<'_> {
     fn put(&mut self, effect: Effect<'_>) -> StoreResult<Put> {
-        let to = &mut self.gathered;
+        let to = &mut self.put.gathered;
         match effect {
             Effect::Reading(reading) => return self.put_reading(&reading),
-            Effect::Device(device) => drop(to.devices.insert(device.id, device.clone())),
-            Effect::Alert(alert) => to.add_alert(&alert),
-            Effect::Refusal(refusal) => to.add_refusal(&refusal),
-            Effect::Invocation(row) => drop(to.invocations.insert(row.id, row.clone())),
-            Effect::State(device, state) => drop(to.states.insert(device, state.clone())),
-            Effect::Document(_)
-            | Effect::Audit(..)
-            | Effect::Answer(..)
-            | Effect::AnswerGone(_) => return Err(PostgresError::NoDocuments.into()),
+            Effect::Device(device) => to.add("device", &common::device(device)),
+            Effect::Alert(alert) => to.add("alert", &common::alert(&alert)),
+            Effect::Refusal(refusal) => to.add("refusal", &common::refusal(&refusal)),
+            Effect::Invocation(row) => common::invocation(row, |row| to.add("invocation", row)),
+            Effect::State(device, state) => {
+                rows::state(device, state, |row| to.add("state", row));
+                self.put.states.insert(device, state.clone());
+            }
+            Effect::Document(version) => self.put_document(&version),
+            Effect::Audit(row, hash) => to.add("audit", &common::audit(row, &hash)),
+            Effect::Answer(number, answer) => {
+                to.add("answer", &common::answer(number, answer));
+                self.write()?;
+            }
+            Effect::AnswerGone(key) => {
+                self.write()?;
+                let delete = "DELETE FROM answer WHERE who = $1 AND key = $2";
+                let keys: [Parameter<'_>; 2] = [&escape(&key.by), &escape(&key.key)];
+                self.writer.ask("store a batch", async |session| {
+                    session.run(delete, &keys).await.map_err(querying("store a batch"))
+                })?;
+            }
         }
         Ok(Put::Written)
     }
 }
 
 impl StoreBatch for PostgresBatch<'_> {
-    fn commit(self: Box<Self>, standing: &Standing) -> StoreResult<()> {
-        let Self { writer, gathered, invocations } = *self;
-        match writer.write(&gathered, standing) {
-            Ok(()) => writer.settle(gathered, standing),
-            Err(error) => {
-                // Whatever has become of its transaction ends with the session.
-                writer.session = None;
-                writer.doubt = Some(Doubt { standing: *standing, invocations });
-                return Err(error.into());
+    fn commit(mut self: Box<Self>, to: &Standing) -> StoreResult<()> {
+        let is_idle = self.put.gathered.is_empty() && !self.writer.is_begun;
+        if is_idle && *to == self.writer.standing {
+            return Ok(());
+        }
+        self.write()?;
+        let Self { writer, put } = *self;
+        let standing = encode(to);
+        writer.ask("commit a batch", async |session| {
+            let update = "UPDATE meta SET standing = $1";
+            let written = session.run(update, &[&&standing[..]]).await;
+            written.map_err(querying("store a batch"))?;
+            let committed = session.client.batch_execute("COMMIT").await;
+            committed.map_err(querying("commit a batch"))
+        })?;
+        (writer.standing, writer.is_begun) = (*to, false);
+        for (device, (epoch, serial)) in put.numbers {
+            let serial = serial.cast_signed();
+            if let Some(known) = writer.highest.get_mut(&device).filter(|known| known.0 == epoch) {
+                known.1 = known.1.max(Some(serial));
             }
+        }
+        if writer.states.len() + put.states.len() > STATES_MAX {
+            writer.states.clear();
+        }
+        if put.states.len() <= STATES_MAX {
+            writer.states.extend(put.states);
         }
         Ok(())
     }

@@ -17,11 +17,12 @@ use rusqlite::{Connection, Transaction};
 
 use super::files::StoreFiles;
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
-use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
+use super::seal::{ReadError, ReadResult, check_row, write_row};
 use super::tables::write_standing;
 use super::{audit, content, documents, invocations, tally};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::rows::{self, number, text};
 use crate::seam::{StoreBatch, StoreWriter};
 
 /// The one connection that writes.
@@ -121,15 +122,8 @@ impl SqliteBatch<'_> {
     }
 
     fn write_device(&self, device: &DeviceRow) -> rusqlite::Result<usize> {
-        let row = [
-            ValueRef::Integer(device.id),
-            text(device.hardware_id.as_str()),
-            ValueRef::Integer(device.created.as_nanoseconds()),
-            ValueRef::Integer(device.commands.cast_signed()),
-            ValueRef::Integer(device.last_command),
-        ];
         let insert = "INSERT OR REPLACE INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.write(insert, "device", &row)
+        self.write(insert, "device", &rows::device(device))
     }
 
     /// Whether it was written: not if its number is there already.
@@ -161,37 +155,13 @@ impl SqliteBatch<'_> {
     }
 
     fn write_alert(&self, alert: &NewAlert<'_>) -> rusqlite::Result<usize> {
-        let row = [
-            ValueRef::Integer(alert.sequence.cast_signed()),
-            ValueRef::Integer(alert.device),
-            // No repetition of an alert is recognised yet.
-            ValueRef::Null,
-            ValueRef::Null,
-            ValueRef::Integer(alert.event.as_nanoseconds()),
-            ValueRef::Integer(alert.received.as_nanoseconds()),
-            text(alert.level),
-            text(alert.kind),
-            text(alert.message),
-            ValueRef::Integer(alert.updates_state.into()),
-            alert.extra.map_or(ValueRef::Null, text),
-        ];
         let insert = "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-        self.write(insert, "alert", &row)
+        self.write(insert, "alert", &rows::alert(alert))
     }
 
     fn write_refusal(&self, refusal: &NewRefusal<'_>) -> rusqlite::Result<usize> {
-        let row = [
-            ValueRef::Integer(refusal.sequence.cast_signed()),
-            text(refusal.reason),
-            refusal.device.map_or(ValueRef::Null, text),
-            text(refusal.topic),
-            text(refusal.detail),
-            ValueRef::Integer(refusal.received.as_nanoseconds()),
-            refusal.content.map_or(ValueRef::Null, ValueRef::Blob),
-            number(refusal.content_bytes.map(u64::cast_signed)),
-        ];
         let insert = "INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        self.write(insert, "refusal", &row)
+        self.write(insert, "refusal", &rows::refusal(refusal))
     }
 
     fn write_state(&self, device: i64, state: &State) -> rusqlite::Result<usize> {

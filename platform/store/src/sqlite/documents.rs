@@ -2,14 +2,14 @@
 //! all of them in the order of their commit, with the same columns.
 
 use lastmeter_model::decide::NewVersion;
-use lastmeter_model::document::{Document, DocumentKind, KINDS, Key, kind_of_code};
+use lastmeter_model::document::{Document, DocumentKind, KINDS, Key};
 use lastmeter_units::SimTime;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, params};
 
 use super::read::{PAGE_BYTES_MAX, Reader};
-use super::seal::{ReadResult, check_row, text, write_row};
+use super::seal::{ReadResult, check_row, write_row};
 use crate::damage::Damage;
+use crate::rows::{self, keys_of, read_document};
 use crate::seam::{Page, Rows, Stretch};
 
 const COLUMNS: usize = 9;
@@ -79,22 +79,7 @@ fn several(
 
 fn read(table: &'static str, row: &Row<'_>) -> ReadResult<(i64, Document)> {
     check_row(table, row, COLUMNS)?;
-    let (number, code): (i64, u8) = (row.get(0)?, row.get(1)?);
-    let Some(kind) = kind_of_code(code) else {
-        let found = format!("this version has no kind {code} of documents");
-        return Err(Damage::new(table, number, found).into());
-    };
-    let document = Document {
-        kind,
-        token: row.get(2)?,
-        version: row.get::<_, i64>(3)?.cast_unsigned(),
-        created: SimTime(row.get(4)?),
-        changed: SimTime(row.get(5)?),
-        by: row.get(6)?,
-        is_deleted: row.get(7)?,
-        body: row.get(8)?,
-    };
-    Ok((number, document))
+    read_document(row, table)
 }
 
 /// Writes a version as the current one and into the history.
@@ -102,17 +87,7 @@ pub(super) fn write(
     connection: &Connection,
     NewVersion { number, document, keys }: &NewVersion<'_>,
 ) -> rusqlite::Result<usize> {
-    let row = [
-        ValueRef::Integer(number.cast_signed()),
-        ValueRef::Integer(document.kind.code.into()),
-        text(&document.token),
-        ValueRef::Integer(document.version.cast_signed()),
-        ValueRef::Integer(document.created.as_nanoseconds()),
-        ValueRef::Integer(document.changed.as_nanoseconds()),
-        text(&document.by),
-        ValueRef::Integer(document.is_deleted.into()),
-        text(&document.body),
-    ];
+    let row = rows::document(*number, document);
     let (code, token) = (document.kind.code, &document.token);
     if document.version > 1 {
         connection
@@ -158,15 +133,6 @@ pub(super) fn resident(
         }
     }
     Ok(documents)
-}
-
-/// Under which keys a document is found.
-fn keys_of(document: &Document) -> Vec<Key> {
-    let body = serde_json::from_str(&document.body).ok().filter(|_| !document.is_deleted);
-    let mut keys = body.and_then(|body| (document.kind.check)(&body).ok()).unwrap_or_default();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
 }
 
 impl Reader {

@@ -49,7 +49,7 @@ pub(super) enum Slice<T> {
 
 /// Queries of one file; clones share the connections.
 #[derive(Clone)]
-pub struct Readers(Arc<Lanes>);
+pub(crate) struct Readers(Arc<Lanes>);
 
 struct Lanes {
     path: PathBuf,
@@ -176,7 +176,7 @@ impl StoreReader for Readers {
 
 impl Readers {
     /// Readers of a store that has been opened for writing; queries may take so long.
-    pub fn new(path: &Path, context: ReadContext, deadline: Duration) -> Self {
+    pub(crate) fn new(path: &Path, context: ReadContext, deadline: Duration) -> Self {
         Self(Arc::new(Lanes {
             path: path.to_owned(),
             context: Mutex::new(context),
@@ -189,12 +189,12 @@ impl Readers {
     }
 
     /// From now on everything is read over this one connection, or, with `None`, over several.
-    pub fn read_alone(&self, connection: Option<Connection>) {
+    pub(crate) fn read_alone(&self, connection: Option<Connection>) {
         *lock(&self.0.alone) = connection;
     }
 
     /// From now on this is around the file.
-    pub fn renew(&self, context: ReadContext) {
+    pub(crate) fn renew(&self, context: ReadContext) {
         *lock(&self.0.context) = context;
     }
 

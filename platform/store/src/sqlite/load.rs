@@ -6,10 +6,9 @@
 
 use std::path::Path;
 
-use lastmeter_model::directory::device_row;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::row::DeviceRow;
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::SimTime;
 use rusqlite::Connection;
 
 use super::read::ReadContext;
@@ -19,6 +18,7 @@ use super::tables::unreadable;
 use super::{documents, invocations};
 use crate::damage::Damage;
 use crate::error::StoreResult;
+use crate::rows::read_device;
 
 /// Fills the directories, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.
@@ -26,7 +26,7 @@ use crate::error::StoreResult;
 /// # Errors
 /// [`crate::StoreError::Damaged`] if a device cannot be read: nothing of it could be answered, and
 /// it would be registered a second time.
-pub fn load(
+pub(crate) fn load(
     opened: &mut Opened,
     context: &ReadContext,
     (tenant, path): (&str, &Path),
@@ -50,20 +50,7 @@ fn devices(tenant: &str, connection: &Connection, count: u64) -> ReadResult<Vec<
     let mut devices = Vec::new();
     while let Some(row) = rows.next()? {
         check_row("device", row, 5)?;
-        let id: i64 = row.get(0)?;
-        if id.cast_unsigned() != devices.len() as u64 + 1 {
-            return Err(Damage::missing("device", devices.len() + 1).into());
-        }
-        let hardware_id = HardwareId::new(row.get::<_, String>(1)?)
-            .map_err(|error| Damage::new("device", id, error.to_string()))?;
-        let commands = row.get::<_, i64>(3)?.cast_unsigned();
-        devices.push(device_row(
-            tenant,
-            (id, hardware_id),
-            SimTime(row.get(2)?),
-            commands,
-            row.get(4)?,
-        ));
+        devices.push(read_device(row, tenant, devices.len() + 1)?);
     }
     if devices.len() as u64 != count {
         return Err(Damage::missing("device", count).into());

@@ -32,12 +32,13 @@ mod walk;
 
 pub(crate) use batch::SqliteWriter;
 pub use inspect::Inspection;
-pub use lanes::Readers;
-pub use load::load;
+pub(crate) use lanes::Readers;
+pub(crate) use load::load;
 pub use platform_file::{PlatformFile, TenantRecord, TenantState};
-pub use quantities::Quantities;
-pub use read::ReadContext;
-pub use schema::{Opened, open_alone, open_for_writing};
+pub(crate) use quantities::Quantities;
+pub(crate) use read::Names;
+pub(crate) use read::ReadContext;
+pub(crate) use schema::{Opened, open_alone, open_for_writing};
 
 /// File name of a tenant's store.
-pub const STORE_FILE: &str = "store.db";
+pub(crate) const STORE_FILE: &str = "store.db";

@@ -8,9 +8,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::schema::{make_private, prepare_connection};
-use super::seal::{ReadResult, check_row, text, write_row};
+use super::seal::{ReadResult, check_row, write_row};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::rows::text;
 
 /// "LMPF".
 const APPLICATION_ID: i64 = 0x4c4d_5046;

@@ -8,15 +8,14 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{
-    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, StateValue, extra_metadata,
-};
+use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, StateValue};
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::seal::{ReadResult, check_row};
 use super::{Quantities, content, invocations};
 use crate::damage::Damage;
+use crate::rows::{Columns, read_alert, read_refusal};
 use crate::seam::{Observer, Page, Rows, Stretch};
 
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.
@@ -24,18 +23,32 @@ pub(super) const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What numbers in rows are called.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// The quantities and the devices that are committed.
-    pub(super) context: &'a ReadContext,
+    pub(crate) context: &'a ReadContext,
     /// A device that may not be committed yet.
-    pub(super) of_batch: Option<&'a DeviceRow>,
+    pub(crate) of_batch: Option<&'a DeviceRow>,
 }
 
 impl Names<'_> {
-    fn device(&self, row: i64) -> Option<HardwareId> {
+    /// The device of a row: it has to be in the directory, or in the batch.
+    pub(crate) fn device(&self, row: i64) -> Result<HardwareId, Damage> {
         let of_batch = self.of_batch.filter(|device| device.id == row);
         let of_batch = of_batch.map(|device| device.hardware_id.clone());
-        of_batch.or_else(|| self.context.devices.hardware_id(row))
+        let known = of_batch.or_else(|| self.context.devices.hardware_id(row));
+        known.ok_or_else(|| Damage::missing("device", row))
+    }
+
+    /// Values with the names of their quantities.
+    pub(crate) fn values(
+        &self,
+        values: impl IntoIterator<Item = (u16, f64)>,
+    ) -> Result<Vec<(Arc<str>, f64)>, Damage> {
+        let named = |(quantity, value)| match self.context.quantities.name(quantity) {
+            Some(name) => Ok((Arc::clone(name), value)),
+            None => Err(Damage::missing("quantity", quantity)),
+        };
+        values.into_iter().map(named).collect()
     }
 }
 
@@ -173,31 +186,14 @@ impl Reader {
     pub(super) fn refusals(&self, stretch: Stretch) -> ReadResult<Rows<RefusalRow>> {
         self.in_order(("refusal", "sequence"), REFUSAL, stretch, |row| {
             check_row("refusal", row, REFUSAL_COLUMNS)?;
-            let content: Option<Vec<u8>> = row.get(6)?;
-            let bytes = content.as_ref().map_or(0, Vec::len);
-            let refusal = RefusalRow {
-                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                reason: row.get(1)?,
-                device: row.get(2)?,
-                topic: row.get(3)?,
-                detail: row.get(4)?,
-                event: SimTime(row.get(5)?),
-                content,
-                content_bytes: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
-            };
-            Ok((refusal, bytes))
+            read_refusal(row)
         })
     }
 
     /// Alerts after a sequence, up to the last one that is known to be committed.
     pub(super) fn alerts(&self, stretch: Stretch) -> ReadResult<Rows<AlertRow>> {
         let names = self.names();
-        self.in_order(("alert", "sequence"), ALERT, stretch, |row| {
-            let alert = alert(names, row)?;
-            let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
-            let bytes = alert.kind.len() + alert.message.len() + facts.sum::<usize>();
-            Ok((alert, bytes))
-        })
+        self.in_order(("alert", "sequence"), ALERT, stretch, |row| alert(names, row))
     }
 
     /// What is known last of a device.
@@ -235,7 +231,7 @@ impl Reader {
         let Some(row) = rows.next()? else {
             return Err(Damage::missing("alert", sequence).into());
         };
-        let alert = alert(self.names(), row)?;
+        let (alert, _) = alert(self.names(), row)?;
         if row.get::<_, i64>(1)? != device {
             return Err(Damage::new("state", device, "it names another device's alert").into());
         }
@@ -389,52 +385,26 @@ pub(super) fn is_at(
 
 fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
     check_row("reading", row, READING_COLUMNS)?;
-    let sequence: i64 = row.get(0)?;
-    let device_row: i64 = row.get(1)?;
-    let Some(device) = names.device(device_row) else {
-        return Err(Damage::missing("device", device_row).into());
-    };
-    let number = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
-        (Some(epoch), Some(serial)) => Some((epoch.cast_unsigned(), serial.cast_unsigned())),
-        _ => None,
-    };
     let content = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-    let named = |(quantity, value)| match names.context.quantities.name(quantity) {
-        Some(name) => Ok((Arc::clone(name), value)),
-        None => Err(Damage::missing("quantity", quantity)),
-    };
-    let values = content::decode_values(content).into_iter().map(named);
+    let device_row = row.get(1)?;
     Ok(ReadingRow {
-        sequence: sequence.cast_unsigned(),
-        device,
+        sequence: row.count(0)?,
+        device: names.device(device_row)?,
         device_row,
-        number,
+        number: row.number(2)?,
         event: SimTime(row.get(4)?),
         is_dated: row.get(5)?,
         updates_state: row.get(6)?,
         received: SimTime(row.get(7)?),
         commit: SimTime(row.get(8)?),
-        values: values.collect::<Result<_, _>>()?,
+        values: names.values(content::decode_values(content))?,
         extra: row.get(10)?,
     })
 }
 
-fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
+fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<(AlertRow, usize)> {
     check_row("alert", row, ALERT_COLUMNS)?;
-    let device_row: i64 = row.get(1)?;
-    let Some(device) = names.device(device_row) else {
-        return Err(Damage::missing("device", device_row).into());
-    };
-    Ok(AlertRow {
-        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-        device,
-        event: SimTime(row.get(4)?),
-        received: SimTime(row.get(5)?),
-        level: row.get(6)?,
-        kind: row.get(7)?,
-        message: row.get(8)?,
-        metadata: extra_metadata(row.get::<_, Option<String>>(10)?.as_deref()),
-    })
+    read_alert(row, names.device(row.get(1)?)?)
 }
 
 /// What queries need beside the file.

@@ -12,19 +12,20 @@ use lastmeter_units::MEASUREMENTS;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::seal::{ReadResult, check_row, text, write_row};
+use super::seal::{ReadResult, check_row, write_row};
 use super::standing::decode;
 use super::tables::{FORMAT, TABLES, TABLES_OF_3, damaged, unreadable, write_standing};
 use super::{Quantities, migrate};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::files;
+use crate::rows::text;
 
 /// "LMTR", so that `file` and people recognise it.
 const APPLICATION_ID: i64 = 0x4c4d_5452;
 
 /// A file that has been opened.
-pub struct Opened {
+pub(crate) struct Opened {
     /// The one connection that writes.
     pub connection: Connection,
     /// Its numbers of quantities.
@@ -34,7 +35,7 @@ pub struct Opened {
 }
 
 /// Opens the file for the one writer, making it if it is not there.
-pub fn open_for_writing(path: &Path) -> StoreResult<Opened> {
+pub(crate) fn open_for_writing(path: &Path) -> StoreResult<Opened> {
     make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
     check_header(path)?;
     let mut connection =
@@ -71,7 +72,7 @@ pub(super) fn open_for_reading(path: &Path) -> StoreResult<Connection> {
 
 /// Opens the file for reading where nothing can be written, not even beside it: alone, so that
 /// SQLite keeps in memory what several connections would share through a file.
-pub fn open_alone(path: &Path) -> StoreResult<Opened> {
+pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
     check_header(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)

@@ -9,9 +9,10 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
 use crate::damage::Damage;
+use crate::rows::{Column, Columns};
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// SQLite refused something.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -33,7 +34,7 @@ impl ReadError {
     }
 }
 
-pub(super) type ReadResult<T> = Result<T, ReadError>;
+pub(crate) type ReadResult<T> = Result<T, ReadError>;
 
 /// Whether SQLite reports that the file is damaged.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
@@ -98,13 +99,16 @@ pub(super) fn check_row(table: &'static str, row: &Row<'_>, columns: usize) -> R
     Err(Damage::new(table, key, "the row does not fit its checksum").into())
 }
 
-pub(super) fn text(text: &str) -> ValueRef<'_> {
-    ValueRef::Text(text.as_bytes())
-}
+impl Columns for Row<'_> {
+    type Error = ReadError;
 
-/// A number or nothing as a column.
-pub(super) fn number(number: Option<i64>) -> ValueRef<'static> {
-    number.map_or(ValueRef::Null, ValueRef::Integer)
+    fn value<T: Column>(&self, column: usize) -> ReadResult<T> {
+        Ok(self.get(column)?)
+    }
+
+    fn text_or_none(&self, column: usize) -> ReadResult<Option<String>> {
+        Ok(self.get(column)?)
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +117,7 @@ mod tests {
     use rusqlite::types::Value;
 
     use super::*;
+    use crate::rows::text;
 
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![

@@ -22,7 +22,7 @@ const ALL: Page = Page { offset: 0, limit: 1000 };
 
 /// The reference; the contract makes every other store equal to it.
 fn reference() -> Subject {
-    Subject::new(STORES.iter().find(|kind| kind.name == "memory").unwrap())
+    Subject::new(STORES.iter().find(|kind| kind.name == "memory").unwrap(), None)
 }
 
 proptest! {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_units::TenantName;
@@ -10,7 +9,6 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::damage::Damage;
-use crate::memory::MemoryStore;
 use crate::seam::{Observer, Stretch};
 use crate::stores::{OpenStore, STORES, StorePlace};
 use crate::{StoreError, lock};
@@ -38,15 +36,8 @@ fn format_2(changes: &str) -> (TempDir, PathBuf) {
 }
 
 fn open(folder: &Path, noted: &Arc<Noted>) -> Result<OpenStore, StoreError> {
-    (STORES[0].open)(&StorePlace {
-        tenant: TenantName::default(),
-        folder: folder.to_owned(),
-        memory: MemoryStore::default(),
-        devices: Arc::default(),
-        documents: Arc::default(),
-        observer: Arc::clone(noted) as Arc<dyn Observer>,
-        deadline: Duration::from_mins(1),
-    })
+    let observer = Arc::clone(noted) as Arc<dyn Observer>;
+    (STORES[0].open)(&StorePlace::new(TenantName::default(), folder.to_owned(), observer))
 }
 
 fn format(path: &Path) -> i64 {
@@ -64,7 +55,7 @@ async fn what_format_2_has_is_there_in_format_3_and_in_the_backup() {
     let noted = Arc::new(Noted::default());
     for _ in 0..2 {
         let opened = open(folder.path(), &noted).unwrap();
-        let (standing, reader) = (opened.standing, &opened.reader);
+        let (standing, reader) = (opened.content.standing, &opened.content.reader);
         let counts = [standing.readings, standing.alerts, standing.refusals, standing.invocations];
         assert_eq!(counts, [4, 2, 1, 1]);
         let readings = reader.readings(all(4)).await.unwrap().rows;
@@ -103,10 +94,10 @@ fn a_migration_that_does_not_end_has_changed_nothing() {
 async fn a_row_that_was_damaged_stays_so() {
     let (folder, _) = format_2("UPDATE alert SET message = 'nothing' WHERE sequence = 1");
     let opened = open(folder.path(), &Arc::default()).unwrap();
-    let error = opened.reader.alerts(all(2)).await.unwrap_err();
+    let error = opened.content.reader.alerts(all(2)).await.unwrap_err();
     assert!(matches!(error, StoreError::DamagedPart(_)), "{error}");
     let second = Stretch { after: 1, limit: 1, last: 2 };
-    assert_eq!(opened.reader.alerts(second).await.unwrap().rows[0].message, "battery");
+    assert_eq!(opened.content.reader.alerts(second).await.unwrap().rows[0].message, "battery");
 }
 
 #[test]

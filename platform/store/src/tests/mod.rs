@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `work` | the work, made at random |
 //! | `seen` | everything that a reader answers |
+//! | `server` | a PostgreSQL server of a test's own |
 //! | `subject` | a store under test: its place, its writer, batches that fail |
 //! | `laws` | what holds of the content whatever the work was |
 //! | `documents` | what the random work is unlikely to meet of documents |
@@ -18,20 +19,33 @@ mod laws;
 mod ledger;
 mod migration;
 mod seen;
+#[path = "../../tests/postgres/server.rs"]
+mod server;
 mod subject;
 mod work;
 
 use proptest::prelude::*;
+use server::{Server, postgres_for_tests};
 use subject::Subject;
 use work::{Step, steps};
 
-use crate::stores::STORES;
+use crate::stores::{STORES, StoreKind};
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-    #[test]
-    fn every_store_answers_alike(steps in steps()) {
-        let mut subjects: Vec<Subject> = STORES.iter().map(Subject::new).collect();
+fn with_cases(cases: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(cases)
+}
+
+/// A store of each kind, new; without PostgreSQL where it is not installed.
+fn subjects(server: Option<&Server>) -> Vec<Subject> {
+    let is_there = |kind: &&StoreKind| kind.name != "postgres" || server.is_some();
+    STORES.iter().filter(is_there).map(|kind| Subject::new(kind, server)).collect()
+}
+
+#[test]
+fn every_store_answers_alike() {
+    let server = postgres_for_tests(false);
+    proptest!(with_cases(24), |(steps in steps())| {
+        let mut subjects = subjects(server.as_ref());
         for (index, step) in steps.iter().enumerate() {
             let outcomes: Vec<_> = subjects.iter_mut().map(|one| one.step(step, index)).collect();
             let answers: Vec<_> = subjects.iter().map(Subject::seen).collect();
@@ -46,12 +60,14 @@ proptest! {
                 prop_assert_eq!(subjects[0].expiries(), subject.expiries());
             }
         }
-    }
+    });
+}
 
-    #[test]
-    fn a_failed_batch_changes_nothing(steps in steps()) {
-        for kind in STORES {
-            let mut subject = Subject::new(kind);
+#[test]
+fn a_failed_batch_changes_nothing() {
+    let server = postgres_for_tests(false);
+    proptest!(with_cases(24), |(steps in steps())| {
+        for mut subject in subjects(server.as_ref()) {
             for (index, step) in steps.iter().enumerate() {
                 if let Step::Fail(writes, jobs) = step {
                     let before = subject.seen();
@@ -65,5 +81,5 @@ proptest! {
                 }
             }
         }
-    }
+    });
 }

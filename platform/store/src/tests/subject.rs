@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use lastmeter_model::decide::{Batch, Effect, Found, Known, Outcome, Put, State};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
@@ -16,12 +15,13 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::seen::{Seen, seen};
+use super::server::Server;
 use super::work::{Job, REFUSED_BYTES, Step};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
-use crate::memory::MemoryStore;
+use crate::postgres::Database;
 use crate::seam::{Observer, StoreBatch, StoreReader, StoreWriter};
-use crate::stores::{OpenStore, StoreKind, StorePlace};
+use crate::stores::{FileReaders, OpenStore, Readable, StoreKind, StorePlace};
 use crate::writer::Writer;
 
 /// No store is damaged here.
@@ -57,17 +57,17 @@ struct Opened {
 }
 
 impl Subject {
-    pub(super) fn new(kind: &'static StoreKind) -> Self {
+    /// An empty store; one in PostgreSQL is on that server.
+    pub(super) fn new(kind: &'static StoreKind, server: Option<&Server>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = StorePlace {
-            tenant: TenantName::new("default").unwrap(),
-            folder: folder.path().to_owned(),
-            memory: MemoryStore::default(),
-            devices: Arc::default(),
-            documents: Arc::default(),
-            observer: Arc::new(Strict),
-            deadline: Duration::from_mins(1),
-        };
+        let tenant = TenantName::default();
+        let database = server.filter(|_| kind.name == "postgres").map(|server| {
+            server.psql("DROP SCHEMA IF EXISTS t_default CASCADE");
+            Database::new(&server.connection(), &tenant).unwrap()
+        });
+        let folder_path = folder.path().to_owned();
+        let place =
+            StorePlace { database, ..StorePlace::new(tenant, folder_path, Arc::new(Strict)) };
         let left = Arc::new(AtomicUsize::new(usize::MAX));
         let open = Some(Opened::new(kind, &place, &left));
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -146,6 +146,7 @@ impl Subject {
     /// Opens it again, with everything that was remembered forgotten.
     pub(super) fn restart(&mut self) {
         self.open = None;
+        self.place.readers = FileReaders::default();
         self.place.devices = Arc::default();
         self.place.documents = Arc::default();
         self.open = Some(Opened::new(self.kind, &self.place, &self.left));
@@ -158,7 +159,8 @@ impl Subject {
 
 impl Opened {
     fn new(kind: &StoreKind, place: &StorePlace, left: &Arc<AtomicUsize>) -> Self {
-        let OpenStore { writer, reader, standing, expiries } = (kind.open)(place).unwrap();
+        let OpenStore { writer, content, .. } = (kind.open)(place).unwrap();
+        let Readable { reader, standing, expiries, .. } = content;
         let writer = Box::new(Failing { inner: writer, left: Arc::clone(left) });
         let around = (Arc::clone(&place.devices), Arc::clone(&place.observer));
         let writer = Writer::new(&place.tenant, (writer, standing), around, REFUSED_BYTES);

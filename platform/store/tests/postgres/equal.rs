@@ -1,41 +1,20 @@
 //! What PostgreSQL gives back is what SQLite gives back, for the same batches.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_model::access::{Cut, Decision, Pattern, Permit, Quantities, Scope, Window};
-use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::refusal::RefusalRecord;
 use lastmeter_model::work::{Body, Change};
-use lastmeter_store::{
-    Observer, Page, Range, ReadContext, Readers, SeriesQuery, Stretch, Writer, load,
-    open_for_writing,
-};
+use lastmeter_store::{Page, Range, SeriesQuery, Stretch};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
 use crate::server::postgres_for_tests;
-use crate::{
-    Heard, Job, Open, ROOM, apply, delivery, device, entry, open, reading, tenant, texts, wait,
-};
+use crate::{Job, Open, apply, delivery, device, entry, open, open_kind, reading, texts, wait};
 
-fn open_sqlite(folder: &Path) -> Open {
-    let path = folder.join("store.db");
-    let mut opened = open_for_writing(&path).unwrap();
-    let devices = Arc::new(DeviceDirectory::default());
-    let heard = Arc::new(Heard::default());
-    let context = ReadContext {
-        quantities: Arc::new(opened.quantities.clone()),
-        devices: Arc::clone(&devices),
-        documents: Arc::default(),
-        observer: Arc::clone(&heard) as Arc<dyn Observer>,
-    };
-    load(&mut opened, &context, (tenant().as_str(), &path)).unwrap();
-    let readers = Box::new(Readers::new(&path, context.clone(), Duration::from_secs(10)));
-    let writer = Writer::sqlite(&tenant(), opened, context, ROOM).unwrap();
-    Open { writer, readers, devices, heard }
+fn open_sqlite() -> Open {
+    open_kind("sqlite", None, Duration::from_secs(10)).unwrap()
 }
 
 fn of_values(name: &str, number: (u64, u64), values: &[f64]) -> Message {
@@ -167,8 +146,7 @@ fn answers(open: &Open) -> Vec<String> {
 #[test]
 fn the_same_batches_have_the_same_outcomes_and_answers_as_in_sqlite() {
     let Some(server) = postgres_for_tests(false) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let mut sqlite = open_sqlite(folder.path());
+    let mut sqlite = open_sqlite();
     let mut postgres = open(&server.connection()).unwrap();
     for batch in batches() {
         let expected = apply(&mut sqlite.writer, &batch).unwrap();
@@ -199,9 +177,8 @@ fn the_same_batches_have_the_same_outcomes_and_answers_as_in_sqlite() {
 #[test]
 fn a_batch_of_a_thousand_readings_of_five_values_is_stored_in_time() {
     let Some(server) = postgres_for_tests(true) else { return };
-    let folder = tempfile::tempdir().unwrap();
     for (name, mut store) in
-        [("sqlite", open_sqlite(folder.path())), ("postgres", open(&server.connection()).unwrap())]
+        [("sqlite", open_sqlite()), ("postgres", open(&server.connection()).unwrap())]
     {
         let times: Vec<Duration> = (0..10).map(|batch| one_batch(&mut store, batch)).collect();
         let least = times.iter().min().unwrap();

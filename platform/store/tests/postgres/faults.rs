@@ -57,7 +57,7 @@ fn a_second_writer_and_a_newer_format_are_refused() {
     drop(first);
     server.psql(r#"UPDATE "t_north-1".meta SET format = 9"#);
     let message = open(&server.connection()).err().unwrap().to_string();
-    assert!(message.contains("has format 9, this version reads 2"), "{message}");
+    assert!(message.contains("has format 9, this version reads 3"), "{message}");
 }
 
 #[test]

@@ -18,10 +18,10 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::work::{Body, Change, Delivery, Work};
 use lastmeter_store::{
-    Damage, Database, Observer, PostgresOpened, PostgresReaders, StoreReader, StoreResult, Writer,
-    open_postgres,
+    Damage, Database, Observer, OpenStore, STORES, StorePlace, StoreReader, StoreResult, Writer,
 };
 use lastmeter_units::{HardwareId, MeasurementId, SimTime, TenantName};
+use tempfile::TempDir;
 
 /// Keeps what it hears.
 #[derive(Default)]
@@ -44,9 +44,10 @@ impl Observer for Heard {
 /// A store that is open.
 struct Open {
     writer: Writer,
-    readers: Box<dyn StoreReader>,
+    readers: Arc<dyn StoreReader>,
     devices: Arc<DeviceDirectory>,
     heard: Arc<Heard>,
+    _folder: TempDir,
 }
 
 fn tenant() -> TenantName {
@@ -62,21 +63,20 @@ fn open(connection: &str) -> StoreResult<Open> {
 
 /// Opens a store whose queries may take so long.
 fn open_for(connection: &str, deadline: Duration) -> StoreResult<Open> {
-    let database = Database::new(connection, &tenant())?;
-    let devices = Arc::new(DeviceDirectory::default());
-    let heard = Arc::new(Heard::default());
-    let observer: Arc<dyn Observer> = Arc::clone(&heard) as _;
-    let around = (Arc::clone(&devices), Arc::clone(&observer));
-    let PostgresOpened { writer, standing, context, .. } =
-        open_postgres(&database, &tenant(), around)?;
-    let writer = Writer::new(
-        &tenant(),
-        (Box::new(writer), standing),
-        (Arc::clone(&devices), observer),
-        ROOM,
-    );
-    let readers = Box::new(PostgresReaders::new(database, context, deadline));
-    Ok(Open { writer, readers, devices, heard })
+    open_kind("postgres", Some(Database::new(connection, &tenant())?), deadline)
+}
+
+fn open_kind(name: &str, database: Option<Database>, deadline: Duration) -> StoreResult<Open> {
+    let kind = STORES.iter().find(|kind| kind.name == name).unwrap();
+    let (folder, heard) = (tempfile::tempdir().unwrap(), Arc::new(Heard::default()));
+    let observer = Arc::clone(&heard) as Arc<dyn Observer>;
+    let place = StorePlace::new(tenant(), folder.path().to_owned(), observer);
+    let place = StorePlace { database, deadline, ..place };
+    let OpenStore { writer, content, .. } = (kind.open)(&place)?;
+    let around = (Arc::clone(&place.devices), Arc::clone(&place.observer));
+    let writer = Writer::new(&tenant(), (writer, content.standing), around, ROOM);
+    let readers = content.reader;
+    Ok(Open { writer, readers, devices: place.devices, heard, _folder: folder })
 }
 
 /// Waits for queries.

@@ -6,6 +6,8 @@ use lastmeter_language::{Injection, Order, Scenario};
 use lastmeter_record::Event;
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::requests::requests;
+
 /// Something that is to be done at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimedAction {
@@ -13,14 +15,26 @@ pub(crate) enum TimedAction {
     Begin(usize),
     /// The injection of this index ends.
     End(usize),
+    /// The request of this index is sent.
+    Request(usize),
 }
 
 impl TimedAction {
-    /// What is noted of it; commands and kills are noted when they are carried out.
+    /// When its turn comes at an instant.
+    fn turn(self) -> u8 {
+        match self {
+            Self::End(_) => 0,
+            Self::Begin(_) => 1,
+            Self::Request(_) => 2,
+        }
+    }
+
+    /// What is noted of it; commands, requests and kills are noted when they are carried out.
     pub(crate) fn noted(self, scenario: &Scenario, at: SimTime) -> Option<Event> {
         match self {
             Self::Begin(index) => scenario.injections[index].begun(index, scenario, at),
             Self::End(index) => scenario.injections[index].ended(index, scenario, at),
+            Self::Request(_) => None,
         }
     }
 
@@ -29,6 +43,7 @@ impl TimedAction {
         match self {
             Self::Begin(index) => scenario.injections[index].begin(),
             Self::End(index) => scenario.injections[index].end(),
+            Self::Request(_) => Vec::new(),
         }
     }
 }
@@ -40,8 +55,11 @@ pub(crate) fn acts(scenario: &Scenario) -> VecDeque<(SimDuration, TimedAction)> 
         acts.push((injection.at, TimedAction::Begin(index)));
         acts.extend(injection.until().map(|until| (until, TimedAction::End(index))));
     }
-    // At one instant what ends comes before what begins: the next may begin right then.
-    acts.sort_by_key(|(at, act)| (*at, matches!(act, TimedAction::Begin(_))));
+    let requests = requests(scenario).iter().enumerate();
+    acts.extend(requests.map(|(index, request)| (request.at, TimedAction::Request(index))));
+    // At one instant what ends comes before what begins: the next may begin right then. Requests
+    // find what was begun.
+    acts.sort_by_key(|(at, act)| (*at, act.turn()));
     acts.into()
 }
 

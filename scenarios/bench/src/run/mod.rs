@@ -13,7 +13,7 @@
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
-//! | `injecting`, `commands`, `applications` | what is done to the bench, and by it |
+//! | `injecting`, `commands`, `requests`, `applications` | what is done to the bench, and by it |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
 //! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
@@ -48,6 +48,7 @@ mod notices;
 mod plant_notes;
 mod real;
 mod recording;
+mod requests;
 mod rest;
 mod run_platform;
 mod schedule;

@@ -6,7 +6,7 @@
 //! | what makes voltage, current and flow | `source`, `grid`, `test_plan`, `calibration` |
 //! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
 //! | who reads and commands | `observer`, `application` |
-//! | what is done to them | `inject` |
+//! | what is done to them | `inject`, `request` |
 //! | what is recorded and judged | `signal`, `check`, `expect`, `must_fail` |
 //!
 //! A section knows its keys, the rules between its tables and others, and makes its part; `keys`
@@ -29,6 +29,7 @@ pub(crate) mod must_fail;
 pub(crate) mod network;
 pub(crate) mod observer;
 pub(crate) mod platform;
+pub(crate) mod request;
 pub(crate) mod scenario;
 pub(crate) mod signal;
 pub(crate) mod simulator;
@@ -62,6 +63,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &observer::OBSERVER,
     &application::APPLICATION,
     &inject::INJECT,
+    &request::REQUEST,
     &signal::SIGNAL,
     &check::CHECK,
     &expect::EXPECT,

@@ -65,11 +65,7 @@ fn assignment_at<'a, K>(
 }
 
 /// The devices that belong to a group at an instant, by themselves or through groups in it.
-fn group_members(
-    groups: &[(Token, Group)],
-    group: &Token,
-    at: SimTime,
-) -> BTreeSet<HardwareId> {
+fn group_members(groups: &[(Token, Group)], group: &Token, at: SimTime) -> BTreeSet<HardwareId> {
     let (mut devices, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
     while let Some(token) = open.pop() {
         if !seen.insert(token) {

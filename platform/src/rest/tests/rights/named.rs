@@ -2,7 +2,7 @@
 
 use super::super::super::cursor;
 use super::super::*;
-use super::world::{AMPERES, VOLTS, What, World, marker, now};
+use super::world::{What, World, marker, now};
 use super::{Principal, principals};
 use crate::tests::bytes;
 use lastmeter_units::TenantName;
@@ -68,7 +68,7 @@ async fn a_finest_width_gives_closed_roll_ups_and_no_latest_value_alert_or_live_
     world.bench.core.barrier().await.unwrap();
     let path = "/api/v1/series?device=m-bobs&width=1h";
     let hours = json_of(&world.ask(app, "GET", path).await.body);
-    assert_eq!(points(&hours), ["2027-01-15T10:00:00Z"], "{hours}");
+    assert_eq!(points(&hours), ["2027-01-15T10:00:00.000Z"], "{hours}");
     world.stop().await;
 }
 
@@ -209,6 +209,5 @@ async fn a_key_that_is_repeated_gives_nothing_of_others_and_nothing_after_revoca
     chosen["token"] = json!("g-m-lent-user-ann");
     let told = world.ask_with(ann, ("POST", grants), &[], &chosen.to_string()).await;
     assert!(told.status != 409 && told.status != 201, "{told:?}");
-    assert_eq!((VOLTS.len(), AMPERES.len()), (27, 27));
     world.stop().await;
 }

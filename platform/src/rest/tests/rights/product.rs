@@ -9,8 +9,8 @@ use super::super::super::routes::{Access, Route, Verb};
 use super::super::super::{cursor, documents};
 use super::super::*;
 use super::world::{
-    ABSENT, AMPERES, DEVICES, ERAS, Row, Told, VOLTS, What, World, eras, grant_token, is_given,
-    is_seen, marker, now, of_tenant,
+    ABSENT, DEVICES, ERAS, Row, Told, What, World, eras, grant_token, is_given, is_seen, marker,
+    now, of_tenant,
 };
 use super::{Principal, TenantName, all, principals};
 
@@ -163,7 +163,11 @@ impl Product {
             }
             let rows = [Row::Device, Row::Latest, Row::Hours, Row::Command, row];
             let is_known = rows.iter().any(|row| is_seen(seat.name, device, *row));
-            let is_named = text.contains(device) && !path.contains(device);
+            // Grants to somebody name what they are on.
+            let is_granted = path.starts_with("/api/v1/grants")
+                && ["user", "app"].contains(&seat.name)
+                && DEVICES[6..].contains(&device);
+            let is_named = text.contains(device) && !path.contains(device) && !is_granted;
             assert!(!is_named || is_known, "{} {path}: {device}: {text}", seat.name);
         }
     }
@@ -391,7 +395,6 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     println!("{cells} cells, {shown} things shown, {alike} answered as absent, {took:?}");
     assert!(cells > 3000 && shown > 1000 && alike > 1000);
     assert!(took < Duration::from_secs(40));
-    assert_eq!((VOLTS, AMPERES), ("electricity.voltage.rms.l1", "electricity.current.rms.l1"));
     drop(core);
     world.stop().await;
 }

@@ -19,14 +19,13 @@ use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
 use lastmeter_store::{Page, Range, Rows, Series, SeriesQuery, StoreReader, StoreResult, Stretch};
 
-use super::super::super::{Caller, Shared, Stopping, no_such_path, routes};
+use super::super::super::{Proof, Shared, Stopping, Visitor, no_such_path, routes, with};
 use super::super::*;
 use super::{Principal, TenantName};
 use crate::ops::Reader;
 use crate::tests::bytes;
 
-pub(super) const VOLTS: &str = "electricity.voltage.rms.l1";
-pub(super) const AMPERES: &str = "electricity.current.rms.l1";
+const AMPERES: &str = "electricity.current.rms.l1";
 const SECOND: i64 = 1_000_000_000;
 /// A whole hour; then each hour has a reading, an alert and a command of every device.
 const BEGIN: i64 = 1_800_000_000 * SECOND;
@@ -350,7 +349,9 @@ impl World {
         }
         let body = if method == "GET" { Body::empty() } else { Body::from(body.to_owned()) };
         let mut request = request.body(body).unwrap();
-        request.extensions_mut().insert(Caller { tenant, who: vec![who.clone()].into() });
+        let (who, proof) = ([who.clone()].into(), Proof::Settings);
+        let visitor = Visitor { tenant, who, proof };
+        request = with(visitor, request);
         let before = self.lookups.load(Ordering::SeqCst);
         let answer = TowerToHyperService::new(self.router.clone()).call(request).await.unwrap();
         let (head, mut body) = answer.into_parts();

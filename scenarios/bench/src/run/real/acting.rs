@@ -27,6 +27,11 @@ impl RealBench<'_> {
             let injection = &scenario.injections[index];
             console.injected(injection.at, injection);
         }
+        if let TimedAction::Request(index) = act {
+            let place = (&self.access.under_test.profile, self.clocks.now());
+            let event = self.requests.send(scenario, index, place).await?;
+            self.recording.note(event);
+        }
         self.recording.events.extend(act.noted(scenario, self.clocks.now()));
         for order in act.orders(scenario) {
             self.carry_out(order, at_ns).await?;

@@ -29,6 +29,7 @@ use crate::run::injecting::{TimedAction, acts};
 use crate::run::joining::Ledger;
 use crate::run::moving::{Bench, Run};
 use crate::run::recording::Recording;
+use crate::run::requests::Requests;
 
 /// How long all connections may take to be there.
 const CONNECT_LIMIT: Duration = Duration::from_mins(2);
@@ -70,6 +71,7 @@ pub(crate) struct RealBench<'a> {
     pub(super) workers: Workers,
     pub(super) clocks: Clocks,
     pub(super) commands: Commands<CommandTimes>,
+    pub(super) requests: Requests,
     acts: VecDeque<(i64, TimedAction)>,
     pub(super) floors: Floors,
     /// How well simulators kept their steps, once they are over.
@@ -92,6 +94,7 @@ impl<'a> Bench for RealBench<'a> {
             workers,
             clocks,
             commands: Commands::new(),
+            requests: Requests::default(),
             simulators: Vec::new(),
             acts: VecDeque::new(),
             floors: Floors::default(),

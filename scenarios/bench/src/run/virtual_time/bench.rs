@@ -29,6 +29,7 @@ use crate::run::ledger::{Account, Row};
 use crate::run::moving::{Bench, Run};
 use crate::run::network;
 use crate::run::recording::Recording;
+use crate::run::requests::Requests;
 use crate::run::shell::Shell;
 
 /// The bench comes to rest at least this often.
@@ -48,6 +49,7 @@ pub(crate) struct VirtualBench<'a> {
     pub(super) recording: Recording,
     /// With the platform's names for those it has taken.
     pub(super) commands: Commands<String>,
+    requests: Requests,
     pub(super) now: SimTime,
     /// Wall time spent on reading back and writing the record.
     read_back: Duration,
@@ -67,6 +69,7 @@ impl<'a> Bench for VirtualBench<'a> {
             parts,
             recording,
             commands: Commands::new(),
+            requests: Requests::default(),
             read_back: Duration::ZERO,
         }
     }
@@ -357,7 +360,12 @@ impl VirtualBench<'_> {
         for order in act.orders(self.parts.scenario) {
             self.carry_out(order).await?;
         }
-        if matches!(act, TimedAction::Begin(_)) {
+        if let TimedAction::Request(index) = act {
+            let profile = &self.parts.platform.under_test.profile;
+            let event = self.requests.send(self.parts.scenario, index, (profile, self.now)).await?;
+            self.recording.note(event);
+        }
+        if !matches!(act, TimedAction::End(_)) {
             self.come_to_rest().await?;
             self.settle_commands().await?;
         }

@@ -1,0 +1,95 @@
+//! The table `[store]`: where what is committed is kept.
+
+use std::path::PathBuf;
+
+use lastmeter_store::{Database, STORES, StoreKind};
+use lastmeter_units::TenantName;
+use serde::Deserialize;
+
+use super::{ConfigError, Pem, Token};
+use crate::certificates;
+use crate::error::PlatformError;
+
+/// The store of each tenant: all of it of one kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite`, a file in the data folder, or `postgres`, a schema `t_NAME` in a database.
+    pub kind: String,
+    /// The database, for `postgres` only: `postgresql://USER@HOST:PORT/DATABASE` or
+    /// `host=HOST user=USER dbname=DATABASE`.
+    pub url: Option<Token>,
+    /// A file with the password of the database's user, if it has one.
+    pub password_file: Option<PathBuf>,
+    /// The authorities by which the database's server is known. With them it is spoken to over TLS
+    /// alone, by the name in `url`; without, in plain text.
+    pub server_authority: Option<Pem>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        let kind = "sqlite".to_owned();
+        Self { kind, url: None, password_file: None, server_authority: None }
+    }
+}
+
+impl StoreConfig {
+    /// Schemas of the database of an address that has all it takes.
+    pub fn postgres(url: impl Into<String>) -> Self {
+        Self { kind: "postgres".to_owned(), url: Some(Token::new(url)), ..Self::default() }
+    }
+
+    /// The kind of store.
+    pub(crate) fn kind(&self) -> Result<&'static StoreKind, ConfigError> {
+        let known = STORES.iter().find(|kind| kind.name == self.kind && kind.is_durable);
+        known.ok_or_else(|| ConfigError::Value {
+            key: "store.kind",
+            found: self.kind.clone(),
+            expected: "give `sqlite` or `postgres`",
+        })
+    }
+
+    /// Refuses settings that contradict each other.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let error = |key, found: &str, expected| {
+            Err(ConfigError::Value { key, found: found.to_owned(), expected })
+        };
+        let is_file = self.kind()?.name == "sqlite";
+        let of_database = self.password_file.is_some() || self.server_authority.is_some();
+        match &self.url {
+            None if !is_file => error("store.url", "missing", "name the database"),
+            None if of_database => error("store.url", "missing", "name the database of the keys"),
+            Some(_) if is_file => {
+                error("store.url", "given", "leave it out, or set `store.kind = \"postgres\"`")
+            }
+            Some(url) => match Database::new(url.reveal(), &TenantName::default()) {
+                Ok(_) => Ok(()),
+                Err(_) => error(
+                    "store.url",
+                    "not an address",
+                    "write it as postgresql://USER@HOST:PORT/DATABASE",
+                ),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Where the store of a tenant is, if it is in a database.
+    pub(crate) fn database(&self, tenant: &TenantName) -> Result<Option<Database>, PlatformError> {
+        let Some(url) = &self.url else { return Ok(None) };
+        let mut database = Database::new(url.reveal(), tenant)
+            .map_err(|error| PlatformError::Store(Box::new(error)))?;
+        if let Some(path) = &self.password_file {
+            let password = std::fs::read_to_string(path);
+            let password = password
+                .map_err(PlatformError::io("read the password of the database's user", path))?;
+            database = database.with_password(password.trim_end());
+        }
+        if let Some(authority) = &self.server_authority {
+            let client = certificates::load_client("store.server_authority", authority);
+            database =
+                database.with_tls(client.map_err(|error| PlatformError::Tls(Box::new(error)))?);
+        }
+        Ok(Some(database))
+    }
+}

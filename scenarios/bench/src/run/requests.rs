@@ -1,0 +1,179 @@
+//! Requests of a scenario over REST: sent at their instants, and held against what they state.
+
+use std::collections::BTreeMap;
+
+use lastmeter_language::{Asker, RequestRow, Scenario};
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::SimTime;
+use serde_json::Value;
+
+use super::error::{BenchError, chain};
+use super::run_platform::Profile;
+
+/// The longest part of a value that an event shows.
+const SHOWN_BYTES_MAX: usize = 120;
+
+/// The requests of a scenario, in the order of its file.
+pub(crate) fn requests(scenario: &Scenario) -> &[RequestRow] {
+    scenario.part::<Vec<RequestRow>>().map_or(&[], Vec::as_slice)
+}
+
+/// What was kept of the answers so far.
+#[derive(Default)]
+pub(crate) struct Requests {
+    kept: BTreeMap<String, String>,
+}
+
+impl Requests {
+    /// Sends the request of this index and returns what is noted of it.
+    pub(crate) async fn send(
+        &mut self,
+        scenario: &Scenario,
+        index: usize,
+        (profile, now): (&Profile, SimTime),
+    ) -> Result<Event, BenchError> {
+        let row = &requests(scenario)[index];
+        let client = profile.rest_client().map_err(|error| BenchError::Rest(chain(&error)))?;
+        let token = match &row.who {
+            Asker::Bench => None,
+            Asker::Nobody => Some(""),
+            // Without it the request is nobody's, and its answer shows that.
+            Asker::Kept(name) => Some(self.kept.get(name).map_or("", String::as_str)),
+        };
+        let body = row.body.as_ref().map(|body| self.filled(body).to_string());
+        let path = self.filled_text(&row.path);
+        let asked = client.ask(&row.method, &path, body.as_deref(), token).await;
+        let (status, answer) = match asked {
+            Ok((status, body)) => (status, Ok(serde_json::from_slice(&body).unwrap_or_default())),
+            Err(error) => (0, Err(chain(&error))),
+        };
+        let wrong = match &answer {
+            Err(why) => Some(why.clone()),
+            Ok(answer) => self.differs(row, status, answer),
+        };
+        let answer: Value = answer.unwrap_or_default();
+        let missing = row.keep.iter().find_map(|(name, pointer)| {
+            let text = match answer.pointer(pointer) {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Number(number)) => number.to_string(),
+                _ => return Some(format!("there is nothing at {pointer} to keep as `{name}`")),
+            };
+            self.kept.insert(name.clone(), text);
+            None
+        });
+        let wrong = wrong.or(missing);
+        let event = Event::new(now, "bench", EventKind::Request)
+            .with(field::NAME, row.name.as_str())
+            .with(field::METHOD, row.method.as_str())
+            .with(field::PATH, row.path.as_str())
+            .with(field::STATUS, status)
+            .with(field::EXPECTED, row.expect)
+            .with(field::IS_AS_EXPECTED, wrong.is_none());
+        Ok(match wrong {
+            Some(detail) => event.with_prose(field::DETAIL, detail),
+            None => event,
+        })
+    }
+
+    /// What of an answer is not as expected.
+    fn differs(&self, row: &RequestRow, status: u16, answer: &Value) -> Option<String> {
+        if status != row.expect {
+            let code = answer.get("code").and_then(Value::as_str).unwrap_or("no code");
+            return Some(format!("{status} ({code}) was answered, expected {}", row.expect));
+        }
+        let expected = self.filled(row.answer.as_ref()?);
+        difference("", &expected, answer)
+    }
+
+    /// A value with what was kept in place of its names.
+    fn filled(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.filled_text(text).into(),
+            Value::Array(list) => list.iter().map(|one| self.filled(one)).collect(),
+            Value::Object(members) => {
+                let filled = members.iter().map(|(name, one)| (name.clone(), self.filled(one)));
+                Value::Object(filled.collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn filled_text(&self, text: &str) -> String {
+        let fill = |text: String, (name, kept): (&String, &String)| {
+            text.replace(&format!("{{{name}}}"), kept)
+        };
+        self.kept.iter().fold(text.to_owned(), fill)
+    }
+}
+
+/// The first place at which a value has not what is expected, with both.
+fn difference(place: &str, expected: &Value, found: &Value) -> Option<String> {
+    match (expected, found) {
+        (Value::Object(members), Value::Object(there)) => {
+            members.iter().find_map(|(name, expected)| {
+                let place = format!("{place}/{name}");
+                match there.get(name) {
+                    Some(found) => difference(&place, expected, found),
+                    None => Some(format!("{place} is missing, expected {}", shown(expected))),
+                }
+            })
+        }
+        (Value::Array(list), Value::Array(there)) if list.len() == there.len() => {
+            let pairs = list.iter().zip(there).enumerate();
+            pairs.into_iter().find_map(|(index, (expected, found))| {
+                difference(&format!("{place}/{index}"), expected, found)
+            })
+        }
+        (Value::Number(expected), Value::Number(found)) if expected.as_f64() == found.as_f64() => {
+            None
+        }
+        _ if expected == found => None,
+        _ => {
+            let place = if place.is_empty() { "the answer" } else { place };
+            Some(format!("{place} is {}, expected {}", shown(found), shown(expected)))
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Array(list) => return format!("a list of {}", list.len()),
+        value => value.to_string(),
+    };
+    text[..text.floor_char_boundary(SHOWN_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_has_to_have_what_stands_and_may_have_more() {
+        let found = json!({ "n": 3, "list": [{ "a": 1, "b": 2 }], "text": "x" });
+        for expected in [json!({}), json!({ "n": 3.0 }), json!({ "list": [{ "b": 2 }] })] {
+            assert_eq!(difference("", &expected, &found), None);
+        }
+        for (expected, why) in [
+            (json!({ "n": 4 }), "/n is 3, expected 4"),
+            (json!({ "list": [] }), "/list is a list of 1, expected a list of 0"),
+            (json!({ "list": [{ "a": 2 }] }), "/list/0/a is 1, expected 2"),
+            (json!({ "more": true }), "/more is missing, expected true"),
+            (
+                json!("x"),
+                "the answer is {\"list\":[{\"a\":1,\"b\":2}],\"n\":3,\"text\":\"x\"}, expected \"x\"",
+            ),
+        ] {
+            assert_eq!(difference("", &expected, &found).as_deref(), Some(why));
+        }
+    }
+
+    #[test]
+    fn what_was_kept_stands_where_it_is_named() {
+        let kept = [("key".to_owned(), "k1".to_owned())].into();
+        let requests = Requests { kept };
+        let filled = requests.filled(&json!({ "a": ["{key}", "{other}", 1] }));
+        assert_eq!(filled, json!({ "a": ["k1", "{other}", 1] }));
+    }
+}

@@ -1,0 +1,199 @@
+//! `[[request]]`: what somebody asks of the platform over REST at an instant, and what has to come
+//! of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind};
+use lastmeter_units::SimDuration;
+use serde_json::{Map, Value};
+
+use super::check::CHECK;
+use crate::draft::{Draft, Naming, Part, Row, Section};
+
+/// The kind of check that judges requests.
+const JUDGED_BY: &str = "requests";
+/// Who nobody is.
+const NOBODY: &str = "nobody";
+
+pub(crate) static REQUEST: Section = Section {
+    name: "request",
+    noun: "request",
+    doc: "What somebody asks of the platform over REST at an instant: a user, a program or the \
+        operator of the platform, with what has to be answered. A check of kind `requests` judges \
+        whether it was. What an answer gives may be kept under a name and stands in later paths \
+        and bodies as `{NAME}`; kept secrets are in no record. At one instant requests come in \
+        the order of the file, after what is injected then; in virtual time each sees all that \
+        was sent before that instant.",
+    fields: &[
+        Field::optional("name", Kind::Name, "what the record and overrides call it"),
+        Field::required(
+            "at",
+            Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+            "when, after the scenario's start",
+        ),
+        Field::optional(
+            "as",
+            Kind::Name,
+            "the name under which a bearer token was kept; `nobody` has none; left out, the bench",
+        ),
+        Field::default(
+            "method",
+            Kind::Choice(&["GET", "POST", "PUT", "DELETE"]),
+            "\"GET\"",
+            "the method",
+        ),
+        Field::required("path", Kind::Text, "the path, with its query"),
+        Field::optional("body", Kind::Open, "the body, written as JSON"),
+        Field::default(
+            "expect",
+            Kind::Integer { min: 100, max: 599 },
+            "200",
+            "the status of the answer",
+        ),
+        Field::optional(
+            "answer",
+            Kind::Open,
+            "what the answer has to have: each member with this value; members of the answer that \
+             do not stand here may be anything, and a list has to have as many elements",
+        ),
+        Field::optional(
+            "keep",
+            Kind::Texts,
+            "names with the JSON pointers (RFC 6901) to the texts or numbers of the answer that \
+             are kept under them",
+        ),
+    ],
+    naming: Naming::Free,
+    heading: "requests",
+    rules: &[report_unknown_keepers, report_late, report_unjudged],
+    build: |rows| Some(Arc::new(rows.iter().map(request).collect::<Option<Vec<_>>>()?) as Part),
+    ..Section::REPEATED
+};
+
+/// A request that is sent at an instant.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// Its name, else its method and path.
+    pub name: String,
+    /// When, after the scenario's start.
+    pub at: SimDuration,
+    /// The name of a kept token, or nobody.
+    pub who: Asker,
+    /// The method.
+    pub method: String,
+    /// The path, with the names of what was kept in braces.
+    pub path: String,
+    /// The body, likewise.
+    pub body: Option<Value>,
+    /// The status that has to be answered.
+    pub expect: u16,
+    /// What the answer has to have.
+    pub answer: Option<Value>,
+    /// JSON pointers to what is kept, by name.
+    pub keep: BTreeMap<String, String>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The bench itself.
+    Bench,
+    /// Nobody: there is no token.
+    Nobody,
+    /// Who has the token that was kept under this name.
+    Kept(String),
+}
+
+/// The requests of a file in its order.
+fn rows<'a>(draft: &'a Draft<'_>) -> &'a [Row<'a>] {
+    draft.rows(&REQUEST)
+}
+
+/// A token has to be kept by a request before it is used.
+fn report_unknown_keepers(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let mut kept = BTreeSet::new();
+    let mut rows: Vec<_> = rows(draft).iter().filter_map(|row| row.values.as_ref()).collect();
+    rows.sort_by_key(|values| values.duration("at"));
+    for values in rows {
+        if let Some(who) = values.text_opt("as").filter(|who| *who != NOBODY)
+            && !kept.contains(who)
+        {
+            let message = format!("nothing is kept under `{who}` by then");
+            let help = "keep a token with `keep` in a request before this one";
+            let span = values.span_of("as");
+            let help = Some(help.to_owned());
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, "is not known", help);
+        }
+        if values.is_written("keep") {
+            kept.extend(values.texts("keep").into_keys());
+        }
+    }
+}
+
+/// What comes after the end is never sent.
+fn report_late(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let scenario = draft.single(&super::scenario::SCENARIO).and_then(|row| row.values.clone());
+    let Some(end) = scenario.and_then(|values| values.duration_opt("duration")) else { return };
+    for values in rows(draft).iter().filter_map(|row| row.values.as_ref()) {
+        if values.duration("at") > end {
+            let message = "it is sent after the scenario's end".to_owned();
+            let label = "expected an instant up to `duration`";
+            out.report(Code::DOES_NOT_FIT, values.span_of("at"), message, label);
+        }
+    }
+}
+
+/// Answers that nobody looks at show nothing.
+fn report_unjudged(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let is_judged = draft.rows(&CHECK).iter().any(|row| row.kind == Some(JUDGED_BY));
+    if let (Some(first), false) = (rows(draft).first(), is_judged) {
+        let message = "no check judges what the requests are answered with".to_owned();
+        let help = format!("add a `[[check]]` with `kind = \"{JUDGED_BY}\"`");
+        out.report_with_help(Code::DOES_NOT_FIT, first.span, message, "is sent", Some(help));
+    }
+}
+
+fn request(row: &Row<'_>) -> Option<RequestRow> {
+    let values = row.values.as_ref()?;
+    let json = |field: &str| match values.get(field) {
+        Some(lastmeter_params::Value::Open(text)) => {
+            let table: toml::Table = format!("value = {text}").parse().ok()?;
+            Some(table.get("value").cloned().map(json_of))
+        }
+        _ => Some(None),
+    };
+    let (method, path) = (values.text("method").to_owned(), values.text("path").to_owned());
+    let name = values.text_opt("name").map_or_else(|| format!("{method} {path}"), str::to_owned);
+    Some(RequestRow {
+        name,
+        at: values.duration("at"),
+        who: match values.text_opt("as") {
+            None => Asker::Bench,
+            Some(NOBODY) => Asker::Nobody,
+            Some(name) => Asker::Kept(name.to_owned()),
+        },
+        method,
+        path,
+        body: json("body")?,
+        expect: values.integer("expect") as u16,
+        answer: json("answer")?,
+        keep: if values.is_written("keep") { values.texts("keep") } else { BTreeMap::new() },
+    })
+}
+
+/// TOML as JSON; instants are texts there.
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(truth) => truth.into(),
+        toml::Value::Datetime(instant) => instant.to_string().into(),
+        toml::Value::Array(list) => list.into_iter().map(json_of).collect(),
+        toml::Value::Table(table) => {
+            let members = table.into_iter().map(|(name, value)| (name, json_of(value)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+    }
+}
