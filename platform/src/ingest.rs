@@ -5,9 +5,8 @@
 //! from any function here means that what happened is durable, so the door may acknowledge; an
 //! error means that nothing is, so it must not, and the sender sends again.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,13 +18,13 @@ use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use lastmeter_model::work::{Body, Delivery};
-use lastmeter_store::lock;
 use lastmeter_store::{StoreError, StoreReader};
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::{InputName, input_name};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Clock;
+use crate::commands::{Attention, Definitions};
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
@@ -72,36 +71,6 @@ impl From<IngestError> for NotDurable {
     }
 }
 
-/// Devices that have just subscribed to their commands.
-#[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
-    devices: Mutex<BTreeSet<HardwareId>>,
-    changed: Notify,
-}
-
-impl Subscriptions {
-    /// Waits until some device has subscribed, and takes all that have.
-    pub(crate) async fn take(&self) -> BTreeSet<HardwareId> {
-        loop {
-            let devices = self.take_now();
-            if !devices.is_empty() {
-                return devices;
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    /// Takes all that have subscribed since the last time.
-    pub(crate) fn take_now(&self) -> BTreeSet<HardwareId> {
-        std::mem::take(&mut *lock(&self.devices))
-    }
-
-    fn add(&self, device: HardwareId) {
-        lock(&self.devices).insert(device);
-        self.changed.notify_one();
-    }
-}
-
 /// The one way in for messages: judges, journals, answers.
 pub(crate) struct Ingest {
     journal: Journal,
@@ -111,7 +80,7 @@ pub(crate) struct Ingest {
     documents: Arc<Documents>,
     readers: Arc<dyn StoreReader>,
     devices_max: usize,
-    subscriptions: Arc<Subscriptions>,
+    attention: Arc<Attention>,
     routes: Arc<DeviceRoutes>,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
@@ -129,7 +98,7 @@ impl Ingest {
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
         (devices, documents): (Arc<DeviceDirectory>, Arc<Documents>),
         readers: Arc<dyn StoreReader>,
-        (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
+        (attention, routes): (Arc<Attention>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
         Self {
@@ -140,7 +109,7 @@ impl Ingest {
             documents,
             readers,
             devices_max: config.limits.devices,
-            subscriptions,
+            attention,
             routes,
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
@@ -187,6 +156,7 @@ impl Ingest {
                     if arrival.door != NO_DOOR {
                         self.routes.record_arrival(&device.device, arrival.door);
                     }
+                    self.hear(&device);
                     device.confirm();
                 }
                 self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
@@ -411,7 +381,20 @@ impl Ingest {
         if self.devices.row(&device).is_some() {
             self.routes.record_arrival(&device, door);
         }
-        self.subscriptions.add(device);
+        self.attention.subscribed(device);
+    }
+
+    /// A device was heard: what waits for that is sent, and batches that wait for its answer go on.
+    fn hear(&self, Admitted { devices, device, .. }: &Admitted) {
+        if !self.devices.is_open(device, None) {
+            return;
+        }
+        if Definitions(Arc::clone(&self.documents)).is_mailbox(device) {
+            self.attention.heard(device.clone());
+        }
+        if devices.is_none() {
+            self.attention.batches();
+        }
     }
 
     async fn record(

@@ -115,6 +115,13 @@ impl DeviceDirectory {
         }
     }
 
+    /// Whether an invocation of a device is open, or any of its invocations.
+    pub fn is_open(&self, device: &HardwareId, id: Option<InvocationId>) -> bool {
+        let inner = self.read();
+        let open = inner.open.get(device);
+        open.is_some_and(|open| id.is_none_or(|id| open.contains(&id)))
+    }
+
     /// Admits a registered device, or a new one if there may be one more; whether it is admitted.
     pub fn admit(&self, hardware_id: &HardwareId, devices_max: usize) -> bool {
         if self.row(hardware_id).is_some() {
@@ -300,6 +307,11 @@ mod tests {
         directory.set_open(1, InvocationId(3), false);
         assert_eq!(directory.open(None), [2, 4, 1].map(InvocationId));
         assert_eq!(directory.open(Some(&id("b"))), [InvocationId(1)]);
+        let is_open = |id: &str, one: Option<i64>| {
+            directory.is_open(&HardwareId::new(id).unwrap(), one.map(InvocationId))
+        };
+        assert!(is_open("b", None) && is_open("b", Some(1)) && is_open("a", Some(2)));
+        assert!(!is_open("b", Some(3)) && !is_open("b", Some(2)) && !is_open("c", None));
         directory.set_open(1, InvocationId(1), false);
         assert!(directory.open(Some(&id("b"))).is_empty());
     }

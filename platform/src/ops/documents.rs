@@ -12,6 +12,7 @@ use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
 use lastmeter_units::SimTime;
+use lastmeter_wire::commands;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -292,7 +293,9 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
 /// Checks a body, and that what it names is there.
 fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
     for key in (kind.check)(body)? {
+        let is_built_in = key.name == "command" && commands::find(&key.value).is_some();
         if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
+            && !is_built_in
             && caller.tenant.documents.find(named, &key.value).is_none()
         {
             let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));

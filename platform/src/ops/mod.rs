@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `commands` | commands to many devices |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
 pub(crate) mod accounts;
 mod caller;
+pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod documents;
 

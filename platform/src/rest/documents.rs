@@ -17,7 +17,7 @@ use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
 use crate::ops::documents::{self, Repeatable, Request, own_members, shown};
 
-const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
+pub(super) const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
 const WITH: Parameter =
     Parameter::text("with", "only those with a key and its value").example("site:a");
 const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out")
@@ -87,7 +87,7 @@ documents! {
     "/sitewhere/api/devicegroups" "groups" "group" Group Write r#"{"token":"x.a","name":"All"}"#;
     "/sitewhere/api/schedules" "commands" "schedule" Schedule Command
         r#"{"token":"x.a","schedule":{"kind":"once","at":"2027-01-18T17:00:00Z"},"command":
-            {"commandToken":"identify"},"target":{"device":"meter-1"}}"#;
+            {"commandToken":"setReportingPeriod","parameterValues":{"seconds":"5"}},"target":{"device":"meter-1"}}"#;
     "/api/v1/quantities" "specifications" "quantity" Specification Write
         r#"{"token":"x.a","kind":"counter","summary":"difference","unit":"m3"}"#;
     "/api/v1/grants" "access" "grant" Grant Grant
@@ -169,7 +169,7 @@ impl From<Value> for DocumentJson {
 }
 
 /// The schema of a body with an example.
-fn described(example: &str) -> Schema {
+pub(super) fn described(example: &str) -> Schema {
     let example: Value = serde_json::from_str(example).unwrap_or_default();
     json_schema!({ "type": "object", "additionalProperties": true, "examples": [example] })
 }

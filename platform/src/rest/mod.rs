@@ -17,7 +17,7 @@
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
-//! | `documents` | documents of every kind |
+//! | `documents`, `batches` | documents of every kind; commands to many devices |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
 //! | `tenants` | the tenants of the process |
@@ -26,6 +26,7 @@ mod about;
 mod accounts;
 mod assignments;
 mod audit;
+mod batches;
 mod bearer;
 mod body;
 mod changes;

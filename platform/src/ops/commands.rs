@@ -1,0 +1,130 @@
+//! Commands to many devices: batches made, shown and cancelled.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
+use lastmeter_model::document::{Document, DocumentKind, kind_of_code, kind_of_name};
+use lastmeter_model::entity::{Batch, Body as _, CommandCall, ELEMENTS_MAX, Targets};
+use lastmeter_model::invocation::NewInvocation;
+use serde_json::{Map, Value, json};
+
+use super::documents::{self, Repeatable, Request};
+use super::{Caller, not_permitted};
+use crate::commands::batches;
+use crate::problem::Problem;
+
+/// How often a batch is cancelled that goes on meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// A batch as it is asked for.
+pub(crate) struct NewBatch {
+    pub(crate) token: Option<String>,
+    pub(crate) call: CommandCall,
+    pub(crate) target: Targets,
+    pub(crate) metadata: Value,
+}
+
+fn kind() -> Result<&'static DocumentKind, Problem> {
+    let missing = || Problem::not_found("no_such_path", "there are no batches");
+    kind_of_code(Batch::CODE).ok_or_else(missing)
+}
+
+/// Makes a batch: the devices are those of now, each may be commanded and has the command.
+pub(crate) async fn make(
+    caller: &Caller,
+    asked: NewBatch,
+    repeatable: Option<Repeatable>,
+) -> Result<Value, Problem> {
+    let NewBatch { token, call, target, metadata } = asked;
+    let tenant = &caller.tenant;
+    let named = match &target {
+        Targets::Group(token) => kind_of_name("group").zip(Some(token)),
+        Targets::Zone(token) => kind_of_name("zone").zip(Some(token)),
+        Targets::Device(_) | Targets::Devices(_) => None,
+    };
+    if let Some((kind, token)) = named {
+        documents::one(caller, kind, token.as_str(), None).await?;
+    }
+    let mut devices = batches::devices(tenant, &target);
+    if !matches!(target, Targets::Devices(_)) {
+        devices.retain(|device| tenant.devices.row(device).is_some());
+    }
+    if devices.len() > ELEMENTS_MAX {
+        let detail = format!("more than {ELEMENTS_MAX} devices; make several batches");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_elements", detail));
+    }
+    let (created, expires) = tenant.dispatcher.lifetime(0.0);
+    let mut probe = NewInvocation {
+        device: 0,
+        command: call.command_token.to_string(),
+        parameters: call.parameter_values.0.clone(),
+        initiator: String::new(),
+        initiator_id: String::new(),
+        metadata: [].into(),
+        created,
+        expires,
+    };
+    for device in &devices {
+        let unknown =
+            || Problem::not_found("unknown_device", format!("there is no device `{device}`"));
+        let of = Target::Device(device.clone());
+        let on = Resource::new(Kind::Invocation, &tenant.name, Subject::One(&of));
+        if tenant.devices.row(device).is_none() {
+            return Err(unknown());
+        }
+        if !caller.may(Action::Command, &on) {
+            return match caller.may(Action::Read, &on) {
+                true => Err(not_permitted(Action::Command, Kind::Invocation)),
+                false => Err(unknown()),
+            };
+        }
+        tenant.dispatcher.check(device, &mut probe)?;
+    }
+    let elements = batches::keep(tenant, &devices).await?;
+    let by = caller.who.first().map_or(PrincipalRef::Anonymous, |who| who.reference.clone());
+    let size = (elements.as_str(), devices.len());
+    let mut body = batches::body((&by, &call), (Some(&target), None), size);
+    body["metadata"] = metadata;
+    let Value::Object(body) = body else { return Err(documents::unknown(kind()?, "")) };
+    let request = Request { token, version: None, body: Some(body) };
+    let made = documents::make(caller, kind()?, request, repeatable).await?;
+    shown(caller, &made).await
+}
+
+/// A batch, with how many of its commands are in which state.
+pub(crate) async fn one(caller: &Caller, token: &str) -> Result<Value, Problem> {
+    let found = documents::one(caller, kind()?, token, None).await?;
+    shown(caller, &found).await
+}
+
+/// Makes no more commands of a batch, and ends those that are under way.
+pub(crate) async fn cancel(caller: &Caller, token: &str) -> Result<Value, Problem> {
+    for _ in 0..ATTEMPTS {
+        let found = documents::one(caller, kind()?, token, None).await?;
+        let body: Map<String, Value> = serde_json::from_str(&found.body).unwrap_or_default();
+        let body = body.into_iter().chain([("cancelled".to_owned(), json!(true))]).collect();
+        let request = Request { token: None, version: Some(found.version), body: Some(body) };
+        match documents::change(caller, kind()?, token, request).await {
+            Ok(changed) => return shown(caller, &changed).await,
+            Err(problem) if problem.status() == StatusCode::CONFLICT => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    let detail = format!("it went on {ATTEMPTS} times meanwhile; send it again");
+    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+}
+
+async fn shown(caller: &Caller, document: &Arc<Document>) -> Result<Value, Problem> {
+    let batch = batches::counted(&caller.tenant, document).await?;
+    let mut shown = documents::shown(document);
+    shown["cursor"] = json!(batch.cursor);
+    shown["counts"] = json!(batch.counts);
+    shown["done"] = json!(batch.is_done());
+    if let Value::Object(members) = &mut shown {
+        for own in ["elementsToken", "underWay", "last"] {
+            members.remove(own);
+        }
+    }
+    Ok(shown)
+}
