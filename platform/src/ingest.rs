@@ -82,6 +82,7 @@ pub(crate) struct Ingest {
     devices_max: usize,
     attention: Arc<Attention>,
     routes: Arc<DeviceRoutes>,
+    definitions: Definitions,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
@@ -106,6 +107,7 @@ impl Ingest {
             clock,
             metrics,
             devices,
+            definitions: Definitions(Arc::clone(&documents)),
             documents,
             readers,
             devices_max: config.limits.devices,
@@ -389,7 +391,7 @@ impl Ingest {
         if !self.devices.is_open(device, None) {
             return;
         }
-        if Definitions(Arc::clone(&self.documents)).is_mailbox(device) {
+        if self.definitions.is_mailbox(device) {
             self.attention.heard(device.clone());
         }
         if devices.is_none() {

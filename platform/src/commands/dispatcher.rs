@@ -123,25 +123,21 @@ impl Dispatcher {
         }
     }
 
-    /// Checks what is asked of a device, and names the command by its token.
+    /// Checks that a device has a command, and that arguments fit it; returns the command's token.
     pub(crate) fn check(
         &self,
         device: &HardwareId,
-        asked: &mut NewInvocation,
-    ) -> Result<(), InvokeError> {
-        let Some(command) = self.definitions.find(device, &asked.command) else {
+        name: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<String, InvokeError> {
+        let Some(command) = self.definitions.find(device, name) else {
             return Err(InvokeError::UnknownCommand {
-                name: lastmeter_model::refusal::shortened(&asked.command, 80),
+                name: lastmeter_model::refusal::shortened(name, 80),
                 known: self.definitions.names(device),
             });
         };
-        command.arguments(&asked.parameters)?;
-        let causes = causes(&asked.metadata);
-        if causes > CAUSES_MAX {
-            return Err(InvokeError::TooManyCauses { causes });
-        }
-        asked.command = command.token;
-        Ok(())
+        command.arguments(parameters)?;
+        Ok(command.token)
     }
 
     /// Checks and stores an invocation, then tries to send it. When this returns it is durable.
@@ -150,7 +146,11 @@ impl Dispatcher {
         hardware_id: &HardwareId,
         mut asked: NewInvocation,
     ) -> Result<StoredInvocation, InvokeError> {
-        self.check(hardware_id, &mut asked)?;
+        asked.command = self.check(hardware_id, &asked.command, &asked.parameters)?;
+        let causes = causes(&asked.metadata);
+        if causes > CAUSES_MAX {
+            return Err(InvokeError::TooManyCauses { causes });
+        }
         let expires = asked.expires;
         let changed = self.change(Change::Invoke(Box::new(asked))).await?;
         let id = changed.invocation.ok_or(JournalStopped)?;

@@ -13,7 +13,7 @@ use lastmeter_model::invocation::NewInvocation;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::{InvokeError, batches};
-use crate::access::{administrators, principal, require};
+use crate::access::{administrators, require};
 use crate::clock::Timer;
 use crate::tenant::Tenant;
 
@@ -120,25 +120,25 @@ pub(super) fn invocation(
     let dispatcher = &tenant.dispatcher;
     let expiry_s = call.expires_after_seconds.map_or(dispatcher.expiry_s, Into::into);
     let (created, expires) = dispatcher.lifetime(expiry_s.into());
-    let mut asked = NewInvocation {
+    let (name, parameters) = (call.command_token.as_str(), &call.parameter_values.0);
+    let command = dispatcher.check(device, name, parameters).map_err(|error| error.to_string())?;
+    Ok(NewInvocation {
         device: row,
-        command: call.command_token.to_string(),
-        parameters: call.parameter_values.0.clone(),
+        command,
+        parameters: parameters.clone(),
         initiator: initiator.to_owned(),
         initiator_id: id.to_owned(),
         metadata: [("by".to_owned(), by.to_string())].into(),
         created,
         expires,
-    };
-    dispatcher.check(device, &mut asked).map_err(|error| error.to_string())?;
-    Ok(asked)
+    })
 }
 
 /// Whether somebody may command a device now.
 fn may_command(tenant: &Tenant, by: &PrincipalRef, device: &HardwareId) -> bool {
     let who = match by {
         PrincipalRef::Bench => administrators(&tenant.name),
-        _ => principal(tenant, by).into_iter().collect(),
+        _ => tenant.facts().principal(&tenant.name, by).into_iter().collect(),
     };
     let target = Target::Device(device.clone());
     let on = Resource::new(Kind::Invocation, &tenant.name, Subject::One(&target));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
 use lastmeter_model::document::{Document, DocumentKind, kind_of_code, kind_of_name};
-use lastmeter_model::entity::{Batch, Body as _, CommandCall, ELEMENTS_MAX, Targets};
-use lastmeter_model::invocation::NewInvocation;
+use lastmeter_model::entity::{
+    Batch, Body as _, CommandCall, ELEMENTS_MAX, ScheduledCommand, Targets, read,
+};
 use serde_json::{Map, Value, json};
 
 use super::documents::{self, Repeatable, Request};
@@ -54,17 +55,6 @@ pub(crate) async fn make(
         let detail = format!("more than {ELEMENTS_MAX} devices; make several batches");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_elements", detail));
     }
-    let (created, expires) = tenant.dispatcher.lifetime(0.0);
-    let mut probe = NewInvocation {
-        device: 0,
-        command: call.command_token.to_string(),
-        parameters: call.parameter_values.0.clone(),
-        initiator: String::new(),
-        initiator_id: String::new(),
-        metadata: [].into(),
-        created,
-        expires,
-    };
     for device in &devices {
         let unknown =
             || Problem::not_found("unknown_device", format!("there is no device `{device}`"));
@@ -79,17 +69,36 @@ pub(crate) async fn make(
                 false => Err(unknown()),
             };
         }
-        tenant.dispatcher.check(device, &mut probe)?;
+        let parameters = &call.parameter_values.0;
+        tenant.dispatcher.check(device, call.command_token.as_str(), parameters)?;
     }
     let elements = batches::keep(tenant, &devices).await?;
     let by = caller.who.first().map_or(PrincipalRef::Anonymous, |who| who.reference.clone());
     let size = (elements.as_str(), devices.len());
     let mut body = batches::body((&by, &call), (Some(&target), None), size);
     body["metadata"] = metadata;
-    let Value::Object(body) = body else { return Err(documents::unknown(kind()?, "")) };
-    let request = Request { token, version: None, body: Some(body) };
-    let made = documents::make(caller, kind()?, request, repeatable).await?;
+    if let Some(token) = &token {
+        documents::check_token(kind()?, token)?;
+    }
+    let made = documents::make_permitted(caller, kind()?, (token, body), repeatable).await?;
     shown(caller, &made).await
+}
+
+/// Checks that the devices of a schedule, if that is what a body is of, have its command.
+pub(super) fn check_schedule(
+    caller: &Caller,
+    kind: &DocumentKind,
+    body: &Value,
+) -> Result<(), Problem> {
+    if kind.code != ScheduledCommand::CODE {
+        return Ok(());
+    }
+    let schedule: ScheduledCommand = read(body)?;
+    let (name, given) = (&schedule.command.command_token, &schedule.command.parameter_values.0);
+    for device in batches::devices(&caller.tenant, &schedule.target) {
+        caller.tenant.dispatcher.check(&device, name.as_str(), given)?;
+    }
+    Ok(())
 }
 
 /// A batch, with how many of its commands are in which state.

@@ -12,11 +12,11 @@ use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
 use lastmeter_units::SimTime;
-use lastmeter_wire::commands;
+use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Caller;
+use super::{Caller, commands};
 use crate::problem::Problem;
 
 /// How often a change is tried that names no version.
@@ -139,18 +139,32 @@ pub(crate) async fn make(
 ) -> Result<Arc<Document>, Problem> {
     let body = own(caller, kind, request.body.unwrap_or_default());
     if let Some(token) = &request.token {
-        validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
+        check_token(kind, token)?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
     check(caller, kind, &body)?;
-    let hashed = Sha256::digest(json!([request.token, body]).to_string());
+    make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Checks a token that somebody gives to a new document.
+pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Problem> {
+    validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
+}
+
+/// Makes a document that whoever asks may have, and that is checked.
+pub(super) async fn make_permitted(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    (token, body): (Option<String>, Value),
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let hashed = Sha256::digest(json!([token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {
         key: AnswerKey { by: caller.name(), key: asked.key.clone() },
         request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
         status: StatusCode::CREATED.as_u16(),
         body: NewAnswerBody::Edited(0),
     });
-    let token = request.token;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     let hash = answer.as_ref().map(|answer| answer.request);
     let transaction =
@@ -293,7 +307,7 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
 /// Checks a body, and that what it names is there.
 fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
     for key in (kind.check)(body)? {
-        let is_built_in = key.name == "command" && commands::find(&key.value).is_some();
+        let is_built_in = key.name == "command" && wire::find(&key.value).is_some();
         if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
             && !is_built_in
             && caller.tenant.documents.find(named, &key.value).is_none()
@@ -302,7 +316,7 @@ fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(
             return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
         }
     }
-    Ok(())
+    commands::check_schedule(caller, kind, body)
 }
 
 /// Refuses to remove what other documents name.

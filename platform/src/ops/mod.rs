@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
-//! | `commands` | commands to many devices |
+//! | `commands` | commands to many devices, and what schedules have to have |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
 pub(crate) mod accounts;
