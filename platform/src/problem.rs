@@ -160,6 +160,11 @@ impl From<InvokeError> for Problem {
         let detail = error.to_string();
         match error {
             InvokeError::UnknownCommand { .. } => Self::not_found("unknown_command", detail),
+            InvokeError::TooManyCauses { causes } => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Self::new(status, "too_many_causes", detail).with("causes", json!(causes))
+            }
+            InvokeError::Door(_) => Self::unavailable("door_unavailable", &error),
             InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", detail),
             InvokeError::Store(source) => source.into(),
             InvokeError::Stopped(source) => Self::unavailable("stopping", &source),

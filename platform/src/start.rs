@@ -27,7 +27,7 @@ use lastmeter_store::{
 };
 use lastmeter_units::{SimTime, TenantName};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::config::{Config, Limits, TENANT};
 use crate::error::PlatformError;
 use crate::folder::Places;
@@ -179,7 +179,7 @@ impl Start {
     /// Takes over what is read once.
     fn enter(&self, content: &Readable) {
         for (id, expires) in &content.expiries {
-            self.clock.schedule(*expires, *id);
+            self.clock.schedule(*expires, Timer::Expire(*id));
         }
         if let Some(stands) = content.standing.clock_ns {
             self.clock.set(SimTime(stands));

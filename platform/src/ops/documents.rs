@@ -12,6 +12,7 @@ use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
 use lastmeter_units::SimTime;
+use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -139,7 +140,7 @@ pub(crate) async fn make(
 ) -> Result<Arc<Document>, Problem> {
     let body = own(caller, kind, request.body.unwrap_or_default());
     if let Some(token) = &request.token {
-        validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
+        check_token(kind, token)?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
     // Whether a token is taken is only for those who see all documents of the kind.
@@ -148,6 +149,11 @@ pub(crate) async fn make(
     }
     check(caller, kind, &body)?;
     make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Checks a token that somebody gives to a new document.
+pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Problem> {
+    validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
 }
 
 /// Makes a document that whoever asks may have, and that is checked.
@@ -306,7 +312,9 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
 /// Checks a body, and that what it names is there.
 fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
     for key in (kind.check)(body)? {
+        let is_built_in = key.name == "command" && wire::find(&key.value).is_some();
         if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
+            && !is_built_in
             && caller.tenant.documents.find(named, &key.value).is_none()
         {
             let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));

@@ -89,7 +89,8 @@ documents! {
             "from":"2020-01-01T00:00:00Z"}]}"#;
     "/sitewhere/api/schedules" "commands" "schedule" Schedule Command
         r#"{"token":"x.a","schedule":{"kind":"once","at":"2027-01-18T17:00:00Z"},"command":
-            {"commandToken":"readRegister","parameterValues":{"register":"status"}},"target":{"device":"meter-1"}}"#;
+            {"commandToken":"setReportingPeriod","parameterValues":{"seconds":"5"}},
+            "target":{"device":"meter-1"}}"#;
     "/api/v1/quantities" "specifications" "quantity" Specification Write
         r#"{"token":"x.a","kind":"counter","summary":"difference","unit":"m3"}"#;
     "/api/v1/grants" "access" "grant" Grant Grant

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod attacks;
+mod commands;
 mod common;
 mod documents;
 mod http;

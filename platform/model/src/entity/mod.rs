@@ -11,6 +11,7 @@
 //! | 9, 10 | `electric_network`, `topology` | `network` |
 //! | 11 to 14 | `user`, `credential`, `grant`, `application` | `identity` |
 //! | 15, 16, 19 | `schedule`, `batch`, `job` | `work` |
+//! | 20, 21 | `batch_elements`, `device_route` | `work` |
 //! | 18 | `tenant_settings` | `settings` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
@@ -52,7 +53,10 @@ pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
     AlertType, Delivery, Quantity, QuantityKind, Specification, SpecifiedQuantity, Summary,
 };
-pub use work::{Batch, CommandCall, Job, JobKind, JobState, ScheduledCommand, Targets};
+pub use work::{
+    Batch, BatchElements, CommandCall, DeviceRoute, ELEMENTS_MAX, Job, JobKind, JobState,
+    ScheduledCommand, Targets, UNDER_WAY_MAX,
+};
 
 /// A kind of document.
 #[derive(Debug)]
