@@ -394,7 +394,7 @@ impl Ingest {
         if self.definitions.is_mailbox(device) {
             self.attention.heard(device.clone());
         }
-        if devices.is_none() {
+        if devices.is_none() && self.definitions.has_batches() {
             self.attention.batches();
         }
     }

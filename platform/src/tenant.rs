@@ -242,7 +242,7 @@ impl Tenant {
             began_reading_only: false,
         };
         schedules::plan(&tenant, SimTime(i64::MIN));
-        tenant.dispatcher.attention.batches();
+        tenant.dispatcher.look_at_batches();
         Ok(tenant)
     }
 
@@ -264,7 +264,7 @@ impl Tenant {
             schedules::plan(self, SimTime(i64::MIN));
         }
         if has_batches {
-            self.dispatcher.attention.batches();
+            self.dispatcher.look_at_batches();
         }
         Ok(changed)
     }
@@ -345,6 +345,9 @@ impl Tenant {
             batches::go_on(self).await?;
         }
         let waiting = self.dispatcher.attention.take_now();
+        if waiting.batches {
+            self.dispatcher.attention.batches();
+        }
         self.keep_routes().await.map_err(InvokeError::from)?;
         for device in waiting.subscribed {
             self.dispatcher.send(&device, Outstanding::Unanswered).await?;

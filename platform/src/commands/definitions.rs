@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastmeter_model::documents::{Documents, Named};
-use lastmeter_model::entity::{CommandBody, Delivery, Device, Specification};
+use lastmeter_model::entity::{Batch, CommandBody, Delivery, Device, Specification};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::commands::{self, Command};
 
@@ -35,6 +35,11 @@ impl Definitions {
         let specification = self.specification(device);
         let body = specification.and_then(|token| self.0.body::<Specification>(&token));
         body.is_some_and(|body| body.delivery == Delivery::Mailbox)
+    }
+
+    /// Whether there are batches that are not done.
+    pub(crate) fn has_batches(&self) -> bool {
+        !self.0.bodies_with::<Batch>("state", "open").is_empty()
     }
 
     fn own(&self, device: &HardwareId) -> Vec<Named<CommandBody>> {

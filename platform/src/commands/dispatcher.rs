@@ -346,7 +346,7 @@ impl Dispatcher {
     /// Ends an invocation that nobody answered.
     pub(crate) async fn expire(&self, id: InvocationId, at: SimTime) -> Result<(), JournalStopped> {
         self.change(Change::Expire(id, at)).await?;
-        self.attention.batches();
+        self.look_at_batches();
         Ok(())
     }
 
@@ -355,8 +355,15 @@ impl Dispatcher {
         let now = self.clock.now();
         let changes = ids.iter().map(|id| Change::Failed(*id, now, CANCELLED.to_owned()));
         let changed = self.change_all(changes.collect()).await?;
-        self.attention.batches();
+        self.look_at_batches();
         Ok(changed.iter().map(|one| one.changed).collect())
+    }
+
+    /// Has batches go on, if there are any: some of their commands may have ended.
+    pub(crate) fn look_at_batches(&self) {
+        if self.definitions.has_batches() {
+            self.attention.batches();
+        }
     }
 
     /// Messages sent to each device since this was last asked.

@@ -118,7 +118,7 @@ async fn what_the_store_refuses_to_a_device_counts_as_failed() {
 #[tokio::test]
 async fn a_schedule_makes_a_batch_of_the_group_as_it_is_then() {
     let bench = bench_of(4).await;
-    let member = |id: &str, to: Value| json!({ "of": { "device": id }, "from": "2027-01-01T00:00:00Z", "until": until });
+    let member = |id: &str, until: Value| json!({ "of": { "device": id }, "from": "2027-01-01T00:00:00Z", "until": until });
     let ended = json!("2027-01-18T17:00:30Z");
     let members =
         json!([member("d001", Value::Null), member("d002", ended), member("nobody", Value::Null),]);

@@ -49,7 +49,8 @@ async fn schedules_make_their_commands_at_their_instants_on_a_driven_clock() {
     bench.core.advance(time("2027-01-18T17:04:59Z")).await.unwrap();
     assert!(created(&bench.core, "b").await.is_empty(), "it began at the instant of its change");
     let advanced = bench.core.advance(time("2027-01-18T17:12:00Z")).await.unwrap();
-    assert_eq!(advanced.sent, BTreeMap::from([("b".to_owned(), 2)]));
+    // What expired on the way is not sent when it has arrived.
+    assert_eq!(advanced.sent, BTreeMap::from([("b".to_owned(), 1)]));
     assert_eq!(created(&bench.core, "a").await, ["17:10:00"]);
     assert_eq!(created(&bench.core, "b").await, ["17:05:00", "17:10:00"]);
     assert_eq!(created(&bench.core, "c").await, ["17:07:00"]);
@@ -80,11 +81,11 @@ async fn schedules_make_their_commands_at_their_instants_on_a_driven_clock() {
 async fn a_missed_instant_is_made_good_once_on_the_walls_clock() {
     let bench = with_devices(ClockSource::Wall, &["home"]).await;
     let now = bench.core.clock.now();
-    let from = SimTime(now.0 + 50_000_000);
+    let from = SimTime(now.0 + 2_000_000_000);
     let every = json!({ "kind": "every", "from": from, "every_s": 100_000 });
     put(&bench.core, "schedule", "e", schedule(every, json!({ "device": "home" }))).await;
     // It passes while nobody attends.
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
     let bench = bench.restart().await;
     for _ in 0..2 {
         let attending = tokio::spawn({

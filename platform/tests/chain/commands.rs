@@ -24,7 +24,8 @@ async fn with_devices(folder: &Path, count: u64) -> Running {
     sender.run(|_| false).await;
     sender.close().await;
     let known = async {
-        while rest(&platform, "GET", "/sitewhere/api/devices", None).await.1["numResults"] != count {
+        while rest(&platform, "GET", "/sitewhere/api/devices", None).await.1["numResults"] != count
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -47,7 +48,8 @@ async fn a_command_is_summed_up_and_cancelled_once() {
     let device = rest(&platform, "GET", "/sitewhere/api/devices/d0", None).await.1;
     let of = device["assignmentToken"].as_str().unwrap();
     let path = format!("/sitewhere/api/assignments/{of}/invocations");
-    let asked = json!({ "commandToken": "setReportingPeriod", "parameterValues": { "seconds": 5 } });
+    let asked =
+        json!({ "commandToken": "setReportingPeriod", "parameterValues": { "seconds": 5 } });
     let made = rest(&platform, "POST", &path, Some(asked.clone())).await.1;
     let one = format!("/sitewhere/api/invocations/{}", made["id"].as_str().unwrap());
     let summary = rest(&platform, "GET", &format!("{one}/summary"), None).await;
@@ -128,7 +130,8 @@ async fn a_batch_is_made_once_for_a_key_counted_and_cancelled() {
 async fn groups_are_commanded_by_criteria_and_by_schedule() {
     let folder = tempfile::tempdir().unwrap();
     let platform = with_devices(folder.path(), 3).await;
-    let member = |device: &str| json!({ "of": { "device": device }, "from": "2020-01-01T00:00:00Z" });
+    let member =
+        |device: &str| json!({ "of": { "device": device }, "from": "2020-01-01T00:00:00Z" });
     let group = json!({ "token": "g", "name": "g", "members": [member("d0"), member("d2")] });
     assert_eq!(rest(&platform, "POST", "/sitewhere/api/devicegroups", Some(group)).await.0, 201);
     let command = json!({ "commandToken": "readRegister", "parameterValues": { "register": "1" } });
