@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_model::access::{Facts as _, PrincipalRef, Target};
+use lastmeter_model::access::{Facts as _, Permit, PrincipalRef, Target};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction, kind_of_code};
 use lastmeter_model::entity::{
     Batch, BatchElements, Body as _, CommandCall, ELEMENTS_MAX, Targets, UNDER_WAY_MAX,
@@ -230,9 +230,11 @@ async fn find(
     token: &str,
 ) -> Result<Option<InvocationId>, InvokeError> {
     let Some(row) = tenant.devices.row(device) else { return Ok(None) };
+    let all = Permit::whole_tenant().cut(device);
     let mut page = Page { offset: 0, limit: ROUND_MAX as u32 };
     loop {
-        let (count, rows) = tenant.dispatcher.readers.invocations_of(row, page, Cut::ALL).await?;
+        let (count, rows) =
+            tenant.dispatcher.readers.invocations_of(row, page, all.clone()).await?;
         let found = rows.iter().find(|one| {
             let asked = &one.row.asked;
             asked.initiator == INITIATOR && asked.initiator_id == token
