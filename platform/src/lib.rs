@@ -43,6 +43,7 @@ mod certificates;
 mod clock;
 mod commands;
 mod config;
+mod database;
 mod device_routes;
 mod doors;
 mod error;
@@ -80,6 +81,7 @@ pub use config::{
     ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, StoreConfig,
     TENANT, TlsConfig, Token,
 };
+pub use database::remove_store;
 pub use error::PlatformError;
 use lastmeter_params::Entry;
 pub use lastmeter_units::TenantName;

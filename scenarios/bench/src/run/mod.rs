@@ -8,7 +8,7 @@
 //! | files | purpose |
 //! |---|---|
 //! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
-//! | `run_platform`, `rest` | the platform under test, and what is asked of it |
+//! | `run_platform`, `store`, `rest` | the platform under test, and what is asked of it |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
@@ -57,6 +57,7 @@ mod signal_feed;
 mod signals;
 mod start;
 mod steps;
+mod store;
 mod tampering;
 mod turns;
 mod virtual_time;

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::{
-    GivenAuthority, PlatformUse, Scenario, StoreUse, TlsUse, postgres_address,
-};
+use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
@@ -30,6 +28,7 @@ use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
+use super::store;
 
 /// The real-time priority of a platform of the bench's own: just below that of the bench, which has
 /// to stamp what the platform does when it is done.
@@ -490,19 +489,6 @@ const TOKEN: &str = "bench";
 /// The secret of the devices: another one, so that every run shows that the two are apart.
 const DEVICE_TOKEN: &str = "bench-device";
 
-/// Where the store of a run is: in PostgreSQL in a schema of its own.
-pub(crate) fn store_of(scenario: &Scenario) -> StoreConfig {
-    static RUNS: AtomicU32 = AtomicU32::new(0);
-    match (scenario.platform.store, postgres_address()) {
-        (StoreUse::Postgres, Some(address)) => {
-            let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
-            let schema_prefix = format!("run_{process}_{run}_");
-            StoreConfig { schema_prefix, ..StoreConfig::postgres(address) }
-        }
-        _ => StoreConfig::default(),
-    }
-}
-
 fn own_config(
     options: &StartOptions<'_>,
     security: Option<&Security>,
@@ -626,12 +612,8 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
         let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
         table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
     }
-    if let Some(url) = &config.store.url {
-        let StoreConfig { kind, schema_prefix, .. } = &config.store;
-        let keys =
-            [("kind", kind), ("url", &url.reveal().to_owned()), ("schema_prefix", schema_prefix)];
-        let keys = keys.map(|(name, value)| (name.to_owned(), value.clone().into()));
-        table.insert("store".to_owned(), toml::Table::from_iter(keys).into());
+    if let Some(store) = store::table(&config.store) {
+        table.insert("store".to_owned(), store.into());
     }
     let doors = config.doors.iter().map(|door| door_table(door, ready).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
