@@ -164,6 +164,7 @@ impl BenchCore {
                         sender: String::new(),
                         topic: "default/SiteWhere/input/json".to_owned(),
                         payload: payload(sender, serial).into(),
+                        is_shared: false,
                     };
                     let accepted = tenant.ingest.accept(arrival).await.expect("a working journal");
                     assert_eq!(accepted, Verdict::Stored);

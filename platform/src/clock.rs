@@ -91,7 +91,7 @@ impl Clock {
     clippy::disallowed_methods,
     reason = "the platform's wall clock is read in this one place, when it is not driven"
 )]
-fn wall_now() -> SimTime {
+pub(crate) fn wall_now() -> SimTime {
     match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
         Ok(since) => SimTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)),
         Err(_) => SimTime(0),

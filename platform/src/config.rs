@@ -41,8 +41,10 @@ pub struct Config {
     #[serde(default)]
     pub clock: ClockSource,
     /// The administrators' secret: bearer token of REST. Without `device_token` it is the password
-    /// of MQTT user `default` as well.
-    pub token: Token,
+    /// of MQTT user `default` as well. Without it there are users alone, and at the first start a
+    /// user `admin` is made, with a one-time password on standard error.
+    #[serde(default)]
+    pub token: Option<Token>,
     /// The meters' secret: password of MQTT user `default`. It opens nothing of REST, and `token`
     /// then opens nothing of MQTT.
     #[serde(default)]
@@ -262,7 +264,7 @@ impl Config {
             mqtt_address: free_port,
             rest_address: free_port,
             clock,
-            token,
+            token: Some(token),
             device_token: None,
             strict_table2: false,
             tls: None,
@@ -282,9 +284,9 @@ impl Config {
         Ok(config)
     }
 
-    /// The password of MQTT.
-    pub fn device_secret(&self) -> &Token {
-        self.device_token.as_ref().unwrap_or(&self.token)
+    /// The password of MQTT that devices share, if there is one.
+    pub fn device_secret(&self) -> Option<&Token> {
+        self.device_token.as_ref().or(self.token.as_ref())
     }
 
     /// Refuses secrets that are none.
@@ -293,13 +295,13 @@ impl Config {
             Err(ConfigError::Value { key, found: found.to_owned(), expected })
         };
         let own = self.device_token.as_ref();
-        if self.token.reveal().is_empty() {
-            return error("token", "empty", "give at least one character");
+        if self.token.as_ref().is_some_and(|token| token.reveal().is_empty()) {
+            return error("token", "empty", "give at least one character, or leave it out");
         }
         if own.is_some_and(|own| own.reveal().is_empty()) {
             return error("device_token", "empty", "give at least one character, or leave it out");
         }
-        if own == Some(&self.token) {
+        if own.is_some() && own == self.token.as_ref() {
             return error("device_token", "the same as token", "give another one, or leave it out");
         }
         Ok(())
@@ -427,8 +429,9 @@ mod tests {
     fn the_meters_password_is_their_own_secret_where_there_is_one() {
         let config = |text: &str| Config::from_toml(text).unwrap();
         let one = config("data = \"d\"\ntoken = \"t\"");
-        assert_eq!(one.device_secret().reveal(), "t");
+        assert_eq!(one.device_secret().map(Token::reveal), Some("t"));
         let two = config("data = \"d\"\ntoken = \"t\"\ndevice_token = \"m\"");
-        assert_eq!((two.device_secret().reveal(), two.token.reveal()), ("m", "t"));
+        let secrets = [two.device_secret(), two.token.as_ref()].map(|one| one.map(Token::reveal));
+        assert_eq!(secrets, [Some("m"), Some("t")]);
     }
 }

@@ -5,14 +5,17 @@
 //! from any function here means that what happened is durable, so the door may acknowledge; an
 //! error means that nothing is, so it must not, and the sender sends again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lastmeter_model::access::{self, Facts as _};
 use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
 use lastmeter_model::directory::{DeviceDirectory, Freshness};
+use lastmeter_model::documents::Documents;
+use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use lastmeter_model::work::{Body, Delivery};
@@ -23,6 +26,7 @@ use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Clock;
+use crate::commands::{Definitions, Outstanding};
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
@@ -69,16 +73,16 @@ impl From<IngestError> for NotDurable {
     }
 }
 
-/// Devices that have just subscribed to their commands.
+/// Devices that have just subscribed to their commands, or were heard and fetch them when they are.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    devices: Mutex<BTreeSet<HardwareId>>,
+    devices: Mutex<BTreeMap<HardwareId, Outstanding>>,
     changed: Notify,
 }
 
 impl Subscriptions {
-    /// Waits until some device has subscribed, and takes all that have.
-    pub(crate) async fn take(&self) -> BTreeSet<HardwareId> {
+    /// Waits until commands can be handed to some device, and takes all of which that is so.
+    pub(crate) async fn take(&self) -> BTreeMap<HardwareId, Outstanding> {
         loop {
             let devices = self.take_now();
             if !devices.is_empty() {
@@ -88,13 +92,16 @@ impl Subscriptions {
         }
     }
 
-    /// Takes all that have subscribed since the last time.
-    pub(crate) fn take_now(&self) -> BTreeSet<HardwareId> {
+    /// Takes all of which that is so since the last time, with what they are to get.
+    pub(crate) fn take_now(&self) -> BTreeMap<HardwareId, Outstanding> {
         std::mem::take(&mut *lock(&self.devices))
     }
 
-    fn add(&self, device: HardwareId) {
-        lock(&self.devices).insert(device);
+    fn add(&self, device: HardwareId, which: Outstanding) {
+        let mut devices = lock(&self.devices);
+        let known = devices.entry(device).or_insert(which);
+        *known = which.max(*known);
+        drop(devices);
         self.changed.notify_one();
     }
 }
@@ -105,10 +112,12 @@ pub(crate) struct Ingest {
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     devices: Arc<DeviceDirectory>,
+    documents: Arc<Documents>,
     readers: Arc<dyn StoreReader>,
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
     routes: Arc<DeviceRoutes>,
+    definitions: Definitions,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
@@ -123,7 +132,8 @@ impl Ingest {
         (tenant, config): (TenantName, &Config),
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
-        (devices, readers): (Arc<DeviceDirectory>, Arc<dyn StoreReader>),
+        (devices, documents): (Arc<DeviceDirectory>, Arc<Documents>),
+        readers: Arc<dyn StoreReader>,
         (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
@@ -132,6 +142,8 @@ impl Ingest {
             clock,
             metrics,
             devices,
+            definitions: Definitions(Arc::clone(&documents)),
+            documents,
             readers,
             devices_max: config.limits.devices,
             subscriptions,
@@ -156,6 +168,7 @@ impl Ingest {
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
         let read = target.and_then(|target| self.judge(&target, &arrival));
+        let read = read.and_then(|read| self.judge_sender(read, arrival.is_shared));
         self.pace.pass(read.as_ref().map_or(1, |read| read.messages.len())).await;
         let received = self.clock.now();
         let judged = match read {
@@ -179,6 +192,9 @@ impl Ingest {
                 for device in admitted {
                     if arrival.door != NO_DOOR {
                         self.routes.record_arrival(&device.device, arrival.door);
+                    }
+                    if self.definitions.is_mailbox(&device.device) {
+                        self.subscriptions.add(device.device.clone(), Outstanding::Next);
                     }
                     device.confirm();
                 }
@@ -352,6 +368,18 @@ impl Ingest {
         Ok(Read { format, messages })
     }
 
+    /// Refuses what came with the secret that devices share for one with a credential of its own.
+    fn judge_sender(&self, read: Read, is_shared: bool) -> Judged<Read> {
+        let facts = DocumentFacts { documents: &self.documents, devices: &self.devices };
+        let has_own = |message: &&Message| {
+            is_shared && facts.has_credential(&access::Target::Device(message.device.clone()))
+        };
+        let Some(message) = read.messages.iter().find(has_own) else { return Ok(read) };
+        let device = Some(message.device.clone());
+        let detail = format!("`{}` has a credential of its own, expected that one", message.device);
+        Err(NotTaken::new(RefusalReason::DeviceHasCredential, device, detail))
+    }
+
     /// Counts and records what a door refused; durable when it returns.
     pub(crate) async fn refuse(
         &self,
@@ -392,7 +420,7 @@ impl Ingest {
         if self.devices.row(&device).is_some() {
             self.routes.record_arrival(&device, door);
         }
-        self.subscriptions.add(device);
+        self.subscriptions.add(device, Outstanding::Unanswered);
     }
 
     async fn record(

@@ -15,10 +15,10 @@
 //! them behind the `open_doors`, within their `tenant_limits`. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. `ops` has a function for each use case of people and programs, which REST calls, with
-//! `problem` for what is no success. Of all of them: `error`; `access`, `certificates` and `tls`
+//! `problem` for what is no success. `identity` finds who is behind what a client presents. Of all of them: `error`;
+//! `access`, `certificates` and `tls`
 //! for what is secret, `folder` for what lies where; `metrics`, `log_throttle` for who operates it.
-//! `live` gives on what
-//! is committed. `bench` is for benchmarks and fuzzers alone.
+//! `live` gives on what is committed. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -50,6 +50,7 @@ mod error;
 mod folder;
 mod format;
 mod gate;
+mod identity;
 mod ingest;
 mod journal;
 mod live;
@@ -73,6 +74,7 @@ mod tenants;
 mod tests;
 mod tls;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +109,7 @@ impl Platform {
     pub async fn start(config: Config) -> Result<Running, PlatformError> {
         config.check()?;
         check_doors(&config)?;
-        if config.device_token.is_none() {
+        if config.token.is_some() && config.device_token.is_none() {
             tracing::warn!(
                 "one secret is the administrators' token and every meter's password: a meter can \
                  read and command all others; give the meters their own with `device_token`"
@@ -137,6 +139,24 @@ impl Platform {
     }
 }
 
+/// Prints the one-time password of the user `admin`, where there is nobody else to let people in.
+async fn make_first_administrator(process: &Process) {
+    let tenant = Arc::clone(process.tenants.first());
+    let caller = ops::Caller { tenant, who: Arc::default() };
+    match ops::accounts::first_administrator(&caller).await {
+        Ok(Some(code)) => {
+            let text = format!(
+                "the user `admin` has the one-time password {code} for 24 h; replace it by PUT \
+                 /api/v1/account/password, or start again for another one\n"
+            );
+            // Where nobody reads it there is another one at the next start.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+        Ok(None) => {}
+        Err(problem) => tracing::error!(?problem, "the first administrator could not be made"),
+    }
+}
+
 /// Refuses doors that there are not, or not twice.
 fn check_doors(config: &Config) -> Result<(), ConfigError> {
     let (key, all) = ("door.kind", &config.doors);
@@ -160,6 +180,9 @@ async fn listen(
 ) -> Result<(Vec<(&'static str, SocketAddr)>, Server), PlatformError> {
     let tenants = &process.tenants;
     tenants.first().ready().await?;
+    if config.token.is_none() && tenants.first().is_ready() {
+        make_first_administrator(process).await;
+    }
     let limits = &config.limits;
     let (address, principal) = (limits.rest_per_address_s, limits.rest_per_principal_s);
     let gate = Gate::new(GuessLimits {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lastmeter_model::access::PrincipalRef;
 use lastmeter_units::TenantName;
 
 use crate::tenant::Tenant;
@@ -19,6 +20,9 @@ pub(crate) trait Door: Send + Sync {
 
     /// Cuts whoever is in it of a tenant that is not let in any more; how many are left.
     async fn cut(&self, tenant: &TenantName) -> usize;
+
+    /// Cuts whoever is in it as a principal.
+    fn cut_principal(&self, _: &TenantName, _: &PrincipalRef) {}
 
     /// Closes it. Whether everybody in it had their answer within the limit.
     async fn close(self: Box<Self>, limit: Duration) -> bool;
@@ -53,6 +57,13 @@ impl Doors {
             left += door.cut(tenant).await;
         }
         left
+    }
+
+    /// Cuts the connections of a principal.
+    pub(crate) fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
+        for door in &self.0 {
+            door.cut_principal(tenant, who);
+        }
     }
 
     /// Closes them all, the last one first.

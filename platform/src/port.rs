@@ -4,12 +4,16 @@
 //! came through one; *durable* means that it survives power loss. Nothing here knows a door, so the
 //! port can be served and faked without any.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_model::access::{Action, Decision, Principal};
 use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
+
+use crate::tls::DeviceCertificate;
 
 /// One message as it came from a device, or the last will of one that went away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(crate) struct Arrival {
     pub(crate) topic: String,
     /// The body as it arrived.
     pub(crate) payload: Bytes,
+    /// Whether it came with the secret that devices share, which is for those without their own.
+    pub(crate) is_shared: bool,
 }
 
 /// What a client presents to prove who it is.
@@ -30,8 +36,9 @@ pub(crate) struct Arrival {
 pub(crate) struct Presented<'a> {
     pub(crate) user_name: &'a str,
     pub(crate) password: &'a [u8],
-    /// The device that its certificate names, if it showed one.
-    pub(crate) certificate: Option<&'a str>,
+    /// Its certificate, if it showed one.
+    pub(crate) certificate: Option<&'a DeviceCertificate>,
+    pub(crate) from: IpAddr,
 }
 
 /// What became of an arrival. Both are durable, so both are acknowledged.
@@ -93,6 +100,11 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// Decides whether a principal may publish on a topic (`write`) or have what comes by a filter
     /// (`read`).
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision;
+
+    /// Why a principal may not publish on a topic.
+    fn refusal(&self, _who: &Principal, _topic: &str) -> RefusalReason {
+        RefusalReason::TopicNotAllowed
+    }
 
     /// MQTT connections that a tenant may have at a time.
     fn connections_max(&self, _tenant: &TenantName) -> usize {

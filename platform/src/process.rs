@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lastmeter_model::access::{MachineToken, Secret, TokenKind};
+use lastmeter_model::access::{MachineToken, PrincipalRef, Secret, TokenKind};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::{PlatformFile, TenantRecord, TenantState, lock};
 use lastmeter_units::TenantName;
@@ -289,6 +289,11 @@ impl Process {
         stopped
     }
 
+    /// Cuts the connections of a principal whose credential is worth nothing any more.
+    pub(crate) async fn cut(&self, tenant: &TenantName, who: &PrincipalRef) {
+        self.doors.lock().await.cut_principal(tenant, who);
+    }
+
     /// Closes the doors. Whether everybody in them had their answer within the limit.
     pub(crate) async fn close_doors(&self, limit: Duration) -> bool {
         let doors = std::mem::take(&mut *self.doors.lock().await);
@@ -333,8 +338,8 @@ impl Process {
         let mut config = self.config.clone();
         config.limits = limits.within(&config.limits);
         let secrets = Secrets {
-            administrators: SecretSum(record.administrators),
-            devices: SecretSum(record.devices),
+            administrators: Some(SecretSum(record.administrators)),
+            devices: Some(SecretSum(record.devices)),
         };
         let tenant = start_tenant(record.name.clone(), secrets, &config, &self.keep).await?;
         tenant.limit(&limits);

@@ -186,6 +186,7 @@ impl Start {
             self.clock.set(SimTime(stands));
         }
         self.progress.begin(content.standing.totals());
+        self.progress.audit(content.standing.chain.count);
     }
 
     fn facts(&self) -> Facts {

@@ -157,6 +157,7 @@ impl Worker {
             let Some(outcome) = self.apply(&batch) else { return };
             let standing = outcome.standing;
             self.signals.committed.store(standing.journal_committed, Ordering::Release);
+            self.signals.progress.audit(standing.chain.count);
             self.signals.progress.reach(standing.totals(), self.clock.now());
             self.count(&outcome);
             answer(&mut batch, outcome);

@@ -18,10 +18,10 @@ use lastmeter_store::{Inspection, Progress, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 
-use crate::access::SecretSum;
+use crate::access::{Notes, SecretSum};
 use crate::clock::Clock;
-use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config};
+use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding};
+use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
@@ -34,6 +34,9 @@ use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
 use crate::tenant_limits::TenantLimits;
+
+/// How often it is looked whether schedules are due, on the wall's clock.
+const LOOK_FOR_DUE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
@@ -51,6 +54,7 @@ pub(crate) struct Tenant {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
+    pub(crate) notes: Notes,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
@@ -61,22 +65,27 @@ pub(crate) struct Tenant {
     began_reading_only: bool,
 }
 
-/// What opens a tenant.
+/// What opens a tenant; where there is none, nothing does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Of REST.
-    pub(crate) administrators: SecretSum,
+    pub(crate) administrators: Option<SecretSum>,
     /// Of the doors.
-    pub(crate) devices: SecretSum,
+    pub(crate) devices: Option<SecretSum>,
 }
 
 impl Secrets {
     /// Those of the first tenant.
     pub(crate) fn of(config: &Config) -> Self {
-        let of = SecretSum::of;
-        let devices = of(config.device_secret().reveal().as_bytes());
-        Self { administrators: of(config.token.reveal().as_bytes()), devices }
+        let of = |token: &Token| SecretSum::of(token.reveal().as_bytes());
+        let administrators = config.token.as_ref().map(of);
+        Self { administrators, devices: config.device_secret().map(of) }
     }
+}
+
+/// Whether a secret is the one that is kept; it takes as long where none is.
+fn is_of(kept: Option<SecretSum>, secret: &[u8]) -> bool {
+    kept.unwrap_or(SecretSum([0; 32])).is_of(secret) && kept.is_some()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -191,14 +200,16 @@ impl Tenant {
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&devices), Arc::clone(&urgent)),
+            (Arc::clone(&devices), Arc::clone(&documents)),
+            Arc::clone(&urgent),
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
+            (name.clone(), f64::from(limits.command_expiry_s)),
             journal.clone(),
-            (Arc::clone(&devices), Arc::clone(&readers), routes),
-            Arc::clone(&clock),
-            Arc::clone(&metrics),
+            (Arc::clone(&devices), Definitions(Arc::clone(&documents))),
+            (Arc::clone(&readers), routes),
+            (Arc::clone(&clock), Arc::clone(&metrics)),
         );
         Ok(Self {
             name,
@@ -215,6 +226,7 @@ impl Tenant {
             dispatcher: Arc::new(dispatcher),
             health,
             live: Live::default(),
+            notes: Notes::default(),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
@@ -257,12 +269,12 @@ impl Tenant {
 
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        self.secrets.administrators.is_of(secret)
+        is_of(self.secrets.administrators, secret)
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        self.secrets.devices.is_of(secret)
+        is_of(self.secrets.devices, secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.
@@ -309,9 +321,16 @@ impl Tenant {
             self.clock.set(due.max(now));
             self.dispatcher.expire(id, due).await.map_err(InvokeError::from)?;
         }
+        while let Some(due) = self.dispatcher.next_due(to) {
+            self.clock.set(due.max(now));
+            if !self.dispatcher.make_due(due.max(now)).await? {
+                break;
+            }
+        }
         self.clock.set(to);
-        for device in self.subscriptions.take_now() {
-            self.dispatcher.send(Some(&device), Outstanding::Unanswered).await?;
+        self.dispatcher.make_due(to).await?;
+        for (device, which) in self.subscriptions.take_now() {
+            self.dispatcher.send(Some(&device), which).await?;
         }
         self.dispatcher.send(None, Outstanding::Pending).await?;
         let (reply, _committed) = oneshot::channel();
@@ -324,8 +343,14 @@ impl Tenant {
 
     /// Fires timers on the wall's clock and sends to devices that have subscribed; never ends.
     pub(crate) async fn attend(&self) {
+        let mut look = tokio::time::interval(LOOK_FOR_DUE);
         loop {
             tokio::select! {
+                _ = look.tick(), if self.clock.source == ClockSource::Wall => {
+                    if let Err(error) = self.dispatcher.make_due(self.clock.now()).await {
+                        tracing::warn!(%error, "commands that are due could not be given");
+                    }
+                }
                 (due, id) = self.clock.next_due() => {
                     if let Err(error) = self.dispatcher.expire(id, due).await {
                         tracing::warn!(%error, "a timer could not be served");
@@ -333,8 +358,14 @@ impl Tenant {
                     }
                 }
                 devices = self.subscriptions.take() => {
-                    for device in devices {
-                        let sent = self.dispatcher.send(Some(&device), Outstanding::Unanswered);
+                    // What a device with a mailbox has just answered is no longer in it.
+                    if devices.values().any(|which| *which == Outstanding::Next)
+                        && let Err(error) = self.barrier().await
+                    {
+                        tracing::warn!(%error, "commands wait in their mailboxes");
+                    }
+                    for (device, which) in devices {
+                        let sent = self.dispatcher.send(Some(&device), which);
                         if let Err(error) = sent.await {
                             tracing::warn!(%device, %error, "commands could not be sent");
                         }

@@ -2,23 +2,30 @@
 //! same doors.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
-    Action, Decision, Principal, PrincipalRef, UserName, may_publish, may_subscribe,
+    Action, Decision, Facts as _, MachineToken, Principal, PrincipalRef, Target, TokenKind,
+    UserName, may_publish, may_subscribe,
 };
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
+use lastmeter_wire::topics::input_name;
 use tokio::task::JoinHandle;
 
+use crate::access::{Access, NotProved};
+use crate::identity::{self, Proof, Visitor};
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tenant::Tenant;
+use crate::tls::DeviceCertificate;
 
 /// Those that are open. The first one, `default`, is there from the start to the end.
 pub(crate) struct Tenants {
     first: Arc<Tenant>,
     open: RwLock<BTreeMap<TenantName, Open>>,
+    pub(crate) access: Access,
 }
 
 struct Open {
@@ -47,7 +54,7 @@ impl Tenants {
     /// The first tenant, alone.
     pub(crate) fn of(first: Arc<Tenant>) -> Self {
         let open = BTreeMap::from([(first.name.clone(), Open::new(Arc::clone(&first)))]);
-        Self { first, open: RwLock::new(open) }
+        Self { first, open: RwLock::new(open), access: Access::new() }
     }
 
     /// The tenant that is always there.
@@ -82,6 +89,29 @@ impl Tenants {
             found = found.or(is_it.then_some(tenant));
         }
         found
+    }
+
+    /// Whose bearer token it is: an administrators' one, an API key or an access token.
+    pub(crate) fn by_bearer(&self, given: &[u8]) -> Option<Visitor> {
+        let token = std::str::from_utf8(given).ok().and_then(MachineToken::parse);
+        match token.filter(|token| token.kind != TokenKind::Bench) {
+            None => self.of_administrator(given).map(identity::by_settings),
+            Some(token) => {
+                let found = (self.find(&token.tenant), &self.first);
+                identity::by_token(&self.access, found, &token)
+            }
+        }
+    }
+
+    /// Who has a user name and a password in a tenant.
+    pub(crate) async fn by_password(
+        &self,
+        tenant: TenantName,
+        user: (&str, &[u8]),
+        from: IpAddr,
+    ) -> Result<Visitor, NotProved> {
+        let found = self.find(&tenant);
+        identity::by_password(&self.access, (tenant, found), user, from).await
     }
 
     /// Opens the doors to a tenant that is ready and not open yet.
@@ -145,29 +175,72 @@ impl IngestPort for Tenants {
         self.first.ingest.record_counted(refusal, device, detail).await
     }
 
+    /// A certificate suffices where its fingerprint is a credential of the device whose user name
+    /// it comes with: identifiers of clients are apart by user name, so with any other it would end
+    /// other clients' sessions. One that names no tenant is of the first one, and wants a password
+    /// unless it is such a credential.
     async fn identify(&self, presented: Presented<'_>) -> Option<Principal> {
-        let Presented { user_name, password, certificate } = presented;
-        let UserName { tenant, principal } = UserName::parse(user_name)?;
+        let Presented { user_name, password, certificate, from } = presented;
+        let UserName { tenant, principal: claimed } = UserName::parse(user_name)?;
         let found = self.find(&tenant);
         // Where there is none it takes as long.
-        let asked = found.as_ref().unwrap_or(&self.first);
+        let asked = Arc::clone(found.as_ref().unwrap_or(&self.first));
         let (is_bench, is_device) = (asked.is_administrators(password), asked.is_devices(password));
-        let reference = match principal {
-            // No other principal has a secret of its own yet.
-            PrincipalRef::SharedDevices if is_bench => PrincipalRef::Bench,
-            PrincipalRef::SharedDevices if is_device => PrincipalRef::SharedDevices,
-            _ => return None,
+        let is_own = identity::has_secret(&asked, &claimed, password);
+        let of_tenant = certificate.is_none_or(|certificate| {
+            *certificate.tenant.as_ref().unwrap_or(&self.first.name) == tenant
+        });
+        found.filter(|_| of_tenant)?;
+        if let (PrincipalRef::User(name), None) = (&claimed, certificate) {
+            let user = (name.as_str(), password);
+            let visitor = self.by_password(tenant, user, from).await.ok()?;
+            let is_password = matches!(visitor.proof, Proof::Password(_));
+            return visitor.who.first().filter(|_| is_password).cloned();
+        }
+        let is_certified = certificate.is_some_and(|certificate| {
+            matches!(&claimed, PrincipalRef::Device(id) if id.as_str() == certificate.device)
+                && identity::certified(&asked, certificate)
+        });
+        match (&claimed, certificate) {
+            (PrincipalRef::SharedDevices, Some(DeviceCertificate { tenant: Some(_), .. })) => None,
+            (PrincipalRef::SharedDevices, _) if is_bench => {
+                Some(Principal::of(PrincipalRef::Bench, tenant))
+            }
+            (PrincipalRef::SharedDevices, _) if is_device => Some(Principal::of(claimed, tenant)),
+            (PrincipalRef::Device(id), Some(certificate)) => {
+                let is_it = id.as_str() == certificate.device && (is_certified || is_own);
+                identity::principal(&asked, &claimed).filter(|_| is_it)
+            }
+            (_, None) if is_own => identity::principal(&asked, &claimed),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self, who: &Principal, topic: &str) -> RefusalReason {
+        let tenant = who.tenant.as_ref().and_then(|name| self.find(name));
+        let has_credential = |tenant: &Arc<Tenant>| {
+            let named = input_name(topic).filter(|name| name.tenant == tenant.name.as_str());
+            let device = named.and_then(|name| name.device).map(Target::Device);
+            device.is_some_and(|device| tenant.facts().has_credential(&device))
         };
-        // A certificate names a device and no tenant: it is of the first one.
-        let is_certified_there = certificate.is_none() || tenant == self.first.name;
-        let is_there = found.is_some() && is_certified_there;
-        is_there.then(|| Principal::of(reference, tenant))
+        let is_shared = who.reference == PrincipalRef::SharedDevices;
+        if is_shared && tenant.as_ref().is_some_and(has_credential) {
+            RefusalReason::DeviceHasCredential
+        } else {
+            RefusalReason::TopicNotAllowed
+        }
     }
 
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision {
         let tenant = who.tenant.as_ref().and_then(|name| self.find(name));
         let Some(tenant) = tenant else { return Decision::Hidden };
         let now = tenant.clock.now();
+        // Who has been disabled or has other roles since it was let in.
+        let is_kept = matches!(who.reference, PrincipalRef::Bench | PrincipalRef::SharedDevices);
+        let fresh = if is_kept { None } else { identity::principal(&tenant, &who.reference) };
+        let Some(who) = fresh.as_ref().or(Some(who).filter(|_| is_kept)) else {
+            return Decision::Hidden;
+        };
         match action {
             Action::Read => may_subscribe(who, topic, &tenant.facts(), now),
             Action::Write => may_publish(who, topic, &tenant.facts(), now),

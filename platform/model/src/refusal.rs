@@ -25,6 +25,8 @@ pub enum RefusalReason {
     UnknownInvocation,
     /// One more device than `limits.devices`.
     TooManyDevices,
+    /// The secret that devices share came for a device with a credential of its own.
+    DeviceHasCredential,
     /// A connection was refused at a door, by the door's own word.
     Connection(&'static str),
 }
@@ -47,6 +49,7 @@ impl RefusalReason {
             Self::ConflictingContent => "conflicting_content",
             Self::UnknownInvocation => "unknown_invocation",
             Self::TooManyDevices => "too_many_devices",
+            Self::DeviceHasCredential => "device_has_credential",
         }
     }
 }

@@ -77,8 +77,7 @@ impl Hooks {
 
     /// Whether what a certificate has proved lets this client connect under its identifier.
     fn has_certified_name(&self, client: &Id, link: &Link) -> bool {
-        if Transport::of(client) != Transport::Certified
-            || link.device.as_deref() == Some(client_id(client))
+        if Transport::of(client) != Transport::Certified || link.device() == Some(client_id(client))
         {
             return true;
         }
@@ -86,9 +85,9 @@ impl Hooks {
         let name = client_id(client).chars().take(NAME_SHOWN).collect::<String>();
         let detail = format!(
             "{from}, certificate of {:?}: it connects as {name:?}",
-            link.device.as_deref().unwrap_or_default()
+            link.device().unwrap_or_default()
         );
-        self.reports.report(TlsRefusal::WrongIdentity, link.device.clone(), detail);
+        self.reports.report(TlsRefusal::WrongIdentity, link.device().map(str::to_owned), detail);
         false
     }
 
@@ -101,7 +100,8 @@ impl Hooks {
         let presented = Presented {
             user_name: connect.username().map_or("", |name| &**name),
             password: connect.password().map_or(&[][..], |password| password),
-            certificate: link.device.as_deref(),
+            certificate: link.certificate.as_ref(),
+            from: link.from.ip(),
         };
         if let Some(principal) = self.port.identify(presented).await
             && let Some(tenant) = principal.tenant.clone()
@@ -137,7 +137,7 @@ impl Hooks {
         if let Some(topic) = will.filter(is_refused) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
-            let _ = self.refuse_topic(&tenant, client, &topic, "the last will").await;
+            let _ = self.refuse_topic(&principal, client, &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
         let most = self.port.connections_max(&tenant);
@@ -151,6 +151,19 @@ impl Hooks {
     /// Who a client is; nobody once its connection is gone.
     fn principal(&self, client: &Id) -> Option<Arc<Principal>> {
         self.links.find(client)?.principal()
+    }
+
+    /// The same; of one whose connection is gone the least that its user name can be, for what it
+    /// sent before counts.
+    fn sender(&self, client: &Id) -> Arc<Principal> {
+        self.principal(client).unwrap_or_else(|| {
+            let named = UserName::parse(client.username_ref());
+            let (tenant, reference) = named.map_or_else(
+                || (TenantName::default(), PrincipalRef::SharedDevices),
+                |named| (named.tenant, named.principal),
+            );
+            Arc::new(Principal::of(reference, tenant))
+        })
     }
 
     /// Whether this client may publish here. Who has shown a certificate speaks on no topic that
@@ -181,41 +194,40 @@ impl Hooks {
 
     async fn refuse_topic(
         &self,
-        tenant: &TenantName,
+        who: &Principal,
         client: &Id,
         topic: &str,
         what: &str,
-    ) -> Result<(), NotDurable> {
-        let why = if is_anothers(client, topic) {
+    ) -> Result<RefusalReason, NotDurable> {
+        let tenant = who.tenant.clone().unwrap_or_default();
+        let reason = self.port.refusal(who, topic);
+        let why = if reason == RefusalReason::DeviceHasCredential {
+            "came with the secret that devices share, for a device with a credential of its own"
+        } else if is_anothers(client, topic) {
             "is on a topic bound to another device than the certificate's"
         } else {
             "is neither on an input topic of the client's tenant nor on an echo topic that it may \
              use"
         };
-        let (reason, detail) = (RefusalReason::TopicNotAllowed, format!("{what} {why}"));
-        self.port.refuse(tenant, reason, (client_id(client), topic), &detail).await
+        let detail = format!("{what} {why}");
+        self.port.refuse(&tenant, reason, (client_id(client), topic), &detail).await?;
+        Ok(reason)
     }
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        // What was sent before its connection went counts, with the least that its name can be.
-        let named = || {
-            let tenant = tenant_of(sender.username_ref());
-            Arc::new(Principal::of(PrincipalRef::SharedDevices, tenant))
-        };
-        let who = self.principal(sender).unwrap_or_else(named);
+        let who = self.sender(sender);
         let tenant = &who.tenant.clone().unwrap_or_default();
         if self.may_echo(sender, &who, &publish.topic) {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
         }
         let outcome = if self.may_publish(sender, &who, &publish.topic) {
-            self.port.accept(tenant, arrival(sender, publish)).await
+            self.port.accept(tenant, arrival(&who, sender, publish)).await
         } else {
-            let reason = RefusalReason::TopicNotAllowed;
-            self.refuse_topic(tenant, sender, &publish.topic, "the publication")
+            self.refuse_topic(&who, sender, &publish.topic, "the publication")
                 .await
-                .map(|()| Verdict::Refused { reason, detail: String::new() })
+                .map(|reason| Verdict::Refused { reason, detail: String::new() })
         };
         match outcome {
             Ok(Verdict::Stored) => {
@@ -241,8 +253,8 @@ impl Hooks {
     /// A will has no sender left to be refused or to wait, so it is only journalled. Its topic was
     /// judged when the client connected.
     async fn will(&self, sender: &Id, publish: &Publish) {
-        let tenant = tenant_of(sender.username_ref());
-        match self.port.accept(&tenant, arrival(sender, publish)).await {
+        let (who, tenant) = (self.sender(sender), tenant_of(sender.username_ref()));
+        match self.port.accept(&tenant, arrival(&who, sender, publish)).await {
             Ok(Verdict::Stored) => count(&self.counters.wills_stored),
             Ok(Verdict::Refused { .. }) => count(&self.counters.publications_refused),
             Err(error) => {
@@ -357,8 +369,9 @@ fn is_anothers(client: &Id, topic: &str) -> bool {
         && !access::is_free_or_bound_to(client_id(client), topic)
 }
 
-fn arrival(sender: &Id, publish: &Publish) -> Arrival {
+fn arrival(who: &Principal, sender: &Id, publish: &Publish) -> Arrival {
     Arrival {
+        is_shared: who.reference == PrincipalRef::SharedDevices,
         door: access::DOOR,
         sender: client_id(sender).to_owned(),
         topic: publish.topic.to_string(),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lastmeter_model::access::Principal;
+use lastmeter_model::access::{Principal, PrincipalRef};
 use lastmeter_store::lock;
 use lastmeter_units::TenantName;
 use rmqtt::net::unscope;
@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::gate::{Listener, Slot, Socket};
+use crate::tls::DeviceCertificate;
 
 /// The client's identifier as the client has it; the library has it with a scope.
 pub(super) fn client_id(client: &Id) -> &str {
@@ -74,8 +75,8 @@ pub(super) struct Links {
 
 pub(super) struct Link {
     pub(super) from: SocketAddr,
-    /// The name in its certificate.
-    pub(super) device: Option<String>,
+    /// Its certificate.
+    pub(super) certificate: Option<DeviceCertificate>,
     pub(super) socket: Socket,
     /// What waits to be sent over it.
     pub(super) account: Arc<Account>,
@@ -99,12 +100,17 @@ pub(crate) struct CutLinks {
 impl Link {
     pub(super) fn new(
         from: SocketAddr,
-        device: Option<String>,
+        certificate: Option<DeviceCertificate>,
         socket: Socket,
         slot: Slot,
     ) -> Self {
         let (tenant, principal) = (OnceLock::new(), OnceLock::new());
-        Self { from, device, socket, account: Arc::default(), tenant, principal, slot }
+        Self { from, certificate, socket, account: Arc::default(), tenant, principal, slot }
+    }
+
+    /// The device that its certificate names.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.certificate.as_ref().map(|certificate| &*certificate.device)
     }
 
     /// Who its client is, once that is known.
@@ -205,6 +211,18 @@ impl Links {
         let _ = tokio::time::timeout(limit, gone).await;
         let left = waited_for.iter().filter(|(key, link)| self.has(key, link)).count();
         CutLinks { cut, left }
+    }
+
+    /// Cuts the connections of a principal.
+    pub(super) fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
+        for (_, link) in self.of_tenant(tenant) {
+            let link = link.upgrade();
+            if let Some(link) = link.filter(|link| {
+                link.principal().is_some_and(|principal| principal.reference == *who)
+            }) {
+                link.socket.cut();
+            }
+        }
     }
 
     /// The connections of a tenant; who holds these keeps no slot.

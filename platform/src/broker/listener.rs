@@ -21,7 +21,7 @@ use super::counters::{Running, count};
 use super::links::{Link, Links, Transport};
 use super::tls::Reports;
 use crate::gate::{Acceptor, ConnectionSlots, Gate, Origin, RejectReason, Slot, Socket};
-use crate::tls::{Failed, LINGER_LIMIT, Settings, TlsRefusal, device_name, linger, shake};
+use crate::tls::{Failed, LINGER_LIMIT, Settings, TlsRefusal, device_certificate, linger, shake};
 
 /// The first byte of every MQTT connection: CONNECT (MQTT 3.1.1 section 3.1).
 const MQTT_CONNECT: u8 = 0x10;
@@ -200,8 +200,9 @@ impl TlsListener {
         slot: Slot,
     ) {
         let shown = client.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let device = match shown.map(|certificate| device_name(certificate)).transpose() {
-            Ok(device) => device,
+        let shown = shown.map(|certificate| device_certificate(certificate));
+        let certificate = match shown.transpose() {
+            Ok(certificate) => certificate,
             Err(why) => {
                 self.reports.report(TlsRefusal::BadCertificate, None, format!("{from}: {why}"));
                 return part(client).await;
@@ -211,11 +212,11 @@ impl TlsListener {
         let limits = ConnectLimits { first_byte: limit, connect: limit, ..self.context.limits };
         let refused = match first_packet(&mut client, &limits).await {
             Ok(read) => {
-                let transport = match device {
+                let transport = match certificate {
                     Some(_) => Transport::Certified,
                     None => Transport::Tls,
                 };
-                let link = Link::new(from, device, socket, slot);
+                let link = Link::new(from, certificate, socket, slot);
                 return self.context.hand_over(transport, client, link, read).await;
             }
             Err(refused) => refused,
@@ -225,6 +226,7 @@ impl TlsListener {
             RejectReason::GaveUp => count(&self.context.counters.tls_abandoned),
             RejectReason::Silent | RejectReason::Slow => {
                 let detail = format!("{from}: no CONNECT within {limit:?} after the handshake");
+                let device = certificate.map(|certificate| certificate.device);
                 self.reports.report(TlsRefusal::NoConnect, device, detail);
                 part(client).await;
             }

@@ -34,6 +34,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastmeter_model::access::PrincipalRef;
 use lastmeter_units::TenantName;
 use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
@@ -293,6 +294,11 @@ impl Broker {
     /// back is let in or not by the port.
     pub(crate) async fn cut(&self, tenant: &TenantName) -> CutLinks {
         self.links.cut(tenant, CUT_LIMIT).await
+    }
+
+    /// Cuts the connections of a principal.
+    pub(crate) fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
+        self.links.cut_principal(tenant, who);
     }
 
     /// What was counted since the start.

@@ -6,14 +6,15 @@
 //! | `POST /devices/{hardwareId}/input` | the same, of that device only |
 //! | `GET /devices/{hardwareId}/commands?wait_ms=N` | what the device has not answered yet |
 //!
-//! Every request carries the devices' secret as bearer token. A POST is answered with 204 once it
-//! is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be sent
-//! again. A command is given at each request until the device has answered it with an
+//! Every request carries the devices' secret as bearer token, or an MQTT user name with its
+//! password (`Authorization: Basic`): then it speaks for whom that is. A POST is answered with 204
+//! once it is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be
+//! sent again. A command is given at each request until the device has answered it with an
 //! acknowledgement, so it comes at least once; what is not there yet is waited for up to `wait_ms`.
 //!
 //! With `certificate` and `key` it speaks TLS; without them it is for the loopback, or for a proxy.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,6 +28,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use lastmeter_model::access::{Action, Decision, Principal, PrincipalRef};
 use lastmeter_model::refusal::{RefusalReason, shortened};
 use lastmeter_params::{Entry, Field, Kind};
 use lastmeter_units::{HardwareId, TenantName};
@@ -35,15 +37,17 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, broadcast};
 
 use super::{DoorKind, Opening};
+use crate::access::NotProved;
 use crate::config::{ConfigError, Pem, ServerIdentity, check_reach};
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
 use crate::open_doors::Door;
-use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::rest::{
-    Edge, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole,
+    Edge, HeaderCredential, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit,
+    check_credential, read_whole,
 };
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -60,8 +64,9 @@ pub(super) const DOOR: DoorKind = DoorKind {
         summary: "messages by POST, commands by asking for them",
         description: "HTTP/1.1, with `certificate` and `key` over TLS: `POST /input` and `POST /devices/ID/input` take messages \
             in the format that `Content-Type` names, `GET /devices/ID/commands` gives the commands \
-            that the device has not answered. The devices' secret is the bearer token. Its address \
-            is in the ready line, as `http`.",
+            that the device has not answered. The devices' secret is the bearer token; a device with \
+            one of its own sends it with its MQTT user name. Its address is in the ready line, as \
+            `http`.",
         fields: &[
             Field::optional("address", Kind::Text, "where it listens, such as `127.0.0.1:8090`"),
             Field::optional(
@@ -229,20 +234,59 @@ struct AppState {
     waiters: Arc<Semaphore>,
 }
 
-/// Lets a request pass that carries the devices' secret.
+/// Who sends a request.
+#[derive(Clone)]
+struct Sender {
+    tenant: Arc<Tenant>,
+    who: Principal,
+}
+
+impl Sender {
+    /// Whoever has the secret that devices share; where that is the administrators' as well, it is
+    /// the bench.
+    fn by_shared_secret(tenants: &Tenants, given: &[u8]) -> Option<Self> {
+        let tenant = tenants.of_device(given)?;
+        let is_bench = tenant.is_administrators(given);
+        let shared = PrincipalRef::SharedDevices;
+        let reference = if is_bench { PrincipalRef::Bench } else { shared };
+        Some(Self { who: Principal::of(reference, tenant.name.clone()), tenant })
+    }
+
+    async fn by_user_name(
+        tenants: &Tenants,
+        (user_name, password): (&str, &[u8]),
+        from: IpAddr,
+    ) -> Option<Self> {
+        let presented = Presented { user_name, password, certificate: None, from };
+        let who = tenants.identify(presented).await?;
+        let tenant = tenants.find(who.tenant.as_ref()?)?;
+        Some(Self { tenant, who })
+    }
+}
+
+/// Lets a request pass of a device, or of who may speak for devices.
 async fn authorise(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     request: Request,
     next: Next,
 ) -> Response {
-    let owner = |given: &[u8]| state.tenants.of_device(given);
+    let tenants = &state.tenants;
+    let identify = async |given| {
+        let found = match given {
+            HeaderCredential::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
+            HeaderCredential::Basic(user, password) => {
+                Sender::by_user_name(tenants, (&user, &password), visit.from()).await
+            }
+        };
+        found.ok_or(NotProved::Wrong)
+    };
     let listener = gate::Listener::Http;
-    match check_bearer(&state.gate, listener, &visit, request.headers(), owner).await {
+    match check_credential(&state.gate, listener, &visit, request.headers(), identify).await {
         Err(answer) => answer,
-        Ok(tenant) => match read_whole(request, state.body_limit).await {
+        Ok(sender) => match read_whole(request, state.body_limit).await {
             Ok(mut request) => {
-                request.extensions_mut().insert(tenant);
+                request.extensions_mut().insert(sender);
                 next.run(request).await
             }
             Err(answer) => answer,
@@ -253,18 +297,18 @@ async fn authorise(
 async fn take(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
-    Extension(tenant): Extension<Arc<Tenant>>,
+    Extension(from): Extension<Sender>,
     headers: HeaderMap,
     payload: Bytes,
 ) -> Response {
-    let topic = |format: &Format| topics::input_of(tenant.name.as_str(), None, format.name);
-    state.take(&tenant, ("/input", topic), (&visit, &headers), payload).await
+    let topic = |format: &Format| topics::input_of(from.tenant.name.as_str(), None, format.name);
+    state.take(&from, ("/input", topic), (&visit, &headers), payload).await
 }
 
 async fn take_of_one(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
-    Extension(tenant): Extension<Arc<Tenant>>,
+    Extension(from): Extension<Sender>,
     Path(device): Path<String>,
     headers: HeaderMap,
     payload: Bytes,
@@ -275,14 +319,14 @@ async fn take_of_one(
     };
     let path = format!("/devices/{device}/input");
     let topic =
-        |format: &Format| topics::input_of(tenant.name.as_str(), Some(&device), format.name);
-    state.take(&tenant, (&path, topic), (&visit, &headers), payload).await
+        |format: &Format| topics::input_of(from.tenant.name.as_str(), Some(&device), format.name);
+    state.take(&from, (&path, topic), (&visit, &headers), payload).await
 }
 
 impl AppState {
     async fn take(
         &self,
-        tenant: &Tenant,
+        Sender { tenant, who }: &Sender,
         (path, topic): (&str, impl Fn(&Format) -> String),
         (visit, headers): (&Visit, &HeaderMap),
         payload: Bytes,
@@ -301,7 +345,16 @@ impl AppState {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return self.answer(recorded.map(|()| Verdict::Refused { reason, detail }), status);
         };
-        let arrival = Arrival { door: NAME, sender, topic: topic(format), payload };
+        let topic = topic(format);
+        if !matches!(self.tenants.decide(who, Action::Write, &topic), Decision::Yes(_)) {
+            let reason = self.tenants.refusal(who, &topic);
+            let detail = format!("`{}` may not send there", who.reference);
+            let recorded = tenant.ingest.refuse(reason, &sender, &topic, &detail).await;
+            let refused = recorded.map(|()| Verdict::Refused { reason, detail });
+            return self.answer(refused, StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        let is_shared = who.reference == PrincipalRef::SharedDevices;
+        let arrival = Arrival { door: NAME, sender, topic, payload, is_shared };
         let accepted = tenant.ingest.accept(arrival).await.map_err(NotDurable::from);
         self.answer(accepted, StatusCode::UNPROCESSABLE_ENTITY)
     }
@@ -343,13 +396,18 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
 async fn commands(
     State(state): State<AppState>,
     Extension(mut stopping): Extension<Stopping>,
-    Extension(tenant): Extension<Arc<Tenant>>,
+    Extension(Sender { tenant, who }): Extension<Sender>,
     Path(device): Path<String>,
     mut pairs: Pairs,
 ) -> Result<Response, Problem> {
     let wait_ms = pairs.number(&WAIT_MS)?;
     pairs.finish()?;
     let device = hardware_id(&device)?;
+    let topic = topics::commands(tenant.name.as_str(), &device);
+    if !matches!(state.tenants.decide(&who, Action::Read, &topic), Decision::Yes(_)) {
+        let detail = format!("the commands of `{device}` are not for `{}`", who.reference);
+        return Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail));
+    }
     if tenant.devices.row(&device).is_none() {
         let detail = format!("`{device}` has not sent anything yet; a registration is enough");
         return Err(Problem::not_found("no_such_device", detail));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lastmeter_model::access::PrincipalRef;
 use lastmeter_params::Entry;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
@@ -88,6 +89,10 @@ impl Door for Mqtt {
 
     async fn cut(&self, tenant: &TenantName) -> usize {
         self.0.cut(tenant).await.left
+    }
+
+    fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
+        self.0.cut_principal(tenant, who);
     }
 
     async fn close(self: Box<Self>, _: Duration) -> bool {

@@ -94,7 +94,7 @@ impl Guesses {
 }
 
 /// What one subscriber of a network has to choose from: an address of IPv4, a /64 of IPv6.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let high = u128::from(address) & !u128::from(u64::MAX);

@@ -26,10 +26,9 @@ use tokio::time::Instant;
 
 pub(crate) use accept::Acceptor;
 pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Origin, Slot, SlotOffer};
-pub(crate) use guesses::GuessLimits;
-use guesses::{Guesses, network};
+use guesses::Guesses;
+pub(crate) use guesses::{GuessLimits, network};
 use lastmeter_store::lock;
-use lastmeter_units::TenantName;
 pub(crate) use rates::Rate;
 use rates::Rates;
 pub(crate) use share::{HEALTH_RESERVE, Share, share};
@@ -44,7 +43,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 /// Who sends how many requests.
 struct RequestRates {
     addresses: Mutex<Rates<IpAddr>>,
-    tenants: Mutex<Rates<TenantName>>,
+    principals: Mutex<Rates<String>>,
 }
 
 /// What all listeners have in common.
@@ -73,10 +72,10 @@ impl Gate {
         }
     }
 
-    /// The same with bounds on requests, by address and by the tenant whose token they carry.
-    pub(crate) fn with_rates(self, address: Rate, tenant: Rate) -> Self {
-        let (addresses, tenants) = (Rates::new(address), Rates::new(tenant));
-        let rates = RequestRates { addresses: addresses.into(), tenants: tenants.into() };
+    /// The same with bounds on requests, by address and by who sends them.
+    pub(crate) fn with_rates(self, address: Rate, principal: Rate) -> Self {
+        let (addresses, principals) = (Rates::new(address), Rates::new(principal));
+        let rates = RequestRates { addresses: addresses.into(), principals: principals.into() };
         Self { rates: Some(rates), ..self }
     }
 
@@ -88,12 +87,12 @@ impl Gate {
         self.take(from, |rates, now| lock(&rates.addresses).take(network(from), now))
     }
 
-    /// Takes a request of an address that carries a tenant's token.
+    /// Takes a request of somebody, from an address.
     ///
     /// # Errors
     /// After how long it may send one again.
-    pub(crate) fn take_request_of(&self, of: &TenantName, from: IpAddr) -> Result<(), Duration> {
-        self.take(from, |rates, now| lock(&rates.tenants).take(of.clone(), now))
+    pub(crate) fn take_request_of(&self, of: String, from: IpAddr) -> Result<(), Duration> {
+        self.take(from, |rates, now| lock(&rates.principals).take(of, now))
     }
 
     fn take(

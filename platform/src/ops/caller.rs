@@ -1,11 +1,17 @@
 //! Who asks for something of a tenant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Denied, Kind, Permit, Principal, Resource};
+use lastmeter_model::access::{
+    Action, Denied, Kind, Permit, Principal, PrincipalName, PrincipalRef, Resource, Subject,
+};
+use lastmeter_units::HardwareId;
 
 use crate::access::require;
+use crate::config::TENANT;
+use crate::identity::notes::{self, is_of_data};
 use crate::problem::Problem;
 use crate::tenant::Tenant;
 
@@ -29,12 +35,78 @@ impl Caller {
         hidden: impl FnOnce() -> Problem,
     ) -> Result<Permit, Problem> {
         let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        match require(&self.who, action, on, &facts, now) {
-            Ok(permit) => Ok(permit),
-            Err(Denied::Hidden) => Err(hidden()),
-            Err(Denied::LogIn) => Err(log_in()),
-            Err(Denied::Forbidden) => Err(not_permitted(action, on.kind)),
+        let problem = match require(&self.who, action, on, &facts, now) {
+            Ok(permit) => {
+                if let (true, Subject::One(target)) = (is_of_data(action, on.kind), on.subject)
+                    && let Some(device) = target.device()
+                {
+                    self.note_reading(device);
+                }
+                return Ok(permit);
+            }
+            Err(Denied::LogIn) => return Err(log_in()),
+            Err(Denied::Hidden) => hidden(),
+            Err(Denied::Forbidden) => not_permitted(action, on.kind),
+        };
+        let resource = match on.subject {
+            Subject::One(target) => format!("{} {target}", on.kind),
+            Subject::Nothing | Subject::List => on.kind.to_string(),
+        };
+        notes::denied(&self.tenant, &self.name(), [action.word(), &resource]);
+        Err(problem)
+    }
+
+    /// Takes note that data of a device is read, which is in the audit where it is another's.
+    pub(crate) fn note_reading(&self, device: &HardwareId) {
+        if let Some(who) = self.who.first() {
+            notes::read(&self.tenant, who, device);
         }
+    }
+
+    /// Refuses who asks by an API key, whose scope may be narrower than what it would make.
+    pub(crate) fn require_no_key(&self) -> Result<(), Problem> {
+        if self.who.iter().all(|who| who.key.is_none()) {
+            return Ok(());
+        }
+        let detail = "an API key does not do this; log in";
+        Err(Problem::new(StatusCode::FORBIDDEN, "not_by_key", detail))
+    }
+
+    /// Whether it is an administrator of the platform itself.
+    pub(crate) fn is_platforms(&self) -> bool {
+        let is_it = |who: &Principal| {
+            matches!(who.reference, PrincipalRef::Bench | PrincipalRef::PlatformAdmin(_))
+        };
+        self.tenant.is_first() && self.who.iter().any(is_it)
+    }
+
+    /// The user who asks, if it is one.
+    pub(crate) fn user(&self) -> Option<&PrincipalName> {
+        match &self.who.first()?.reference {
+            PrincipalRef::User(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Who made a command, as its device is told: the principal, and what it gives itself goes into
+    /// the metadata where it differs. The bench gives both.
+    pub(crate) fn initiator(
+        &self,
+        kind: Option<String>,
+        id: Option<String>,
+        metadata: &mut BTreeMap<String, String>,
+    ) -> (String, String) {
+        let is_bench = self.who.first().is_some_and(|who| who.reference == PrincipalRef::Bench);
+        let own = if is_bench { TENANT.to_owned() } else { self.name() };
+        let (own_kind, kind) = ("REST".to_owned(), kind.filter(|kind| kind != "REST"));
+        let id = id.filter(|id| *id != own);
+        if is_bench {
+            return (kind.unwrap_or(own_kind), id.unwrap_or(own));
+        }
+        for (name, given) in [("initiator", kind), ("initiatorId", id)] {
+            metadata.extend(given.map(|given| (name.to_owned(), given)));
+        }
+        (own_kind, own)
     }
 
     /// Whether something may be done.

@@ -15,7 +15,7 @@ use lastmeter_units::SimTime;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Caller;
+use super::{Caller, commands};
 use crate::problem::Problem;
 
 /// How often a change is tried that names no version.
@@ -136,20 +136,29 @@ pub(crate) async fn make(
     request: Request,
     repeatable: Option<Repeatable>,
 ) -> Result<Arc<Document>, Problem> {
-    let body = Value::Object(request.body.unwrap_or_default());
+    let body = own(caller, kind, request.body.unwrap_or_default());
     if let Some(token) = &request.token {
         validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
     check(caller, kind, &body)?;
-    let hashed = Sha256::digest(json!([request.token, body]).to_string());
+    make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Makes a document that whoever asks may have, and that is checked.
+pub(super) async fn make_permitted(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    (token, body): (Option<String>, Value),
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let hashed = Sha256::digest(json!([token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {
         key: AnswerKey { by: caller.name(), key: asked.key.clone() },
         request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
         status: StatusCode::CREATED.as_u16(),
         body: NewAnswerBody::Edited(0),
     });
-    let token = request.token;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     let hash = answer.as_ref().map(|answer| answer.request);
     let transaction =
@@ -176,6 +185,9 @@ pub(crate) async fn change(
     for _ in 0..ATTEMPTS {
         let before = newest(caller, kind, token).await?;
         let before = require(caller, Action::Write, kind, token, before)?;
+        if request.token.as_ref().is_some_and(|other| other != token) {
+            return Err(wrong(kind.token_member(), "it is not the one in the path"));
+        }
         let body = request.body.clone().map(|members| kept(&before, members));
         if body.is_none() {
             refuse_if_used(caller, kind, token)?;
@@ -266,10 +278,19 @@ fn action_of(kind: &DocumentKind, action: Action) -> Action {
     }
 }
 
-/// The members that a change leaves as they are: secrets that are not shown.
+/// A new body; a grant is by who makes it, unless it is the tenant's.
+fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
+    if kind.resource == Kind::Grant {
+        members.entry("by").or_insert_with(|| caller.name().into());
+    }
+    Value::Object(members)
+}
+
+/// The members that a change leaves as they are: secrets that are not shown, who made a grant.
 fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     let body: Value = serde_json::from_str(&before.body).unwrap_or_default();
-    for secret in before.kind.secrets() {
+    let by = (before.kind.resource == Kind::Grant).then_some("by");
+    for secret in before.kind.secrets().iter().chain(&by) {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
             members.insert((*secret).to_owned(), value.clone());
         }
@@ -287,7 +308,7 @@ fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(
             return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
         }
     }
-    Ok(())
+    commands::check_schedule(caller, kind, body)
 }
 
 /// Refuses to remove what other documents name.
@@ -313,7 +334,7 @@ fn wrong(field: &str, detail: &str) -> Problem {
 }
 
 /// The document after a change of it.
-async fn edited(
+pub(super) async fn edited(
     caller: &Caller,
     kind: &'static DocumentKind,
     limit: Option<&'static str>,

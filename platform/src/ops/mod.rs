@@ -3,9 +3,14 @@
 //! | file | purpose |
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
+//! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `commands` | commands called off; batches and schedules |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
+pub(crate) mod accounts;
 mod caller;
+pub(crate) mod commands;
+pub(crate) mod credentials;
 pub(crate) mod documents;
 
 pub(crate) use caller::{Caller, not_permitted};

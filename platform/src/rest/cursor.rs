@@ -18,6 +18,7 @@ static KEY: LazyLock<[u8; 16]> = LazyLock::new(|| {
 pub(crate) enum Kind {
     Readings = 1,
     Alerts = 2,
+    Audit = 3,
 }
 
 /// A commit sequence as clients see it.

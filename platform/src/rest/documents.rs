@@ -1,11 +1,12 @@
 //! Documents: the same six routes for each kind; a kind is a row of `documents!`.
 
+use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::on;
 use axum::{Extension, Json};
 use lastmeter_model::access::{Action, Kind};
 use lastmeter_model::document::{DocumentKind, kind_of_name};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,17 +17,17 @@ use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
 use crate::ops::documents::{self, Repeatable, Request, own_members, shown};
 
-const TOKEN: Parameter = Parameter::text("token", "the document's token").example("a");
+pub(super) const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
 const WITH: Parameter =
-    Parameter::text("with", "only those with a key and its value, such as `site:a`");
-const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out");
-const VERSION: Parameter = Parameter::text("version", "the version that is removed");
+    Parameter::text("with", "only those with a key and its value").example("site:a");
+const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out")
+    .example("2100-01-01T00:00:00Z");
 /// The longest key of a request that may come again.
 const KEY_BYTES_MAX: usize = 128;
 
 /// Paths, with the kind of their documents.
 macro_rules! documents {
-    ($($path:literal $group:literal $kind:literal $right:ident $write:ident;)+) => {
+    ($($path:literal $group:literal $kind:literal $right:ident $write:ident $example:literal;)+) => {
         const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
 
         /// The routes of this file.
@@ -41,6 +42,7 @@ macro_rules! documents {
                 path: $path,
                 resource: $group,
                 access: Access::Within(Kind::$right, Action::$write),
+                takes: Some(|_| described($example)),
                 ..MAKE
             },
             Route {
@@ -53,6 +55,7 @@ macro_rules! documents {
                 path: concat!($path, "/{token}"),
                 resource: $group,
                 access: Access::Within(Kind::$right, Action::$write),
+                takes: Some(|_| described($example)),
                 ..CHANGE
             },
             Route {
@@ -72,18 +75,31 @@ macro_rules! documents {
 }
 
 documents! {
-    "/sitewhere/api/specifications" "specifications" "specification" Specification Write;
-    "/sitewhere/api/commands" "specifications" "command" Specification Write;
-    "/sitewhere/api/assets" "assets" "asset" Asset Write;
-    "/sitewhere/api/sites" "sites" "site" Site Write;
-    "/sitewhere/api/zones" "sites" "zone" Zone Write;
-    "/sitewhere/api/devicegroups" "groups" "group" Group Write;
-    "/sitewhere/api/schedules" "commands" "schedule" Schedule Command;
-    "/api/v1/quantities" "specifications" "quantity" Specification Write;
-    "/api/v1/grants" "access" "grant" Grant Grant;
-    "/api/v1/applications" "access" "application" Application Write;
-    "/api/v1/electric-networks" "networks" "electric_network" ElectricNetwork Write;
-    "/api/v1/settings" "operation" "tenant_settings" Settings Write;
+    "/sitewhere/api/specifications" "specifications" "specification" Specification Write
+        r#"{"token":"x.a","name":"Meter","quantities":[]}"#;
+    "/sitewhere/api/commands" "specifications" "command" Specification Write
+        r#"{"token":"x.a","name":"reset","specificationToken":"x.a"}"#;
+    "/sitewhere/api/assets" "assets" "asset" Asset Write
+        r#"{"token":"x.a","category":"person","name":"Ann"}"#;
+    "/sitewhere/api/sites" "sites" "site" Site Write r#"{"token":"x.a","name":"North"}"#;
+    "/sitewhere/api/zones" "sites" "zone" Zone Write
+        r#"{"token":"x.a","name":"Feeder 1","kind":"feeder"}"#;
+    "/sitewhere/api/devicegroups" "groups" "group" Group Write
+        r#"{"token":"x.a","name":"All","members":[{"of":{"device":"meter-1"},
+            "from":"2020-01-01T00:00:00Z"}]}"#;
+    "/sitewhere/api/schedules" "commands" "schedule" Schedule Command
+        r#"{"token":"x.a","schedule":{"kind":"once","at":"2027-01-18T17:00:00Z"},"command":
+            {"commandToken":"readRegister","parameterValues":{"register":"status"}},"target":{"device":"meter-1"}}"#;
+    "/api/v1/quantities" "specifications" "quantity" Specification Write
+        r#"{"token":"x.a","kind":"counter","summary":"difference","unit":"m3"}"#;
+    "/api/v1/grants" "access" "grant" Grant Grant
+        r#"{"token":"x.a","to":"user:ann","on":"device:meter-1","actions":["read"],
+            "quantities":["*"],"from":"2027-01-18T17:00:00Z","until":"2028-01-18T17:00:00Z"}"#;
+    "/api/v1/applications" "access" "application" Application Write r#"{"token":"x.a"}"#;
+    "/api/v1/electric-networks" "networks" "electric_network" ElectricNetwork Write
+        r#"{"token":"x.a","name":"Feeder 1","model":"{}"}"#;
+    "/api/v1/settings" "operation" "tenant_settings" Settings Write
+        r#"{"token":"x.a","timeZone":"Europe/Berlin","currency":"EUR","registration":"open"}"#;
 }
 
 const LIST: Route = Route {
@@ -127,8 +143,7 @@ const CHANGE: Route = Route {
 };
 const REMOVE: Route = Route {
     method: Verb::Delete,
-    summary: "Removes one that no other document names",
-    parameters: &[&TOKEN, &VERSION],
+    summary: "Removes one that no other document names, in the version of `If-Match` if given",
     takes: None,
     run: |verb| on(verb, remove),
     ..CHANGE
@@ -144,7 +159,7 @@ const HISTORY: Route = Route {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(rename = "Document")]
-pub(super) struct DocumentJson(Map<String, Value>);
+pub(super) struct DocumentJson(pub(super) Map<String, Value>);
 
 impl From<Value> for DocumentJson {
     fn from(value: Value) -> Self {
@@ -153,6 +168,12 @@ impl From<Value> for DocumentJson {
             _ => Self(Map::new()),
         }
     }
+}
+
+/// The schema of a body with an example.
+pub(super) fn described(example: &str) -> Schema {
+    let example: Value = serde_json::from_str(example).unwrap_or_default();
+    json_schema!({ "type": "object", "additionalProperties": true, "examples": [example] })
 }
 
 /// The kind of the documents of a route.
@@ -181,7 +202,7 @@ async fn list(
     Ok(Json(listed(found)))
 }
 
-fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJson> {
+pub(super) fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJson> {
     List { num_results, results: found.into_iter().map(DocumentJson::from).collect() }
 }
 
@@ -201,7 +222,7 @@ async fn make(
 }
 
 /// The key under which a request may come again.
-fn repeatable(headers: &HeaderMap, path: &str) -> Result<Option<Repeatable>, Problem> {
+pub(super) fn repeatable(headers: &HeaderMap, path: &str) -> Result<Option<Repeatable>, Problem> {
     let Some(key) = headers.get("Idempotency-Key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
     let wrong = || {
@@ -233,10 +254,6 @@ async fn change(
     pairs.finish()?;
     let kind = kind_of(route)?;
     let request = own_members(kind, members);
-    if request.token.as_ref().is_some_and(|other| *other != token) {
-        let detail = format!("`{}` is not the one in the path", kind.token_member());
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail));
-    }
     let changed = documents::change(&api.caller(), kind, &token, request).await?;
     Ok(Json(shown(&changed).into()))
 }
@@ -245,16 +262,21 @@ async fn remove(
     api: Api,
     Extension(route): Extension<&'static Route>,
     PathText(token): PathText,
-    mut pairs: Pairs,
+    pairs: Pairs,
+    headers: HeaderMap,
 ) -> Answer<DocumentJson> {
-    let version = match pairs.one(&VERSION)? {
-        Some(text) => {
-            let wrong = || wrong_parameter(&VERSION, &text, "the number of a version");
-            Some(text.parse().map_err(|_| wrong())?)
+    pairs.finish()?;
+    let version = match headers.get(IF_MATCH) {
+        Some(value) => {
+            let version = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
+            let wrong = || {
+                let detail = "`If-Match` is no number of a version, as in `If-Match: \"3\"`";
+                Problem::bad_request("wrong_header", detail)
+            };
+            Some(version.ok_or_else(wrong)?)
         }
         None => None,
     };
-    pairs.finish()?;
     let request = Request { token: None, version, body: None };
     let removed = documents::change(&api.caller(), kind_of(route)?, &token, request).await?;
     Ok(Json(shown(&removed).into()))

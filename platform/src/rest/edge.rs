@@ -14,7 +14,6 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Request, StatusCode, Version};
 use lastmeter_model::refusal::{RefusalReason, shortened};
-use lastmeter_units::TenantName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -195,8 +194,8 @@ pub(super) fn check_rate(gate: &Gate, from: IpAddr) -> Result<(), Problem> {
     gate.take_request(from).map_err(refused)
 }
 
-/// The same for a tenant's token.
-pub(super) fn check_rate_of(gate: &Gate, of: &TenantName, from: IpAddr) -> Result<(), Problem> {
+/// The same for who proves who it is.
+pub(super) fn check_rate_of(gate: &Gate, of: String, from: IpAddr) -> Result<(), Problem> {
     let refused = |wait| too_many_requests(wait, "the token", "limits.rest_per_principal_s");
     gate.take_request_of(of, from).map_err(refused)
 }

@@ -12,6 +12,9 @@ use super::Problem;
 use super::parameter::{END_DATE, PAGE, PAGE_SIZE, Parameter, ParameterValue, START_DATE};
 use super::routes::Route;
 
+/// The tenant of the query, as clients of SiteWhere give it; it is read before the handler runs.
+pub(super) const TENANT_IN_QUERY: &str = "tenantAuthToken";
+
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -48,7 +51,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let route = parts.extensions.get::<&'static Route>();
         let unread = route.map(|route| route.query().collect());
-        let pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?.0;
+        let mut pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?.0;
+        pairs.retain(|(name, _)| name != TENANT_IN_QUERY);
         Ok(Self { pairs, unread })
     }
 }

@@ -19,6 +19,7 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
+use crate::ops::commands;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -64,6 +65,18 @@ pub(super) const ROUTES: &[Route] = &[
         refuses: &[500],
         run: |verb| on(verb, one),
     },
+    Route {
+        method: Verb::Delete,
+        path: "/sitewhere/api/invocations/{id}",
+        resource: "commands",
+        summary: "Calls a command off that nobody has answered",
+        access: Access::Within(access::Kind::Invocation, Action::Command),
+        parameters: &[&INVOCATION],
+        takes: None,
+        gives: Gives::json::<InvocationJson>(200),
+        refuses: &[409, 500],
+        run: |verb| on(verb, cancel),
+    },
 ];
 
 /// What is asked for; SiteWhere's names, and one of our own.
@@ -77,7 +90,7 @@ pub(super) struct InvokeJson {
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
     #[serde(default)]
     parameter_values: BTreeMap<String, Value>,
-    /// `REST` unless given.
+    /// `REST` unless given; only what the bench gives here is not put into the metadata.
     initiator: Option<String>,
     initiator_id: Option<String>,
     /// Only `Assignment` exists.
@@ -171,13 +184,17 @@ pub(super) async fn invoke(
         return Err(Problem::bad_request("wrong_parameter", detail));
     }
     let (created, expires) = api.tenant.dispatcher.lifetime(expiry_s);
+    let mut metadata = asked.metadata;
+    let initiators = (asked.initiator, asked.initiator_id);
+    let (initiator, initiator_id) =
+        api.caller().initiator(initiators.0, initiators.1, &mut metadata);
     let new = NewInvocation {
         device: device.id,
         command: asked.command_token,
         parameters: texts(asked.parameter_values)?,
-        initiator: asked.initiator.unwrap_or_else(|| "REST".to_owned()),
-        initiator_id: asked.initiator_id.unwrap_or_else(|| TENANT.to_owned()),
-        metadata: asked.metadata,
+        initiator,
+        initiator_id,
+        metadata,
         created,
         expires,
     };
@@ -232,11 +249,21 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<InvocationJson> {
     pairs.finish()?;
+    Ok(Json(find(&api, &text).await?.into()))
+}
+
+/// `DELETE /sitewhere/api/invocations/{id}`
+async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
+    pairs.finish()?;
+    let stored = find(&api, &text).await?;
+    Ok(Json(commands::cancel(&api.caller(), stored).await?.into()))
+}
+
+async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
     let unknown = || {
-        let text = lastmeter_model::refusal::shortened(&text, 80);
+        let text = lastmeter_model::refusal::shortened(text, 80);
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
     let id = text.parse().map_err(|()| unknown())?;
-    let stored = api.tenant.readers.invocation(id).await?;
-    stored.map(|stored| Json(stored.into())).ok_or_else(unknown)
+    api.tenant.readers.invocation(id).await?.ok_or_else(unknown)
 }

@@ -26,6 +26,7 @@ use super::routes::{Access, Gives, Route, Verb};
 use super::serve::Stopping;
 use super::{Api, Problem};
 use crate::config::ClockSource;
+use crate::identity::{Visitor, is_current};
 use crate::live::{Event, Position, Subscription};
 
 /// Between two signs of life of a stream.
@@ -129,6 +130,7 @@ impl Position {
 async fn live(
     api: Api,
     Extension(stopping): Extension<Stopping>,
+    Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
     mut pairs: Pairs,
 ) -> Result<Response, Problem> {
@@ -146,7 +148,9 @@ async fn live(
     // What was committed between an unknown position and now is not in the stream.
     let is_lost = asked == Some(None);
     let (outlet, body) = flow();
-    tokio::spawn(stream(subscription, filter, is_lost, outlet, stopping));
+    let tenants = Arc::clone(&api.shared.tenants);
+    let still = move || is_current(&tenants.access, &visitor);
+    tokio::spawn(stream(subscription, (filter, still), is_lost, outlet, stopping));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())
 }
@@ -170,7 +174,7 @@ fn heartbeat(position: Position) -> String {
 
 async fn stream(
     mut subscription: Subscription,
-    filter: Filter,
+    (filter, is_still_let_in): (Filter, impl Fn() -> bool),
     is_lost: bool,
     outlet: Outlet,
     mut stopping: Stopping,
@@ -193,6 +197,9 @@ async fn stream(
             () = outlet.closed() => return,
             () = stopping.wait() => return,
         };
+        if !is_still_let_in() {
+            return;
+        }
         for (behind, text) in texts {
             match timeout(UNTAKEN, outlet.write(text)).await {
                 Ok(Ok(())) => position = behind,

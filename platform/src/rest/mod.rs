@@ -1,7 +1,7 @@
 //! REST: the paths of SiteWhere 1.9 that this version serves, and the platform's own.
 //!
-//! Everything but health and what describes the interface wants the bearer token; a wrong one is
-//! answered late.
+//! Everything but health, what describes the interface and what is public wants a credential; a
+//! wrong one is answered late.
 //! Every answer that is not a success is `application/problem+json` (RFC 9457), the framework's own
 //! refusals included.
 //!
@@ -11,17 +11,22 @@
 //! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `edge` | TLS, proxies, `Host`, rates of requests |
-//! | `bearer`, `extract`, `body` | token, queries and bodies in |
+//! | `bearer`, `extract`, `body` | credentials, queries and bodies in |
 //! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
-//! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `devices`, `assignments`, `invocations`, `batches` | SiteWhere's resources |
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 //! | `documents` | documents of every kind |
+//! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
+//! | `audit` | the audit |
 //! | `tenants` | the tenants of the process |
 
 mod about;
+mod accounts;
 mod assignments;
+mod audit;
+mod batches;
 mod bearer;
 mod body;
 mod changes;
@@ -33,6 +38,7 @@ mod extract;
 mod flow;
 mod health;
 mod invocations;
+mod keys;
 mod latest;
 mod live;
 mod losses;
@@ -52,28 +58,30 @@ use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
-pub(crate) use bearer::check_bearer;
-use bearer::has_bearer;
+pub(crate) use bearer::{HeaderCredential, check_credential};
 pub(crate) use body::read_whole;
 pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
+use extract::TENANT_IN_QUERY;
 use lastmeter_model::access::Principal;
+use lastmeter_units::TenantName;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
-use crate::access::administrators;
-use crate::config::Config;
+use crate::access::NotProved;
+use crate::config::{Config, TENANT};
 use crate::gate::{Gate, Listener};
+use crate::identity::{Proof, Visitor};
 use crate::ops::Caller;
 pub(crate) use crate::problem::Problem;
 use crate::process::Process;
@@ -141,46 +149,101 @@ pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Setting
         .with_state(shared)
 }
 
-/// Lets a request pass that carries the token. What lies behind is not shown to others: they get
-/// 401 for paths that do not exist, too.
+/// Lets a request pass of whoever proves who it is, and one that reads of whoever does not. What
+/// lies behind is not shown to the latter: what they may not read, and paths that do not exist, are
+/// 401 to them.
 async fn authorise(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
     request: Request,
     next: Next,
 ) -> Response {
-    let owner = |given: &[u8]| shared.tenants.of_administrator(given);
-    // A wrong token is slowed down as a guess, and a right one is seen behind that alone.
-    if !has_bearer(request.headers())
-        && let Err(problem) = check_rates(&shared, None, &visit, &request)
-    {
-        return problem.into_response();
+    let named = named_tenant(&request);
+    // What is wrong is slowed down as a guess, and what is right is seen behind that alone.
+    if bearer::given(request.headers()).is_none() {
+        return match check_rates(&shared, None, &visit, &request) {
+            Ok(()) => answer_anonymous(&shared, named, request, next).await,
+            Err(problem) => problem.into_response(),
+        };
     }
+    let of_password = named.clone().unwrap_or_default();
+    let identify = async |given| match given {
+        HeaderCredential::Bearer(token) => shared.tenants.by_bearer(&token).ok_or(NotProved::Wrong),
+        HeaderCredential::Basic(user, password) => {
+            let tenant = TenantName::new(&of_password).ok().unwrap_or_default();
+            shared.tenants.by_password(tenant, (&user, &password), visit.from()).await
+        }
+    };
     let headers = request.headers();
-    let owned = check_bearer(&shared.gate, Listener::Rest, &visit, headers, owner).await;
-    let tenant = match owned {
-        Ok(tenant) => tenant,
+    let found = check_credential(&shared.gate, Listener::Rest, &visit, headers, identify).await;
+    let visitor = match found {
+        Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
-    if let Err(problem) = check_rates(&shared, Some(&tenant), &visit, &request) {
+    let checked = check_rates(&shared, Some(&visitor), &visit, &request)
+        .and_then(|()| check_visitor(&visitor, named.as_deref(), &request));
+    if let Err(problem) = checked {
         return problem.into_response();
     }
-    // Who asks for another tenant's data must not be answered with this one's.
-    match headers.get("X-SiteWhere-Tenant") {
-        Some(other) if other.as_bytes() != tenant.name.as_str().as_bytes() => {
-            let detail = "the token is not of the tenant that `X-SiteWhere-Tenant` names";
-            Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
-        }
-        // Only now: whoever has no token is not waited for.
-        _ => match read_whole(request, shared.body_limit).await {
-            Ok(mut request) => {
-                let who = administrators(&tenant.name).into();
-                request.extensions_mut().insert(Caller { tenant, who });
-                next.run(request).await
-            }
-            Err(answer) => answer,
-        },
+    // Only now: whoever has proved nothing is not waited for.
+    match read_whole(request, shared.body_limit).await {
+        Ok(request) => next.run(with(visitor, request)).await,
+        Err(answer) => answer,
     }
+}
+
+/// The request of a visitor, for its handler.
+fn with(visitor: Visitor, mut request: Request) -> Request {
+    let caller = Caller { tenant: Arc::clone(&visitor.tenant), who: Arc::clone(&visitor.who) };
+    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(visitor);
+    request
+}
+
+/// The tenant that a request names beside what it presents.
+fn named_tenant(request: &Request) -> Option<String> {
+    let header = request.headers().get("X-SiteWhere-Tenant").map(HeaderValue::as_bytes);
+    let header = header.map(|name| String::from_utf8_lossy(name).into_owned());
+    let query = || {
+        let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?.0;
+        query.into_iter().find(|(name, _)| name == TENANT_IN_QUERY).map(|(_, name)| name)
+    };
+    header.or_else(query)
+}
+
+/// Refuses who names another tenant than its own, and who has to replace a password first.
+fn check_visitor(visitor: &Visitor, named: Option<&str>, request: &Request) -> Result<(), Problem> {
+    // Who asks for another tenant's data must not be answered with this one's.
+    if named.is_some_and(|named| named != visitor.tenant.name.as_str()) {
+        let detail = "the token is not of the tenant that `X-SiteWhere-Tenant` names";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail));
+    }
+    if visitor.proof == Proof::Code && request.uri().path() != accounts::PASSWORD {
+        let detail = "the code is for a new password alone: PUT /api/v1/account/password";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "password_must_be_replaced", detail));
+    }
+    Ok(())
+}
+
+/// Answers somebody who has proved nothing: what is read and open to everybody, else 401.
+async fn answer_anonymous(
+    shared: &Shared,
+    named: Option<String>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers().clone();
+    let refused = || bearer::unauthorised(&headers, false);
+    let name = TenantName::new(named.unwrap_or_else(|| TENANT.to_owned())).ok();
+    let tenant = name.and_then(|name| shared.tenants.find(&name));
+    let Some(tenant) = tenant.filter(|_| matches!(*request.method(), Method::GET | Method::HEAD))
+    else {
+        return refused();
+    };
+    let response = next.run(with(Visitor::anonymous(tenant), request)).await;
+    let status = response.status();
+    let is_refused = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    if is_refused { refused() } else { response }
 }
 
 /// Lets a request pass for which no token is wanted.
@@ -196,20 +259,25 @@ async fn limit_rate(
     }
 }
 
-/// Refuses a request beyond the rate of its address, or of the token of a tenant. The token in the
-/// settings, which a bench has, is that of the first one, and has no rate.
+/// Refuses a request beyond the rate of its address, or of who sends it. The token in the settings,
+/// which a bench has, is that of the first tenant, and has no rate.
 fn check_rates(
     shared: &Shared,
-    tenant: Option<&Arc<Tenant>>,
+    visitor: Option<&Visitor>,
     visit: &Visit,
     request: &Request,
 ) -> Result<(), Problem> {
-    let is_bench = tenant.is_some_and(|tenant| Arc::ptr_eq(tenant, shared.tenants.first()));
+    let is_bench = visitor
+        .is_some_and(|visitor| visitor.tenant.is_first() && visitor.proof == Proof::Settings);
     if is_bench || ALWAYS_ANSWERED.contains(&request.uri().path()) {
         return Ok(());
     }
     check_rate(&shared.gate, visit.from())?;
-    tenant.map_or(Ok(()), |tenant| check_rate_of(&shared.gate, &tenant.name, visit.from()))
+    let first = visitor.and_then(|visitor| Some((visitor, visitor.who.first()?)));
+    first.map_or(Ok(()), |(visitor, who)| {
+        let name = format!("{} {}", visitor.tenant.name, who.reference);
+        check_rate_of(&shared.gate, name, visit.from())
+    })
 }
 
 fn no_such_path(uri: &Uri) -> Problem {

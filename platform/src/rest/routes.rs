@@ -19,8 +19,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, assignments, changes, devices, documents, health, invocations, latest, live, losses,
-    series, tenants, transfer,
+    about, accounts, assignments, audit, batches, changes, devices, documents, health, invocations,
+    keys, latest, live, losses, series, tenants, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -36,6 +36,10 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     changes::ROUTES,
     losses::ROUTES,
     documents::ROUTES,
+    batches::ROUTES,
+    accounts::ROUTES,
+    keys::ROUTES,
+    audit::ROUTES,
     tenants::ROUTES,
     health::ROUTES,
     about::ROUTES,
@@ -116,7 +120,7 @@ pub(super) enum Access {
     To(access::Kind, Action),
     /// Who may do this with resources of this kind, of which the handler asks.
     Within(access::Kind, Action),
-    /// Who has the administrators' token of the process, which is the first tenant's.
+    /// Who administers the platform: the token in the settings, administrators of the first tenant.
     Platform,
 }
 
@@ -239,7 +243,7 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         return Problem::new(status, "not_json_content", detail).into_response();
     }
     let caller = request.extensions().get::<Caller>();
-    if route.access == Access::Platform && caller.is_none_or(|caller| !caller.tenant.is_first()) {
+    if route.access == Access::Platform && caller.is_none_or(|caller| !caller.is_platforms()) {
         let detail = "the token is of one tenant; this is for the platform's administrator";
         return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }

@@ -441,7 +441,8 @@ impl Import {
         self.under_way.spawn(async move {
             let topic = format!("{topic}/SiteWhere/input/json");
             let sender = "import".to_owned();
-            let arrival = Arrival { door: NO_DOOR, sender, topic, payload: bytes };
+            let arrival =
+                Arrival { door: NO_DOOR, sender, topic, payload: bytes, is_shared: false };
             let verdict = tenant.ingest.accept(arrival).await;
             (line, verdict.map_err(NotDurable::from))
         });

@@ -8,6 +8,7 @@ use super::*;
 use crate::metrics::Metrics;
 use crate::port::{IngestPort as _, Presented};
 use crate::tenant_limits::TenantLimits;
+use crate::tls::DeviceCertificate;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Tenant) -> u64 {
     counter(&core.metrics).load(std::sync::atomic::Ordering::Relaxed)
@@ -230,12 +231,15 @@ async fn only_the_tenant_with_its_token_is_let_in() {
     let started = Bench::start(ClockSource::Driven).await;
     let process = started.process();
     let tenants = Arc::clone(&process.tenants);
-    let identified = async |user_name: &str, password: &str, certificate: Option<&str>| {
-        let password = password.as_bytes();
-        tenants.identify(Presented { user_name, password, certificate }).await
-    };
+    let identified =
+        async |user_name: &str, password: &str, certificate: Option<&DeviceCertificate>| {
+            let (password, from) = (password.as_bytes(), std::net::Ipv4Addr::LOCALHOST.into());
+            tenants.identify(Presented { user_name, password, certificate, from }).await
+        };
     let bench = Some(Principal::of(PrincipalRef::Bench, TenantName::default()));
-    for certificate in [None, Some("home")] {
+    let (device, fingerprint) = ("home".to_owned(), "ab".repeat(32));
+    let home = DeviceCertificate { tenant: None, device, fingerprint };
+    for certificate in [None, Some(&home)] {
         assert_eq!(identified("default", TOKEN, certificate).await, bench, "{certificate:?}");
     }
     for (user, password) in
@@ -248,7 +252,7 @@ async fn only_the_tenant_with_its_token_is_let_in() {
     let (_, made) = process.make(other.clone(), TenantLimits::default()).await.unwrap();
     let devices = Some(Principal::of(PrincipalRef::SharedDevices, other));
     assert_eq!(identified("other", &made.devices, None).await, devices);
-    assert_eq!(identified("other", &made.devices, Some("home")).await, None);
+    assert_eq!(identified("other", &made.devices, Some(&home)).await, None);
     assert_eq!(identified("default", &made.devices, None).await, None);
     assert!(process.stop().await);
     started.stop().await;

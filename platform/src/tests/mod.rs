@@ -4,6 +4,8 @@
 mod advance;
 mod back_pressure;
 mod batches;
+mod commands;
+mod credentials;
 mod full;
 mod idempotency;
 mod ingest;
@@ -78,6 +80,7 @@ pub(crate) fn arrival(topic: &str, payload: impl Into<Vec<u8>>) -> Arrival {
         sender: "client".to_owned(),
         topic: topic.to_owned(),
         payload: payload.into().into(),
+        is_shared: false,
     }
 }
 

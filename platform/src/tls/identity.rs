@@ -1,19 +1,41 @@
 //! Whose certificate it is. Pure, and good for bytes of any kind.
 //!
 //! The name that counts is that of a subject alternative name `urn:lastmeter:device:ID`, with the
-//! hardware id percent-encoded (RFC 3986 section 2.1), because it holds any hardware id. Without
-//! one it is the subject's common name, which is what certificates of other making have. A name
-//! `urn:lastmeter:TENANT:device:ID` is refused: no tenant but the first knows certificates yet, and
-//! none may be taken for one of another tenant.
+//! hardware id percent-encoded (RFC 3986 section 2.1), because it holds any hardware id, or
+//! `urn:lastmeter:TENANT:device:ID`, which states the tenant too. Without one it is the subject's
+//! common name, which is what certificates of other making have.
 
-use lastmeter_model::access::device_of_urn;
+use lastmeter_model::access::Secret;
+use lastmeter_units::TenantName;
+use sha2::{Digest, Sha256};
+
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-/// What stands before the hardware id.
-const DEVICE_URN: &str = "urn:lastmeter:device:";
+/// How the names of devices begin.
+const URN: &str = "urn:lastmeter:";
+/// What stands before the hardware id, behind the tenant if there is one.
+const DEVICE: &str = "device:";
+
+/// The certificate of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceCertificate {
+    /// The tenant, if its name is of the form that has one.
+    pub(crate) tenant: Option<TenantName>,
+    /// The device.
+    pub(crate) device: String,
+    /// SHA-256 of it, hexadecimal.
+    pub(crate) fingerprint: String,
+}
 
 /// The one device that a certificate (DER) names, or why there is none.
-pub(crate) fn device_name(der: &[u8]) -> Result<String, &'static str> {
+pub(crate) fn device_certificate(der: &[u8]) -> Result<DeviceCertificate, &'static str> {
+    let (tenant, device) = named(der)?;
+    let fingerprint = Secret(Sha256::digest(der).into()).print();
+    Ok(DeviceCertificate { tenant, device, fingerprint })
+}
+
+/// The tenant, if the name has one, and the device.
+pub(super) fn named(der: &[u8]) -> Result<(Option<TenantName>, String), &'static str> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|_| "the certificate cannot be read")?;
     let alternatives = certificate
@@ -22,18 +44,15 @@ pub(crate) fn device_name(der: &[u8]) -> Result<String, &'static str> {
     let mut named =
         alternatives.iter().flat_map(|names| &names.value.general_names).filter_map(|name| {
             match name {
-                GeneralName::URI(uri) => uri.strip_prefix(DEVICE_URN),
+                GeneralName::URI(uri) => of_urn(uri),
                 _ => None,
             }
         });
-    if alternatives.iter().flat_map(|names| &names.value.general_names).any(has_tenant) {
-        return Err("it names a tenant, and devices are known by `urn:lastmeter:device:ID`");
-    }
-    if let Some(encoded) = named.next() {
+    if let Some((tenant, encoded)) = named.next() {
         if named.next().is_some() {
             return Err("it names more than one device");
         }
-        return decoded(encoded);
+        return Ok((tenant, decoded(encoded)?));
     }
     let mut common = certificate.subject().iter_common_name();
     let name = common.next().ok_or("it names no device")?;
@@ -42,13 +61,18 @@ pub(crate) fn device_name(der: &[u8]) -> Result<String, &'static str> {
     }
     match name.as_str() {
         Ok("") | Err(_) => Err("its common name cannot be read"),
-        Ok(name) => Ok(name.to_owned()),
+        Ok(name) => Ok((None, name.to_owned())),
     }
 }
 
-/// Whether a name is that of a device of one tenant.
-fn has_tenant(name: &GeneralName<'_>) -> bool {
-    matches!(name, GeneralName::URI(uri) if device_of_urn(uri).is_some())
+/// The tenant, if there is one, and the encoded device of a name.
+fn of_urn(uri: &str) -> Option<(Option<TenantName>, &str)> {
+    let rest = uri.strip_prefix(URN)?;
+    if let Some(encoded) = rest.strip_prefix(DEVICE) {
+        return Some((None, encoded));
+    }
+    let (tenant, rest) = rest.split_once(':')?;
+    Some((Some(TenantName::new(tenant).ok()?), rest.strip_prefix(DEVICE)?))
 }
 
 /// Percent-decoding; what is not encoded as it has to be names nobody, rather than somebody else.
@@ -99,12 +123,12 @@ mod tests {
 
     #[test]
     fn the_name_is_read_as_it_is_written() {
-        assert_eq!(WRITTEN, DEVICE_URN);
+        assert_eq!(WRITTEN, format!("{URN}{DEVICE}"));
         let authority = Authority::generate("bench").unwrap();
         for id in ["home-1", "123-TEST-4567890", "Zähler 7%", &"x".repeat(128), " ", "%41"] {
             let pem = authority.issue_device(id).unwrap().certificate_pem;
             let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-            assert_eq!(device_name(&der).as_deref(), Ok(id));
+            assert_eq!(named(&der), Ok((None, id.to_owned())));
         }
     }
 
@@ -119,15 +143,13 @@ mod tests {
             (&[], &["https://example.org/home-1"], Err("names no device")),
             (&["home-1", "home-2"], &[], Err("more than one common name")),
             (&["home-2"], &[own, own], Err("more than one device")),
-            (&["home-1"], &["urn:lastmeter:b:device:home-1"], Err("names a tenant")),
-            (&["home-1"], &["urn:lastmeter:default:device:home-1", own], Err("names a tenant")),
             (&["home-2"], &["urn:lastmeter:device:"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:a%"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:a%4"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:%zz"], Err("percent-encoded")),
             (&["home-2"], &["urn:lastmeter:device:%ff"], Err("percent-encoded")),
         ] {
-            let found = device_name(&certificate(common, uris));
+            let found = named(&certificate(common, uris)).map(|(_, device)| device);
             match expected {
                 Ok(name) => assert_eq!(found.as_deref(), Ok(name)),
                 Err(words) => assert!(found.unwrap_err().contains(words), "{common:?} {uris:?}"),
@@ -135,10 +157,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_may_state_the_tenant() {
+        let b = TenantName::new("b").unwrap();
+        for (uri, tenant) in [
+            ("urn:lastmeter:b:device:home%201", Some(b.clone())),
+            ("urn:lastmeter:device:home%201", None),
+            ("urn:lastmeter:B:device:home%201", None),
+        ] {
+            let found = device_certificate(&certificate(&["other"], &[uri])).unwrap();
+            let device = if uri.contains(":B:") { "other" } else { "home 1" };
+            assert_eq!((found.tenant, &*found.device), (tenant, device), "{uri}");
+            assert_eq!(found.fingerprint.len(), 64);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = device_name(&bytes);
+            let _ = named(&bytes);
         }
 
         #[test]
@@ -154,7 +191,7 @@ mod tests {
             if let Some(cut) = cut {
                 bytes.truncate(cut.index(bytes.len()));
             }
-            let _ = device_name(&bytes);
+            let _ = named(&bytes);
         }
     }
 }

@@ -18,7 +18,7 @@ mod refusal;
 mod verifier;
 
 pub(crate) use handshake::{Failed, LINGER_LIMIT, linger, shake};
-pub(crate) use identity::device_name;
+pub(crate) use identity::{DeviceCertificate, device_certificate};
 pub(crate) use refusal::TlsRefusal;
 pub(crate) use verifier::Naming;
 

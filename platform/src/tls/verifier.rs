@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use super::identity::device_name;
+use super::identity::named;
 
 tokio::task_local! {
     /// The name in the certificate that was shown in this handshake.
@@ -42,7 +42,8 @@ impl ClientCertVerifier for Naming {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         // Outside of a handshake of the listener there is nobody to remember it for.
-        let _ = CLAIMED.try_with(|claimed| claimed.replace(device_name(end_entity).ok()));
+        let _ = CLAIMED
+            .try_with(|claimed| claimed.replace(named(end_entity).ok().map(|(_, device)| device)));
         self.0.verify_client_cert(end_entity, intermediates, now)
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lastmeter_units::SimTime;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub struct Progress {
     readings: watch::Sender<u64>,
     refusals: watch::Sender<u64>,
     alerts: watch::Sender<u64>,
+    audited: AtomicU64,
     commits: Mutex<Commits>,
 }
 
@@ -41,6 +43,7 @@ impl Progress {
             readings: watch::Sender::new(totals.readings),
             refusals: watch::Sender::new(totals.refusals),
             alerts: watch::Sender::new(totals.alerts),
+            audited: AtomicU64::new(0),
             commits: Mutex::new(Commits { before: totals.readings, kept: VecDeque::new() }),
         }
     }
@@ -73,6 +76,16 @@ impl Progress {
         report(&self.readings, totals.readings);
         report(&self.refusals, totals.refusals);
         report(&self.alerts, totals.alerts);
+    }
+
+    /// To be called once a commit is done, and at the start: the last row of the audit.
+    pub fn audit(&self, last: u64) {
+        self.audited.store(last, Ordering::Release);
+    }
+
+    /// The last row of the audit that is committed.
+    pub fn audited(&self) -> u64 {
+        self.audited.load(Ordering::Acquire)
     }
 
     /// How far queries see.

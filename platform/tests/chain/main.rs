@@ -9,6 +9,7 @@ mod attacks;
 mod common;
 mod documents;
 mod http;
+mod identity;
 mod kill;
 mod postgres;
 #[path = "../../store/tests/postgres/server.rs"]

@@ -47,7 +47,7 @@ fn the_example_of_the_settings_is_read_and_has_the_defaults() {
     let example = Config::from_toml(FILE).unwrap();
     let least = Config::from_toml("data = \"platform-data\"\ntoken = \"t\"").unwrap();
     assert_eq!(example.limits, Limits::default());
-    assert_eq!(example.token, Token::new("a long random text"));
+    assert_eq!(example.token, Some(Token::new("a long random text")));
     assert_eq!(
         (example.mqtt_address, example.rest_address, example.clock, example.behind_proxy),
         (least.mqtt_address, least.rest_address, least.clock, least.behind_proxy)

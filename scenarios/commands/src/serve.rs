@@ -149,11 +149,6 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
             "where its data lies is not given: use --data DIR or `data` in --config".to_owned()
         );
     }
-    if !table.contains_key("token") {
-        return Err(
-            "no secret is given: use --token, LASTMETER_TOKEN or `token` in --config".to_owned()
-        );
-    }
     Config::from_toml(&table.to_string()).map_err(|error| chain(&error))
 }
 

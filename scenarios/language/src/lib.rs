@@ -77,7 +77,7 @@ pub use section::link::LinkRow;
 pub use section::network::NetworkRow;
 pub use section::observer::ObserverRow;
 pub use section::platform::{PlatformSetup, PlatformUse, StoreUse, TlsUse, postgres_address};
-pub use section::request::{Asker, RequestRow};
+pub use section::request::{Asker, RequestBody, RequestRow};
 pub use section::scenario::{About, Schedule};
 pub use section::signal::{SignalFrom, SignalRow};
 pub use section::simulator::ShownBy;

@@ -71,6 +71,18 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Secret {
+    /// The secret of 64 lower-case hexadecimal digits.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        hex_bytes(text).map(Self)
+    }
+
+    /// The secret as text: to be shown once, and neither logged nor kept.
+    pub fn print(&self) -> String {
+        hex_digits(&self.0)
+    }
+}
+
 /// A token as a client presents it: `lmk`, the tenant, id and secret in hexadecimal, joined by
 /// `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +98,12 @@ pub struct MachineToken {
 }
 
 /// The bytes of exactly `N` pairs of lower-case hexadecimal digits.
-fn hex_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+fn hex_bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),
         _ => None,
     };
-    let text = text.as_bytes();
     if text.len() != 2 * N {
         return None;
     }
@@ -119,7 +130,7 @@ mod hex_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        super::hex_bytes(&text).ok_or_else(|| {
+        super::hex_bytes(text.as_bytes()).ok_or_else(|| {
             let found = text.len();
             D::Error::custom(format!("expected 64 hexadecimal digits, found {found} characters"))
         })
@@ -132,14 +143,14 @@ impl MachineToken {
         let mut parts = text.split('_');
         let kind = TokenKind::from_word(parts.next()?)?;
         let tenant = TenantName::new(parts.next()?).ok()?;
-        let id = u64::from_be_bytes(hex_bytes(parts.next()?)?);
-        let secret = Secret(hex_bytes(parts.next()?)?);
+        let id = u64::from_be_bytes(hex_bytes(parts.next()?.as_bytes())?);
+        let secret = Secret::parse(parts.next()?.as_bytes())?;
         parts.next().is_none().then_some(Self { kind, tenant, id, secret })
     }
 
     /// The token as text: to be shown once, and neither logged nor kept.
     pub fn print(&self) -> String {
-        let secret = hex_digits(&self.secret.0);
+        let secret = self.secret.print();
         format!("{}_{}_{:016x}_{secret}", self.kind, self.tenant, self.id)
     }
 }

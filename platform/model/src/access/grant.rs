@@ -142,8 +142,6 @@ impl Window {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// Identifies it.
-    pub token: String,
     /// Who may use it.
     pub to: PrincipalRef,
     /// What is granted.

@@ -108,7 +108,6 @@ impl DocumentKind {
             "zone" => Zone::CODE,
             "asset" | "customer" => Asset::CODE,
             "group" => Group::CODE,
-            "command" => CommandBody::CODE,
             "schedule" => ScheduledCommand::CODE,
             "electric_network" => ElectricNetwork::CODE,
             "parent" => self.code,

@@ -51,6 +51,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/losses", "operator admin bench"),
     ("POST /api/v1/losses/{id}/acknowledge", "operator admin"),
     ("GET /metrics", "operator admin bench"),
+    ("GET /sitewhere/api/authorities", "admin bench"),
 ];
 
 /// Who may publish on a topic, and who may have all that comes by it.

@@ -64,6 +64,9 @@ pub struct Profile {
     /// What clients of REST need where it speaks TLS.
     #[serde(skip)]
     pub rest_tls: Option<ClientTls>,
+    /// Where its further doors listen, by their kinds, as `host:port`.
+    #[serde(default)]
+    pub doors: BTreeMap<String, String>,
     /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
     /// Password of the devices, where the platform wants another than the token.
@@ -522,7 +525,11 @@ fn own_config(
 }
 
 fn own_profile(ready: Ready) -> Profile {
+    let address = |(kind, found): (String, serde_json::Value)| {
+        found.as_str().map(|address| (kind, address.to_owned()))
+    };
     Profile {
+        doors: ready.doors.into_iter().filter_map(address).collect(),
         mqtt: ready.mqtt,
         mqtts: ready.mqtts,
         tls_authority: None,
@@ -550,10 +557,14 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
     let policy = Some(runtime.policy().await);
+    let address = |(kind, address): &(&'static str, SocketAddr)| {
+        ((*kind).to_owned(), address.to_string().into())
+    };
     let profile = own_profile(Ready {
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: running.rest_url(),
+        doors: running.door_addresses().iter().map(address).collect(),
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))

@@ -47,7 +47,6 @@ pub(super) fn target(subject: &str) -> Option<Target> {
 /// A grant of the user `other` of everything from 900 to 1100.
 pub(super) fn grant(to: &PrincipalRef, on: Target) -> Grant {
     Grant {
-        token: "g".to_owned(),
         to: to.clone(),
         on,
         actions: Action::ALL.into(),

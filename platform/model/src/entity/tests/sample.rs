@@ -127,7 +127,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
         (
             "grant",
             json!({
-                "token": "g-1", "to": "user:other", "on": "device:meter 1", "actions": ["read"],
+                "to": "user:other", "on": "device:meter 1", "actions": ["read"],
                 "quantities": ["*"], "finest": 3_600_000_000_000_i64, "with_history": true,
                 "from": from, "until": until, "purpose": "advice", "by": "user:me",
                 "revoked": until,

@@ -1,0 +1,133 @@
+//! Access tokens of log-ins: 12 h at most, 30 min without use. In memory alone; time comes in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lastmeter_model::access::{MachineToken, Secret, TokenKind};
+
+use super::{Account, SecretSum, random};
+
+const AGE_MAX: Duration = Duration::from_hours(12);
+const IDLE_MAX: Duration = Duration::from_mins(30);
+const OF_ONE_MAX: usize = 20;
+const TOKENS_MAX: usize = 10_000;
+
+/// Those that are worth something, by their id.
+#[derive(Debug, Default)]
+pub(crate) struct AccessTokens(BTreeMap<u64, AccessToken>);
+
+#[derive(Debug)]
+struct AccessToken {
+    of: Account,
+    sum: SecretSum,
+    /// The hash of the password that it came of: with another one it is worth nothing.
+    password: String,
+    made: Duration,
+    used: Duration,
+}
+
+impl AccessToken {
+    fn is_over(&self, now: Duration) -> bool {
+        now >= self.made + AGE_MAX || now >= self.used + IDLE_MAX
+    }
+}
+
+impl AccessTokens {
+    /// Makes a token of an account with a password; of too many the one goes that was not used for
+    /// longest.
+    pub(crate) fn make(
+        &mut self,
+        of: Account,
+        password: String,
+        now: Duration,
+    ) -> std::io::Result<MachineToken> {
+        self.0.retain(|_, token| !token.is_over(now));
+        let of_one = self.0.values().filter(|token| token.of == of).count();
+        let is_full = self.0.len() >= TOKENS_MAX;
+        if of_one >= OF_ONE_MAX || is_full {
+            let is_meant = |token: &AccessToken| of_one < OF_ONE_MAX || token.of == of;
+            let meant = self.0.iter().filter(|(_, token)| is_meant(token));
+            if let Some(id) = meant.min_by_key(|(_, token)| token.used).map(|(id, _)| *id) {
+                self.0.remove(&id);
+            }
+        }
+        let (kind, tenant) = (TokenKind::Access, of.0.clone());
+        let id = u64::from_be_bytes(random()?);
+        let token = MachineToken { kind, tenant, id, secret: Secret(random()?) };
+        let sum = SecretSum::of(&token.secret.0);
+        self.0.insert(token.id, AccessToken { of, sum, password, made: now, used: now });
+        Ok(token)
+    }
+
+    /// The account of a token, and the hash of its password then; with this it was used.
+    pub(crate) fn find(
+        &mut self,
+        given: &MachineToken,
+        now: Duration,
+    ) -> Option<(Account, String)> {
+        let found = self.0.get_mut(&given.id).filter(|token| {
+            token.sum.is_of(&given.secret.0) && token.of.0 == given.tenant && !token.is_over(now)
+        })?;
+        found.used = now;
+        Some((found.of.clone(), found.password.clone()))
+    }
+
+    /// Whether there is still a token of this id.
+    pub(crate) fn has(&self, id: u64, now: Duration) -> bool {
+        self.0.get(&id).is_some_and(|token| !token.is_over(now))
+    }
+
+    /// Ends a token.
+    pub(crate) fn end(&mut self, id: u64) {
+        self.0.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_units::TenantName;
+
+    use super::*;
+
+    fn account(name: &str) -> Account {
+        (TenantName::default(), name.to_owned())
+    }
+
+    #[test]
+    fn a_token_ends_unused_and_used_and_by_itself() {
+        let mut tokens = AccessTokens::default();
+        let minutes = |minutes: u64| Duration::from_mins(minutes);
+        let make = |tokens: &mut AccessTokens| {
+            tokens.make(account("ann"), "hash".into(), minutes(0)).unwrap()
+        };
+        let (idle, used) = (make(&mut tokens), make(&mut tokens));
+        for half_hours in 1..25 {
+            let now = minutes(half_hours * 29);
+            let expected = Some((account("ann"), "hash".to_owned()));
+            assert_eq!(tokens.find(&used, now), expected);
+        }
+        assert_eq!(tokens.find(&used, minutes(720)), None);
+        assert_eq!(tokens.find(&idle, minutes(30)), None);
+        let other = make(&mut tokens);
+        let wrong = MachineToken { secret: Secret([0; 32]), ..other.clone() };
+        assert_eq!(tokens.find(&wrong, minutes(0)), None);
+        let elsewhere = MachineToken { tenant: TenantName::new("b").unwrap(), ..other.clone() };
+        assert_eq!(tokens.find(&elsewhere, minutes(0)), None);
+        tokens.end(other.id);
+        assert_eq!(tokens.find(&other, minutes(0)), None);
+    }
+
+    #[test]
+    fn a_user_has_twenty_and_all_have_ten_thousand() {
+        let mut tokens = AccessTokens::default();
+        let first = tokens.make(account("ann"), String::new(), Duration::ZERO).unwrap();
+        for _ in 0..20 {
+            tokens.make(account("ann"), String::new(), Duration::from_secs(1)).unwrap();
+        }
+        assert_eq!((tokens.0.len(), tokens.find(&first, Duration::from_secs(1))), (20, None));
+        for user in 0..10_100 {
+            tokens.make(account(&user.to_string()), String::new(), Duration::from_secs(2)).unwrap();
+        }
+        assert_eq!(tokens.0.len(), TOKENS_MAX);
+    }
+}

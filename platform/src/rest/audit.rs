@@ -1,0 +1,119 @@
+//! The audit, in its order: who did what, and what was denied to whom.
+
+use axum::Json;
+use axum::routing::on;
+use lastmeter_model::access::{Action, Kind, Resource, Scope, Secret, Subject, Target, Window};
+use lastmeter_model::audit::{AuditRow, Hash};
+use lastmeter_store::Stretch;
+use lastmeter_units::SimTime;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::cursor;
+use super::extract::{Pairs, wrong_parameter};
+use super::openapi::Instant;
+use super::parameter::Parameter;
+use super::routes::{Access, Gives, Route, Verb};
+use super::{Answer, Api, Problem};
+
+const CURSOR: Parameter =
+    Parameter::text("cursor", "`next` of an earlier answer, or 0").example("0");
+const LIMIT: Parameter = Parameter::whole("limit", "rows at most", 100, (1, 1000));
+/// Rows that one request looks at.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// The routes of this file.
+pub(super) const ROUTES: &[Route] = &[Route {
+    method: Verb::Get,
+    path: "/api/v1/audit",
+    resource: "access",
+    summary: "The audit in its order: the tenant's, or what is about oneself and one's own data",
+    access: Access::Within(Kind::Audit, Action::Read),
+    parameters: &[&CURSOR, &LIMIT],
+    takes: None,
+    gives: Gives::json::<AuditJson>(200),
+    refuses: &[500],
+    run: |verb| on(verb, audit),
+}];
+
+/// A page of the audit.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Audit")]
+pub(super) struct AuditJson {
+    results: Vec<RowJson>,
+    /// Where the next page begins; nothing if there is no more now.
+    next: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditRow")]
+pub(super) struct RowJson {
+    #[schemars(with = "Instant")]
+    at: SimTime,
+    /// The principal.
+    who: String,
+    action: String,
+    resource: String,
+    outcome: String,
+    /// SHA-256 of the document before, if there was one.
+    before: Option<String>,
+    /// SHA-256 of the document afterwards, if there is one.
+    after: Option<String>,
+}
+
+impl From<AuditRow> for RowJson {
+    fn from(row: AuditRow) -> Self {
+        let hex = |hash: Hash| Secret(hash).print();
+        let AuditRow { at, who, action, resource, outcome, before, after, .. } = row;
+        Self { at, who, action, resource, outcome, before: before.map(hex), after: after.map(hex) }
+    }
+}
+
+/// `GET /api/v1/audit?cursor=&limit=`
+async fn audit(api: Api, mut pairs: Pairs) -> Answer<AuditJson> {
+    let (cursor, limit) = (pairs.one(&CURSOR)?, pairs.number(&LIMIT)? as usize);
+    pairs.finish()?;
+    let caller = api.caller();
+    let none = || Problem::not_found("no_such_path", "there is nothing here");
+    let on = Resource::new(Kind::Audit, &api.tenant.name, Subject::List);
+    let permit = caller.require(Action::Read, &on, none)?;
+    let mut after = match cursor.as_deref() {
+        None | Some("0") => 0,
+        Some(text) => cursor::open(cursor::Kind::Audit, text)
+            .ok_or_else(|| wrong_parameter(&CURSOR, text, "`next` of an earlier answer"))?,
+    };
+    let me = caller.name();
+    let is_meant = |row: &AuditRow| match permit.scope() {
+        Scope::All => true,
+        Scope::Windows(windows) => is_about(row, &me, windows),
+        Scope::Public => false,
+    };
+    let (mut results, mut looked_at) = (Vec::new(), 0);
+    let last = api.tenant.progress.audited();
+    while after < last && results.len() < limit && looked_at < LOOKED_AT_MAX {
+        let stretch = Stretch { after, limit: limit as u32, last };
+        for (row, _) in api.tenant.readers.audit(stretch).await?.rows {
+            looked_at += 1;
+            if results.len() == limit {
+                break;
+            }
+            after = row.number;
+            if is_meant(&row) {
+                results.push(RowJson::from(row));
+            }
+        }
+    }
+    let next = (after < last).then(|| cursor::seal(cursor::Kind::Audit, after));
+    Ok(Json(AuditJson { results, next }))
+}
+
+/// Whether a row is by or about somebody, or about data of its windows.
+fn is_about(row: &AuditRow, me: &str, windows: &[Window]) -> bool {
+    row.who == me
+        || row.resource == me
+        || windows.iter().any(|window| {
+            let device = Target::Device(window.device.clone()).to_string();
+            let is_it = row.resource.split(' ').next_back() == Some(&device);
+            is_it && window.from <= row.at && row.at < window.until
+        })
+}
