@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
-use super::store;
+use super::own_settings::{door_table, rest_tls_table, store_table, tls_table};
 
 /// The real-time priority of a platform of the bench's own: just below that of the bench, which has
 /// to stamp what the platform does when it is done.
@@ -618,50 +618,16 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
     }
-    if let Some(RestTlsConfig { certificate, key }) = &config.rest_tls {
-        let keys = [("certificate", certificate), ("key", key)];
-        let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
-        table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
+    if let Some(tls) = &config.rest_tls {
+        table.insert("rest_tls".to_owned(), rest_tls_table(tls).into());
     }
-    if let Some(store) = store::table(&config.store) {
+    if let Some(store) = store_table(&config.store) {
         table.insert("store".to_owned(), store.into());
     }
-    let doors = config.doors.iter().map(|door| door_table(door, ready).into());
+    let doors = config.doors.iter().map(|door| door_table(door, &ready.doors).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
     std::fs::write(path, table.to_string())
         .map_err(BenchError::file("cannot write the platform's configuration", path))
-}
-
-/// A door at the address where it listened before.
-fn door_table(door: &DoorConfig, ready: &Ready) -> toml::Table {
-    let mut table = door.keys.clone();
-    if let Some(serde_json::Value::String(address)) = ready.doors.get(&door.kind) {
-        table.insert("address".to_owned(), address.clone().into());
-    }
-    table.insert("kind".to_owned(), door.kind.clone().into());
-    table
-}
-
-/// As settings have it.
-fn pem_text(pem: &Pem) -> String {
-    match pem {
-        Pem::File(path) => path.display().to_string(),
-        Pem::Text(text) => text.clone(),
-    }
-}
-
-fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
-    let mut table = toml::Table::new();
-    let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-    set("address", address.into());
-    set("certificate", pem_text(&tls.certificate).into());
-    set("key", pem_text(&tls.key).into());
-    if let Some(authority) = &tls.client_authority {
-        set("client_authority", pem_text(authority).into());
-    }
-    set("require_client_certificate", tls.require_client_certificate.into());
-    set("plain", tls.plain.into());
-    table
 }
 
 async fn spawn(

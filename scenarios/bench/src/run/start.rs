@@ -20,10 +20,10 @@ use super::live::Live;
 use super::motion_record;
 use super::moving::{RunOptions, carry_out, ending};
 use super::network;
+use super::own_settings::store_of;
 use super::real::{self, RealBench};
 use super::run_platform::StartOptions;
 use super::signals;
-use super::store;
 use super::virtual_time::{self, VirtualBench};
 use crate::host::{self, stamp, wall_now};
 use crate::stop::Stop;
@@ -68,7 +68,7 @@ pub async fn run_scenario(
         scenario.schedule.duration,
     );
     console.overridden(&scenario.written.overrides);
-    let (data, stored) = (options.out.join("platform"), store::of(scenario));
+    let (data, stored) = (options.out.join("platform"), store_of(scenario));
     if let Some(reason) = scenario.unavailable() {
         writer
             .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
