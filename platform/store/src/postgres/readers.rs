@@ -53,7 +53,7 @@ macro_rules! alert_where {
 }
 
 /// Queries of one schema.
-pub(super) struct PostgresReaders {
+pub(crate) struct PostgresReaders {
     database: Database,
     context: ReadContext,
     deadline: Duration,
