@@ -5,7 +5,7 @@
 //! from any function here means that what happened is durable, so the door may acknowledge; an
 //! error means that nothing is, so it must not, and the sender sends again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +26,7 @@ use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Clock;
+use crate::commands::{Definitions, Outstanding};
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
@@ -72,16 +73,16 @@ impl From<IngestError> for NotDurable {
     }
 }
 
-/// Devices that have just subscribed to their commands.
+/// Devices that have just subscribed to their commands, or were heard and fetch them when they are.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    devices: Mutex<BTreeSet<HardwareId>>,
+    devices: Mutex<BTreeMap<HardwareId, Outstanding>>,
     changed: Notify,
 }
 
 impl Subscriptions {
-    /// Waits until some device has subscribed, and takes all that have.
-    pub(crate) async fn take(&self) -> BTreeSet<HardwareId> {
+    /// Waits until commands can be handed to some device, and takes all of which that is so.
+    pub(crate) async fn take(&self) -> BTreeMap<HardwareId, Outstanding> {
         loop {
             let devices = self.take_now();
             if !devices.is_empty() {
@@ -91,13 +92,16 @@ impl Subscriptions {
         }
     }
 
-    /// Takes all that have subscribed since the last time.
-    pub(crate) fn take_now(&self) -> BTreeSet<HardwareId> {
+    /// Takes all of which that is so since the last time, with what they are to get.
+    pub(crate) fn take_now(&self) -> BTreeMap<HardwareId, Outstanding> {
         std::mem::take(&mut *lock(&self.devices))
     }
 
-    fn add(&self, device: HardwareId) {
-        lock(&self.devices).insert(device);
+    fn add(&self, device: HardwareId, which: Outstanding) {
+        let mut devices = lock(&self.devices);
+        let known = devices.entry(device).or_insert(which);
+        *known = which.max(*known);
+        drop(devices);
         self.changed.notify_one();
     }
 }
@@ -113,6 +117,7 @@ pub(crate) struct Ingest {
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
     routes: Arc<DeviceRoutes>,
+    definitions: Definitions,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
@@ -137,6 +142,7 @@ impl Ingest {
             clock,
             metrics,
             devices,
+            definitions: Definitions(Arc::clone(&documents)),
             documents,
             readers,
             devices_max: config.limits.devices,
@@ -186,6 +192,9 @@ impl Ingest {
                 for device in admitted {
                     if arrival.door != NO_DOOR {
                         self.routes.record_arrival(&device.device, arrival.door);
+                    }
+                    if self.definitions.is_mailbox(&device.device) {
+                        self.subscriptions.add(device.device.clone(), Outstanding::Next);
                     }
                     device.confirm();
                 }
@@ -411,7 +420,7 @@ impl Ingest {
         if self.devices.row(&device).is_some() {
             self.routes.record_arrival(&device, door);
         }
-        self.subscriptions.add(device);
+        self.subscriptions.add(device, Outstanding::Unanswered);
     }
 
     async fn record(

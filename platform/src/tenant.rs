@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::access::{Notes, SecretSum};
 use crate::clock::Clock;
-use crate::commands::{Dispatcher, InvokeError, Outstanding};
+use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding};
 use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
@@ -35,6 +35,9 @@ use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
 use crate::tenant_limits::TenantLimits;
+
+/// How often it is looked whether schedules are due, on the wall's clock.
+const LOOK_FOR_DUE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
@@ -203,10 +206,11 @@ impl Tenant {
             (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
+            (name.clone(), f64::from(limits.command_expiry_s)),
             journal.clone(),
-            (Arc::clone(&devices), Arc::clone(&readers), routes),
-            Arc::clone(&clock),
-            Arc::clone(&metrics),
+            (Arc::clone(&devices), Definitions(Arc::clone(&documents))),
+            (Arc::clone(&readers), routes),
+            (Arc::clone(&clock), Arc::clone(&metrics)),
         );
         Ok(Self {
             name,
@@ -318,9 +322,16 @@ impl Tenant {
             self.clock.set(due.max(now));
             self.dispatcher.expire(id, due).await.map_err(InvokeError::from)?;
         }
+        while let Some(due) = self.dispatcher.next_due(to) {
+            self.clock.set(due.max(now));
+            if !self.dispatcher.make_due(due.max(now)).await? {
+                break;
+            }
+        }
         self.clock.set(to);
-        for device in self.subscriptions.take_now() {
-            self.dispatcher.send(Some(&device), Outstanding::Unanswered).await?;
+        self.dispatcher.make_due(to).await?;
+        for (device, which) in self.subscriptions.take_now() {
+            self.dispatcher.send(Some(&device), which).await?;
         }
         self.dispatcher.send(None, Outstanding::Pending).await?;
         let (reply, _committed) = oneshot::channel();
@@ -333,8 +344,14 @@ impl Tenant {
 
     /// Fires timers on the wall's clock and sends to devices that have subscribed; never ends.
     pub(crate) async fn attend(&self) {
+        let mut look = tokio::time::interval(LOOK_FOR_DUE);
         loop {
             tokio::select! {
+                _ = look.tick(), if self.clock.source == ClockSource::Wall => {
+                    if let Err(error) = self.dispatcher.make_due(self.clock.now()).await {
+                        tracing::warn!(%error, "commands that are due could not be given");
+                    }
+                }
                 (due, id) = self.clock.next_due() => {
                     if let Err(error) = self.dispatcher.expire(id, due).await {
                         tracing::warn!(%error, "a timer could not be served");
@@ -342,8 +359,14 @@ impl Tenant {
                     }
                 }
                 devices = self.subscriptions.take() => {
-                    for device in devices {
-                        let sent = self.dispatcher.send(Some(&device), Outstanding::Unanswered);
+                    // What a device with a mailbox has just answered is no longer in it.
+                    if devices.values().any(|which| *which == Outstanding::Next)
+                        && let Err(error) = self.barrier().await
+                    {
+                        tracing::warn!(%error, "commands wait in their mailboxes");
+                    }
+                    for (device, which) in devices {
+                        let sent = self.dispatcher.send(Some(&device), which);
                         if let Err(error) = sent.await {
                             tracing::warn!(%device, %error, "commands could not be sent");
                         }

@@ -108,10 +108,22 @@ impl DeviceDirectory {
 
     /// Open invocations of one device or of all, by device and id.
     pub fn open(&self, device: Option<&HardwareId>) -> Vec<InvocationId> {
+        self.oldest_open(device, |_| usize::MAX)
+    }
+
+    /// The same, of each device the oldest, as many as `most` gives.
+    pub fn oldest_open(
+        &self,
+        device: Option<&HardwareId>,
+        most: impl Fn(&HardwareId) -> usize,
+    ) -> Vec<InvocationId> {
         let inner = self.read();
+        let of = |(device, ids): (&HardwareId, &BTreeSet<InvocationId>)| -> Vec<InvocationId> {
+            ids.iter().copied().take(most(device)).collect()
+        };
         match device {
-            Some(device) => inner.open.get(device).into_iter().flatten().copied().collect(),
-            None => inner.open.values().flatten().copied().collect(),
+            Some(device) => inner.open.get_key_value(device).into_iter().flat_map(of).collect(),
+            None => inner.open.iter().flat_map(of).collect(),
         }
     }
 

@@ -4,13 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, TenantName};
 
-use crate::access::{Facts, Grant, Network, PrincipalRef, Role, Span, Target, Tenure, Visibility};
+use crate::access::{
+    Facts, Grant, Network, Principal, PrincipalRef, Role, Span, Target, Tenure, Visibility,
+};
 use crate::directory::DeviceDirectory;
 use crate::documents::{Documents, Named};
 use crate::entity::{
-    Asset, Assignment, Credential, Device, Group, MemberReference, Token, User, Zone, tenures,
+    Application, Asset, Assignment, Credential, Device, DeviceStatus, Group, MemberReference,
+    Token, User, Zone, tenures,
 };
 
 /// The facts of one tenant.
@@ -23,6 +26,29 @@ pub struct DocumentFacts<'a> {
 }
 
 impl DocumentFacts<'_> {
+    /// A principal of the tenant as it is now; none if it may not come in.
+    pub fn principal(&self, tenant: &TenantName, of: &PrincipalRef) -> Option<Principal> {
+        let plain = Principal::of(of.clone(), tenant.clone());
+        match of {
+            PrincipalRef::User(name) => {
+                let user = self.documents.body::<User>(name.as_str());
+                let user = user.filter(|user| !user.disabled)?;
+                Some(Principal { roles: user.roles.clone(), ..plain })
+            }
+            PrincipalRef::Application(name) => {
+                let found = self.documents.body::<Application>(name.as_str());
+                found.filter(|found| !found.disabled).map(|_| plain)
+            }
+            PrincipalRef::Device(id) => {
+                let status = self.documents.body::<Device>(id.as_str()).map(|device| device.status);
+                let is_out = matches!(status, Some(DeviceStatus::Blocked | DeviceStatus::Deleted));
+                (!is_out).then_some(plain)
+            }
+            PrincipalRef::Gateway(_) => Some(plain),
+            _ => None,
+        }
+    }
+
     /// The assignments of a device.
     pub fn assignments(&self, device: &HardwareId) -> Vec<Named<Assignment>> {
         self.documents.bodies_with("device", device.as_str())

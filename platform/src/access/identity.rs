@@ -8,7 +8,7 @@ use lastmeter_model::access::{
     MachineToken, Principal, PrincipalName, PrincipalRef, Role, Secret, SecretHash, TokenKind,
 };
 use lastmeter_model::document::Note;
-use lastmeter_model::entity::{Application, Credential, Device, DeviceStatus, Proof as Kept, User};
+use lastmeter_model::entity::{Credential, Proof as Kept, User};
 use lastmeter_store::lock;
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use sha2::{Digest, Sha256};
@@ -114,25 +114,7 @@ fn password_of(user: &User) -> Option<&String> {
 
 /// A principal of a tenant as it is now; none if it may not come in.
 pub(crate) fn principal(tenant: &Tenant, of: &PrincipalRef) -> Option<Principal> {
-    let documents = &tenant.documents;
-    let plain = Principal::of(of.clone(), tenant.name.clone());
-    match of {
-        PrincipalRef::User(name) => {
-            let user = documents.body::<User>(name.as_str()).filter(|user| !user.disabled)?;
-            Some(Principal { roles: user.roles.clone(), ..plain })
-        }
-        PrincipalRef::Application(name) => {
-            let found = documents.body::<Application>(name.as_str());
-            found.filter(|found| !found.disabled).map(|_| plain)
-        }
-        PrincipalRef::Device(id) => {
-            let status = documents.body::<Device>(id.as_str()).map(|device| device.status);
-            let is_out = matches!(status, Some(DeviceStatus::Blocked | DeviceStatus::Deleted));
-            (!is_out).then_some(plain)
-        }
-        PrincipalRef::Gateway(_) => Some(plain),
-        _ => None,
-    }
+    tenant.facts().principal(&tenant.name, of)
 }
 
 /// A user as principals: the administrators of the first tenant are those of the platform.

@@ -12,11 +12,12 @@ use lastmeter_model::invocation::{
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::lock;
 use lastmeter_store::{StoreError, StoreReader};
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
-use lastmeter_wire::commands::{self, ArgumentError};
+use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
+use lastmeter_wire::commands::ArgumentError;
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use tokio::sync::oneshot;
 
+use super::definitions::Definitions;
 use crate::clock::Clock;
 use crate::config::TENANT;
 use crate::device_routes::DeviceRoutes;
@@ -26,6 +27,8 @@ use crate::pipeline::Job;
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
 const ROUND_MAX: usize = 100;
+/// Why a command failed that somebody called off.
+const CANCELLED: &str = "cancelled";
 
 /// Why a command was not taken or sent.
 #[derive(Debug, thiserror::Error)]
@@ -48,21 +51,28 @@ pub(crate) enum InvokeError {
     Stopped(#[from] JournalStopped),
 }
 
-/// Which of a device's invocations are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which of a device's invocations are sent. Of a device with a mailbox it is the oldest one, and
+/// none before the device is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outstanding {
     /// Those nobody has taken yet.
     Pending,
+    /// The same, and the device has a mailbox and has just been heard.
+    Next,
     /// Those nobody has answered yet: the device is new here and may have missed them.
     Unanswered,
 }
 
 /// Stores invocations and sends them to their devices.
 pub(crate) struct Dispatcher {
+    pub(super) tenant: TenantName,
     journal: Journal,
-    devices: Arc<DeviceDirectory>,
+    pub(super) devices: Arc<DeviceDirectory>,
+    pub(crate) definitions: Definitions,
     readers: Arc<dyn StoreReader>,
-    clock: Arc<Clock>,
+    pub(super) clock: Arc<Clock>,
+    /// After how many seconds a command expires that states nothing else.
+    pub(super) expiry_s: f64,
     metrics: Arc<Metrics>,
     /// Where commands go; nothing is sent as long as no door is open.
     pub(crate) routes: Arc<DeviceRoutes>,
@@ -74,16 +84,20 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that sends by these routes.
     pub(crate) fn new(
+        (tenant, expiry_s): (TenantName, f64),
         journal: Journal,
-        (devices, readers, routes): (Arc<DeviceDirectory>, Arc<dyn StoreReader>, Arc<DeviceRoutes>),
-        clock: Arc<Clock>,
-        metrics: Arc<Metrics>,
+        (devices, definitions): (Arc<DeviceDirectory>, Definitions),
+        (readers, routes): (Arc<dyn StoreReader>, Arc<DeviceRoutes>),
+        (clock, metrics): (Arc<Clock>, Arc<Metrics>),
     ) -> Self {
         Self {
+            tenant,
             journal,
             devices,
+            definitions,
             readers,
             clock,
+            expiry_s,
             metrics,
             routes,
             sending: tokio::sync::Mutex::new(()),
@@ -97,13 +111,7 @@ impl Dispatcher {
         hardware_id: &HardwareId,
         asked: NewInvocation,
     ) -> Result<StoredInvocation, InvokeError> {
-        let Some(kind) = commands::find(&asked.command) else {
-            return Err(InvokeError::UnknownCommand {
-                name: lastmeter_model::refusal::shortened(&asked.command, 80),
-                known: commands::names(),
-            });
-        };
-        kind.arguments(&asked.parameters)?;
+        self.check(hardware_id, &asked.command, &asked.parameters)?;
         let expires = asked.expires;
         let changed = self.change(Change::Invoke(Box::new(asked))).await?;
         let id = changed.invocation.ok_or(JournalStopped)?;
@@ -111,6 +119,34 @@ impl Dispatcher {
         self.send(Some(hardware_id), Outstanding::Pending).await?;
         let stored = self.readers.invocation(id).await?;
         stored.ok_or(InvokeError::Stopped(JournalStopped))
+    }
+
+    /// Checks that a device has a command, and that arguments fit it.
+    pub(crate) fn check(
+        &self,
+        device: &HardwareId,
+        name: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), InvokeError> {
+        let Some(command) = self.definitions.find(device, name) else {
+            return Err(InvokeError::UnknownCommand {
+                name: lastmeter_model::refusal::shortened(name, 80),
+                known: self.definitions.names(device),
+            });
+        };
+        command.arguments(parameters)?;
+        Ok(())
+    }
+
+    /// Ends an invocation that nobody has answered, on somebody's word; the invocation, and whether
+    /// it was open until then.
+    pub(crate) async fn cancel(
+        &self,
+        id: InvocationId,
+    ) -> Result<Option<(StoredInvocation, bool)>, InvokeError> {
+        let now = self.clock.now();
+        let changed = self.change(Change::Failed(id, now, CANCELLED.to_owned())).await?;
+        Ok(self.readers.invocation(id).await?.map(|stored| (stored, changed.changed)))
     }
 
     /// Sends what is outstanding, for one device or for all, in the order of (device, id).
@@ -121,10 +157,15 @@ impl Dispatcher {
     ) -> Result<(), InvokeError> {
         let _one_at_a_time = self.sending.lock().await;
         let is_due = |row: &InvocationRow| match which {
-            Outstanding::Pending => row.state == InvocationState::Pending,
+            Outstanding::Pending | Outstanding::Next => row.state == InvocationState::Pending,
             Outstanding::Unanswered => row.is_open(),
         };
-        for round in self.devices.open(device).chunks(ROUND_MAX) {
+        let most = |device: &HardwareId| match (self.definitions.is_mailbox(device), which) {
+            (false, _) => usize::MAX,
+            (true, Outstanding::Pending) => 0,
+            (true, _) => 1,
+        };
+        for round in self.devices.oldest_open(device, most).chunks(ROUND_MAX) {
             let ids = round.to_vec();
             let rows = self.readers.invocations(ids).await?;
             for invocation in rows.iter().filter(|one| is_due(&one.row)) {
@@ -137,9 +178,9 @@ impl Dispatcher {
     /// What a device has not answered yet, for it to take: with this it is sent.
     pub(crate) async fn collect(&self, device: &HardwareId) -> Result<Vec<Vec<u8>>, InvokeError> {
         let _one_at_a_time = self.sending.lock().await;
-        let open = self.devices.open(Some(device));
         // Further ones come when some of these are answered.
-        let ids: Vec<InvocationId> = open.into_iter().take(ROUND_MAX).collect();
+        let most = if self.definitions.is_mailbox(device) { 1 } else { ROUND_MAX };
+        let ids = self.devices.oldest_open(Some(device), |_| most);
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -148,7 +189,7 @@ impl Dispatcher {
         let mut given = Vec::new();
         // But for what has ended meanwhile.
         for row in rows.iter().filter(|one| one.row.is_open()) {
-            match encode(row) {
+            match self.encode(row) {
                 Ok(payload) => {
                     given.push(payload);
                     self.sent(row, now).await?;
@@ -174,7 +215,7 @@ impl Dispatcher {
         let Some(way) = self.routes.to(&invocation.hardware_id) else { return Ok(()) };
         let id = invocation.row.id;
         let now = self.clock.now();
-        let payload = match encode(invocation) {
+        let payload = match self.encode(invocation) {
             Ok(payload) => payload,
             Err(error) => {
                 self.change(Change::Failed(id, now, error.to_string())).await?;
@@ -212,41 +253,43 @@ impl Dispatcher {
         (created, SimTime(created.0.saturating_add(after.0)))
     }
 
-    async fn change(&self, change: Change) -> Result<Changed, JournalStopped> {
+    pub(super) async fn change(&self, change: Change) -> Result<Changed, JournalStopped> {
         let (reply, done) = oneshot::channel();
         self.journal.pass(Job::Change(change, reply)).await?;
         done.await.map_err(|_| JournalStopped)
     }
-}
 
-/// The command as it goes to the device (Flexmeter deliverable, section 4.5.3).
-fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
-    let asked = &invocation.row.asked;
-    let kind = commands::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {
-        name: asked.command.clone(),
-        known: "no such command in this version".to_owned(),
-    })?;
-    let message = CommandMessage {
-        definition: kind.definition(),
-        invocation: Invocation {
-            id: invocation.row.id.to_string(),
-            event_type: "CommandInvocation".to_owned(),
-            site_token: TENANT.to_owned(),
-            device_assignment_token: invocation.assignment.clone(),
-            assignment_type: "Unassociated".to_owned(),
-            event_date: Some(asked.created),
-            received_date: Some(asked.created),
-            initiator: asked.initiator.clone(),
-            initiator_id: asked.initiator_id.clone(),
-            target: "Assignment".to_owned(),
-            command_token: asked.command.clone(),
-            parameter_values: asked.parameters.clone(),
-            status: invocation.row.sitewhere_status().to_owned(),
-            metadata: asked.metadata.clone(),
-        },
-        parameters: kind.arguments(&asked.parameters)?,
-    };
-    let mut payload = Vec::new();
-    encode_command(&message, &mut payload);
-    Ok(payload)
+    /// The command as it goes to the device (Flexmeter deliverable, section 4.5.3).
+    fn encode(&self, invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
+        let asked = &invocation.row.asked;
+        let device = &invocation.hardware_id;
+        let command = self.definitions.find(device, &asked.command);
+        let command = command.ok_or_else(|| InvokeError::UnknownCommand {
+            name: asked.command.clone(),
+            known: self.definitions.names(device),
+        })?;
+        let message = CommandMessage {
+            definition: command.definition(),
+            invocation: Invocation {
+                id: invocation.row.id.to_string(),
+                event_type: "CommandInvocation".to_owned(),
+                site_token: TENANT.to_owned(),
+                device_assignment_token: invocation.assignment.clone(),
+                assignment_type: "Unassociated".to_owned(),
+                event_date: Some(asked.created),
+                received_date: Some(asked.created),
+                initiator: asked.initiator.clone(),
+                initiator_id: asked.initiator_id.clone(),
+                target: "Assignment".to_owned(),
+                command_token: asked.command.clone(),
+                parameter_values: asked.parameters.clone(),
+                status: invocation.row.sitewhere_status().to_owned(),
+                metadata: asked.metadata.clone(),
+            },
+            parameters: command.arguments(&asked.parameters)?,
+        };
+        let mut payload = Vec::new();
+        encode_command(&message, &mut payload);
+        Ok(payload)
+    }
 }

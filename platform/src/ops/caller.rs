@@ -132,7 +132,7 @@ pub(crate) fn not_permitted(action: Action, kind: Kind) -> Problem {
 }
 
 /// The answer to what only somebody may do.
-fn log_in() -> Problem {
+pub(super) fn log_in() -> Problem {
     let detail = "send the header `Authorization: Bearer <token>`";
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
 }

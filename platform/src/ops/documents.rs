@@ -15,7 +15,7 @@ use lastmeter_units::SimTime;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Caller;
+use super::{Caller, commands};
 use crate::problem::Problem;
 
 /// How often a change is tried that names no version.
@@ -83,7 +83,7 @@ pub(crate) async fn list(
     let none = || Problem::not_found("no_such_path", "there is nothing here");
     let is_all = *caller.require(Action::Read, &on, none)?.scope() == Scope::All;
     if !kind.is_resident {
-        let (count, found) = caller.tenant.readers.documents().documents(kind, None, page).await?;
+        let (count, found) = caller.tenant.readers.permitted().documents(kind, None, page).await?;
         return Ok((count, found.iter().map(shown).collect()));
     }
     let documents = &caller.tenant.documents;
@@ -106,7 +106,7 @@ pub(crate) async fn one(
     token: &str,
     at: Option<SimTime>,
 ) -> Result<Arc<Document>, Problem> {
-    let readers = caller.tenant.readers.documents();
+    let readers = caller.tenant.readers.permitted();
     let found = match at {
         Some(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
         None if kind.is_resident => caller.tenant.documents.find(kind, token),
@@ -123,10 +123,10 @@ pub(crate) async fn history(
     token: &str,
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
-    let newest = caller.tenant.readers.documents().document(kind, token.to_owned(), None).await?;
+    let newest = caller.tenant.readers.permitted().document(kind, token.to_owned(), None).await?;
     require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
     let (count, versions) =
-        caller.tenant.readers.documents().history(kind, token.to_owned(), page).await?;
+        caller.tenant.readers.permitted().history(kind, token.to_owned(), page).await?;
     Ok((count, versions.iter().map(shown).collect()))
 }
 
@@ -147,14 +147,23 @@ pub(crate) async fn make(
         return Err(wrong(kind.token_member(), "expected none: it is given to you"));
     }
     check(caller, kind, &body)?;
-    let hashed = Sha256::digest(json!([request.token, body]).to_string());
+    make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Makes a document that whoever asks may have, and that is checked.
+pub(super) async fn make_permitted(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    (token, body): (Option<String>, Value),
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let hashed = Sha256::digest(json!([token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {
         key: AnswerKey { by: caller.name(), key: asked.key.clone() },
         request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
         status: StatusCode::CREATED.as_u16(),
         body: NewAnswerBody::Edited(0),
     });
-    let token = request.token;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     let hash = answer.as_ref().map(|answer| answer.request);
     let transaction =
@@ -221,7 +230,7 @@ async fn newest(
     if kind.is_resident {
         return Ok(caller.tenant.documents.find(kind, token));
     }
-    let found = caller.tenant.readers.documents().document(kind, token.to_owned(), None).await?;
+    let found = caller.tenant.readers.permitted().document(kind, token.to_owned(), None).await?;
     Ok(found.filter(|document| !document.is_deleted).map(Arc::new))
 }
 
@@ -304,7 +313,7 @@ fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(
             return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
         }
     }
-    Ok(())
+    commands::check_schedule(caller, kind, body)
 }
 
 /// Refuses to remove what other documents name.
@@ -341,7 +350,7 @@ pub(super) async fn edited(
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
     }
     let Some(Edited { token, version }) = done else { return Err(unknown(kind, "")) };
-    let readers = caller.tenant.readers.documents();
+    let readers = caller.tenant.readers.permitted();
     let document = readers.document(kind, token.clone(), Some(*version)).await?;
     document.map(Arc::new).ok_or_else(|| unknown(kind, token))
 }
@@ -355,7 +364,7 @@ async fn repeated(
 ) -> Result<Arc<Document>, Problem> {
     match &answer.body {
         AnswerBody::Document(_, token, version) if hash == Some(answer.request) => {
-            let readers = caller.tenant.readers.documents();
+            let readers = caller.tenant.readers.permitted();
             let document = readers.document(kind, token.clone(), Some(*version)).await?;
             require(caller, Action::Read, kind, token, document.map(Arc::new))
         }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `commands` | commands called off; batches and schedules |
 //! | `reader` | reading data, each query within a permit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 
 pub(crate) mod accounts;
 mod caller;
+pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod documents;
 mod reader;

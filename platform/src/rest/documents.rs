@@ -17,7 +17,7 @@ use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
 use crate::ops::documents::{self, Repeatable, Request, own_members, shown};
 
-const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
+pub(super) const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
 const WITH: Parameter =
     Parameter::text("with", "only those with a key and its value").example("site:a");
 const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out")
@@ -84,10 +84,12 @@ documents! {
     "/sitewhere/api/sites" "sites" "site" Site Write r#"{"token":"x.a","name":"North"}"#;
     "/sitewhere/api/zones" "sites" "zone" Zone Write
         r#"{"token":"x.a","name":"Feeder 1","kind":"feeder"}"#;
-    "/sitewhere/api/devicegroups" "groups" "group" Group Write r#"{"token":"x.a","name":"All"}"#;
+    "/sitewhere/api/devicegroups" "groups" "group" Group Write
+        r#"{"token":"x.a","name":"All","members":[{"of":{"device":"meter-1"},
+            "from":"2020-01-01T00:00:00Z"}]}"#;
     "/sitewhere/api/schedules" "commands" "schedule" Schedule Command
         r#"{"token":"x.a","schedule":{"kind":"once","at":"2027-01-18T17:00:00Z"},"command":
-            {"commandToken":"identify"},"target":{"device":"meter-1"}}"#;
+            {"commandToken":"readRegister","parameterValues":{"register":"status"}},"target":{"device":"meter-1"}}"#;
     "/api/v1/quantities" "specifications" "quantity" Specification Write
         r#"{"token":"x.a","kind":"counter","summary":"difference","unit":"m3"}"#;
     "/api/v1/grants" "access" "grant" Grant Grant

@@ -19,6 +19,7 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
+use crate::ops::commands;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -63,6 +64,18 @@ pub(super) const ROUTES: &[Route] = &[
         gives: Gives::json::<InvocationJson>(200),
         refuses: &[500],
         run: |verb| on(verb, one),
+    },
+    Route {
+        method: Verb::Delete,
+        path: "/sitewhere/api/invocations/{id}",
+        resource: "commands",
+        summary: "Calls a command off that nobody has answered",
+        access: Access::Within(access::Kind::Invocation, Action::Command),
+        parameters: &[&INVOCATION],
+        takes: None,
+        gives: Gives::json::<InvocationJson>(200),
+        refuses: &[409, 500],
+        run: |verb| on(verb, cancel),
     },
 ];
 
@@ -237,11 +250,21 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<InvocationJson> {
     pairs.finish()?;
+    Ok(Json(find(&api, &text).await?.into()))
+}
+
+/// `DELETE /sitewhere/api/invocations/{id}`
+async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
+    pairs.finish()?;
+    let stored = find(&api, &text).await?;
+    Ok(Json(commands::cancel(&api.caller(), stored).await?.into()))
+}
+
+async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
     let unknown = || {
-        let text = lastmeter_model::refusal::shortened(&text, 80);
+        let text = lastmeter_model::refusal::shortened(text, 80);
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
     let id = text.parse().map_err(|()| unknown())?;
-    let stored = api.caller().invocation(id, unknown).await?;
-    Ok(Json(stored.into()))
+    api.caller().invocation(id, unknown).await
 }

@@ -13,7 +13,7 @@
 //! | `edge` | TLS, proxies, `Host`, rates of requests |
 //! | `bearer`, `extract`, `body` | credentials, queries and bodies in |
 //! | `cursor`, `flow` | positions in lists as clients see them; answers sent as they are written |
-//! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `devices`, `assignments`, `invocations`, `batches` | SiteWhere's resources |
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
@@ -26,6 +26,7 @@ mod about;
 mod accounts;
 mod assignments;
 mod audit;
+mod batches;
 mod bearer;
 mod body;
 mod changes;

@@ -19,8 +19,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, assignments, audit, changes, devices, documents, health, invocations, keys,
-    latest, live, losses, series, tenants, transfer,
+    about, accounts, assignments, audit, batches, changes, devices, documents, health, invocations,
+    keys, latest, live, losses, series, tenants, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -36,6 +36,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     changes::ROUTES,
     losses::ROUTES,
     documents::ROUTES,
+    batches::ROUTES,
     accounts::ROUTES,
     keys::ROUTES,
     audit::ROUTES,

@@ -4,6 +4,7 @@
 mod advance;
 mod back_pressure;
 mod batches;
+mod commands;
 mod credentials;
 mod full;
 mod idempotency;

@@ -192,7 +192,9 @@ fn enter_sqlite(
     let expiries = load(opened, &context, (place.tenant.as_str(), path))?;
     let new = || Readers::new(path, context.clone(), place.deadline);
     let readers = place.readers.0.get_or_init(|| [new(), new()]);
-    readers.iter().for_each(|readers| readers.renew(context.clone()));
+    for readers in readers {
+        readers.renew(context.clone());
+    }
     let [reader, urgent] = readers.clone().map(|readers| Arc::new(readers) as Arc<dyn StoreReader>);
     Ok((context, Readable { reader, urgent, standing: opened.standing, expiries }))
 }

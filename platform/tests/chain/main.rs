@@ -7,6 +7,7 @@
 mod attacks;
 mod common;
 mod documents;
+mod grants;
 mod http;
 mod identity;
 mod kill;
