@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Kind, Permit, Resource, Subject, Target};
 use lastmeter_model::document::{Document, DocumentKind, kind_of_code};
 use lastmeter_model::entity::{Batch, Body, CommandCall, ScheduledCommand, Targets, read};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
@@ -153,7 +153,10 @@ async fn invocation_of(
     device: &HardwareId,
 ) -> Result<Option<InvocationId>, Problem> {
     let Some(row) = caller.tenant.devices.row(device) else { return Ok(None) };
-    let (_, last) = caller.tenant.readers.permitted().invocations_of(row, LOOKED_AT).await?;
+    // Who may read the batch may read what became of it.
+    let cut = Permit::whole_tenant().cut(device);
+    let store = caller.tenant.readers.permitted();
+    let (_, last) = store.invocations_of(row, LOOKED_AT, cut).await?;
     Ok(last.iter().find(|one| is_of(one, token)).map(|one| one.row.id))
 }
 
