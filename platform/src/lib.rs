@@ -15,10 +15,10 @@
 //! them behind the `open_doors`, within their `tenant_limits`. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. `ops` has a function for each use case of people and programs, which REST calls, with
-//! `problem` for what is no success. Of all of them: `error`; `access`, `certificates` and `tls`
+//! `problem` for what is no success. `identity` finds who is behind what a client presents. Of all of them: `error`;
+//! `access`, `certificates` and `tls`
 //! for what is secret, `folder` for what lies where; `metrics`, `log_throttle` for who operates it.
-//! `live` gives on what
-//! is committed. `bench` is for benchmarks and fuzzers alone.
+//! `live` gives on what is committed. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -49,6 +49,7 @@ mod error;
 mod folder;
 mod format;
 mod gate;
+mod identity;
 mod ingest;
 mod journal;
 mod live;

@@ -358,10 +358,10 @@ impl Process {
         let name = record.name.clone();
         self.put(TenantRecord { state: TenantState::Removed, ..record }).await?;
         let data = self.config.data.clone();
-        let database = self.config.store.database(&name)?;
+        let (store, of) = (self.config.store.clone(), name.clone());
         blocking(move || {
             // Before the folder, which shows where it is.
-            database.map_or(Ok(()), |database| database.remove())?;
+            store.remove(&of)?;
             places.delete_aside(&data)
         })
         .await?;

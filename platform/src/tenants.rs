@@ -2,19 +2,21 @@
 //! same doors.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
-    Action, Decision, Facts as _, Principal, PrincipalRef, Target, UserName, may_publish,
-    may_subscribe,
+    Action, Decision, Facts as _, MachineToken, Principal, PrincipalRef, Target, TokenKind,
+    UserName, may_publish, may_subscribe,
 };
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics::input_name;
 use tokio::task::JoinHandle;
 
-use crate::access::{self, Access, Proof};
+use crate::access::{Access, NotProved};
+use crate::identity::{self, Proof, Visitor};
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::tenant::Tenant;
 use crate::tls::DeviceCertificate;
@@ -89,6 +91,29 @@ impl Tenants {
         found
     }
 
+    /// Whose bearer token it is: an administrators' one, an API key or an access token.
+    pub(crate) fn by_bearer(&self, given: &[u8]) -> Option<Visitor> {
+        let token = std::str::from_utf8(given).ok().and_then(MachineToken::parse);
+        match token.filter(|token| token.kind != TokenKind::Bench) {
+            None => self.of_administrator(given).map(identity::by_settings),
+            Some(token) => {
+                let found = (self.find(&token.tenant), &self.first);
+                identity::by_token(&self.access, found, &token)
+            }
+        }
+    }
+
+    /// Who has a user name and a password in a tenant.
+    pub(crate) async fn by_password(
+        &self,
+        tenant: TenantName,
+        user: (&str, &[u8]),
+        from: IpAddr,
+    ) -> Result<Visitor, NotProved> {
+        let found = self.find(&tenant);
+        identity::by_password(&self.access, (tenant, found), user, from).await
+    }
+
     /// Opens the doors to a tenant that is ready and not open yet.
     pub(crate) fn add(&self, tenant: Arc<Tenant>) {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
@@ -161,20 +186,20 @@ impl IngestPort for Tenants {
         // Where there is none it takes as long.
         let asked = Arc::clone(found.as_ref().unwrap_or(&self.first));
         let (is_bench, is_device) = (asked.is_administrators(password), asked.is_devices(password));
-        let is_own = access::has_secret(&asked, &claimed, password);
+        let is_own = identity::has_secret(&asked, &claimed, password);
         let of_tenant = certificate.is_none_or(|certificate| {
             *certificate.tenant.as_ref().unwrap_or(&self.first.name) == tenant
         });
         found.filter(|_| of_tenant)?;
         if let (PrincipalRef::User(name), None) = (&claimed, certificate) {
-            let account = (tenant, name.as_str());
-            let visitor = access::by_password(self, account, password, from).await.ok()?;
+            let user = (name.as_str(), password);
+            let visitor = self.by_password(tenant, user, from).await.ok()?;
             let is_password = matches!(visitor.proof, Proof::Password(_));
             return visitor.who.first().filter(|_| is_password).cloned();
         }
         let is_certified = certificate.is_some_and(|certificate| {
             matches!(&claimed, PrincipalRef::Device(id) if id.as_str() == certificate.device)
-                && access::certified(&asked, certificate)
+                && identity::certified(&asked, certificate)
         });
         match (&claimed, certificate) {
             (PrincipalRef::SharedDevices, Some(DeviceCertificate { tenant: Some(_), .. })) => None,
@@ -184,9 +209,9 @@ impl IngestPort for Tenants {
             (PrincipalRef::SharedDevices, _) if is_device => Some(Principal::of(claimed, tenant)),
             (PrincipalRef::Device(id), Some(certificate)) => {
                 let is_it = id.as_str() == certificate.device && (is_certified || is_own);
-                access::principal(&asked, &claimed).filter(|_| is_it)
+                identity::principal(&asked, &claimed).filter(|_| is_it)
             }
-            (_, None) if is_own => access::principal(&asked, &claimed),
+            (_, None) if is_own => identity::principal(&asked, &claimed),
             _ => None,
         }
     }
@@ -210,6 +235,12 @@ impl IngestPort for Tenants {
         let tenant = who.tenant.as_ref().and_then(|name| self.find(name));
         let Some(tenant) = tenant else { return Decision::Hidden };
         let now = tenant.clock.now();
+        // Who has been disabled or has other roles since it was let in.
+        let is_kept = matches!(who.reference, PrincipalRef::Bench | PrincipalRef::SharedDevices);
+        let fresh = if is_kept { None } else { identity::principal(&tenant, &who.reference) };
+        let Some(who) = fresh.as_ref().or(Some(who).filter(|_| is_kept)) else {
+            return Decision::Hidden;
+        };
         match action {
             Action::Read => may_subscribe(who, topic, &tenant.facts(), now),
             Action::Write => may_publish(who, topic, &tenant.facts(), now),

@@ -24,6 +24,9 @@ mod m_bus_alone;
 mod m_bus_lines;
 mod measured_events;
 mod odd_recordings;
+mod postgres;
+#[path = "../../platform/store/tests/postgres/server.rs"]
+mod postgres_server;
 mod recorded_before;
 mod repeats;
 mod run_folder;

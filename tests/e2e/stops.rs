@@ -278,8 +278,7 @@ fn secrets_that_cannot_be_are_rejected_before_anything_is_made() {
     let data = folder.path().join("data");
     let data_text = data.to_str().unwrap();
     for (secrets, words) in [
-        (&["--device-token", "meters"][..], "--token"),
-        (&["--token", "same", "--device-token", "same"], "device_token"),
+        (&["--token", "same", "--device-token", "same"][..], "device_token"),
         (&["--token", "one", "--device-token", ""], "device_token"),
         (&["--token", ""], "token"),
     ] {
@@ -305,4 +304,26 @@ fn secrets_that_cannot_be_are_rejected_before_anything_is_made() {
     assert!(child.status.success(), "{child:?}");
     let log = String::from_utf8_lossy(&child.stderr);
     assert!(!log.contains("one secret"), "{log}");
+}
+
+#[test]
+fn without_a_token_a_start_prints_a_one_time_password_of_the_first_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let child = lastmeter()
+            .args(["serve", "--until-stdin-closes", "--mqtt", "127.0.0.1:0", "--rest"])
+            .args(["127.0.0.1:0", "--data"])
+            .arg(folder.path())
+            .env_remove("LASTMETER_TOKEN")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{child:?}");
+        let log = String::from_utf8_lossy(&child.stderr).into_owned();
+        let (_, behind) = log.split_once("one-time password ").unwrap();
+        behind.split(' ').next().unwrap().to_owned()
+    };
+    let (first, second) = (start(), start());
+    assert!(first.len() == 32 && second.len() == 32, "{first} {second}");
+    assert_ne!(first, second, "as long as nobody has replaced it, each start has its own");
 }

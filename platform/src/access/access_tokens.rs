@@ -60,7 +60,7 @@ impl AccessTokens {
     }
 
     /// The account of a token, and the hash of its password then; with this it was used.
-    pub(super) fn find(
+    pub(crate) fn find(
         &mut self,
         given: &MachineToken,
         now: Duration,
@@ -73,7 +73,7 @@ impl AccessTokens {
     }
 
     /// Whether there is still a token of this id.
-    pub(super) fn has(&self, id: u64, now: Duration) -> bool {
+    pub(crate) fn has(&self, id: u64, now: Duration) -> bool {
         self.0.get(&id).is_some_and(|token| !token.is_over(now))
     }
 

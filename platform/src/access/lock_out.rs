@@ -62,7 +62,7 @@ impl LockOut {
     ///
     /// # Errors
     /// After how long it is.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &mut self,
         account: &Account,
         from: IpAddr,
@@ -78,15 +78,15 @@ impl LockOut {
             }
             None => return Ok(()),
         };
-        if now < until {
-            return Err(until - now);
+        if let Some(wait) = until.checked_sub(now).filter(|wait| !wait.is_zero()) {
+            return Err(wait);
         }
         failures.elsewhere = now + WAIT;
         Ok(())
     }
 
     /// A password was wrong.
-    pub(super) fn failed(&mut self, account: &Account, from: IpAddr, now: Duration) {
+    pub(crate) fn failed(&mut self, account: &Account, from: IpAddr, now: Duration) {
         if self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(account) {
             let last = |failures: &Failures| failures.by_address.values().map(|one| one.last).max();
             let oldest = self.accounts.iter().min_by_key(|(_, failures)| last(failures));
@@ -108,7 +108,7 @@ impl LockOut {
     }
 
     /// A password was right.
-    pub(super) fn succeeded(&mut self, account: &Account, from: IpAddr) {
+    pub(crate) fn succeeded(&mut self, account: &Account, from: IpAddr) {
         if let Some(failures) = self.accounts.get_mut(account) {
             failures.by_address.remove(&network(from));
             if failures.by_address.is_empty() {

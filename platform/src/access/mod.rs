@@ -1,18 +1,16 @@
-//! Who somebody is, and what follows from it.
+//! What proves who somebody is, and what follows from it: secrets, passwords, log-ins and permits.
 //!
 //! | file | purpose |
 //! |---|---|
 //! | `secret` | random secrets, comparing and keeping them |
 //! | `password`, `lock_out` | passwords of people: hashed a few at a time; waits after wrong ones |
 //! | `access_tokens` | tokens of log-ins, in memory |
-//! | `identity` | who is behind what a client presents |
 //! | `rights` | permits |
-//! | `notes` | what is written into the audit besides changes |
+//! | `notes` | what was written into the audit besides changes |
 
 mod access_tokens;
-mod identity;
 mod lock_out;
-pub(crate) mod notes;
+mod notes;
 mod password;
 mod rights;
 mod secret;
@@ -24,11 +22,8 @@ use lastmeter_units::TenantName;
 use tokio::time::Instant;
 
 pub(crate) use access_tokens::AccessTokens;
-pub(crate) use identity::{
-    Proof, Visitor, by_bearer, by_password, certified, has_secret, is_current, principal,
-};
 pub(crate) use lock_out::LockOut;
-pub(crate) use notes::Notes;
+pub(crate) use notes::{DENIALS_MAX, MINUTE, Notes};
 pub(crate) use password::Passwords;
 pub(crate) use rights::{administrators, require};
 pub(crate) use secret::{SecretSum, random};

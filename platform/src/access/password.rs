@@ -39,10 +39,10 @@ pub(crate) struct Passwords {
 }
 
 /// The turn of an address.
-pub(super) struct Turn<'a>(#[expect(dead_code, reason = "held")] [SemaphorePermit<'a>; 2]);
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held")] [SemaphorePermit<'a>; 2]);
 
 impl Passwords {
-    pub(super) fn new(key: [u8; 32]) -> Self {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
         Self {
             key,
             turns: Semaphore::new(HASHES_MAX),
@@ -52,7 +52,7 @@ impl Passwords {
     }
 
     /// What a pair is remembered as. Another password of the account has another one.
-    pub(super) fn mark(&self, (tenant, name): &Account, kept: &str, given: &[u8]) -> [u8; 32] {
+    pub(crate) fn mark(&self, (tenant, name): &Account, kept: &str, given: &[u8]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).unwrap_or_else(|_| unreachable!());
         for part in [tenant.as_str().as_bytes(), name.as_bytes(), kept.as_bytes(), given] {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -62,12 +62,12 @@ impl Passwords {
     }
 
     /// Whether a pair was right a short time ago.
-    pub(super) fn was_right(&self, mark: &[u8; 32], now: Duration) -> bool {
+    pub(crate) fn was_right(&self, mark: &[u8; 32], now: Duration) -> bool {
         lock(&self.right).get(mark).is_some_and(|at| now < *at + REMEMBERED)
     }
 
     /// Remembers a pair that is right.
-    pub(super) fn remember(&self, mark: [u8; 32], now: Duration) {
+    pub(crate) fn remember(&self, mark: [u8; 32], now: Duration) {
         let mut right = lock(&self.right);
         if right.len() >= REMEMBERED_MAX {
             right.retain(|_, at| now < *at + REMEMBERED);
@@ -78,7 +78,7 @@ impl Passwords {
     }
 
     /// Waits for the turn of an address.
-    pub(super) async fn turn(&self, from: IpAddr) -> Option<Turn<'_>> {
+    pub(crate) async fn turn(&self, from: IpAddr) -> Option<Turn<'_>> {
         let mut hasher = DefaultHasher::new();
         network(from).hash(&mut hasher);
         let group = self.turns_of_group.get((hasher.finish() % GROUPS) as usize)?;
@@ -86,7 +86,7 @@ impl Passwords {
     }
 
     /// Whether a password has a hash; it takes as long where there is none.
-    pub(super) async fn is_of(kept: Option<String>, given: Vec<u8>) -> bool {
+    pub(crate) async fn is_of(kept: Option<String>, given: Vec<u8>) -> bool {
         let verify = move || {
             let against = kept.as_deref().unwrap_or(OF_NOBODY);
             Argon2::default().verify_password(&given, against).is_ok() && kept.is_some()
@@ -133,7 +133,7 @@ mod tests {
         let mark = passwords.mark(&ann, "old", b"p");
         passwords.remember(mark, Duration::ZERO);
         assert!(passwords.was_right(&mark, Duration::from_secs(599)));
-        assert!(!passwords.was_right(&mark, Duration::from_secs(600)));
+        assert!(!passwords.was_right(&mark, Duration::from_mins(10)));
         for other in [passwords.mark(&ann, "new", b"p"), passwords.mark(&ann, "oldp", b"")] {
             assert!(!passwords.was_right(&other, Duration::ZERO));
         }

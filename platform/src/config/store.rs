@@ -19,6 +19,8 @@ pub struct StoreConfig {
     /// The database, for `postgres` only: `postgresql://USER@HOST:PORT/DATABASE` or
     /// `host=HOST user=USER dbname=DATABASE`.
     pub url: Option<Token>,
+    /// What the names of its schemas begin with, before those of the tenants.
+    pub schema_prefix: String,
     /// A file with the password of the database's user, if it has one.
     pub password_file: Option<PathBuf>,
     /// The authorities by which the database's server is known. With them it is spoken to over TLS
@@ -29,7 +31,8 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         let kind = "sqlite".to_owned();
-        Self { kind, url: None, password_file: None, server_authority: None }
+        let schema_prefix = "t_".to_owned();
+        Self { kind, url: None, schema_prefix, password_file: None, server_authority: None }
     }
 }
 
@@ -56,13 +59,18 @@ impl StoreConfig {
         };
         let is_file = self.kind()?.name == "sqlite";
         let of_database = self.password_file.is_some() || self.server_authority.is_some();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let prefix = &self.schema_prefix;
+        if prefix.len() > 30 || !prefix.bytes().all(is_plain) {
+            return error("store.schema_prefix", prefix, "give at most 30 letters, digits and `_`");
+        }
         match &self.url {
             None if !is_file => error("store.url", "missing", "name the database"),
             None if of_database => error("store.url", "missing", "name the database of the keys"),
             Some(_) if is_file => {
                 error("store.url", "given", "leave it out, or set `store.kind = \"postgres\"`")
             }
-            Some(url) => match Database::new(url.reveal(), &TenantName::default()) {
+            Some(url) => match Database::new(url.reveal(), prefix) {
                 Ok(_) => Ok(()),
                 Err(_) => error(
                     "store.url",
@@ -74,10 +82,21 @@ impl StoreConfig {
         }
     }
 
+    /// Removes what a tenant that is not open has in a database. It blocks, outside of any runtime.
+    ///
+    /// # Errors
+    /// If somebody has it open, or the server does not do so.
+    pub fn remove(&self, tenant: &TenantName) -> Result<(), PlatformError> {
+        match self.database(tenant)? {
+            Some(database) => Ok(database.remove()?),
+            None => Ok(()),
+        }
+    }
+
     /// Where the store of a tenant is, if it is in a database.
     pub(crate) fn database(&self, tenant: &TenantName) -> Result<Option<Database>, PlatformError> {
         let Some(url) = &self.url else { return Ok(None) };
-        let mut database = Database::new(url.reveal(), tenant)
+        let mut database = Database::new(url.reveal(), &format!("{}{tenant}", self.schema_prefix))
             .map_err(|error| PlatformError::Store(Box::new(error)))?;
         if let Some(path) = &self.password_file {
             let password = std::fs::read_to_string(path);

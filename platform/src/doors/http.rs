@@ -7,9 +7,9 @@
 //! | `GET /devices/{hardwareId}/commands?wait_ms=N` | what the device has not answered yet |
 //!
 //! Every request carries the devices' secret as bearer token, or an MQTT user name with its
-//! password (`Authorization: Basic`): then it speaks for whom that is. A POST is answered with 204 once it
-//! is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be sent
-//! again. A command is given at each request until the device has answered it with an
+//! password (`Authorization: Basic`): then it speaks for whom that is. A POST is answered with 204
+//! once it is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be
+//! sent again. A command is given at each request until the device has answered it with an
 //! acknowledgement, so it comes at least once; what is not there yet is waited for up to `wait_ms`.
 //!
 //! With `certificate` and `key` it speaks TLS; without them it is for the loopback, or for a proxy.
@@ -46,8 +46,8 @@ use crate::gate::{self, Gate};
 use crate::open_doors::Door;
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
 use crate::rest::{
-    Edge, Given, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit, check_given,
-    read_whole,
+    Edge, HeaderCredential, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit,
+    check_credential, read_whole,
 };
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -274,15 +274,15 @@ async fn authorise(
     let tenants = &state.tenants;
     let identify = async |given| {
         let found = match given {
-            Given::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
-            Given::Basic(user, password) => {
+            HeaderCredential::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
+            HeaderCredential::Basic(user, password) => {
                 Sender::by_user_name(tenants, (&user, &password), visit.from()).await
             }
         };
         found.ok_or(NotProved::Wrong)
     };
     let listener = gate::Listener::Http;
-    match check_given(&state.gate, listener, &visit, request.headers(), identify).await {
+    match check_credential(&state.gate, listener, &visit, request.headers(), identify).await {
         Err(answer) => answer,
         Ok(sender) => match read_whole(request, state.body_limit).await {
             Ok(mut request) => {

@@ -1,5 +1,8 @@
 //! Users: made, changed and erased by administrators; their own account, password and log-ins.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use lastmeter_model::access::{
     Action, Kind, Owner, PrincipalRef, Resource, Role, SecretHash, Subject,
@@ -71,11 +74,7 @@ pub(crate) async fn change(
     if !is_admin || is_disabled {
         refuse_last_administrator(caller, name)?;
     }
-    let request = own_members(kind, members);
-    if request.token.as_ref().is_some_and(|other| other != name) {
-        return Err(wrong("username", "it is not the one in the path"));
-    }
-    Ok(shown(&*documents::change(caller, kind, name, request).await?))
+    Ok(shown(&*documents::change(caller, kind, name, own_members(kind, members)).await?))
 }
 
 fn require_users(caller: &Caller) -> Result<(), Problem> {
@@ -153,8 +152,8 @@ pub(crate) async fn reset(
 
 /// A new code, and what it is kept as.
 pub(crate) fn one_time_code() -> Result<(String, OneTimeCode), Problem> {
-    let bytes = random::<12>().map_err(|error| Problem::unavailable("no_random", &error))?;
-    let code: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = random::<16>().map_err(|error| Problem::unavailable("no_random", &error))?;
+    let code = format!("{:032x}", u128::from_be_bytes(bytes));
     let hash = SecretHash::Sha256(Sha256::digest(&code).into());
     let until = SimTime(wall_now().0.saturating_add(CODE_NS));
     Ok((code, OneTimeCode { hash, until }))
@@ -256,8 +255,9 @@ async fn erase_user(caller: &Caller, name: &str) -> Result<Value, Problem> {
         let mut gone = documents.with_key(of_credentials, "of", &reference);
         gone.extend(documents.with_key(of_grants, "to", &reference));
         gone.extend(documents.with_key(of_grants, "by", &reference));
-        gone.dedup_by(|one, other| one.kind == other.kind && one.token == other.token);
-        for document in gone {
+        let gone: BTreeMap<_, _> =
+            gone.into_iter().map(|one| ((one.kind.code, one.token.clone()), one)).collect();
+        for document in gone.into_values() {
             put(document.kind, &document, document.version, None);
         }
         let by = caller.name();
@@ -355,7 +355,7 @@ pub(crate) async fn first_administrator(caller: &Caller) -> Result<Option<String
     const NAME: &str = "admin";
     let (kind, documents) = (kind::<User>()?, &caller.tenant.documents);
     let known = documents.find(kind, NAME);
-    let has_password = |(_, user): &(String, std::sync::Arc<User>)| user.password_hash.is_some();
+    let has_password = |(_, user): &(String, Arc<User>)| user.password_hash.is_some();
     if documents.bodies::<User>().iter().any(has_password)
         || (known.is_none() && documents.count(kind) > 0)
     {

@@ -9,9 +9,9 @@ use lastmeter_model::access::{
 };
 use lastmeter_units::HardwareId;
 
-use crate::access::notes::{self, is_of_data};
 use crate::access::require;
 use crate::config::TENANT;
+use crate::identity::notes::{self, is_of_data};
 use crate::problem::Problem;
 use crate::tenant::Tenant;
 

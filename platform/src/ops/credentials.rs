@@ -46,9 +46,14 @@ pub(crate) async fn make_key(
         ("scope".to_owned(), Value::Object(scope)),
         ("until".to_owned(), until),
     ]);
-    let id = u64::from_be_bytes(random().map_err(no_random)?);
+    let id = u64::from_be_bytes(random().map_err(|error| no_random(&error))?);
     let (kind, tenant) = (TokenKind::ApiKey, caller.tenant.name.clone());
-    let key = MachineToken { kind, tenant, id, secret: Secret(random().map_err(no_random)?) };
+    let key = MachineToken {
+        kind,
+        tenant,
+        id,
+        secret: Secret(random().map_err(|error| no_random(&error))?),
+    };
     let token = Some(format!("{id:016x}"));
     make(caller, given, (token, &key.secret, key.print()), (repeatable, &asked)).await
 }
@@ -64,7 +69,7 @@ pub(crate) async fn make_credential(
         return Err(wrong("scope", "expected none; API keys are made by POST /api/v1/keys"));
     }
     let Some(fingerprint) = given.remove("certificate") else {
-        let secret = Secret(random().map_err(no_random)?);
+        let secret = Secret(random().map_err(|error| no_random(&error))?);
         let text = secret.print();
         return make(caller, given, (None, &secret, text), (repeatable, &asked)).await;
     };
@@ -75,8 +80,8 @@ pub(crate) async fn make_credential(
     Ok(Made { shown: rendered(&made), secret: None })
 }
 
-fn no_random(error: std::io::Error) -> Problem {
-    Problem::unavailable("no_random", &error)
+fn no_random(error: &std::io::Error) -> Problem {
+    Problem::unavailable("no_random", error)
 }
 
 fn wrong(field: &str, detail: &str) -> Problem {

@@ -10,13 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::devices::List;
-use super::documents::{DocumentJson, listed, repeatable};
+use super::documents::{DocumentJson, described, listed, repeatable};
 use super::extract::{Body, Pairs, PathText};
 use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
-use crate::access::{Passwords, Proof, Visitor};
+use crate::access::Passwords;
+use crate::identity::{Proof, Visitor};
 use crate::ops::{accounts, documents};
 
 /// Where a password is replaced, with a code too.
@@ -43,7 +44,7 @@ const CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces a user, who has the same password unless there is a `password`",
     access: Access::Within(Kind::User, Action::Write),
-    takes: Some(schema::<DocumentJson>),
+    takes: Some(|_| described(r#"{"username":"ann","password":"correct horse","roles":["user"]}"#)),
     refuses: &[409, 500, 507],
     run: |verb| on(verb, change),
     ..ROW
@@ -60,7 +61,7 @@ const OWN_CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces one's own profile",
     access: Access::Within(Kind::Account, Action::Write),
-    takes: Some(schema::<DocumentJson>),
+    takes: Some(|_| described(r#"{"fullName":"Ann","language":"en"}"#)),
     refuses: &[409, 500],
     run: |verb| on(verb, change_account),
     ..OWN
@@ -293,13 +294,11 @@ async fn erase_account(
 
 /// The hash of the password that a request is sent with.
 fn password_of(visitor: &Visitor) -> Result<&str, Problem> {
-    match &visitor.proof {
-        Proof::Password(hash) => Ok(hash),
-        _ => {
-            let detail = "send user name and password with this request (`Authorization: Basic`)";
-            Err(Problem::new(StatusCode::FORBIDDEN, "password_is_needed", detail))
-        }
+    if let Proof::Password(hash) = &visitor.proof {
+        return Ok(hash);
     }
+    let detail = "send user name and password with this request (`Authorization: Basic`)";
+    Err(Problem::new(StatusCode::FORBIDDEN, "password_is_needed", detail))
 }
 
 async fn change_password(

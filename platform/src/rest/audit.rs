@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{Action, Kind};
+use lastmeter_model::access::{Action, Kind, Secret};
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_store::Stretch;
 use lastmeter_units::SimTime;
@@ -16,7 +16,8 @@ use super::parameter::Parameter;
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api};
 
-const CURSOR: Parameter = Parameter::text("cursor", "`next` of an earlier answer");
+const CURSOR: Parameter =
+    Parameter::text("cursor", "`next` of an earlier answer, or 0").example("0");
 const LIMIT: Parameter = Parameter::whole("limit", "rows at most", 100, (1, 1000));
 /// Rows that one request looks at.
 const LOOKED_AT_MAX: usize = 10_000;
@@ -62,7 +63,7 @@ pub(super) struct RowJson {
 
 impl From<AuditRow> for RowJson {
     fn from(row: AuditRow) -> Self {
-        let hex = |hash: Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |hash: Hash| Secret(hash).print();
         let AuditRow { at, who, action, resource, outcome, before, after, .. } = row;
         Self { at, who, action, resource, outcome, before: before.map(hex), after: after.map(hex) }
     }
@@ -74,8 +75,8 @@ async fn audit(api: Api, mut pairs: Pairs) -> Answer<AuditJson> {
     pairs.finish()?;
     let caller = api.caller();
     let permit = caller.list(Kind::Audit)?;
-    let mut after = match &cursor {
-        None => 0,
+    let mut after = match cursor.as_deref() {
+        None | Some("0") => 0,
         Some(text) => cursor::open(cursor::Kind::Audit, text)
             .ok_or_else(|| wrong_parameter(&CURSOR, text, "`next` of an earlier answer"))?,
     };

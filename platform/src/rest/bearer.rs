@@ -11,7 +11,7 @@ use crate::gate::{Gate, Listener};
 
 /// What a header presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum HeaderCredential {
     /// A token.
     Bearer(Vec<u8>),
     /// A user name and a password (RFC 7617).
@@ -23,12 +23,12 @@ pub(crate) enum Given {
 /// # Errors
 /// The answer to give instead: 401, or 429 to an address that goes on guessing, or for an account
 /// with too many wrong passwords.
-pub(crate) async fn check_given<T>(
+pub(crate) async fn check_credential<T>(
     gate: &Gate,
     listener: Listener,
     visit: &Visit,
     headers: &HeaderMap,
-    identify: impl AsyncFnOnce(Given) -> Result<T, NotProved>,
+    identify: impl AsyncFnOnce(HeaderCredential) -> Result<T, NotProved>,
 ) -> Result<T, Response> {
     let Some(given) = given(headers) else { return Err(unauthorised(headers, false)) };
     if gate.is_shut_for(listener, visit.from()) {
@@ -79,28 +79,30 @@ pub(super) fn unauthorised(headers: &HeaderMap, has_given: bool) -> Response {
 }
 
 /// What a request presents. A password that a page from elsewhere has a browser send is none.
-pub(super) fn given(headers: &HeaderMap) -> Option<Given> {
+pub(super) fn given(headers: &HeaderMap) -> Option<HeaderCredential> {
     let is_foreign = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
     match headers.get(AUTHORIZATION).and_then(read)? {
-        Given::Basic(..) if headers.get("Sec-Fetch-Site").is_some_and(is_foreign) => None,
+        HeaderCredential::Basic(..) if headers.get("Sec-Fetch-Site").is_some_and(is_foreign) => {
+            None
+        }
         given => Some(given),
     }
 }
 
 /// Takes a header apart; the scheme's name is case-insensitive (RFC 9110, 11.1).
-fn read(header: &HeaderValue) -> Option<Given> {
+fn read(header: &HeaderValue) -> Option<HeaderCredential> {
     let after = |scheme: &[u8]| {
         let (found, rest) = header.as_bytes().split_at_checked(scheme.len())?;
         found.eq_ignore_ascii_case(scheme).then_some(rest)
     };
     if let Some(token) = after(b"bearer ") {
-        return Some(Given::Bearer(token.to_vec()));
+        return Some(HeaderCredential::Bearer(token.to_vec()));
     }
     // RFC 7617: the user name has no colon.
     let pair = decoded(after(b"basic ")?)?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     let user = String::from_utf8(pair[..colon].to_vec()).ok()?;
-    Some(Given::Basic(user, pair[colon + 1..].to_vec()))
+    Some(HeaderCredential::Basic(user, pair[colon + 1..].to_vec()))
 }
 
 /// Base64 (RFC 4648 section 4), with or without padding.
@@ -126,8 +128,8 @@ mod tests {
     fn a_header_carries_a_token_or_a_name_with_a_password() {
         // RFC 7617 section 2 has the second.
         let header = |text: &'static str| HeaderValue::from_static(text);
-        assert_eq!(read(&header("beaRer t")), Some(Given::Bearer(b"t".to_vec())));
-        let pair = Given::Basic("Aladdin".to_owned(), b"open sesame".to_vec());
+        assert_eq!(read(&header("beaRer t")), Some(HeaderCredential::Bearer(b"t".to_vec())));
+        let pair = HeaderCredential::Basic("Aladdin".to_owned(), b"open sesame".to_vec());
         assert_eq!(read(&header("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")), Some(pair.clone()));
         for wrong in ["Basic", "Basic QQ", "Basic !!!!", "Basic Q", "Digest x", ""] {
             assert_eq!(read(&header(wrong)), None, "{wrong}");

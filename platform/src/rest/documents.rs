@@ -171,7 +171,7 @@ impl From<Value> for DocumentJson {
 }
 
 /// The schema of a body with an example.
-fn described(example: &str) -> Schema {
+pub(super) fn described(example: &str) -> Schema {
     let example: Value = serde_json::from_str(example).unwrap_or_default();
     json_schema!({ "type": "object", "additionalProperties": true, "examples": [example] })
 }

@@ -7,10 +7,10 @@ use lastmeter_model::access::{Action, Kind};
 use serde_json::Value;
 
 use super::devices::List;
-use super::documents::{DocumentJson, listed, repeatable};
+use super::documents::{DocumentJson, described, listed, repeatable};
 use super::extract::{Body, Pairs, PathText};
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb, schema};
+use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::ops::credentials::{self, Made};
 
@@ -36,7 +36,9 @@ const MAKE: Route = Route {
               only one with the `key`",
     access: Access::Within(Kind::Token, Action::Write),
     parameters: &[],
-    takes: Some(schema::<DocumentJson>),
+    takes: Some(|_| {
+        described(r#"{"of":"user:ann","actions":["read"],"until":"2100-01-01T00:00:00Z"}"#)
+    }),
     gives: Gives::json::<DocumentJson>(201),
     refuses: &[409, 500, 507],
     run: |verb| on(verb, make),
@@ -70,6 +72,7 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Makes a credential `of` a device, gateway or application: of a `certificate`, \
                   its SHA-256, or with a `secret`, which the answer alone has",
         access: Access::Within(Kind::Credential, Action::Write),
+        takes: Some(|_| described(r#"{"of":"device:meter-1","name":"Of the factory"}"#)),
         ..MAKE
     },
     Route {

@@ -25,8 +25,8 @@ use super::parameter::{EXAMPLE_DEVICE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::serve::Stopping;
 use super::{Api, Problem};
-use crate::access::{Visitor, is_current};
 use crate::config::ClockSource;
+use crate::identity::{Visitor, is_current};
 use crate::live::{Event, Position, Subscription};
 use crate::ops::Cuts;
 
@@ -151,7 +151,7 @@ async fn live(
     let is_lost = asked == Some(None);
     let (outlet, body) = flow();
     let tenants = Arc::clone(&api.shared.tenants);
-    let still = move || is_current(&tenants, &visitor);
+    let still = move || is_current(&tenants.access, &visitor);
     tokio::spawn(stream(subscription, (filter, still), is_lost, outlet, stopping));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())

@@ -64,7 +64,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
-pub(crate) use bearer::{Given, check_given};
+pub(crate) use bearer::{HeaderCredential, check_credential};
 pub(crate) use body::read_whole;
 pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
@@ -79,9 +79,10 @@ pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
-use crate::access::{NotProved, Proof, Visitor, by_bearer, by_password};
+use crate::access::NotProved;
 use crate::config::{Config, TENANT};
 use crate::gate::{Gate, Listener};
+use crate::identity::{Proof, Visitor};
 use crate::ops::Caller;
 pub(crate) use crate::problem::Problem;
 use crate::process::Process;
@@ -183,14 +184,14 @@ async fn authorise(
     }
     let of_password = named.clone().unwrap_or_default();
     let identify = async |given| match given {
-        Given::Bearer(token) => by_bearer(&shared.tenants, &token).ok_or(NotProved::Wrong),
-        Given::Basic(user, password) => {
-            let account = (TenantName::new(&of_password).ok().unwrap_or_default(), &*user);
-            by_password(&shared.tenants, account, &password, visit.from()).await
+        HeaderCredential::Bearer(token) => shared.tenants.by_bearer(&token).ok_or(NotProved::Wrong),
+        HeaderCredential::Basic(user, password) => {
+            let tenant = TenantName::new(&of_password).ok().unwrap_or_default();
+            shared.tenants.by_password(tenant, (&user, &password), visit.from()).await
         }
     };
     let headers = request.headers();
-    let found = check_given(&shared.gate, Listener::Rest, &visit, headers, identify).await;
+    let found = check_credential(&shared.gate, Listener::Rest, &visit, headers, identify).await;
     let visitor = match found {
         Ok(visitor) => visitor,
         Err(answer) => return answer,

@@ -13,6 +13,7 @@ use super::routes::{Access, Route, TEXTS, all};
 /// Where references to schemas lead.
 const SCHEMAS: &str = "/components/schemas";
 const SCHEME: &str = "administrator";
+const PASSWORD: &str = "password";
 
 /// An instant as it is written: RFC 3339, UTC.
 pub(super) struct Instant;
@@ -63,7 +64,16 @@ pub(super) fn document() -> Value {
             "schemas": schemas,
             "responses": responses,
             "securitySchemes": {
-                SCHEME: { "type": "http", "scheme": "bearer", "description": "the setting `token`" }
+                SCHEME: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "the setting `token`, an API key or an access token",
+                },
+                PASSWORD: {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "a user of `default`, or of the tenant of `X-SiteWhere-Tenant`",
+                },
             },
         },
     })
@@ -90,7 +100,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         "tags": [route.resource],
         "parameters": parameters,
         "responses": responses,
-        "security": if route.access.is_open() { json!([]) } else { json!([{ SCHEME: [] }]) },
+        "security": if route.access.is_open() { json!([]) } else { json!([{ SCHEME: [] }, { PASSWORD: [] }]) },
     });
     if let Access::To(kind, action) | Access::Within(kind, action) = route.access {
         operation["x-lastmeter-right"] = json!({ "kind": kind.word(), "action": action.word() });

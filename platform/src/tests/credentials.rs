@@ -1,12 +1,13 @@
 //! Who is behind a certificate, a secret of its own and the code of the first start.
 
-use lastmeter_model::access::{Principal, Secret, SecretHash};
+use lastmeter_model::access::{Permit, Principal, Secret, SecretHash};
 use lastmeter_model::document::{Edit, Expect, Transaction, kind_of_name};
 use lastmeter_units::TenantName;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::access::{NotProved, Proof, by_password};
+use crate::access::NotProved;
+use crate::identity::Proof;
 use crate::ops::Caller;
 use crate::ops::accounts::first_administrator;
 use crate::port::{IngestPort as _, Presented};
@@ -87,8 +88,8 @@ async fn the_first_start_without_a_token_gives_one_code_until_it_is_replaced() {
     let old = first_administrator(&caller).await.unwrap().unwrap();
     let code = first_administrator(&caller).await.unwrap().unwrap();
     let proof = async |given: &str| {
-        let account = (TenantName::default(), "admin");
-        by_password(&tenants, account, given.as_bytes(), HERE).await.map(|found| {
+        let user = ("admin", given.as_bytes());
+        tenants.by_password(TenantName::default(), user, HERE).await.map(|found| {
             let references = found.who.iter().map(|who| who.reference.to_string());
             (found.proof, references.collect::<Vec<_>>())
         })
@@ -104,5 +105,49 @@ async fn the_first_start_without_a_token_gives_one_code_until_it_is_replaced() {
     assert_eq!(first_administrator(&caller).await.unwrap(), None);
     assert_eq!(proof(&code).await, Err(NotProved::Wrong));
     assert!(matches!(proof("correct horse").await, Ok((Proof::Password(_), _))));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn reading_what_others_own_is_in_the_audit_once_a_day() {
+    let bench = Bench::start(ClockSource::Driven).await;
+    let person = json!({ "category": "person", "name": "Ann", "user": "ann" });
+    put(&bench.core, "asset", "p", person).await;
+    let assignment = json!({
+        "deviceHardwareId": "home", "customerId": "p", "status": "active",
+        "activeDate": "1970-01-01T00:00:00Z",
+    });
+    put(&bench.core, "assignment", "s", assignment).await;
+    store(&bench.core, &[reading("home", Some(1), 230.0), reading("free", Some(1), 230.0)]).await;
+    let before = bench.core.progress.audited();
+    let as_who = |reference: &str| {
+        let who = Principal::of(reference.parse().unwrap(), TenantName::default());
+        Caller { tenant: Arc::clone(&bench.core), who: [who].into() }
+    };
+    let [home, free] = ["home", "free"].map(|id| HardwareId::new(id).unwrap());
+    let read = async || {
+        as_who("user:ann").note_reading(&home);
+        as_who("bench").note_reading(&home);
+        for _ in 0..3 {
+            as_who("user:adam").note_reading(&free);
+            as_who("user:adam").note_reading(&home);
+        }
+        // What is written by somebody else's task is behind this.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            bench.core.barrier().await.unwrap();
+        }
+        let (after, last) = (before, bench.core.progress.audited());
+        let stretch = Stretch { after, limit: 100, last };
+        let permit = Permit::whole_tenant();
+        let (rows, _) = bench.core.readers.audit(&permit, "", stretch).await.unwrap();
+        let rows = rows.into_iter().map(|row| (row.who, row.action, row.resource));
+        rows.collect::<Vec<_>>()
+    };
+    let one = ["user:adam", "read", "device:home"].map(str::to_owned);
+    let one = <(String, String, String)>::from(one);
+    assert_eq!(read().await, [one.clone()]);
+    bench.core.advance(time("2027-01-19T00:00:00Z")).await.unwrap();
+    assert_eq!(read().await, [one.clone(), one]);
     bench.stop().await;
 }

@@ -5,6 +5,7 @@
 //! `urn:lastmeter:TENANT:device:ID`, which states the tenant too. Without one it is the subject's
 //! common name, which is what certificates of other making have.
 
+use lastmeter_model::access::Secret;
 use lastmeter_units::TenantName;
 use sha2::{Digest, Sha256};
 
@@ -29,8 +30,7 @@ pub(crate) struct DeviceCertificate {
 /// The one device that a certificate (DER) names, or why there is none.
 pub(crate) fn device_certificate(der: &[u8]) -> Result<DeviceCertificate, &'static str> {
     let (tenant, device) = named(der)?;
-    let digest = Sha256::digest(der);
-    let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = Secret(Sha256::digest(der).into()).print();
     Ok(DeviceCertificate { tenant, device, fingerprint })
 }
 

@@ -46,6 +46,13 @@ fn path(route: &Route, is_given: impl Fn(&Parameter) -> bool) -> String {
     format!("{path}?{}", query.join("&"))
 }
 
+/// Whether a row is for one's own account, which the bench has not, or for a key under a token that
+/// nobody knows before. The tests of the whole chain go through them.
+fn is_for_users(route: &Route) -> bool {
+    let paths = ["/api/v1/account", "/api/v1/tokens", "/api/v1/keys/", "/api/v1/credentials/"];
+    paths.iter().any(|path| route.path.starts_with(path))
+}
+
 /// All rows, those that remove something last, and what was made first removed last.
 fn in_turn() -> impl Iterator<Item = &'static Route> {
     let is_removal = |route: &&Route| route.method == Verb::Delete;
@@ -73,7 +80,8 @@ fn body(route: &Route) -> String {
 async fn send(served: &Served, route: &Route, path: &str, body: Option<&str>) -> Answer {
     let kind = if takes_text(route) { "x-ndjson" } else { "json" };
     let declared = format!("Content-Type: application/{kind}\r\n");
-    let json_type = body.map_or("", |_| &declared);
+    let has_type = body.is_some() || (route.takes.is_none() && route.method.is_declared());
+    let json_type = if has_type { &declared } else { "" };
     let headers = format!("{}{json_type}", authorization());
     served.ask(route.method.word(), path, &headers, body.unwrap_or("")).await
 }
@@ -169,7 +177,7 @@ async fn every_row_answers_good_input_as_it_declares() {
             let body = route.takes.map(|_| body(route));
             let answer = send(&served, route, &path, body.as_deref()).await;
             // Nothing is lost here; `tests` acknowledges a loss elsewhere.
-            if route.path.starts_with("/api/v1/losses/") {
+            if route.path.starts_with("/api/v1/losses/") || is_for_users(route) {
                 assert_eq!(answer.status, 404, "{path}");
                 continue;
             }
@@ -267,7 +275,7 @@ async fn bad_input_is_answered_with_a_problem_that_the_row_declares() {
                     continue;
                 }
                 let answer = send(&served, route, &good_path, body).await;
-                check(&good_path, answer, Some(expected));
+                check(&good_path, answer, Some(expected).filter(|_| !is_for_users(route)));
             }
         }
     }

@@ -11,13 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
+use lastmeter_language::{
+    GivenAuthority, PlatformUse, Scenario, StoreUse, TlsUse, postgres_address,
+};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
-    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, TlsConfig, Token,
+    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, StoreConfig, TlsConfig,
+    Token,
 };
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
@@ -62,6 +65,9 @@ pub struct Profile {
     /// What clients of REST need where it speaks TLS.
     #[serde(skip)]
     pub rest_tls: Option<ClientTls>,
+    /// Where its further doors listen, by their kinds, as `host:port`.
+    #[serde(default)]
+    pub doors: BTreeMap<String, String>,
     /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
     /// Password of the devices, where the platform wants another than the token.
@@ -166,6 +172,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) data: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) strict_table2: bool,
+    /// Where its store is.
+    pub(crate) store: StoreConfig,
     /// Its doors beside MQTT.
     pub(crate) doors: &'a [DoorConfig],
     /// The platform's clock: driven in virtual time, the machine's in real time.
@@ -485,6 +493,19 @@ const TOKEN: &str = "bench";
 /// The secret of the devices: another one, so that every run shows that the two are apart.
 const DEVICE_TOKEN: &str = "bench-device";
 
+/// Where the store of a run is: in PostgreSQL in a schema of its own.
+pub(crate) fn store_of(scenario: &Scenario) -> StoreConfig {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    match (scenario.platform.store, postgres_address()) {
+        (StoreUse::Postgres, Some(address)) => {
+            let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+            let schema_prefix = format!("run_{process}_{run}_");
+            StoreConfig { schema_prefix, ..StoreConfig::postgres(address) }
+        }
+        _ => StoreConfig::default(),
+    }
+}
+
 fn own_config(
     options: &StartOptions<'_>,
     security: Option<&Security>,
@@ -510,6 +531,7 @@ fn own_config(
         device_token: Some(Token::new(DEVICE_TOKEN)),
         rest_tls,
         strict_table2: options.strict_table2,
+        store: options.store.clone(),
         doors: options.doors.to_vec(),
         tls,
         ..Config::embedded(options.data, Token::new(TOKEN), options.clock)
@@ -517,7 +539,11 @@ fn own_config(
 }
 
 fn own_profile(ready: Ready) -> Profile {
+    let address = |(kind, found): (String, serde_json::Value)| {
+        found.as_str().map(|address| (kind, address.to_owned()))
+    };
     Profile {
+        doors: ready.doors.into_iter().filter_map(address).collect(),
         mqtt: ready.mqtt,
         mqtts: ready.mqtts,
         tls_authority: None,
@@ -545,10 +571,14 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
     let policy = Some(runtime.policy().await);
+    let address = |(kind, address): &(&'static str, SocketAddr)| {
+        ((*kind).to_owned(), address.to_string().into())
+    };
     let profile = own_profile(Ready {
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: running.rest_url(),
+        doors: running.door_addresses().iter().map(address).collect(),
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
@@ -606,6 +636,13 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
         let keys = [("certificate", certificate), ("key", key)];
         let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
         table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
+    }
+    if let Some(url) = &config.store.url {
+        let StoreConfig { kind, schema_prefix, .. } = &config.store;
+        let keys =
+            [("kind", kind), ("url", &url.reveal().to_owned()), ("schema_prefix", schema_prefix)];
+        let keys = keys.map(|(name, value)| (name.to_owned(), value.clone().into()));
+        table.insert("store".to_owned(), toml::Table::from_iter(keys).into());
     }
     let doors = config.doors.iter().map(|door| door_table(door, ready).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));

@@ -11,6 +11,7 @@ use lastmeter_record::{
 use lastmeter_reports::Evaluation;
 use lastmeter_sim::Streams;
 use lastmeter_text::plural;
+use lastmeter_units::TenantName;
 
 use super::board::Boards;
 use super::console::Console;
@@ -20,7 +21,7 @@ use super::motion_record;
 use super::moving::{RunOptions, carry_out, ending};
 use super::network;
 use super::real::{self, RealBench};
-use super::run_platform::StartOptions;
+use super::run_platform::{StartOptions, store_of};
 use super::signals;
 use super::virtual_time::{self, VirtualBench};
 use crate::host::{self, stamp, wall_now};
@@ -66,7 +67,7 @@ pub async fn run_scenario(
         scenario.schedule.duration,
     );
     console.overridden(&scenario.written.overrides);
-    let data = options.out.join("platform");
+    let (data, store) = (options.out.join("platform"), store_of(scenario));
     if let Some(reason) = scenario.unavailable() {
         writer
             .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
@@ -77,6 +78,7 @@ pub async fn run_scenario(
             data: &data,
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
+            store: store.clone(),
             doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
@@ -104,6 +106,7 @@ pub async fn run_scenario(
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
+        let _ = tokio::task::spawn_blocking(move || store.remove(&TenantName::default())).await;
     }
     Ok(evaluation)
 }

@@ -1,5 +1,12 @@
-//! Who is behind what a client presents. What depends on documents is looked at each time: a key
-//! that is revoked, a role that is taken away and a user who is disabled are so at once.
+//! Who is behind what a client presents, and what the audit has of it. What depends on documents is
+//! looked at each time: a key that is revoked, a role that is taken away and a user who is disabled
+//! are so at once.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `notes` | log-ins, denials and readings of others' data in the audit |
+
+pub(crate) mod notes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,10 +20,9 @@ use lastmeter_store::lock;
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use sha2::{Digest, Sha256};
 
-use super::{NotProved, Passwords, SecretSum, administrators, notes};
+use crate::access::{Access, NotProved, Passwords, SecretSum, administrators};
 use crate::clock::wall_now;
 use crate::tenant::Tenant;
-use crate::tenants::Tenants;
 use crate::tls::DeviceCertificate;
 
 /// By what somebody has proved who it is.
@@ -53,25 +59,25 @@ impl Visitor {
     }
 }
 
-/// Whose bearer token it is.
-pub(crate) fn by_bearer(tenants: &Tenants, given: &[u8]) -> Option<Visitor> {
-    let token = std::str::from_utf8(given).ok().and_then(MachineToken::parse);
-    let token = token.filter(|token| token.kind != TokenKind::Bench);
-    let Some(token) = token else {
-        let tenant = tenants.of_administrator(given)?;
-        let who = administrators(&tenant.name).into();
-        return Some(Visitor { tenant, who, proof: Proof::Settings });
-    };
-    let tenant = tenants.find(&token.tenant);
-    // Where there is none it takes as long.
-    let asked = tenant.as_ref().unwrap_or(tenants.first());
+/// Who has the administrators' token of a tenant.
+pub(crate) fn by_settings(tenant: Arc<Tenant>) -> Visitor {
+    let who = administrators(&tenant.name).into();
+    Visitor { tenant, who, proof: Proof::Settings }
+}
+
+/// Whose key or access token it is, in its tenant if that is there; what is asked instead of one
+/// that is not takes as long.
+pub(crate) fn by_token(
+    access: &Access,
+    (tenant, instead): (Option<Arc<Tenant>>, &Arc<Tenant>),
+    token: &MachineToken,
+) -> Option<Visitor> {
     if token.kind == TokenKind::ApiKey {
-        let who = of_key(asked, &token);
+        let who = of_key(tenant.as_ref().unwrap_or(instead), token);
         let (tenant, who) = (tenant?, [who?].into());
         return Some(Visitor { tenant, who, proof: Proof::Key(format!("{:016x}", token.id)) });
     }
-    let access = &tenants.access;
-    let ((_, name), password) = lock(&access.tokens).find(&token, access.now())?;
+    let ((_, name), password) = lock(&access.tokens).find(token, access.now())?;
     let tenant = tenant?;
     let user = tenant.documents.body::<User>(&name)?;
     if password_of(&user) != Some(&password) {
@@ -134,16 +140,16 @@ fn principals_of(tenant: &Tenant, name: &str) -> Option<Arc<[Principal]>> {
 /// # Errors
 /// The same, after as long, whether there is such a tenant, such a user, or another password.
 pub(crate) async fn by_password(
-    tenants: &Tenants,
-    (tenant, name): (TenantName, &str),
-    given: &[u8],
+    access: &Access,
+    (tenant, found): (TenantName, Option<Arc<Tenant>>),
+    (name, given): (&str, &[u8]),
     from: IpAddr,
 ) -> Result<Visitor, NotProved> {
-    let access = &tenants.access;
-    let found = tenants.find(&tenant);
     let user = found.as_ref().and_then(|tenant| tenant.documents.body::<User>(name));
     let kept = user.as_ref().and_then(|user| password_of(user)).cloned();
-    let account = (tenant, name.to_owned());
+    // Names that none can have are one, so that they take no room.
+    let is_name = name.parse::<PrincipalName>().is_ok();
+    let account = (tenant, if is_name { name.to_owned() } else { String::new() });
     let visitor = |proof| {
         let tenant = found.clone().ok_or(NotProved::Wrong)?;
         let who = principals_of(&tenant, name).ok_or(NotProved::Wrong)?;
@@ -224,7 +230,7 @@ fn own(tenant: &Tenant, of: &PrincipalRef) -> Vec<Arc<Credential>> {
 }
 
 /// Whether a visitor is still one, for what goes on after its request was let in.
-pub(crate) fn is_current(tenants: &Tenants, visitor: &Visitor) -> bool {
+pub(crate) fn is_current(access: &Access, visitor: &Visitor) -> bool {
     let Visitor { tenant, who, proof } = visitor;
     let Some(first) = who.first() else { return false };
     match proof {
@@ -242,7 +248,6 @@ pub(crate) fn is_current(tenants: &Tenants, visitor: &Visitor) -> bool {
                 let is_same = match proof {
                     Proof::Password(hash) => password_of(&user) == Some(hash),
                     Proof::AccessToken(id) => {
-                        let access = &tenants.access;
                         !user.disabled && lock(&access.tokens).has(*id, access.now())
                     }
                     _ => false,
