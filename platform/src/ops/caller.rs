@@ -73,8 +73,10 @@ impl Caller {
 
     /// Whether it is an administrator of the platform itself.
     pub(crate) fn is_platforms(&self) -> bool {
-        let is_it = |who: &Principal| {
-            matches!(who.reference, PrincipalRef::Bench | PrincipalRef::PlatformAdmin(_))
+        let is_it = |who: &Principal| match who.reference {
+            PrincipalRef::Bench => who.tenant.as_ref() == Some(&self.tenant.name),
+            PrincipalRef::PlatformAdmin(_) => true,
+            _ => false,
         };
         self.tenant.is_first() && self.who.iter().any(is_it)
     }
