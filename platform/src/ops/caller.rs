@@ -73,8 +73,10 @@ impl Caller {
 
     /// Whether it is an administrator of the platform itself.
     pub(crate) fn is_platforms(&self) -> bool {
-        let is_it = |who: &Principal| {
-            matches!(who.reference, PrincipalRef::Bench | PrincipalRef::PlatformAdmin(_))
+        let is_it = |who: &Principal| match who.reference {
+            PrincipalRef::Bench => who.tenant.as_ref() == Some(&self.tenant.name),
+            PrincipalRef::PlatformAdmin(_) => true,
+            _ => false,
         };
         self.tenant.is_first() && self.who.iter().any(is_it)
     }
@@ -132,7 +134,7 @@ pub(crate) fn not_permitted(action: Action, kind: Kind) -> Problem {
 }
 
 /// The answer to what only somebody may do.
-fn log_in() -> Problem {
+pub(super) fn log_in() -> Problem {
     let detail = "send the header `Authorization: Bearer <token>`";
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
 }

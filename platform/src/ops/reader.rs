@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastmeter_model::access::{
-    Action, Cut, Kind, Permit, Resource, Scope, Span, Subject, Target, Visibility,
+    Action, Cut, Kind, Permit, PrincipalRef, Resource, Scope, Span, Subject, Target, Visibility,
 };
 use lastmeter_model::audit::AuditRow;
 use lastmeter_model::calendar::{Stretch, Width, Zone, whole};
@@ -16,6 +16,7 @@ use lastmeter_store::{self as store, Page, Range, Series, SeriesQuery, StoreRead
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 
 use super::Caller;
+use super::caller::log_in;
 use crate::problem::Problem;
 
 /// Queries of one tenant's data.
@@ -34,8 +35,8 @@ impl Reader {
         Self(store)
     }
 
-    /// For documents, which are asked for one by one.
-    pub(super) fn documents(&self) -> &dyn StoreReader {
+    /// The store itself, for use cases that ask for their rights by themselves.
+    pub(super) fn permitted(&self) -> &dyn StoreReader {
         &*self.0
     }
 
@@ -239,7 +240,23 @@ impl Caller {
     /// 401, 403 or 404, if who asks may have nothing of it, of whatever device.
     pub(crate) fn list(&self, kind: Kind) -> Result<Permit, Problem> {
         let on = Resource::new(kind, &self.tenant.name, Subject::List);
-        self.require(Action::Read, &on, nothing)
+        let permit = self.require(Action::Read, &on, nothing)?;
+        // Where nothing is public there is nothing for who has not logged in.
+        if *permit.scope() == Scope::Public && self.is_nobody() && self.public().next().is_none() {
+            return Err(log_in());
+        }
+        Ok(permit)
+    }
+
+    fn is_nobody(&self) -> bool {
+        self.who.iter().all(|who| who.reference == PrincipalRef::Anonymous)
+    }
+
+    /// The devices that everybody may see.
+    fn public(&self) -> impl Iterator<Item = HardwareId> {
+        let documents = self.tenant.documents.bodies::<Device>().into_iter();
+        let public = documents.filter(|(_, one)| one.visibility == Visibility::Public);
+        public.filter_map(|(id, _)| HardwareId::new(id).ok())
     }
 
     /// The permit of a kind of data of a device.
@@ -297,10 +314,7 @@ impl Caller {
             Scope::All => return Ok(directory.page(page.offset, page.limit)),
             Scope::Windows(windows) => windows.iter().map(|one| one.device.clone()).collect(),
             Scope::Public => {
-                let documents = self.tenant.documents.bodies::<Device>().into_iter();
-                let public = documents.filter(|(_, one)| one.visibility == Visibility::Public);
-                let ids = public.filter_map(|(id, _)| HardwareId::new(id).ok());
-                ids.filter(|id| self.of_device(kind, Some(id), nothing).is_ok()).collect()
+                self.public().filter(|id| self.of_device(kind, Some(id), nothing).is_ok()).collect()
             }
         };
         let rows = ids.iter().filter_map(|id| directory.find(id.as_str()));

@@ -9,6 +9,7 @@ mod attacks;
 mod commands;
 mod common;
 mod documents;
+mod grants;
 mod http;
 mod identity;
 mod kill;

@@ -212,8 +212,8 @@ proptest! {
         let open = windows.iter().filter(|one| one.device == device(true) && one.finest.is_none());
         let open: Vec<_> = open.filter(|one| (one.from.0..one.until.0).contains(&at)).collect();
         // The patterns that select each name.
-        for (name, selecting) in [("v.a", &patterns[..]), ("v.b", &patterns[..2]), ("w", &patterns[..1])]
-        {
+        for (name, count) in [("v.a", 3), ("v.b", 2), ("w", 1)] {
+            let selecting = &patterns[..count];
             let is_selected = |one: &&Window| match &one.quantities {
                 Quantities::All => true,
                 Quantities::Like(like) => {

@@ -58,7 +58,8 @@ async fn a_finest_width_gives_closed_roll_ups_and_no_latest_value_alert_or_live_
     let to = &app.reference;
     let grant = json!({
         "to": to, "on": "device:m-bobs", "actions": ["read"], "quantities": ["*"],
-        "from": SimTime(now().0 - 7_200_000_000_000 + 1), "until": SimTime(now().0 + 1), "by": "user:bob",
+        "from": SimTime(now().0 - 7_200_000_000_000 + 1), "until": SimTime(now().0 + 1),
+        "by": "user:bob",
         "finest": 3_600_000_000_000_i64,
     });
     world.put("grant", "part", grant).await;

@@ -14,9 +14,11 @@ use super::world::{
 };
 use super::{Principal, TenantName, all, principals};
 
+/// Route, request, what it is about, what it shows of a device, and whether only the newest of it.
+type Read = (&'static str, &'static str, Row, &'static [What], bool);
+
 /// Requests that read data, by route; `{d}` is a device, `{t}` its assignment, `{i}` a command.
-/// What each shows of a device, and whether only the newest of it.
-const READS: &[(&str, &str, Row, &[What], bool)] = {
+const READS: &[Read] = {
     use What::{Alert, Amperes, Command, Volts};
     const DEVICES: &str = "/sitewhere/api/devices";
     const ONE: &str = "/sitewhere/api/assignments/{token}";
@@ -125,6 +127,34 @@ struct Seat<'a> {
     who: Principal,
 }
 
+/// Whether somebody is answered about a device.
+fn is_answered(seat: &Seat<'_>, (_, template, row, ..): &Read, device: &str, era: i64) -> bool {
+    if template.contains("{i}") {
+        return is_given(seat.name, device, era, What::Command, *row);
+    }
+    is_seen(seat.name, device, *row)
+}
+
+/// Checks that what is for who asks is there.
+fn check_whole(
+    seat: &Seat<'_>,
+    (_, template, row, shows, is_newest): &Read,
+    (device, era): (&str, i64),
+    told: &Told,
+) {
+    let eras = match (template.contains("{i}"), is_newest) {
+        (true, _) => vec![era],
+        (false, true) => vec![3],
+        (false, false) => ERAS.to_vec(),
+    };
+    for (era, what) in eras.iter().flat_map(|era| shows.iter().map(|what| (*era, *what))) {
+        let marker = marker(device, era, what);
+        let is_there = told.body.contains(&marker);
+        let is_given = is_given(seat.name, device, era, what, *row);
+        assert!(is_there || !is_given, "{} {template}: {marker}: {told:?}", seat.name);
+    }
+}
+
 struct Product {
     world: World,
     cells: usize,
@@ -185,68 +215,68 @@ impl Product {
     }
 
     async fn reads(&mut self, seat: &Seat<'_>) {
-        for (_, template, row, shows, is_newest) in READS {
-            let begin =
-                [cursor::Kind::Readings, cursor::Kind::Alerts].map(|kind| cursor::seal(kind, 0));
-            let headers = [("last-event-id", begin.join("."))];
-            let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        for read in READS {
+            let (_, template, ..) = read;
             let of_device = template.contains('{');
             let devices = if of_device { &DEVICES[..] } else { &[ABSENT] };
-            for (device, era) in devices.iter().flat_map(|one| ERAS.map(|era| (*one, era))) {
-                if era > 1 && !template.contains("{i}") {
-                    continue;
-                }
-                let fill = |names: &[(&str, String); 3]| {
-                    names.iter().fold((*template).to_owned(), |path, (name, value)| {
-                        path.replace(name, value)
-                    })
-                };
-                let (names, nobodys) = (self.named(device, era), self.named(ABSENT, era));
-                let (path, absent) = (fill(&names), fill(&nobodys));
-                let told = self.world.ask_with(&seat.who, ("GET", &path), &headers, "").await;
-                self.check(seat, *row, &path, &told);
-                // What is for who asks is there; of what is public lists have nothing.
+            let eras = if template.contains("{i}") { &ERAS[..] } else { &ERAS[..1] };
+            for (device, era) in
+                devices.iter().flat_map(|one| eras.iter().map(move |era| (*one, *era)))
+            {
+                let (names, path) = self.filled(template, device, era);
+                let told = self.get(seat, &path).await;
+                self.check(seat, read.2, &path, &told);
+                // Of what is public lists have nothing.
                 let asked = if of_device { &[device][..] } else { &DEVICES[..4] };
-                let asked_eras = match (template.contains("{i}"), is_newest) {
-                    (true, _) => vec![era],
-                    (false, true) => vec![3],
-                    (false, false) => ERAS.to_vec(),
-                };
-                for (device, era) in
-                    asked.iter().flat_map(|one| asked_eras.iter().map(|era| (*one, *era)))
-                {
-                    for what in *shows {
-                        let marker = marker(device, era, *what);
-                        let is_given = is_given(seat.name, device, era, *what, *row);
-                        let is_there = told.body.contains(&marker);
-                        assert!(is_there || !is_given, "{} {path}: {marker}: {told:?}", seat.name);
-                    }
+                for device in asked {
+                    check_whole(seat, read, (device, era), &told);
                 }
-                let is_seen = if template.contains("{i}") {
-                    is_given(seat.name, device, era, What::Command, *row)
-                } else {
-                    is_seen(seat.name, device, *row)
-                };
-                if !of_device || device == ABSENT || is_seen {
-                    continue;
+                if of_device && device != ABSENT && !is_answered(seat, read, device, era) {
+                    self.hidden(seat, read, (device, &names, &path), &told).await;
                 }
-                if told.status == 403 {
-                    // Who sees the device may learn that this is not for them.
-                    assert!(!eras(seat.name, device, Row::Device).is_empty());
-                    continue;
-                }
-                let other = self.world.ask_with(&seat.who, ("GET", &absent), &headers, "").await;
-                let at = names.iter().position(|(name, _)| template.contains(name)).unwrap();
-                let hidden = (&told, names[at].1.as_str());
-                if *row == Row::Live {
-                    // Positions are salted, and whether something was looked at is not counted.
-                    let ids = |told: &Told| told.body.matches("data:").count();
-                    assert_eq!((ids(&told), told.status), (ids(&other), other.status), "{path}");
-                    continue;
-                }
-                self.alike(seat, &path, [hidden, (&other, nobodys[at].1.as_str())]);
             }
         }
+    }
+
+    /// The name in a path for a device, and the path.
+    fn filled(&self, template: &str, device: &str, era: i64) -> (String, String) {
+        let names = self.named(device, era);
+        let name = names.iter().find(|(name, _)| template.contains(name));
+        let name = name.map_or_else(String::new, |(_, value)| value.clone());
+        let fill = |path: String, (name, value): &(&str, String)| path.replace(name, value);
+        (name, names.iter().fold(template.to_owned(), fill))
+    }
+
+    /// A read, of a live stream from the beginning on.
+    async fn get(&self, seat: &Seat<'_>, path: &str) -> Told {
+        let begin =
+            [cursor::Kind::Readings, cursor::Kind::Alerts].map(|kind| cursor::seal(kind, 0));
+        let headers = [("last-event-id", &*begin.join("."))];
+        self.world.ask_with(&seat.who, ("GET", path), &headers, "").await
+    }
+
+    /// Checks that what is hidden is answered as what is not there.
+    async fn hidden(
+        &mut self,
+        seat: &Seat<'_>,
+        (_, template, row, ..): &Read,
+        (device, name, path): (&str, &str, &str),
+        told: &Told,
+    ) {
+        if told.status == 403 {
+            // Who sees the device may learn that this is not for them.
+            assert!(!eras(seat.name, device, Row::Device).is_empty(), "{} {path}", seat.name);
+            return;
+        }
+        let (nobodys, absent) = self.filled(template, ABSENT, 1);
+        let other = self.get(seat, &absent).await;
+        if *row == Row::Live {
+            // Positions are salted, and a stream looks at whatever is committed.
+            let events = |told: &Told| told.body.matches("data:").count();
+            assert_eq!((events(told), told.status), (events(&other), other.status), "{path}");
+            return;
+        }
+        self.alike(seat, path, [(told, name), (&other, &nobodys)]);
     }
 
     async fn documents(&mut self, seat: &Seat<'_>) {

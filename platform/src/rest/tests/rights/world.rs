@@ -101,6 +101,10 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
 /// Whether a principal is answered at all about a device.
 pub(super) fn is_seen(who: &str, device: &str, row: Row) -> bool {
     let row = if row == Row::Series || row == Row::Export { Row::Hours } else { row };
+    // Every device was nobody's at first.
+    if (who, row) == ("admin", Row::Hours) {
+        return device != ABSENT;
+    }
     !eras(who, device, row).is_empty()
 }
 
