@@ -146,8 +146,8 @@ impl From<StoreError> for Problem {
             }
             error @ StoreError::Postgres(_) => {
                 let problem = Self::unavailable("store_unavailable", &error);
-                let detail = "the database of the store does not answer; each request tries it \
-                              anew; the platform's log has the cause";
+                let detail = "the database of the store does not answer; each request tries \
+                              again; the platform's log has the cause";
                 Self { detail: detail.into(), retry_after_s: Some(RETRY_AFTER_S), ..problem }
             }
             error => Self::unavailable("store_unavailable", &error),

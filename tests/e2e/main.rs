@@ -26,6 +26,7 @@ mod measured_events;
 mod odd_recordings;
 mod postgres;
 #[path = "../../platform/store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests do more with it")]
 mod postgres_server;
 mod recorded_before;
 mod repeats;

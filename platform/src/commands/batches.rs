@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_model::access::{Facts as _, PrincipalRef, Target};
+use lastmeter_model::access::{Facts as _, Permit, PrincipalRef, Target};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction, kind_of_code};
 use lastmeter_model::entity::{
     Batch, BatchElements, Body as _, CommandCall, ELEMENTS_MAX, Targets, UNDER_WAY_MAX,
@@ -201,14 +201,14 @@ async fn load<'a>(
         let mut elements = Vec::new();
         if let Some(kind) = kind_of_code(BatchElements::CODE) {
             let token = batch.elements_token.to_string();
-            let kept = tenant.readers.document(kind, token, None).await?;
+            let kept = tenant.dispatcher.readers.document(kind, token, None).await?;
             let read = kept.and_then(|kept| serde_json::from_str::<BatchElements>(&kept.body).ok());
             elements = read.map(|read| read.elements).unwrap_or_default();
         }
         let mut under_way = Vec::new();
         for ids in batch.under_way.chunks(ROUND_MAX) {
             let ids = ids.iter().copied().map(InvocationId).collect();
-            let rows = tenant.readers.invocations(ids).await?.into_iter();
+            let rows = tenant.dispatcher.readers.invocations(ids).await?.into_iter();
             under_way.extend(rows.map(|one| (one.hardware_id, one.row.id)));
         }
         let (first, last) = (batch.cursor - batch.last, batch.last);
@@ -230,9 +230,11 @@ async fn find(
     token: &str,
 ) -> Result<Option<InvocationId>, InvokeError> {
     let Some(row) = tenant.devices.row(device) else { return Ok(None) };
+    let all = Permit::whole_tenant().cut(device);
     let mut page = Page { offset: 0, limit: ROUND_MAX as u32 };
     loop {
-        let (count, rows) = tenant.readers.invocations_of(row, page).await?;
+        let (count, rows) =
+            tenant.dispatcher.readers.invocations_of(row, page, all.clone()).await?;
         let found = rows.iter().find(|one| {
             let asked = &one.row.asked;
             asked.initiator == INITIATOR && asked.initiator_id == token
@@ -254,7 +256,7 @@ async fn states(
     let mut states = Vec::new();
     for round in of.chunks(ROUND_MAX) {
         let ids = round.iter().map(|(_, id)| *id).collect();
-        let rows = tenant.readers.invocations(ids).await?;
+        let rows = tenant.dispatcher.readers.invocations(ids).await?;
         states.extend(rows.into_iter().map(|one| one.row.state));
     }
     Ok(states)

@@ -75,7 +75,7 @@ pub(crate) enum Outstanding {
 pub(crate) struct Dispatcher {
     journal: Journal,
     devices: Arc<DeviceDirectory>,
-    readers: Arc<dyn StoreReader>,
+    pub(super) readers: Arc<dyn StoreReader>,
     pub(crate) definitions: Definitions,
     pub(crate) attention: Arc<Attention>,
     clock: Arc<Clock>,

@@ -3,18 +3,15 @@
 use std::path::PathBuf;
 
 use lastmeter_store::{Database, STORES, StoreKind};
-use lastmeter_units::TenantName;
 use serde::Deserialize;
 
 use super::{ConfigError, Pem, Token};
-use crate::certificates;
-use crate::error::PlatformError;
 
 /// The store of each tenant: all of it of one kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// `sqlite`, a file in the data folder, or `postgres`, a schema `t_NAME` in a database.
+    /// `sqlite`, a file in the data folder, or `postgres`, a schema of a database.
     pub kind: String,
     /// The database, for `postgres` only: `postgresql://USER@HOST:PORT/DATABASE` or
     /// `host=HOST user=USER dbname=DATABASE`.
@@ -80,35 +77,5 @@ impl StoreConfig {
             },
             None => Ok(()),
         }
-    }
-
-    /// Removes what a tenant that is not open has in a database. It blocks, outside of any runtime.
-    ///
-    /// # Errors
-    /// If somebody has it open, or the server does not do so.
-    pub fn remove(&self, tenant: &TenantName) -> Result<(), PlatformError> {
-        match self.database(tenant)? {
-            Some(database) => Ok(database.remove()?),
-            None => Ok(()),
-        }
-    }
-
-    /// Where the store of a tenant is, if it is in a database.
-    pub(crate) fn database(&self, tenant: &TenantName) -> Result<Option<Database>, PlatformError> {
-        let Some(url) = &self.url else { return Ok(None) };
-        let mut database = Database::new(url.reveal(), &format!("{}{tenant}", self.schema_prefix))
-            .map_err(|error| PlatformError::Store(Box::new(error)))?;
-        if let Some(path) = &self.password_file {
-            let password = std::fs::read_to_string(path);
-            let password = password
-                .map_err(PlatformError::io("read the password of the database's user", path))?;
-            database = database.with_password(password.trim_end());
-        }
-        if let Some(authority) = &self.server_authority {
-            let client = certificates::load_client("store.server_authority", authority);
-            database =
-                database.with_tls(client.map_err(|error| PlatformError::Tls(Box::new(error)))?);
-        }
-        Ok(Some(database))
     }
 }

@@ -68,7 +68,7 @@ async fn a_batch_commands_each_device_once_and_so_many_at_a_time() {
         }
         if round > 0 {
             for id in bench.core.devices.open(None).into_iter().take(150) {
-                let one = bench.core.readers.invocation(id).await.unwrap().unwrap();
+                let one = bench.core.readers.store().invocation(id).await.unwrap().unwrap();
                 acknowledge(&bench.core, one.hardware_id.as_str(), &id.to_string()).await;
             }
         }

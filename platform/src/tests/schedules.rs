@@ -1,5 +1,6 @@
 //! Schedules: when they are due, what they make, over changes and restarts.
 
+use lastmeter_model::access::Permit;
 use lastmeter_model::document::{Document, kind_of_name};
 use lastmeter_model::invocation::StoredInvocation;
 use lastmeter_store::Page;
@@ -17,9 +18,10 @@ fn schedule(when: Value, target: Value) -> Value {
 }
 
 pub(super) async fn made(core: &Tenant, device: &str) -> Vec<StoredInvocation> {
-    let row = core.devices.find(device).unwrap().id;
+    let row = core.devices.find(device).unwrap();
     let page = Page { offset: 0, limit: 1000 };
-    let mut made = core.readers.invocations_of(row, page).await.unwrap().1;
+    let mut made =
+        core.readers.invocations_of(&Permit::whole_tenant(), &row, page).await.unwrap().1;
     made.reverse();
     made
 }
@@ -118,7 +120,7 @@ async fn what_may_not_be_done_is_in_the_audit_and_the_schedule_goes_on() {
     let last = bench.core.progress.totals();
     assert_eq!(last.readings, 1);
     let stretch = Stretch { after: 0, limit: 100, last: 5 };
-    let rows = bench.core.readers.audit(stretch).await.unwrap().rows;
+    let rows = bench.core.readers.store().audit(stretch).await.unwrap().rows;
     let outcomes = rows.iter().filter(|(row, _)| row.outcome == "unknown_device").count();
     assert_eq!(outcomes, 2);
     bench.stop().await;

@@ -4,6 +4,7 @@
 
 mod equal;
 mod faults;
+#[expect(dead_code, reason = "other tests do more with it")]
 mod server;
 
 use std::collections::BTreeMap;

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::{
-    GivenAuthority, PlatformUse, Scenario, StoreUse, TlsUse, postgres_address,
-};
+use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
@@ -30,6 +28,7 @@ use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
+use super::own_settings::{door_table, rest_tls_table, store_table, tls_table};
 
 /// The real-time priority of a platform of the bench's own: just below that of the bench, which has
 /// to stamp what the platform does when it is done.
@@ -493,19 +492,6 @@ const TOKEN: &str = "bench";
 /// The secret of the devices: another one, so that every run shows that the two are apart.
 const DEVICE_TOKEN: &str = "bench-device";
 
-/// Where the store of a run is: in PostgreSQL in a schema of its own.
-pub(crate) fn store_of(scenario: &Scenario) -> StoreConfig {
-    static RUNS: AtomicU32 = AtomicU32::new(0);
-    match (scenario.platform.store, postgres_address()) {
-        (StoreUse::Postgres, Some(address)) => {
-            let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
-            let schema_prefix = format!("run_{process}_{run}_");
-            StoreConfig { schema_prefix, ..StoreConfig::postgres(address) }
-        }
-        _ => StoreConfig::default(),
-    }
-}
-
 fn own_config(
     options: &StartOptions<'_>,
     security: Option<&Security>,
@@ -632,54 +618,16 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
     }
-    if let Some(RestTlsConfig { certificate, key }) = &config.rest_tls {
-        let keys = [("certificate", certificate), ("key", key)];
-        let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
-        table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
+    if let Some(tls) = &config.rest_tls {
+        table.insert("rest_tls".to_owned(), rest_tls_table(tls).into());
     }
-    if let Some(url) = &config.store.url {
-        let StoreConfig { kind, schema_prefix, .. } = &config.store;
-        let keys =
-            [("kind", kind), ("url", &url.reveal().to_owned()), ("schema_prefix", schema_prefix)];
-        let keys = keys.map(|(name, value)| (name.to_owned(), value.clone().into()));
-        table.insert("store".to_owned(), toml::Table::from_iter(keys).into());
+    if let Some(store) = store_table(&config.store) {
+        table.insert("store".to_owned(), store.into());
     }
-    let doors = config.doors.iter().map(|door| door_table(door, ready).into());
+    let doors = config.doors.iter().map(|door| door_table(door, &ready.doors).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
     std::fs::write(path, table.to_string())
         .map_err(BenchError::file("cannot write the platform's configuration", path))
-}
-
-/// A door at the address where it listened before.
-fn door_table(door: &DoorConfig, ready: &Ready) -> toml::Table {
-    let mut table = door.keys.clone();
-    if let Some(serde_json::Value::String(address)) = ready.doors.get(&door.kind) {
-        table.insert("address".to_owned(), address.clone().into());
-    }
-    table.insert("kind".to_owned(), door.kind.clone().into());
-    table
-}
-
-/// As settings have it.
-fn pem_text(pem: &Pem) -> String {
-    match pem {
-        Pem::File(path) => path.display().to_string(),
-        Pem::Text(text) => text.clone(),
-    }
-}
-
-fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
-    let mut table = toml::Table::new();
-    let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-    set("address", address.into());
-    set("certificate", pem_text(&tls.certificate).into());
-    set("key", pem_text(&tls.key).into());
-    if let Some(authority) = &tls.client_authority {
-        set("client_authority", pem_text(authority).into());
-    }
-    set("require_client_certificate", tls.require_client_certificate.into());
-    set("plain", tls.plain.into());
-    table
 }
 
 async fn spawn(
