@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_store::lock;
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 use tokio::sync::Notify;
 
 use crate::config::ClockSource;
@@ -19,11 +19,22 @@ use crate::config::ClockSource;
 /// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// The clock and what is due on it: commands that nobody has answered expire.
+/// What is due at an instant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A command that nobody has answered expires.
+    Expire(InvocationId),
+    /// What a device has not answered is sent once more.
+    Retry(HardwareId),
+    /// A schedule is due.
+    Schedules,
+}
+
+/// The clock and what is due on it.
 pub(crate) struct Clock {
     pub(crate) source: ClockSource,
     driven_ns: AtomicI64,
-    timers: Mutex<BTreeSet<(SimTime, InvocationId)>>,
+    timers: Mutex<BTreeSet<(SimTime, Timer)>>,
     changed: Notify,
 }
 
@@ -51,14 +62,14 @@ impl Clock {
         self.driven_ns.store(now.as_nanoseconds(), Ordering::Release);
     }
 
-    /// Has a command expire at an instant.
-    pub(crate) fn schedule(&self, at: SimTime, expires: InvocationId) {
-        lock(&self.timers).insert((at, expires));
+    /// Has something happen at an instant.
+    pub(crate) fn schedule(&self, at: SimTime, timer: Timer) {
+        lock(&self.timers).insert((at, timer));
         self.changed.notify_one();
     }
 
     /// Takes the earliest timer that is due by `until`, if there is one.
-    pub(crate) fn take_due(&self, until: SimTime) -> Option<(SimTime, InvocationId)> {
+    pub(crate) fn take_due(&self, until: SimTime) -> Option<(SimTime, Timer)> {
         let mut timers = lock(&self.timers);
         timers.first().filter(|(at, _)| *at <= until)?;
         timers.pop_first()
@@ -66,7 +77,7 @@ impl Clock {
 
     /// Waits on the wall's clock until something is due, and takes it. Never ends on a driven
     /// clock: there, advancing takes what is due.
-    pub(crate) async fn next_due(&self) -> (SimTime, InvocationId) {
+    pub(crate) async fn next_due(&self) -> (SimTime, Timer) {
         loop {
             if self.source == ClockSource::Wall
                 && let Some(due) = self.take_due(self.now())
@@ -105,7 +116,7 @@ mod tests {
     #[test]
     fn timers_are_taken_in_the_order_of_their_instants() {
         let clock = Clock::new(ClockSource::Driven, SimTime(0));
-        let timer = InvocationId;
+        let timer = |number| Timer::Expire(InvocationId(number));
         clock.schedule(SimTime(20), timer(1));
         clock.schedule(SimTime(10), timer(3));
         clock.schedule(SimTime(10), timer(2));
@@ -127,8 +138,8 @@ mod tests {
     #[tokio::test]
     async fn a_wall_clock_hands_out_what_is_due() {
         let clock = Clock::new(ClockSource::Wall, SimTime(0));
-        let due = (SimTime(1), InvocationId(1));
-        clock.schedule(due.0, due.1);
+        let due = (SimTime(1), Timer::Expire(InvocationId(1)));
+        clock.schedule(due.0, due.1.clone());
         assert_eq!(clock.next_due().await, due);
         assert!(clock.now() > "2024-01-01T00:00:00Z".parse().unwrap());
     }

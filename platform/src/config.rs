@@ -131,6 +131,9 @@ pub struct Limits {
     pub devices: usize,
     /// A command nobody acknowledged in this time is expired, in seconds.
     pub command_expiry_s: u32,
+    /// A command that was sent and not acknowledged in this time is sent again, in seconds; 0 is
+    /// never.
+    pub command_retry_s: u32,
     /// The largest body of a REST request.
     pub rest_body_bytes: usize,
     /// REST connections at a time. Beyond them the oldest that has not shown its token yet is ended
@@ -200,6 +203,7 @@ impl Default for Limits {
             segment_bytes: 8 * 1024 * 1024,
             devices: 100_000,
             command_expiry_s: 3600,
+            command_retry_s: 0,
             rest_body_bytes: 1024 * 1024,
             rest_connections: 1024,
             rest_header_s: 10,

@@ -1,36 +1,55 @@
 //! Device routes: by which door a device gets its commands.
 //!
 //! The rule: the door that the device last came through, with a message that was taken, by
-//! subscribing to its commands or by asking for them. It is kept in memory: after a restart, and
-//! before a device has come at all, its commands go to the first door, where they wait for it like
-//! any others. So nothing is lost by it; a device that takes its commands elsewhere shows that as
-//! soon as it comes.
+//! subscribing to its commands or by asking for them; before it has come at all, the first door.
+//! Where that is another door than the first, a document keeps it, so that it holds after a restart
+//! (the field network of a device comes before all of that as soon as there are gateways).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
+use lastmeter_model::document::{Edit, Expect, kind_of_code};
+use lastmeter_model::documents::Documents;
+use lastmeter_model::entity::{Body as _, DeviceRoute};
 use lastmeter_units::HardwareId;
+use serde_json::json;
+
+use crate::commands::Attention;
 
 /// A door as the way out to devices.
 #[async_trait]
 pub(crate) trait Outbound: Send + Sync {
     /// Sends a command; returns how many have taken it, none means that it has to be sent again.
     async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String>;
+    /// Whether devices come for their commands: then sending only notifies who waits for one.
+    fn is_polled(&self) -> bool {
+        false
+    }
     /// Names and values of what it counts, for the metrics.
     fn counters(&self) -> Vec<(String, u64)>;
 }
 
+/// A door that is open, by its name.
+type Way = (&'static str, Arc<dyn Outbound>);
+
 /// The doors that are open, and who last came through which.
 #[derive(Default)]
 pub(crate) struct DeviceRoutes {
-    /// By name, in the order in which they were opened.
-    doors: RwLock<Vec<(&'static str, Arc<dyn Outbound>)>>,
-    /// Devices that last came through another door than the first.
-    elsewhere: RwLock<BTreeMap<HardwareId, &'static str>>,
+    /// In the order in which they were opened.
+    doors: RwLock<Vec<Way>>,
+    /// Devices that came through another door than their document has, until it has.
+    changed: RwLock<BTreeMap<HardwareId, &'static str>>,
+    documents: Arc<Documents>,
+    attention: Arc<Attention>,
 }
 
 impl DeviceRoutes {
+    /// No doors yet; routes are kept in these documents.
+    pub(crate) fn new(documents: Arc<Documents>, attention: Arc<Attention>) -> Self {
+        Self { documents, attention, ..Self::default() }
+    }
+
     /// A door is open; one of this name that was is not any more.
     pub(crate) fn open(&self, door: &'static str, outbound: Arc<dyn Outbound>) {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
@@ -42,25 +61,49 @@ impl DeviceRoutes {
 
     /// A device came through a door.
     pub(crate) fn record_arrival(&self, device: &HardwareId, door: &'static str) {
-        let is_first = self.first().is_none_or(|first| first == door);
-        let known = self.read_elsewhere(device);
-        if known.unwrap_or(door) == door && is_first == known.is_none() {
+        if self.to(device).is_none_or(|(known, _)| known == door) {
             return;
         }
-        let mut elsewhere = self.elsewhere.write().unwrap_or_else(PoisonError::into_inner);
-        if is_first {
-            elsewhere.remove(device);
-        } else {
-            elsewhere.insert(device.clone(), door);
-        }
+        let mut changed = self.changed.write().unwrap_or_else(PoisonError::into_inner);
+        changed.insert(device.clone(), door);
+        self.attention.routes();
     }
 
     /// The way to a device, if any door is open.
-    pub(crate) fn to(&self, device: &HardwareId) -> Option<Arc<dyn Outbound>> {
-        let name = self.read_elsewhere(device);
+    pub(crate) fn to(&self, device: &HardwareId) -> Option<Way> {
+        let changed = self.read_changed().get(device).copied();
+        let kept = || self.documents.body::<DeviceRoute>(device.as_str());
+        let kept = if changed.is_none() { kept() } else { None };
+        let name = changed.or(kept.as_ref().map(|route| route.door.as_str()));
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
         let own = doors.iter().find(|(door, _)| Some(*door) == name);
-        own.or(doors.first()).map(|(_, outbound)| Arc::clone(outbound))
+        own.or(doors.first()).cloned()
+    }
+
+    /// What keeps the routes that are other ones than before, at most so many.
+    pub(crate) fn edits(&self, most: usize) -> Vec<Edit> {
+        let Some(kind) = kind_of_code(DeviceRoute::CODE) else { return Vec::new() };
+        let changed = self.read_changed();
+        let edit = |(device, door): (&HardwareId, &&str)| Edit {
+            kind,
+            token: Some(device.to_string()),
+            expect: Expect::Anything,
+            body: Some(json!({ "door": door })),
+        };
+        changed.iter().take(most).map(edit).collect()
+    }
+
+    /// These are kept now.
+    pub(crate) fn kept(&self, edits: &[Edit]) {
+        let mut changed = self.changed.write().unwrap_or_else(PoisonError::into_inner);
+        changed.retain(|device, door| {
+            let is_kept = |edit: &Edit| {
+                let token = edit.token.as_deref();
+                let body = edit.body.as_ref();
+                token == Some(device.as_str()) && body.is_some_and(|body| body["door"] == **door)
+            };
+            !edits.iter().any(is_kept)
+        });
     }
 
     /// What all doors count.
@@ -69,14 +112,8 @@ impl DeviceRoutes {
         doors.iter().flat_map(|(_, outbound)| outbound.counters()).collect()
     }
 
-    fn first(&self) -> Option<&'static str> {
-        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
-        doors.first().map(|(name, _)| *name)
-    }
-
-    fn read_elsewhere(&self, device: &HardwareId) -> Option<&'static str> {
-        let elsewhere = self.elsewhere.read().unwrap_or_else(PoisonError::into_inner);
-        elsewhere.get(device).copied()
+    fn read_changed(&self) -> RwLockReadGuard<'_, BTreeMap<HardwareId, &'static str>> {
+        self.changed.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,7 +135,7 @@ mod tests {
     }
 
     fn way(routes: &DeviceRoutes, device: &HardwareId) -> Option<String> {
-        routes.to(device).map(|way| way.counters()[0].0.clone())
+        routes.to(device).map(|(_, way)| way.counters()[0].0.clone())
     }
 
     #[test]
@@ -117,11 +154,13 @@ mod tests {
                 (Some(door), Some("first"))
             );
         }
-        routes.record_arrival(&a, "first");
-        assert!(
-            routes.elsewhere.read().unwrap().is_empty(),
-            "only those who are elsewhere are kept"
-        );
+        let edits = routes.edits(9);
+        assert_eq!((edits.len(), &edits[0].body), (1, &Some(json!({ "door": "second" }))));
+        routes.record_arrival(&a, "third");
+        routes.kept(&edits);
+        assert_eq!(routes.edits(9).len(), 1, "it has come through another one meanwhile");
+        routes.kept(&routes.edits(9));
+        assert!(routes.edits(9).is_empty());
         assert_eq!(routes.counters().len(), 3);
     }
 }

@@ -5,9 +5,8 @@
 //! from any function here means that what happened is durable, so the door may acknowledge; an
 //! error means that nothing is, so it must not, and the sender sends again.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,14 +18,13 @@ use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use lastmeter_model::work::{Body, Delivery};
-use lastmeter_store::lock;
 use lastmeter_store::{StoreError, StoreReader};
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::{InputName, input_name};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Clock;
-use crate::commands::{Definitions, Outstanding};
+use crate::commands::{Attention, Definitions};
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
@@ -73,39 +71,6 @@ impl From<IngestError> for NotDurable {
     }
 }
 
-/// Devices that have just subscribed to their commands, or were heard and fetch them when they are.
-#[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
-    devices: Mutex<BTreeMap<HardwareId, Outstanding>>,
-    changed: Notify,
-}
-
-impl Subscriptions {
-    /// Waits until commands can be handed to some device, and takes all of which that is so.
-    pub(crate) async fn take(&self) -> BTreeMap<HardwareId, Outstanding> {
-        loop {
-            let devices = self.take_now();
-            if !devices.is_empty() {
-                return devices;
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    /// Takes all of which that is so since the last time, with what they are to get.
-    pub(crate) fn take_now(&self) -> BTreeMap<HardwareId, Outstanding> {
-        std::mem::take(&mut *lock(&self.devices))
-    }
-
-    fn add(&self, device: HardwareId, which: Outstanding) {
-        let mut devices = lock(&self.devices);
-        let known = devices.entry(device).or_insert(which);
-        *known = which.max(*known);
-        drop(devices);
-        self.changed.notify_one();
-    }
-}
-
 /// The one way in for messages: judges, journals, answers.
 pub(crate) struct Ingest {
     journal: Journal,
@@ -115,7 +80,7 @@ pub(crate) struct Ingest {
     documents: Arc<Documents>,
     readers: Arc<dyn StoreReader>,
     devices_max: usize,
-    subscriptions: Arc<Subscriptions>,
+    attention: Arc<Attention>,
     routes: Arc<DeviceRoutes>,
     definitions: Definitions,
     in_flight: Arc<Semaphore>,
@@ -134,7 +99,7 @@ impl Ingest {
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
         (devices, documents): (Arc<DeviceDirectory>, Arc<Documents>),
         readers: Arc<dyn StoreReader>,
-        (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
+        (attention, routes): (Arc<Attention>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
         Self {
@@ -146,7 +111,7 @@ impl Ingest {
             documents,
             readers,
             devices_max: config.limits.devices,
-            subscriptions,
+            attention,
             routes,
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
@@ -193,9 +158,7 @@ impl Ingest {
                     if arrival.door != NO_DOOR {
                         self.routes.record_arrival(&device.device, arrival.door);
                     }
-                    if self.definitions.is_mailbox(&device.device) {
-                        self.subscriptions.add(device.device.clone(), Outstanding::Next);
-                    }
+                    self.hear(&device);
                     device.confirm();
                 }
                 self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
@@ -420,7 +383,20 @@ impl Ingest {
         if self.devices.row(&device).is_some() {
             self.routes.record_arrival(&device, door);
         }
-        self.subscriptions.add(device, Outstanding::Unanswered);
+        self.attention.subscribed(device);
+    }
+
+    /// A device was heard: what waits for that is sent, and batches that wait for its answer go on.
+    fn hear(&self, Admitted { devices, device, .. }: &Admitted) {
+        if !self.devices.is_open(device, None) {
+            return;
+        }
+        if self.definitions.is_mailbox(device) {
+            self.attention.heard(device.clone());
+        }
+        if devices.is_none() && self.definitions.has_batches() {
+            self.attention.batches();
+        }
     }
 
     async fn record(

@@ -15,9 +15,9 @@
 //! them behind the `open_doors`, within their `tenant_limits`. `store_thread` gives the store
 //! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
 //! damage. `ops` has a function for each use case of people and programs, which REST calls, with
-//! `problem` for what is no success. `identity` finds who is behind what a client presents. Of all of them: `error`;
-//! `access`, `certificates` and `tls`
-//! for what is secret, `folder` for what lies where; `metrics`, `log_throttle` for who operates it.
+//! `problem` for what is no success. `identity` finds who is behind what a client presents. Of all
+//! of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder` and `database`
+//! for what lies where; `metrics`, `log_throttle` for who operates it.
 //! `live` gives on what is committed. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
@@ -43,6 +43,7 @@ mod certificates;
 mod clock;
 mod commands;
 mod config;
+mod database;
 mod device_routes;
 mod doors;
 mod error;
@@ -82,6 +83,7 @@ pub use config::{
     ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, StoreConfig,
     TENANT, TlsConfig, Token,
 };
+pub use database::remove_store;
 pub use error::PlatformError;
 use lastmeter_params::Entry;
 pub use lastmeter_units::TenantName;

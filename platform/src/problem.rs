@@ -146,8 +146,8 @@ impl From<StoreError> for Problem {
             }
             error @ StoreError::Postgres(_) => {
                 let problem = Self::unavailable("store_unavailable", &error);
-                let detail = "the database of the store does not answer; each request tries it \
-                              anew; the platform's log has the cause";
+                let detail = "the database of the store does not answer; each request tries \
+                              again; the platform's log has the cause";
                 Self { detail: detail.into(), retry_after_s: Some(RETRY_AFTER_S), ..problem }
             }
             error => Self::unavailable("store_unavailable", &error),
@@ -160,6 +160,11 @@ impl From<InvokeError> for Problem {
         let detail = error.to_string();
         match error {
             InvokeError::UnknownCommand { .. } => Self::not_found("unknown_command", detail),
+            InvokeError::TooManyCauses { causes } => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Self::new(status, "too_many_causes", detail).with("causes", json!(causes))
+            }
+            InvokeError::Door(_) => Self::unavailable("door_unavailable", &error),
             InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", detail),
             InvokeError::Store(source) => source.into(),
             InvokeError::Stopped(source) => Self::unavailable("stopping", &source),

@@ -16,6 +16,7 @@ use lastmeter_units::TenantName;
 
 use crate::access::{SecretSum, random};
 use crate::config::{ClockSource, Config};
+use crate::database;
 use crate::error::{BarrierError, PlatformError};
 use crate::folder::{self, Places};
 use crate::open_doors::Doors;
@@ -164,7 +165,7 @@ impl Process {
     ) -> Result<(TenantRecord, Credentials), TenantError> {
         let changing = self.changing.lock().await;
         self.check_new(&name, &limits, changing.is_some())?;
-        if let Some(database) = self.config.store.database(&name)? {
+        if let Some(database) = database::of(&self.config.store, &name)? {
             let shown = database.to_string();
             let is_taken = blocking(move || Ok(database.is_there()?)).await?;
             if is_taken {
@@ -358,10 +359,10 @@ impl Process {
         let name = record.name.clone();
         self.put(TenantRecord { state: TenantState::Removed, ..record }).await?;
         let data = self.config.data.clone();
-        let database = self.config.store.database(&name)?;
+        let (store, of) = (self.config.store.clone(), name.clone());
         blocking(move || {
             // Before the folder, which shows where it is.
-            database.map_or(Ok(()), |database| database.remove())?;
+            database::remove_store(&store, &of)?;
             places.delete_aside(&data)
         })
         .await?;

@@ -27,8 +27,9 @@ use lastmeter_store::{
 };
 use lastmeter_units::{SimTime, TenantName};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::config::{Config, Limits, TENANT};
+use crate::database;
 use crate::error::PlatformError;
 use crate::folder::Places;
 use crate::format::Rules;
@@ -109,7 +110,7 @@ impl Start {
             refused_content_bytes: config.limits.refused_content_bytes,
         };
         let place = StorePlace {
-            database: config.store.database(tenant)?,
+            database: database::of(&config.store, tenant)?,
             deadline: Duration::from_secs(config.limits.query_s),
             ..StorePlace::new(tenant.clone(), places.tenant.clone(), Arc::new(reports))
         };
@@ -179,7 +180,7 @@ impl Start {
     /// Takes over what is read once.
     fn enter(&self, content: &Readable) {
         for (id, expires) in &content.expiries {
-            self.clock.schedule(*expires, *id);
+            self.clock.schedule(*expires, Timer::Expire(*id));
         }
         if let Some(stands) = content.standing.clock_ns {
             self.clock.set(SimTime(stands));

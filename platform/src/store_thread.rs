@@ -190,18 +190,27 @@ impl Worker {
         }
     }
 
-    /// Waits for more jobs until the batch is full, its time is up, or somebody waits for it.
+    /// Waits for more jobs until the batch is full or its time is up. A change is waited for: behind
+    /// it only those are taken that have come already, so that many changes cost one commit. A
+    /// barrier ends the batch, so that its totals are of what came before it.
     #[expect(
         clippy::disallowed_methods,
         reason = "how long a batch fills is a matter of throughput, not of the platform's time"
     )]
     fn gather(&self, first: Job, batch: &mut Vec<Job>) {
-        let end = Instant::now() + self.batching.wait;
+        let mut end = Instant::now() + self.batching.wait;
         let mut job = first;
         loop {
-            let awaited = !matches!(job, Job::Delivery { .. });
+            match job {
+                Job::Delivery { .. } => {}
+                Job::Change(..) => end = Instant::now(),
+                Job::Barrier(_) | Job::Settle { .. } => {
+                    batch.push(job);
+                    return;
+                }
+            }
             batch.push(job);
-            if batch.len() >= self.batching.jobs_max || awaited {
+            if batch.len() >= self.batching.jobs_max {
                 return;
             }
             job = match self.inbox.recv_timeout(end.saturating_duration_since(Instant::now())) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lastmeter_model::access::Kind;
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::Transaction;
 use lastmeter_model::documents::Documents;
@@ -17,26 +18,31 @@ use lastmeter_store::lock;
 use lastmeter_store::{Inspection, Progress, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::access::{Notes, SecretSum};
-use crate::clock::Clock;
-use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding};
+use crate::clock::{Clock, Timer};
+use crate::commands::batches::{self, Batches};
+use crate::commands::{
+    Attention, Definitions, Dispatcher, InvokeError, Outstanding, Waiting, schedules,
+};
 use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::lock_folder;
-use crate::ingest::{Ingest, Subscriptions};
+use crate::ingest::Ingest;
 use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::Live;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
+use crate::ops::Reader;
 use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
 use crate::tenant_limits::TenantLimits;
 
-/// How often it is looked whether schedules are due, on the wall's clock.
-const LOOK_FOR_DUE: Duration = Duration::from_millis(200);
+/// Devices whose doors are stored in one commit.
+const ROUTES_MAX: usize = 256;
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
@@ -46,7 +52,7 @@ pub(crate) struct Tenant {
     pub(crate) journal: Journal,
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
-    pub(crate) readers: Arc<dyn StoreReader>,
+    pub(crate) readers: Reader,
     pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) documents: Arc<Documents>,
     pub(crate) losses: Arc<Losses>,
@@ -57,7 +63,7 @@ pub(crate) struct Tenant {
     pub(crate) notes: Notes,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
-    subscriptions: Arc<Subscriptions>,
+    pub(crate) batches: Batches,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
     mqtt_connections: AtomicUsize,
@@ -194,31 +200,32 @@ impl Tenant {
         let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)
             .map_err(PlatformError::io("start the journal's thread", &tenant))?;
         lock(&threads).threads.push(thread);
-        let subscriptions = Arc::new(Subscriptions::default());
-        let routes = Arc::new(DeviceRoutes::default());
+        let attention = Arc::new(Attention::new(clock.source == ClockSource::Driven));
+        let routes = DeviceRoutes::new(Arc::clone(&documents), Arc::clone(&attention));
+        let routes = Arc::new(routes);
         let ingest = Ingest::new(
             (name.clone(), config),
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
             (Arc::clone(&devices), Arc::clone(&documents)),
             Arc::clone(&urgent),
-            (Arc::clone(&subscriptions), Arc::clone(&routes)),
+            (Arc::clone(&attention), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
-            (name.clone(), f64::from(limits.command_expiry_s)),
             journal.clone(),
-            (Arc::clone(&devices), Definitions(Arc::clone(&documents))),
-            (Arc::clone(&readers), routes),
+            (Arc::clone(&devices), Arc::clone(&readers), routes),
+            (Definitions(Arc::clone(&documents)), attention),
             (Arc::clone(&clock), Arc::clone(&metrics)),
+            limits,
         );
-        Ok(Self {
+        let tenant = Self {
             name,
             secrets,
             clock,
             metrics,
             journal,
             progress,
-            readers,
+            readers: Reader::new(readers),
             devices,
             documents,
             losses,
@@ -228,12 +235,15 @@ impl Tenant {
             live: Live::default(),
             notes: Notes::default(),
             urgent,
-            subscriptions,
+            batches: Batches::default(),
             advancing: tokio::sync::Mutex::new(()),
             threads,
             mqtt_connections: AtomicUsize::new(usize::MAX),
             began_reading_only: false,
-        })
+        };
+        schedules::plan(&tenant, SimTime(i64::MIN));
+        tenant.dispatcher.look_at_batches();
+        Ok(tenant)
     }
 
     /// What its documents hold about access.
@@ -244,10 +254,19 @@ impl Tenant {
     /// Does what belongs together; when this returns it is durable, and documents that are
     /// resident can be found.
     pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, JournalStopped> {
+        let has = |kind| transaction.edits.iter().any(|edit| edit.kind.resource == kind);
+        let (has_schedules, has_batches) = (has(Kind::Schedule), has(Kind::Batch));
         let (reply, done) = oneshot::channel();
         let change = Change::Apply(Box::new(transaction));
         self.journal.pass(Job::Change(change, reply)).await?;
-        done.await.map_err(|_| JournalStopped)
+        let changed = done.await.map_err(|_| JournalStopped)?;
+        if has_schedules {
+            schedules::plan(self, SimTime(i64::MIN));
+        }
+        if has_batches {
+            self.dispatcher.look_at_batches();
+        }
+        Ok(changed)
     }
 
     /// Puts the limits in place that hold at once.
@@ -317,22 +336,25 @@ impl Tenant {
             return Err(AdvanceError::Backwards { now, to });
         }
         self.barrier().await?;
-        while let Some((due, id)) = self.clock.take_due(to) {
+        while let Some((due, timer)) = self.clock.take_due(to) {
             self.clock.set(due.max(now));
-            self.dispatcher.expire(id, due).await.map_err(InvokeError::from)?;
-        }
-        while let Some(due) = self.dispatcher.next_due(to) {
-            self.clock.set(due.max(now));
-            if !self.dispatcher.make_due(due.max(now)).await? {
-                break;
-            }
+            self.serve(due, timer).await?;
         }
         self.clock.set(to);
-        self.dispatcher.make_due(to).await?;
-        for (device, which) in self.subscriptions.take_now() {
-            self.dispatcher.send(Some(&device), which).await?;
+        if self.dispatcher.attention.take_batches() {
+            batches::go_on(self).await?;
         }
-        self.dispatcher.send(None, Outstanding::Pending).await?;
+        let waiting = self.dispatcher.attention.take_now();
+        if waiting.batches {
+            self.dispatcher.attention.batches();
+        }
+        self.keep_routes().await.map_err(InvokeError::from)?;
+        for device in waiting.subscribed {
+            self.dispatcher.send(&device, Outstanding::Unanswered).await?;
+        }
+        for device in waiting.heard {
+            self.dispatcher.send(&device, self.dispatcher.when_heard(&device)).await?;
+        }
         let (reply, _committed) = oneshot::channel();
         let change = Job::Change(Change::Clock(to), reply);
         self.journal.pass(change).await.map_err(BarrierError::from)?;
@@ -341,36 +363,80 @@ impl Tenant {
         Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
     }
 
-    /// Fires timers on the wall's clock and sends to devices that have subscribed; never ends.
+    /// Does what a timer is for.
+    async fn serve(&self, due: SimTime, timer: Timer) -> Result<(), InvokeError> {
+        match timer {
+            Timer::Expire(id) => Ok(self.dispatcher.expire(id, due).await?),
+            Timer::Retry(device) => self.dispatcher.retry(&device).await,
+            Timer::Schedules => schedules::serve(self, self.clock.now()).await,
+        }
+    }
+
+    /// Fires timers on the wall's clock and sends to devices that have subscribed or were heard, a
+    /// task for each door; never ends.
     pub(crate) async fn attend(&self) {
-        let mut look = tokio::time::interval(LOOK_FOR_DUE);
+        let mut doors = JoinSet::new();
         loop {
             tokio::select! {
-                _ = look.tick(), if self.clock.source == ClockSource::Wall => {
-                    if let Err(error) = self.dispatcher.make_due(self.clock.now()).await {
-                        tracing::warn!(%error, "commands that are due could not be given");
-                    }
-                }
-                (due, id) = self.clock.next_due() => {
-                    if let Err(error) = self.dispatcher.expire(id, due).await {
+                (due, timer) = self.clock.next_due() => {
+                    if let Err(error) = self.serve(due, timer).await {
                         tracing::warn!(%error, "a timer could not be served");
-                        return;
-                    }
-                }
-                devices = self.subscriptions.take() => {
-                    // What a device with a mailbox has just answered is no longer in it.
-                    if devices.values().any(|which| *which == Outstanding::Next)
-                        && let Err(error) = self.barrier().await
-                    {
-                        tracing::warn!(%error, "commands wait in their mailboxes");
-                    }
-                    for (device, which) in devices {
-                        let sent = self.dispatcher.send(Some(&device), which);
-                        if let Err(error) = sent.await {
-                            tracing::warn!(%device, %error, "commands could not be sent");
+                        if matches!(error, InvokeError::Stopped(_)) {
+                            return;
                         }
                     }
                 }
+                waiting = self.dispatcher.attention.take() => {
+                    for door in self.look(waiting).await {
+                        let dispatcher = Arc::clone(&self.dispatcher);
+                        doors.spawn(async move { dispatcher.serve(door).await });
+                    }
+                }
+                Some(_) = doors.join_next() => {}
+            }
+        }
+    }
+
+    /// Does what waits, but for sending; returns the doors that need a task for that.
+    async fn look(&self, waiting: Waiting) -> Vec<&'static str> {
+        // What was heard may be the answer on which the next command depends.
+        if (waiting.batches || !waiting.heard.is_empty()) && self.barrier().await.is_err() {
+            return Vec::new();
+        }
+        if waiting.batches
+            && let Err(error) = batches::go_on(self).await
+        {
+            tracing::warn!(%error, "a batch could not go on");
+        }
+        if waiting.routes
+            && let Err(error) = self.keep_routes().await
+        {
+            tracing::warn!(%error, "the doors of devices could not be stored");
+        }
+        let heard = waiting.heard.into_iter();
+        let heard = heard.map(|device| (self.dispatcher.when_heard(&device), device));
+        let mut devices: BTreeMap<_, _> = heard.map(|(which, device)| (device, which)).collect();
+        let subscribed = waiting.subscribed.into_iter();
+        devices.extend(subscribed.map(|device| (device, Outstanding::Unanswered)));
+        self.dispatcher.queue(devices)
+    }
+
+    /// Has the doors kept through which devices came last.
+    async fn keep_routes(&self) -> Result<(), JournalStopped> {
+        loop {
+            let edits = self.dispatcher.routes.edits(ROUTES_MAX);
+            if edits.is_empty() {
+                return Ok(());
+            }
+            let by = "routes".to_owned();
+            let transaction = Transaction { by, edits: edits.clone(), ..Transaction::default() };
+            let changed = self.apply(transaction).await?;
+            self.dispatcher.routes.kept(&edits);
+            if let Some(limit) = changed.limit {
+                tracing::warn!(
+                    limit,
+                    "the doors of devices are not kept; the tenant is at its limit"
+                );
             }
         }
     }

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
+use crate::postgres_server::{Server, postgres_for_tests};
+
 /// The program under test.
 pub(crate) fn lastmeter() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lastmeter"));
@@ -69,6 +71,23 @@ pub(crate) fn call(arguments: &[&str]) -> Done {
 pub(crate) fn run(scenario: &str, out: &Path, more: &[&str]) -> Done {
     let out = out.to_str().unwrap();
     call(&[&["run", scenario, "--out", out], more].concat())
+}
+
+/// The PostgreSQL database of runs: the one that the environment names, else one of its own.
+pub(crate) struct DatabaseOfRuns(Option<Server>);
+
+impl DatabaseOfRuns {
+    pub(crate) fn start() -> Self {
+        let is_named = std::env::var_os("LASTMETER_POSTGRES").is_some();
+        Self(if is_named { None } else { postgres_for_tests(false) })
+    }
+
+    pub(crate) fn known_to<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        match &self.0 {
+            Some(server) => command.env("LASTMETER_POSTGRES", server.connection()),
+            None => command,
+        }
+    }
 }
 
 /// A JSON file of a run folder.

@@ -24,6 +24,10 @@ mod m_bus_alone;
 mod m_bus_lines;
 mod measured_events;
 mod odd_recordings;
+mod postgres;
+#[path = "../../platform/store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests do more with it")]
+mod postgres_server;
 mod recorded_before;
 mod repeats;
 mod run_folder;

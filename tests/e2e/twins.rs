@@ -13,7 +13,9 @@ use lastmeter_bench::select::select;
 use lastmeter_language::{LoadOptions, ScenarioFile};
 use toml::{Table, Value};
 
-use crate::bench::{json, recordings, run, verdict, virtual_library};
+use crate::bench::{
+    DatabaseOfRuns, Done, json, lastmeter, recordings, run, verdict, virtual_library,
+};
 
 /// Checks without a twin of their own, as `scenario/check`, and why.
 const WITHOUT_TWIN: [(&str, &str); 5] = [
@@ -167,7 +169,10 @@ fn every_twin_fails_by_exactly_its_check() {
     let run_before = std::env::var_os("LASTMETER_TWINS").map(PathBuf::from);
     let out = run_before.unwrap_or_else(|| {
         let out = scratch.path().join("twins");
-        let done = run(&virtual_library(scratch.path()), &out, &["--must-fail"]);
+        let (library, database) = (virtual_library(scratch.path()), DatabaseOfRuns::start());
+        let mut command = lastmeter();
+        command.args(["run", &library, "--out", out.to_str().unwrap(), "--must-fail"]);
+        let done = Done::from(database.known_to(&mut command).output().unwrap());
         assert_eq!(done.code, 0, "{done:?}");
         out
     });

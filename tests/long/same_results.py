@@ -1,7 +1,7 @@
 """Two builds of lastmeter give the same results for every scenario that runs in virtual time.
 
     same_results.py BEFORE AFTER [--exact] [--without FIELD]... [--library-before FOLDER]
-        [--library-after FOLDER] [--runs FOLDER]
+        [--library-after FOLDER] [--set-after KEY=VALUE] [--runs FOLDER]
 
 BEFORE and AFTER are the two programs, each of which runs every scenario of its library and every
 must-fail twin; a twin is compared under its name, wherever it is described. In place of a program
@@ -11,7 +11,9 @@ are passed over, and counted. Then
 of runs and of the whole. With `--exact` all three files have to be identical to the byte. Without it
 the prose in them may differ (the fields of PROSE), nothing else may. A field of events that
 `--without` names is left out before they are compared, at any depth; verdicts are compared whole.
-Runs are kept in `--runs` and not run again for the same program and library.
+Runs are kept in `--runs` and not run again for the same program and library. With `--set-after` the
+runs after are with this override, such as `platform.store="postgres"`, for which the variable
+LASTMETER_POSTGRES names a database.
 """
 
 import argparse
@@ -40,7 +42,7 @@ def jobs_of(program: pathlib.Path, options: list) -> list:
     return jobs + without
 
 
-def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) -> pathlib.Path:
+def run_all(program: pathlib.Path, library: pathlib.Path, change: list, runs: pathlib.Path) -> pathlib.Path:
     """Runs the library and its twins; gives the folder of runs. A folder of runs is taken as it is."""
     if program.is_dir():
         return program
@@ -49,6 +51,7 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
         digest.update(path.read_bytes())
     # With recordings more of it runs.
     digest.update(os.environ.get("LASTMETER_RECORDINGS", "").encode())
+    digest.update("".join(change).encode())
     folder = runs / digest.hexdigest()[:16]
     done = folder / "complete"
     if done.exists():
@@ -57,7 +60,7 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
     folder.mkdir(parents=True)
     for name, options in (("library", []), ("twins", ["--must-fail"])):
         command = [program, "run", library, "--time", "virtual", "--color", "never"]
-        command += [*options, *jobs_of(program, options), "--out", folder / name]
+        command += [*change, *options, *jobs_of(program, options), "--out", folder / name]
         log = folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as out:
             subprocess.run(command, stdout=out, stderr=out)
@@ -139,13 +142,14 @@ def main() -> int:
     parser.add_argument("--without", action="append", default=[], metavar="FIELD")
     parser.add_argument("--library-before", type=pathlib.Path, default="scenarios/library")
     parser.add_argument("--library-after", type=pathlib.Path, default="scenarios/library")
+    parser.add_argument("--set-after", metavar="KEY=VALUE")
     parser.add_argument("--runs", type=pathlib.Path, default="target/same-results")
     given = parser.parse_args()
     before, after = (
-        run_all(program.resolve(), library, given.runs)
-        for program, library in (
-            (given.before, given.library_before),
-            (given.after, given.library_after),
+        run_all(program.resolve(), library, change, given.runs)
+        for program, library, change in (
+            (given.before, given.library_before, []),
+            (given.after, given.library_after, ["--set", given.set_after] if given.set_after else []),
         )
     )
     found = differences(before, after, given.exact, set(given.without))

@@ -108,23 +108,18 @@ impl DeviceDirectory {
 
     /// Open invocations of one device or of all, by device and id.
     pub fn open(&self, device: Option<&HardwareId>) -> Vec<InvocationId> {
-        self.oldest_open(device, |_| usize::MAX)
+        let inner = self.read();
+        match device {
+            Some(device) => inner.open.get(device).into_iter().flatten().copied().collect(),
+            None => inner.open.values().flatten().copied().collect(),
+        }
     }
 
-    /// The same, of each device the oldest, as many as `most` gives.
-    pub fn oldest_open(
-        &self,
-        device: Option<&HardwareId>,
-        most: impl Fn(&HardwareId) -> usize,
-    ) -> Vec<InvocationId> {
+    /// Whether an invocation of a device is open, or any of its invocations.
+    pub fn is_open(&self, device: &HardwareId, id: Option<InvocationId>) -> bool {
         let inner = self.read();
-        let of = |(device, ids): (&HardwareId, &BTreeSet<InvocationId>)| -> Vec<InvocationId> {
-            ids.iter().copied().take(most(device)).collect()
-        };
-        match device {
-            Some(device) => inner.open.get_key_value(device).into_iter().flat_map(of).collect(),
-            None => inner.open.iter().flat_map(of).collect(),
-        }
+        let open = inner.open.get(device);
+        open.is_some_and(|open| id.is_none_or(|id| open.contains(&id)))
     }
 
     /// Admits a registered device, or a new one if there may be one more; whether it is admitted.
@@ -312,6 +307,11 @@ mod tests {
         directory.set_open(1, InvocationId(3), false);
         assert_eq!(directory.open(None), [2, 4, 1].map(InvocationId));
         assert_eq!(directory.open(Some(&id("b"))), [InvocationId(1)]);
+        let is_open = |id: &str, one: Option<i64>| {
+            directory.is_open(&HardwareId::new(id).unwrap(), one.map(InvocationId))
+        };
+        assert!(is_open("b", None) && is_open("b", Some(1)) && is_open("a", Some(2)));
+        assert!(!is_open("b", Some(3)) && !is_open("b", Some(2)) && !is_open("c", None));
         directory.set_open(1, InvocationId(1), false);
         assert!(directory.open(Some(&id("b"))).is_empty());
     }

@@ -39,6 +39,20 @@ impl FromStr for InvocationId {
     }
 }
 
+/// The member of an invocation's metadata that lists what caused it, first cause first, with commas
+/// between: a rule, and each application that was brought by it to ask for one more.
+pub const CAUSE: &str = "cause";
+/// The most causes of one invocation: what would have more is a chain that feeds itself.
+pub const CAUSES_MAX: usize = 3;
+
+/// How many causes an invocation with this metadata has.
+pub fn causes(metadata: &BTreeMap<String, String>) -> usize {
+    metadata.get(CAUSE).map_or(0, |causes| causes.split(',').count())
+}
+
+/// How an invocation failed that was cancelled.
+pub const CANCELLED: &str = "cancelled";
+
 lastmeter_units::words! {
     /// How far an invocation has come.
     pub enum InvocationState {

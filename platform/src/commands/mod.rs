@@ -1,10 +1,21 @@
 //! Commands to devices: how they are checked, stored and sent. Their states are
 //! `lastmeter_model::invocation`'s.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `definitions` | the commands that a device has |
+//! | `dispatcher` | checks, stores and sends invocations |
+//! | `attention`, `turns` | to whom something is sent; in which order, and by which task |
+//! | `schedules` | makes invocations when schedules are due |
+//! | `batches` | makes the invocations of batches, so many at a time |
 
+mod attention;
+pub(crate) mod batches;
 mod definitions;
 mod dispatcher;
-mod timed;
+pub(crate) mod schedules;
+mod turns;
 
+pub(crate) use attention::{Attention, Waiting};
 pub(crate) use definitions::Definitions;
 pub(crate) use dispatcher::{Dispatcher, InvokeError, Outstanding};
-pub(crate) use timed::{ELEMENTS_MAX, PART_MAX};

@@ -3,22 +3,21 @@
 use std::path::PathBuf;
 
 use lastmeter_store::{Database, STORES, StoreKind};
-use lastmeter_units::TenantName;
 use serde::Deserialize;
 
 use super::{ConfigError, Pem, Token};
-use crate::certificates;
-use crate::error::PlatformError;
 
 /// The store of each tenant: all of it of one kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// `sqlite`, a file in the data folder, or `postgres`, a schema `t_NAME` in a database.
+    /// `sqlite`, a file in the data folder, or `postgres`, a schema of a database.
     pub kind: String,
     /// The database, for `postgres` only: `postgresql://USER@HOST:PORT/DATABASE` or
     /// `host=HOST user=USER dbname=DATABASE`.
     pub url: Option<Token>,
+    /// What the names of its schemas begin with, before those of the tenants.
+    pub schema_prefix: String,
     /// A file with the password of the database's user, if it has one.
     pub password_file: Option<PathBuf>,
     /// The authorities by which the database's server is known. With them it is spoken to over TLS
@@ -29,7 +28,8 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         let kind = "sqlite".to_owned();
-        Self { kind, url: None, password_file: None, server_authority: None }
+        let schema_prefix = "t_".to_owned();
+        Self { kind, url: None, schema_prefix, password_file: None, server_authority: None }
     }
 }
 
@@ -56,13 +56,18 @@ impl StoreConfig {
         };
         let is_file = self.kind()?.name == "sqlite";
         let of_database = self.password_file.is_some() || self.server_authority.is_some();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let prefix = &self.schema_prefix;
+        if prefix.len() > 30 || !prefix.bytes().all(is_plain) {
+            return error("store.schema_prefix", prefix, "give at most 30 letters, digits and `_`");
+        }
         match &self.url {
             None if !is_file => error("store.url", "missing", "name the database"),
             None if of_database => error("store.url", "missing", "name the database of the keys"),
             Some(_) if is_file => {
                 error("store.url", "given", "leave it out, or set `store.kind = \"postgres\"`")
             }
-            Some(url) => match Database::new(url.reveal(), &TenantName::default()) {
+            Some(url) => match Database::new(url.reveal(), prefix) {
                 Ok(_) => Ok(()),
                 Err(_) => error(
                     "store.url",
@@ -72,24 +77,5 @@ impl StoreConfig {
             },
             None => Ok(()),
         }
-    }
-
-    /// Where the store of a tenant is, if it is in a database.
-    pub(crate) fn database(&self, tenant: &TenantName) -> Result<Option<Database>, PlatformError> {
-        let Some(url) = &self.url else { return Ok(None) };
-        let mut database = Database::new(url.reveal(), tenant)
-            .map_err(|error| PlatformError::Store(Box::new(error)))?;
-        if let Some(path) = &self.password_file {
-            let password = std::fs::read_to_string(path);
-            let password = password
-                .map_err(PlatformError::io("read the password of the database's user", path))?;
-            database = database.with_password(password.trim_end());
-        }
-        if let Some(authority) = &self.server_authority {
-            let client = certificates::load_client("store.server_authority", authority);
-            database =
-                database.with_tls(client.map_err(|error| PlatformError::Tls(Box::new(error)))?);
-        }
-        Ok(Some(database))
     }
 }

@@ -210,6 +210,10 @@ impl Outbound for HttpOutbound {
         Ok(0)
     }
 
+    fn is_polled(&self) -> bool {
+        true
+    }
+
     fn counters(&self) -> Vec<(String, u64)> {
         let Counters { stored, refused, failed, commands_given } = &*self.counters;
         [

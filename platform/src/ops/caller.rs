@@ -34,8 +34,7 @@ impl Caller {
         on: &Resource<'_>,
         hidden: impl FnOnce() -> Problem,
     ) -> Result<Permit, Problem> {
-        let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        let problem = match require(&self.who, action, on, &facts, now) {
+        let problem = match self.ask(action, on) {
             Ok(permit) => {
                 if let (true, Subject::One(target)) = (is_of_data(action, on.kind), on.subject)
                     && let Some(device) = target.device()
@@ -74,8 +73,10 @@ impl Caller {
 
     /// Whether it is an administrator of the platform itself.
     pub(crate) fn is_platforms(&self) -> bool {
-        let is_it = |who: &Principal| {
-            matches!(who.reference, PrincipalRef::Bench | PrincipalRef::PlatformAdmin(_))
+        let is_it = |who: &Principal| match who.reference {
+            PrincipalRef::Bench => who.tenant.as_ref() == Some(&self.tenant.name),
+            PrincipalRef::PlatformAdmin(_) => true,
+            _ => false,
         };
         self.tenant.is_first() && self.who.iter().any(is_it)
     }
@@ -111,8 +112,13 @@ impl Caller {
 
     /// Whether something may be done.
     pub(crate) fn may(&self, action: Action, on: &Resource<'_>) -> bool {
+        self.ask(action, on).is_ok()
+    }
+
+    /// The permit of what may be done, without a note of what may not.
+    pub(super) fn ask(&self, action: Action, on: &Resource<'_>) -> Result<Permit, Denied> {
         let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        require(&self.who, action, on, &facts, now).is_ok()
+        require(&self.who, action, on, &facts, now)
     }
 
     /// As audit rows and documents name it.
@@ -128,7 +134,7 @@ pub(crate) fn not_permitted(action: Action, kind: Kind) -> Problem {
 }
 
 /// The answer to what only somebody may do.
-fn log_in() -> Problem {
+pub(super) fn log_in() -> Problem {
     let detail = "send the header `Authorization: Bearer <token>`";
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
 }

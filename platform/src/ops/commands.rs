@@ -1,86 +1,87 @@
-//! Commands of people and programs: called off, and given to many devices at once.
+//! Commands to many devices: batches made, shown and cancelled.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
-use lastmeter_model::document::{Document, DocumentKind, kind_of_code};
-use lastmeter_model::entity::{Batch, Body, CommandCall, ScheduledCommand, Targets, read};
-use lastmeter_model::invocation::{InvocationId, StoredInvocation};
-use lastmeter_store::Page;
-use lastmeter_units::HardwareId;
-use serde_json::{Value, json};
+use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
+use lastmeter_model::document::{Document, DocumentKind, kind_of_code, kind_of_name};
+use lastmeter_model::entity::{
+    Batch, Body as _, CommandCall, ELEMENTS_MAX, ScheduledCommand, Targets, read,
+};
+use serde_json::{Map, Value, json};
 
-use super::documents::Repeatable;
-use super::{Caller, documents};
-use crate::commands::{ELEMENTS_MAX, PART_MAX};
+use super::documents::{self, Repeatable, Request};
+use super::{Caller, not_permitted};
+use crate::commands::batches;
 use crate::problem::Problem;
 
-/// The last commands of a device among which the one of a batch is looked for.
-const LOOKED_AT: Page = Page { offset: 0, limit: 100 };
+/// How often a batch is cancelled that goes on meanwhile.
+const ATTEMPTS: usize = 5;
 
-/// Calls off a command that nobody has answered yet.
-pub(crate) async fn cancel(
-    caller: &Caller,
-    stored: StoredInvocation,
-) -> Result<StoredInvocation, Problem> {
-    let target = Target::Device(stored.hardware_id.clone());
-    let on = Resource::new(Kind::Invocation, &caller.tenant.name, Subject::One(&target));
-    let id = stored.row.id;
-    caller.require(Action::Command, &on, || unknown(id))?;
-    match caller.tenant.dispatcher.cancel(id).await? {
-        Some((ended, true)) => Ok(ended),
-        Some((ended, false)) => {
-            let detail = format!("the command has ended: `{}`", ended.row.state);
-            Err(Problem::new(StatusCode::CONFLICT, "command_has_ended", detail))
-        }
-        None => Err(unknown(id)),
-    }
+/// A batch as it is asked for.
+pub(crate) struct NewBatch {
+    pub(crate) token: Option<String>,
+    pub(crate) call: CommandCall,
+    pub(crate) target: Targets,
+    pub(crate) metadata: Value,
 }
 
-/// The answer to an invocation that there is not.
-fn unknown(id: InvocationId) -> Problem {
-    Problem::not_found("unknown_invocation", format!("there is no invocation `{id}`"))
+fn kind() -> Result<&'static DocumentKind, Problem> {
+    let missing = || Problem::not_found("no_such_path", "there are no batches");
+    kind_of_code(Batch::CODE).ok_or_else(missing)
 }
 
-/// Makes a batch: the devices of its target are those of now.
-pub(crate) async fn make_batch(
+/// Makes a batch: the devices are those of now, each may be commanded and has the command.
+pub(crate) async fn make(
     caller: &Caller,
-    token: Option<String>,
-    (call, target): (&CommandCall, &Targets),
+    asked: NewBatch,
     repeatable: Option<Repeatable>,
-) -> Result<Arc<Document>, Problem> {
+) -> Result<Value, Problem> {
+    let NewBatch { token, call, target, metadata } = asked;
     let tenant = &caller.tenant;
-    let devices = tenant.dispatcher.devices_of(target, tenant.clock.now());
-    if devices.is_empty() || devices.len() > ELEMENTS_MAX {
-        let detail = format!(
-            "the batch is for {} devices, expected 1 to {ELEMENTS_MAX}; what it names may be empty",
-            devices.len()
-        );
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail));
+    let named = match &target {
+        Targets::Group(token) => kind_of_name("group").zip(Some(token)),
+        Targets::Zone(token) => kind_of_name("zone").zip(Some(token)),
+        Targets::Device(_) | Targets::Devices(_) => None,
+    };
+    if let Some((kind, token)) = named {
+        documents::one(caller, kind, token.as_str(), None).await?;
+    }
+    let mut devices = batches::devices(tenant, &target);
+    if !matches!(target, Targets::Devices(_)) {
+        devices.retain(|device| tenant.devices.row(device).is_some());
+    }
+    if devices.len() > ELEMENTS_MAX {
+        let detail = format!("more than {ELEMENTS_MAX} devices; make several batches");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_elements", detail));
     }
     for device in &devices {
-        let asked = Target::Device(device.clone());
-        let on = Resource::new(Kind::Batch, &tenant.name, Subject::One(&asked));
-        let hidden = || {
-            let detail = format!("there is no device `{device}`");
-            Problem::not_found("unknown_device", detail)
-        };
-        caller.require(Action::Command, &on, hidden)?;
+        let unknown =
+            || Problem::not_found("unknown_device", format!("there is no device `{device}`"));
+        let of = Target::Device(device.clone());
+        let on = Resource::new(Kind::Invocation, &tenant.name, Subject::One(&of));
         if tenant.devices.row(device).is_none() {
-            return Err(hidden());
+            return Err(unknown());
+        }
+        if !caller.may(Action::Command, &on) {
+            return match caller.may(Action::Read, &on) {
+                true => Err(not_permitted(Action::Command, Kind::Invocation)),
+                false => Err(unknown()),
+            };
         }
         let parameters = &call.parameter_values.0;
         tenant.dispatcher.check(device, call.command_token.as_str(), parameters)?;
     }
-    let body = json!({ "command": call, "target": target, "elements": devices });
-    let hidden = || Problem::not_found("no_such_path", "there are no batches");
-    let kind = kind_of_code(Batch::CODE).ok_or_else(hidden)?;
-    let made = documents::make_permitted(caller, kind, (token, body), repeatable).await?;
-    // Its commands are on their way when this is answered.
-    tenant.dispatcher.make_due(tenant.clock.now()).await?;
-    Ok(made)
+    let elements = batches::keep(tenant, &devices).await?;
+    let by = caller.who.first().map_or(PrincipalRef::Anonymous, |who| who.reference.clone());
+    let size = (elements.as_str(), devices.len());
+    let mut body = batches::body((&by, &call), (Some(&target), None), size);
+    body["metadata"] = metadata;
+    if let Some(token) = &token {
+        documents::check_token(kind()?, token)?;
+    }
+    let made = documents::make_permitted(caller, kind()?, (token, body), repeatable).await?;
+    shown(caller, &made).await
 }
 
 /// Checks that the devices of a schedule, if that is what a body is of, have its command.
@@ -93,79 +94,46 @@ pub(super) fn check_schedule(
         return Ok(());
     }
     let schedule: ScheduledCommand = read(body)?;
-    let dispatcher = &caller.tenant.dispatcher;
     let (name, given) = (&schedule.command.command_token, &schedule.command.parameter_values.0);
-    for device in dispatcher.devices_of(&schedule.target, caller.tenant.clock.now()) {
-        dispatcher.check(&device, name.as_str(), given)?;
+    for device in batches::devices(&caller.tenant, &schedule.target) {
+        caller.tenant.dispatcher.check(&device, name.as_str(), given)?;
     }
     Ok(())
 }
 
-/// How the commands of a batch stand: how many there are in each state, those that are not made yet
-/// as `Waiting`.
-pub(crate) async fn counts(
-    caller: &Caller,
-    token: &str,
-    batch: &Batch,
-) -> Result<BTreeMap<String, u64>, Problem> {
-    let tenant = &caller.tenant;
-    let made = batch.elements.get(..batch.cursor as usize).unwrap_or_default();
-    let mut counts = BTreeMap::new();
-    let mut count = |state: String, n: u64| *counts.entry(state).or_insert(0) += n;
-    let parts = made.chunks(PART_MAX);
-    let last = parts.len().saturating_sub(1);
-    for (number, part) in parts.enumerate() {
-        // The commands of a part are numbered one after the other.
-        let mut first = None;
-        for device in part {
-            first = invocation_of(caller, token, device).await?;
-            if first.is_some() {
-                break;
-            }
-        }
-        let Some(InvocationId(first)) = first else { continue };
-        let ids = (first..).take(part.len()).map(InvocationId);
-        let found = if number < last {
-            tenant.readers.invocations(ids.collect()).await?
-        } else {
-            // Behind the last one there may be none.
-            let mut found = Vec::new();
-            for id in ids {
-                found.extend(tenant.readers.invocation(id).await?);
-            }
-            found
-        };
-        for one in found.iter().filter(|one| is_of(one, token)) {
-            count(one.row.state.to_string(), 1);
+/// A batch, with how many of its commands are in which state.
+pub(crate) async fn one(caller: &Caller, token: &str) -> Result<Value, Problem> {
+    let found = documents::one(caller, kind()?, token, None).await?;
+    shown(caller, &found).await
+}
+
+/// Makes no more commands of a batch, and ends those that are under way.
+pub(crate) async fn cancel(caller: &Caller, token: &str) -> Result<Value, Problem> {
+    for _ in 0..ATTEMPTS {
+        let found = documents::one(caller, kind()?, token, None).await?;
+        let body: Map<String, Value> = serde_json::from_str(&found.body).unwrap_or_default();
+        let body = body.into_iter().chain([("cancelled".to_owned(), json!(true))]).collect();
+        let request = Request { token: None, version: Some(found.version), body: Some(body) };
+        match documents::change(caller, kind()?, token, request).await {
+            Ok(changed) => return shown(caller, &changed).await,
+            Err(problem) if problem.status() == StatusCode::CONFLICT => {}
+            Err(problem) => return Err(problem),
         }
     }
-    let waiting = batch.elements.len() - made.len();
-    if waiting > 0 {
-        count("Waiting".to_owned(), waiting as u64);
-    }
-    Ok(counts)
+    let detail = format!("it went on {ATTEMPTS} times meanwhile; send it again");
+    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
 }
 
-/// The command of a batch to a device.
-async fn invocation_of(
-    caller: &Caller,
-    token: &str,
-    device: &HardwareId,
-) -> Result<Option<InvocationId>, Problem> {
-    let Some(row) = caller.tenant.devices.row(device) else { return Ok(None) };
-    let (_, last) = caller.tenant.readers.invocations_of(row, LOOKED_AT).await?;
-    Ok(last.iter().find(|one| is_of(one, token)).map(|one| one.row.id))
-}
-
-fn is_of(one: &StoredInvocation, batch: &str) -> bool {
-    one.row.asked.metadata.get("batch").is_some_and(|of| of == batch)
-}
-
-/// A batch as clients see it.
-pub(crate) async fn shown(caller: &Caller, document: &Document) -> Result<Value, Problem> {
+async fn shown(caller: &Caller, document: &Arc<Document>) -> Result<Value, Problem> {
+    let batch = batches::counted(&caller.tenant, document).await?;
     let mut shown = documents::shown(document);
-    if let Ok(batch) = serde_json::from_str::<Batch>(&document.body) {
-        shown["counts"] = json!(counts(caller, &document.token, &batch).await?);
+    shown["cursor"] = json!(batch.cursor);
+    shown["counts"] = json!(batch.counts);
+    shown["done"] = json!(batch.is_done());
+    if let Value::Object(members) = &mut shown {
+        for own in ["elementsToken", "underWay", "last"] {
+            members.remove(own);
+        }
     }
     Ok(shown)
 }

@@ -12,6 +12,7 @@ use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
 use lastmeter_units::SimTime;
+use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -83,7 +84,7 @@ pub(crate) async fn list(
     let none = || Problem::not_found("no_such_path", "there is nothing here");
     let is_all = *caller.require(Action::Read, &on, none)?.scope() == Scope::All;
     if !kind.is_resident {
-        let (count, found) = caller.tenant.readers.documents(kind, None, page).await?;
+        let (count, found) = caller.tenant.readers.permitted().documents(kind, None, page).await?;
         return Ok((count, found.iter().map(shown).collect()));
     }
     let documents = &caller.tenant.documents;
@@ -106,7 +107,7 @@ pub(crate) async fn one(
     token: &str,
     at: Option<SimTime>,
 ) -> Result<Arc<Document>, Problem> {
-    let readers = &caller.tenant.readers;
+    let readers = caller.tenant.readers.permitted();
     let found = match at {
         Some(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
         None if kind.is_resident => caller.tenant.documents.find(kind, token),
@@ -123,9 +124,10 @@ pub(crate) async fn history(
     token: &str,
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
-    let newest = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    let newest = caller.tenant.readers.permitted().document(kind, token.to_owned(), None).await?;
     require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
-    let (count, versions) = caller.tenant.readers.history(kind, token.to_owned(), page).await?;
+    let (count, versions) =
+        caller.tenant.readers.permitted().history(kind, token.to_owned(), page).await?;
     Ok((count, versions.iter().map(shown).collect()))
 }
 
@@ -138,11 +140,20 @@ pub(crate) async fn make(
 ) -> Result<Arc<Document>, Problem> {
     let body = own(caller, kind, request.body.unwrap_or_default());
     if let Some(token) = &request.token {
-        validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
+        check_token(kind, token)?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
+    // Whether a token is taken is only for those who see all documents of the kind.
+    if request.token.is_some() && !caller.list(kind.resource)?.is_whole() {
+        return Err(wrong(kind.token_member(), "expected none: it is given to you"));
+    }
     check(caller, kind, &body)?;
     make_permitted(caller, kind, (request.token, body), repeatable).await
+}
+
+/// Checks a token that somebody gives to a new document.
+pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Problem> {
+    validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
 }
 
 /// Makes a document that whoever asks may have, and that is checked.
@@ -225,7 +236,7 @@ async fn newest(
     if kind.is_resident {
         return Ok(caller.tenant.documents.find(kind, token));
     }
-    let found = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    let found = caller.tenant.readers.permitted().document(kind, token.to_owned(), None).await?;
     Ok(found.filter(|document| !document.is_deleted).map(Arc::new))
 }
 
@@ -301,7 +312,9 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
 /// Checks a body, and that what it names is there.
 fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
     for key in (kind.check)(body)? {
+        let is_built_in = key.name == "command" && wire::find(&key.value).is_some();
         if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
+            && !is_built_in
             && caller.tenant.documents.find(named, &key.value).is_none()
         {
             let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));
@@ -345,7 +358,7 @@ pub(super) async fn edited(
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
     }
     let Some(Edited { token, version }) = done else { return Err(unknown(kind, "")) };
-    let readers = &caller.tenant.readers;
+    let readers = caller.tenant.readers.permitted();
     let document = readers.document(kind, token.clone(), Some(*version)).await?;
     document.map(Arc::new).ok_or_else(|| unknown(kind, token))
 }
@@ -359,7 +372,7 @@ async fn repeated(
 ) -> Result<Arc<Document>, Problem> {
     match &answer.body {
         AnswerBody::Document(_, token, version) if hash == Some(answer.request) => {
-            let readers = &caller.tenant.readers;
+            let readers = caller.tenant.readers.permitted();
             let document = readers.document(kind, token.clone(), Some(*version)).await?;
             require(caller, Action::Read, kind, token, document.map(Arc::new))
         }

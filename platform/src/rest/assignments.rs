@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Permit};
 use lastmeter_model::message::{EPOCH, SERIAL};
-use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, SeriesPoint, StateValue};
 use lastmeter_store::SeriesQuery;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cursor::{self, Kind};
 use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::openapi::Instant;
@@ -19,6 +20,7 @@ use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Param
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
+use crate::ops::Caller;
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
@@ -36,7 +38,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}/assignment",
         resource: "assignments",
         summary: "A device's assignment, with its latest state",
-        access: Access::To(access::Kind::Latest, Action::Read),
+        access: Access::Within(access::Kind::Latest, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -48,7 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}",
         resource: "assignments",
         summary: "An assignment, with its latest state",
-        access: Access::To(access::Kind::Latest, Action::Read),
+        access: Access::Within(access::Kind::Latest, Action::Read),
         parameters: &[&ASSIGNMENT],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -60,7 +62,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements",
         resource: "assignments",
         summary: "Measurement events, newest first",
-        access: Access::To(access::Kind::Series, Action::Read),
+        access: Access::Within(access::Kind::Series, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
         takes: None,
         gives: Gives::json::<List<MeasurementsJson>>(200),
@@ -72,7 +74,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements/series",
         resource: "assignments",
         summary: "Series, oldest first, each on its own page",
-        access: Access::To(access::Kind::Series, Action::Read),
+        access: Access::Within(access::Kind::Series, Action::Read),
         parameters: &[
             &ASSIGNMENT,
             &MEASUREMENT_IDS,
@@ -183,10 +185,10 @@ impl From<StateValue> for LatestJson {
     }
 }
 
-impl From<AlertRow> for AlertJson {
-    fn from(row: AlertRow) -> Self {
+impl AlertJson {
+    fn of(row: AlertRow, is_whole: bool) -> Self {
         Self {
-            id: format!("alert-{}", row.sequence),
+            id: format!("alert-{}", id_of(Kind::Alerts, row.sequence, is_whole)),
             event_type: "Alerts",
             kind: row.kind,
             level: row.level,
@@ -198,14 +200,9 @@ impl From<AlertRow> for AlertJson {
     }
 }
 
-impl From<DeviceState> for StateJson {
-    fn from(state: DeviceState) -> Self {
-        Self {
-            last_interaction_date: Some(state.last_interaction),
-            latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
-            latest_alerts: state.alerts.into_iter().map(AlertJson::from).collect(),
-        }
-    }
+/// What identifies a row: its sequence, for those who may have all rows.
+fn id_of(kind: Kind, sequence: u64, is_whole: bool) -> String {
+    if is_whole { sequence.to_string() } else { cursor::seal(kind, sequence) }
 }
 
 /// `GET /sitewhere/api/assignments/{token}`
@@ -215,8 +212,8 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = find(&api, &token)?;
-    with_state(&api, device).await
+    let found = find(&api.caller(), access::Kind::Latest, &token)?;
+    with_state(&api, found).await
 }
 
 /// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
@@ -227,20 +224,21 @@ pub(super) async fn measurements(
 ) -> Answer<List<MeasurementsJson>> {
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, &token)?;
-    let (num_results, rows) = api.tenant.readers.events(device.id, range, page).await?;
-    let results = rows.iter().map(|row| event(row, &device.assignment)).collect();
+    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
+    let (num_results, rows) = api.tenant.readers.events(&permit, &device, range, page).await?;
+    let one = |row| event(row, &device.assignment, permit.is_whole());
+    let results = rows.iter().map(one).collect();
     Ok(Json(List { num_results, results }))
 }
 
-fn event(row: &ReadingRow, assignment: &str) -> MeasurementsJson {
+fn event(row: &ReadingRow, assignment: &str, is_whole: bool) -> MeasurementsJson {
     let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
         metadata.insert(EPOCH.to_owned(), epoch.to_string());
         metadata.insert(SERIAL.to_owned(), serial.to_string());
     }
     MeasurementsJson {
-        id: row.sequence.to_string(),
+        id: id_of(Kind::Readings, row.sequence, is_whole),
         event_type: "Measurements",
         site_token: TENANT,
         device_assignment_token: assignment.to_owned(),
@@ -262,10 +260,14 @@ pub(super) async fn series(
     let ids = measurement_ids(&mut pairs)?;
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, &token)?.id;
-    let ids = if ids.is_empty() { api.tenant.readers.quantities_of(device).await? } else { ids };
-    let query = SeriesQuery { device, ids, range, page, after: None };
-    let series = api.tenant.readers.series(query).await?;
+    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
+    let (device, cut) = (device.id, permit.cut(&device.hardware_id));
+    let (readers, is_named) = (&api.tenant.readers, !ids.is_empty());
+    let ids = if is_named { ids } else { readers.quantities_of(device, &cut).await? };
+    let query = SeriesQuery { device, ids, range, page, after: None, cut };
+    let mut series = readers.series(query).await?;
+    // Which quantities a device has at other times is not for everybody.
+    series.retain(|(_, points)| is_named || permit.is_whole() || !points.is_empty());
     let entry =
         |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
     let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
@@ -304,16 +306,22 @@ pub(super) fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     })
 }
 
-pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
-    api.tenant.devices.assigned(token).ok_or_else(|| {
+/// The device of an assignment, and what may be had of a kind of its data.
+pub(super) fn find(
+    caller: &Caller,
+    kind: access::Kind,
+    token: &str,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let unknown = || {
         let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
-    })
+    };
+    devices::permitted(caller, kind, caller.tenant.devices.assigned(token), unknown)
 }
 
-pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<AssignmentJson> {
-    let id = device.id;
-    let state = api.tenant.readers.state(id).await?;
+async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {
+    let (heard, state) = api.tenant.readers.state(&permit, &device).await?;
+    let alerts = state.alerts.into_iter();
     Ok(Json(AssignmentJson {
         token: device.assignment,
         device_hardware_id: device.hardware_id.to_string(),
@@ -321,7 +329,11 @@ pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<Assignmen
         assignment_type: "Unassociated",
         status: "Active",
         active_date: device.created,
-        state: state.into(),
+        state: StateJson {
+            last_interaction_date: heard,
+            latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
+            latest_alerts: alerts.map(|row| AlertJson::of(row, permit.is_whole())).collect(),
+        },
     }))
 }
 
@@ -332,6 +344,6 @@ pub(super) async fn assignment(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = devices::find(&api, &hardware_id)?;
-    with_state(&api, device).await
+    let found = devices::find(&api.caller(), access::Kind::Latest, &hardware_id)?;
+    with_state(&api, found).await
 }

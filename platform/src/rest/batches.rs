@@ -1,167 +1,177 @@
-//! Batches: one command to many devices, listed or found by what they belong to.
+//! Batches: one command to many devices.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::on;
+use axum::{Extension, Json};
 use lastmeter_model::access::{Action, Kind};
-use lastmeter_model::document::{DocumentKind, kind_of_name};
+use lastmeter_model::document::kind_of_name;
 use lastmeter_model::entity::{CommandCall, Metadata, Targets, Token};
 use lastmeter_units::HardwareId;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::devices::List;
-use super::documents::{DocumentJson, TOKEN, repeatable};
+use super::documents::{DocumentJson, TOKEN, listed, repeatable};
 use super::extract::{Body, Pairs, PathText};
-use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE};
+use super::invocations::texts;
+use super::parameter::{PAGE, PAGE_SIZE};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
-use crate::ops::commands::{make_batch, shown};
-use crate::ops::documents::{self, Request};
-
-/// What the rows have in common.
-const ROW: Route = Route {
-    method: Verb::Get,
-    path: "/sitewhere/api/batch/{token}",
-    resource: "commands",
-    summary: "A batch, and how many of its commands stand how",
-    access: Access::Within(Kind::Batch, Action::Read),
-    parameters: &[&TOKEN],
-    takes: None,
-    gives: Gives::json::<DocumentJson>(200),
-    refuses: &[500],
-    run: |verb| on(verb, one),
-};
+use crate::ops::commands::{self, NewBatch};
+use crate::ops::documents;
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[
     Route {
-        path: "/sitewhere/api/batch",
-        summary: "Batches that may be read, by token",
-        parameters: &[&PAGE, &PAGE_SIZE],
-        gives: Gives::json::<List<DocumentJson>>(200),
-        run: |verb| on(verb, list),
-        ..ROW
-    },
-    Route {
         method: Verb::Post,
         path: "/sitewhere/api/batch/command",
-        summary: "One command to devices of a list; durable when answered",
+        resource: "commands",
+        summary: "Asks a list of devices for a command; once for an `Idempotency-Key`",
         access: Access::Within(Kind::Batch, Action::Command),
         parameters: &[],
-        takes: Some(schema::<ListedJson>),
+        takes: Some(schema::<ListJson>),
         gives: Gives::json::<DocumentJson>(201),
         refuses: &[409, 500, 507],
         run: |verb| on(verb, of_list),
-        ..ROW
     },
     Route {
         method: Verb::Post,
         path: "/sitewhere/api/batch/command/criteria",
-        summary: "One command to the devices that are now in a group or a zone",
+        resource: "commands",
+        summary: "Asks the devices that are in a group or zone now for a command",
         access: Access::Within(Kind::Batch, Action::Command),
         parameters: &[],
         takes: Some(schema::<CriteriaJson>),
         gives: Gives::json::<DocumentJson>(201),
         refuses: &[409, 500, 507],
         run: |verb| on(verb, by_criteria),
-        ..ROW
     },
-    ROW,
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/batch",
+        resource: "commands",
+        summary: "Batches that may be read, by token, with the counts of their last step",
+        access: Access::Within(Kind::Batch, Action::Read),
+        parameters: &[&PAGE, &PAGE_SIZE],
+        takes: None,
+        gives: Gives::json::<List<DocumentJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, list),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/batch/{token}",
+        resource: "commands",
+        summary: "A batch, with how many of its commands are in which state",
+        access: Access::Within(Kind::Batch, Action::Read),
+        parameters: &[&TOKEN],
+        takes: None,
+        gives: Gives::json::<DocumentJson>(200),
+        refuses: &[500],
+        run: |verb| on(verb, one),
+    },
     Route {
         method: Verb::Delete,
-        summary: "Makes no further commands of a batch",
+        path: "/sitewhere/api/batch/{token}",
+        resource: "commands",
+        summary: "Cancels what of a batch has not ended",
         access: Access::Within(Kind::Batch, Action::Command),
+        parameters: &[&TOKEN],
+        takes: None,
+        gives: Gives::json::<DocumentJson>(200),
         refuses: &[409, 500, 507],
-        run: |verb| on(verb, remove),
-        ..ROW
+        run: |verb| on(verb, cancel),
     },
 ];
 
-/// A command to devices of a list.
+/// One command to a list of devices; SiteWhere's names, and one of our own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NewBatch", extend("examples" = [{
-    "token": "x.a", "commandToken": "readRegister", "parameterValues": { "register": "status" },
-    "hardwareIds": [EXAMPLE_DEVICE]
+    "token": "x.a", "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" },
+    "hardwareIds": ["meter-1"]
 }]))]
-struct ListedJson {
-    /// Made, if left out.
+struct ListJson {
     token: Option<String>,
     command_token: String,
     #[serde(default)]
-    parameter_values: BTreeMap<String, String>,
+    parameter_values: BTreeMap<String, Value>,
     hardware_ids: Vec<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// Our own: when each command expires, in seconds from when it is made.
+    #[schemars(with = "Option<u32>")]
+    expires_after_seconds: Option<NonZeroU32>,
 }
 
-/// A command to devices of a group or a zone: one of both.
+/// One command to the devices that are somewhere.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NewBatchByCriteria", extend("examples" = [{
-    "commandToken": "readRegister", "parameterValues": { "register": "status" },
+    "token": "x.b", "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" },
     "groupToken": "x.a"
 }]))]
 struct CriteriaJson {
-    /// Made, if left out.
     token: Option<String>,
     command_token: String,
     #[serde(default)]
-    parameter_values: BTreeMap<String, String>,
+    parameter_values: BTreeMap<String, Value>,
+    /// Either a group or a zone.
     group_token: Option<String>,
     zone_token: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// Our own: when each command expires, in seconds from when it is made.
+    #[schemars(with = "Option<u32>")]
+    expires_after_seconds: Option<NonZeroU32>,
 }
 
-fn kind() -> Result<&'static DocumentKind, Problem> {
-    let none = || Problem::not_found("no_such_path", "there are no batches");
-    kind_of_name("batch").ok_or_else(none)
-}
-
-fn wrong(field: &str, expected: &str) -> Problem {
-    let detail = format!("`{field}`: expected {expected}");
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail)
+fn wrong(field: &str, detail: &str) -> Problem {
+    let detail = format!("{field}: {detail}");
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail);
+    problem.with("field", json!(field))
 }
 
 fn token(field: &str, text: String) -> Result<Token, Problem> {
-    Token::try_from(text).map_err(|error| wrong(field, error.trim_start_matches("expected ")))
+    Token::try_from(text).map_err(|expected| wrong(field, expected))
 }
 
-fn call(command: String, parameters: BTreeMap<String, String>) -> Result<CommandCall, Problem> {
-    let parameter_values = Metadata::try_from(parameters)
-        .map_err(|error| wrong("parameterValues", error.trim_start_matches("expected ")))?;
-    Ok(CommandCall { command_token: token("commandToken", command)?, parameter_values })
-}
-
-async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DocumentJson>> {
-    let page = pairs.page()?;
-    pairs.finish()?;
-    let (num_results, found) = documents::list(&api.caller(), kind()?, None, page).await?;
-    let results = found.into_iter().map(DocumentJson::from).collect();
-    Ok(Json(List { num_results, results }))
+fn call(
+    command: String,
+    values: BTreeMap<String, Value>,
+    expires_after_seconds: Option<NonZeroU32>,
+) -> Result<CommandCall, Problem> {
+    let values = Metadata::try_from(texts(values)?);
+    Ok(CommandCall {
+        command_token: token("commandToken", command)?,
+        parameter_values: values.map_err(|expected| wrong("parameterValues", expected))?,
+        expires_after_seconds,
+    })
 }
 
 async fn of_list(
     api: Api,
+    Extension(route): Extension<&'static Route>,
     pairs: Pairs,
     headers: HeaderMap,
-    Body(asked): Body<ListedJson>,
+    Body(asked): Body<ListJson>,
 ) -> Result<(StatusCode, Json<DocumentJson>), Problem> {
     pairs.finish()?;
-    let ids = asked.hardware_ids.into_iter().map(|text| {
-        HardwareId::new(text).map_err(|_| wrong("hardwareIds", "hardware ids of devices"))
-    });
-    let target = Targets::Devices(ids.collect::<Result<_, _>>()?);
-    let call = call(asked.command_token, asked.parameter_values)?;
-    let repeatable = repeatable(&headers, "/sitewhere/api/batch/command")?;
-    let caller = api.caller();
-    let made = make_batch(&caller, asked.token, (&call, &target), repeatable).await?;
-    Ok((StatusCode::CREATED, Json(shown(&caller, &made).await?.into())))
+    let ids = asked.hardware_ids.into_iter().map(HardwareId::new);
+    let devices = ids.collect::<Result<_, _>>();
+    let devices = devices.map_err(|error| wrong("hardwareIds", &error.to_string()))?;
+    let call = call(asked.command_token, asked.parameter_values, asked.expires_after_seconds)?;
+    let (target, metadata) = (Targets::Devices(devices), json!(asked.metadata));
+    make(&api, route, &headers, NewBatch { token: asked.token, call, target, metadata }).await
 }
 
 async fn by_criteria(
     api: Api,
+    Extension(route): Extension<&'static Route>,
     pairs: Pairs,
     headers: HeaderMap,
     Body(asked): Body<CriteriaJson>,
@@ -170,26 +180,38 @@ async fn by_criteria(
     let target = match (asked.group_token, asked.zone_token) {
         (Some(group), None) => Targets::Group(token("groupToken", group)?),
         (None, Some(zone)) => Targets::Zone(token("zoneToken", zone)?),
-        _ => return Err(wrong("groupToken", "either it or `zoneToken`")),
+        _ => return Err(wrong("groupToken", "expected it or `zoneToken`, and not both")),
     };
-    let call = call(asked.command_token, asked.parameter_values)?;
-    let repeatable = repeatable(&headers, "/sitewhere/api/batch/command/criteria")?;
-    let caller = api.caller();
-    let made = make_batch(&caller, asked.token, (&call, &target), repeatable).await?;
-    Ok((StatusCode::CREATED, Json(shown(&caller, &made).await?.into())))
+    let call = call(asked.command_token, asked.parameter_values, asked.expires_after_seconds)?;
+    let metadata = json!(asked.metadata);
+    make(&api, route, &headers, NewBatch { token: asked.token, call, target, metadata }).await
+}
+
+async fn make(
+    api: &Api,
+    route: &Route,
+    headers: &HeaderMap,
+    asked: NewBatch,
+) -> Result<(StatusCode, Json<DocumentJson>), Problem> {
+    let repeatable = repeatable(headers, route.path)?;
+    let made = commands::make(&api.caller(), asked, repeatable).await?;
+    Ok((StatusCode::CREATED, Json(made.into())))
+}
+
+async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DocumentJson>> {
+    let page = pairs.page()?;
+    pairs.finish()?;
+    let kind = kind_of_name("batch");
+    let kind = kind.ok_or_else(|| Problem::not_found("no_such_path", "there are no batches"))?;
+    Ok(Json(listed(documents::list(&api.caller(), kind, None, page).await?)))
 }
 
 async fn one(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
     pairs.finish()?;
-    let caller = api.caller();
-    let found = documents::one(&caller, kind()?, &token, None).await?;
-    Ok(Json(shown(&caller, &found).await?.into()))
+    Ok(Json(commands::one(&api.caller(), &token).await?.into()))
 }
 
-async fn remove(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
+async fn cancel(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
     pairs.finish()?;
-    let request = Request { token: None, version: None, body: None };
-    let removed = documents::change(&api.caller(), kind()?, &token, request).await?;
-    let shown: Value = documents::shown(&removed);
-    Ok(Json(shown.into()))
+    Ok(Json(commands::cancel(&api.caller(), &token).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::row::DeviceRow;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -14,6 +14,7 @@ use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
+use crate::ops::Caller;
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[
@@ -22,7 +23,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices",
         resource: "devices",
         summary: "All devices, in the order of their registration",
-        access: Access::To(access::Kind::Device, Action::Read),
+        access: Access::Within(access::Kind::Device, Action::Read),
         parameters: &[&PAGE, &PAGE_SIZE],
         takes: None,
         gives: Gives::json::<List<DeviceJson>>(200),
@@ -34,7 +35,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}",
         resource: "devices",
         summary: "One device",
-        access: Access::To(access::Kind::Device, Action::Read),
+        access: Access::Within(access::Kind::Device, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<DeviceJson>(200),
@@ -82,7 +83,7 @@ impl From<DeviceRow> for DeviceJson {
 pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let (num_results, rows) = api.tenant.devices.page(page.offset, page.limit);
+    let (num_results, rows) = api.caller().devices(access::Kind::Device, page)?;
     Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
 }
 
@@ -93,12 +94,40 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<DeviceJson> {
     pairs.finish()?;
-    Ok(Json(find(&api, &hardware_id)?.into()))
+    Ok(Json(find(&api.caller(), access::Kind::Device, &hardware_id)?.0.into()))
 }
 
-pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
-    api.tenant.devices.find(hardware_id).ok_or_else(|| {
+/// A device, and what may be had of a kind of its data.
+pub(super) fn find(
+    caller: &Caller,
+    kind: access::Kind,
+    hardware_id: &str,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let unknown = || {
         let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
+    };
+    permitted(caller, kind, caller.tenant.devices.find(hardware_id), unknown)
+}
+
+/// Whether there is a device of which something may be had.
+pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) -> bool {
+    let found = caller.tenant.devices.find(hardware_id);
+    found.is_some_and(|device| {
+        let target = Target::Device(device.hardware_id);
+        let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+        caller.may(Action::Read, &on)
     })
+}
+
+/// A device that was found, or was not, and what may be had of a kind of its data.
+pub(super) fn permitted(
+    caller: &Caller,
+    kind: access::Kind,
+    found: Option<DeviceRow>,
+    unknown: impl Fn() -> Problem,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let id = found.as_ref().map(|device| &device.hardware_id);
+    let permit = caller.of_device(kind, id, &unknown)?;
+    Ok((found.ok_or_else(unknown)?, permit))
 }

@@ -28,7 +28,7 @@ const KEY_BYTES_MAX: usize = 128;
 /// Paths, with the kind of their documents.
 macro_rules! documents {
     ($($path:literal $group:literal $kind:literal $right:ident $write:ident $example:literal;)+) => {
-        const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
+        pub(super) const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
 
         /// The routes of this file.
         pub(super) const ROUTES: &[Route] = &[$(
@@ -89,7 +89,8 @@ documents! {
             "from":"2020-01-01T00:00:00Z"}]}"#;
     "/sitewhere/api/schedules" "commands" "schedule" Schedule Command
         r#"{"token":"x.a","schedule":{"kind":"once","at":"2027-01-18T17:00:00Z"},"command":
-            {"commandToken":"readRegister","parameterValues":{"register":"status"}},"target":{"device":"meter-1"}}"#;
+            {"commandToken":"setReportingPeriod","parameterValues":{"seconds":"5"}},
+            "target":{"device":"meter-1"}}"#;
     "/api/v1/quantities" "specifications" "quantity" Specification Write
         r#"{"token":"x.a","kind":"counter","summary":"difference","unit":"m3"}"#;
     "/api/v1/grants" "access" "grant" Grant Grant

@@ -19,7 +19,6 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
-use crate::ops::commands;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -34,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/invocations",
         resource: "commands",
         summary: "Commands asked for, newest first",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE],
         takes: None,
         gives: Gives::json::<List<InvocationJson>>(200),
@@ -58,7 +57,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
         summary: "What became of a command",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),
@@ -66,11 +65,35 @@ pub(super) const ROUTES: &[Route] = &[
         run: |verb| on(verb, one),
     },
     Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/invocations/{id}/summary",
+        resource: "commands",
+        summary: "What was asked for, and what came of it",
+        access: Access::To(access::Kind::Invocation, Action::Read),
+        parameters: &[&INVOCATION],
+        takes: None,
+        gives: Gives::json::<SummaryJson>(200),
+        refuses: &[500],
+        run: |verb| on(verb, summary),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/sitewhere/api/invocations/{id}/responses",
+        resource: "commands",
+        summary: "What the device answered",
+        access: Access::To(access::Kind::Invocation, Action::Read),
+        parameters: &[&INVOCATION],
+        takes: None,
+        gives: Gives::json::<List<ResponseJson>>(200),
+        refuses: &[500],
+        run: |verb| on(verb, responses),
+    },
+    Route {
         method: Verb::Delete,
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
-        summary: "Calls a command off that nobody has answered",
-        access: Access::Within(access::Kind::Invocation, Action::Command),
+        summary: "Cancels a command that has not ended",
+        access: Access::To(access::Kind::Invocation, Action::Command),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),
@@ -174,7 +197,7 @@ pub(super) async fn invoke(
     Body(asked): Body<InvokeJson>,
 ) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
     pairs.finish()?;
-    let device = assignments::find(&api, &token)?;
+    let (device, _) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
     check_target(&asked, &token)?;
     let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.shared.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
@@ -216,7 +239,7 @@ fn check_target(asked: &InvokeJson, token: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
     let text = |(name, value): (String, Value)| match value {
         Value::String(text) => Ok((name, text)),
         Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
@@ -237,9 +260,66 @@ pub(super) async fn list(
 ) -> Answer<List<InvocationJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let device = assignments::find(&api, &token)?.id;
-    let (num_results, rows) = api.tenant.readers.invocations_of(device, page).await?;
+    let (device, permit) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
+    let found = api.tenant.readers.invocations_of(&permit, &device, page).await?;
+    let (num_results, rows) = found;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
+}
+
+/// What was asked for, in short.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "InvocationSummary")]
+pub(super) struct SummaryJson {
+    #[schemars(with = "Instant")]
+    invocation_date: SimTime,
+    namespace: String,
+    name: String,
+    /// Our word.
+    state: &'static str,
+    parameters: Vec<ArgumentJson>,
+    responses: Vec<ResponseJson>,
+}
+
+/// An argument.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Argument")]
+struct ArgumentJson {
+    name: String,
+    value: String,
+}
+
+/// What a device answered.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "CommandResponse")]
+pub(super) struct ResponseJson {
+    event_type: &'static str,
+    originating_event_id: String,
+    #[schemars(with = "Option<Instant>")]
+    event_date: Option<SimTime>,
+    response: String,
+}
+
+fn responses_of(stored: &StoredInvocation) -> Vec<ResponseJson> {
+    let row = &stored.row;
+    let response = row.response.clone().into_iter().map(|response| ResponseJson {
+        event_type: "CommandResponse",
+        originating_event_id: row.id.to_string(),
+        event_date: row.ended,
+        response,
+    });
+    response.collect()
+}
+
+/// An invocation by its id.
+async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
+    let unknown = || {
+        let text = lastmeter_model::refusal::shortened(text, 80);
+        Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
+    };
+    let id = text.parse().map_err(|()| unknown())?;
+    api.caller().invocation(id, unknown).await
 }
 
 /// `GET /sitewhere/api/invocations/{id}`
@@ -252,18 +332,45 @@ pub(super) async fn one(
     Ok(Json(find(&api, &text).await?.into()))
 }
 
-/// `DELETE /sitewhere/api/invocations/{id}`
-async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
+/// `GET /sitewhere/api/invocations/{id}/summary`
+async fn summary(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<SummaryJson> {
     pairs.finish()?;
     let stored = find(&api, &text).await?;
-    Ok(Json(commands::cancel(&api.caller(), stored).await?.into()))
+    let responses = responses_of(&stored);
+    let StoredInvocation { hardware_id, row, .. } = stored;
+    let command = api.tenant.dispatcher.definitions.find(&hardware_id, &row.asked.command);
+    let (namespace, name) = match command {
+        Some(command) => (command.namespace, command.name),
+        // It is defined no more.
+        None => (String::new(), row.asked.command),
+    };
+    let arguments = row.asked.parameters.into_iter();
+    Ok(Json(SummaryJson {
+        invocation_date: row.asked.created,
+        namespace,
+        name,
+        state: row.state.word(),
+        parameters: arguments.map(|(name, value)| ArgumentJson { name, value }).collect(),
+        responses,
+    }))
 }
 
-async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
-    let unknown = || {
-        let text = lastmeter_model::refusal::shortened(text, 80);
-        Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
-    };
-    let id = text.parse().map_err(|()| unknown())?;
-    api.tenant.readers.invocation(id).await?.ok_or_else(unknown)
+/// `GET /sitewhere/api/invocations/{id}/responses`
+async fn responses(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<List<ResponseJson>> {
+    pairs.finish()?;
+    let results = responses_of(&find(&api, &text).await?);
+    Ok(Json(List { num_results: results.len() as u64, results }))
+}
+
+/// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
+async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
+    pairs.finish()?;
+    let id = find(&api, &text).await?.row.id;
+    let cancelled = api.tenant.dispatcher.cancel(&[id]).await?;
+    let stored = find(&api, &text).await?;
+    if cancelled != [true] {
+        let detail = format!("the invocation is {}: it has ended already", stored.row.state.word());
+        return Err(Problem::new(StatusCode::CONFLICT, "invocation_ended", detail));
+    }
+    Ok(Json(stored.into()))
 }

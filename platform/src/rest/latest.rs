@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action};
-use lastmeter_model::row::DeviceState;
+use lastmeter_model::row::{DeviceRow, DeviceState};
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::devices;
 use super::extract::Pairs;
 use super::openapi::Instant;
 use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
@@ -25,7 +26,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     path: "/api/v1/latest",
     resource: "series",
     summary: "The last values of many devices, of messages that update their state",
-    access: Access::To(access::Kind::Latest, Action::Read),
+    access: Access::Within(access::Kind::Latest, Action::Read),
     parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],
     takes: None,
     gives: Gives::json::<LatestJson>(200),
@@ -46,9 +47,9 @@ struct LatestJson {
 #[schemars(rename = "LatestOfDevice")]
 struct DeviceJson {
     device: String,
-    /// When it was last heard.
-    #[schemars(with = "Instant")]
-    last_interaction: SimTime,
+    /// When it was last heard; `null` if that is not for who asks.
+    #[schemars(with = "Option<Instant>")]
+    last_interaction: Option<SimTime>,
     values: Vec<ValueJson>,
 }
 
@@ -67,28 +68,35 @@ async fn latest(api: Api, mut pairs: Pairs) -> Answer<LatestJson> {
     let asked = pairs.all(&DEVICE);
     let page = pairs.page()?;
     pairs.finish()?;
+    let caller = api.caller();
     let (devices, rows) = if asked.is_empty() {
-        api.tenant.devices.page(page.offset, page.limit)
+        let (count, rows) = caller.devices(access::Kind::Latest, page)?;
+        let with_permit = |row: DeviceRow| {
+            let id = row.hardware_id.to_string();
+            devices::find(&caller, access::Kind::Latest, &id).ok()
+        };
+        (count, rows.into_iter().filter_map(with_permit).collect())
     } else {
-        let rows = listed_devices(&api, &asked)?;
+        let rows = listed_devices(&caller, access::Kind::Latest, &asked)?;
         let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
         let count = rows.len() as u64;
-        (count, rows.into_iter().skip(offset).take(page.limit as usize).collect())
+        let on_page = rows.into_iter().skip(offset).take(page.limit as usize);
+        (count, on_page.collect::<Vec<_>>())
     };
     let mut results = Vec::new();
-    for row in rows {
-        let state = api.tenant.readers.state(row.id).await?;
-        results.push(of_device(row.hardware_id.to_string(), state));
+    for (row, permit) in rows {
+        let (heard, state) = api.tenant.readers.state(&permit, &row).await?;
+        results.push(of_device(row.hardware_id.to_string(), heard, state));
     }
     Ok(Json(LatestJson { results, devices }))
 }
 
-fn of_device(device: String, state: DeviceState) -> DeviceJson {
+fn of_device(device: String, heard: Option<SimTime>, state: DeviceState) -> DeviceJson {
     let values = state.values.into_iter().map(|last| ValueJson {
         unit: MeasurementId::lookup(&last.name).map_or("", |id| id.row().unit),
         quantity: last.name,
         value: last.value,
         event_time: last.event,
     });
-    DeviceJson { device, last_interaction: state.last_interaction, values: values.collect() }
+    DeviceJson { device, last_interaction: heard, values: values.collect() }
 }

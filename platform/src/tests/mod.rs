@@ -4,6 +4,8 @@
 mod advance;
 mod back_pressure;
 mod batches;
+mod bursts;
+mod command_batches;
 mod commands;
 mod credentials;
 mod full;
@@ -14,6 +16,7 @@ mod missing;
 mod modes;
 mod one_format;
 mod recovery;
+mod schedules;
 mod start;
 mod wall;
 
@@ -135,7 +138,7 @@ pub(crate) async fn set_period(
 pub(crate) async fn readings(core: &Tenant) -> Vec<ReadingRow> {
     let last = core.progress.totals().readings;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.readings(stretch).await.unwrap();
+    let rows = core.readers.store().readings(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
@@ -143,7 +146,7 @@ pub(crate) async fn readings(core: &Tenant) -> Vec<ReadingRow> {
 pub(crate) async fn refusals(core: &Tenant) -> Vec<RefusalRow> {
     let last = core.progress.totals().refusals;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.refusals(stretch).await.unwrap();
+    let rows = core.readers.store().refusals(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
@@ -151,7 +154,7 @@ pub(crate) async fn refusals(core: &Tenant) -> Vec<RefusalRow> {
 pub(crate) async fn alerts(core: &Tenant) -> Vec<AlertRow> {
     let last = core.progress.totals().alerts;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.alerts(stretch).await.unwrap();
+    let rows = core.readers.store().alerts(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
@@ -231,6 +234,11 @@ impl Devices {
     pub(crate) fn subscribe(&self, core: &Tenant, device: &str) {
         self.subscribed.lock().unwrap().entry(device.to_owned()).or_default();
         core.ingest.listens(DOOR, HardwareId::new(device).unwrap());
+    }
+
+    /// Takes what is published for a device, which knows nothing of it.
+    pub(crate) fn listen_in(&self, device: &str) {
+        self.subscribed.lock().unwrap().entry(device.to_owned()).or_default();
     }
 
     pub(crate) fn fail(&self) {

@@ -13,7 +13,7 @@ use lastmeter_units::{SimTime, TenantName};
 use crate::error::{StoreError, StoreResult};
 use crate::files;
 use crate::memory::MemoryStore;
-use crate::postgres::{self, Database};
+use crate::postgres::{self, Database, PostgresOpened};
 use crate::postgres_error::PostgresError;
 use crate::progress::Progress;
 use crate::seam::{Observer, StoreReader, StoreWriter};
@@ -192,13 +192,15 @@ fn enter_sqlite(
     let expiries = load(opened, &context, (place.tenant.as_str(), path))?;
     let new = || Readers::new(path, context.clone(), place.deadline);
     let readers = place.readers.0.get_or_init(|| [new(), new()]);
-    readers.iter().for_each(|readers| readers.renew(context.clone()));
+    for readers in readers {
+        readers.renew(context.clone());
+    }
     let [reader, urgent] = readers.clone().map(|readers| Arc::new(readers) as Arc<dyn StoreReader>);
     Ok((context, Readable { reader, urgent, standing: opened.standing, expiries }))
 }
 
 /// What queries need beside the store.
-pub(crate) fn context(place: &StorePlace, quantities: Quantities) -> ReadContext {
+fn context(place: &StorePlace, quantities: Quantities) -> ReadContext {
     ReadContext {
         quantities: Arc::new(quantities),
         devices: Arc::clone(&place.devices),
@@ -221,12 +223,16 @@ fn open_memory(place: &StorePlace) -> StoreResult<OpenStore> {
 fn open_postgres(place: &StorePlace) -> StoreResult<OpenStore> {
     let database = place.database.as_ref().ok_or(PostgresError::Nowhere)?;
     let path = path_in(place, ELSEWHERE_FILE, STORE_FILE, "sqlite")?;
-    let opened = postgres::open(database, place)?;
+    let around = (&place.tenant, place.deadline);
+    let opened = postgres::open(database, around, |quantities| context(place, quantities))?;
     let file = |source| StoreError::File { path: path.clone(), source };
     if !path.exists() {
         files::make_folder(&place.folder).map_err(file)?;
         let text = format!("{database}\n");
         files::replace(&path, text.as_bytes()).map_err(file)?;
     }
-    Ok(opened)
+    let PostgresOpened { writer, readers, standing, expiries } = opened;
+    let [reader, urgent] = readers.map(|readers| Arc::new(readers) as Arc<dyn StoreReader>);
+    let content = Readable { reader, urgent, standing, expiries };
+    Ok(OpenStore { writer: Box::new(writer), content, inspection: None })
 }

@@ -15,7 +15,7 @@ const DEVICES: &str = "the devices' secret";
 const USERS: &str = "/sitewhere/api/users";
 const SITES: &str = "/sitewhere/api/sites";
 const ACCOUNT: &str = "/api/v1/account";
-const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 const KEYS: &str = "/api/v1/keys";
 const FAR: &str = "2100-01-01T00:00:00Z";
 
@@ -31,24 +31,24 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(group).collect()
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Authorization: Basic {}\r\n", base64(format!("{user}:{password}").as_bytes()))
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-async fn get(platform: &Running, path: &str, head: &str) -> (u16, Value) {
+pub(crate) async fn get(platform: &Running, path: &str, head: &str) -> (u16, Value) {
     ask_with(platform, ("GET", path), None, head).await
 }
 
-async fn post(platform: &Running, path: &str, body: &Value, head: &str) -> (u16, Value) {
+pub(crate) async fn post(platform: &Running, path: &str, body: &Value, head: &str) -> (u16, Value) {
     ask_with(platform, ("POST", path), Some(body), head).await
 }
 
 /// Makes a user with a password.
-async fn user(platform: &Running, name: &str, roles: &[&str]) {
+pub(crate) async fn user(platform: &Running, name: &str, roles: &[&str]) {
     let body = json!({ "username": name, "password": PASSWORD, "roles": roles });
     let made = ask(platform, "POST", USERS, Some(&body), TOKEN).await;
     assert_eq!(made.0, 201, "{made:?}");
@@ -63,7 +63,7 @@ async fn log_in(platform: &Running, name: &str) -> String {
 }
 
 /// Makes an API key; its token and itself.
-async fn key(platform: &Running, body: Value, head: &str) -> (String, String) {
+pub(crate) async fn key(platform: &Running, body: Value, head: &str) -> (String, String) {
     let made = post(platform, KEYS, &body, head).await;
     assert_eq!(made.0, 201, "{made:?}");
     let text = |name: &str| made.1[name].as_str().unwrap().to_owned();

@@ -99,8 +99,7 @@ async fn nothing_acknowledged_is_missing_in_postgresql_after_any_kill() {
     let Some(server) = postgres_for_tests(false) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     kill_again_and_again((folder.path(), Some(&server.connection())), kills(8)).await;
-    let query =
-        r#"SELECT count(*) = count(DISTINCT (device, epoch, serial)) FROM t_default.reading"#;
+    let query = "SELECT count(*) = count(DISTINCT (device, epoch, serial)) FROM t_default.reading";
     assert_eq!(server.psql(query), "t");
 }
 
@@ -129,7 +128,9 @@ async fn kill_again_and_again(place: Place<'_>, kills: u64) {
     // What is left is taken in the end.
     let served = serve(place);
     let mut sender = Sender::open(served.mqtt, "sender");
-    left.into_iter().for_each(|(number, payload)| sender.queue(number, payload));
+    for (number, payload) in left {
+        sender.queue(number, payload);
+    }
     sender.run(|_| false).await;
     acknowledged.append(&mut sender.acknowledged);
     drop(served);

@@ -11,7 +11,7 @@ use lastmeter_platform::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{Sender, TOKEN, ask, client, read_back, reading};
+use crate::common::{LIMIT, Sender, TOKEN, ask, client, read_back, reading};
 use crate::postgres_server::{Server, postgres_for_tests};
 
 fn config(folder: &Path, url: &str) -> Config {
@@ -48,14 +48,15 @@ async fn get(platform: &Running, path: &str) -> (u16, Value) {
 
 /// Asks until the status is this one.
 async fn until(platform: &Running, path: &str, status: u16) -> Value {
-    for _ in 0..600 {
-        let answer = get(platform, path).await;
-        if answer.0 == status {
-            return answer.1;
+    let asking = async {
+        loop {
+            let answer = get(platform, path).await;
+            if answer.0 == status {
+                return answer.1;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{path} is not answered with {status}");
+    };
+    tokio::time::timeout(LIMIT, asking).await.expect("an answer with this status")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

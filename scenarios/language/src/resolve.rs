@@ -244,6 +244,7 @@ fn assemble(
     let gateways = gateways.zip(&references.on_networks.of_gateway);
     let gateways = gateways.map(|((row, via), networks)| gateway(row, networks, *via));
     let player = player(draft);
+    let platform = platform(choice, values(&PLATFORM)?, references.authority.clone().ok()?);
     Some(Scenario {
         about: about(draft.values(&SCENARIO)?),
         schedule: Schedule {
@@ -252,16 +253,16 @@ fn assemble(
             duration: plans.duration().or(head.duration)?,
             seed: head.seed,
         },
-        platform: platform(choice, values(&PLATFORM)?, references.authority.clone().ok()?),
         floor: match values(&FLOOR) {
             Some(values) => Some(floor(values, references.via_of_floor)?),
             None => None,
         },
         plant: Plant {
             sources: sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?,
-            unavailable: parts.unavailable,
+            unavailable: parts.unavailable.or_else(|| platform.missing()),
             feeder: None,
         },
+        platform,
         links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,
         networks: draft.rows(&NETWORK).iter().map(network).collect::<Option<_>>()?,
         devices: devices(references, draft.rows(&DEVICE), &parts.boards)?,

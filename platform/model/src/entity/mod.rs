@@ -11,6 +11,7 @@
 //! | 9, 10 | `electric_network`, `topology` | `network` |
 //! | 11 to 14 | `user`, `credential`, `grant`, `application` | `identity` |
 //! | 15, 16, 19 | `schedule`, `batch`, `job` | `work` |
+//! | 20, 21 | `batch_elements`, `device_route` | `work` |
 //! | 18 | `tenant_settings` | `settings` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
@@ -44,10 +45,7 @@ pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
 pub use device::{Device, DeviceStatus};
 pub use group::{Group, Member, MemberReference};
-pub use history::{
-    assignment_at, group_members, instant_of_data, is_in_cycle, position_at, tenures, version_at,
-    zone_members,
-};
+pub use history::{instant_of_data, is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};
@@ -55,7 +53,10 @@ pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
     AlertType, Delivery, Quantity, QuantityKind, Specification, SpecifiedQuantity, Summary,
 };
-pub use work::{Batch, CommandCall, Job, JobKind, JobState, ScheduledCommand, Targets};
+pub use work::{
+    Batch, BatchElements, CommandCall, DeviceRoute, ELEMENTS_MAX, Job, JobKind, JobState,
+    ScheduledCommand, Targets, UNDER_WAY_MAX,
+};
 
 /// A kind of document.
 #[derive(Debug)]

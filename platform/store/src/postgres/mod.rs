@@ -22,15 +22,17 @@ mod tables;
 mod text;
 mod writer;
 
-use std::sync::Arc;
+use std::time::Duration;
 
+use lastmeter_model::invocation::InvocationId;
+use lastmeter_model::standing::Standing;
+use lastmeter_units::{SimTime, TenantName};
 use readers::PostgresReaders;
 pub use session::Database;
 use writer::PostgresWriter;
 
 use crate::error::StoreResult;
-use crate::sqlite::Quantities;
-use crate::stores::{OpenStore, Readable, StorePlace, context};
+use crate::sqlite::{Quantities, ReadContext};
 
 /// The columns of a reading, as `rows::read_reading` takes them.
 macro_rules! reading_where {
@@ -75,20 +77,30 @@ const DOCUMENT: &str = document_where!("document", "kind = $1 AND token = $2");
 const ANSWER: &str = "SELECT number, who, key, request, status, at_ns, gives, kind, name, version
     FROM answer WHERE who = $1 AND key = $2";
 
+/// A schema that has been opened.
+pub(crate) struct PostgresOpened {
+    pub(crate) writer: PostgresWriter,
+    pub(crate) readers: [PostgresReaders; 2],
+    pub(crate) standing: Standing,
+    /// When which open invocation expires.
+    pub(crate) expiries: Vec<(InvocationId, SimTime)>,
+}
+
 /// Opens a tenant's schema for its one writer, making it if it is not there, and fills the
-/// directories. To be called outside of any runtime, as all of the writer.
-pub(crate) fn open(database: &Database, place: &StorePlace) -> StoreResult<OpenStore> {
-    let context = |start: &schema::Start| context(place, Quantities::new(&start.quantities));
-    let tenant = place.tenant.as_str();
-    let (writer, start) = PostgresWriter::open(database.clone(), tenant, context)?;
+/// directories of what is around it. To be called outside of any runtime, as all of the writer.
+pub(crate) fn open(
+    database: &Database,
+    (tenant, deadline): (&TenantName, Duration),
+    context: impl FnOnce(Quantities) -> ReadContext,
+) -> StoreResult<PostgresOpened> {
+    let context = |start: &schema::Start| context(Quantities::new(&start.quantities));
+    let (writer, start) = PostgresWriter::open(database.clone(), tenant.as_str(), context)?;
     let schema::Start { standing, devices, documents, open, .. } = start;
-    place.documents.enter(documents);
-    place.devices.fill(devices, open.iter().map(|(device, id, _)| (*device, *id)).collect());
-    let readers = || {
-        let context = writer.context().clone();
-        Arc::new(PostgresReaders::new(database.clone(), context, place.deadline)) as _
-    };
+    let context = writer.context();
+    context.documents.enter(documents);
+    context.devices.fill(devices, open.iter().map(|(device, id, _)| (*device, *id)).collect());
+    let readers = || PostgresReaders::new(database.clone(), context.clone(), deadline);
+    let readers = [readers(), readers()];
     let expiries = open.into_iter().map(|(_, id, expires)| (id, expires)).collect();
-    let content = Readable { reader: readers(), urgent: readers(), standing, expiries };
-    Ok(OpenStore { writer: Box::new(writer), content, inspection: None })
+    Ok(PostgresOpened { writer, readers, standing, expiries })
 }

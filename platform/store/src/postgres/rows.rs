@@ -31,7 +31,7 @@ fn quantities(row: &Row, column: usize) -> ReadResult<Vec<u16>> {
     Ok(numbers.into_iter().map(|number| u16::try_from(number).unwrap_or(0)).collect())
 }
 
-/// Bit by bit, in the fewest digits that say which.
+/// Bit by bit, in the fewest digits.
 fn digits(value: f64) -> String {
     format!("{value:e}")
 }

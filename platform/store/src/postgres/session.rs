@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use lastmeter_units::TenantName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::{Host, SslMode};
@@ -36,18 +35,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// The schema of a tenant in the database of a connection string (`host=... dbname=...` or
+    /// A schema in the database of a connection string (`host=... dbname=...` or
     /// `postgresql://...`).
     ///
     /// # Errors
     /// If the string is none.
-    pub fn new(connection: &str, tenant: &TenantName) -> Result<Self, PostgresError> {
+    pub fn new(connection: &str, schema: &str) -> Result<Self, PostgresError> {
         let mut config: Config = connection.parse().map_err(PostgresError::Address)?;
         config.connect_timeout(CONNECT).tcp_user_timeout(UNANSWERED).keepalives_idle(UNANSWERED);
         if config.get_application_name().is_none() {
-            config.application_name(format!("lastmeter {tenant} pid {}", std::process::id()));
+            config.application_name(format!("lastmeter {schema} pid {}", std::process::id()));
         }
-        Ok(Self { config, tls: None, schema: format!("t_{tenant}") })
+        Ok(Self { config, tls: None, schema: schema.to_owned() })
     }
 
     /// The same with a password, in place of any in the connection string.
@@ -101,7 +100,7 @@ impl Database {
         })?)
     }
 
-    /// The schema's name as it stands in a statement. A tenant's name has no quotes.
+    /// The schema's name as it stands in a statement. There are no quotes in it.
     pub(super) fn quoted(&self) -> String {
         format!("\"{}\"", self.schema)
     }

@@ -37,7 +37,7 @@ const ANSWER_S: u64 = 60;
 
 /// The one connection that writes a schema. It works on a runtime of its own, so it must not be
 /// used within another one: a thread of its own has it.
-pub(super) struct PostgresWriter {
+pub(crate) struct PostgresWriter {
     runtime: Runtime,
     database: Database,
     context: ReadContext,

@@ -20,6 +20,7 @@ mod ledger;
 mod migration;
 mod seen;
 #[path = "../../tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests do more with it")]
 mod server;
 mod subject;
 mod work;

@@ -63,7 +63,7 @@ impl Subject {
         let tenant = TenantName::default();
         let database = server.filter(|_| kind.name == "postgres").map(|server| {
             server.psql("DROP SCHEMA IF EXISTS t_default CASCADE");
-            Database::new(&server.connection(), &tenant).unwrap()
+            Database::new(&server.connection(), "t_default").unwrap()
         });
         let folder_path = folder.path().to_owned();
         let place =

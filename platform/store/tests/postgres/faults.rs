@@ -48,7 +48,7 @@ fn a_second_writer_and_a_newer_format_are_refused() {
     let error = open(&server.connection()).err().unwrap();
     assert!(matches!(error, StoreError::Postgres(PostgresError::InUse { .. })), "{error:?}");
     let message = error.to_string();
-    assert!(message.contains("lastmeter north-1 pid"), "{message}");
+    assert!(message.contains("lastmeter t_north-1 pid"), "{message}");
 
     // Somebody who does not ask for the lock writes: the writer stops.
     server.psql(r#"UPDATE "t_north-1".meta SET standing = '\x00'"#);

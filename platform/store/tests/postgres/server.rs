@@ -110,7 +110,6 @@ impl Server {
     }
 
     /// Starts it again with further settings.
-    #[allow(dead_code, reason = "not every test that has this module does so")]
     pub(crate) fn restart_with(&self, settings: &str) {
         let path = self.folder.path().join("settings.conf");
         let all = std::fs::read_to_string(&path).unwrap() + settings;
@@ -119,7 +118,6 @@ impl Server {
     }
 
     /// Writes a file that only the server's user reads; its path.
-    #[allow(dead_code, reason = "not every test that has this module does so")]
     pub(crate) fn secret(&self, name: &str, text: &str) -> PathBuf {
         let path = self.data().join(name);
         let script = "umask 077; printf '%s' \"$1\" > \"$2\"";
@@ -128,7 +126,6 @@ impl Server {
     }
 
     /// The server's socket.
-    #[allow(dead_code, reason = "not every test that has this module does so")]
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join(".s.PGSQL.5432")
     }

@@ -8,7 +8,7 @@
 //! | files | purpose |
 //! |---|---|
 //! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
-//! | `run_platform`, `rest` | the platform under test, and what is asked of it |
+//! | `run_platform`, `own_settings`, `rest` | the platform under test, and what is asked of it |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
@@ -45,6 +45,7 @@ mod moving;
 mod mqtt_port;
 mod network;
 mod notices;
+mod own_settings;
 mod plant_notes;
 mod real;
 mod recording;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_language::{Asker, RequestRow, Scenario};
+use lastmeter_language::{Asker, RequestBody, RequestRow, Scenario};
+use lastmeter_link::http::Client;
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::SimTime;
 use serde_json::Value;
@@ -33,14 +34,24 @@ impl Requests {
         (profile, now): (&Profile, SimTime),
     ) -> Result<Event, BenchError> {
         let row = &requests(scenario)[index];
-        let client = profile.rest_client().map_err(|error| BenchError::Rest(chain(&error)))?;
+        let client = match &row.door {
+            None => profile.rest_client(),
+            Some(door) => {
+                let address = profile.doors.get(door).map_or("", String::as_str);
+                Client::new(&format!("http://{address}"), profile.device_password())
+            }
+        };
+        let client = client.map_err(|error| BenchError::Rest(chain(&error)))?;
         let token = match &row.who {
             Asker::Bench => None,
             Asker::Nobody => Some(""),
             // Without it the request is nobody's, and its answer shows that.
             Asker::Kept(name) => Some(self.kept.get(name).map_or("", String::as_str)),
         };
-        let body = row.body.as_ref().map(|body| self.filled(body).to_string());
+        let body = row.body.as_ref().map(|body| match body {
+            RequestBody::Json(value) => self.filled(value).to_string(),
+            RequestBody::Text(text) => self.filled_text(text),
+        });
         let path = self.filled_text(&row.path);
         let asked = client.ask(&row.method, &path, body.as_deref(), token).await;
         let (status, answer) = match asked {

@@ -17,7 +17,8 @@ use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
-    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, TlsConfig, Token,
+    ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, StoreConfig, TlsConfig,
+    Token,
 };
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
@@ -27,6 +28,7 @@ use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
+use super::own_settings::{door_table, rest_tls_table, store_table, tls_table};
 
 /// The real-time priority of a platform of the bench's own: just below that of the bench, which has
 /// to stamp what the platform does when it is done.
@@ -62,6 +64,9 @@ pub struct Profile {
     /// What clients of REST need where it speaks TLS.
     #[serde(skip)]
     pub rest_tls: Option<ClientTls>,
+    /// Where its further doors listen, by their kinds, as `host:port`.
+    #[serde(default)]
+    pub doors: BTreeMap<String, String>,
     /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
     /// Password of the devices, where the platform wants another than the token.
@@ -166,6 +171,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) data: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) strict_table2: bool,
+    /// Where its store is.
+    pub(crate) store: StoreConfig,
     /// Its doors beside MQTT.
     pub(crate) doors: &'a [DoorConfig],
     /// The platform's clock: driven in virtual time, the machine's in real time.
@@ -510,6 +517,7 @@ fn own_config(
         device_token: Some(Token::new(DEVICE_TOKEN)),
         rest_tls,
         strict_table2: options.strict_table2,
+        store: options.store.clone(),
         doors: options.doors.to_vec(),
         tls,
         ..Config::embedded(options.data, Token::new(TOKEN), options.clock)
@@ -517,7 +525,11 @@ fn own_config(
 }
 
 fn own_profile(ready: Ready) -> Profile {
+    let address = |(kind, found): (String, serde_json::Value)| {
+        found.as_str().map(|address| (kind, address.to_owned()))
+    };
     Profile {
+        doors: ready.doors.into_iter().filter_map(address).collect(),
         mqtt: ready.mqtt,
         mqtts: ready.mqtts,
         tls_authority: None,
@@ -545,10 +557,14 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
     let policy = Some(runtime.policy().await);
+    let address = |(kind, address): &(&'static str, SocketAddr)| {
+        ((*kind).to_owned(), address.to_string().into())
+    };
     let profile = own_profile(Ready {
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: running.rest_url(),
+        doors: running.door_addresses().iter().map(address).collect(),
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
@@ -602,47 +618,16 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
     }
-    if let Some(RestTlsConfig { certificate, key }) = &config.rest_tls {
-        let keys = [("certificate", certificate), ("key", key)];
-        let keys = keys.map(|(name, pem)| (name.to_owned(), pem_text(pem).into()));
-        table.insert("rest_tls".to_owned(), toml::Table::from_iter(keys).into());
+    if let Some(tls) = &config.rest_tls {
+        table.insert("rest_tls".to_owned(), rest_tls_table(tls).into());
     }
-    let doors = config.doors.iter().map(|door| door_table(door, ready).into());
+    if let Some(store) = store_table(&config.store) {
+        table.insert("store".to_owned(), store.into());
+    }
+    let doors = config.doors.iter().map(|door| door_table(door, &ready.doors).into());
     table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
     std::fs::write(path, table.to_string())
         .map_err(BenchError::file("cannot write the platform's configuration", path))
-}
-
-/// A door at the address where it listened before.
-fn door_table(door: &DoorConfig, ready: &Ready) -> toml::Table {
-    let mut table = door.keys.clone();
-    if let Some(serde_json::Value::String(address)) = ready.doors.get(&door.kind) {
-        table.insert("address".to_owned(), address.clone().into());
-    }
-    table.insert("kind".to_owned(), door.kind.clone().into());
-    table
-}
-
-/// As settings have it.
-fn pem_text(pem: &Pem) -> String {
-    match pem {
-        Pem::File(path) => path.display().to_string(),
-        Pem::Text(text) => text.clone(),
-    }
-}
-
-fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
-    let mut table = toml::Table::new();
-    let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-    set("address", address.into());
-    set("certificate", pem_text(&tls.certificate).into());
-    set("key", pem_text(&tls.key).into());
-    if let Some(authority) = &tls.client_authority {
-        set("client_authority", pem_text(authority).into());
-    }
-    set("require_client_certificate", tls.require_client_certificate.into());
-    set("plain", tls.plain.into());
-    table
 }
 
 async fn spawn(

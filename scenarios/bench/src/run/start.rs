@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
 use lastmeter_language::{DeviceRow, PlatformUse, Scenario};
-use lastmeter_platform::{ClockSource, DoorConfig};
+use lastmeter_platform::{ClockSource, DoorConfig, remove_store};
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
 };
 use lastmeter_reports::Evaluation;
 use lastmeter_sim::Streams;
 use lastmeter_text::plural;
+use lastmeter_units::TenantName;
 
 use super::board::Boards;
 use super::console::Console;
@@ -19,6 +20,7 @@ use super::live::Live;
 use super::motion_record;
 use super::moving::{RunOptions, carry_out, ending};
 use super::network;
+use super::own_settings::store_of;
 use super::real::{self, RealBench};
 use super::run_platform::StartOptions;
 use super::signals;
@@ -66,7 +68,7 @@ pub async fn run_scenario(
         scenario.schedule.duration,
     );
     console.overridden(&scenario.written.overrides);
-    let data = options.out.join("platform");
+    let (data, stored) = (options.out.join("platform"), store_of(scenario));
     if let Some(reason) = scenario.unavailable() {
         writer
             .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
@@ -77,6 +79,7 @@ pub async fn run_scenario(
             data: &data,
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
+            store: stored.clone(),
             doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
@@ -104,6 +107,8 @@ pub async fn run_scenario(
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
+        let removing = move || remove_store(&stored, &TenantName::default());
+        let _ = tokio::task::spawn_blocking(removing).await;
     }
     Ok(evaluation)
 }

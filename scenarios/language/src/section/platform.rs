@@ -27,6 +27,13 @@ pub(crate) static PLATFORM: Section = Section {
             "whether the tenant accepts the identifiers of Table 2 only",
         ),
         Field::default(
+            "store",
+            Kind::Choice(StoreUse::WORDS),
+            "\"sqlite\"",
+            "where the tenant's store is. sqlite: a file of the run; postgres: a schema of its own \
+             in the database that the variable LASTMETER_POSTGRES names",
+        ),
+        Field::default(
             "tls",
             Kind::Choice(TlsUse::WORDS),
             "\"none\"",
@@ -55,6 +62,8 @@ pub struct PlatformSetup {
     pub choice: PlatformUse,
     /// Whether the tenant accepts the identifiers of Table 2 only.
     pub strict_table2: bool,
+    /// Where the tenant's store is.
+    pub store: StoreUse,
     /// What is between devices and broker.
     pub tls: TlsUse,
     /// Who vouches for them, unless the bench makes an authority for the run.
@@ -70,6 +79,30 @@ pub enum PlatformUse {
     Child,
     /// One that runs already; the file states where.
     Profile(PathBuf),
+}
+
+lastmeter_units::words! {
+    /// Where a tenant's store is.
+    pub enum StoreUse {
+        /// In a file of the run.
+        Sqlite = "sqlite",
+        /// In a PostgreSQL database.
+        Postgres = "postgres",
+    }
+}
+
+/// The PostgreSQL database for stores of runs, if the environment names one.
+pub fn postgres_address() -> Option<String> {
+    std::env::var("LASTMETER_POSTGRES").ok().filter(|address| !address.is_empty())
+}
+
+impl PlatformSetup {
+    /// What the environment lacks for a platform of the bench's own; `None`: nothing.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let is_own = !matches!(self.choice, PlatformUse::Profile(_));
+        let is_lacking = is_own && self.store == StoreUse::Postgres && postgres_address().is_none();
+        is_lacking.then(|| "LASTMETER_POSTGRES names no PostgreSQL database".to_owned())
+    }
 }
 
 lastmeter_units::words! {
@@ -125,7 +158,8 @@ pub(crate) fn platform(
     authority: Option<GivenAuthority>,
 ) -> PlatformSetup {
     let tls = TlsUse::from_word(values.text("tls")).unwrap_or(TlsUse::None);
-    PlatformSetup { choice, strict_table2: values.boolean("strict_table2"), tls, authority }
+    let store = StoreUse::from_word(values.text("store")).unwrap_or(StoreUse::Sqlite);
+    PlatformSetup { choice, strict_table2: values.boolean("strict_table2"), store, tls, authority }
 }
 
 /// The authority that `[platform]` gives.

@@ -9,6 +9,7 @@ use lastmeter_units::SimDuration;
 use serde_json::{Map, Value};
 
 use super::check::CHECK;
+use super::door::DOOR;
 use crate::draft::{Draft, Naming, Part, Row, Section};
 
 /// The kind of check that judges requests.
@@ -45,6 +46,13 @@ pub(crate) static REQUEST: Section = Section {
         ),
         Field::required("path", Kind::Text, "the path, with its query"),
         Field::optional("body", Kind::Open, "the body, written as JSON"),
+        Field::optional("text", Kind::Text, "the body as it is, in place of `body`"),
+        Field::optional(
+            "door",
+            Kind::Text,
+            "the kind of the `[[door]]` that it goes to, with the devices' token unless `as` is \
+             given; left out, it goes to REST",
+        ),
         Field::default(
             "expect",
             Kind::Integer { min: 100, max: 599 },
@@ -66,7 +74,7 @@ pub(crate) static REQUEST: Section = Section {
     ],
     naming: Naming::Free,
     heading: "requests",
-    rules: &[report_unknown_keepers, report_late, report_unjudged],
+    rules: &[report_unknown_keepers, report_late, report_unjudged, report_unknown_doors],
     build: |rows| Some(Arc::new(rows.iter().map(request).collect::<Option<Vec<_>>>()?) as Part),
     ..Section::REPEATED
 };
@@ -85,13 +93,24 @@ pub struct RequestRow {
     /// The path, with the names of what was kept in braces.
     pub path: String,
     /// The body, likewise.
-    pub body: Option<Value>,
+    pub body: Option<RequestBody>,
+    /// The kind of the door it goes to; `None`: REST.
+    pub door: Option<String>,
     /// The status that has to be answered.
     pub expect: u16,
     /// What the answer has to have.
     pub answer: Option<Value>,
     /// JSON pointers to what is kept, by name.
     pub keep: BTreeMap<String, String>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RequestBody {
+    /// JSON of a value.
+    Json(Value),
+    /// A text, as it is.
+    Text(String),
 }
 
 /// Who asks.
@@ -144,6 +163,25 @@ fn report_late(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// A door has to be opened before anything goes to it, and what is sent has one form.
+fn report_unknown_doors(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for values in rows(draft).iter().filter_map(|row| row.values.as_ref()) {
+        if let Some(door) = values.text_opt("door")
+            && !draft.rows(&DOOR).iter().any(|row| row.kind == Some(door))
+        {
+            let message = format!("there is no door of kind `{door}`");
+            let help = Some(format!("add a `[[door]]` with `kind = \"{door}\"`"));
+            let span = values.span_of("door");
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, "is not open", help);
+        }
+        if values.is_written("body") && values.is_written("text") {
+            let message = "`body` and `text` are both the body".to_owned();
+            let label = "leave one of them out";
+            out.report(Code::DOES_NOT_FIT, values.span_of("text"), message, label);
+        }
+    }
+}
+
 /// Answers that nobody looks at show nothing.
 fn report_unjudged(draft: &Draft<'_>, out: &mut Diagnostics) {
     let is_judged = draft.rows(&CHECK).iter().any(|row| row.kind == Some(JUDGED_BY));
@@ -175,7 +213,11 @@ fn request(row: &Row<'_>) -> Option<RequestRow> {
         },
         method,
         path,
-        body: json("body")?,
+        body: match values.text_opt("text") {
+            Some(text) => Some(RequestBody::Text(text.to_owned())),
+            None => json("body")?.map(RequestBody::Json),
+        },
+        door: values.text_opt("door").map(str::to_owned),
         expect: values.integer("expect") as u16,
         answer: json("answer")?,
         keep: if values.is_written("keep") { values.texts("keep") } else { BTreeMap::new() },

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
-    Application, Asset, Assignment, Batch, Body, CommandBody, Credential, Device, ElectricNetwork,
-    Group, Job, KINDS, Quantity, ScheduledCommand, Site, Specification, TenantSettings, Topology,
-    User, Zone, kind_of_code, kind_of_name, read,
+    Application, Asset, Assignment, Batch, BatchElements, Body, CommandBody, Credential, Device,
+    DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, ScheduledCommand, Site,
+    Specification, TenantSettings, Topology, User, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -43,6 +43,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "application" => rewritten::<Application>,
         "schedule" => rewritten::<ScheduledCommand>,
         "batch" => rewritten::<Batch>,
+        "batch_elements" => rewritten::<BatchElements>,
+        "device_route" => rewritten::<DeviceRoute>,
         "tenant_settings" => rewritten::<TenantSettings>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
@@ -93,12 +95,14 @@ fn codes_and_names_are_given_once_and_stay() {
         (17, "quantity"),
         (18, "tenant_settings"),
         (19, "job"),
+        (20, "batch_elements"),
+        (21, "device_route"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
         assert_eq!(kind_of_code(kind.code), Some(kind));
         assert_eq!(kind_of_name(kind.name), Some(kind));
-        assert_eq!(kind.is_resident, kind.name != "electric_network");
+        assert_eq!(kind.is_resident, !["electric_network", "batch_elements"].contains(&kind.name));
     }
     let sampled: BTreeSet<_> = bodies().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(sampled, expected.iter().map(|(_, name)| *name).collect());
@@ -138,7 +142,9 @@ fn documents_are_found_by_their_keys() {
         ("grant", "to=user:other on=device:meter 1 by=user:me"),
         ("application", ""),
         ("schedule", "command=setBreaker group=g-1"),
-        ("batch", "command=setPeriod device=meter 1 device=meter 2 schedule=s-1"),
+        ("batch", "command=setPeriod schedule=s-1 state=open"),
+        ("batch_elements", ""),
+        ("device_route", ""),
         ("tenant_settings", ""),
         ("job", "kind=backup state=done"),
     ];
@@ -280,7 +286,9 @@ fn a_field_without_a_valid_value_is_named() {
             "command.commandToken: `\"\"`, expected a",
         ),
         ("batch", "/cursor", json!(3), "cursor: `3`, expected a number not above"),
-        ("batch", "/elements", json!(vec!["a"; 100_001]), "elements: `[\"a\","),
+        ("batch", "/last", json!(3), "last: `3`, expected a number not above"),
+        ("batch", "/underWay", json!(vec![1; 257]), "underWay: `[1,"),
+        ("batch_elements", "/elements", json!(vec!["a"; 100_001]), "elements: `[\"a\","),
         ("tenant_settings", "/currency", json!("euro"), "currency: `\"euro\"`, expected three cap"),
         ("tenant_settings", "/retentionDays/alerts", json!(0), "retentionDays.alerts: `0`, expec"),
         ("job", "/progress", json!(101), "progress: `101`, expected a number from 0 to 100"),
@@ -311,7 +319,9 @@ fn a_missing_field_is_named() {
         ("credential", "/proof"),
         ("grant", "/by"),
         ("schedule", "/command/commandToken"),
-        ("batch", "/elements"),
+        ("batch", "/elementsToken"),
+        ("batch_elements", "/elements"),
+        ("device_route", "/door"),
         ("tenant_settings", "/currency"),
         ("job", "/state"),
     ];

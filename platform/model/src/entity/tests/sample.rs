@@ -151,12 +151,17 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
         (
             "batch",
             json!({
-                "command": {"commandToken": "setPeriod", "parameterValues": {"seconds": "60"}},
-                "target": {"devices": ["meter 1", "meter 2"]}, "elements": ["meter 1", "meter 2"],
-                "cursor": 2, "counts": {"Sent": 1, "Failed": 1}, "scheduleToken": "s-1",
-                "metadata": metadata,
+                "command": {
+                    "commandToken": "setPeriod", "parameterValues": {"seconds": "60"},
+                    "expiresAfterSeconds": 60,
+                },
+                "target": {"zone": "z-1"}, "elementsToken": "e-1", "size": 2, "cursor": 2,
+                "last": 1, "underWay": [17], "counts": {"Acknowledged": 1, "Failed": 1},
+                "cancelled": true, "by": "user:me", "scheduleToken": "s-1", "metadata": metadata,
             }),
         ),
+        ("batch_elements", json!({"elements": ["meter 1", "meter 2"], "metadata": metadata})),
+        ("device_route", json!({"door": "http", "metadata": metadata})),
         (
             "tenant_settings",
             json!({

@@ -1,0 +1,54 @@
+//! Scenarios on a platform whose store is in PostgreSQL.
+
+use crate::bench::*;
+use crate::postgres_server::postgres_for_tests;
+
+/// The same scenario on SQLite and on PostgreSQL: what is recorded is the same, to the byte.
+#[test]
+fn the_records_on_postgresql_are_those_on_sqlite() {
+    let Some(server) = postgres_for_tests(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["--set", "scenario.duration=\"12 min\""];
+    let scenarios: [(&str, &[&str]); 8] = [
+        ("platform-postgres", &short),
+        ("documents", &[]),
+        ("first-light", &[]),
+        ("refusals", &[]),
+        ("platform-killed", &[]),
+        ("second-door", &[]),
+        ("ten-minute-ticks", &[]),
+        ("pulse-output", &[]),
+    ];
+    for (name, more) in scenarios {
+        let on = |store: &str| {
+            let out = folder.path().join(format!("{name}-{store}"));
+            let set = format!("platform.store=\"{store}\"");
+            let options = [&["run", &library(name), "--out", out.to_str().unwrap()], more].concat();
+            let output = lastmeter()
+                .args(options)
+                .args(["--set", &set])
+                .env("LASTMETER_POSTGRES", server.connection())
+                .output();
+            (out, Done::from(output.unwrap()))
+        };
+        let ((sqlite, expected), (postgres, done)) = (on("sqlite"), on("postgres"));
+        assert_eq!((done.code, expected.code), (0, 0), "{name}: {done:?}");
+        for file in COMPARED {
+            let read = |out: &std::path::Path| std::fs::read(out.join(file)).unwrap();
+            assert!(read(&sqlite) == read(&postgres), "{name}: {file} differs");
+        }
+    }
+    // Each run had a schema of its own, which went with its data.
+    assert_eq!(server.psql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'run%'"), "0");
+}
+
+#[test]
+fn without_a_database_such_a_scenario_is_skipped_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut command = lastmeter();
+    command.args(["run", &library("platform-postgres"), "--out", out.to_str().unwrap()]);
+    let done = Done::from(command.env_remove("LASTMETER_POSTGRES").output().unwrap());
+    assert_eq!(done.code, 4, "{done:?}");
+    assert!(done.stdout.contains("LASTMETER_POSTGRES"), "{done:?}");
+}
