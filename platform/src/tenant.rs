@@ -55,6 +55,8 @@ pub(crate) struct Tenant {
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
     pub(crate) notes: Notes,
+    /// Held by who changes documents, from what is checked of them to the commit.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     subscriptions: Arc<Subscriptions>,
@@ -227,6 +229,7 @@ impl Tenant {
             health,
             live: Live::default(),
             notes: Notes::default(),
+            changing: tokio::sync::Mutex::new(()),
             urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),

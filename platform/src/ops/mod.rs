@@ -4,13 +4,18 @@
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands called off; batches and schedules |
 //! | `documents` | making, reading, changing and removing documents of every kind |
+//! | `topology` | electric networks and the states of their switches |
 
 pub(crate) mod accounts;
+pub(crate) mod assignments;
 mod caller;
 pub(crate) mod commands;
 pub(crate) mod credentials;
+pub(crate) mod devices;
 pub(crate) mod documents;
+pub(crate) mod topology;
 
 pub(crate) use caller::{Caller, not_permitted};

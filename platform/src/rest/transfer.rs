@@ -268,7 +268,7 @@ fn csv_lines(row: &ReadingRow) -> String {
 /// What became of an import.
 #[derive(Default, Serialize, JsonSchema)]
 #[schemars(rename = "Imported")]
-struct ImportedJson {
+pub(super) struct ImportedJson {
     /// Messages that were stored.
     stored: u64,
     /// Messages that had been stored before, with the same content.
@@ -286,6 +286,26 @@ struct RefusalJson {
     line: u64,
     reason: String,
     detail: String,
+}
+
+impl ImportedJson {
+    /// Why the first message was refused.
+    pub(super) fn first_refusal(&self) -> Option<(&str, &str)> {
+        self.refusals.first().map(|refusal| (&*refusal.reason, &*refusal.detail))
+    }
+}
+
+/// Takes messages through the ingest port; what is stored already is left out.
+pub(super) async fn store_messages(
+    api: &Api,
+    messages: Vec<Bytes>,
+) -> Result<ImportedJson, Problem> {
+    let lines: Vec<Line> = (1..).zip(messages).collect();
+    let mut import = Import::new(Arc::clone(&api.tenant), &lines).await?;
+    for line in lines {
+        import.take(line).await?;
+    }
+    import.finish().await
 }
 
 /// A message of an import, with the line on which it begins.
