@@ -355,7 +355,7 @@ fn refuse_if_used(caller: &Caller, kind: &DocumentKind, token: &str) -> Result<(
     Ok(())
 }
 
-pub(super) fn wrong(field: &str, detail: &str) -> Problem {
+pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
     let problem =
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
     problem.with("field", json!(field))

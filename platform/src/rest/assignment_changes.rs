@@ -205,8 +205,9 @@ async fn missing(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<Do
         if own.released_date.is_none() {
             body.insert("status".to_owned(), json!("missing"));
         }
-    });
-    Ok(Json(shown(&*changed.await?).into()))
+    })
+    .await?;
+    Ok(Json(shown(&changed).into()))
 }
 
 async fn metadata(
@@ -218,8 +219,9 @@ async fn metadata(
     pairs.finish()?;
     let changed = assignments::edit(&api.caller(), &token, |_, body| {
         body.insert("metadata".to_owned(), Value::Object(texts));
-    });
-    Ok(Json(shown(&*changed.await?).into()))
+    })
+    .await?;
+    Ok(Json(shown(&changed).into()))
 }
 
 async fn remove(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {

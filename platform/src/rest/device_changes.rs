@@ -25,18 +25,7 @@ const BATCH: &str = r#"{"measurements":[{"measurements":{"electricity.voltage.rm
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Post,
-        path: "/sitewhere/api/devices",
-        resource: "devices",
-        summary: "Registers a device; durable when answered, and what is sent twice is done once",
-        access: Access::Within(Kind::Device, Action::Write),
-        parameters: &[],
-        takes: Some(|_| described(DEVICE)),
-        gives: Gives::json::<DeviceJson>(201),
-        refuses: &[409, 500, 507],
-        run: |verb| on(verb, make),
-    },
+    MAKE,
     Route {
         method: Verb::Put,
         path: "/sitewhere/api/devices/{hardwareId}",
@@ -106,7 +95,18 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-const MAKE: Route = Route { ..ROUTES[0] };
+const MAKE: Route = Route {
+    method: Verb::Post,
+    path: "/sitewhere/api/devices",
+    resource: "devices",
+    summary: "Registers a device; durable when answered, and what is sent twice is done once",
+    access: Access::Within(Kind::Device, Action::Write),
+    parameters: &[],
+    takes: Some(|_| described(DEVICE)),
+    gives: Gives::json::<DeviceJson>(201),
+    refuses: &[409, 500, 507],
+    run: |verb| on(verb, make),
+};
 const SELECTED: Route = Route {
     method: Verb::Get,
     path: "",
