@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_model::access::{self, Facts as _};
+use lastmeter_model::access::{self, Facts as _, Permit};
 use lastmeter_model::decide::{Admission, admit, conflict, is_same_content, unknown_invocation};
 use lastmeter_model::directory::{DeviceDirectory, Freshness};
 use lastmeter_model::document::{Edit, Expect, Transaction, kind_of_code};
@@ -341,7 +341,9 @@ impl Ingest {
             (Some(kept), _) => *kept,
             (None, Some(row)) => {
                 let range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
-                let found = self.readers.events(row, range, Page { offset: 0, limit: 1 }).await;
+                let (page, cut) =
+                    (Page { offset: 0, limit: 1 }, Permit::whole_tenant().cut(device));
+                let found = self.readers.events(row, range, page, cut).await;
                 found.map_err(|error| IngestError::NoAnswer { why: error.to_string() })?.0
             }
             (None, None) => 0,

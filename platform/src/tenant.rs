@@ -30,6 +30,7 @@ use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::Live;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
+use crate::ops::Reader;
 use crate::pipeline::Job;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
@@ -46,7 +47,7 @@ pub(crate) struct Tenant {
     pub(crate) journal: Journal,
     pub(crate) progress: Arc<Progress>,
     /// Queries of the REST interface.
-    pub(crate) readers: Arc<dyn StoreReader>,
+    pub(crate) readers: Reader,
     pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) documents: Arc<Documents>,
     pub(crate) losses: Arc<Losses>,
@@ -220,7 +221,7 @@ impl Tenant {
             metrics,
             journal,
             progress,
-            readers,
+            readers: Reader::new(readers),
             devices,
             documents,
             losses,

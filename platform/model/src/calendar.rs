@@ -160,6 +160,17 @@ impl FromStr for Width {
 }
 
 impl Width {
+    /// The width that is so long where no offset changes; months and years have no length.
+    pub fn of_length(length: SimDuration) -> Option<Self> {
+        let days = |days: i64| Some(SimDuration::from_seconds(days * 86_400).0);
+        let length_of = |width: &Self| match width {
+            Self::Day => days(1),
+            Self::Week => days(7),
+            other => other.span(),
+        };
+        Self::ALL.into_iter().find(|width| length_of(width) == Some(length.0))
+    }
+
     /// The span of widths that are the same everywhere; `None` for those of the calendar.
     fn span(self) -> Option<i64> {
         let minutes = match self {
@@ -216,6 +227,15 @@ pub fn stretches(
     let all = of_clock.into_iter().flatten().chain(of_calendar.into_iter().flatten());
     all.skip_while(move |stretch| stretch.until <= from)
         .take_while(move |stretch| stretch.from < until)
+}
+
+/// What whole stretches of a width fill of the time between two instants, if anything.
+pub fn whole(zone: &Zone, width: Width, from: SimTime, until: SimTime) -> Option<Stretch> {
+    let around = |at: SimTime| stretches(zone, width, at, SimTime(at.0.saturating_add(1))).next();
+    let first = around(from)?;
+    let from = if first.from == from { from } else { first.until };
+    let until = around(until)?.from;
+    (from < until).then_some(Stretch { from, until })
 }
 
 fn calendar_stretches(

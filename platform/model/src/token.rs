@@ -59,9 +59,11 @@ pub fn validate_token(text: &str) -> Result<(), TokenError> {
     }
 }
 
-/// A number as strangers see it: 32 hexadecimal digits. `kind` is the list it belongs to.
-pub fn seal_number(key: &[u8; 16], kind: u8, number: u64) -> String {
+/// A number as strangers see it: 32 hexadecimal digits. `kind` is the list it belongs to. With
+/// another salt it is another text, so that equal numbers are not seen to be equal.
+pub fn seal_number(key: &[u8; 16], kind: u8, number: u64, salt: u32) -> String {
     let mut block = [0; 16];
+    block[9..13].copy_from_slice(&salt.to_be_bytes());
     block[0] = kind;
     block[1..9].copy_from_slice(&number.to_be_bytes());
     let mut block = block.into();
@@ -78,8 +80,8 @@ pub fn open_number(key: &[u8; 16], kind: u8, text: &str) -> Option<u64> {
     }
     let mut block = u128::from_str_radix(text, 16).ok()?.to_be_bytes().into();
     Aes128::new(key.into()).decrypt_block(&mut block);
-    let (number, check) = block[1..].split_first_chunk()?;
-    (block[0] == kind && check == [0; 7]).then(|| u64::from_be_bytes(*number))
+    let (number, salted) = block[1..].split_first_chunk()?;
+    (block[0] == kind && salted[4..] == [0; 3]).then(|| u64::from_be_bytes(*number))
 }
 
 #[cfg(test)]
@@ -115,13 +117,13 @@ mod tests {
     fn a_sealed_number_is_one_block_of_aes() {
         // FIPS 197, appendix C.1, has this key; the text is that of `openssl enc -aes-128-ecb`.
         let key = std::array::from_fn(|n| n as u8);
-        assert_eq!(open_number(&key, 1, &seal_number(&key, 1, 42)), Some(42));
-        assert_eq!(seal_number(&key, 1, 42), "c884c08e8d7ca51debd211e88073ad8a");
+        assert_eq!(open_number(&key, 1, &seal_number(&key, 1, 42, 0)), Some(42));
+        assert_eq!(seal_number(&key, 1, 42, 0), "c884c08e8d7ca51debd211e88073ad8a");
     }
 
     #[test]
     fn sealed_numbers_cannot_be_counted() {
-        let texts: Vec<_> = (1..=1000).map(|n| seal_number(&[7; 16], 1, n)).collect();
+        let texts: Vec<_> = (1..=1000).map(|n| seal_number(&[7; 16], 1, n, 0)).collect();
         assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), 1000);
         let rises = texts.windows(2).filter(|two| two[0] < two[1]).count();
         assert!((400..600).contains(&rises), "{rises}");
@@ -135,9 +137,11 @@ mod tests {
             kind: u8,
             other_kind: u8,
             number: u64,
+            salt: u32,
         ) {
-            let text = seal_number(&key, kind, number);
+            let text = seal_number(&key, kind, number, salt);
             prop_assert_eq!(open_number(&key, kind, &text), Some(number));
+            prop_assert_eq!(text == seal_number(&key, kind, number, 0), salt == 0);
             if other != key {
                 prop_assert_eq!(open_number(&other, kind, &text), None);
             }
@@ -154,7 +158,7 @@ mod tests {
             digit in "[0-9a-f]",
             foreign in "[0-9a-f]{32}|.{0,40}",
         ) {
-            let text = seal_number(&key, 3, number);
+            let text = seal_number(&key, 3, number, 0);
             let mut changed = text.clone();
             changed.replace_range(at..=at, &digit);
             prop_assert_eq!(open_number(&key, 3, &changed).is_some(), changed == text);

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
-use lastmeter_store::{Progress, StoreError, StoreReader, StoreResult, Stretch};
+use lastmeter_store::{Progress, StoreError, StoreResult, Stretch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::ops::{Cuts, Looked, Reader};
 
 /// Subscriptions of a tenant at a time.
 const SUBSCRIPTIONS_MAX: usize = 256;
@@ -71,7 +73,9 @@ pub(crate) enum Event {
 
 /// One reader of what is committed.
 pub(crate) struct Subscription {
-    store: Arc<dyn StoreReader>,
+    reader: Reader,
+    /// What may be had, asked anew for each read.
+    cuts: Cuts,
     is_driven: bool,
     readings: watch::Receiver<u64>,
     alerts: watch::Receiver<u64>,
@@ -85,7 +89,8 @@ impl Subscription {
     /// if there are as many as may be.
     pub(crate) fn begin(
         live: &Live,
-        (store, progress): (Arc<dyn StoreReader>, &Progress),
+        (reader, progress): (Reader, &Progress),
+        cuts: Cuts,
         is_driven: bool,
         after: Option<Position>,
     ) -> Option<Self> {
@@ -93,7 +98,8 @@ impl Subscription {
         let (readings, alerts) = (progress.readings(), progress.alerts());
         let shown = live.shown.subscribe();
         let position = Position { readings: 0, alerts: 0 };
-        let mut begun = Self { store, is_driven, readings, alerts, shown, position, _place: place };
+        let mut begun =
+            Self { reader, cuts, is_driven, readings, alerts, shown, position, _place: place };
         let now = begun.visible();
         begun.position = after.unwrap_or(now);
         Some(begun)
@@ -104,7 +110,12 @@ impl Subscription {
         self.position
     }
 
-    /// The next events, at least one; `None` once the tenant is closed.
+    /// Whether everything that is committed is given.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cuts.is_whole()
+    }
+
+    /// The next events, none if others may have them; `None` once the tenant is closed.
     ///
     /// # Errors
     /// If the store cannot be read. Dropped before it is done, it has given nothing.
@@ -118,15 +129,15 @@ impl Subscription {
             if readings < visible.readings {
                 let stretch =
                     Stretch { after: readings, limit: ROWS_AT_ONCE, last: visible.readings };
-                let rows = self.store.readings(stretch).await;
-                let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Reading).collect());
-                return given(&mut self.position.readings, rows, Event::DamagedReading);
+                let looked = self.reader.readings(stretch, &mut self.cuts).await;
+                let rows = looked.map(|it| given(it, Event::Reading));
+                return moved(&mut self.position.readings, rows, Event::DamagedReading);
             }
             if alerts < visible.alerts {
                 let stretch = Stretch { after: alerts, limit: ROWS_AT_ONCE, last: visible.alerts };
-                let rows = self.store.alerts(stretch).await;
-                let rows = rows.map(|rows| rows.rows.into_iter().map(Event::Alert).collect());
-                return given(&mut self.position.alerts, rows, Event::DamagedAlert);
+                let looked = self.reader.alerts(stretch, &mut self.cuts).await;
+                let rows = looked.map(|it| given(it, Event::Alert));
+                return moved(&mut self.position.alerts, rows, Event::DamagedAlert);
             }
             self.news().await;
         }
@@ -154,17 +165,21 @@ impl Subscription {
     }
 }
 
+/// Events, and the last sequence that was looked at.
+fn given<T>(looked: Looked<T>, event: impl Fn(T) -> Event) -> (Vec<Event>, u64) {
+    (looked.rows.into_iter().map(event).collect(), looked.last)
+}
+
 /// Moves a position behind what was read.
-fn given(
+fn moved(
     position: &mut u64,
-    read: StoreResult<Vec<Event>>,
+    read: StoreResult<(Vec<Event>, u64)>,
     damaged: Event,
 ) -> StoreResult<Option<Vec<Event>>> {
-    let events = match read {
-        Err(StoreError::DamagedPart(_)) => vec![damaged],
+    let (events, last) = match read {
+        Err(StoreError::DamagedPart(_)) => (vec![damaged], *position + 1),
         other => other?,
     };
-    // Sequences have no gaps.
-    *position += events.len() as u64;
+    *position = last;
     Ok(Some(events))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::access::{Kind, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Kind};
 use lastmeter_model::document::Document;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, DeviceStatus};
 use lastmeter_model::row::DeviceRow;
@@ -34,16 +34,26 @@ pub(crate) fn current(tenant: &Tenant, row: DeviceRow) -> DeviceRow {
 }
 
 /// The device of an assignment, with its token.
-pub(crate) fn find(tenant: &Tenant, token: &str) -> Result<DeviceRow, Problem> {
+pub(crate) fn find(tenant: &Tenant, token: &str) -> Option<DeviceRow> {
     let own = || {
         let own = tenant.documents.body::<Assignment>(token)?;
         let row = tenant.devices.find(own.device_hardware_id.as_str())?;
         Some(DeviceRow { assignment: token.to_owned(), ..row })
     };
-    tenant.devices.assigned(token).or_else(own).ok_or_else(|| {
+    tenant.devices.assigned(token).or_else(own)
+}
+
+/// The device of an assignment with which something may be done.
+pub(crate) fn device(
+    caller: &Caller,
+    needed: (Kind, Action),
+    token: &str,
+) -> Result<DeviceRow, Problem> {
+    let unknown = || {
         let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
-    })
+    };
+    devices::required(caller, needed, find(&caller.tenant, token), unknown)
 }
 
 /// What an assignment has of a range: of one of a device's own the part in which it is in force.
@@ -65,7 +75,7 @@ pub(crate) async fn make(
     body.entry("status").or_insert_with(|| json!(AssignmentStatus::Active));
     body.entry("activeDate").or_insert_with(|| json!(tenant.clock.now()));
     let id = body.get("deviceHardwareId").and_then(Value::as_str).unwrap_or_default();
-    let row = devices::find(tenant, id)?;
+    let row = devices::find(caller, (Kind::Assignment, Action::Write), id)?;
     let status = tenant.documents.body::<lastmeter_model::entity::Device>(id);
     if status.is_some_and(|device| device.status == DeviceStatus::Deleted) {
         let detail = format!("`{}` is decommissioned; register it again first", row.hardware_id);
@@ -116,6 +126,7 @@ pub(crate) async fn end(caller: &Caller, token: &str) -> Result<Arc<Document>, P
 /// Removes an assignment that has ended.
 pub(crate) async fn remove(caller: &Caller, token: &str) -> Result<Arc<Document>, Problem> {
     let now = caller.tenant.clock.now();
+    documents::one(caller, kind::<Assignment>()?, token, None).await?;
     let own = caller.tenant.documents.body::<Assignment>(token);
     if own.is_some_and(|own| own.span().contains(now)) {
         let detail = format!("the assignment `{token}` is in force; end it first");
@@ -124,12 +135,4 @@ pub(crate) async fn remove(caller: &Caller, token: &str) -> Result<Arc<Document>
     }
     let request = Request { token: None, version: None, body: None };
     documents::change(caller, kind::<Assignment>()?, token, request).await
-}
-
-/// Asks whether messages may be sent in the name of the device of an assignment.
-pub(crate) fn require_sending(caller: &Caller, row: &DeviceRow) -> Result<(), Problem> {
-    let target = Target::Device(row.hardware_id.clone());
-    let on = Resource::new(Kind::OwnInput, &caller.tenant.name, Subject::One(&target));
-    let hidden = || Problem::not_found("no_such_path", "there is nothing here");
-    caller.require(lastmeter_model::access::Action::Write, &on, hidden).map(drop)
 }

@@ -34,8 +34,7 @@ impl Caller {
         on: &Resource<'_>,
         hidden: impl FnOnce() -> Problem,
     ) -> Result<Permit, Problem> {
-        let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        let problem = match require(&self.who, action, on, &facts, now) {
+        let problem = match self.ask(action, on) {
             Ok(permit) => {
                 if let (true, Subject::One(target)) = (is_of_data(action, on.kind), on.subject)
                     && let Some(device) = target.device()
@@ -111,8 +110,13 @@ impl Caller {
 
     /// Whether something may be done.
     pub(crate) fn may(&self, action: Action, on: &Resource<'_>) -> bool {
+        self.ask(action, on).is_ok()
+    }
+
+    /// The permit of what may be done, without a note of what may not.
+    pub(super) fn ask(&self, action: Action, on: &Resource<'_>) -> Result<Permit, Denied> {
         let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        require(&self.who, action, on, &facts, now).is_ok()
+        require(&self.who, action, on, &facts, now)
     }
 
     /// As audit rows and documents name it.

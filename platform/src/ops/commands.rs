@@ -108,13 +108,10 @@ pub(crate) async fn counts(
     token: &str,
     batch: &Batch,
 ) -> Result<BTreeMap<String, u64>, Problem> {
-    let tenant = &caller.tenant;
     let made = batch.elements.get(..batch.cursor as usize).unwrap_or_default();
     let mut counts = BTreeMap::new();
     let mut count = |state: String, n: u64| *counts.entry(state).or_insert(0) += n;
-    let parts = made.chunks(PART_MAX);
-    let last = parts.len().saturating_sub(1);
-    for (number, part) in parts.enumerate() {
+    for part in made.chunks(PART_MAX) {
         // The commands of a part are numbered one after the other.
         let mut first = None;
         for device in part {
@@ -124,19 +121,12 @@ pub(crate) async fn counts(
             }
         }
         let Some(InvocationId(first)) = first else { continue };
-        let ids = (first..).take(part.len()).map(InvocationId);
-        let found = if number < last {
-            tenant.readers.invocations(ids.collect()).await?
-        } else {
+        for id in (first..).take(part.len()).map(InvocationId) {
             // Behind the last one there may be none.
-            let mut found = Vec::new();
-            for id in ids {
-                found.extend(tenant.readers.invocation(id).await?);
+            let Ok(one) = caller.invocation(id, || unknown(id)).await else { break };
+            if is_of(&one, token) {
+                count(one.row.state.to_string(), 1);
             }
-            found
-        };
-        for one in found.iter().filter(|one| is_of(one, token)) {
-            count(one.row.state.to_string(), 1);
         }
     }
     let waiting = batch.elements.len() - made.len();
@@ -152,8 +142,9 @@ async fn invocation_of(
     token: &str,
     device: &HardwareId,
 ) -> Result<Option<InvocationId>, Problem> {
-    let Some(row) = caller.tenant.devices.row(device) else { return Ok(None) };
-    let (_, last) = caller.tenant.readers.invocations_of(row, LOOKED_AT).await?;
+    let Some(row) = caller.tenant.devices.find(device.as_str()) else { return Ok(None) };
+    let permit = caller.of_device(Kind::Invocation, Some(device), || unknown(InvocationId(0)))?;
+    let (_, last) = caller.tenant.readers.invocations_of(&permit, &row, LOOKED_AT).await?;
     Ok(last.iter().find(|one| is_of(one, token)).map(|one| one.row.id))
 }
 

@@ -1,14 +1,14 @@
 //! Devices: a registry row from when they are registered or first heard, and a document from their
 //! first change on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Kind, Resource, Subject};
+use lastmeter_model::access::{Action, Facts as _, Kind, Resource, Subject, Target};
 use lastmeter_model::decide::is_reserved;
 use lastmeter_model::document::Document;
-use lastmeter_model::entity::{BoundingBox, Device, DeviceStatus, Group, Location, Site};
+use lastmeter_model::entity::{BoundingBox, Device, DeviceStatus, Location, Site};
 use lastmeter_model::entity::{position_at, read};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::DeviceRow;
@@ -24,6 +24,8 @@ use crate::config::TENANT;
 use crate::problem::Problem;
 use crate::tenant::Tenant;
 
+/// What changing a device needs.
+pub(crate) const WRITE: (Kind, Action) = (Kind::Device, Action::Write);
 /// Versions of a document that are looked at for where a device was.
 const VERSIONS_MAX: u32 = 10_000;
 
@@ -44,6 +46,7 @@ pub(crate) async fn make(
     }
     let mut members = request.body.unwrap_or_default();
     members.entry("status").or_insert_with(|| json!(DeviceStatus::Registered));
+    documents::permitted(caller, kind, &token, &Value::Object(members.clone()))?;
     if let Some(known) = tenant.documents.find(kind, &token) {
         let device: Device = read(&Value::Object(members.clone()))?;
         let there = tenant.documents.body::<Device>(&token);
@@ -58,7 +61,7 @@ pub(crate) async fn make(
     } else {
         first_change(caller, &id, Value::Object(members), repeatable).await?;
     }
-    find(tenant, id.as_str())
+    find(caller, WRITE, id.as_str())
 }
 
 /// Changes a device; one without a document gets it.
@@ -68,6 +71,7 @@ pub(crate) async fn change(
     members: Map<String, Value>,
 ) -> Result<DeviceRow, Problem> {
     let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    let row = find(caller, WRITE, id)?;
     let mut request = given(tenant, members)?;
     let there = tenant.documents.body::<Device>(id);
     let status = there.as_ref().map_or(DeviceStatus::Registered, |device| device.status);
@@ -77,14 +81,13 @@ pub(crate) async fn change(
     if there.is_some() {
         documents::change(caller, kind, id, request).await?;
     } else {
-        let row = find(tenant, id)?;
         if request.token.is_some_and(|token| token != id) {
             return Err(wrong("hardwareId", "it is not the one in the path"));
         }
         let body = Value::Object(request.body.unwrap_or_default());
         first_change(caller, &row.hardware_id, body, None).await?;
     }
-    find(tenant, id)
+    Ok(row)
 }
 
 /// Makes the document of a device, and its row if it was never heard.
@@ -111,7 +114,7 @@ async fn first_change(
 
 /// Takes a device out of service; what it sent stays.
 pub(crate) async fn decommission(caller: &Caller, id: &str) -> Result<DeviceRow, Problem> {
-    let row = find(&caller.tenant, id)?;
+    let row = find(caller, WRITE, id)?;
     if let Some(token) = assignments::in_force(&caller.tenant, &row.hardware_id) {
         let detail = format!("`{id}` is assigned by `{token}`; end that first");
         return Err(Problem::new(StatusCode::CONFLICT, "device_is_assigned", detail));
@@ -135,12 +138,37 @@ fn given(tenant: &Tenant, mut members: Map<String, Value>) -> Result<Request, Pr
     Ok(own_members(kind::<Device>()?, members))
 }
 
-/// The row of a device.
-pub(crate) fn find(tenant: &Tenant, id: &str) -> Result<DeviceRow, Problem> {
-    tenant.devices.find(id).ok_or_else(|| {
+/// The row of a device with which something may be done; one that is hidden is answered as one
+/// that is not there.
+pub(crate) fn find(
+    caller: &Caller,
+    (kind, action): (Kind, Action),
+    id: &str,
+) -> Result<DeviceRow, Problem> {
+    let unknown = || {
         let id = lastmeter_model::refusal::shortened(id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{id}`"))
-    })
+    };
+    required(caller, (kind, action), caller.tenant.devices.find(id), unknown)
+}
+
+/// A device that was found, or was not, if something may be done with it.
+pub(super) fn required(
+    caller: &Caller,
+    (kind, action): (Kind, Action),
+    found: Option<DeviceRow>,
+    unknown: impl Fn() -> Problem,
+) -> Result<DeviceRow, Problem> {
+    // Nobody's id: what is not there is asked for as what is.
+    let id = found.as_ref().map(|row| row.hardware_id.clone());
+    let id = id.or_else(|| HardwareId::new("$").ok()).ok_or_else(&unknown)?;
+    let target = Target::Device(id);
+    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+    match (found, caller.require(action, &on, &unknown)) {
+        (Some(row), permit) => permit.map(|_| row),
+        (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
+        (None, _) => Err(unknown()),
+    }
 }
 
 /// The document of a device, if it has one.
@@ -160,12 +188,10 @@ pub(crate) fn of_specification(tenant: &Tenant, token: &str) -> Vec<DeviceRow> {
 
 /// Devices of a group now, by id.
 pub(crate) fn of_group(tenant: &Tenant, token: &str) -> Vec<DeviceRow> {
-    let groups = tenant.documents.bodies::<Group>().into_iter();
-    let groups: Vec<_> = groups
-        .filter_map(|(token, group)| Some((token.try_into().ok()?, (*group).clone())))
-        .collect();
-    let Ok(token) = token.to_owned().try_into() else { return Vec::new() };
-    let members = lastmeter_model::entity::group_members(&groups, &token, tenant.clock.now());
+    let now = tenant.clock.now();
+    let members = tenant.facts().members(&Target::Group(token.to_owned())).into_iter();
+    let members = members.filter(|(_, span)| span.contains(now)).map(|(id, _)| id);
+    let members: BTreeSet<HardwareId> = members.collect();
     members.iter().filter_map(|id| tenant.devices.find(id.as_str())).collect()
 }
 
@@ -191,13 +217,9 @@ pub(crate) fn position(tenant: &Tenant, id: &HardwareId) -> Option<Location> {
     device.location.clone().or_else(of_site)
 }
 
-/// The devices that are inside a box now, by id.
-pub(crate) fn inside(tenant: &Tenant, within: &BoundingBox) -> Vec<DeviceRow> {
-    let devices = tenant.documents.bodies::<Device>();
-    let rows = devices.iter().filter_map(|(id, _)| tenant.devices.find(id));
-    let is_inside =
-        |row: &DeviceRow| position(tenant, &row.hardware_id).is_some_and(|at| within.contains(&at));
-    rows.filter(is_inside).collect()
+/// Whether a device is inside a box now.
+pub(crate) fn is_inside(tenant: &Tenant, id: &HardwareId, within: &BoundingBox) -> bool {
+    position(tenant, id).is_some_and(|at| within.contains(&at))
 }
 
 /// Where a device was at any instant.
@@ -246,7 +268,8 @@ async fn versions<T: lastmeter_model::entity::Body>(
     if tenant.documents.find(kind::<T>()?, token).is_none() {
         return Ok(Vec::new());
     }
-    let (_, found) = tenant.readers.history(kind::<T>()?, token.to_owned(), page).await?;
+    let (_, found) =
+        tenant.readers.documents().history(kind::<T>()?, token.to_owned(), page).await?;
     let one =
         |document: &Document| Some((document.changed, serde_json::from_str(&document.body).ok()?));
     Ok(found.iter().rev().filter_map(one).collect())

@@ -85,7 +85,7 @@ pub(crate) async fn list(
     let none = || Problem::not_found("no_such_path", "there is nothing here");
     let is_all = *caller.require(Action::Read, &on, none)?.scope() == Scope::All;
     if !kind.is_resident {
-        let (count, found) = caller.tenant.readers.documents(kind, None, page).await?;
+        let (count, found) = caller.tenant.readers.documents().documents(kind, None, page).await?;
         return Ok((count, found.iter().map(shown).collect()));
     }
     let documents = &caller.tenant.documents;
@@ -108,7 +108,7 @@ pub(crate) async fn one(
     token: &str,
     at: Option<SimTime>,
 ) -> Result<Arc<Document>, Problem> {
-    let readers = &caller.tenant.readers;
+    let readers = caller.tenant.readers.documents();
     let found = match at {
         Some(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
         None if kind.is_resident => caller.tenant.documents.find(kind, token),
@@ -125,9 +125,10 @@ pub(crate) async fn history(
     token: &str,
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
-    let newest = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    let newest = caller.tenant.readers.documents().document(kind, token.to_owned(), None).await?;
     require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
-    let (count, versions) = caller.tenant.readers.history(kind, token.to_owned(), page).await?;
+    let (count, versions) =
+        caller.tenant.readers.documents().history(kind, token.to_owned(), page).await?;
     Ok((count, versions.iter().map(shown).collect()))
 }
 
@@ -143,6 +144,10 @@ pub(crate) async fn make(
         validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))?;
     }
     permitted(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
+    // Whether a token is taken is only for those who see all documents of the kind.
+    if request.token.is_some() && !caller.list(kind.resource)?.is_whole() {
+        return Err(wrong(kind.token_member(), "expected none: it is given to you"));
+    }
     // What is checked holds until the document is there.
     let _alone = caller.tenant.changing.lock().await;
     check(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
@@ -241,7 +246,7 @@ async fn newest(
     if kind.is_resident {
         return Ok(caller.tenant.documents.find(kind, token));
     }
-    let found = caller.tenant.readers.document(kind, token.to_owned(), None).await?;
+    let found = caller.tenant.readers.documents().document(kind, token.to_owned(), None).await?;
     Ok(found.filter(|document| !document.is_deleted).map(Arc::new))
 }
 
@@ -373,7 +378,7 @@ pub(super) async fn edited(
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
     }
     let Some(Edited { token, version }) = done else { return Err(unknown(kind, "")) };
-    let readers = &caller.tenant.readers;
+    let readers = caller.tenant.readers.documents();
     let document = readers.document(kind, token.clone(), Some(*version)).await?;
     document.map(Arc::new).ok_or_else(|| unknown(kind, token))
 }
@@ -387,7 +392,7 @@ async fn repeated(
 ) -> Result<Arc<Document>, Problem> {
     match &answer.body {
         AnswerBody::Document(_, token, version) if hash == Some(answer.request) => {
-            let readers = &caller.tenant.readers;
+            let readers = caller.tenant.readers.documents();
             let document = readers.document(kind, token.clone(), Some(*version)).await?;
             require(caller, Action::Read, kind, token, document.map(Arc::new))
         }

@@ -6,6 +6,7 @@
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands called off; batches and schedules |
+//! | `reader` | reading data, each query within a permit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `topology` | electric networks and the states of their switches |
 
@@ -16,6 +17,8 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
+mod reader;
 pub(crate) mod topology;
 
 pub(crate) use caller::{Caller, not_permitted};
+pub(crate) use reader::{Cuts, Looked, Reader};

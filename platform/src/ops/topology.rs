@@ -68,7 +68,7 @@ pub(crate) async fn network(caller: &Caller, token: &str) -> Result<ElectricNetw
 pub(crate) async fn states(caller: &Caller, token: &str, when: When) -> Result<States, Problem> {
     require(caller, Action::Read, token)?;
     let network = network(caller, token).await?;
-    let (kind, readers) = (kind::<Topology>()?, &caller.tenant.readers);
+    let (kind, readers) = (kind::<Topology>()?, caller.tenant.readers.documents());
     let found = match when {
         When::Now => caller.tenant.documents.find(kind, token),
         When::At(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
@@ -92,7 +92,7 @@ pub(crate) async fn history(
 ) -> Result<(u64, Vec<States>), Problem> {
     require(caller, Action::Read, token)?;
     network(caller, token).await?;
-    let readers = &caller.tenant.readers;
+    let readers = caller.tenant.readers.documents();
     let (count, found) = readers.history(kind::<Topology>()?, token.to_owned(), page).await?;
     Ok((count, found.iter().filter_map(States::of).collect()))
 }

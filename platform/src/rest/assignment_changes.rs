@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::assignments::{AlertJson, find};
+use super::assignments::AlertJson;
 use super::device_changes::{envelope, members};
 use super::devices::List;
 use super::documents::{DocumentJson, TOKEN, described, repeatable};
@@ -19,7 +19,7 @@ use super::routes::{Access, Gives, Route, Verb, schema};
 use super::transfer::{ImportedJson, store_messages};
 use super::{Answer, Api, Problem};
 use crate::ops::documents::shown;
-use crate::ops::{assignments, devices};
+use crate::ops::{Cuts, Looked, assignments, devices};
 use lastmeter_model::row::AlertRow;
 use lastmeter_units::SimTime;
 
@@ -88,7 +88,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/sitewhere/api/assignments/{token}/alerts",
         summary: "Alerts of the device while the assignment was in force, newest first",
-        access: Access::To(Kind::Alert, Action::Read),
+        access: Access::Within(Kind::Alert, Action::Read),
         gives: Gives::json::<List<AlertJson>>(200),
         run: |verb| on(verb, alerts),
         ..LISTED
@@ -106,7 +106,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/sitewhere/api/assignments/{token}/locations",
         summary: "Where the device was put while the assignment was in force, newest first",
-        access: Access::To(Kind::Location, Action::Read),
+        access: Access::Within(Kind::Location, Action::Read),
         gives: Gives::json::<List<LocationJson>>(200),
         run: |verb| on(verb, locations),
         ..LISTED
@@ -233,8 +233,7 @@ type Sent = Result<(StatusCode, Json<ImportedJson>), Problem>;
 
 /// Takes what a device would send; a refusal is answered as one.
 async fn send(api: &Api, token: &str, kind: &str, request: Map<String, Value>) -> Sent {
-    let row = find(api, token)?;
-    assignments::require_sending(&api.caller(), &row)?;
+    let row = assignments::device(&api.caller(), (Kind::OwnInput, Action::Write), token)?;
     let message = envelope(row.hardware_id.as_str(), kind, Value::Object(request));
     let done = store_messages(api, vec![message]).await?;
     match done.first_refusal() {
@@ -283,18 +282,21 @@ fn has(range: Range, at: SimTime) -> bool {
 async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer<List<AlertJson>> {
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let row = find(&api, &token)?;
+    let row = assignments::device(&api.caller(), (Kind::Alert, Action::Read), &token)?;
+    let mut cuts = Cuts::of(api.caller(), Kind::Alert)?;
     let range = assignments::clipped(&api.tenant, &token, range);
     let (mut after, last) = (0, api.tenant.progress.totals().alerts);
     let mut found = Vec::new();
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let rows = api.tenant.readers.alerts(stretch).await?.rows;
-        after = rows.last().map_or(last, |row| row.sequence);
+        let Looked { rows, last: looked } = api.tenant.readers.alerts(stretch, &mut cuts).await?;
+        after = if looked > after { looked } else { last };
         let is_meant =
             |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
         let of_device = rows.into_iter().filter(is_meant);
-        found.extend(of_device.map(|alert| (alert.event, AlertJson::marked(&api, alert))));
+        found.extend(
+            of_device.map(|alert| (alert.event, AlertJson::marked(&api, alert, cuts.is_whole()))),
+        );
     }
     Ok(Json(paged(found, page)))
 }
@@ -306,7 +308,7 @@ async fn locate(
     Body(place): Body<PlaceJson>,
 ) -> Result<(StatusCode, Json<LocationJson>), Problem> {
     pairs.finish()?;
-    let row = find(&api, &token)?;
+    let row = assignments::device(&api.caller(), devices::WRITE, &token)?;
     let id = row.hardware_id.as_str();
     let body = devices::document(&api.tenant, id)?.and_then(|document| {
         let body: Value = serde_json::from_str(&document.body).ok()?;
@@ -328,7 +330,7 @@ async fn locations(
 ) -> Answer<List<LocationJson>> {
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let row = find(&api, &token)?;
+    let row = assignments::device(&api.caller(), (Kind::Location, Action::Read), &token)?;
     let range = assignments::clipped(&api.tenant, &token, range);
     let placed = devices::Positions::of(&api.tenant, &row.hardware_id).await?;
     let mut found: Vec<(SimTime, LocationJson)> = Vec::new();

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::decide::{is_reserved, specification};
 use lastmeter_model::document::kind_of_code;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
 use lastmeter_model::message::{EPOCH, SERIAL};
-use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, SeriesPoint, StateValue};
 use lastmeter_store::SeriesQuery;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::cursor::{self, Kind};
 use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::openapi::Instant;
@@ -23,7 +24,7 @@ use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Param
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops::{assignments, documents};
+use crate::ops::{Caller, assignments, documents};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
@@ -43,7 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}/assignment",
         resource: "assignments",
         summary: "A device's assignment, with its latest state",
-        access: Access::To(access::Kind::Latest, Action::Read),
+        access: Access::Within(access::Kind::Latest, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -55,7 +56,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}",
         resource: "assignments",
         summary: "An assignment, with its latest state",
-        access: Access::To(access::Kind::Latest, Action::Read),
+        access: Access::Within(access::Kind::Latest, Action::Read),
         parameters: &[&ASSIGNMENT],
         takes: None,
         gives: Gives::json::<AssignmentJson>(200),
@@ -67,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements",
         resource: "assignments",
         summary: "Measurement events, newest first",
-        access: Access::To(access::Kind::Series, Action::Read),
+        access: Access::Within(access::Kind::Series, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
         takes: None,
         gives: Gives::json::<List<MeasurementsJson>>(200),
@@ -79,7 +80,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/measurements/series",
         resource: "assignments",
         summary: "Series, oldest first, each on its own page",
-        access: Access::To(access::Kind::Series, Action::Read),
+        access: Access::Within(access::Kind::Series, Action::Read),
         parameters: &[
             &ASSIGNMENT,
             &MEASUREMENT_IDS,
@@ -129,6 +130,12 @@ impl AssignmentJson {
             document: Map::new(),
         };
         let Some(own) = api.tenant.documents.body::<Assignment>(&plain.token) else { return plain };
+        let target = Target::Device(own.device_hardware_id.clone());
+        let kind = access::Kind::Assignment;
+        let on = Resource::new(kind, &api.tenant.name, Subject::One(&target));
+        if !api.caller().may(Action::Read, &on) {
+            return plain;
+        }
         let document = kind_of_code(Assignment::CODE);
         let document = document.and_then(|kind| api.tenant.documents.find(kind, &plain.token));
         let mut document = match document.map(|document| documents::shown(&document)) {
@@ -198,13 +205,13 @@ pub(super) struct AlertJson {
 
 impl AlertJson {
     /// An alert with its source and what its device's specification declares.
-    pub(super) fn marked(api: &Api, row: AlertRow) -> Self {
+    pub(super) fn marked(api: &Api, row: AlertRow, is_whole: bool) -> Self {
         let source = if is_reserved(&row.device) { "System" } else { "Device" };
         let documents = &api.tenant.documents;
         let device = documents.body::<Device>(row.device.as_str());
         let specification = device.and_then(|device| specification(documents, &device));
         let declared = specification.map(|it| it.alert_level(&row.kind).is_some());
-        Self { source: Some(source), declared, ..row.into() }
+        Self { source: Some(source), declared, ..Self::of(row, is_whole) }
     }
 }
 
@@ -250,10 +257,10 @@ impl From<StateValue> for LatestJson {
     }
 }
 
-impl From<AlertRow> for AlertJson {
-    fn from(row: AlertRow) -> Self {
+impl AlertJson {
+    fn of(row: AlertRow, is_whole: bool) -> Self {
         Self {
-            id: format!("alert-{}", row.sequence),
+            id: format!("alert-{}", id_of(Kind::Alerts, row.sequence, is_whole)),
             event_type: "Alerts",
             kind: row.kind,
             level: row.level,
@@ -267,14 +274,9 @@ impl From<AlertRow> for AlertJson {
     }
 }
 
-impl From<DeviceState> for StateJson {
-    fn from(state: DeviceState) -> Self {
-        Self {
-            last_interaction_date: Some(state.last_interaction),
-            latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
-            latest_alerts: state.alerts.into_iter().map(AlertJson::from).collect(),
-        }
-    }
+/// What identifies a row: its sequence, for those who may have all rows.
+fn id_of(kind: Kind, sequence: u64, is_whole: bool) -> String {
+    if is_whole { sequence.to_string() } else { cursor::seal(kind, sequence) }
 }
 
 /// `GET /sitewhere/api/assignments/{token}`
@@ -284,8 +286,8 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = find(&api, &token)?;
-    with_state(&api, device).await
+    let found = find(&api.caller(), access::Kind::Latest, &token)?;
+    with_state(&api, found).await
 }
 
 /// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
@@ -296,22 +298,23 @@ pub(super) async fn measurements(
 ) -> Answer<List<MeasurementsJson>> {
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, &token)?;
+    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
     let range = assignments::clipped(&api.tenant, &token, range);
-    let (num_results, rows) = api.tenant.readers.events(device.id, range, page).await?;
+    let (num_results, rows) = api.tenant.readers.events(&permit, &device, range, page).await?;
     let of = AssignmentJson::without_state(&api, device);
-    let results = rows.iter().map(|row| event(row, &of)).collect();
+    let one = |row| event(row, &of, permit.is_whole());
+    let results = rows.iter().map(one).collect();
     Ok(Json(List { num_results, results }))
 }
 
-fn event(row: &ReadingRow, assignment: &AssignmentJson) -> MeasurementsJson {
+fn event(row: &ReadingRow, assignment: &AssignmentJson, is_whole: bool) -> MeasurementsJson {
     let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
         metadata.insert(EPOCH.to_owned(), epoch.to_string());
         metadata.insert(SERIAL.to_owned(), serial.to_string());
     }
     MeasurementsJson {
-        id: row.sequence.to_string(),
+        id: id_of(Kind::Readings, row.sequence, is_whole),
         event_type: "Measurements",
         site_token: assignment.site_token.clone(),
         device_assignment_token: assignment.token.clone(),
@@ -333,11 +336,15 @@ pub(super) async fn series(
     let ids = measurement_ids(&mut pairs)?;
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, &token)?.id;
+    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
     let range = assignments::clipped(&api.tenant, &token, range);
-    let ids = if ids.is_empty() { api.tenant.readers.quantities_of(device).await? } else { ids };
-    let query = SeriesQuery { device, ids, range, page, after: None };
-    let series = api.tenant.readers.series(query).await?;
+    let (device, cut) = (device.id, permit.cut(&device.hardware_id));
+    let (readers, is_named) = (&api.tenant.readers, !ids.is_empty());
+    let ids = if is_named { ids } else { readers.quantities_of(device, &cut).await? };
+    let query = SeriesQuery { device, ids, range, page, after: None, cut };
+    let mut series = readers.series(query).await?;
+    // Which quantities a device has at other times is not for everybody.
+    series.retain(|(_, points)| is_named || permit.is_whole() || !points.is_empty());
     let entry =
         |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
     let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
@@ -376,15 +383,29 @@ pub(super) fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     })
 }
 
-pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
-    assignments::find(&api.tenant, token)
+/// The device of an assignment, and what may be had of a kind of its data.
+pub(super) fn find(
+    caller: &Caller,
+    kind: access::Kind,
+    token: &str,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let unknown = || {
+        let token = lastmeter_model::refusal::shortened(token, 80);
+        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
+    };
+    devices::permitted(caller, kind, assignments::find(&caller.tenant, token), unknown)
 }
 
-pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<AssignmentJson> {
-    let id = device.id;
-    let state = api.tenant.readers.state(id).await?;
+async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {
+    let (heard, state) = api.tenant.readers.state(&permit, &device).await?;
+    let alerts = state.alerts.into_iter();
+    let state = StateJson {
+        last_interaction_date: heard,
+        latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
+        latest_alerts: alerts.map(|row| AlertJson::of(row, permit.is_whole())).collect(),
+    };
     let shown = AssignmentJson::without_state(api, device);
-    Ok(Json(AssignmentJson { state: Some(state.into()), ..shown }))
+    Ok(Json(AssignmentJson { state: Some(state), ..shown }))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
@@ -394,6 +415,7 @@ pub(super) async fn assignment(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = assignments::current(&api.tenant, devices::find(&api, &hardware_id)?);
-    with_state(&api, device).await
+    let (device, permit) = devices::find(&api.caller(), access::Kind::Latest, &hardware_id)?;
+    let device = assignments::current(&api.tenant, device);
+    with_state(&api, (device, permit)).await
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{Action, Kind, Resource, Scope, Secret, Subject, Target, Window};
+use lastmeter_model::access::{Action, Kind, Secret};
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_store::Stretch;
 use lastmeter_units::SimTime;
@@ -14,7 +14,7 @@ use super::extract::{Pairs, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::Parameter;
 use super::routes::{Access, Gives, Route, Verb};
-use super::{Answer, Api, Problem};
+use super::{Answer, Api};
 
 const CURSOR: Parameter =
     Parameter::text("cursor", "`next` of an earlier answer, or 0").example("0");
@@ -74,46 +74,26 @@ async fn audit(api: Api, mut pairs: Pairs) -> Answer<AuditJson> {
     let (cursor, limit) = (pairs.one(&CURSOR)?, pairs.number(&LIMIT)? as usize);
     pairs.finish()?;
     let caller = api.caller();
-    let none = || Problem::not_found("no_such_path", "there is nothing here");
-    let on = Resource::new(Kind::Audit, &api.tenant.name, Subject::List);
-    let permit = caller.require(Action::Read, &on, none)?;
+    let permit = caller.list(Kind::Audit)?;
     let mut after = match cursor.as_deref() {
         None | Some("0") => 0,
         Some(text) => cursor::open(cursor::Kind::Audit, text)
             .ok_or_else(|| wrong_parameter(&CURSOR, text, "`next` of an earlier answer"))?,
     };
     let me = caller.name();
-    let is_meant = |row: &AuditRow| match permit.scope() {
-        Scope::All => true,
-        Scope::Windows(windows) => is_about(row, &me, windows),
-        Scope::Public => false,
-    };
     let (mut results, mut looked_at) = (Vec::new(), 0);
     let last = api.tenant.progress.audited();
     while after < last && results.len() < limit && looked_at < LOOKED_AT_MAX {
         let stretch = Stretch { after, limit: limit as u32, last };
-        for (row, _) in api.tenant.readers.audit(stretch).await?.rows {
-            looked_at += 1;
-            if results.len() == limit {
-                break;
-            }
-            after = row.number;
-            if is_meant(&row) {
-                results.push(RowJson::from(row));
-            }
-        }
+        let (rows, count) = api.tenant.readers.audit(&permit, &me, stretch).await?;
+        // A page ends with its last row, not with the last one that was looked at.
+        let left = limit - results.len();
+        let end = rows.get(left).and(rows.get(left.wrapping_sub(1)));
+        after = end.map_or(after + count, |row| row.number);
+        looked_at += count as usize;
+        results.extend(rows.into_iter().take(left).map(RowJson::from));
     }
-    let next = (after < last).then(|| cursor::seal(cursor::Kind::Audit, after));
+    let seal = if permit.is_whole() { cursor::seal } else { cursor::seal_salted };
+    let next = (after < last).then(|| seal(cursor::Kind::Audit, after));
     Ok(Json(AuditJson { results, next }))
-}
-
-/// Whether a row is by or about somebody, or about data of its windows.
-fn is_about(row: &AuditRow, me: &str, windows: &[Window]) -> bool {
-    row.who == me
-        || row.resource == me
-        || windows.iter().any(|window| {
-            let device = Target::Device(window.device.clone()).to_string();
-            let is_it = row.resource.split(' ').next_back() == Some(&device);
-            is_it && window.from <= row.at && row.at < window.until
-        })
 }

@@ -291,7 +291,7 @@ pub(super) async fn readings(
     // A commit shows a moment before its instant is known; those readings come with the next call.
     let last = *progress.readings().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let mut found = api.tenant.readers.readings(stretch).await?;
+    let mut found = api.store()?.readings(stretch).await?;
     for row in &mut found.rows {
         row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
@@ -310,7 +310,7 @@ pub(super) async fn refusals(
     wait(&api, progress.refusals(), &asked, stopping).await?;
     let last = *progress.refusals().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.tenant.readers.refusals(stretch).await?;
+    let found = api.store()?.refusals(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 
@@ -326,7 +326,7 @@ pub(super) async fn alerts(
     wait(&api, progress.alerts(), &asked, stopping).await?;
     let last = *progress.alerts().borrow();
     let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.tenant.readers.alerts(stretch).await?;
+    let found = api.store()?.alerts(stretch).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 

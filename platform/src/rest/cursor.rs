@@ -3,6 +3,7 @@
 //! The key is this process's own; a position of an earlier process is not recognised.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lastmeter_model::token::{open_number, seal_number};
 
@@ -23,7 +24,14 @@ pub(crate) enum Kind {
 
 /// A commit sequence as clients see it.
 pub(crate) fn seal(kind: Kind, sequence: u64) -> String {
-    seal_number(&KEY, kind as u8, sequence)
+    seal_number(&KEY, kind as u8, sequence, 0)
+}
+
+/// A commit sequence as those see it who may not have everything: each time another text, so that
+/// it does not show whether something of others was committed in between.
+pub(crate) fn seal_salted(kind: Kind, sequence: u64) -> String {
+    static SALT: AtomicU32 = AtomicU32::new(1);
+    seal_number(&KEY, kind as u8, sequence, SALT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The commit sequence in a text of `seal`.

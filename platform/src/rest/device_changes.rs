@@ -9,15 +9,16 @@ use lastmeter_model::document::kind_of_name;
 use serde_json::{Map, Value, json};
 
 use super::assignments::AssignmentJson;
-use super::devices::{DeviceJson, List, find};
+use super::devices::{DeviceJson, List};
 use super::documents::{DocumentJson, HISTORY, TOKEN, described, listed, repeatable};
 use super::extract::{Body, Pairs, PathText};
 use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::transfer::{ImportedJson, store_messages};
 use super::{Answer, Api, Problem};
-use crate::ops::{assignments, devices, documents};
+use crate::ops::{devices, documents};
 
+const READ: (Kind, Action) = (Kind::Device, Action::Read);
 const DEVICE: &str = r#"{"hardwareId":"meter-1","name":"Kitchen","room":"kitchen",
     "location":{"latitude":45.07,"longitude":7.68}}"#;
 const BATCH: &str = r#"{"measurements":[{"measurements":{"electricity.voltage.rms.l1":230.4},
@@ -153,7 +154,7 @@ async fn decommission(api: Api, PathText(id): PathText, pairs: Pairs) -> Answer<
 async fn history(api: Api, PathText(id): PathText, mut pairs: Pairs) -> Answer<List<DocumentJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    find(&api, &id)?;
+    devices::find(&api.caller(), READ, &id)?;
     if devices::document(&api.tenant, &id)?.is_none() {
         return Ok(Json(listed((0, Vec::new()))));
     }
@@ -173,7 +174,7 @@ async fn own_assignments(
 ) -> Answer<List<DocumentJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let row = find(&api, &id)?;
+    let row = devices::find(&api.caller(), (Kind::Assignment, Action::Read), &id)?;
     let key = Some(("device", id.as_str()));
     let found = documents::list(&api.caller(), kind("assignment")?, key, page).await?;
     if !api.tenant.facts().assignments(&row.hardware_id).is_empty() {
@@ -191,8 +192,7 @@ async fn batch(
     Body(DocumentJson(lists)): Body<DocumentJson>,
 ) -> Result<(StatusCode, Json<ImportedJson>), Problem> {
     pairs.finish()?;
-    let row = find(&api, &id)?;
-    assignments::require_sending(&api.caller(), &row)?;
+    devices::find(&api.caller(), (Kind::OwnInput, Action::Write), &id)?;
     let mut messages = Vec::new();
     for (name, list) in lists {
         let kind = match &*name {

@@ -3,9 +3,10 @@
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::entity::BoundingBox;
 use lastmeter_model::row::DeviceRow;
+use lastmeter_store::Page;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops;
+use crate::ops::{self, Caller};
 
 /// A bounding box (RFC 7946, 5), which crosses the antimeridian where west is above east.
 pub(super) const BBOX: Parameter =
@@ -31,7 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices",
         resource: "devices",
         summary: "All devices, in the order of their registration",
-        access: Access::To(access::Kind::Device, Action::Read),
+        access: Access::Within(access::Kind::Device, Action::Read),
         parameters: &[&PAGE, &PAGE_SIZE, &BBOX],
         takes: None,
         gives: Gives::json::<List<DeviceJson>>(200),
@@ -43,7 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/devices/{hardwareId}",
         resource: "devices",
         summary: "One device",
-        access: Access::To(access::Kind::Device, Action::Read),
+        access: Access::Within(access::Kind::Device, Action::Read),
         parameters: &[&HARDWARE_ID],
         takes: None,
         gives: Gives::json::<DeviceJson>(200),
@@ -114,21 +115,22 @@ impl DeviceJson {
 pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
     pairs.finish()?;
-    let inside = match within {
-        Some(text) => Some(ops::devices::inside(&api.tenant, &bounding_box(&text)?)),
-        None => None,
-    };
-    let (num_results, rows) = match inside {
-        Some(rows) => {
+    let within = within.map(|text| bounding_box(&text)).transpose()?;
+    let caller = api.caller();
+    let may_see = ops::devices::may_see_recognised(&caller);
+    let is_seen =
+        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&api.tenant, &row.hardware_id);
+    let (num_results, rows) = match within {
+        None => caller.devices(access::Kind::Device, page)?,
+        Some(within) => {
+            let all = Page { offset: 0, limit: u32::MAX };
+            let mut rows = caller.devices(access::Kind::Device, all)?.1;
+            rows.retain(|row| ops::devices::is_inside(&api.tenant, &row.hardware_id, &within));
             let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
             let on_page = rows.iter().skip(skipped).take(page.limit as usize).cloned();
             (rows.len() as u64, on_page.collect())
         }
-        None => api.tenant.devices.page(page.offset, page.limit),
     };
-    let may_see = ops::devices::may_see_recognised(&api.caller());
-    let is_seen =
-        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&api.tenant, &row.hardware_id);
     let rows = rows.into_iter().filter(is_seen);
     Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&api, row)).collect() }))
 }
@@ -140,7 +142,7 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<DeviceJson> {
     pairs.finish()?;
-    let row = find(&api, &hardware_id)?;
+    let row = find(&api.caller(), access::Kind::Device, &hardware_id)?.0;
     Ok(Json(DeviceJson::of(&api, row)))
 }
 
@@ -154,6 +156,37 @@ pub(super) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
     serde_json::from_value(edges).map_err(|_| wrong())
 }
 
-pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
-    ops::devices::find(&api.tenant, hardware_id)
+/// A device, and what may be had of a kind of its data.
+pub(super) fn find(
+    caller: &Caller,
+    kind: access::Kind,
+    hardware_id: &str,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let unknown = || {
+        let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
+        Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
+    };
+    permitted(caller, kind, caller.tenant.devices.find(hardware_id), unknown)
+}
+
+/// Whether there is a device of which something may be had.
+pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) -> bool {
+    let found = caller.tenant.devices.find(hardware_id);
+    found.is_some_and(|device| {
+        let target = Target::Device(device.hardware_id);
+        let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+        caller.may(Action::Read, &on)
+    })
+}
+
+/// A device that was found, or was not, and what may be had of a kind of its data.
+pub(super) fn permitted(
+    caller: &Caller,
+    kind: access::Kind,
+    found: Option<DeviceRow>,
+    unknown: impl Fn() -> Problem,
+) -> Result<(DeviceRow, Permit), Problem> {
+    let id = found.as_ref().map(|device| &device.hardware_id);
+    let permit = caller.of_device(kind, id, &unknown)?;
+    Ok((found.ok_or_else(unknown)?, permit))
 }

@@ -28,7 +28,7 @@ const KEY_BYTES_MAX: usize = 128;
 /// Paths, with the kind of their documents.
 macro_rules! documents {
     ($($path:literal $group:literal $kind:literal $right:ident $write:ident $example:literal;)+) => {
-        const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
+        pub(super) const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
 
         /// The routes of this file.
         pub(super) const ROUTES: &[Route] = &[$(

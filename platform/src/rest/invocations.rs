@@ -34,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/invocations",
         resource: "commands",
         summary: "Commands asked for, newest first",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE],
         takes: None,
         gives: Gives::json::<List<InvocationJson>>(200),
@@ -58,7 +58,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
         summary: "What became of a command",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),
@@ -174,7 +174,7 @@ pub(super) async fn invoke(
     Body(asked): Body<InvokeJson>,
 ) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
     pairs.finish()?;
-    let device = assignments::find(&api, &token)?;
+    let (device, _) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
     check_target(&asked, &token)?;
     let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.shared.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
@@ -237,8 +237,9 @@ pub(super) async fn list(
 ) -> Answer<List<InvocationJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let device = assignments::find(&api, &token)?.id;
-    let (num_results, rows) = api.tenant.readers.invocations_of(device, page).await?;
+    let (device, permit) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
+    let found = api.tenant.readers.invocations_of(&permit, &device, page).await?;
+    let (num_results, rows) = found;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
 }
 
@@ -265,5 +266,5 @@ async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
     let id = text.parse().map_err(|()| unknown())?;
-    api.tenant.readers.invocation(id).await?.ok_or_else(unknown)
+    api.caller().invocation(id, unknown).await
 }

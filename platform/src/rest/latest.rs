@@ -3,17 +3,20 @@
 use axum::Json;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action};
-use lastmeter_model::row::DeviceState;
+use lastmeter_model::row::{DeviceRow, DeviceState};
+use lastmeter_store::Page;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::devices::{self, BBOX, bounding_box};
 use super::extract::Pairs;
 use super::openapi::Instant;
 use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::series::listed_devices;
 use super::{Answer, Api};
+use crate::ops::devices::is_inside;
 
 const DEVICE: Parameter =
     Parameter::texts("device", "hardware ids of devices; without it all, by page")
@@ -25,8 +28,8 @@ pub(super) const ROUTES: &[Route] = &[Route {
     path: "/api/v1/latest",
     resource: "series",
     summary: "The last values of many devices, of messages that update their state",
-    access: Access::To(access::Kind::Latest, Action::Read),
-    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],
+    access: Access::Within(access::Kind::Latest, Action::Read),
+    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE, &BBOX],
     takes: None,
     gives: Gives::json::<LatestJson>(200),
     refuses: &[404, 500],
@@ -46,9 +49,9 @@ struct LatestJson {
 #[schemars(rename = "LatestOfDevice")]
 struct DeviceJson {
     device: String,
-    /// When it was last heard.
-    #[schemars(with = "Instant")]
-    last_interaction: SimTime,
+    /// When it was last heard; `null` if that is not for who asks.
+    #[schemars(with = "Option<Instant>")]
+    last_interaction: Option<SimTime>,
     values: Vec<ValueJson>,
 }
 
@@ -65,30 +68,47 @@ struct ValueJson {
 /// `GET /api/v1/latest`
 async fn latest(api: Api, mut pairs: Pairs) -> Answer<LatestJson> {
     let asked = pairs.all(&DEVICE);
-    let page = pairs.page()?;
+    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
     pairs.finish()?;
-    let (devices, rows) = if asked.is_empty() {
-        api.tenant.devices.page(page.offset, page.limit)
+    let within = within.map(|text| bounding_box(&text)).transpose()?;
+    let caller = api.caller();
+    let with_permit = |row: DeviceRow| {
+        let id = row.hardware_id.to_string();
+        devices::find(&caller, access::Kind::Latest, &id).ok()
+    };
+    let (devices, rows) = if asked.is_empty() && within.is_none() {
+        let (count, rows) = caller.devices(access::Kind::Latest, page)?;
+        (count, rows.into_iter().filter_map(with_permit).collect())
     } else {
-        let rows = listed_devices(&api, &asked)?;
+        let mut rows = if asked.is_empty() {
+            let all = Page { offset: 0, limit: u32::MAX };
+            let rows = caller.devices(access::Kind::Latest, all)?.1.into_iter();
+            rows.filter_map(with_permit).collect()
+        } else {
+            listed_devices(&caller, access::Kind::Latest, &asked)?
+        };
+        if let Some(within) = within {
+            rows.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+        }
         let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
         let count = rows.len() as u64;
-        (count, rows.into_iter().skip(offset).take(page.limit as usize).collect())
+        let on_page = rows.into_iter().skip(offset).take(page.limit as usize);
+        (count, on_page.collect::<Vec<_>>())
     };
     let mut results = Vec::new();
-    for row in rows {
-        let state = api.tenant.readers.state(row.id).await?;
-        results.push(of_device(row.hardware_id.to_string(), state));
+    for (row, permit) in rows {
+        let (heard, state) = api.tenant.readers.state(&permit, &row).await?;
+        results.push(of_device(row.hardware_id.to_string(), heard, state));
     }
     Ok(Json(LatestJson { results, devices }))
 }
 
-fn of_device(device: String, state: DeviceState) -> DeviceJson {
+fn of_device(device: String, heard: Option<SimTime>, state: DeviceState) -> DeviceJson {
     let values = state.values.into_iter().map(|last| ValueJson {
         unit: MeasurementId::lookup(&last.name).map_or("", |id| id.row().unit),
         quantity: last.name,
         value: last.value,
         event_time: last.event,
     });
-    DeviceJson { device, last_interaction: state.last_interaction, values: values.collect() }
+    DeviceJson { device, last_interaction: heard, values: values.collect() }
 }

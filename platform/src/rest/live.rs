@@ -28,6 +28,7 @@ use super::{Api, Problem};
 use crate::config::ClockSource;
 use crate::identity::{Visitor, is_current};
 use crate::live::{Event, Position, Subscription};
+use crate::ops::Cuts;
 
 /// Between two signs of life of a stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -46,7 +47,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     resource: "series",
     summary: "Readings and alerts as they are committed: events `reading`, `alert`, `gap`; \
               `Last-Event-ID` goes on where a stream ended",
-    access: Access::To(access::Kind::Live, Action::Read),
+    access: Access::Within(access::Kind::Live, Action::Read),
     parameters: &[&DEVICES, &QUANTITIES],
     takes: None,
     gives: Gives::text("text/event-stream"),
@@ -114,9 +115,9 @@ impl Filter {
 
 impl Position {
     /// As `Last-Event-ID` has it.
-    fn text(self) -> String {
-        let readings = cursor::seal(Kind::Readings, self.readings);
-        format!("{readings}.{}", cursor::seal(Kind::Alerts, self.alerts))
+    fn text(self, is_whole: bool) -> String {
+        let seal = if is_whole { cursor::seal } else { cursor::seal_salted };
+        format!("{}.{}", seal(Kind::Readings, self.readings), seal(Kind::Alerts, self.alerts))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -138,9 +139,10 @@ async fn live(
     pairs.finish()?;
     let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
     let tenant = &api.tenant;
-    let store = (Arc::clone(&tenant.readers), &*tenant.progress);
+    let cuts = Cuts::of(api.caller(), access::Kind::Live)?;
+    let store = (tenant.readers.clone(), &*tenant.progress);
     let is_driven = tenant.clock.source == ClockSource::Driven;
-    let begun = Subscription::begin(&tenant.live, store, is_driven, asked.flatten());
+    let begun = Subscription::begin(&tenant.live, store, cuts, is_driven, asked.flatten());
     let Some(subscription) = begun else {
         let detail = "the tenant has as many live streams as it may have";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
@@ -156,20 +158,20 @@ async fn live(
 }
 
 /// An event; the position is behind it.
-fn put(out: &mut String, name: &str, position: Position, data: &Value) {
+fn put(out: &mut String, name: &str, id: &str, data: &Value) {
     // Writing to a text cannot fail. JSON has no line breaks.
-    let _ = write!(out, "event: {name}\nid: {}\ndata: {data}\n\n", position.text());
+    let _ = write!(out, "event: {name}\nid: {id}\ndata: {data}\n\n");
 }
 
-fn gap(position: Position, why: &str) -> String {
+fn gap(id: &str, why: &str) -> String {
     let mut out = String::new();
-    put(&mut out, "gap", position, &json!({ "reason": why }));
+    put(&mut out, "gap", id, &json!({ "reason": why }));
     out
 }
 
 /// A sign of life, which moves the client's position and is no event to it.
-fn heartbeat(position: Position) -> String {
-    format!(": heartbeat\nid: {}\n\n", position.text())
+fn heartbeat(id: &str) -> String {
+    format!(": heartbeat\nid: {id}\n\n")
 }
 
 async fn stream(
@@ -181,19 +183,20 @@ async fn stream(
 ) {
     let mut beats = interval(HEARTBEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let position = subscription.position();
-    if is_lost && outlet.write(gap(position, "unknown_position")).await.is_err() {
+    let mut position = subscription.position();
+    let is_whole = subscription.is_whole();
+    let id = |position: Position| position.text(is_whole);
+    if is_lost && outlet.write(gap(&id(position), "unknown_position")).await.is_err() {
         return;
     }
-    let mut position = position;
     loop {
         let texts = tokio::select! {
             events = subscription.next() => match events {
-                Ok(Some(events)) => written(&filter, position, events),
+                Ok(Some(events)) => written(&filter, position, events, id),
                 Ok(None) => return,
-                Err(_) => return outlet.end_with(gap(position, "store_unavailable")),
+                Err(_) => return outlet.end_with(gap(&id(position), "store_unavailable")),
             },
-            _ = beats.tick() => vec![(position, heartbeat(position))],
+            _ = beats.tick() => vec![(position, heartbeat(&id(position)))],
             () = outlet.closed() => return,
             () = stopping.wait() => return,
         };
@@ -204,7 +207,7 @@ async fn stream(
             match timeout(UNTAKEN, outlet.write(text)).await {
                 Ok(Ok(())) => position = behind,
                 Ok(Err(_)) => return,
-                Err(_) => return outlet.end_with(gap(position, "too_slow")),
+                Err(_) => return outlet.end_with(gap(&id(position), "too_slow")),
             }
         }
         position = subscription.position();
@@ -212,18 +215,27 @@ async fn stream(
 }
 
 /// Events as they are sent, each with the position behind it.
-fn written(filter: &Filter, before: Position, events: Vec<Event>) -> Vec<(Position, String)> {
+fn written(
+    filter: &Filter,
+    before: Position,
+    events: Vec<Event>,
+    id: impl Fn(Position) -> String,
+) -> Vec<(Position, String)> {
     let mut position = before;
     let one = |event| {
-        let is_alert = matches!(event, Event::Alert(_) | Event::DamagedAlert);
-        *(if is_alert { &mut position.alerts } else { &mut position.readings }) += 1;
+        match &event {
+            Event::Reading(row) => position.readings = row.sequence,
+            Event::Alert(row) => position.alerts = row.sequence,
+            Event::DamagedReading => position.readings += 1,
+            Event::DamagedAlert => position.alerts += 1,
+        }
         let (name, data) = match &event {
             Event::Reading(row) => ("reading", filter.reading(row)?),
             Event::Alert(row) => ("alert", filter.alert(row)?),
             Event::DamagedReading | Event::DamagedAlert => ("gap", json!({ "reason": "damaged" })),
         };
         let mut text = String::new();
-        put(&mut text, name, position, &data);
+        put(&mut text, name, &id(position), &data);
         Some((position, text))
     };
     events.into_iter().filter_map(one).collect()

@@ -75,7 +75,8 @@ pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 use extract::TENANT_IN_QUERY;
-use lastmeter_model::access::Principal;
+use lastmeter_model::access::{Permit, Principal};
+use lastmeter_store::StoreReader;
 use lastmeter_units::TenantName;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
@@ -110,12 +111,20 @@ pub(crate) struct Shared {
 pub(crate) struct Api {
     tenant: Arc<Tenant>,
     who: Arc<[Principal]>,
+    /// Of a route for those who may have all of what it is about.
+    permit: Option<Permit>,
     shared: Shared,
 }
 
 impl Api {
     fn caller(&self) -> Caller {
         Caller { tenant: Arc::clone(&self.tenant), who: Arc::clone(&self.who) }
+    }
+
+    /// The whole store, on a route for those who may have everything.
+    fn store(&self) -> Result<&dyn StoreReader, Problem> {
+        let store = self.permit.as_ref().and_then(|permit| self.tenant.readers.whole(permit));
+        store.ok_or_else(|| Problem::not_found("no_such_path", "there is nothing here"))
     }
 }
 
@@ -127,24 +136,31 @@ impl FromRequestParts<Shared> for Api {
             Some(Caller { tenant, who }) => (tenant, who),
             None => (Arc::clone(shared.tenants.first()), Arc::default()),
         };
-        Ok(Self { tenant, who, shared: shared.clone() })
+        let permit = parts.extensions.get::<Permit>().cloned();
+        Ok(Self { tenant, who, permit, shared: shared.clone() })
     }
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
 
+impl Shared {
+    fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {
+        let waiters_max = settings.waiting();
+        Self {
+            tenants: Arc::clone(&process.tenants),
+            process: Arc::downgrade(process),
+            command_expiry_s: config.limits.command_expiry_s,
+            body_limit: Duration::from_secs(config.limits.rest_header_s),
+            gate: Arc::clone(&settings.gate),
+            waiters: Arc::new(Semaphore::new(waiters_max)),
+            waiters_max,
+        }
+    }
+}
+
 /// All routes, of a server with these settings.
 pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
-    let waiters_max = settings.waiting();
-    let shared = Shared {
-        tenants: Arc::clone(&process.tenants),
-        process: Arc::downgrade(process),
-        command_expiry_s: config.limits.command_expiry_s,
-        body_limit: Duration::from_secs(config.limits.rest_header_s),
-        gate: Arc::clone(&settings.gate),
-        waiters: Arc::new(Semaphore::new(waiters_max)),
-        waiters_max,
-    };
+    let shared = Shared::of(process, config, settings);
     let guarded = routes::router(false)
         .fallback(async |uri: Uri| no_such_path(&uri))
         .layer(from_fn_with_state(shared.clone(), authorise));

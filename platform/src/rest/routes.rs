@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
-use lastmeter_model::access::{self, Action, Resource, Scope, Subject};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
@@ -251,10 +251,11 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
         let detail = "the token is of one tenant; this is for the platform's administrator";
         return Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
-    if let Access::To(kind, action) = route.access
-        && let Err(problem) = permitted(&request, kind, action)
-    {
-        return problem.into_response();
+    if let Access::To(kind, action) = route.access {
+        match permitted(&request, kind, action) {
+            Ok(permit) => drop(request.extensions_mut().insert(permit)),
+            Err(problem) => return problem.into_response(),
+        }
     }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;
@@ -268,14 +269,14 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
     response
 }
 
-/// Whether who asks may have all of what a route is about: nothing here reads within a narrower
-/// scope. What is hidden is answered as a path that does not exist.
-fn permitted(request: &Request, kind: access::Kind, action: Action) -> Result<(), Problem> {
+/// The permit of who may have all of what a route is about. What is hidden is answered as a path
+/// that does not exist.
+fn permitted(request: &Request, kind: access::Kind, action: Action) -> Result<Permit, Problem> {
     let hidden = || no_such_path(request.uri());
     let caller = request.extensions().get::<Caller>().ok_or_else(hidden)?;
     let on = Resource::new(kind, &caller.tenant.name, Subject::List);
     let permit = caller.require(action, &on, hidden)?;
-    if *permit.scope() == Scope::All { Ok(()) } else { Err(not_permitted(action, kind)) }
+    if permit.is_whole() { Ok(permit) } else { Err(not_permitted(action, kind)) }
 }
 
 /// What imports are written in.

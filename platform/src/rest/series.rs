@@ -5,29 +5,33 @@
 //! leads on. Where there are no values there are no points.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Cut, Permit};
 use lastmeter_model::calendar::{self, Width, Zone};
+use lastmeter_model::entity::Location;
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
 use lastmeter_model::series::rollup::Summary;
-use lastmeter_store::{Page, Place, Range, Series, SeriesQuery, StoreReader, StoreResult};
+use lastmeter_store::{Page, Place, Range, Series, SeriesQuery, StoreResult};
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::assignments::{VOLTAGE, listed_ids, measurement_id};
 use super::cursor::{self, Kind};
-use super::devices;
+use super::devices::{self, BBOX, bounding_box};
 use super::extract::{Pairs, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
+use crate::ops::devices::{Positions, is_inside};
+use crate::ops::{Caller, Reader};
 
 /// Points that are read between two looks at whether a page is full.
 const POINTS_AT_ONCE: usize = 8192;
@@ -80,7 +84,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/series",
         resource: "series",
         summary: "Series of many devices and quantities, oldest first, raw or by width",
-        access: Access::To(access::Kind::Series, Action::Read),
+        access: Access::Within(access::Kind::Series, Action::Read),
         parameters: &[
             &DEVICE,
             &QUANTITY,
@@ -95,6 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
             &START_DATE,
             &END_DATE,
             &AFTER,
+            &BBOX,
         ],
         takes: None,
         gives: Gives::json::<AnswerJson>(200).or_csv(),
@@ -106,8 +111,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/api/v1/observations",
         resource: "series",
         summary: "Stored values, each with object, type, unit, field, position and time",
-        access: Access::To(access::Kind::Series, Action::Read),
-        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT],
+        access: Access::Within(access::Kind::Series, Action::Read),
+        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT, &BBOX],
         takes: None,
         gives: Gives::json::<ObservationsJson>(200),
         refuses: &[404, 500],
@@ -212,14 +217,16 @@ struct PositionJson {
     elevation: Option<f64>,
 }
 
-/// Where a device was at an instant, as far as anything states it.
-fn position_of(_device: &DeviceRow, _at: SimTime) -> Option<PositionJson> {
-    None
+impl From<Location> for PositionJson {
+    fn from(at: Location) -> Self {
+        Self { latitude: at.latitude, longitude: at.longitude, elevation: at.elevation }
+    }
 }
 
 /// What is asked of which series.
 struct Asked {
-    devices: Vec<DeviceRow>,
+    /// With what of each may be had.
+    devices: Vec<(DeviceRow, Cut)>,
     quantities: Vec<MeasurementId>,
     range: Range,
     limit: usize,
@@ -227,8 +234,21 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(api: &Api, pairs: &mut Pairs) -> Result<Self, Problem> {
-        let devices = listed_devices(api, &pairs.all(&DEVICE))?;
+    fn of(api: &Api, pairs: &mut Pairs, summed: Option<(Width, &Zone)>) -> Result<Self, Problem> {
+        let caller = api.caller();
+        let mut devices = listed_devices(&caller, access::Kind::Series, &pairs.all(&DEVICE))?;
+        if let Some(text) = pairs.one(&BBOX)? {
+            let within = bounding_box(&text)?;
+            devices.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+        }
+        let with_cut = |(device, permit): (DeviceRow, Permit)| {
+            let cut = match summed {
+                None => permit.cut(&device.hardware_id),
+                Some(summed) => caller.summed(&permit, &device.hardware_id, summed),
+            };
+            (device, cut)
+        };
+        let devices = devices.into_iter().map(with_cut).collect();
         let quantities = listed_ids(&pairs.all(&QUANTITY))?;
         let start = pairs.instant(&START)?.unwrap_or(SimTime(i64::MIN));
         let end = pairs.instant(&END)?.map_or(SimTime(i64::MAX), before);
@@ -239,9 +259,9 @@ impl Asked {
     }
 
     /// The way through the series of the device in this place, from where the page begins.
-    async fn walk(&self, readers: &dyn StoreReader, place: usize) -> StoreResult<Walk> {
-        let device = self.devices[place].id;
-        let mut ids = readers.quantities_of(device).await?;
+    async fn walk(&self, readers: &Reader, place: usize) -> StoreResult<Walk> {
+        let (device, cut) = (self.devices[place].0.id, self.devices[place].1.clone());
+        let mut ids = readers.quantities_of(device, &cut).await?;
         if !self.quantities.is_empty() {
             ids.retain(|id| self.quantities.contains(id));
         }
@@ -250,7 +270,7 @@ impl Asked {
         let after = begun.and_then(|from| Some((from.0, self.cursor.sequence?.cast_signed())));
         range.start = begun.map_or(range.start, |from| from.max(range.start));
         let is_done = ids.is_empty() || range.start > range.end;
-        Ok(Walk { place, device, ids, range, after, is_done })
+        Ok(Walk { place, device, cut, ids, range, after, is_done })
     }
 }
 
@@ -287,6 +307,7 @@ impl Cursor {
 struct Walk {
     place: usize,
     device: i64,
+    cut: Cut,
     ids: Vec<MeasurementId>,
     range: Range,
     after: Option<Place>,
@@ -295,10 +316,11 @@ struct Walk {
 
 impl Walk {
     /// The next points, of each quantity so many at most, all up to the same place.
-    async fn next(&mut self, readers: &dyn StoreReader, limit: usize) -> StoreResult<Vec<Series>> {
+    async fn next(&mut self, readers: &Reader, limit: usize) -> StoreResult<Vec<Series>> {
         let (device, ids, after) = (self.device, self.ids.clone(), self.after);
         let page = Page { offset: 0, limit: limit as u32 };
-        let query = SeriesQuery { device, ids, range: self.range, page, after };
+        let (range, cut) = (self.range, self.cut.clone());
+        let query = SeriesQuery { device, ids, range, page, after, cut };
         let mut series = readers.series(query).await?;
         let full = series.iter().filter(|(_, points)| points.len() >= limit);
         match full.filter_map(|(_, points)| points.last().map(place)).min() {
@@ -356,10 +378,10 @@ impl Found {
         self.points.entry((place, id.index())).or_default().extend(points);
     }
 
-    fn series(self, devices: &[DeviceRow]) -> Vec<SeriesJson> {
+    fn series(self, devices: &[(DeviceRow, Cut)]) -> Vec<SeriesJson> {
         let one = |((place, index), points): ((usize, usize), Vec<PointJson>)| {
             let row = MeasurementId::from_index(index)?.row();
-            let device = devices.get(place)?.hardware_id.to_string();
+            let device = devices.get(place)?.0.hardware_id.to_string();
             Some(SeriesJson { device, quantity: row.name, unit: row.unit, points })
         };
         self.points.into_iter().filter_map(one).collect()
@@ -367,7 +389,7 @@ impl Found {
 }
 
 /// A page of values as they were measured.
-async fn measured(readers: &dyn StoreReader, asked: &Asked) -> StoreResult<Found> {
+async fn measured(readers: &Reader, asked: &Asked) -> StoreResult<Found> {
     let mut found = Found::of(asked);
     for place in asked.cursor.device..asked.devices.len() {
         let mut walk = asked.walk(readers, place).await?;
@@ -388,7 +410,7 @@ async fn measured(readers: &dyn StoreReader, asked: &Asked) -> StoreResult<Found
 
 /// A page of summaries of whole stretches of a width.
 async fn summed(
-    readers: &dyn StoreReader,
+    readers: &Reader,
     asked: &mut Asked,
     zone: &Zone,
     width: Width,
@@ -487,17 +509,22 @@ impl Sums {
     }
 }
 
-/// The devices in texts, each once: an id, or several between commas.
-pub(super) fn listed_devices(api: &Api, texts: &[String]) -> Result<Vec<DeviceRow>, Problem> {
-    let mut found: Vec<DeviceRow> = Vec::new();
+/// The devices in texts, each once, with what may be had of a kind of data: an id, or several
+/// between commas.
+pub(super) fn listed_devices(
+    caller: &Caller,
+    kind: access::Kind,
+    texts: &[String],
+) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
+    let mut found: Vec<(DeviceRow, Permit)> = Vec::new();
     for text in texts {
-        let ids: Vec<&str> = match api.tenant.devices.find(text) {
-            Some(_) => vec![text],
-            None => text.split(',').collect(),
-        };
-        for id in ids {
-            let device = devices::find(api, id)?;
-            if found.len() < DEVICES_MAX && found.iter().all(|known| known.id != device.id) {
+        // An id that has a comma itself is one of those who may have it.
+        let is_one = !text.contains(',') || devices::is_seen(caller, kind, text);
+        let ids = if is_one { vec![&**text] } else { text.split(',').collect() };
+        let of = |id: &str| devices::find(caller, kind, id);
+        let devices = ids.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        for device in devices {
+            if found.len() < DEVICES_MAX && found.iter().all(|(known, _)| known.id != device.0.id) {
                 found.push(device);
             }
         }
@@ -524,19 +551,19 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
     let zone = pairs.one(&ZONE)?;
     let width = pairs.word(&WIDTH)?.and_then(Width::from_word);
     let is_csv = pairs.word(&FORMAT)? == Some("csv");
-    let mut asked = Asked::of(&api, &mut pairs)?;
-    pairs.finish()?;
     let zone = zone
         .map_or(Ok(Zone::utc()), |name| Zone::named(&name))
         .map_err(|error| Problem::bad_request("wrong_parameter", format!("`zone`: {error}")))?;
+    let mut asked = Asked::of(&api, &mut pairs, width.map(|width| (width, &zone)))?;
+    pairs.finish()?;
     if let Some(id) = one {
         let id = measurement_id(&id)?;
         return Ok(keyset(&api, &asked, id, dates, after).await?.into_response());
     }
     let readers = &api.tenant.readers;
     let mut found = match width {
-        None => measured(&**readers, &asked).await?,
-        Some(width) => summed(&**readers, &mut asked, &zone, width).await?,
+        None => measured(readers, &asked).await?,
+        Some(width) => summed(readers, &mut asked, &zone, width).await?,
     };
     let next = found.next.take();
     let results = found.series(&asked.devices);
@@ -587,17 +614,23 @@ async fn keyset(
     range: Range,
     after: Option<String>,
 ) -> Answer<AnswerJson> {
-    let [device] = &asked.devices[..] else {
+    let [(device, cut)] = &asked.devices[..] else {
         let detail = "with `measurementId` give one `device`, or give `quantity`";
         return Err(Problem::bad_request("repeated_parameter", detail));
     };
     let after = after.map(|text| keyset_place(&text)).transpose()?;
     let page = Page { offset: 0, limit: asked.limit as u32 };
-    let query = SeriesQuery { device: device.id, ids: vec![id], range, page, after };
+    let (device, ids, cut) = (device.id, vec![id], cut.clone());
+    let is_whole = cut.windows().is_none();
+    let query = SeriesQuery { device, ids, range, page, after, cut };
     let series = api.tenant.readers.series(query).await?;
     let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
     let last = points.last().filter(|_| points.len() == asked.limit);
-    let next = last.map(|point| format!("{}.{}", point.event.as_nanoseconds(), point.sequence));
+    let sequence = |of: u64| {
+        if is_whole { of.to_string() } else { cursor::seal(Kind::Readings, of) }
+    };
+    let next =
+        last.map(|point| format!("{}.{}", point.event.as_nanoseconds(), sequence(point.sequence)));
     let numbered = |point: SeriesPoint| NumberedJson {
         event_time: point.event,
         epoch: point.number.map(|(epoch, _)| epoch),
@@ -610,32 +643,37 @@ async fn keyset(
 
 /// Event time and commit sequence of the last point before.
 fn keyset_place(text: &str) -> Result<Place, Problem> {
-    let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
-    match parts.as_deref() {
-        Ok([event_ns, sequence]) => Ok((*event_ns, *sequence)),
-        _ => Err(wrong_parameter(&AFTER, text, "the `next` of an earlier answer")),
-    }
+    let place = text.split_once('.').and_then(|(event_ns, sequence)| {
+        let sealed = || cursor::open(Kind::Readings, sequence).map(u64::cast_signed);
+        Some((event_ns.parse().ok()?, sequence.parse().ok().or_else(sealed)?))
+    });
+    place.ok_or_else(|| wrong_parameter(&AFTER, text, "the `next` of an earlier answer"))
 }
 
 /// `GET /api/v1/observations`
 async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
-    let asked = Asked::of(&api, &mut pairs)?;
+    let asked = Asked::of(&api, &mut pairs, None)?;
     pairs.finish()?;
-    let found = measured(&*api.tenant.readers, &asked).await?;
-    let mut results = Vec::new();
+    let found = measured(&api.tenant.readers, &asked).await?;
+    let (mut results, mut positions) = (Vec::new(), BTreeMap::new());
     for ((place, index), points) in found.points {
-        let (Some(id), Some(device)) = (MeasurementId::from_index(index), asked.devices.get(place))
+        let (Some(id), Some((device, _))) =
+            (MeasurementId::from_index(index), asked.devices.get(place))
         else {
             continue;
         };
         let (quantity, measurement_unit) = (id.name(), id.row().unit);
+        if let Entry::Vacant(entry) = positions.entry(place) {
+            entry.insert(Positions::of(&api.tenant, &device.hardware_id).await?);
+        }
+        let positions = &positions[&place];
         results.extend(points.into_iter().filter_map(|point| match point {
             PointJson::Value(timestamp, value) => Some(ObservationJson {
                 object_identifier: device.hardware_id.to_string(),
                 object_type: "device",
                 measurement_unit,
                 data_field: FieldJson { quantity, value },
-                geographical_position: position_of(device, timestamp),
+                geographical_position: positions.at(timestamp).map(PositionJson::from),
                 timestamp,
             }),
             PointJson::Summary(..) => None,

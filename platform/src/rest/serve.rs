@@ -88,6 +88,14 @@ impl Settings {
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Of no server, and never.
+    #[cfg(test)]
+    pub(super) fn never() -> Self {
+        let (stop, stopping) = watch::channel(false);
+        std::mem::forget(stop);
+        Self(stopping)
+    }
+
     /// Returns when the server is to stop.
     pub(crate) async fn wait(&mut self) {
         // An error means that the server is gone, which is a stop too.

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use axum::{Extension, Json};
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Permit};
 use lastmeter_model::decide::is_same_content;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::{AlertRow, ReadingRow};
@@ -36,6 +36,7 @@ use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::format::{self, Rules};
 use crate::ingest::NO_DOOR;
+use crate::ops::Cuts;
 use crate::port::{Arrival, NotDurable, Verdict};
 use crate::tenant::Tenant;
 
@@ -73,7 +74,7 @@ pub(super) const ROUTES: &[Route] = &[
         resource: "transfer",
         summary: "Stored readings or alerts as messages of devices, in the order of commit, up to \
                   what is committed when it begins",
-        access: Access::To(access::Kind::Export, Action::Read),
+        access: Access::Within(access::Kind::Export, Action::Read),
         parameters: &[&WHAT, &DEVICE, &START, &END, &FORMAT, &AFTER],
         takes: None,
         gives: Gives::text(NDJSON).or_csv(),
@@ -125,8 +126,8 @@ async fn export(
     let devices = match &pairs.all(&DEVICE)[..] {
         [] => BTreeSet::new(),
         texts => {
-            let rows = listed_devices(&api, texts)?;
-            rows.into_iter().map(|row| row.hardware_id).collect()
+            let rows = listed_devices(&api.caller(), access::Kind::Export, texts)?;
+            rows.into_iter().map(|(row, _)| row.hardware_id).collect()
         }
     };
     let start = pairs.instant(&START)?.unwrap_or(SimTime(i64::MIN));
@@ -147,11 +148,13 @@ async fn export(
     let totals = api.tenant.progress.totals();
     let last = if is_alerts { totals.alerts } else { totals.readings };
     let asked = Asked { devices, range: start..end, is_csv, after, last };
+    let mut cuts = Cuts::of(api.caller(), access::Kind::Export)?;
+    let seal = if cuts.is_whole() { cursor::seal } else { cursor::seal_salted };
     let (outlet, body) = flow();
     let write = async move {
         let mut stopping = stopping;
         tokio::select! {
-            result = write_rows(&api.tenant, &asked, is_alerts, &outlet) => match result {
+            result = write_rows(&api.tenant, &asked, &mut cuts, is_alerts, &outlet) => match result {
                 Ok(()) | Err(Ended::Gone) => {}
                 Err(Ended::Store(error)) => outlet.break_off(error.to_string()),
             },
@@ -160,7 +163,7 @@ async fn export(
     };
     tokio::spawn(write);
     let media_type = if is_csv { "text/csv; charset=utf-8" } else { NDJSON };
-    let next = cursor::seal(kind, last);
+    let next = seal(kind, last);
     let headers = [(CONTENT_TYPE.as_str(), media_type), ("x-next-cursor", next.as_str())];
     Ok((headers, body).into_response())
 }
@@ -186,6 +189,7 @@ impl From<StoreError> for Ended {
 async fn write_rows(
     tenant: &Tenant,
     asked: &Asked,
+    cuts: &mut Cuts,
     is_alerts: bool,
     outlet: &Outlet,
 ) -> Result<(), Ended> {
@@ -197,16 +201,18 @@ async fn write_rows(
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last: asked.last };
         let mut lines = Vec::new();
         if is_alerts {
-            for row in tenant.readers.alerts(stretch).await?.rows {
-                after = row.sequence;
+            let looked = tenant.readers.alerts(stretch, cuts).await?;
+            after = looked.last;
+            for row in looked.rows {
                 if asked.has(&row.device, row.event) {
                     flexmeter::encode(&Wire::Alert(alert_of(row)), &mut lines);
                     lines.push(b'\n');
                 }
             }
         } else {
-            for row in tenant.readers.readings(stretch).await?.rows {
-                after = row.sequence;
+            let looked = tenant.readers.readings(stretch, cuts).await?;
+            after = looked.last;
+            for row in looked.rows {
                 if !asked.has(&row.device, row.event) {
                 } else if asked.is_csv {
                     lines.extend(csv_lines(&row).into_bytes());
@@ -295,13 +301,14 @@ impl ImportedJson {
     }
 }
 
-/// Takes messages through the ingest port; what is stored already is left out.
+/// Takes messages through the ingest port; what is stored already is left out, which shows nothing
+/// but what the sender has.
 pub(super) async fn store_messages(
     api: &Api,
     messages: Vec<Bytes>,
 ) -> Result<ImportedJson, Problem> {
     let lines: Vec<Line> = (1..).zip(messages).collect();
-    let mut import = Import::new(Arc::clone(&api.tenant), &lines).await?;
+    let mut import = Import::new(api, Permit::whole_tenant(), &lines).await?;
     for line in lines {
         import.take(line).await?;
     }
@@ -325,7 +332,9 @@ async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answ
             return Err(Problem::new(status, "not_import_content", detail));
         }
     };
-    let mut import = Import::new(Arc::clone(&api.tenant), &lines).await?;
+    let none = || Problem::not_found("no_such_path", "there is nothing here");
+    let permit = api.permit.clone().ok_or_else(none)?;
+    let mut import = Import::new(&api, permit, &lines).await?;
     for line in lines {
         import.take(line).await?;
     }
@@ -414,6 +423,8 @@ fn alert_key(message: &Message) -> Option<AlertKey> {
 /// An import under way.
 struct Import {
     tenant: Arc<Tenant>,
+    /// Of who may send for every device.
+    permit: Permit,
     done: ImportedJson,
     /// Of the alerts of the import, those that are stored.
     alerts: BTreeSet<AlertKey>,
@@ -423,14 +434,17 @@ struct Import {
 }
 
 impl Import {
-    async fn new(tenant: Arc<Tenant>, lines: &[Line]) -> Result<Self, Problem> {
+    async fn new(api: &Api, permit: Permit, lines: &[Line]) -> Result<Self, Problem> {
+        let tenant = &api.tenant;
+        let none = || Problem::not_found("no_such_path", "there is nothing here");
+        let store = tenant.readers.whole(&permit).ok_or_else(none)?;
         let given = lines.iter().filter_map(|(_, line)| alert_key(&decoded(line)?));
         let given: BTreeSet<AlertKey> = given.collect();
         let mut alerts = BTreeSet::new();
         let (mut after, last) = (0, tenant.progress.totals().alerts);
         while !given.is_empty() && after < last {
             let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-            for row in tenant.readers.alerts(stretch).await?.rows {
+            for row in store.alerts(stretch).await?.rows {
                 after = row.sequence;
                 let AlertRow { device, event, kind, level, message, metadata, .. } = row;
                 let key = (device, event, kind, level, message, metadata);
@@ -440,7 +454,8 @@ impl Import {
             }
         }
         let (done, sent, under_way) = (ImportedJson::default(), BTreeSet::new(), JoinSet::new());
-        Ok(Self { tenant, done, alerts, sent, under_way })
+        let tenant = Arc::clone(&api.tenant);
+        Ok(Self { tenant, permit, done, alerts, sent, under_way })
     }
 
     async fn take(&mut self, (line, bytes): Line) -> Result<(), Problem> {
@@ -475,13 +490,13 @@ impl Import {
             return Ok(self.alerts.contains(&key));
         }
         let Some(device) = self.tenant.devices.row(&message.device) else { return Ok(false) };
+        let permit = &self.permit;
+        let Some(store) = self.tenant.readers.whole(permit) else { return Ok(false) };
         let rows = match (message.number, message.event) {
-            (Some(number), _) => {
-                self.tenant.readers.numbered(device, number).await?.into_iter().collect()
-            }
+            (Some(number), _) => store.numbered(device, number).await?.into_iter().collect(),
             (None, Some(at)) => {
                 let (range, page) = (Range { start: at, end: at }, Page { offset: 0, limit: 1000 });
-                self.tenant.readers.events(device, range, page).await?.1
+                store.events(device, range, page, permit.cut(&message.device)).await?.1
             }
             (None, None) => Vec::new(),
         };

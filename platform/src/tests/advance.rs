@@ -20,7 +20,7 @@ async fn started() -> Bench {
 }
 
 pub(super) async fn invocation(bench: &Bench, id: InvocationId) -> StoredInvocation {
-    bench.core.readers.invocation(id).await.unwrap().unwrap()
+    bench.core.readers.store().invocation(id).await.unwrap().unwrap()
 }
 
 fn acknowledge(id: &str, device: &str, response: &str) -> Vec<u8> {

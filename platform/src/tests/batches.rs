@@ -141,8 +141,8 @@ async fn a_batch_registers_devices_and_answers_commands() {
     );
     assert_eq!(send(&bench.core, BATCH, answer.into_bytes()).await, Accepted::Stored);
     let (id, row) = (invoked.row.id, bench.core.devices.find("a").unwrap().id);
-    let answered = bench.core.readers.invocation(id).await.unwrap();
-    let state = bench.core.readers.state(row).await.unwrap();
+    let answered = bench.core.readers.store().invocation(id).await.unwrap();
+    let state = bench.core.readers.store().state(row).await.unwrap();
     assert_eq!(answered.unwrap().row.state, InvocationState::Acknowledged);
     assert_eq!(state.alerts.len(), 1);
     bench.stop().await;

@@ -1,6 +1,6 @@
 //! Who is behind a certificate, a secret of its own and the code of the first start.
 
-use lastmeter_model::access::{Principal, Secret, SecretHash};
+use lastmeter_model::access::{Permit, Principal, Secret, SecretHash};
 use lastmeter_model::document::{Edit, Expect, Transaction, kind_of_name};
 use lastmeter_units::TenantName;
 use serde_json::{Value, json};
@@ -138,8 +138,10 @@ async fn reading_what_others_own_is_in_the_audit_once_a_day() {
             bench.core.barrier().await.unwrap();
         }
         let (after, last) = (before, bench.core.progress.audited());
-        let rows = bench.core.readers.audit(Stretch { after, limit: 100, last }).await.unwrap();
-        let rows = rows.rows.into_iter().map(|(row, _)| (row.who, row.action, row.resource));
+        let stretch = Stretch { after, limit: 100, last };
+        let permit = Permit::whole_tenant();
+        let (rows, _) = bench.core.readers.audit(&permit, "", stretch).await.unwrap();
+        let rows = rows.into_iter().map(|row| (row.who, row.action, row.resource));
         rows.collect::<Vec<_>>()
     };
     let one = ["user:adam", "read", "device:home"].map(str::to_owned);

@@ -203,7 +203,7 @@ async fn the_state_keeps_the_latest_values_of_messages_that_ask_for_it() {
     let messages = [reading("home", Some(5), 5.0), silent, reading("home", Some(3), 3.0)];
     store(&bench.core, &messages).await;
     let device = bench.core.devices.find("home").unwrap().id;
-    let state = bench.core.readers.state(device).await.unwrap();
+    let state = bench.core.readers.store().state(device).await.unwrap();
     assert_eq!(state.values.len(), 1);
     assert_eq!(state.values[0].value, 5.0, "an older reading that comes late changes nothing");
     assert_eq!(Some(state.values[0].event), messages[0].event_date);
@@ -217,7 +217,7 @@ async fn alerts_are_stored_and_shown_in_the_state() {
         "level":"Warning","message":"close","updateState":true,"metadata":{"a":"b"}}}"#;
     assert_eq!(accept(&bench.core, text.to_vec()).await.unwrap(), Accepted::Stored);
     bench.core.barrier().await.unwrap();
-    let state = bench.core.readers.state(1).await.unwrap();
+    let state = bench.core.readers.store().state(1).await.unwrap();
     assert_eq!(state.alerts.len(), 1);
     assert_eq!(state.alerts[0].level, "Warning");
     assert_eq!(state.alerts[0].kind, "maximum.power");

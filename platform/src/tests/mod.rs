@@ -135,7 +135,7 @@ pub(crate) async fn set_period(
 pub(crate) async fn readings(core: &Tenant) -> Vec<ReadingRow> {
     let last = core.progress.totals().readings;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.readings(stretch).await.unwrap();
+    let rows = core.readers.store().readings(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
@@ -143,7 +143,7 @@ pub(crate) async fn readings(core: &Tenant) -> Vec<ReadingRow> {
 pub(crate) async fn refusals(core: &Tenant) -> Vec<RefusalRow> {
     let last = core.progress.totals().refusals;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.refusals(stretch).await.unwrap();
+    let rows = core.readers.store().refusals(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }
@@ -151,7 +151,7 @@ pub(crate) async fn refusals(core: &Tenant) -> Vec<RefusalRow> {
 pub(crate) async fn alerts(core: &Tenant) -> Vec<AlertRow> {
     let last = core.progress.totals().alerts;
     let stretch = Stretch { after: 0, limit: 1_000_000, last };
-    let rows = core.readers.alerts(stretch).await.unwrap();
+    let rows = core.readers.store().alerts(stretch).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }

@@ -59,7 +59,7 @@ async fn check(core: &Tenant) {
     assert_eq!(rows.len(), expected.count());
     let reasons: Vec<String> = refusals(core).await.into_iter().map(|row| row.reason).collect();
     assert_eq!(reasons, ["not_json", "conflicting_content", "not_an_object"]);
-    let answered = core.readers.invocation(InvocationId(1)).await.unwrap();
+    let answered = core.readers.store().invocation(InvocationId(1)).await.unwrap();
     let answered = answered.unwrap();
     assert_eq!(answered.row.state, InvocationState::Acknowledged);
     assert_eq!(answered.row.response.as_deref(), Some("done"));

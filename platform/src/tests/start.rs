@@ -54,7 +54,7 @@ async fn a_start_with_many_readings_takes_no_longer_than_its_limit() {
     let last = core.progress.totals().readings;
     assert_eq!(last, count as u64);
     let stretch = Stretch { after: last - 1, limit: 10, last };
-    assert_eq!(core.readers.readings(stretch).await.unwrap().rows.len(), 1);
+    assert_eq!(core.readers.store().readings(stretch).await.unwrap().rows.len(), 1);
     assert!(core.stop(STOP_LIMIT).await);
 }
 
@@ -96,7 +96,7 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
         losses.iter().map(|loss| (loss.kind, loss.place.as_str())).collect();
     assert_eq!(places, [(LossKind::DamagedStore, "reading 700")]);
 
-    let readers = &bench.core.readers;
+    let readers = bench.core.readers.store();
     let before = readers.readings(Stretch { after: 600, limit: 200, last: 1000 }).await.unwrap();
     assert_eq!((before.rows.len(), before.is_more), (99, true), "up to the damaged one");
     let there = readers.readings(Stretch { after: 699, limit: 200, last: 1000 }).await;

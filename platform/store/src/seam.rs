@@ -1,6 +1,7 @@
 //! What the platform asks of a store, whichever it is.
 
 use async_trait::async_trait;
+use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::Batch;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
@@ -103,6 +104,8 @@ pub struct SeriesQuery {
     pub page: Page,
     /// Only what comes behind this place.
     pub after: Option<Place>,
+    /// What may be given of the device.
+    pub cut: Cut,
 }
 
 /// Queries of what is committed: each sees one moment, has a deadline, and ends with an error
@@ -125,20 +128,23 @@ pub trait StoreReader: Send + Sync {
     async fn invocation(&self, id: InvocationId) -> StoreResult<Option<StoredInvocation>>;
     /// Several invocations, which have to be there.
     async fn invocations(&self, ids: Vec<InvocationId>) -> StoreResult<Vec<StoredInvocation>>;
-    /// Invocations of a device, newest first, and how many there are.
+    /// Invocations of a device that a cut leaves, newest first, and how many these are.
     async fn invocations_of(
         &self,
         device: i64,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)>;
     /// Points of series, each series on its own page.
     async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>>;
-    /// Readings of a device by event time, newest first, and how many there are.
+    /// What a cut leaves of the readings of a device by event time, newest first, and how many
+    /// these are.
     async fn events(
         &self,
         device: i64,
         range: Range,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<ReadingRow>)>;
     /// A document in a version, or in its last one; a removed one has its last body.
     async fn document(

@@ -248,18 +248,17 @@ impl Question<'_> {
         })
     }
 
-    /// The scope of pieces: of a list or of data their windows, else all, if one is of now.
-    fn pieced(&self, pieces: &[Piece<'_>], action: Action) -> Option<Scope> {
+    /// The scope of pieces: of a list or of data their windows, else all. Where what was remains
+    /// with nobody, only those of now count.
+    fn pieced(&self, mut pieces: Vec<Piece<'_>>, action: Action) -> Option<Scope> {
+        if !reaches_back(self.row(), action) {
+            pieces.retain(|piece| piece.span.contains(self.now));
+        }
         let windows = || Scope::Windows(pieces.iter().filter_map(Piece::window).collect());
         if self.on.subject == Subject::List {
             return (action == Action::Read).then(windows);
         }
-        let is_met = if reaches_back(self.row(), action) {
-            !pieces.is_empty()
-        } else {
-            pieces.iter().any(|piece| piece.span.contains(self.now))
-        };
-        is_met.then(|| if self.is_cut() { windows() } else { Scope::All })
+        (!pieces.is_empty()).then(|| if self.is_cut() { windows() } else { Scope::All })
     }
 
     /// Whether the resource is data of a device, of which windows are cut.
@@ -285,7 +284,7 @@ impl Question<'_> {
                     .collect()
             }
         };
-        self.pieced(&pieces, action)
+        self.pieced(pieces, action)
     }
 
     fn public(&self) -> Option<Scope> {
@@ -323,7 +322,7 @@ impl Question<'_> {
     fn granted(&self, action: Action, is_meant: impl Fn(&Grant) -> bool) -> Option<Scope> {
         let grants: Vec<_> = self.grants(action).filter(|grant| is_meant(grant)).collect();
         let pieces: Vec<_> = grants.iter().flat_map(|grant| self.pieces(grant)).collect();
-        self.pieced(&pieces, action)
+        self.pieced(pieces, action)
     }
 
     /// What a grant gives of the subject, or of all that it is on.

@@ -5,7 +5,7 @@
 //! | `principal`, `credential` | who asks; user names, tokens and hashes of secrets |
 //! | `resource`, `action`, `grant` | what is asked for; what owners let others have, and when |
 //! | `matrix`, `may`, `topics` | the table of rights, what reads it, and topics by it |
-//! | `permit` | what a decision gives to those who read |
+//! | `permit` | what a decision gives to those who read, and what it leaves of rows |
 //! | `facts` | what deciding asks about a tenant |
 //! | `tests` | the table in words held against what decides, and laws |
 
@@ -29,7 +29,7 @@ pub use credential::{
 pub use facts::{Facts, Network, NoFacts};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
 pub use may::{Decision, Scope, may};
-pub use permit::{Denied, Permit};
+pub use permit::{Cut, Denied, Permit};
 pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
 pub use resource::{Kind, Owner, Resource, Subject, Target};
 pub use topics::{may_publish, may_subscribe};

@@ -8,27 +8,13 @@ use super::assignment::Assignment;
 use super::body::Token;
 use super::boundary::Location;
 use super::device::Device;
-use super::group::{Group, MemberReference};
-use super::place::{Site, Zone};
+use super::place::Site;
 use crate::access::{PrincipalRef, Span, Tenure};
 
 /// The instant by which a reading belongs to an assignment, a group or a position: a late one to
 /// what held when it was measured, one from a clock that is fast to what held when it came.
 pub fn instant_of_data(event: SimTime, received: SimTime) -> SimTime {
     event.min(received)
-}
-
-/// The assignment of a device that is in force at an instant, with what identifies it; the one
-/// that began first, should there be several.
-pub fn assignment_at<'a, K>(
-    assignments: &'a [(K, Assignment)],
-    device: &HardwareId,
-    at: SimTime,
-) -> Option<&'a (K, Assignment)> {
-    assignments
-        .iter()
-        .filter(|(_, one)| one.device_hardware_id == *device && one.span().contains(at))
-        .min_by_key(|(_, one)| one.active_date)
 }
 
 /// Who owned a device when, for all of time: in the assignments' intervals who `owner_of` finds
@@ -73,49 +59,6 @@ pub fn position_at<'a>(
     let device = version_at(device, at)?;
     let of_site = || version_at(site(device.site_token.as_ref()?)?, at)?.location.clone();
     device.location.clone().or_else(of_site)
-}
-
-/// The devices that belong to a group at an instant, by themselves or through groups in it.
-pub fn group_members(
-    groups: &[(Token, Group)],
-    group: &Token,
-    at: SimTime,
-) -> BTreeSet<HardwareId> {
-    let (mut devices, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
-    while let Some(token) = open.pop() {
-        if !seen.insert(token) {
-            continue;
-        }
-        let Some((_, group)) = groups.iter().find(|(other, _)| other == token) else { continue };
-        for member in group.members.iter().filter(|member| member.span().contains(at)) {
-            match &member.of {
-                MemberReference::Device(id) => _ = devices.insert(id.clone()),
-                MemberReference::Group(token) => open.push(token),
-            }
-        }
-    }
-    devices
-}
-
-/// The devices that are in a zone at an instant by their assignments, or in a zone of it.
-pub fn zone_members<K>(
-    zones: &[(Token, Zone)],
-    assignments: &[(K, Assignment)],
-    zone: &Token,
-    at: SimTime,
-) -> BTreeSet<HardwareId> {
-    let (mut within, mut open) = (BTreeSet::new(), vec![zone]);
-    while let Some(token) = open.pop() {
-        if within.insert(token) {
-            let parts = zones.iter().filter(|(_, part)| part.parent_token.as_ref() == Some(token));
-            open.extend(parts.map(|(part, _)| part));
-        }
-    }
-    let is_in = |one: &&Assignment| {
-        one.span().contains(at) && one.zone_token.as_ref().is_some_and(|it| within.contains(it))
-    };
-    let assignments = assignments.iter().map(|(_, one)| one).filter(is_in);
-    assignments.map(|one| one.device_hardware_id.clone()).collect()
 }
 
 /// Whether something comes back to itself by what `next` gives: its parent, or the groups in it.

@@ -46,10 +46,7 @@ pub use command::{CommandBody, ParameterBody};
 pub use consistency::{Inconsistency, consistency};
 pub use device::{Device, DeviceStatus};
 pub use group::{Group, Member, MemberReference};
-pub use history::{
-    assignment_at, group_members, instant_of_data, is_in_cycle, position_at, tenures, version_at,
-    zone_members,
-};
+pub use history::{instant_of_data, is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::State;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
@@ -79,11 +80,14 @@ impl StoreReader for MemoryStore {
         &self,
         device: i64,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
         let content = self.content();
         content.device(device)?;
         let rows = content.invocations.values().rev();
-        let rows: Vec<_> = rows.filter(|row| row.asked.device == device).collect();
+        let is_left =
+            |row: &&InvocationRow| row.asked.device == device && cut.has(row.asked.created);
+        let rows: Vec<_> = rows.filter(is_left).collect();
         let on_page = paged(rows.iter(), page).map(|row| content.stored(row));
         Ok((rows.len() as u64, on_page.collect::<StoreResult<_>>()?))
     }
@@ -96,7 +100,10 @@ impl StoreReader for MemoryStore {
         let rows: Vec<_> = rows.into_iter().filter(behind).collect();
         let points = |id: MeasurementId| {
             let points = rows.iter().flat_map(|row| {
-                let values = row.values.iter().filter(move |(name, _)| **name == *id.name());
+                let cut = &query.cut;
+                let values = row.values.iter().filter(move |(name, _)| {
+                    **name == *id.name() && cut.has_value(row.event, row.received, name)
+                });
                 values.map(|(_, value)| SeriesPoint {
                     event: row.event,
                     sequence: row.sequence,
@@ -114,10 +121,12 @@ impl StoreReader for MemoryStore {
         device: i64,
         range: Range,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
         let content = self.content();
-        let rows = content.by_event(device, range);
-        Ok((rows.len() as u64, paged(rows.into_iter().rev(), page).cloned().collect()))
+        let rows = content.by_event(device, range).into_iter().rev();
+        let rows: Vec<_> = rows.filter_map(|row| cut.reading(row.clone())).collect();
+        Ok((rows.len() as u64, paged(rows.into_iter(), page).collect()))
     }
 
     async fn document(

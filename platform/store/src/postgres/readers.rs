@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::State;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
@@ -283,7 +284,11 @@ impl Query<'_> {
         &self,
         device: i64,
         page: Page,
+        cut: &Cut,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        if cut.windows().is_some() {
+            return self.invocations_within(device, page, cut).await;
+        }
         let query = "SELECT commands FROM device WHERE id = $1";
         let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
         let commands = commands.ok_or_else(|| Damage::missing("device", device))?;
@@ -299,6 +304,32 @@ impl Query<'_> {
         Ok((commands, rows))
     }
 
+    /// The same where each invocation has to be looked at.
+    async fn invocations_within(
+        &self,
+        device: i64,
+        page: Page,
+        cut: &Cut,
+    ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        let query = "SELECT commands FROM device WHERE id = $1";
+        let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
+        commands.ok_or_else(|| Damage::missing("device", device))?;
+        let query = invocation_where!("device = $1 ORDER BY id DESC");
+        let keys: [Parameter<'_>; 1] = [&device];
+        let mut found = pin!(self.session.stream(query, &keys).await?);
+        let (mut count, mut rows) = (0, Vec::new());
+        while let Some(row) = found.try_next().await? {
+            let row = self.stored(&row)?;
+            if cut.has(row.row.asked.created) {
+                if count >= page.offset && rows.len() < page.limit as usize {
+                    rows.push(row);
+                }
+                count += 1;
+            }
+        }
+        Ok((count, rows))
+    }
+
     async fn series(&self, query: &SeriesQuery) -> ReadResult<Vec<Series>> {
         // A device is made together with its state.
         self.state_row(query.device).await?;
@@ -306,6 +337,11 @@ impl Query<'_> {
                                "values"[array_position(quantities, $2)]
             FROM reading WHERE device = $1 AND quantities @> ARRAY[$2::int4]
               AND event_ns BETWEEN $3 AND $4 AND (event_ns, sequence) > ($5, $6)
+              AND ($9 OR EXISTS (SELECT 1 FROM unnest($10::int8[], $11::int8[], $12::bool[])
+                                               AS span (first, behind, is_whole)
+                  WHERE LEAST(event_ns, received_ns) >= first
+                    AND LEAST(event_ns, received_ns) < behind
+                    AND (NOT is_whole OR event_ns < behind)))
             ORDER BY event_ns, sequence OFFSET $7 LIMIT $8"#;
         let (start, end) = (query.range.start.as_nanoseconds(), query.range.end.as_nanoseconds());
         let (event, sequence) = query.after.unwrap_or((i64::MIN, i64::MIN));
@@ -318,8 +354,29 @@ impl Query<'_> {
         let mut answer = Vec::new();
         for id in &query.ids {
             let quantity = i32::from(self.context.quantities.number(*id));
-            let keys: [Parameter<'_>; 8] =
-                [&query.device, &quantity, &start, &end, &event, &sequence, &offset, &limit];
+            let windows = query.cut.windows();
+            let of_quantity = windows.unwrap_or_default().iter();
+            let of_quantity = of_quantity.filter(|one| one.quantities.contains(id.name()));
+            let (mut first, mut behind, mut is_whole) = (Vec::new(), Vec::new(), Vec::new());
+            for one in of_quantity {
+                first.push(one.from.as_nanoseconds());
+                behind.push(one.until.as_nanoseconds());
+                is_whole.push(one.finest.is_some());
+            }
+            let keys: [Parameter<'_>; 12] = [
+                &query.device,
+                &quantity,
+                &start,
+                &end,
+                &event,
+                &sequence,
+                &offset,
+                &limit,
+                &windows.is_none(),
+                &first,
+                &behind,
+                &is_whole,
+            ];
             answer.push((*id, self.several((points, &keys), point).await?));
         }
         Ok(answer)
@@ -330,7 +387,11 @@ impl Query<'_> {
         device: i64,
         range: Range,
         page: Page,
+        cut: &Cut,
     ) -> ReadResult<(u64, Vec<ReadingRow>)> {
+        if cut.windows().is_some() {
+            return self.events_within(device, range, page, cut).await;
+        }
         let (start, end) = (range.start.as_nanoseconds(), range.end.as_nanoseconds());
         let count = "SELECT count(*) FROM reading WHERE device = $1 AND event_ns BETWEEN $2 AND $3";
         let count = self.count((count, &[&device, &start, &end])).await?;
@@ -341,6 +402,31 @@ impl Query<'_> {
         let (offset, limit) = paged(page);
         let keys: [Parameter<'_>; 5] = [&device, &start, &end, &offset, &limit];
         Ok((count, self.several((query, &keys), |row| read_reading(self.names(), row)).await?))
+    }
+
+    /// The same where each reading has to be looked at to be counted.
+    async fn events_within(
+        &self,
+        device: i64,
+        range: Range,
+        page: Page,
+        cut: &Cut,
+    ) -> ReadResult<(u64, Vec<ReadingRow>)> {
+        let (start, end) = (range.start.max(cut.first()).as_nanoseconds(), range.end);
+        let query = reading_where!(
+            "device = $1 AND event_ns BETWEEN $2 AND $3 ORDER BY event_ns DESC, sequence DESC"
+        );
+        let keys: [Parameter<'_>; 3] = [&device, &start, &end.as_nanoseconds()];
+        let mut found = pin!(self.session.stream(query, &keys).await?);
+        let (mut count, mut rows) = (0, Vec::new());
+        while let Some(row) = found.try_next().await? {
+            let Some(row) = cut.reading(read_reading(self.names(), &row)?.0) else { continue };
+            if count >= page.offset && rows.len() < page.limit as usize {
+                rows.push(row);
+            }
+            count += 1;
+        }
+        Ok((count, rows))
     }
 
     /// A document in a version, or in its last one.
@@ -515,8 +601,9 @@ impl StoreReader for PostgresReaders {
         &self,
         device: i64,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
-        ask!(self, query => query.invocations_of(device, page))
+        ask!(self, query => query.invocations_of(device, page, &cut))
     }
 
     async fn series(&self, asked: SeriesQuery) -> StoreResult<Vec<Series>> {
@@ -528,8 +615,9 @@ impl StoreReader for PostgresReaders {
         device: i64,
         range: Range,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
-        ask!(self, query => query.events(device, range, page))
+        ask!(self, query => query.events(device, range, page, &cut))
     }
 
     async fn document(

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lastmeter_model::access::Permit;
 use lastmeter_model::row::ReadingRow;
 use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_units::SimTime;
@@ -299,7 +300,8 @@ fn device(reader: &Reader, row: i64) -> ReadResult<()> {
     let Some(known) = reader.devices().device(row) else { return Ok(()) };
     let open = reader.devices().open(Some(&known.hardware_id));
     reader.state(row)?;
-    reader.invocations_of(row, Page { offset: known.commands, limit: 1 })?;
+    let cut = Permit::whole_tenant().cut(&known.hardware_id);
+    reader.invocations_of(row, Page { offset: known.commands, limit: 1 }, &cut)?;
     reader.invocations(&open)?;
     Ok(())
 }

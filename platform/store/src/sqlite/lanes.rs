@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lastmeter_model::access::Cut;
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
@@ -101,8 +102,9 @@ impl StoreReader for Readers {
         &self,
         device: i64,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
-        self.with(move |reader| reader.invocations_of(device, page)).await
+        self.with(move |reader| reader.invocations_of(device, page, &cut)).await
     }
 
     async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>> {
@@ -115,8 +117,9 @@ impl StoreReader for Readers {
         device: i64,
         range: Range,
         page: Page,
+        cut: Cut,
     ) -> StoreResult<(u64, Vec<ReadingRow>)> {
-        let mut scan = EventsScan::new(device, range, page);
+        let mut scan = EventsScan::new(device, range, page, cut);
         self.scan(move |reader| scan.slice(reader)).await
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use lastmeter_model::access::Cut;
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
@@ -263,19 +264,24 @@ impl Reader {
         ids.iter().map(one).collect()
     }
 
-    /// Invocations of a device, newest first, and how many there are: from each to the one before.
+    /// Invocations of a device that a cut leaves, newest first, and how many these are: from each
+    /// to the one before.
     pub(super) fn invocations_of(
         &self,
         device: i64,
         page: Page,
+        cut: &Cut,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
         // Read before the store: by then it has at least what the directory holds.
         let Some(known) = self.devices().device(device) else {
             return Err(Damage::missing("device", device).into());
         };
         let mut rows = Vec::new();
-        let mut next = known.last_command;
-        for place in 0..known.commands.min(page.offset.saturating_add(page.limit.into())) {
+        let (mut next, mut place) = (known.last_command, 0);
+        // The number of all is known; that of some is found at the end.
+        let end = page.offset.saturating_add(page.limit.into());
+        let end = if cut.windows().is_none() { known.commands.min(end) } else { known.commands };
+        for _ in 0..end {
             let Some(row) = invocations::find(&self.connection, InvocationId(next))? else {
                 return Err(Damage::missing("invocation", next).into());
             };
@@ -284,11 +290,14 @@ impl Reader {
                 return Err(Damage::new("invocation", next, found).into());
             }
             next = row.previous;
-            if place >= page.offset {
-                rows.push(self.stored(row)?);
+            if cut.has(row.asked.created) {
+                if place >= page.offset && rows.len() < page.limit as usize {
+                    rows.push(self.stored(row)?);
+                }
+                place += 1;
             }
         }
-        Ok((known.commands, rows))
+        Ok((if cut.windows().is_none() { known.commands } else { place }, rows))
     }
 
     fn stored(&self, row: InvocationRow) -> ReadResult<StoredInvocation> {

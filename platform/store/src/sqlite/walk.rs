@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use lastmeter_model::access::Cut;
 use lastmeter_model::row::{ReadingRow, SeriesPoint};
 use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::params;
@@ -152,6 +153,7 @@ pub(super) struct SeriesScan {
     walk: Walk,
     /// Only what comes behind this place.
     after: Option<Place>,
+    cut: Cut,
     wanted: Vec<Wanted>,
     by_name: BTreeMap<&'static str, usize>,
     is_begun: bool,
@@ -167,7 +169,8 @@ struct Wanted {
 impl SeriesScan {
     /// A page of each series in a range, oldest first.
     pub(super) fn new(query: SeriesQuery) -> Self {
-        let SeriesQuery { device, ids, mut range, page, after } = query;
+        let SeriesQuery { device, ids, mut range, page, after, cut } = query;
+        range.start = range.start.max(cut.first());
         if let Some((event_ns, _)) = after {
             range.start = range.start.max(SimTime(event_ns));
         }
@@ -176,6 +179,7 @@ impl SeriesScan {
         Self {
             walk: Walk::new(device, range, false),
             after,
+            cut,
             by_name: ids.iter().map(|id| id.name()).zip(0..).collect(),
             wanted: ids.into_iter().map(wanted).collect(),
             is_begun: false,
@@ -213,7 +217,8 @@ impl SeriesScan {
                 continue;
             }
             let row = self.walk.reading(reader, place)?;
-            for (name, value) in &row.values {
+            let is_left = |name: &str| self.cut.has_value(row.event, row.received, name);
+            for (name, value) in row.values.iter().filter(|(name, _)| is_left(name)) {
                 let wanted =
                     self.by_name.get(&**name).and_then(|index| self.wanted.get_mut(*index));
                 let Some(wanted) = wanted.filter(|one| one.points.len() < one.limit) else {
@@ -235,8 +240,9 @@ impl SeriesScan {
     }
 }
 
-/// The readings of a device, newest first, and how many there are.
+/// What a cut leaves of the readings of a device, newest first, and how many these are.
 pub(super) struct EventsScan {
+    cut: Cut,
     counting: Walk,
     count: u64,
     listing: Walk,
@@ -246,8 +252,10 @@ pub(super) struct EventsScan {
 }
 
 impl EventsScan {
-    pub(super) fn new(device: i64, range: Range, page: Page) -> Self {
+    pub(super) fn new(device: i64, mut range: Range, page: Page, cut: Cut) -> Self {
+        range.start = range.start.max(cut.first());
         Self {
+            cut,
             counting: Walk::new(device, range, false),
             count: 0,
             listing: Walk::new(device, range, true),
@@ -259,6 +267,9 @@ impl EventsScan {
 
     /// Reads on until it is time for others.
     pub(super) fn slice(&mut self, reader: &Reader) -> ReadResult<Slice<(u64, Vec<ReadingRow>)>> {
+        if self.cut.windows().is_some() {
+            return self.cut_slice(reader);
+        }
         while !self.counting.is_done() {
             self.count += self.counting.count(reader)?;
             if reader.is_over() {
@@ -272,6 +283,25 @@ impl EventsScan {
                 } else if self.rows.len() < self.limit {
                     self.rows.push(self.listing.reading(reader, place)?);
                 }
+            }
+            if reader.is_over() {
+                return Ok(Slice::More);
+            }
+        }
+        Ok(Slice::Done((self.count, std::mem::take(&mut self.rows))))
+    }
+
+    /// The same where each reading has to be looked at to be counted.
+    fn cut_slice(&mut self, reader: &Reader) -> ReadResult<Slice<(u64, Vec<ReadingRow>)>> {
+        while !self.listing.is_done() {
+            for place in self.listing.places(reader)? {
+                let Some(row) = self.cut.reading(self.listing.reading(reader, place)?) else {
+                    continue;
+                };
+                if self.count >= self.skip && self.rows.len() < self.limit {
+                    self.rows.push(row);
+                }
+                self.count += 1;
             }
             if reader.is_over() {
                 return Ok(Slice::More);

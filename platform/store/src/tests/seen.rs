@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use lastmeter_model::access::{Cut, Decision, Pattern, Permit, Quantities, Scope, Window};
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::AnswerKey;
 use lastmeter_model::invocation::InvocationId;
 use lastmeter_model::standing::Totals;
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::work::{DEVICES, EPOCHS, INVOCATIONS, PRINCIPALS, SERIALS, TOKENS, kinds, quantities};
 use crate::error::StoreResult;
@@ -131,6 +132,30 @@ async fn lists(seen: &mut Questions, reader: &dyn StoreReader, totals: Totals) {
     }
 }
 
+/// What may be given: everything, nothing, some quantities of two spans, and whole roll-ups.
+fn cuts() -> [Cut; 4] {
+    let device = HardwareId::new("d").unwrap();
+    let like = |pattern: &str| Quantities::Like([pattern.parse::<Pattern>().unwrap()].into());
+    let window = |from: i64, until: i64, quantities, finest: Option<i64>| Window {
+        device: device.clone(),
+        from: SimTime(from),
+        until: SimTime(until),
+        quantities,
+        finest: finest.map(SimDuration),
+    };
+    let name = quantities()[0].name();
+    let some = vec![
+        window(i64::MIN, 1, Quantities::All, None),
+        window(5, 60_000_000_001, like(name), None),
+    ];
+    let whole = vec![window(0, 60_000_000_000, Quantities::All, Some(60_000_000_000))];
+    let of = |windows| {
+        let permit = Decision::Yes(Scope::Windows(windows)).permit().unwrap();
+        permit.cut_with(&device, |_, span| Some(span))
+    };
+    [Permit::whole_tenant().cut(&device), Cut::NOTHING, of(some), of(whole)]
+}
+
 async fn of_device(seen: &mut Questions, reader: &dyn StoreReader, device: i64) {
     seen.answer(("state", device), &reader.state(device).await);
     seen.answer(("quantities", device), &reader.quantities_of(device).await);
@@ -138,16 +163,25 @@ async fn of_device(seen: &mut Questions, reader: &dyn StoreReader, device: i64) 
     for number in of_one_epoch.into_iter().chain(EPOCHS.map(|epoch| (epoch, SERIALS[1]))) {
         seen.answer(("number", device, number), &reader.numbered(device, number).await);
     }
-    for page in PAGES {
-        let invocations = reader.invocations_of(device, page).await;
-        seen.answer(("invocations", device, page), &invocations);
+    for (page, cut) in PAGES.into_iter().flat_map(|page| cuts().map(|cut| (page, cut))) {
+        let invocations = reader.invocations_of(device, page, cut.clone()).await;
+        seen.answer(("invocations", device, page, cut), &invocations);
+    }
+    for (page, cut) in PAGES.into_iter().take(2).flat_map(|page| cuts().map(|cut| (page, cut))) {
+        let events = reader.events(device, ALWAYS, page, cut.clone()).await;
+        seen.answer(("events", device, page, &cut), &events);
+        let (ids, range, after) = (quantities(), ALWAYS, None);
+        let query = SeriesQuery { device, ids, range, page, after, cut };
+        seen.answer(("series", &query), &reader.series(query.clone()).await);
     }
     for (range, page) in RANGES.into_iter().zip(PAGES).chain(PAGES.map(|page| (ALWAYS, page))) {
-        let events = reader.events(device, range, page).await;
+        let [cut, ..] = cuts();
+        let events = reader.events(device, range, page, cut.clone()).await;
         seen.answer(("events", device, range, page), &events);
         let places = [None, Some((0, 3)), Some((60_000_000_000, 0))];
         for after in places.into_iter().take(if page.offset == 0 { 3 } else { 1 }) {
-            let query = SeriesQuery { device, ids: quantities(), range, page, after };
+            let (ids, cut) = (quantities(), cut.clone());
+            let query = SeriesQuery { device, ids, range, page, after, cut };
             seen.answer(("series", &query), &reader.series(query.clone()).await);
         }
     }

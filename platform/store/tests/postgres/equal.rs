@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use lastmeter_model::access::{Cut, Decision, Pattern, Permit, Quantities, Scope, Window};
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::refusal::RefusalRecord;
 use lastmeter_model::work::{Body, Change};
 use lastmeter_store::{Page, Range, SeriesQuery, Stretch};
-use lastmeter_units::{MeasurementId, SimTime};
+use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
 use crate::server::postgres_for_tests;
 use crate::{Job, Open, apply, delivery, device, entry, open, open_kind, reading, texts, wait};
@@ -119,13 +120,14 @@ fn answers(open: &Open) -> Vec<String> {
         for row in 1..=open.devices.count() as i64 {
             note(format!("{:?}", readers.state(row).await));
             note(format!("{:?}", readers.quantities_of(row).await));
-            for page in [Page { offset: 0, limit: 10 }, Page { offset: 1, limit: 1 }] {
-                note(format!("{:?}", readers.invocations_of(row, page).await));
+            let pages = [Page { offset: 0, limit: 10 }, Page { offset: 1, limit: 1 }];
+            for (page, cut) in pages.into_iter().flat_map(|page| cuts().map(|cut| (page, cut))) {
+                note(format!("{:?}", readers.invocations_of(row, page, cut.clone()).await));
                 for range in [range, few] {
-                    note(format!("{:?}", readers.events(row, range, page).await));
+                    note(format!("{:?}", readers.events(row, range, page, cut.clone()).await));
                     for after in [None, Some((1_000_000_000, 1))] {
-                        let ids = ids.clone();
-                        let query = SeriesQuery { device: row, ids, range, page, after };
+                        let (ids, cut) = (ids.clone(), cut.clone());
+                        let query = SeriesQuery { device: row, ids, range, page, after, cut };
                         note(format!("{:?}", readers.series(query).await));
                     }
                 }
@@ -196,4 +198,28 @@ fn one_batch(store: &mut Open, batch: u64) -> Duration {
     let begun = std::time::Instant::now();
     apply(&mut store.writer, &jobs).unwrap();
     begun.elapsed()
+}
+
+/// What may be given: everything, some quantities of two spans, and whole roll-ups.
+fn cuts() -> [Cut; 3] {
+    let device = HardwareId::new("d").unwrap();
+    let name = MeasurementId::all().next().unwrap().name();
+    let some = Quantities::Like([name.parse::<Pattern>().unwrap()].into());
+    let window = |from: i64, until: i64, quantities, finest: Option<i64>| Window {
+        device: device.clone(),
+        from: SimTime(from),
+        until: SimTime(until),
+        quantities,
+        finest: finest.map(SimDuration),
+    };
+    let two = vec![
+        window(i64::MIN, 1_000_000_001, Quantities::All, None),
+        window(2_000_000_000, i64::MAX, some, None),
+    ];
+    let whole = vec![window(0, 3_000_000_000, Quantities::All, Some(1_000_000_000))];
+    let of = |windows| {
+        let permit = Decision::Yes(Scope::Windows(windows)).permit().unwrap();
+        permit.cut_with(&device, |_, span| Some(span))
+    };
+    [Permit::whole_tenant().cut(&device), of(two), of(whole)]
 }

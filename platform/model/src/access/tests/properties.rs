@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 use proptest::prelude::*;
 
 use super::sample::{self, HOUR, Sample};
 use crate::access::action::Action;
 use crate::access::facts::Facts;
-use crate::access::grant::{Grant, Span};
+use crate::access::grant::{Grant, Quantities, Span, Window};
 use crate::access::may::{Decision, Scope, may};
 use crate::access::principal::{KeyScope, Principal, PrincipalRef, Role};
 use crate::access::resource::{Kind, Owner, Resource, Subject, Target};
@@ -155,6 +155,78 @@ proptest! {
             });
             prop_assert!(is_lawful, "{window:?}");
         }
+    }
+
+    #[test]
+    fn a_list_has_what_its_things_have(
+        grant in grants(), now in 0i64..2500,
+        kind in proptest::sample::select(vec![
+            Kind::Series, Kind::Export, Kind::Latest, Kind::Live, Kind::Invocation, Kind::Device,
+        ]),
+    ) {
+        let (who, tenant) = (user(), sample::tenants().0);
+        let facts = sample_of(&who, vec![grant]);
+        let ask = |subject| {
+            may(&who, Action::Read, &Resource::new(kind, &tenant, subject), &facts, SimTime(now))
+        };
+        let Decision::Yes(Scope::Windows(list)) = ask(Subject::List) else {
+            return Err(TestCaseError::fail("a user has lists"));
+        };
+        // Lists have nothing of what is public.
+        for id in DEVICES.into_iter().filter(|id| *id != "public") {
+            let target = sample::target(id).unwrap();
+            let listed: Vec<_> =
+                list.iter().filter(|one| Some(&one.device) == target.device()).cloned().collect();
+            match ask(Subject::One(&target)) {
+                Decision::Yes(Scope::Windows(windows)) => prop_assert_eq!(windows, listed),
+                Decision::Yes(_) => prop_assert!(!listed.is_empty(), "{}", id),
+                other => prop_assert!(listed.is_empty(), "{id}: {other:?}, {listed:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_what_lies_in_a_window_of_the_device(
+        windows in proptest::collection::vec(
+            (any::<bool>(), 0i64..9, 1i64..9, 0usize..3, any::<bool>()), 0..4,
+        ),
+        event in 0i64..20, received in 0i64..20,
+    ) {
+        let device = |is_own| HardwareId::new(if is_own { "own" } else { "other" }).unwrap();
+        let patterns = ["*", "v.*", "v.a"];
+        let window = |(is_own, from, length, pattern, is_coarse): (bool, i64, i64, usize, bool)| {
+            Window {
+                device: device(is_own),
+                from: SimTime(from),
+                until: SimTime(from + length),
+                quantities: match pattern {
+                    0 => Quantities::All,
+                    other => Quantities::Like([patterns[other].parse().unwrap()].into()),
+                },
+                finest: is_coarse.then_some(HOUR),
+            }
+        };
+        let windows: Vec<_> = windows.into_iter().map(window).collect();
+        let permit = Decision::Yes(Scope::Windows(windows.clone())).permit().unwrap();
+        let (cut, at) = (permit.cut(&device(true)), event.min(received));
+        let open = windows.iter().filter(|one| one.device == device(true) && one.finest.is_none());
+        let open: Vec<_> = open.filter(|one| (one.from.0..one.until.0).contains(&at)).collect();
+        // The patterns that select each name.
+        for (name, selecting) in [("v.a", &patterns[..]), ("v.b", &patterns[..2]), ("w", &patterns[..1])]
+        {
+            let is_selected = |one: &&Window| match &one.quantities {
+                Quantities::All => true,
+                Quantities::Like(like) => {
+                    like.iter().all(|one| selecting.contains(&&*one.to_string()))
+                }
+            };
+            let expected = open.iter().any(is_selected);
+            let found = cut.has_value(SimTime(event), SimTime(received), name);
+            prop_assert_eq!(found, expected, "{}", name);
+            prop_assert!(!found || cut.first() <= SimTime(event));
+        }
+        let is_whole = open.iter().any(|one| one.quantities == Quantities::All);
+        prop_assert_eq!(cut.has(SimTime(at)), is_whole);
     }
 
     #[test]

@@ -6,11 +6,15 @@ use lastmeter_units::{HardwareId, SimTime};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::access::{PrincipalRef, Span};
+use crate::access::{Facts, PrincipalRef, Span, Target};
+use crate::directory::DeviceDirectory;
+use crate::document::Document;
+use crate::documents::Documents;
 use crate::entity::{
-    Assignment, Body, Device, Group, Site, Token, Zone, assignment_at, group_members,
-    instant_of_data, is_in_cycle, position_at, read, tenures, version_at, zone_members,
+    Assignment, Body, Device, Group, MemberReference, Site, Token, Zone, instant_of_data,
+    is_in_cycle, kind_of_code, position_at, read, tenures, version_at,
 };
+use crate::facts::DocumentFacts;
 
 #[expect(clippy::needless_pass_by_value, reason = "called with what `json!` makes")]
 fn of<T: Body>(body: Value) -> T {
@@ -45,6 +49,105 @@ fn assignments() -> impl Strategy<Value = Vec<(usize, Assignment)>> {
         },
     );
     prop::collection::vec(one, 0..6).prop_map(|list| list.into_iter().enumerate().collect())
+}
+
+/// The assignment of a device that is in force at an instant, with what identifies it; the one
+/// that began first, should there be several.
+fn assignment_at<'a, K>(
+    assignments: &'a [(K, Assignment)],
+    device: &HardwareId,
+    at: SimTime,
+) -> Option<&'a (K, Assignment)> {
+    assignments
+        .iter()
+        .filter(|(_, one)| one.device_hardware_id == *device && one.span().contains(at))
+        .min_by_key(|(_, one)| one.active_date)
+}
+
+/// The devices that belong to a group at an instant, by themselves or through groups in it.
+fn group_members(groups: &[(Token, Group)], group: &Token, at: SimTime) -> BTreeSet<HardwareId> {
+    let (mut devices, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
+    while let Some(token) = open.pop() {
+        if !seen.insert(token) {
+            continue;
+        }
+        let Some((_, group)) = groups.iter().find(|(other, _)| other == token) else { continue };
+        for member in group.members.iter().filter(|member| member.span().contains(at)) {
+            match &member.of {
+                MemberReference::Device(id) => _ = devices.insert(id.clone()),
+                MemberReference::Group(token) => open.push(token),
+            }
+        }
+    }
+    devices
+}
+
+/// The devices that are in a zone at an instant by their assignments, or in a zone of it.
+fn zone_members<K>(
+    zones: &[(Token, Zone)],
+    assignments: &[(K, Assignment)],
+    zone: &Token,
+    at: SimTime,
+) -> BTreeSet<HardwareId> {
+    let (mut within, mut open) = (BTreeSet::new(), vec![zone]);
+    while let Some(token) = open.pop() {
+        if within.insert(token) {
+            let parts = zones.iter().filter(|(_, part)| part.parent_token.as_ref() == Some(token));
+            open.extend(parts.map(|(part, _)| part));
+        }
+    }
+    let is_in = |one: &&Assignment| {
+        one.span().contains(at) && one.zone_token.as_ref().is_some_and(|it| within.contains(it))
+    };
+    let assignments = assignments.iter().map(|(_, one)| one).filter(is_in);
+    assignments.map(|one| one.device_hardware_id.clone()).collect()
+}
+
+/// Documents of tokens and bodies.
+fn enter(documents: &Documents, code: u8, all: &[(String, Value)]) {
+    let kind = kind_of_code(code).unwrap();
+    let one = |(token, body): &(String, Value)| {
+        let document = Document {
+            kind,
+            token: token.clone(),
+            version: 1,
+            created: SimTime(0),
+            changed: SimTime(0),
+            by: "bench".to_owned(),
+            is_deleted: false,
+            body: body.to_string(),
+        };
+        (document, (kind.check)(body).unwrap())
+    };
+    documents.enter(all.iter().map(one).collect());
+}
+
+fn groups() -> impl Strategy<Value = Vec<(String, Value)>> {
+    let of = prop_oneof![
+        (0..3_usize).prop_map(|n| json!({ "device": format!("d-{n}") })),
+        (0..4_usize).prop_map(|n| json!({ "group": format!("g-{n}") })),
+    ];
+    let member = (of, 0..20_i64, prop::option::of(1..10_i64)).prop_map(|(of, from, length)| {
+        json!({ "of": of, "from": SimTime(from), "until": length.map(|it| SimTime(from + it)) })
+    });
+    let members = prop::collection::vec(prop::collection::vec(member, 0..4), 0..4);
+    members.prop_map(|all| {
+        let group = |members| json!({ "name": "g", "members": members });
+        let all = all.into_iter().enumerate();
+        all.map(|(n, members)| (format!("g-{n}"), group(members))).collect()
+    })
+}
+
+/// Zones, each within one of those before it.
+fn zones() -> impl Strategy<Value = Vec<(String, Value)>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 1..5).prop_map(|parents| {
+        let zone = |(n, parent): (usize, prop::sample::Index)| {
+            let parent = (n > 0).then(|| format!("z-{}", parent.index(n.max(1))));
+            let body = json!({ "name": "z", "kind": "feeder", "parentToken": parent });
+            (format!("z-{n}"), body)
+        };
+        parents.into_iter().enumerate().map(zone).collect()
+    })
 }
 
 proptest! {
@@ -183,4 +286,51 @@ fn members_are_those_of_the_instant_through_groups_and_zones() {
     let at = |zone: &str, at| names(zone_members(&zones, &list, &token(zone), SimTime(at)));
     assert_eq!([0, 5, 10].map(|it| at("top", it)), ["a", "a b", "b"]);
     assert_eq!([0, 5, 10].map(|it| at("left", it)), ["a", "a", ""]);
+}
+
+proptest! {
+    /// What rights ask of documents is what holds at each instant, found without their indexes.
+    #[test]
+    fn facts_of_documents_are_what_held_at_each_instant(
+        groups in groups(), zones in zones(),
+        places in prop::collection::vec((0..2, 0..20_i64, 1..10_i64, 0..5_usize), 0..6),
+        at in 0..30_i64,
+    ) {
+        let documents = Documents::default();
+        let assignments: Vec<_> = (0..).zip(&places).map(|(n, (device, from, length, zone))| {
+            let (device, until) = (format!("d-{device}"), Some(from + length));
+            (n, assignment(&device, *from, until, &format!("z-{zone}")))
+        }).collect();
+        let bodies = assignments.iter().map(|(n, one)| (format!("a-{n}"), json!(one)));
+        enter(&documents, Assignment::CODE, &bodies.collect::<Vec<_>>());
+        enter(&documents, Group::CODE, &groups);
+        enter(&documents, Zone::CODE, &zones);
+        let devices = DeviceDirectory::default();
+        let facts = DocumentFacts { documents: &documents, devices: &devices };
+        let at = SimTime(at);
+        let held = |target: &Target| {
+            let members = facts.members(target).into_iter();
+            let now = members.filter(|(_, span)| span.contains(at));
+            now.map(|(device, _)| device).collect::<BTreeSet<_>>()
+        };
+        let named = |all: &[(String, Value)]| -> Vec<_> {
+            all.iter().map(|(name, body)| (token(name), body.clone())).collect()
+        };
+        let of_groups: Vec<_> = named(&groups).into_iter().map(|(name, it)| (name, of(it))).collect();
+        let of_zones: Vec<_> = named(&zones).into_iter().map(|(name, it)| (name, of(it))).collect();
+        for (name, _) in &groups {
+            let expected = group_members(&of_groups, &token(name), at);
+            prop_assert_eq!(held(&Target::Group(name.clone())), expected);
+        }
+        for (name, _) in &zones {
+            let (zone, expected) =
+                (Target::Zone(name.clone()), zone_members(&of_zones, &assignments, &token(name), at));
+            for device in ["d-0", "d-1"].map(device) {
+                let spans = facts.memberships(&Target::Device(device.clone()), &zone);
+                let is_in = spans.iter().any(|span| span.contains(at));
+                prop_assert_eq!(is_in, expected.contains(&device));
+            }
+            prop_assert_eq!(held(&zone), expected);
+        }
+    }
 }

@@ -1,0 +1,400 @@
+//! The product of routes, principals and devices over whole requests: no answer shows what is not
+//! for who asks, and what is hidden is answered as what is not there, after as many look-ups.
+
+use std::collections::BTreeSet;
+
+use lastmeter_model::access::{Decision, may_subscribe};
+
+use super::super::super::routes::{Access, Route, Verb};
+use super::super::super::{cursor, documents};
+use super::super::*;
+use super::world::{
+    ABSENT, DEVICES, ERAS, Row, Told, What, World, eras, grant_token, is_given, is_seen, marker,
+    now, of_tenant,
+};
+use super::{Principal, TenantName, all, principals};
+
+/// Requests that read data, by route; `{d}` is a device, `{t}` its assignment, `{i}` a command.
+/// What each shows of a device, and whether only the newest of it.
+const READS: &[(&str, &str, Row, &[What], bool)] = {
+    use What::{Alert, Amperes, Command, Volts};
+    const DEVICES: &str = "/sitewhere/api/devices";
+    const ONE: &str = "/sitewhere/api/assignments/{token}";
+    &[
+        (DEVICES, "/sitewhere/api/devices?pageSize=1000", Row::Device, &[], false),
+        (
+            "/sitewhere/api/devices/{hardwareId}",
+            "/sitewhere/api/devices/{d}",
+            Row::Device,
+            &[],
+            false,
+        ),
+        (
+            "/sitewhere/api/devices/{hardwareId}/assignment",
+            "/sitewhere/api/devices/{d}/assignment",
+            Row::Latest,
+            &[Volts, Amperes, Alert],
+            true,
+        ),
+        (ONE, "/sitewhere/api/assignments/{t}", Row::Latest, &[Volts, Amperes, Alert], true),
+        (
+            "/sitewhere/api/assignments/{token}/measurements",
+            "/sitewhere/api/assignments/{t}/measurements",
+            Row::Series,
+            &[Volts, Amperes],
+            false,
+        ),
+        (
+            "/sitewhere/api/assignments/{token}/measurements/series",
+            "/sitewhere/api/assignments/{t}/measurements/series",
+            Row::Series,
+            &[Volts, Amperes],
+            false,
+        ),
+        ("/api/v1/series", "/api/v1/series?device={d}", Row::Series, &[Volts, Amperes], false),
+        (
+            "/api/v1/series",
+            "/api/v1/series?device={d}&width=1h",
+            Row::Hours,
+            &[Volts, Amperes],
+            false,
+        ),
+        (
+            "/api/v1/series",
+            "/api/v1/series?device={d}&measurementId=electricity.voltage.rms.l1",
+            Row::Series,
+            &[Volts],
+            false,
+        ),
+        (
+            "/api/v1/observations",
+            "/api/v1/observations?device={d}",
+            Row::Series,
+            &[Volts, Amperes],
+            false,
+        ),
+        ("/api/v1/latest", "/api/v1/latest", Row::Latest, &[Volts, Amperes], true),
+        ("/api/v1/latest", "/api/v1/latest?device={d}", Row::Latest, &[Volts, Amperes], true),
+        ("/api/v1/live", "/api/v1/live", Row::Live, &[Volts, Amperes, Alert], false),
+        ("/api/v1/live", "/api/v1/live?devices={d}", Row::Live, &[Volts, Amperes, Alert], false),
+        ("/api/v1/export", "/api/v1/export", Row::Export, &[Volts, Amperes], false),
+        ("/api/v1/export", "/api/v1/export?what=alerts", Row::Export, &[Alert], false),
+        ("/api/v1/export", "/api/v1/export?device={d}", Row::Export, &[Volts, Amperes], false),
+        (
+            "/api/v1/export",
+            "/api/v1/export?device={d}&format=csv",
+            Row::Export,
+            &[Volts, Amperes],
+            false,
+        ),
+        (
+            "/sitewhere/api/assignments/{token}/invocations",
+            "/sitewhere/api/assignments/{t}/invocations",
+            Row::Command,
+            &[Command],
+            false,
+        ),
+        (
+            "/sitewhere/api/invocations/{id}",
+            "/sitewhere/api/invocations/{i}",
+            Row::Command,
+            &[Command],
+            false,
+        ),
+    ]
+};
+
+/// Who may read documents of a kind that all of a tenant's are shown of.
+const DOCUMENTS: [(&str, &str); 8] = [
+    ("specification", "user utility operator admin app device devices gateway bench"),
+    ("command", "user utility operator admin app device devices gateway bench"),
+    ("quantity", "user utility operator admin app device devices gateway bench"),
+    ("site", "utility operator admin app bench"),
+    ("zone", "utility operator admin app bench"),
+    ("electric_network", "utility operator admin app bench"),
+    ("group", "operator admin bench"),
+    ("application", "admin bench"),
+];
+
+/// Of nobody's password.
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0";
+
+/// A principal before a world: its kind, which is none of the tenant's where it is another's.
+struct Seat<'a> {
+    name: &'a str,
+    who: Principal,
+}
+
+struct Product {
+    world: World,
+    cells: usize,
+    shown: usize,
+    alike: usize,
+}
+
+impl Product {
+    /// The names in a path for a device.
+    fn named(&self, device: &str, era: i64) -> [(&'static str, String); 3] {
+        let row = self.world.bench.core.devices.find(device);
+        let nobodys = "00000000-0000-0000-0000-000000000000".to_owned();
+        let command = self.world.invocations.get(&(device.to_owned(), era));
+        let command = command.map_or("0".repeat(24), ToString::to_string);
+        [
+            ("{d}", device.to_owned()),
+            ("{t}", row.map_or(nobodys, |row| row.assignment)),
+            ("{i}", command),
+        ]
+    }
+
+    /// Checks that an answer shows nothing that is not for who asks.
+    fn check(&mut self, seat: &Seat<'_>, row: Row, path: &str, told: &Told) {
+        self.cells += 1;
+        assert!(told.status < 500, "{} {path}: {told:?}", seat.name);
+        let text = format!("{}{}", told.headers, told.body);
+        for device in DEVICES {
+            for (era, what) in ERAS.into_iter().flat_map(|era| {
+                [What::Volts, What::Amperes, What::Alert, What::Command].map(|what| (era, what))
+            }) {
+                if text.contains(&marker(device, era, what)) {
+                    self.shown += 1;
+                    let is_given = is_given(seat.name, device, era, what, row);
+                    assert!(is_given, "{} {path}: {device} {era} {what:?}: {text}", seat.name);
+                }
+            }
+            let rows = [Row::Device, Row::Latest, Row::Hours, Row::Command, row];
+            let is_known = rows.iter().any(|row| is_seen(seat.name, device, *row));
+            // Grants to somebody name what they are on.
+            let is_granted = path.starts_with("/api/v1/grants")
+                && ["user", "app"].contains(&seat.name)
+                && DEVICES[6..].contains(&device);
+            let is_named = text.contains(device) && !path.contains(device) && !is_granted;
+            assert!(!is_named || is_known, "{} {path}: {device}: {text}", seat.name);
+        }
+    }
+
+    /// Checks that something is answered as what is not there.
+    fn alike(&mut self, seat: &Seat<'_>, path: &str, [told, absent]: [(&Told, &str); 2]) {
+        let plain = |(told, name): (&Told, &str)| Told {
+            headers: told.headers.replace(name, "@"),
+            body: told.body.replace(name, "@"),
+            ..told.clone()
+        };
+        assert_eq!(plain(told), plain(absent), "{} {path}", seat.name);
+        assert!([200, 401, 403, 404].contains(&told.0.status), "{} {path}: {told:?}", seat.name);
+        self.alike += 1;
+    }
+
+    async fn reads(&mut self, seat: &Seat<'_>) {
+        for (_, template, row, shows, is_newest) in READS {
+            let begin =
+                [cursor::Kind::Readings, cursor::Kind::Alerts].map(|kind| cursor::seal(kind, 0));
+            let headers = [("last-event-id", begin.join("."))];
+            let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let of_device = template.contains('{');
+            let devices = if of_device { &DEVICES[..] } else { &[ABSENT] };
+            for (device, era) in devices.iter().flat_map(|one| ERAS.map(|era| (*one, era))) {
+                if era > 1 && !template.contains("{i}") {
+                    continue;
+                }
+                let fill = |names: &[(&str, String); 3]| {
+                    names.iter().fold((*template).to_owned(), |path, (name, value)| {
+                        path.replace(name, value)
+                    })
+                };
+                let (names, nobodys) = (self.named(device, era), self.named(ABSENT, era));
+                let (path, absent) = (fill(&names), fill(&nobodys));
+                let told = self.world.ask_with(&seat.who, ("GET", &path), &headers, "").await;
+                self.check(seat, *row, &path, &told);
+                // What is for who asks is there; of what is public lists have nothing.
+                let asked = if of_device { &[device][..] } else { &DEVICES[..4] };
+                let asked_eras = match (template.contains("{i}"), is_newest) {
+                    (true, _) => vec![era],
+                    (false, true) => vec![3],
+                    (false, false) => ERAS.to_vec(),
+                };
+                for (device, era) in
+                    asked.iter().flat_map(|one| asked_eras.iter().map(|era| (*one, *era)))
+                {
+                    for what in *shows {
+                        let marker = marker(device, era, *what);
+                        let is_given = is_given(seat.name, device, era, *what, *row);
+                        let is_there = told.body.contains(&marker);
+                        assert!(is_there || !is_given, "{} {path}: {marker}: {told:?}", seat.name);
+                    }
+                }
+                let is_seen = if template.contains("{i}") {
+                    is_given(seat.name, device, era, What::Command, *row)
+                } else {
+                    is_seen(seat.name, device, *row)
+                };
+                if !of_device || device == ABSENT || is_seen {
+                    continue;
+                }
+                if told.status == 403 {
+                    // Who sees the device may learn that this is not for them.
+                    assert!(!eras(seat.name, device, Row::Device).is_empty());
+                    continue;
+                }
+                let other = self.world.ask_with(&seat.who, ("GET", &absent), &headers, "").await;
+                let at = names.iter().position(|(name, _)| template.contains(name)).unwrap();
+                let hidden = (&told, names[at].1.as_str());
+                if *row == Row::Live {
+                    // Positions are salted, and whether something was looked at is not counted.
+                    let ids = |told: &Told| told.body.matches("data:").count();
+                    assert_eq!((ids(&told), told.status), (ids(&other), other.status), "{path}");
+                    continue;
+                }
+                self.alike(seat, &path, [hidden, (&other, nobodys[at].1.as_str())]);
+            }
+        }
+    }
+
+    async fn documents(&mut self, seat: &Seat<'_>) {
+        for (path, kind) in documents::PATHS {
+            let list = self.world.ask(&seat.who, "GET", path).await;
+            self.check(seat, Row::Device, path, &list);
+            let (tokens, readers): (Vec<String>, &str) = match *kind {
+                "grant" => {
+                    let to = principals(&TenantName::default()).into_iter();
+                    let of = |who: Principal| grant_token("m-lent", &who.reference);
+                    (to.map(|(_, who)| of(who)).collect(), "bench")
+                }
+                "asset" => (vec!["ann".to_owned(), "bob".to_owned()], "admin bench"),
+                "tenant_settings" | "schedule" => continue,
+                _ => {
+                    let known = DOCUMENTS.iter().find(|(name, _)| name == kind);
+                    (vec![format!("d-{kind}")], known.unwrap().1)
+                }
+            };
+            for token in tokens {
+                let is_own = match *kind {
+                    "grant" => {
+                        let own = grant_token("m-lent", &seat.who.reference);
+                        token == own && ["user", "app"].contains(&seat.name)
+                    }
+                    "asset" => seat.name == "user" && token == "ann",
+                    _ => false,
+                };
+                let is_seen = is_own || readers.split(' ').any(|one| one == seat.name);
+                let is_listed = list.body.contains(&format!("\"{token}\""));
+                assert_eq!(is_listed, is_seen, "{} {path}: {token}: {list:?}", seat.name);
+                let absent = token.chars().map(|_| 'x').collect::<String>();
+                for end in ["", "/history"] {
+                    let one = format!("{path}/{token}{end}");
+                    let told = self.world.ask(&seat.who, "GET", &one).await;
+                    self.check(seat, Row::Device, &one, &told);
+                    assert_eq!(told.status == 200, is_seen, "{} {one}: {told:?}", seat.name);
+                    if !is_seen && told.status != 403 {
+                        let none = format!("{path}/{absent}{end}");
+                        let none = self.world.ask(&seat.who, "GET", &none).await;
+                        self.alike(seat, &one, [(&told, &token), (&none, &absent)]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything that changes something, or reads all of the tenant, is refused to who may not.
+    async fn writes(&mut self, seat: &Seat<'_>) {
+        if ["bench", "admin", "operator", "platform"].contains(&seat.name) {
+            return;
+        }
+        let is_within = |route: &&Route| matches!(route.access, Access::Within(..));
+        let is_closed = |route: &&Route| {
+            !route.access.is_open() && (route.method != Verb::Get || !is_within(route))
+        };
+        for route in all().filter(is_closed) {
+            let token = documents::PATHS.iter().find(|(path, _)| route.path.starts_with(path));
+            let token = token.map_or("m-home".to_owned(), |(_, kind)| match *kind {
+                "grant" => grant_token("m-lent", &seat.who.reference),
+                "asset" => "ann".to_owned(),
+                kind => format!("d-{kind}"),
+            });
+            let path = |token: &str| match route.variable() {
+                Some(name) => route.path.replace(&format!("{{{name}}}"), token),
+                None => route.path.to_owned(),
+            };
+            let (one, absent) = (path(&token), "x".repeat(token.len()));
+            let told = self.world.ask(&seat.who, route.method.word(), &one).await;
+            self.check(seat, Row::Device, &one, &told);
+            let is_refused = (400..500).contains(&told.status);
+            // An import of nothing is one of every device.
+            let is_empty = seat.name == "devices" && route.path == "/api/v1/import";
+            assert!(
+                is_refused || is_empty,
+                "{} {} {one}: {told:?}",
+                seat.name,
+                route.method.word()
+            );
+            if told.status == 404 {
+                let other = self.world.ask(&seat.who, route.method.word(), &path(&absent)).await;
+                self.alike(seat, &one, [(&told, &token), (&other, &absent)]);
+            }
+        }
+    }
+
+    /// Topics of one device.
+    fn topics(&mut self, seat: &Seat<'_>) {
+        let core = &self.world.bench.core;
+        for device in DEVICES {
+            let topic = format!("default/live/device/{device}");
+            let found = may_subscribe(&seat.who, &topic, &core.facts(), now());
+            let is_yes = matches!(found, Decision::Yes(_));
+            // The bench may have what there is not yet.
+            let is_seen = is_seen(seat.name, device, Row::Live) || seat.name == "bench";
+            assert_eq!(is_yes, is_seen, "{} {topic}: {found:?}", seat.name);
+            self.cells += 1;
+        }
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
+async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
+    let begun = std::time::Instant::now();
+    let own = principals(&TenantName::default());
+    let world = World::full(&own).await;
+    for (kind, body) in [
+        ("user", json!({ "roles": ["tenant-admin"], "passwordHash": { "argon2id": HASH } })),
+        ("specification", json!({ "name": "s", "delivery": "mailbox" })),
+        ("command", json!({ "specificationToken": "d-specification", "name": "c" })),
+        ("quantity", json!({ "unit": "K", "kind": "gauge", "summary": "mean" })),
+        ("site", json!({ "name": "s" })),
+        ("zone", json!({ "name": "z", "kind": "feeder" })),
+        ("electric_network", json!({ "name": "n", "model": "{}" })),
+        ("group", json!({ "name": "g" })),
+        ("application", json!({ "description": "a" })),
+    ] {
+        world.put(kind, &format!("d-{kind}"), body).await;
+    }
+    let core = Arc::clone(&world.bench.core);
+    let before = (core.documents.epoch(), core.progress.totals());
+    let mut product = Product { world, cells: 0, shown: 0, alike: 0 };
+    let foreign = own.iter().filter(|(name, _)| *name != "platform");
+    let foreign = foreign.map(|(name, who)| {
+        let name = if *name == "anonymous" { "anonymous of b" } else { "of b" };
+        Seat { name, who: of_tenant(who, "b") }
+    });
+    let own = own.iter().map(|(name, who)| Seat { name, who: who.clone() });
+    for seat in own.chain(foreign) {
+        product.reads(&seat).await;
+        product.documents(&seat).await;
+        product.writes(&seat).await;
+        product.topics(&seat);
+    }
+    assert_eq!((core.documents.epoch(), core.progress.totals()), before, "nothing has changed");
+    let within = |route: &&Route| matches!(route.access, Access::Within(..));
+    let reads: BTreeSet<&str> = READS.iter().map(|(route, ..)| *route).collect();
+    for route in all().filter(within).filter(|route| route.method == Verb::Get) {
+        let is_asked = reads.contains(route.path)
+            || documents::PATHS.iter().any(|(path, _)| route.path.starts_with(path));
+        assert!(is_asked, "{} is not asked for", route.path);
+    }
+    let Product { world, cells, shown, alike } = product;
+    let took = begun.elapsed();
+    println!("{cells} cells, {shown} things shown, {alike} answered as absent, {took:?}");
+    assert!(cells > 3000 && shown > 1000 && alike > 1000);
+    assert!(took < Duration::from_secs(40));
+    drop(core);
+    world.stop().await;
+}
