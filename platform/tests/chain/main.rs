@@ -6,6 +6,7 @@
 
 mod attacks;
 mod common;
+mod device_life;
 mod documents;
 mod http;
 mod identity;
@@ -19,3 +20,4 @@ mod tenants;
 mod thousand;
 mod tls;
 mod topics;
+mod topology;
