@@ -89,7 +89,7 @@ async fn make(
         edits: std::iter::once(edit).chain(batch).collect(),
         invocations: invocations.clone(),
         notes,
-        answer: None,
+        ..Transaction::default()
     };
     let changed = tenant.apply(transaction).await?;
     for (asked, id) in invocations.iter().zip(&changed.invocations) {

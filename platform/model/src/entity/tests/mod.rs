@@ -2,6 +2,7 @@
 
 mod boundary;
 mod command;
+mod consistency;
 mod history;
 mod kinds;
 mod sample;
