@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject};
+use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{
     Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, KINDS, NewAnswer,
     NewAnswerBody, Transaction,
 };
-use lastmeter_model::entity::consistency;
 use lastmeter_model::message::Message;
 use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;

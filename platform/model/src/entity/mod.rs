@@ -15,13 +15,12 @@
 //! | 18 | `tenant_settings` | `settings` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
-//! an instant, `consistency` is what several documents must agree on.
+//! an instant.
 
 mod assignment;
 mod body;
 mod boundary;
 mod command;
-mod consistency;
 mod device;
 mod group;
 mod history;
@@ -44,7 +43,6 @@ pub use body::{
 };
 pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
-pub use consistency::{Inconsistency, consistency};
 pub use device::{Device, DeviceStatus};
 pub use group::{Group, Member, MemberReference};
 pub use history::{instant_of_data, is_in_cycle, position_at, tenures, version_at};

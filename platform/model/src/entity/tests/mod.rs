@@ -2,7 +2,6 @@
 
 mod boundary;
 mod command;
-mod consistency;
 mod history;
 mod kinds;
 mod sample;

@@ -3,11 +3,14 @@
 
 use serde_json::Value;
 
-use super::body::{Body, FieldError, Token, read};
-use super::{
-    Asset, Assignment, Device, DocumentKind, Group, MemberReference, Site, Zone, is_in_cycle,
-};
 use crate::documents::Documents;
+use crate::entity::{
+    Asset, Assignment, Body, Device, DocumentKind, FieldError, Group, MemberReference, Site, Token,
+    Zone, is_in_cycle, read,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Why a document does not go with those that are there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

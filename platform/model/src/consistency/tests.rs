@@ -3,9 +3,9 @@
 use lastmeter_units::SimTime;
 use serde_json::{Value, json};
 
+use super::consistency;
 use crate::document::{Document, kind_of_name};
 use crate::documents::Documents;
-use crate::entity::consistency;
 
 fn there(documents: &[(&str, &str, Value)]) -> Documents {
     let all = Documents::default();
