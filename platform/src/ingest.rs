@@ -5,22 +5,26 @@
 //! from any function here means that what happened is durable, so the door may acknowledge; an
 //! error means that nothing is, so it must not, and the sender sends again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_model::access::{self, Facts as _};
-use lastmeter_model::decide::{conflict, is_same_content, unknown_invocation};
+use lastmeter_model::access::{self, Facts as _, Permit};
+use lastmeter_model::decide::{Admission, admit, conflict, is_same_content, unknown_invocation};
 use lastmeter_model::directory::{DeviceDirectory, Freshness};
+use lastmeter_model::document::{Edit, Expect, Transaction, kind_of_code};
 use lastmeter_model::documents::Documents;
+use lastmeter_model::entity::{Body as _, Device, DeviceStatus};
 use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::message::{Message, MessageBody, Number};
 use lastmeter_model::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
-use lastmeter_model::work::{Body, Delivery};
-use lastmeter_store::{StoreError, StoreReader};
+use lastmeter_model::work::{Body, Change, Delivery};
+use lastmeter_store::{Page, Range, StoreError, StoreReader};
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::{InputName, input_name};
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::attention::Attention;
@@ -31,7 +35,7 @@ use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
 use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Entry};
+use crate::pipeline::{self, Entry, Job};
 use crate::port::{Arrival, NotDurable, Verdict};
 use crate::tenant_limits::Pace;
 
@@ -40,6 +44,11 @@ pub(crate) const NO_DOOR: &str = "none";
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
+
+/// Messages that are kept of a device that nobody has registered.
+const RECOGNISED_MAX: u64 = 1000;
+/// For how long they are.
+const RECOGNISED_NS: i64 = 86_400_000_000_000;
 
 /// The longest name from outside that stands in a detail, bytes.
 const NAME_BYTES_MAX: usize = 80;
@@ -87,6 +96,8 @@ pub(crate) struct Ingest {
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
+    /// Messages that were taken of devices that nobody has registered.
+    recognised: tokio::sync::Mutex<BTreeMap<HardwareId, u64>>,
     rules: Rules,
     tenant: TenantName,
     pub(crate) pace: Pace,
@@ -117,6 +128,7 @@ impl Ingest {
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
+            recognised: tokio::sync::Mutex::default(),
             rules: Rules { strict_table2: config.strict_table2, plausible_only: true },
             tenant,
             pace: Pace::default(),
@@ -211,6 +223,14 @@ impl Ingest {
     ) -> Result<Judged<(Read, Vec<Admitted>)>, IngestError> {
         let mut admitted = Vec::new();
         for message in &read.messages {
+            let is_heard = self.devices.row(&message.device).is_some();
+            let admission = match admit(&self.documents, message, is_heard) {
+                Ok(admission) => admission,
+                Err((reason, detail)) => {
+                    let device = Some(message.device.clone());
+                    return Ok(Err(NotTaken::new(reason, device, detail)));
+                }
+            };
             // It registers nobody.
             if let MessageBody::Acknowledgement { invocation, .. } = &message.body {
                 if read.messages.len() == 1
@@ -240,6 +260,11 @@ impl Ingest {
                 device: message.device.clone(),
                 number: message.number,
             });
+            if admission == Admission::Recognised
+                && let Some(refused) = self.recognise(&message.device).await?
+            {
+                return Ok(Err(refused));
+            }
         }
         if let [message] = &read.messages[..]
             && let Some(number) = message.number
@@ -249,6 +274,55 @@ impl Ingest {
             return Ok(Err(NotTaken::new(RefusalReason::ConflictingContent, device, detail)));
         }
         Ok(Ok((read, admitted)))
+    }
+
+    /// Whether there may be one device more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.devices.count() < self.devices_max
+    }
+
+    /// Takes note of a device that nobody has registered; refuses what is beyond the part of it
+    /// that is kept.
+    async fn recognise(&self, device: &HardwareId) -> Result<Option<NotTaken>, IngestError> {
+        let Some(kind) = kind_of_code(Device::CODE) else { return Ok(None) };
+        let document = self.documents.find(kind, device.as_str());
+        let mut recognised = self.recognised.lock().await;
+        let since = match document {
+            Some(document) => document.created,
+            None => {
+                let token = Some(device.to_string());
+                let body = Some(json!({ "status": DeviceStatus::Recognised }));
+                let edits = vec![Edit { kind, token, expect: Expect::New, body }];
+                let by = "platform".to_owned();
+                let change = Transaction { by, edits, ..Transaction::default() };
+                let (reply, done) = oneshot::channel();
+                let job = Job::Change(Change::Apply(Box::new(change)), reply);
+                self.journal.pass(job).await.map_err(|_| IngestError::Stopping)?;
+                done.await.map_err(|_| IngestError::Stopping)?;
+                self.clock.now()
+            }
+        };
+        let kept = match (recognised.get(device), self.devices.row(device)) {
+            (Some(kept), _) => *kept,
+            (None, Some(row)) => {
+                let range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
+                let (page, cut) =
+                    (Page { offset: 0, limit: 1 }, Permit::whole_tenant().cut(device));
+                let found = self.readers.events(row, range, page, cut).await;
+                found.map_err(|error| IngestError::NoAnswer { why: error.to_string() })?.0
+            }
+            (None, None) => 0,
+        };
+        let age_ns = self.clock.now().0.saturating_sub(since.0);
+        if kept < RECOGNISED_MAX && age_ns < RECOGNISED_NS {
+            recognised.insert(device.clone(), kept + 1);
+            return Ok(None);
+        }
+        let detail = format!(
+            "`{device}` is not registered, and {RECOGNISED_MAX} messages or a day of it are kept"
+        );
+        let refused = NotTaken::new(RefusalReason::UnknownDevice, Some(device.clone()), detail);
+        Ok(Some(NotTaken { keeps_content: false, ..refused }))
     }
 
     /// Describes the conflict if a reading of this number was stored with other content.

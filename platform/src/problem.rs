@@ -68,6 +68,19 @@ impl Problem {
     }
 }
 
+/// SiteWhere's numbers of errors, by our words.
+const SITEWHERE_CODES: &[(&str, u16)] = &[
+    ("unauthorized", 130),
+    ("no_such_tenant", 143),
+    ("device_exists", 500),
+    ("unknown_device", 501),
+    ("unknown_assignment", 521),
+    ("already_assigned", 600),
+    ("assignment_in_force", 600),
+    ("device_is_assigned", 603),
+    ("missing_parameter", 650),
+];
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = json!({
@@ -82,6 +95,13 @@ impl IntoResponse for Problem {
         }
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
         let mut response = (self.status, kind, body.to_string()).into_response();
+        if let Some((_, number)) = SITEWHERE_CODES.iter().find(|(code, _)| *code == self.code) {
+            response.headers_mut().insert("x-sitewhere-error-code", HeaderValue::from(*number));
+            // Of a text that no header can have there is only the number.
+            if let Ok(text) = HeaderValue::from_str(&self.detail) {
+                response.headers_mut().insert("x-sitewhere-error", text);
+            }
+        }
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -59,6 +59,8 @@ pub(crate) struct Tenant {
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
     pub(crate) notes: Notes,
+    /// Held by who changes documents, from what is checked of them to the commit.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     advancing: tokio::sync::Mutex<()>,
@@ -231,6 +233,7 @@ impl Tenant {
             health,
             live: Live::default(),
             notes: Notes::default(),
+            changing: tokio::sync::Mutex::new(()),
             urgent,
             advancing: tokio::sync::Mutex::new(()),
             threads,

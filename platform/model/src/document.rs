@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::audit::Hash;
 use crate::invocation::NewInvocation;
+use crate::message::Message;
 
 pub use crate::entity::{DocumentKind, FieldError, KINDS, Key, kind_of_code, kind_of_name};
 
@@ -69,6 +70,8 @@ pub struct Transaction {
     pub edits: Vec<Edit>,
     /// Commands, in order; each leaves an audit row.
     pub invocations: Vec<NewInvocation>,
+    /// What the platform itself raises with it: alerts of its own, devices that are registered.
+    pub messages: Vec<Message>,
     /// What else belongs into the audit: a log-in, a denial, a reading of somebody's data.
     pub notes: Vec<Note>,
     /// What is answered if the request comes again.

@@ -9,6 +9,7 @@
 //! | `document` | what people and programs declare: versions, changes |
 //! | `entity` | the kinds of documents, and what held at an instant |
 //! | `directory`, `documents` | every registered device and the resident documents, in memory |
+//! | `consistency` | what documents must agree on with those that are there |
 //! | `facts` | what documents hold about access: owners, grants, memberships |
 //! | `schedule` | when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
@@ -17,6 +18,7 @@
 pub mod access;
 pub mod audit;
 pub mod calendar;
+pub mod consistency;
 pub mod decide;
 pub mod directory;
 pub mod document;

@@ -27,6 +27,14 @@ pub enum RefusalReason {
     TooManyDevices,
     /// The secret that devices share came for a device with a credential of its own.
     DeviceHasCredential,
+    /// The hardware id begins with `$`: it is the platform's own.
+    ReservedId,
+    /// Nobody has registered the device, and the tenant takes no others, or no more of it.
+    UnknownDevice,
+    /// The device is blocked or decommissioned.
+    BlockedDevice,
+    /// The device's specification is strict and declares no such type of alert.
+    UndeclaredAlert,
     /// A connection was refused at a door, by the door's own word.
     Connection(&'static str),
 }
@@ -35,7 +43,14 @@ impl RefusalReason {
     /// Whether what was refused was right in itself, so that its content is kept: its sender may
     /// not learn that it was refused, for MQTT 3.1.1 has no place for it.
     pub fn keeps_content(self) -> bool {
-        matches!(self, Self::ConflictingContent | Self::TooManyDevices | Self::UnknownInvocation)
+        matches!(
+            self,
+            Self::ConflictingContent
+                | Self::TooManyDevices
+                | Self::UnknownInvocation
+                | Self::UnknownDevice
+                | Self::UndeclaredAlert
+        )
     }
 
     /// The stable word that stands in the record, the REST answer and the metrics.
@@ -50,6 +65,10 @@ impl RefusalReason {
             Self::UnknownInvocation => "unknown_invocation",
             Self::TooManyDevices => "too_many_devices",
             Self::DeviceHasCredential => "device_has_credential",
+            Self::ReservedId => "reserved_id",
+            Self::UnknownDevice => "unknown_device",
+            Self::BlockedDevice => "blocked_device",
+            Self::UndeclaredAlert => "undeclared_alert",
         }
     }
 }

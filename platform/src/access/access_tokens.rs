@@ -125,8 +125,13 @@ mod tests {
             tokens.make(account("ann"), String::new(), Duration::from_secs(1)).unwrap();
         }
         assert_eq!((tokens.0.len(), tokens.find(&first, Duration::from_secs(1))), (20, None));
-        for user in 0..10_100 {
-            tokens.make(account(&user.to_string()), String::new(), Duration::from_secs(2)).unwrap();
+        let (made, used) = (Duration::from_secs(2), Duration::from_secs(2));
+        for id in 0..TOKENS_MAX as u64 - 20 {
+            let (of, sum) = (account(&id.to_string()), SecretSum([0; 32]));
+            tokens.0.insert(id, AccessToken { of, sum, password: String::new(), made, used });
+        }
+        for user in ["bob", "eve"] {
+            tokens.make(account(user), String::new(), Duration::from_secs(2)).unwrap();
         }
         assert_eq!(tokens.0.len(), TOKENS_MAX);
     }

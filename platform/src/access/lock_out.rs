@@ -175,10 +175,12 @@ mod tests {
             lock_out.failed(&ann(), format!("2001:db8::{host}").parse().unwrap(), at(0));
         }
         assert!(lock_out.admit(&ann(), "2001:db8::ffff".parse().unwrap(), at(0)).is_err());
-        for number in 0..12_000_u32 {
+        for number in 0..ACCOUNTS_MAX as u32 + 20 {
             let account = (TenantName::default(), number.to_string());
             lock_out.failed(&account, HERE, at(1));
-            lock_out.failed(&ann(), IpAddr::V4(number.into()), at(1));
+        }
+        for number in 0..100_u32 {
+            lock_out.failed(&ann(), IpAddr::V4(number.into()), at(2));
         }
         assert_eq!(lock_out.accounts.len(), ACCOUNTS_MAX);
         assert_eq!(lock_out.accounts[&ann()].by_address.len(), ADDRESSES_MAX);

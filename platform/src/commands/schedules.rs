@@ -88,7 +88,7 @@ async fn make(
         edits: std::iter::once(edit).chain(batch).collect(),
         invocations: invocations.clone(),
         notes,
-        answer: None,
+        ..Transaction::default()
     };
     let changed = at.apply(transaction).await?;
     for (asked, id) in invocations.iter().zip(&changed.invocations) {

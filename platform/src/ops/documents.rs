@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject};
+use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{
     Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, KINDS, NewAnswer,
     NewAnswerBody, Transaction,
 };
+use lastmeter_model::message::Message;
 use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
@@ -147,7 +149,9 @@ pub(crate) async fn make(
     if request.token.is_some() && !caller.list(kind.resource)?.is_whole() {
         return Err(wrong(kind.token_member(), "expected none: it is given to you"));
     }
-    check(caller, kind, &body)?;
+    // What is checked holds until the document is there.
+    let _alone = caller.tenant.changing.lock().await;
+    check(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
     make_permitted(caller, kind, (request.token, body), repeatable).await
 }
 
@@ -160,8 +164,19 @@ pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Proble
 pub(super) async fn make_permitted(
     caller: &Caller,
     kind: &'static DocumentKind,
+    document: (Option<String>, Value),
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    make_with(caller, kind, document, repeatable, Vec::new()).await
+}
+
+/// The same, together with what the platform raises with it.
+pub(super) async fn make_with(
+    caller: &Caller,
+    kind: &'static DocumentKind,
     (token, body): (Option<String>, Value),
     repeatable: Option<Repeatable>,
+    messages: Vec<Message>,
 ) -> Result<Arc<Document>, Problem> {
     let hashed = Sha256::digest(json!([token, body]).to_string());
     let answer = repeatable.as_ref().map(|asked| NewAnswer {
@@ -172,8 +187,8 @@ pub(super) async fn make_permitted(
     });
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     let hash = answer.as_ref().map(|answer| answer.request);
-    let transaction =
-        Transaction { by: caller.name(), edits: vec![edit], answer, ..Transaction::default() };
+    let (by, edits) = (caller.name(), vec![edit]);
+    let transaction = Transaction { by, edits, answer, messages, ..Transaction::default() };
     let changed = caller.tenant.apply(transaction).await?;
     if let Some(answer) = changed.repeated {
         return repeated(caller, kind, &answer, hash).await;
@@ -193,6 +208,7 @@ pub(crate) async fn change(
     token: &str,
     request: Request,
 ) -> Result<Arc<Document>, Problem> {
+    let _alone = caller.tenant.changing.lock().await;
     for _ in 0..ATTEMPTS {
         let before = newest(caller, kind, token).await?;
         let before = require(caller, Action::Write, kind, token, before)?;
@@ -205,7 +221,7 @@ pub(crate) async fn change(
         }
         if let Some(body) = &body {
             permitted(caller, kind, token, body)?;
-            check(caller, kind, body)?;
+            check(caller, kind, token, body)?;
         }
         let expect = Expect::Version(request.version.unwrap_or(before.version));
         let edit = Edit { kind, token: Some(token.to_owned()), expect, body };
@@ -268,7 +284,7 @@ fn require(
 }
 
 /// Whether who asks may have such a document there.
-fn permitted(
+pub(super) fn permitted(
     caller: &Caller,
     kind: &'static DocumentKind,
     token: &str,
@@ -309,17 +325,29 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     Value::Object(members)
 }
 
-/// Checks a body, and that what it names is there.
-fn check(caller: &Caller, kind: &'static DocumentKind, body: &Value) -> Result<(), Problem> {
+/// Checks a body, that what it names is there, and that it goes with the other documents.
+pub(super) fn check(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    body: &Value,
+) -> Result<(), Problem> {
+    let tenant = &caller.tenant;
     for key in (kind.check)(body)? {
         let is_built_in = key.name == "command" && wire::find(&key.value).is_some();
         if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
             && !is_built_in
-            && caller.tenant.documents.find(named, &key.value).is_none()
+            && tenant.documents.find(named, &key.value).is_none()
+            // A device is there without a document, too.
+            && (named.resource != Kind::Device || tenant.devices.find(&key.value).is_none())
         {
             let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));
             return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
         }
+    }
+    if let Some(found) = consistency(kind, token, body, &tenant.documents)? {
+        let problem = Problem::new(StatusCode::CONFLICT, found.code, found.to_string());
+        return Err(problem.with("field", json!(found.field)));
     }
     commands::check_schedule(caller, kind, body)
 }
@@ -340,7 +368,7 @@ fn refuse_if_used(caller: &Caller, kind: &DocumentKind, token: &str) -> Result<(
     Ok(())
 }
 
-fn wrong(field: &str, detail: &str) -> Problem {
+pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
     let problem =
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
     problem.with("field", json!(field))

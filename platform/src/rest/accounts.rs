@@ -26,7 +26,7 @@ const USERS: &str = "/sitewhere/api/users";
 const USER: &str = "/sitewhere/api/users/{username}";
 const ACCOUNT: &str = "/api/v1/account";
 const TOKENS: &str = "/api/v1/tokens";
-const NAME: Parameter = Parameter::text("username", "the user's name").example("ann");
+const NAME: Parameter = Parameter::text("username", "the user's name").example("bob");
 
 const ROW: Route = Route {
     method: Verb::Get,
@@ -44,7 +44,7 @@ const CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces a user, who has the same password unless there is a `password`",
     access: Access::Within(Kind::User, Action::Write),
-    takes: Some(|_| described(r#"{"username":"ann","password":"correct horse","roles":["user"]}"#)),
+    takes: Some(|_| described(r#"{"username":"bob","password":"correct horse","roles":["user"]}"#)),
     refuses: &[409, 500, 507],
     run: |verb| on(verb, change),
     ..ROW
@@ -61,7 +61,7 @@ const OWN_CHANGE: Route = Route {
     method: Verb::Put,
     summary: "Replaces one's own profile",
     access: Access::Within(Kind::Account, Action::Write),
-    takes: Some(|_| described(r#"{"fullName":"Ann","language":"en"}"#)),
+    takes: Some(|_| described(r#"{"fullName":"Bob","language":"en"}"#)),
     refuses: &[409, 500],
     run: |verb| on(verb, change_account),
     ..OWN

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::decide::{is_reserved, specification};
+use lastmeter_model::document::kind_of_code;
+use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, SeriesPoint, StateValue};
 use lastmeter_store::SeriesQuery;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::cursor::{self, Kind};
 use super::devices::{self, List};
@@ -20,10 +24,12 @@ use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Param
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops::Caller;
+use crate::ops::{Caller, assignments, documents};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
+/// The type of an assignment that a device has while it has none of its own.
+const UNASSOCIATED: &str = "Unassociated";
 pub(super) const VOLTAGE: &str = "electricity.voltage.rms.l1";
 const MEASUREMENT_IDS: Parameter =
     Parameter::texts("measurementIds", "the series; without it all that are in the state")
@@ -98,12 +104,60 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) struct AssignmentJson {
     token: String,
     device_hardware_id: String,
-    site_token: &'static str,
+    site_token: String,
     assignment_type: &'static str,
     status: &'static str,
     #[schemars(with = "Instant")]
     active_date: SimTime,
-    state: StateJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<StateJson>,
+    /// What else its document has, if it is one of the device's own.
+    #[serde(flatten)]
+    document: Map<String, Value>,
+}
+
+impl AssignmentJson {
+    /// The assignment of a row, which has its token.
+    pub(super) fn without_state(api: &Api, row: DeviceRow) -> Self {
+        let plain = Self {
+            token: row.assignment,
+            device_hardware_id: row.hardware_id.to_string(),
+            site_token: TENANT.to_owned(),
+            assignment_type: UNASSOCIATED,
+            status: "Active",
+            active_date: row.created,
+            state: None,
+            document: Map::new(),
+        };
+        let Some(own) = api.tenant.documents.body::<Assignment>(&plain.token) else { return plain };
+        let target = Target::Device(own.device_hardware_id.clone());
+        let kind = access::Kind::Assignment;
+        let on = Resource::new(kind, &api.tenant.name, Subject::One(&target));
+        if !api.caller().may(Action::Read, &on) {
+            return plain;
+        }
+        let document = kind_of_code(Assignment::CODE);
+        let document = document.and_then(|kind| api.tenant.documents.find(kind, &plain.token));
+        let mut document = match document.map(|document| documents::shown(&document)) {
+            Some(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        for known in ["token", "deviceHardwareId", "siteToken", "status", "activeDate"] {
+            document.remove(known);
+        }
+        Self {
+            site_token: own.site_token.as_ref().map_or(plain.site_token, ToString::to_string),
+            assignment_type: "Associated",
+            status: match own.status {
+                AssignmentStatus::Active => "Active",
+                AssignmentStatus::Missing => "Missing",
+                AssignmentStatus::Released => "Released",
+            },
+            active_date: own.active_date,
+            document,
+            ..plain
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -129,7 +183,7 @@ struct LatestJson {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "AlertEvent")]
-struct AlertJson {
+pub(super) struct AlertJson {
     id: String,
     event_type: &'static str,
     #[serde(rename = "type")]
@@ -141,6 +195,24 @@ struct AlertJson {
     #[schemars(with = "Instant")]
     received_date: SimTime,
     metadata: BTreeMap<String, String>,
+    /// `System` if the platform raised it itself, else `Device`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    /// Whether the specification of its device has such a type; only where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<bool>,
+}
+
+impl AlertJson {
+    /// An alert with its source and what its device's specification declares.
+    pub(super) fn marked(api: &Api, row: AlertRow, is_whole: bool) -> Self {
+        let source = if is_reserved(&row.device) { "System" } else { "Device" };
+        let documents = &api.tenant.documents;
+        let device = documents.body::<Device>(row.device.as_str());
+        let specification = device.and_then(|device| specification(documents, &device));
+        let declared = specification.map(|it| it.alert_level(&row.kind).is_some());
+        Self { source: Some(source), declared, ..Self::of(row, is_whole) }
+    }
 }
 
 /// A measurement message as an event.
@@ -150,7 +222,7 @@ struct AlertJson {
 pub(super) struct MeasurementsJson {
     id: String,
     event_type: &'static str,
-    site_token: &'static str,
+    site_token: String,
     device_assignment_token: String,
     assignment_type: &'static str,
     #[schemars(with = "Instant")]
@@ -196,6 +268,8 @@ impl AlertJson {
             event_date: row.event,
             received_date: row.received,
             metadata: row.metadata,
+            source: None,
+            declared: None,
         }
     }
 }
@@ -225,13 +299,15 @@ pub(super) async fn measurements(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
+    let range = assignments::clipped(&api.tenant, &token, range);
     let (num_results, rows) = api.tenant.readers.events(&permit, &device, range, page).await?;
-    let one = |row| event(row, &device.assignment, permit.is_whole());
+    let of = AssignmentJson::without_state(&api, device);
+    let one = |row| event(row, &of, permit.is_whole());
     let results = rows.iter().map(one).collect();
     Ok(Json(List { num_results, results }))
 }
 
-fn event(row: &ReadingRow, assignment: &str, is_whole: bool) -> MeasurementsJson {
+fn event(row: &ReadingRow, assignment: &AssignmentJson, is_whole: bool) -> MeasurementsJson {
     let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
         metadata.insert(EPOCH.to_owned(), epoch.to_string());
@@ -240,9 +316,9 @@ fn event(row: &ReadingRow, assignment: &str, is_whole: bool) -> MeasurementsJson
     MeasurementsJson {
         id: id_of(Kind::Readings, row.sequence, is_whole),
         event_type: "Measurements",
-        site_token: TENANT,
-        device_assignment_token: assignment.to_owned(),
-        assignment_type: "Unassociated",
+        site_token: assignment.site_token.clone(),
+        device_assignment_token: assignment.token.clone(),
+        assignment_type: assignment.assignment_type,
         event_date: row.event,
         received_date: row.received,
         measurements: row.values.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
@@ -261,6 +337,7 @@ pub(super) async fn series(
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
     let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
+    let range = assignments::clipped(&api.tenant, &token, range);
     let (device, cut) = (device.id, permit.cut(&device.hardware_id));
     let (readers, is_named) = (&api.tenant.readers, !ids.is_empty());
     let ids = if is_named { ids } else { readers.quantities_of(device, &cut).await? };
@@ -316,25 +393,19 @@ pub(super) fn find(
         let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     };
-    devices::permitted(caller, kind, caller.tenant.devices.assigned(token), unknown)
+    devices::permitted(caller, kind, assignments::find(&caller.tenant, token), unknown)
 }
 
 async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {
     let (heard, state) = api.tenant.readers.state(&permit, &device).await?;
     let alerts = state.alerts.into_iter();
-    Ok(Json(AssignmentJson {
-        token: device.assignment,
-        device_hardware_id: device.hardware_id.to_string(),
-        site_token: TENANT,
-        assignment_type: "Unassociated",
-        status: "Active",
-        active_date: device.created,
-        state: StateJson {
-            last_interaction_date: heard,
-            latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
-            latest_alerts: alerts.map(|row| AlertJson::of(row, permit.is_whole())).collect(),
-        },
-    }))
+    let state = StateJson {
+        last_interaction_date: heard,
+        latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
+        latest_alerts: alerts.map(|row| AlertJson::of(row, permit.is_whole())).collect(),
+    };
+    let shown = AssignmentJson::without_state(api, device);
+    Ok(Json(AssignmentJson { state: Some(state), ..shown }))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
@@ -344,6 +415,7 @@ pub(super) async fn assignment(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let found = devices::find(&api.caller(), access::Kind::Latest, &hardware_id)?;
-    with_state(&api, found).await
+    let (device, permit) = devices::find(&api.caller(), access::Kind::Latest, &hardware_id)?;
+    let device = assignments::current(&api.tenant, device);
+    with_state(&api, (device, permit)).await
 }

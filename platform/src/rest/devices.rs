@@ -1,20 +1,29 @@
-//! Devices: they register themselves with their first message.
+//! Devices: they register themselves with their first message, or somebody does (see
+//! `device_changes`).
 
 use axum::Json;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::entity::BoundingBox;
 use lastmeter_model::row::DeviceRow;
+use lastmeter_store::Page;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-use super::extract::{Pairs, PathText};
+use super::extract::{Pairs, PathText, wrong_parameter};
 use super::openapi::Instant;
-use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
+use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops::Caller;
+use crate::ops::{self, Caller};
+
+/// A bounding box (RFC 7946, 5), which crosses the antimeridian where west is above east.
+pub(super) const BBOX: Parameter =
+    Parameter::text("bbox", "only devices inside `west,south,east,north` now, degrees")
+        .example("-180,-90,180,90");
 
 /// The routes of this file.
 pub(super) const ROUTES: &[Route] = &[
@@ -24,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         resource: "devices",
         summary: "All devices, in the order of their registration",
         access: Access::Within(access::Kind::Device, Action::Read),
-        parameters: &[&PAGE, &PAGE_SIZE],
+        parameters: &[&PAGE, &PAGE_SIZE, &BBOX],
         takes: None,
         gives: Gives::json::<List<DeviceJson>>(200),
         refuses: &[],
@@ -60,31 +69,70 @@ pub(super) struct List<T> {
 #[schemars(rename = "Device")]
 pub(super) struct DeviceJson {
     hardware_id: String,
-    site_token: &'static str,
+    site_token: String,
     assignment_token: String,
     #[schemars(with = "Instant")]
     created_date: SimTime,
     deleted: bool,
+    /// What its document has, once it has one.
+    #[serde(flatten)]
+    document: Map<String, Value>,
 }
 
-impl From<DeviceRow> for DeviceJson {
-    fn from(row: DeviceRow) -> Self {
+impl DeviceJson {
+    /// A device with what its document and its assignment of now have.
+    pub(super) fn of(api: &Api, row: DeviceRow) -> Self {
+        let row = ops::assignments::current(&api.tenant, row);
+        let document = ops::devices::document(&api.tenant, row.hardware_id.as_str());
+        let shown = document.ok().flatten().map(|document| ops::documents::shown(&document));
+        let Some(Value::Object(mut document)) = shown else {
+            return Self::without_document(row);
+        };
+        let site = document.remove("siteToken");
+        for known in ["hardwareId", "createdDate", "deleted"] {
+            document.remove(known);
+        }
+        let deleted = document.get("status").is_some_and(|status| status == "deleted");
+        let site = site.and_then(|site| site.as_str().map(str::to_owned));
+        let plain = Self::without_document(row);
+        let site_token = site.unwrap_or_else(|| plain.site_token.clone());
+        Self { site_token, deleted, document, ..plain }
+    }
+
+    fn without_document(row: DeviceRow) -> Self {
         Self {
             hardware_id: row.hardware_id.to_string(),
-            site_token: TENANT,
+            site_token: TENANT.to_owned(),
             assignment_token: row.assignment,
             created_date: row.created,
             deleted: false,
+            document: Map::new(),
         }
     }
 }
 
 /// `GET /sitewhere/api/devices`
 pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
-    let page = pairs.page()?;
+    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
     pairs.finish()?;
-    let (num_results, rows) = api.caller().devices(access::Kind::Device, page)?;
-    Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
+    let within = within.map(|text| bounding_box(&text)).transpose()?;
+    let caller = api.caller();
+    let may_see = ops::devices::may_see_recognised(&caller);
+    let is_seen =
+        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&api.tenant, &row.hardware_id);
+    let (num_results, rows) = match within {
+        None => caller.devices(access::Kind::Device, page)?,
+        Some(within) => {
+            let all = Page { offset: 0, limit: u32::MAX };
+            let mut rows = caller.devices(access::Kind::Device, all)?.1;
+            rows.retain(|row| ops::devices::is_inside(&api.tenant, &row.hardware_id, &within));
+            let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
+            let on_page = rows.iter().skip(skipped).take(page.limit as usize).cloned();
+            (rows.len() as u64, on_page.collect())
+        }
+    };
+    let rows = rows.into_iter().filter(is_seen);
+    Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&api, row)).collect() }))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}`
@@ -94,7 +142,18 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<DeviceJson> {
     pairs.finish()?;
-    Ok(Json(find(&api.caller(), access::Kind::Device, &hardware_id)?.0.into()))
+    let row = find(&api.caller(), access::Kind::Device, &hardware_id)?.0;
+    Ok(Json(DeviceJson::of(&api, row)))
+}
+
+/// The box in a text.
+pub(super) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
+    let wrong = || wrong_parameter(&BBOX, text, "degrees as `west,south,east,north`");
+    let edges: Vec<f64> =
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let [west, south, east, north] = edges[..] else { return Err(wrong()) };
+    let edges = json!({ "west": west, "south": south, "east": east, "north": north });
+    serde_json::from_value(edges).map_err(|_| wrong())
 }
 
 /// A device, and what may be had of a kind of its data.

@@ -149,7 +149,7 @@ const REMOVE: Route = Route {
     run: |verb| on(verb, remove),
     ..CHANGE
 };
-const HISTORY: Route = Route {
+pub(super) const HISTORY: Route = Route {
     summary: "Its versions, newest first",
     parameters: &[&TOKEN, &PAGE, &PAGE_SIZE],
     run: |verb| on(verb, history),

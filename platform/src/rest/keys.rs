@@ -37,7 +37,7 @@ const MAKE: Route = Route {
     access: Access::Within(Kind::Token, Action::Write),
     parameters: &[],
     takes: Some(|_| {
-        described(r#"{"of":"user:ann","actions":["read"],"until":"2100-01-01T00:00:00Z"}"#)
+        described(r#"{"of":"user:bob","actions":["read"],"until":"2100-01-01T00:00:00Z"}"#)
     }),
     gives: Gives::json::<DocumentJson>(201),
     refuses: &[409, 500, 507],

@@ -4,17 +4,19 @@ use axum::Json;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::{DeviceRow, DeviceState};
+use lastmeter_store::Page;
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::devices;
+use super::devices::{self, BBOX, bounding_box};
 use super::extract::Pairs;
 use super::openapi::Instant;
 use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::series::listed_devices;
 use super::{Answer, Api};
+use crate::ops::devices::is_inside;
 
 const DEVICE: Parameter =
     Parameter::texts("device", "hardware ids of devices; without it all, by page")
@@ -27,7 +29,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     resource: "series",
     summary: "The last values of many devices, of messages that update their state",
     access: Access::Within(access::Kind::Latest, Action::Read),
-    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE],
+    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE, &BBOX],
     takes: None,
     gives: Gives::json::<LatestJson>(200),
     refuses: &[404, 500],
@@ -66,18 +68,28 @@ struct ValueJson {
 /// `GET /api/v1/latest`
 async fn latest(api: Api, mut pairs: Pairs) -> Answer<LatestJson> {
     let asked = pairs.all(&DEVICE);
-    let page = pairs.page()?;
+    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
     pairs.finish()?;
+    let within = within.map(|text| bounding_box(&text)).transpose()?;
     let caller = api.caller();
-    let (devices, rows) = if asked.is_empty() {
+    let with_permit = |row: DeviceRow| {
+        let id = row.hardware_id.to_string();
+        devices::find(&caller, access::Kind::Latest, &id).ok()
+    };
+    let (devices, rows) = if asked.is_empty() && within.is_none() {
         let (count, rows) = caller.devices(access::Kind::Latest, page)?;
-        let with_permit = |row: DeviceRow| {
-            let id = row.hardware_id.to_string();
-            devices::find(&caller, access::Kind::Latest, &id).ok()
-        };
         (count, rows.into_iter().filter_map(with_permit).collect())
     } else {
-        let rows = listed_devices(&caller, access::Kind::Latest, &asked)?;
+        let mut rows = if asked.is_empty() {
+            let all = Page { offset: 0, limit: u32::MAX };
+            let rows = caller.devices(access::Kind::Latest, all)?.1.into_iter();
+            rows.filter_map(with_permit).collect()
+        } else {
+            listed_devices(&caller, access::Kind::Latest, &asked)?
+        };
+        if let Some(within) = within {
+            rows.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+        }
         let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
         let count = rows.len() as u64;
         let on_page = rows.into_iter().skip(offset).take(page.limit as usize);

@@ -17,6 +17,8 @@
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
+//! | `device_changes`, `assignment_changes` | devices registered, assigned and moved |
+//! | `topology` | electric networks and the states of their switches |
 //! | `documents` | documents of every kind |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
@@ -24,6 +26,7 @@
 
 mod about;
 mod accounts;
+mod assignment_changes;
 mod assignments;
 mod audit;
 mod batches;
@@ -31,6 +34,7 @@ mod bearer;
 mod body;
 mod changes;
 pub(crate) mod cursor;
+mod device_changes;
 mod devices;
 mod documents;
 mod edge;
@@ -50,6 +54,7 @@ mod serve;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod topology;
 mod transfer;
 mod unread;
 mod visit;

@@ -19,8 +19,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, assignments, audit, batches, changes, devices, documents, health, invocations,
-    keys, latest, live, losses, series, tenants, transfer,
+    about, accounts, assignment_changes, assignments, audit, batches, changes, device_changes,
+    devices, documents, health, invocations, keys, latest, live, losses, series, tenants, topology,
+    transfer,
 };
 use crate::ops::not_permitted;
 
@@ -36,6 +37,9 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     changes::ROUTES,
     losses::ROUTES,
     documents::ROUTES,
+    device_changes::ROUTES,
+    assignment_changes::ROUTES,
+    topology::ROUTES,
     batches::ROUTES,
     accounts::ROUTES,
     keys::ROUTES,

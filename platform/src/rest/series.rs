@@ -5,6 +5,7 @@
 //! leads on. Where there are no values there are no points.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::Json;
 use axum::http::HeaderValue;
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use lastmeter_model::access::{self, Action, Cut, Permit};
 use lastmeter_model::calendar::{self, Width, Zone};
+use lastmeter_model::entity::Location;
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
 use lastmeter_model::series::rollup::Summary;
 use lastmeter_store::{Page, Place, Range, Series, SeriesQuery, StoreResult};
@@ -22,12 +24,13 @@ use serde::Serialize;
 
 use super::assignments::{VOLTAGE, listed_ids, measurement_id};
 use super::cursor::{self, Kind};
-use super::devices;
+use super::devices::{self, BBOX, bounding_box};
 use super::extract::{Pairs, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
+use crate::ops::devices::{Positions, is_inside};
 use crate::ops::{Caller, Reader};
 
 /// Points that are read between two looks at whether a page is full.
@@ -96,6 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
             &START_DATE,
             &END_DATE,
             &AFTER,
+            &BBOX,
         ],
         takes: None,
         gives: Gives::json::<AnswerJson>(200).or_csv(),
@@ -108,7 +112,7 @@ pub(super) const ROUTES: &[Route] = &[
         resource: "series",
         summary: "Stored values, each with object, type, unit, field, position and time",
         access: Access::Within(access::Kind::Series, Action::Read),
-        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT],
+        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT, &BBOX],
         takes: None,
         gives: Gives::json::<ObservationsJson>(200),
         refuses: &[404, 500],
@@ -213,9 +217,10 @@ struct PositionJson {
     elevation: Option<f64>,
 }
 
-/// Where a device was at an instant, as far as anything states it.
-fn position_of(_device: &DeviceRow, _at: SimTime) -> Option<PositionJson> {
-    None
+impl From<Location> for PositionJson {
+    fn from(at: Location) -> Self {
+        Self { latitude: at.latitude, longitude: at.longitude, elevation: at.elevation }
+    }
 }
 
 /// What is asked of which series.
@@ -231,7 +236,11 @@ struct Asked {
 impl Asked {
     fn of(api: &Api, pairs: &mut Pairs, summed: Option<(Width, &Zone)>) -> Result<Self, Problem> {
         let caller = api.caller();
-        let devices = listed_devices(&caller, access::Kind::Series, &pairs.all(&DEVICE))?;
+        let mut devices = listed_devices(&caller, access::Kind::Series, &pairs.all(&DEVICE))?;
+        if let Some(text) = pairs.one(&BBOX)? {
+            let within = bounding_box(&text)?;
+            devices.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+        }
         let with_cut = |(device, permit): (DeviceRow, Permit)| {
             let cut = match summed {
                 None => permit.cut(&device.hardware_id),
@@ -646,7 +655,7 @@ async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
     let asked = Asked::of(&api, &mut pairs, None)?;
     pairs.finish()?;
     let found = measured(&api.tenant.readers, &asked).await?;
-    let mut results = Vec::new();
+    let (mut results, mut positions) = (Vec::new(), BTreeMap::new());
     for ((place, index), points) in found.points {
         let (Some(id), Some((device, _))) =
             (MeasurementId::from_index(index), asked.devices.get(place))
@@ -654,13 +663,17 @@ async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
             continue;
         };
         let (quantity, measurement_unit) = (id.name(), id.row().unit);
+        if let Entry::Vacant(entry) = positions.entry(place) {
+            entry.insert(Positions::of(&api.tenant, &device.hardware_id).await?);
+        }
+        let positions = &positions[&place];
         results.extend(points.into_iter().filter_map(|point| match point {
             PointJson::Value(timestamp, value) => Some(ObservationJson {
                 object_identifier: device.hardware_id.to_string(),
                 object_type: "device",
                 measurement_unit,
                 data_field: FieldJson { quantity, value },
-                geographical_position: position_of(device, timestamp),
+                geographical_position: positions.at(timestamp).map(PositionJson::from),
                 timestamp,
             }),
             PointJson::Summary(..) => None,

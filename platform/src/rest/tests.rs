@@ -237,7 +237,7 @@ async fn every_refusal_is_a_problem_with_its_status_and_code() {
         let answer = served.get(&path).await;
         assert_eq!((answer.status, answer.problem().as_str()), (status, code), "{path}");
     }
-    for (method, path) in [("POST", "/sitewhere/api/devices"), ("DELETE", "/healthz")] {
+    for (method, path) in [("POST", "/sitewhere/api/devices/home"), ("DELETE", "/healthz")] {
         let answer =
             served.ask(method, path, &format!("Authorization: Bearer {TOKEN}\r\n"), "").await;
         assert_eq!((answer.status, answer.problem().as_str()), (405, "no_such_method"), "{path}");

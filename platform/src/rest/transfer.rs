@@ -274,7 +274,7 @@ fn csv_lines(row: &ReadingRow) -> String {
 /// What became of an import.
 #[derive(Default, Serialize, JsonSchema)]
 #[schemars(rename = "Imported")]
-struct ImportedJson {
+pub(super) struct ImportedJson {
     /// Messages that were stored.
     stored: u64,
     /// Messages that had been stored before, with the same content.
@@ -294,6 +294,27 @@ struct RefusalJson {
     detail: String,
 }
 
+impl ImportedJson {
+    /// Why the first message was refused.
+    pub(super) fn first_refusal(&self) -> Option<(&str, &str)> {
+        self.refusals.first().map(|refusal| (&*refusal.reason, &*refusal.detail))
+    }
+}
+
+/// Takes messages through the ingest port; what is stored already is left out, which shows nothing
+/// but what the sender has.
+pub(super) async fn store_messages(
+    api: &Api,
+    messages: Vec<Bytes>,
+) -> Result<ImportedJson, Problem> {
+    let lines: Vec<Line> = (1..).zip(messages).collect();
+    let mut import = Import::new(api, Permit::whole_tenant(), &lines).await?;
+    for line in lines {
+        import.take(line).await?;
+    }
+    import.finish().await
+}
+
 /// A message of an import, with the line on which it begins.
 type Line = (u64, Bytes);
 
@@ -311,7 +332,9 @@ async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answ
             return Err(Problem::new(status, "not_import_content", detail));
         }
     };
-    let mut import = Import::new(&api, &lines).await?;
+    let none = || Problem::not_found("no_such_path", "there is nothing here");
+    let permit = api.permit.clone().ok_or_else(none)?;
+    let mut import = Import::new(&api, permit, &lines).await?;
     for line in lines {
         import.take(line).await?;
     }
@@ -401,7 +424,7 @@ fn alert_key(message: &Message) -> Option<AlertKey> {
 struct Import {
     tenant: Arc<Tenant>,
     /// Of who may send for every device.
-    permit: Option<Permit>,
+    permit: Permit,
     done: ImportedJson,
     /// Of the alerts of the import, those that are stored.
     alerts: BTreeSet<AlertKey>,
@@ -411,15 +434,17 @@ struct Import {
 }
 
 impl Import {
-    async fn new(api: &Api, lines: &[Line]) -> Result<Self, Problem> {
-        let (tenant, permit) = (Arc::clone(&api.tenant), api.permit.clone());
+    async fn new(api: &Api, permit: Permit, lines: &[Line]) -> Result<Self, Problem> {
+        let tenant = &api.tenant;
+        let none = || Problem::not_found("no_such_path", "there is nothing here");
+        let store = tenant.readers.whole(&permit).ok_or_else(none)?;
         let given = lines.iter().filter_map(|(_, line)| alert_key(&decoded(line)?));
         let given: BTreeSet<AlertKey> = given.collect();
         let mut alerts = BTreeSet::new();
         let (mut after, last) = (0, tenant.progress.totals().alerts);
         while !given.is_empty() && after < last {
             let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-            for row in api.store()?.alerts(stretch).await?.rows {
+            for row in store.alerts(stretch).await?.rows {
                 after = row.sequence;
                 let AlertRow { device, event, kind, level, message, metadata, .. } = row;
                 let key = (device, event, kind, level, message, metadata);
@@ -429,6 +454,7 @@ impl Import {
             }
         }
         let (done, sent, under_way) = (ImportedJson::default(), BTreeSet::new(), JoinSet::new());
+        let tenant = Arc::clone(&api.tenant);
         Ok(Self { tenant, permit, done, alerts, sent, under_way })
     }
 
@@ -464,7 +490,7 @@ impl Import {
             return Ok(self.alerts.contains(&key));
         }
         let Some(device) = self.tenant.devices.row(&message.device) else { return Ok(false) };
-        let Some(permit) = &self.permit else { return Ok(false) };
+        let permit = &self.permit;
         let Some(store) = self.tenant.readers.whole(permit) else { return Ok(false) };
         let rows = match (message.number, message.event) {
             (Some(number), _) => store.numbered(device, number).await?.into_iter().collect(),

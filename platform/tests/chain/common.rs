@@ -23,23 +23,44 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 /// Status and body of an answer; `more` are further header lines.
 pub(crate) async fn ask_with(
     platform: &Running,
-    (method, path): (&str, &str),
+    asked: (&str, &str),
     body: Option<&Value>,
     more: &str,
 ) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
+    let (status, body) = exchange(platform, asked, ("json", &body), more).await;
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
+
+async fn exchange(
+    platform: &Running,
+    (method, path): (&str, &str),
+    (media_type, body): (&str, &str),
+    more: &str,
+) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(platform.rest_address()).await.unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
-         application/json\r\n{more}Content-Length: {}\r\n\r\n{body}",
+         application/{media_type}\r\n{more}Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer[9..12].parse().unwrap();
     let body = answer.split_once("\r\n\r\n").unwrap().1;
-    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+    (answer[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// The body of an answer, byte for byte.
+pub(crate) async fn text(platform: &Running, path: &str, more: &str) -> String {
+    exchange(platform, ("GET", path), ("json", ""), more).await.1
+}
+
+/// What an import of a line of messages is answered with.
+pub(crate) async fn import(platform: &Running, line: &str, more: &str) -> (u16, Value) {
+    let asked = ("POST", "/api/v1/import");
+    let (status, body) = exchange(platform, asked, ("x-ndjson", line), more).await;
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }
 
 /// Status and body of an answer to who has a token.

@@ -8,6 +8,7 @@
 mod attacks;
 mod commands;
 mod common;
+mod device_life;
 mod documents;
 mod grants;
 mod http;
@@ -23,3 +24,4 @@ mod tenants;
 mod thousand;
 mod tls;
 mod topics;
+mod topology;

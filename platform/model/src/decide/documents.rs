@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use lastmeter_units::{SimDuration, SimTime};
 use sha2::{Digest, Sha256};
 
@@ -18,7 +19,7 @@ use crate::document::{
 };
 use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, shortened};
 use crate::token::entity_token;
-use crate::work::Changed;
+use crate::work::{Body, Changed, Delivery};
 
 /// Documents of a tenant, removed ones included.
 pub const DOCUMENTS_MAX: u64 = 1_000_000;
@@ -76,7 +77,9 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         if !transaction.invocations.iter().all(|asked| is_known(asked).is_some()) {
             return Ok(Changed::default());
         }
-        let changed = !plan.steps.is_empty() || !transaction.invocations.is_empty();
+        let changed = !plan.steps.is_empty()
+            || !transaction.invocations.is_empty()
+            || !transaction.messages.is_empty();
         let documents = self.carry_out(plan, &transaction.by)?;
         let mut invocations = Vec::new();
         for asked in &transaction.invocations {
@@ -84,6 +87,12 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             invocations.push(id);
             let done = ["command", &format!("invocation:{id}"), DONE];
             self.audit(&transaction.by, done, [None, None])?;
+        }
+        for message in &transaction.messages {
+            let (topic, content, body) = (String::new(), Bytes::new(), Body::Messages(Vec::new()));
+            let delivery = Delivery { sequence: 0, received: self.commit, topic, body, content };
+            // It has no number and answers nothing, so nothing is refused.
+            drop(self.store(message, &delivery)?);
         }
         for Note { action, resource, outcome } in &transaction.notes {
             self.audit(&transaction.by, [action, resource, outcome], [None, None])?;

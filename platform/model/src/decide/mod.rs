@@ -12,11 +12,13 @@
 //! | `messages` | readings, alerts and answers |
 //! | `changes` | invocations and their ends |
 //! | `documents` | documents, with their audit rows and the answer to who changed them |
+//! | `registration` | whether a device may send |
 //! | `state` | what a batch changes of the last known state |
 
 mod changes;
 mod documents;
 mod messages;
+mod registration;
 mod seam;
 mod state;
 
@@ -26,6 +28,7 @@ use std::sync::Arc;
 pub use documents::{ANSWER_AGE_MAX, ANSWERS_MAX, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX};
 use lastmeter_units::{HardwareId, SimTime};
 pub use messages::{conflict, is_same_content, unknown_invocation};
+pub use registration::{Admission, SETTINGS, admission, admit, is_reserved, specification};
 pub use seam::{
     Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, NewVersion, Put,
     STATE_ALERTS_MAX, State,

@@ -48,6 +48,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/losses", "operator admin bench"),
     ("POST /api/v1/losses/{id}/acknowledge", "operator admin"),
     ("GET /metrics", "operator admin bench"),
+    ("GET /sitewhere/api/devices/specification/{token}", "operator admin bench"),
+    ("GET /sitewhere/api/devices/group/{token}", "operator admin bench"),
+    ("GET /api/v1/recognised", "admin bench"),
     ("GET /sitewhere/api/authorities", "admin bench"),
 ];
 

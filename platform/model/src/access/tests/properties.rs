@@ -166,7 +166,7 @@ proptest! {
     ) {
         let (who, tenant) = (user(), sample::tenants().0);
         let facts = sample_of(&who, vec![grant]);
-        let ask = |subject| {
+        let ask = |subject: Subject<'_>| {
             may(&who, Action::Read, &Resource::new(kind, &tenant, subject), &facts, SimTime(now))
         };
         let Decision::Yes(Scope::Windows(list)) = ask(Subject::List) else {

@@ -135,6 +135,13 @@ fn is_answered(seat: &Seat<'_>, (_, template, row, ..): &Read, device: &str, era
     is_seen(seat.name, device, *row)
 }
 
+/// What a stream of a device has for who asks.
+fn wanted(seat: &Seat<'_>, (_, _, row, shows, _): &Read, device: &str) -> Vec<String> {
+    let all = ERAS.into_iter().flat_map(|era| shows.iter().map(move |what| (era, *what)));
+    let given = all.filter(|(era, what)| is_given(seat.name, device, *era, *what, *row));
+    given.map(|(era, what)| marker(device, era, what)).collect()
+}
+
 /// Checks that what is for who asks is there.
 fn check_whole(
     seat: &Seat<'_>,
@@ -224,10 +231,14 @@ impl Product {
                 devices.iter().flat_map(|one| eras.iter().map(move |era| (*one, *era)))
             {
                 let (names, path) = self.filled(template, device, era);
-                let told = self.get(seat, &path).await;
-                self.check(seat, read.2, &path, &told);
                 // Of what is public lists have nothing.
                 let asked = if of_device { &[device][..] } else { &DEVICES[..4] };
+                self.world.wanted = match read.2 {
+                    Row::Live => asked.iter().flat_map(|one| wanted(seat, read, one)).collect(),
+                    _ => Vec::new(),
+                };
+                let told = self.get(seat, &path).await;
+                self.check(seat, read.2, &path, &told);
                 for device in asked {
                     check_whole(seat, read, (device, era), &told);
                 }
@@ -269,6 +280,7 @@ impl Product {
             return;
         }
         let (nobodys, absent) = self.filled(template, ABSENT, 1);
+        self.world.wanted.clear();
         let other = self.get(seat, &absent).await;
         if *row == Row::Live {
             // Positions are salted, and a stream looks at whatever is committed.

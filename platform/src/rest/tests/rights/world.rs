@@ -139,6 +139,8 @@ pub(super) struct World {
     lookups: Arc<AtomicU64>,
     process: Arc<Process>,
     pub(super) invocations: BTreeMap<(String, i64), InvocationId>,
+    /// What the next stream has to have before it counts as quiet.
+    pub(super) wanted: Vec<String>,
 }
 
 /// Counts what a store is asked for.
@@ -201,7 +203,7 @@ impl World {
             .fallback(async |uri: axum::http::Uri| no_such_path(&uri))
             .layer(Extension(Stopping::never()))
             .with_state(shared);
-        Self { bench, router, lookups, process, invocations: BTreeMap::new() }
+        Self { bench, router, lookups, process, invocations: BTreeMap::new(), wanted: Vec::new() }
     }
 
     /// One with everything in it.
@@ -365,12 +367,17 @@ impl World {
         let mut text = Vec::new();
         // A stream has no end: it has given everything once it is quiet for a while.
         let quiet = if is_live { Duration::from_millis(20) } else { LIMIT };
-        loop {
+        let is_wanted = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text);
+            self.wanted.iter().all(|one| text.contains(one))
+        };
+        for waited in 0.. {
             let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx));
             match tokio::time::timeout(quiet, frame).await {
                 Ok(Some(frame)) => text.extend(frame.unwrap().into_data().unwrap()),
                 Ok(None) => break,
-                Err(_) if is_live => break,
+                Err(_) if is_live && (waited >= 1000 || is_wanted(&text)) => break,
+                Err(_) if is_live => {}
                 Err(_) => panic!("{method} {path} is not answered"),
             }
         }

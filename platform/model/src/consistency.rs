@@ -1,0 +1,133 @@
+//! What documents must agree on with those that are there: no circles of parents and groups, one
+//! assignment of a device at a time, devices in the leaves of a statistical tree of zones.
+
+use serde_json::Value;
+
+use crate::documents::Documents;
+use crate::entity::{
+    Asset, Assignment, Body, Device, DocumentKind, FieldError, Group, MemberReference, Site, Token,
+    Zone, is_in_cycle, read,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a document does not go with those that are there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {detail}")]
+pub struct Inconsistency {
+    /// A stable word.
+    pub code: &'static str,
+    /// The field that names the other document.
+    pub field: &'static str,
+    /// What was found, and what to do.
+    pub detail: String,
+}
+
+/// Checks a body under a token against the other documents of a tenant.
+///
+/// # Errors
+/// A field that has no valid value, or what it does not go with.
+pub fn consistency(
+    kind: &DocumentKind,
+    token: &str,
+    body: &Value,
+    documents: &Documents,
+) -> Result<Option<Inconsistency>, FieldError> {
+    Ok(match kind.code {
+        Asset::CODE => circle::<Asset>(token, body, documents, |asset| text(&asset.parent_token))?,
+        Site::CODE => circle::<Site>(token, body, documents, |site| text(&site.parent_token))?,
+        Device::CODE => circle::<Device>(token, body, documents, |device| {
+            device.parent_hardware_id.as_ref().map(ToString::to_string)
+        })?,
+        Zone::CODE => circle::<Zone>(token, body, documents, |zone| text(&zone.parent_token))?
+            .or(zone(&read::<Zone>(body)?, documents)),
+        Group::CODE => group(token, &read::<Group>(body)?, documents),
+        Assignment::CODE => assignment(token, &read::<Assignment>(body)?, documents),
+        _ => None,
+    })
+}
+
+fn text(token: &Option<Token>) -> Option<String> {
+    token.as_ref().map(ToString::to_string)
+}
+
+/// A circle of parents that a body would close.
+fn circle<T: Body>(
+    token: &str,
+    body: &Value,
+    documents: &Documents,
+    parent: impl Fn(&T) -> Option<String>,
+) -> Result<Option<Inconsistency>, FieldError> {
+    let first = parent(&read::<T>(body)?);
+    let next = |at: &String| match at == token {
+        true => first.clone(),
+        false => documents.body::<T>(at).and_then(|other| parent(&other)),
+    };
+    let field = if T::CODE == Device::CODE { "parentHardwareId" } else { "parentToken" };
+    let detail = "it would be a part of itself; name another one".to_owned();
+    let is_circle = is_in_cycle(&token.to_owned(), next);
+    Ok(is_circle.then_some(Inconsistency { code: "circular_parents", field, detail }))
+}
+
+fn group(token: &str, body: &Group, documents: &Documents) -> Option<Inconsistency> {
+    let parts = |group: &Group| -> Vec<String> {
+        let of = group.members.iter().filter_map(|member| match &member.of {
+            MemberReference::Group(part) => Some(part.to_string()),
+            MemberReference::Device(_) => None,
+        });
+        of.collect()
+    };
+    let next = |at: &String| match at == token {
+        true => parts(body),
+        false => documents.body::<Group>(at).map(|group| parts(&group)).unwrap_or_default(),
+    };
+    let detail = "the group would contain itself; leave one of the groups in it out".to_owned();
+    let is_circle = is_in_cycle(&token.to_owned(), next);
+    is_circle.then_some(Inconsistency { code: "circular_groups", field: "members", detail })
+}
+
+/// Whether a zone is a part of a tree of which aggregates are published.
+fn is_in_statistical_tree(zone: &Zone, documents: &Documents) -> bool {
+    let mut next = zone.parent_token.clone();
+    let mut is_statistical = zone.statistical;
+    // Circles are refused, so the way up has an end.
+    while let Some(parent) = next.take().filter(|_| !is_statistical) {
+        let Some(parent) = documents.body::<Zone>(parent.as_str()) else { break };
+        is_statistical = parent.statistical;
+        next.clone_from(&parent.parent_token);
+    }
+    is_statistical
+}
+
+/// A device counts in one leaf, so a zone with devices of its own has no parts.
+fn zone(body: &Zone, documents: &Documents) -> Option<Inconsistency> {
+    let parent = body.parent_token.as_ref()?;
+    let in_parent = documents.bodies_with::<Assignment>("zone", parent.as_str());
+    let (_, one) = in_parent.first().filter(|_| is_in_statistical_tree(body, documents))?;
+    let detail = format!(
+        "the zone `{parent}` has devices of its own, among them `{}`; move them to its parts first",
+        one.device_hardware_id
+    );
+    Some(Inconsistency { code: "zone_has_devices", field: "parentToken", detail })
+}
+
+fn assignment(token: &str, body: &Assignment, documents: &Documents) -> Option<Inconsistency> {
+    let device = body.device_hardware_id.as_str();
+    let others = documents.bodies_with::<Assignment>("device", device);
+    let is_other = |(other, one): &&(String, std::sync::Arc<Assignment>)| {
+        other != token && body.is_overlapping(one)
+    };
+    if let Some((other, _)) = others.iter().find(is_other) {
+        let detail =
+            format!("`{device}` is assigned by `{other}` at that time; end that one first");
+        return Some(Inconsistency { code: "already_assigned", field: "deviceHardwareId", detail });
+    }
+    let named = body.zone_token.as_ref()?;
+    let parts = documents.bodies_with::<Zone>("parent", named.as_str());
+    let (part, _) = parts.first()?;
+    let zone = documents.body::<Zone>(named.as_str())?;
+    let detail = format!("the zone `{named}` has parts, among them `{part}`; name one without");
+    let is_refused = is_in_statistical_tree(&zone, documents);
+    is_refused.then_some(Inconsistency { code: "zone_has_parts", field: "zoneToken", detail })
+}

@@ -1,0 +1,276 @@
+//! Devices: a registry row from when they are registered or first heard, and a document from their
+//! first change on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use lastmeter_model::access::{Action, Facts as _, Kind, Resource, Subject, Target};
+use lastmeter_model::decide::is_reserved;
+use lastmeter_model::document::Document;
+use lastmeter_model::entity::{BoundingBox, Device, DeviceStatus, Location, Site};
+use lastmeter_model::entity::{position_at, read};
+use lastmeter_model::message::{Message, MessageBody};
+use lastmeter_model::row::DeviceRow;
+use lastmeter_store::Page;
+use lastmeter_units::{HardwareId, SimTime};
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use super::accounts::kind;
+use super::assignments;
+use super::documents::{self, Repeatable, Request, own_members, wrong};
+use crate::config::TENANT;
+use crate::problem::Problem;
+use crate::tenant::Tenant;
+
+/// What changing a device needs.
+pub(crate) const WRITE: (Kind, Action) = (Kind::Device, Action::Write);
+/// Versions of a document that are looked at for where a device was.
+const VERSIONS_MAX: u32 = 10_000;
+
+/// Registers a device, with its document. One that is there as it is sent stays so; one that was
+/// only recognised is registered.
+pub(crate) async fn make(
+    caller: &Caller,
+    members: Map<String, Value>,
+    repeatable: Option<Repeatable>,
+) -> Result<DeviceRow, Problem> {
+    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    let request = given(tenant, members)?;
+    let token = request.token.unwrap_or_default();
+    let id = HardwareId::new(&token).map_err(|error| wrong("hardwareId", &error.to_string()))?;
+    if is_reserved(&id) {
+        let detail = format!("`{id}` begins with `$`, as the platform's own; choose another one");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "reserved_id", detail));
+    }
+    let mut members = request.body.unwrap_or_default();
+    members.entry("status").or_insert_with(|| json!(DeviceStatus::Registered));
+    documents::permitted(caller, kind, &token, &Value::Object(members.clone()))?;
+    if let Some(known) = tenant.documents.find(kind, &token) {
+        let device: Device = read(&Value::Object(members.clone()))?;
+        let there = tenant.documents.body::<Device>(&token);
+        let is_same = there.as_ref().is_some_and(|there| **there == device);
+        if !is_same && there.is_none_or(|there| there.status != DeviceStatus::Recognised) {
+            let detail = format!("there is a device `{id}`; change it, or choose another id");
+            return Err(Problem::new(StatusCode::CONFLICT, "device_exists", detail));
+        }
+        let request =
+            Request { token: Some(token), version: Some(known.version), body: Some(members) };
+        documents::change(caller, kind, id.as_str(), request).await?;
+    } else {
+        first_change(caller, &id, Value::Object(members), repeatable).await?;
+    }
+    find(caller, WRITE, id.as_str())
+}
+
+/// Changes a device; one without a document gets it.
+pub(crate) async fn change(
+    caller: &Caller,
+    id: &str,
+    members: Map<String, Value>,
+) -> Result<DeviceRow, Problem> {
+    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    let row = find(caller, WRITE, id)?;
+    let mut request = given(tenant, members)?;
+    let there = tenant.documents.body::<Device>(id);
+    let status = there.as_ref().map_or(DeviceStatus::Registered, |device| device.status);
+    if let Some(body) = &mut request.body {
+        body.entry("status").or_insert_with(|| json!(status));
+    }
+    if there.is_some() {
+        documents::change(caller, kind, id, request).await?;
+    } else {
+        if request.token.is_some_and(|token| token != id) {
+            return Err(wrong("hardwareId", "it is not the one in the path"));
+        }
+        let body = Value::Object(request.body.unwrap_or_default());
+        first_change(caller, &row.hardware_id, body, None).await?;
+    }
+    Ok(row)
+}
+
+/// Makes the document of a device, and its row if it was never heard.
+async fn first_change(
+    caller: &Caller,
+    id: &HardwareId,
+    body: Value,
+    repeatable: Option<Repeatable>,
+) -> Result<Arc<Document>, Problem> {
+    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    documents::permitted(caller, kind, id.as_str(), &body)?;
+    let _alone = tenant.changing.lock().await;
+    documents::check(caller, kind, id.as_str(), &body)?;
+    let is_new = tenant.devices.row(id).is_none();
+    if is_new && !tenant.ingest.has_room() {
+        let detail = "the tenant has reached its limit of `devices`";
+        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
+    }
+    let registered = is_new.then(|| Message::new(id.clone(), MessageBody::Registration));
+    let document = (Some(id.to_string()), body);
+    let messages = registered.into_iter().collect();
+    documents::make_with(caller, kind, document, repeatable, messages).await
+}
+
+/// Takes a device out of service; what it sent stays.
+pub(crate) async fn decommission(caller: &Caller, id: &str) -> Result<DeviceRow, Problem> {
+    let row = find(caller, WRITE, id)?;
+    if let Some(token) = assignments::in_force(&caller.tenant, &row.hardware_id) {
+        let detail = format!("`{id}` is assigned by `{token}`; end that first");
+        return Err(Problem::new(StatusCode::CONFLICT, "device_is_assigned", detail));
+    }
+    let mut members = match document(&caller.tenant, id)? {
+        Some(document) => members_of(&document),
+        None => Map::new(),
+    };
+    members.insert("status".to_owned(), json!(DeviceStatus::Deleted));
+    change(caller, id, members).await
+}
+
+/// What a client sends of what it was shown: nothing of what follows from other documents.
+fn given(tenant: &Tenant, mut members: Map<String, Value>) -> Result<Request, Problem> {
+    members.remove("assignmentToken");
+    if members.get("siteToken").is_some_and(|site| site == TENANT)
+        && tenant.documents.body::<Site>(TENANT).is_none()
+    {
+        members.remove("siteToken");
+    }
+    Ok(own_members(kind::<Device>()?, members))
+}
+
+/// The row of a device with which something may be done; one that is hidden is answered as one
+/// that is not there.
+pub(crate) fn find(
+    caller: &Caller,
+    (kind, action): (Kind, Action),
+    id: &str,
+) -> Result<DeviceRow, Problem> {
+    let unknown = || {
+        let id = lastmeter_model::refusal::shortened(id, 128);
+        Problem::not_found("unknown_device", format!("there is no device `{id}`"))
+    };
+    required(caller, (kind, action), caller.tenant.devices.find(id), unknown)
+}
+
+/// A device that was found, or was not, if something may be done with it.
+pub(super) fn required(
+    caller: &Caller,
+    (kind, action): (Kind, Action),
+    found: Option<DeviceRow>,
+    unknown: impl Fn() -> Problem,
+) -> Result<DeviceRow, Problem> {
+    // Nobody's id: what is not there is asked for as what is.
+    let id = found.as_ref().map(|row| row.hardware_id.clone());
+    let id = id.or_else(|| HardwareId::new("$").ok()).ok_or_else(&unknown)?;
+    let target = Target::Device(id);
+    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+    match (found, caller.require(action, &on, &unknown)) {
+        (Some(row), permit) => permit.map(|_| row),
+        (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
+        (None, _) => Err(unknown()),
+    }
+}
+
+/// The document of a device, if it has one.
+pub(crate) fn document(tenant: &Tenant, id: &str) -> Result<Option<Arc<Document>>, Problem> {
+    Ok(tenant.documents.find(kind::<Device>()?, id))
+}
+
+fn members_of(document: &Document) -> Map<String, Value> {
+    serde_json::from_str(&document.body).unwrap_or_default()
+}
+
+/// Devices of a specification, by id.
+pub(crate) fn of_specification(tenant: &Tenant, token: &str) -> Vec<DeviceRow> {
+    let devices = tenant.documents.bodies_with::<Device>("specification", token);
+    devices.iter().filter_map(|(id, _)| tenant.devices.find(id)).collect()
+}
+
+/// Devices of a group now, by id.
+pub(crate) fn of_group(tenant: &Tenant, token: &str) -> Vec<DeviceRow> {
+    let now = tenant.clock.now();
+    let members = tenant.facts().members(&Target::Group(token.to_owned())).into_iter();
+    let members = members.filter(|(_, span)| span.contains(now)).map(|(id, _)| id);
+    let members: BTreeSet<HardwareId> = members.collect();
+    members.iter().filter_map(|id| tenant.devices.find(id.as_str())).collect()
+}
+
+/// Whether a device has sent something and nobody has registered it.
+pub(crate) fn is_recognised(tenant: &Tenant, id: &HardwareId) -> bool {
+    let device = tenant.documents.body::<Device>(id.as_str());
+    device.is_some_and(|device| device.status == DeviceStatus::Recognised)
+}
+
+/// Whether who asks may see devices that nobody has registered.
+pub(crate) fn may_see_recognised(caller: &Caller) -> bool {
+    let on = Resource::new(Kind::Device, &caller.tenant.name, Subject::Nothing);
+    caller.may(Action::Write, &on)
+}
+
+/// Where a device is now: its own position, else that of its site.
+pub(crate) fn position(tenant: &Tenant, id: &HardwareId) -> Option<Location> {
+    let device = tenant.documents.body::<Device>(id.as_str())?;
+    let of_site = || {
+        let site = tenant.documents.body::<Site>(device.site_token.as_ref()?.as_str())?;
+        site.location.clone()
+    };
+    device.location.clone().or_else(of_site)
+}
+
+/// Whether a device is inside a box now.
+pub(crate) fn is_inside(tenant: &Tenant, id: &HardwareId, within: &BoundingBox) -> bool {
+    position(tenant, id).is_some_and(|at| within.contains(&at))
+}
+
+/// Where a device was at any instant.
+#[derive(Default)]
+pub(crate) struct Positions {
+    device: Vec<(SimTime, Device)>,
+    sites: BTreeMap<String, Vec<(SimTime, Site)>>,
+}
+
+impl Positions {
+    /// Those of a device.
+    pub(crate) async fn of(tenant: &Tenant, id: &HardwareId) -> Result<Self, Problem> {
+        let device = versions::<Device>(tenant, id.as_str()).await?;
+        let mut sites = BTreeMap::new();
+        for (_, version) in &device {
+            let Some(site) = version.site_token.as_ref().map(ToString::to_string) else { continue };
+            if !sites.contains_key(&site) {
+                let versions = versions::<Site>(tenant, &site).await?;
+                sites.insert(site, versions);
+            }
+        }
+        Ok(Self { device, sites })
+    }
+
+    /// Where it was at an instant.
+    pub(crate) fn at(&self, at: SimTime) -> Option<Location> {
+        let site = |token: &lastmeter_model::entity::Token| {
+            self.sites.get(token.as_str()).map(Vec::as_slice)
+        };
+        position_at(&self.device, site, at)
+    }
+
+    /// Where it was placed itself, and when, oldest first.
+    pub(crate) fn own(&self) -> impl DoubleEndedIterator<Item = (SimTime, Location)> + '_ {
+        let placed = self.device.iter();
+        placed.filter_map(|(made, device)| Some((*made, device.location.clone()?)))
+    }
+}
+
+/// The versions of a document, oldest first, with when each was made.
+async fn versions<T: lastmeter_model::entity::Body>(
+    tenant: &Tenant,
+    token: &str,
+) -> Result<Vec<(SimTime, T)>, Problem> {
+    let page = Page { offset: 0, limit: VERSIONS_MAX };
+    if tenant.documents.find(kind::<T>()?, token).is_none() {
+        return Ok(Vec::new());
+    }
+    let (_, found) =
+        tenant.readers.permitted().history(kind::<T>()?, token.to_owned(), page).await?;
+    let one =
+        |document: &Document| Some((document.changed, serde_json::from_str(&document.body).ok()?));
+    Ok(found.iter().rev().filter_map(one).collect())
+}
