@@ -27,8 +27,9 @@ use lastmeter_wire::topics::{InputName, input_name};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::attention::Attention;
 use crate::clock::Clock;
-use crate::commands::{Attention, Definitions};
+use crate::commands::Definitions;
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
