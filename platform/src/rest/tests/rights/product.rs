@@ -7,8 +7,8 @@ use super::super::super::routes::{Access, Route, Verb};
 use super::super::super::{cursor, documents};
 use super::super::*;
 use super::world::{
-    ABSENT, DEVICES, ERAS, Row, Told, What, World, eras, grant_token, is_given, is_seen, marker,
-    now, of_tenant,
+    ABSENT, Answered, DEVICES, ERAS, Row, SampleTenant, What, eras, grant_token, is_given, is_seen,
+    marker, now, of_tenant,
 };
 use super::{Principal, TenantName, all, principals};
 
@@ -153,7 +153,7 @@ fn check_whole(
     seat: &Seat<'_>,
     (_, template, row, shows, is_newest): &Read,
     (device, era): (&str, i64),
-    told: &Told,
+    told: &Answered,
 ) {
     let eras = match (template.contains("{i}"), is_newest) {
         (true, _) => vec![era],
@@ -169,7 +169,7 @@ fn check_whole(
 }
 
 struct Product {
-    world: World,
+    world: SampleTenant,
     cells: usize,
     shown: usize,
     alike: usize,
@@ -190,7 +190,7 @@ impl Product {
     }
 
     /// Checks that an answer shows nothing that is not for who asks.
-    fn check(&mut self, seat: &Seat<'_>, row: Row, path: &str, told: &Told) {
+    fn check(&mut self, seat: &Seat<'_>, row: Row, path: &str, told: &Answered) {
         self.cells += 1;
         assert!(told.status < 500, "{} {path}: {told:?}", seat.name);
         let text = format!("{}{}", told.headers, told.body);
@@ -216,8 +216,8 @@ impl Product {
     }
 
     /// Checks that something is answered as what is not there.
-    fn alike(&mut self, seat: &Seat<'_>, path: &str, [told, absent]: [(&Told, &str); 2]) {
-        let plain = |(told, name): (&Told, &str)| Told {
+    fn alike(&mut self, seat: &Seat<'_>, path: &str, [told, absent]: [(&Answered, &str); 2]) {
+        let plain = |(told, name): (&Answered, &str)| Answered {
             headers: told.headers.replace(name, "@"),
             body: told.body.replace(name, "@"),
             ..told.clone()
@@ -265,7 +265,7 @@ impl Product {
     }
 
     /// A read, of a live stream from the beginning on.
-    async fn get(&self, seat: &Seat<'_>, path: &str) -> Told {
+    async fn get(&self, seat: &Seat<'_>, path: &str) -> Answered {
         let begin =
             [cursor::Kind::Readings, cursor::Kind::Alerts].map(|kind| cursor::seal(kind, 0));
         let headers = [("last-event-id", &*begin.join("."))];
@@ -278,7 +278,7 @@ impl Product {
         seat: &Seat<'_>,
         (_, template, row, ..): &Read,
         (device, name, path): (&str, &str, &str),
-        told: &Told,
+        told: &Answered,
     ) {
         if told.status == 403 {
             // Who sees the device may learn that this is not for them.
@@ -290,7 +290,7 @@ impl Product {
         let other = self.get(seat, &absent).await;
         if *row == Row::Live {
             // Positions are salted, and a stream looks at whatever is committed.
-            let events = |told: &Told| told.body.matches("data:").count();
+            let events = |told: &Answered| told.body.matches("data:").count();
             assert_eq!((events(told), told.status), (events(&other), other.status), "{path}");
             return;
         }
@@ -414,7 +414,7 @@ impl Product {
 async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     let begun = std::time::Instant::now();
     let own = principals(&TenantName::default());
-    let world = World::full(&own).await;
+    let world = SampleTenant::full(&own).await;
     for (kind, body) in [
         ("user", json!({ "roles": ["tenant-admin"], "passwordHash": { "argon2id": HASH } })),
         ("specification", json!({ "name": "s", "delivery": "mailbox" })),
