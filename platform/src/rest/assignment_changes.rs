@@ -289,7 +289,7 @@ async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer
     let mut found = Vec::new();
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let Looked { rows, last: looked } = api.tenant.readers.alerts(stretch, &mut cuts).await?;
+        let Looked { rows, last: looked } = cuts.alerts(stretch).await?;
         after = if looked > after { looked } else { last };
         let is_meant =
             |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);

@@ -22,7 +22,7 @@ use lastmeter_store::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Store
 use super::super::super::{Proof, Shared, Stopping, Visitor, no_such_path, routes, with};
 use super::super::*;
 use super::{Principal, TenantName};
-use crate::ops::Reader;
+use crate::reader::Reader;
 use crate::tests::bytes;
 
 const AMPERES: &str = "electricity.current.rms.l1";
