@@ -61,7 +61,8 @@ pub(crate) async fn keep(at: &Dispatcher, devices: &[HardwareId]) -> Result<Stri
     let body = json!({ "elements": devices });
     // The same devices are the same document.
     let hash = Sha256::digest(body.to_string());
-    let token: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let half = hash.first_chunk().copied().unwrap_or_default();
+    let token = format!("{:032x}", u128::from_be_bytes(half));
     if let Some(kind) = kind_of_code(BatchElements::CODE) {
         let (expect, body) = (Expect::Anything, Some(body));
         let edit = Edit { kind, token: Some(token.clone()), expect, body };

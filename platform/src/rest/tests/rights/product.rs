@@ -126,7 +126,7 @@ struct Seat<'a> {
 }
 
 /// Whether a route reads something that `READS` and the kinds of documents do not have.
-fn is_other(route: &&Route) -> bool {
+fn is_other(route: &Route) -> bool {
     let is_read = route.method == Verb::Get && matches!(route.access, Access::Within(..));
     let is_asked = READS.iter().any(|(path, ..)| *path == route.path)
         || documents::PATHS.iter().any(|(path, _)| route.path.starts_with(path));
@@ -384,7 +384,7 @@ impl Product {
     /// Reads that are of no device and no kind of document, each about oneself; a command, a batch
     /// or a user that is named there does not exist or is somebody else's.
     async fn others(&mut self, seat: &Seat<'_>) {
-        for route in all().filter(is_other) {
+        for route in all().filter(|route| is_other(route)) {
             let path = match route.variable() {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), "bob"),
                 None => route.path.to_owned(),
@@ -445,7 +445,7 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
         product.topics(&seat);
     }
     assert_eq!((core.documents.epoch(), core.progress.totals()), before, "nothing has changed");
-    let others: Vec<_> = all().filter(is_other).map(|route| route.path).collect();
+    let others: Vec<_> = all().filter(|route| is_other(route)).map(|route| route.path).collect();
     println!("by themselves: {others:?}");
     let Product { world, cells, shown, alike } = product;
     let took = begun.elapsed();

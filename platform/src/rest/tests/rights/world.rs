@@ -79,11 +79,9 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
     let third_party = ["user", "app"].contains(&who);
     let mut eras: Vec<i64> = match (who, device) {
         (_, ABSENT) => vec![],
-        ("bench", _) => ERAS.to_vec(),
-        ("admin", _) if matches!(row, Row::Command | Row::Device) => ERAS.to_vec(),
-        ("operator", _) if row == Row::Device => ERAS.to_vec(),
-        ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
-        ("admin", "m-free") | ("user", "m-home") => ERAS.to_vec(),
+        ("bench", _) | ("admin", "m-free") | ("user", "m-home") => ERAS.to_vec(),
+        ("admin", _) if row == Row::Command => ERAS.to_vec(),
+        ("admin" | "operator", _) | ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
         ("admin", "m-open") | ("user", "m-left") if !is_now => vec![1],
         ("user", "m-came") => vec![2, 3],
         (_, "m-lent" | "m-volt") if third_party => vec![2, 3],
@@ -188,7 +186,7 @@ pub(super) struct Answered {
 }
 
 impl SampleTenant {
-    pub(super) async fn start(bench: Bench) -> Self {
+    pub(super) fn start(bench: Bench) -> Self {
         let mut bench = bench;
         let lookups = Arc::new(AtomicU64::new(0));
         let core = Arc::get_mut(&mut bench.core).unwrap();
@@ -208,7 +206,7 @@ impl SampleTenant {
 
     /// One with everything in it.
     pub(super) async fn full(principals: &[(&'static str, Principal)]) -> Self {
-        let mut world = Self::start(Bench::start(ClockSource::Driven).await).await;
+        let mut world = Self::start(Bench::start(ClockSource::Driven).await);
         for era in ERAS {
             let at = SimTime(BEGIN + (era - 1) * HOUR + 600 * SECOND);
             world.bench.core.advance(at).await.unwrap();
@@ -378,7 +376,7 @@ impl SampleTenant {
                 Ok(None) => break,
                 Err(_) if is_live && (waited >= 1000 || is_wanted(&text)) => break,
                 Err(_) if is_live => {}
-                Err(_) => panic!("{method} {path} is not answered"),
+                Err(late) => panic!("{method} {path} is not answered: {late}"),
             }
         }
         Answered {
