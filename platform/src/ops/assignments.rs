@@ -74,7 +74,8 @@ pub(crate) async fn make(
     let body = request.body.get_or_insert_default();
     body.entry("status").or_insert_with(|| json!(AssignmentStatus::Active));
     body.entry("activeDate").or_insert_with(|| json!(tenant.clock.now()));
-    let id = body.get("deviceHardwareId").and_then(Value::as_str).unwrap_or_default();
+    let id = body.get("deviceHardwareId").and_then(Value::as_str);
+    let id = id.ok_or_else(|| wrong("deviceHardwareId", "expected the hardware id of a device"))?;
     let row = devices::find(caller, (Kind::Assignment, Action::Write), id)?;
     let status = tenant.documents.body::<lastmeter_model::entity::Device>(id);
     if status.is_some_and(|device| device.status == DeviceStatus::Deleted) {

@@ -19,6 +19,7 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
+use crate::ops::devices;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -69,7 +70,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}/summary",
         resource: "commands",
         summary: "What was asked for, and what came of it",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<SummaryJson>(200),
@@ -81,7 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}/responses",
         resource: "commands",
         summary: "What the device answered",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<List<ResponseJson>>(200),
@@ -93,7 +94,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
         summary: "Cancels a command that has not ended",
-        access: Access::To(access::Kind::Invocation, Action::Command),
+        access: Access::Within(access::Kind::Invocation, Action::Command),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),
@@ -365,7 +366,9 @@ async fn responses(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<L
 /// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
 async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
     pairs.finish()?;
-    let id = find(&api, &text).await?.row.id;
+    let found = find(&api, &text).await?;
+    let (id, device) = (found.row.id, found.hardware_id.as_str());
+    devices::find(&api.caller(), (access::Kind::Invocation, Action::Command), device)?;
     let cancelled = api.tenant.dispatcher.cancel(&[id]).await?;
     let stored = find(&api, &text).await?;
     if cancelled != [true] {

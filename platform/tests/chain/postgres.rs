@@ -65,7 +65,7 @@ async fn a_database_that_is_away_is_reported_and_nothing_acknowledged_is_lost() 
     let folder = tempfile::tempdir().unwrap();
     let platform = start(folder.path(), &server).await;
     send(&platform, 1..=50).await;
-    until(&platform, "/api/v1/readings?after=49", 200).await;
+    until(&platform, "/api/v1/readings?after=49&wait_ms=10000", 200).await;
 
     server.control(&["-m", "fast", "stop"]);
     // The journal has them, so they are acknowledged.
@@ -96,6 +96,7 @@ async fn a_database_that_is_away_is_reported_and_nothing_acknowledged_is_lost() 
 
     server.control(&["start"]);
     until(&platform, "/readyz", 200).await;
+    until(&platform, "/api/v1/readings?after=99&wait_ms=10000", 200).await;
     let rows = read_back(&client(platform.rest_address()), "/api/v1/readings").await;
     let serials: Vec<_> = rows.iter().map(|row| row["serial"].as_u64().unwrap()).collect();
     assert_eq!(serials, (1..=100).collect::<Vec<_>>());

@@ -155,7 +155,9 @@ impl Notices {
     /// Takes what the platform has of alerts.
     pub(crate) fn stored(&mut self, read: &AlertsRead) {
         self.is_unlisted |= read.is_newly_absent;
-        for alert in &read.alerts {
+        // What the platform itself raises stands under ids that no device can have, and nobody sent it.
+        let sent = read.alerts.iter().filter(|alert| !alert.device.starts_with('$'));
+        for alert in sent {
             match alert.key().and_then(|key| self.alerts.get_mut(&key)) {
                 Some(sent) if sent.alert.differences(alert).is_empty() => sent.fate = Fate::Stored,
                 _ => self.odd.push(alert.clone()),

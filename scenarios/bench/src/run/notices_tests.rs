@@ -95,6 +95,7 @@ fn each_way_to_be_wrong_is_noted() {
         (with(dip("m", 3)), &["alert_foreign m 3"], 3),
         (with(of_m2(|it| it["serial"] = json!(9))), &["alert_foreign m 9"], 3),
         (with(dip("ghost", 1)), &["alert_foreign ghost 1"], 3),
+        (with(dip("$network-f", 1)), &[], 3),
         (with(of_m2(|it| it["device"] = json!("n"))), &["alert_foreign n 2"], 3),
         (with(of_m2(|it| it["level"] = json!("Info"))), &["alert_foreign m 2"], 3),
         (with(of_m2(|it| it["serial"] = json!(null))), &["alert_foreign m"], 3),

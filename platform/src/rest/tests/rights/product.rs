@@ -101,6 +101,20 @@ const READS: &[Read] = {
             &[Command],
             false,
         ),
+        (
+            "/sitewhere/api/invocations/{id}/summary",
+            "/sitewhere/api/invocations/{i}/summary",
+            Row::Command,
+            &[],
+            false,
+        ),
+        (
+            "/sitewhere/api/invocations/{id}/responses",
+            "/sitewhere/api/invocations/{i}/responses",
+            Row::Command,
+            &[],
+            false,
+        ),
     ]
 };
 
@@ -358,6 +372,11 @@ impl Product {
                 "asset" => "ann".to_owned(),
                 kind => format!("d-{kind}"),
             });
+            // What is one's own may be changed.
+            let token = if seat.name == "user" { token.replace("m-home", "m-free") } else { token };
+            let command = self.world.invocations.get(&("m-free".to_owned(), 1));
+            let is_command = route.path.starts_with("/sitewhere/api/invocations/");
+            let token = command.filter(|_| is_command).map_or(token, ToString::to_string);
             let path = |token: &str| match route.variable() {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), token),
                 None => route.path.to_owned(),
