@@ -56,8 +56,10 @@ fn is_for_users(route: &Route) -> bool {
 /// All rows, those that remove something last, and what was made first removed last.
 fn in_turn() -> impl Iterator<Item = &'static Route> {
     // A command is called off before it expires.
-    let is_command = |route: &Route| route.path.starts_with("/sitewhere/api/invocations/");
-    let is_removal = |route: &&Route| route.method == Verb::Delete && !is_command(route);
+    let is_removal = |route: &&Route| {
+        let is_command = route.path.starts_with("/sitewhere/api/invocations/");
+        route.method == Verb::Delete && !is_command
+    };
     let mut removals: Vec<_> = all().filter(is_removal).collect();
     removals.reverse();
     all().filter(move |route| !is_removal(route)).chain(removals)

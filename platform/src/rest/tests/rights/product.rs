@@ -381,7 +381,8 @@ impl Product {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), token),
                 None => route.path.to_owned(),
             };
-            let (one, absent) = (path(&token), "x".repeat(token.len()));
+            let nobodys = if is_command { "f" } else { "x" };
+            let (one, absent) = (path(&token), nobodys.repeat(token.len()));
             let told = self.world.ask(&seat.who, route.method.word(), &one).await;
             self.check(seat, Row::Device, &one, &told);
             let is_refused = (400..500).contains(&told.status);
