@@ -381,7 +381,7 @@ impl Product {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), token),
                 None => route.path.to_owned(),
             };
-            let nobodys = if is_command { "f" } else { "x" };
+            let nobodys = if is_command { "0" } else { "x" };
             let (one, absent) = (path(&token), nobodys.repeat(token.len()));
             let told = self.world.ask(&seat.who, route.method.word(), &one).await;
             self.check(seat, Row::Device, &one, &told);
