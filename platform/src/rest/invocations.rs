@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Resource, Subject, Target};
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
@@ -69,7 +69,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}/summary",
         resource: "commands",
         summary: "What was asked for, and what came of it",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<SummaryJson>(200),
@@ -81,7 +81,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}/responses",
         resource: "commands",
         summary: "What the device answered",
-        access: Access::To(access::Kind::Invocation, Action::Read),
+        access: Access::Within(access::Kind::Invocation, Action::Read),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<List<ResponseJson>>(200),
@@ -93,7 +93,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/invocations/{id}",
         resource: "commands",
         summary: "Cancels a command that has not ended",
-        access: Access::To(access::Kind::Invocation, Action::Command),
+        access: Access::Within(access::Kind::Invocation, Action::Command),
         parameters: &[&INVOCATION],
         takes: None,
         gives: Gives::json::<InvocationJson>(200),
@@ -314,12 +314,14 @@ fn responses_of(stored: &StoredInvocation) -> Vec<ResponseJson> {
 
 /// An invocation by its id.
 async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
-    let unknown = || {
-        let text = lastmeter_model::refusal::shortened(text, 80);
-        Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
-    };
-    let id = text.parse().map_err(|()| unknown())?;
-    api.caller().invocation(id, unknown).await
+    let id = text.parse().map_err(|()| unknown(text))?;
+    api.caller().invocation(id, || unknown(text)).await
+}
+
+/// The answer to the id of no invocation.
+fn unknown(text: &str) -> Problem {
+    let text = lastmeter_model::refusal::shortened(text, 80);
+    Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
 }
 
 /// `GET /sitewhere/api/invocations/{id}`
@@ -365,7 +367,12 @@ async fn responses(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<L
 /// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
 async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
     pairs.finish()?;
-    let id = find(&api, &text).await?.row.id;
+    let StoredInvocation { hardware_id, row, .. } = find(&api, &text).await?;
+    let (id, device) = (row.id, Target::Device(hardware_id));
+    let of = Subject::One(&device);
+    let on = Resource::new(access::Kind::Invocation, &api.tenant.name, of);
+    // Who does not see it has been answered already.
+    api.caller().require(Action::Command, &on, || unknown(&text))?;
     let cancelled = api.tenant.dispatcher.cancel(&[id]).await?;
     let stored = find(&api, &text).await?;
     if cancelled != [true] {
