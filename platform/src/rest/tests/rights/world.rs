@@ -133,7 +133,7 @@ pub(super) fn marker(device: &str, era: i64, what: What) -> String {
 }
 
 /// A tenant, and the way to its router.
-pub(super) struct World {
+pub(super) struct SampleTenant {
     pub(super) bench: Bench,
     router: axum::Router,
     lookups: Arc<AtomicU64>,
@@ -180,14 +180,14 @@ counted! {
 
 /// A whole answer, and how often the store was asked for it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) headers: String,
     pub(super) body: String,
     pub(super) lookups: u64,
 }
 
-impl World {
+impl SampleTenant {
     pub(super) async fn start(bench: Bench) -> Self {
         let mut bench = bench;
         let lookups = Arc::new(AtomicU64::new(0));
@@ -334,7 +334,7 @@ impl World {
     }
 
     /// Sends a request as a principal.
-    pub(super) async fn ask(&self, who: &Principal, method: &str, path: &str) -> Told {
+    pub(super) async fn ask(&self, who: &Principal, method: &str, path: &str) -> Answered {
         self.ask_with(who, (method, path), &[], "{}").await
     }
 
@@ -344,7 +344,7 @@ impl World {
         (method, path): (&str, &str),
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Told {
+    ) -> Answered {
         let tenant = Arc::clone(&self.bench.core);
         let mut request = Request::builder().method(method).uri(path);
         if method != "GET" {
@@ -381,7 +381,7 @@ impl World {
                 Err(_) => panic!("{method} {path} is not answered"),
             }
         }
-        Told {
+        Answered {
             status: head.status.as_u16(),
             headers,
             body: String::from_utf8(text).unwrap(),
