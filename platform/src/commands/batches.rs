@@ -61,7 +61,8 @@ pub(crate) async fn keep(at: &Dispatcher, devices: &[HardwareId]) -> Result<Stri
     let body = json!({ "elements": devices });
     // The same devices are the same document.
     let hash = Sha256::digest(body.to_string());
-    let token: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let token =
+        hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     if let Some(kind) = kind_of_code(BatchElements::CODE) {
         let (expect, body) = (Expect::Anything, Some(body));
         let edit = Edit { kind, token: Some(token.clone()), expect, body };

@@ -64,10 +64,9 @@ pub(crate) async fn make(
             return Err(unknown());
         }
         if !caller.may(Action::Command, &on) {
-            return match caller.may(Action::Read, &on) {
-                true => Err(not_permitted(Action::Command, Kind::Invocation)),
-                false => Err(unknown()),
-            };
+            let is_seen = caller.may(Action::Read, &on);
+            let refused = || not_permitted(Action::Command, Kind::Invocation);
+            return Err(if is_seen { refused() } else { unknown() });
         }
         let parameters = &call.parameter_values.0;
         tenant.dispatcher.check(device, call.command_token.as_str(), parameters)?;
