@@ -346,6 +346,9 @@ async fn locations(
             found.push((event_date, one));
         }
     }
-    found.retain(|(at, _)| has(range, *at));
+    let none = || Problem::not_found("unknown_assignment", "there is no such assignment");
+    let permit = api.caller().of_device(Kind::Location, Some(&row.hardware_id), none)?;
+    let cut = permit.cut(&row.hardware_id);
+    found.retain(|(at, _)| has(range, *at) && cut.has(*at));
     Ok(Json(paged(found, page)))
 }

@@ -212,3 +212,47 @@ async fn a_key_that_is_repeated_gives_nothing_of_others_and_nothing_after_revoca
     assert!(told.status != 409 && told.status != 201, "{told:?}");
     world.stop().await;
 }
+
+/// Who had the device when a command was made still sees it, and makes and calls off none.
+#[tokio::test]
+async fn commands_are_made_and_called_off_by_who_has_the_device_now() {
+    let (world, all) = full().await;
+    let body = json!({
+        "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" },
+    });
+    let devices = Arc::clone(&world.bench.core.devices);
+    let path = |device: &str| {
+        let token = devices.find(device).map_or_else(|| "x".repeat(36), |row| row.assignment);
+        format!("/sitewhere/api/assignments/{token}/invocations")
+    };
+    for (name, device, expected) in [
+        ("user", "m-home", 201),
+        ("user", "m-came", 201),
+        ("user", "m-left", 403),
+        ("user", "m-lent", 403),
+        ("user", "m-bobs", 404),
+        ("user", "m-none", 404),
+        ("app", "m-lent", 403),
+        ("app", "m-back", 404),
+        ("operator", "m-home", 404),
+        ("anonymous", "m-open", 401),
+        ("admin", "m-bobs", 201),
+    ] {
+        let who = of(&all, name);
+        let told = world.ask_with(who, ("POST", &path(device)), &[], &body.to_string()).await;
+        assert_eq!(told.status, expected, "{name} {device}: {told:?}");
+        let id = world.invocations.get(&(device.to_owned(), 1));
+        let id = id.map_or_else(|| "0".repeat(24), ToString::to_string);
+        let one = format!("/sitewhere/api/invocations/{id}");
+        let told = world.ask_with(who, ("DELETE", &one), &[], "").await;
+        // Of the first hour, which the user has not of everything.
+        let is_seen = world.ask(who, "GET", &one).await.status == 200;
+        let expected = match expected {
+            201 | 403 if !is_seen => 404,
+            201 => 200,
+            other => other,
+        };
+        assert_eq!(told.status, expected, "{name} {device}: {told:?}");
+    }
+    world.stop().await;
+}

@@ -70,18 +70,22 @@ pub(super) enum Row {
     Hours,
     Export,
     Live,
+    Alert,
+    Assignment,
     Command,
 }
 
 /// The hours of which a principal may have something of a device.
 pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
-    let is_now = matches!(row, Row::Latest | Row::Live | Row::Device);
-    let third_party = ["user", "app"].contains(&who);
+    let is_now = matches!(row, Row::Latest | Row::Live | Row::Device | Row::Assignment);
+    let third_party = ["user", "app"].contains(&who) && row != Row::Assignment;
     let mut eras: Vec<i64> = match (who, device) {
         (_, ABSENT) => vec![],
         ("bench", _) | ("admin", "m-free") | ("user", "m-home") => ERAS.to_vec(),
-        ("admin", _) if row == Row::Command => ERAS.to_vec(),
-        ("admin" | "operator", _) | ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
+        ("admin", _) if matches!(row, Row::Command | Row::Device | Row::Assignment) => {
+            ERAS.to_vec()
+        }
+        ("operator", _) | ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
         ("admin", "m-open") | ("user", "m-left") if !is_now => vec![1],
         ("user", "m-came") => vec![2, 3],
         (_, "m-lent" | "m-volt") if third_party => vec![2, 3],
@@ -90,7 +94,8 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
         _ => vec![],
     };
     let is_within = who != "platform" && !who.contains("of b");
-    if device == "m-open" && is_within && ![Row::Command, Row::Live].contains(&row) {
+    if device == "m-open" && is_within && ![Row::Command, Row::Live, Row::Assignment].contains(&row)
+    {
         eras.extend([2, 3]);
     }
     eras
@@ -100,7 +105,7 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
 pub(super) fn is_seen(who: &str, device: &str, row: Row) -> bool {
     let row = if row == Row::Series || row == Row::Export { Row::Hours } else { row };
     // Every device was nobody's at first.
-    if (who, row) == ("admin", Row::Hours) {
+    if who == "admin" && matches!(row, Row::Hours | Row::Alert) {
         return device != ABSENT;
     }
     !eras(who, device, row).is_empty()
@@ -111,7 +116,9 @@ pub(super) fn is_given(who: &str, device: &str, era: i64, what: What, row: Row) 
     let is_whole = device != "m-volt" || ["bench", "admin"].contains(&who);
     let is_of_row = match what {
         What::Command => row == Row::Command && is_whole,
-        What::Alert => matches!(row, Row::Latest | Row::Live | Row::Export) && is_whole,
+        What::Alert => {
+            matches!(row, Row::Latest | Row::Live | Row::Export | Row::Alert) && is_whole
+        }
         What::Amperes => is_whole,
         What::Volts => true,
     };
@@ -186,8 +193,7 @@ pub(super) struct Answered {
 }
 
 impl SampleTenant {
-    pub(super) fn start(bench: Bench) -> Self {
-        let mut bench = bench;
+    pub(super) fn start(mut bench: Bench) -> Self {
         let lookups = Arc::new(AtomicU64::new(0));
         let core = Arc::get_mut(&mut bench.core).unwrap();
         let store = core.readers.shared();
@@ -374,9 +380,9 @@ impl SampleTenant {
             match tokio::time::timeout(quiet, frame).await {
                 Ok(Some(frame)) => text.extend(frame.unwrap().into_data().unwrap()),
                 Ok(None) => break,
-                Err(_) if is_live && (waited >= 1000 || is_wanted(&text)) => break,
-                Err(_) if is_live => {}
-                Err(late) => panic!("{method} {path} is not answered: {late}"),
+                Err(_elapsed) if is_live && (waited >= 1000 || is_wanted(&text)) => break,
+                Err(_elapsed) if is_live => {}
+                Err(elapsed) => panic!("{method} {path} is not answered: {elapsed}"),
             }
         }
         Answered {
