@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access::{self, Action, Resource, Subject, Target};
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem, assignments};
 use crate::config::TENANT;
-use crate::ops::devices;
+use crate::ops::not_permitted;
 
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
@@ -46,7 +46,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/sitewhere/api/assignments/{token}/invocations",
         resource: "commands",
         summary: "Asks for a command; durable when answered",
-        access: Access::To(access::Kind::Invocation, Action::Command),
+        access: Access::Within(access::Kind::Invocation, Action::Command),
         parameters: &[&ASSIGNMENT],
         takes: Some(schema::<InvokeJson>),
         gives: Gives::json::<InvocationJson>(201),
@@ -199,6 +199,7 @@ pub(super) async fn invoke(
 ) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
     pairs.finish()?;
     let (device, _) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
+    may_command(&api, &device.hardware_id)?;
     check_target(&asked, &token)?;
     let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.shared.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
@@ -224,6 +225,14 @@ pub(super) async fn invoke(
     };
     let stored = api.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
+}
+
+/// Whether who asks, and sees commands of a device, may make and call off some.
+fn may_command(api: &Api, device: &HardwareId) -> Result<(), Problem> {
+    let target = Target::Device(device.clone());
+    let kind = access::Kind::Invocation;
+    let on = Resource::new(kind, &api.tenant.name, Subject::One(&target));
+    api.caller().require(Action::Command, &on, || not_permitted(Action::Command, kind)).map(drop)
 }
 
 fn check_target(asked: &InvokeJson, token: &str) -> Result<(), Problem> {
@@ -366,9 +375,9 @@ async fn responses(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<L
 /// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
 async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
     pairs.finish()?;
-    let found = find(&api, &text).await?;
-    let (id, device) = (found.row.id, found.hardware_id.as_str());
-    devices::find(&api.caller(), (access::Kind::Invocation, Action::Command), device)?;
+    let StoredInvocation { hardware_id, row, .. } = find(&api, &text).await?;
+    let id = row.id;
+    may_command(&api, &hardware_id)?;
     let cancelled = api.tenant.dispatcher.cancel(&[id]).await?;
     let stored = find(&api, &text).await?;
     if cancelled != [true] {

@@ -39,7 +39,6 @@ const KINDS: [(&str, &str, &[Role]); 11] = [
 /// Who may use a route in full; all others are refused.
 const ROUTES: &[(&str, &str)] = &[
     ("POST /api/v1/import", "devices bench"),
-    ("POST /sitewhere/api/assignments/{token}/invocations", "admin bench"),
     ("GET /api/v1/readings", "bench"),
     ("GET /api/v1/refusals", "bench"),
     ("GET /api/v1/alerts", "bench"),

@@ -521,7 +521,6 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     let took = begun.elapsed();
     println!("{cells} cells, {shown} things shown, {alike} answered as absent, {took:?}");
     assert!(cells > 3000 && shown > 1000 && alike > 1000);
-    assert!(took < Duration::from_secs(40));
     drop(core);
     world.stop().await;
 }
