@@ -8,7 +8,7 @@
 //! | files | purpose |
 //! |---|---|
 //! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
-//! | `run_platform`, `own_settings`, `rest` | the platform under test, and what is asked of it |
+//! | `run_platform`, `own_settings`, `tenants`, `rest` | the platform under test, and what it is asked |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
@@ -59,6 +59,7 @@ mod signals;
 mod start;
 mod steps;
 mod tampering;
+mod tenants;
 mod turns;
 mod virtual_time;
 

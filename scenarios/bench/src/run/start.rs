@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
-use lastmeter_language::{DeviceRow, PlatformUse, Scenario};
+use lastmeter_language::{DeviceRow, PlatformUse, Scenario, TenantRow};
 use lastmeter_platform::{ClockSource, DoorConfig, remove_store};
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
@@ -80,6 +80,7 @@ pub async fn run_scenario(
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
             store: stored.clone(),
+            tenants: tenants(scenario),
             doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
@@ -107,10 +108,17 @@ pub async fn run_scenario(
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
-        let removing = move || remove_store(&stored, &TenantName::default());
+        let names = tenants(scenario).iter().map(|row| row.name.clone());
+        let names: Vec<TenantName> = names.chain([TenantName::default()]).collect();
+        let removing = move || names.iter().map(|name| remove_store(&stored, name).is_ok()).count();
         let _ = tokio::task::spawn_blocking(removing).await;
     }
     Ok(evaluation)
+}
+
+/// The tenants beside the one that is always there.
+fn tenants(scenario: &Scenario) -> &[TenantRow] {
+    scenario.part::<Vec<TenantRow>>().map_or(&[], Vec::as_slice)
 }
 
 /// What flows in a network that is played ahead, if there is one.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_language::tenant_prefix;
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, EventKind, field};
@@ -71,6 +72,8 @@ impl RealBench<'_> {
                 }
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
+                let prefix = tenant_prefix(&self.scenario.devices[device].tenant);
+                let invocation = format!("{prefix}{invocation}");
                 self.senders.obeyed.push(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
@@ -124,10 +127,11 @@ impl RealBench<'_> {
     }
 
     fn passed(&mut self, link: usize, record: &LinkRecord) {
-        let LinkRecord::Publish { lane, leg, payload, in_ns, out_ns } = record else {
+        let LinkRecord::Publish { lane, leg, topic, payload, in_ns, out_ns } = record else {
             return;
         };
-        let Some((key, digest)) = reading_of(payload, &self.senders.by_name) else { return };
+        let found = reading_of(topic, payload, &self.senders.by_name);
+        let Some((key, digest)) = found else { return };
         let scenario = self.scenario;
         let own = scenario.devices[key.0].name == **lane;
         let is_up = *leg == LegName::Up;
