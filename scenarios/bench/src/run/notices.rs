@@ -53,8 +53,9 @@ impl SentMessage {
         Some(match decode(payload, &DecodeRules::default()).ok()? {
             Request::Measurements(message) => Self::Reading(SentReading::of(&message)?),
             Request::Alert(message) => {
-                let alert = Alert::sent(message);
-                Self::Notice(Notice::Alert(Alert { device: named(&alert.device), ..alert }))
+                let mut alert = Alert::sent(message);
+                alert.device = named(&alert.device);
+                Self::Notice(Notice::Alert(alert))
             }
             Request::Acknowledge(message) => Self::Notice(Notice::Answer(AcknowledgeMessage {
                 // Names with a tenant before them are ids as well.

@@ -14,7 +14,6 @@ use std::time::Duration;
 use lastmeter_language::{GivenAuthority, PlatformUse, TenantRow, TlsUse};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
-use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
     ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, StoreConfig, TlsConfig,
@@ -24,16 +23,12 @@ use lastmeter_units::TenantName;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
-use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
+use super::own_runtime::{OwnRuntime, PLATFORM_LEVEL, Policy};
 use super::own_settings::{door_table, rest_tls_table, store_table, tls_table};
 use super::tenants::{self, TenantProfiles};
-
-/// The real-time priority of a platform of the bench's own: just below that of the bench, which has
-/// to stamp what the platform does when it is done.
-const PLATFORM_LEVEL: u8 = DEFAULT_LEVEL - 1;
 
 /// How long a platform may take to report that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -91,9 +86,6 @@ struct Ready {
     #[serde(default)]
     policy_refused: Option<String>,
 }
-
-/// Under what threads run, and why not under what was tried for.
-pub type Policy = (String, Option<String>);
 
 impl Profile {
     /// The password of the devices.
@@ -359,54 +351,6 @@ impl UnderTest {
     }
 }
 
-/// Threads of one kind beside others, as those of a platform; they may be dropped inside another
-/// runtime.
-///
-/// Dropping a runtime blocks until its tasks have ended, which another runtime forbids.
-pub struct OwnRuntime {
-    runtime: Option<tokio::runtime::Runtime>,
-    /// The real-time priority that its threads ask for, if any.
-    level: Option<u8>,
-}
-
-impl OwnRuntime {
-    /// Starts two threads of this name, which ask for a real-time priority if they are to have one.
-    pub fn start(name: &str, level: Option<u8>) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name(name)
-            .on_thread_start(move || {
-                if let Some(level) = level {
-                    // What it is refused is asked for once more, for the record.
-                    let _ = raise_this_thread(level);
-                }
-            })
-            .enable_all()
-            .build()?;
-        Ok(Self { runtime: Some(runtime), level })
-    }
-
-    /// What spawns tasks on it.
-    pub fn handle(&self) -> Handle {
-        self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
-    }
-
-    /// What its threads run under, and why not under what was tried for.
-    pub async fn policy(&self) -> Policy {
-        let level = self.level;
-        let policy = self.handle().spawn(async move { policy_of_this_thread(level) });
-        policy.await.unwrap_or_else(|_| ("unknown".to_owned(), None))
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// How clients and platform know each other over TLS.
 struct Security {
     /// Who signed the platform's certificate.
@@ -590,20 +534,6 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
-}
-
-/// Asks for a platform's real-time priority, and returns what this thread runs under.
-pub fn own_policy() -> Policy {
-    policy_of_this_thread(Some(PLATFORM_LEVEL))
-}
-
-/// Asks for a real-time priority if there is to be one, and returns what this thread runs under.
-fn policy_of_this_thread(level: Option<u8>) -> Policy {
-    let refused = match level {
-        Some(level) => raise_this_thread(level).err(),
-        None => Some("not asked for".to_owned()),
-    };
-    (policy_word(), refused)
 }
 
 async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<Started, BenchError> {
