@@ -15,7 +15,7 @@ use lastmeter_model::entity::{Body as _, DeviceRoute};
 use lastmeter_units::HardwareId;
 use serde_json::json;
 
-use crate::commands::Attention;
+use crate::attention::Attention;
 
 /// A door as the way out to devices.
 #[async_trait]

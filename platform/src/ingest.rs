@@ -27,8 +27,9 @@ use lastmeter_wire::topics::{InputName, input_name};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::attention::Attention;
 use crate::clock::Clock;
-use crate::commands::{Attention, Definitions};
+use crate::commands::Definitions;
 use crate::config::Config;
 use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
@@ -286,20 +287,19 @@ impl Ingest {
         let Some(kind) = kind_of_code(Device::CODE) else { return Ok(None) };
         let document = self.documents.find(kind, device.as_str());
         let mut recognised = self.recognised.lock().await;
-        let since = match document {
-            Some(document) => document.created,
-            None => {
-                let token = Some(device.to_string());
-                let body = Some(json!({ "status": DeviceStatus::Recognised }));
-                let edits = vec![Edit { kind, token, expect: Expect::New, body }];
-                let by = "platform".to_owned();
-                let change = Transaction { by, edits, ..Transaction::default() };
-                let (reply, done) = oneshot::channel();
-                let job = Job::Change(Change::Apply(Box::new(change)), reply);
-                self.journal.pass(job).await.map_err(|_| IngestError::Stopping)?;
-                done.await.map_err(|_| IngestError::Stopping)?;
-                self.clock.now()
-            }
+        let since = if let Some(document) = document {
+            document.created
+        } else {
+            let token = Some(device.to_string());
+            let body = Some(json!({ "status": DeviceStatus::Recognised }));
+            let edits = vec![Edit { kind, token, expect: Expect::New, body }];
+            let by = "platform".to_owned();
+            let change = Transaction { by, edits, ..Transaction::default() };
+            let (reply, done) = oneshot::channel();
+            let job = Job::Change(Change::Apply(Box::new(change)), reply);
+            self.journal.pass(job).await.map_err(|_| IngestError::Stopping)?;
+            done.await.map_err(|_| IngestError::Stopping)?;
+            self.clock.now()
         };
         let kept = match (recognised.get(device), self.devices.row(device)) {
             (Some(kept), _) => *kept,

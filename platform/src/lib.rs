@@ -10,15 +10,17 @@
 //! device <- device_routes <- commands/ (dispatcher)    timers: clock    lost or damaged: losses
 //! ```
 //! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
-//! socket. `start` recovers what a stop left behind, `tenant` puts the stages of one tenant
-//! together, `tenants` has all that are open behind the same doors, `process` makes and removes
-//! them behind the `open_doors`, within their `tenant_limits`. `store_thread` gives the store
-//! (`lastmeter_store`) what it decides by the rules of `lastmeter_model`; `store_reports` hears of
-//! damage. `ops` has a function for each use case of people and programs, which REST calls, with
-//! `problem` for what is no success. `identity` finds who is behind what a client presents. Of all
-//! of them: `error`; `access`, `certificates` and `tls` for what is secret, `folder` and `database`
-//! for what lies where; `metrics`, `log_throttle` for who operates it.
-//! `live` gives on what is committed. `bench` is for benchmarks and fuzzers alone.
+//! socket. `start` recovers what a stop left behind, `attention` has the devices to which something
+//! may be sent, `tenant` puts the stages of one tenant together, `tenants` has all that are open
+//! behind the same doors, `process` makes and removes them behind the `open_doors`, within their
+//! `tenant_limits`. `store_thread` gives the store (`lastmeter_store`) what it decides by the rules
+//! of `lastmeter_model`; `store_reports` hears of damage. `ops` has a function for each use case of
+//! people and programs, which REST calls, with `problem` for what is no success and `reader` for
+//! queries. `identity` finds
+//! who is behind what a client presents. Of all of them: `error`; `access`, `certificates` and
+//! `tls` for what is secret, `folder` and `database` for what lies where; `metrics`, `log_throttle`
+//! for who operates it.
+//! `live` is what subscriptions share. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -36,6 +38,7 @@
 //! ```
 
 mod access;
+mod attention;
 #[doc(hidden)]
 pub mod bench;
 mod broker;
@@ -63,6 +66,7 @@ mod pipeline;
 mod port;
 mod problem;
 mod process;
+mod reader;
 mod rest;
 mod start;
 mod store_reports;

@@ -190,9 +190,9 @@ impl Worker {
         }
     }
 
-    /// Waits for more jobs until the batch is full or its time is up. A change is waited for: behind
-    /// it only those are taken that have come already, so that many changes cost one commit. A
-    /// barrier ends the batch, so that its totals are of what came before it.
+    /// Waits for more jobs until the batch is full or its time is up. A change is waited for:
+    /// behind it only those are taken that have come already, so that many changes cost one commit.
+    /// A barrier ends the batch, so that its totals are of what came before it.
     #[expect(
         clippy::disallowed_methods,
         reason = "how long a batch fills is a matter of throughput, not of the platform's time"

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lastmeter_model::access::Kind;
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::Transaction;
 use lastmeter_model::documents::Documents;
@@ -21,11 +20,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::access::{Notes, SecretSum};
+use crate::attention::{Attention, Waiting};
 use crate::clock::{Clock, Timer};
-use crate::commands::batches::{self, Batches};
-use crate::commands::{
-    Attention, Definitions, Dispatcher, InvokeError, Outstanding, Waiting, schedules,
-};
+use crate::commands::batches;
+use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding, schedules};
 use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
@@ -35,8 +33,8 @@ use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::Live;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
-use crate::ops::Reader;
 use crate::pipeline::Job;
+use crate::reader::Reader;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
 use crate::tenant_limits::TenantLimits;
@@ -65,7 +63,6 @@ pub(crate) struct Tenant {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
-    pub(crate) batches: Batches,
     advancing: tokio::sync::Mutex<()>,
     threads: Arc<Mutex<Threads>>,
     mqtt_connections: AtomicUsize,
@@ -214,7 +211,7 @@ impl Tenant {
             (Arc::clone(&attention), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
-            journal.clone(),
+            (name.clone(), journal.clone()),
             (Arc::clone(&devices), Arc::clone(&readers), routes),
             (Definitions(Arc::clone(&documents)), attention),
             (Arc::clone(&clock), Arc::clone(&metrics)),
@@ -238,13 +235,12 @@ impl Tenant {
             notes: Notes::default(),
             changing: tokio::sync::Mutex::new(()),
             urgent,
-            batches: Batches::default(),
             advancing: tokio::sync::Mutex::new(()),
             threads,
             mqtt_connections: AtomicUsize::new(usize::MAX),
             began_reading_only: false,
         };
-        schedules::plan(&tenant, SimTime(i64::MIN));
+        schedules::plan(&tenant.dispatcher, SimTime(i64::MIN));
         tenant.dispatcher.look_at_batches();
         Ok(tenant)
     }
@@ -257,19 +253,7 @@ impl Tenant {
     /// Does what belongs together; when this returns it is durable, and documents that are
     /// resident can be found.
     pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, JournalStopped> {
-        let has = |kind| transaction.edits.iter().any(|edit| edit.kind.resource == kind);
-        let (has_schedules, has_batches) = (has(Kind::Schedule), has(Kind::Batch));
-        let (reply, done) = oneshot::channel();
-        let change = Change::Apply(Box::new(transaction));
-        self.journal.pass(Job::Change(change, reply)).await?;
-        let changed = done.await.map_err(|_| JournalStopped)?;
-        if has_schedules {
-            schedules::plan(self, SimTime(i64::MIN));
-        }
-        if has_batches {
-            self.dispatcher.look_at_batches();
-        }
-        Ok(changed)
+        self.dispatcher.apply(transaction).await
     }
 
     /// Puts the limits in place that hold at once.
@@ -345,7 +329,7 @@ impl Tenant {
         }
         self.clock.set(to);
         if self.dispatcher.attention.take_batches() {
-            batches::go_on(self).await?;
+            batches::go_on(&self.dispatcher).await?;
         }
         let waiting = self.dispatcher.attention.take_now();
         if waiting.batches {
@@ -371,7 +355,7 @@ impl Tenant {
         match timer {
             Timer::Expire(id) => Ok(self.dispatcher.expire(id, due).await?),
             Timer::Retry(device) => self.dispatcher.retry(&device).await,
-            Timer::Schedules => schedules::serve(self, self.clock.now()).await,
+            Timer::Schedules => schedules::serve(&self.dispatcher, self.clock.now()).await,
         }
     }
 
@@ -407,7 +391,7 @@ impl Tenant {
             return Vec::new();
         }
         if waiting.batches
-            && let Err(error) = batches::go_on(self).await
+            && let Err(error) = batches::go_on(&self.dispatcher).await
         {
             tracing::warn!(%error, "a batch could not go on");
         }

@@ -23,10 +23,9 @@ fn the_records_on_postgresql_are_those_on_sqlite() {
         let on = |store: &str| {
             let out = folder.path().join(format!("{name}-{store}"));
             let set = format!("platform.store=\"{store}\"");
-            let options = [&["run", &library(name), "--out", out.to_str().unwrap()], more].concat();
             let output = lastmeter()
-                .args(options)
-                .args(["--set", &set])
+                .args(["run", &library(name), "--out", out.to_str().unwrap(), "--set", &set])
+                .args(more)
                 .env("LASTMETER_POSTGRES", server.connection())
                 .output();
             (out, Done::from(output.unwrap()))

@@ -15,3 +15,6 @@ mod disturbed;
 mod foreign;
 mod modelled;
 mod outcome;
+#[path = "../../platform/store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests do more with it")]
+mod postgres_server;

@@ -35,21 +35,27 @@ pub fn consistency(
     documents: &Documents,
 ) -> Result<Option<Inconsistency>, FieldError> {
     Ok(match kind.code {
-        Asset::CODE => circle::<Asset>(token, body, documents, |asset| text(&asset.parent_token))?,
-        Site::CODE => circle::<Site>(token, body, documents, |site| text(&site.parent_token))?,
+        Asset::CODE => {
+            circle::<Asset>(token, body, documents, |asset| text(asset.parent_token.as_ref()))?
+        }
+        Site::CODE => {
+            circle::<Site>(token, body, documents, |site| text(site.parent_token.as_ref()))?
+        }
         Device::CODE => circle::<Device>(token, body, documents, |device| {
             device.parent_hardware_id.as_ref().map(ToString::to_string)
         })?,
-        Zone::CODE => circle::<Zone>(token, body, documents, |zone| text(&zone.parent_token))?
-            .or(zone(&read::<Zone>(body)?, documents)),
+        Zone::CODE => {
+            circle::<Zone>(token, body, documents, |zone| text(zone.parent_token.as_ref()))?
+                .or(zone(&read::<Zone>(body)?, documents))
+        }
         Group::CODE => group(token, &read::<Group>(body)?, documents),
         Assignment::CODE => assignment(token, &read::<Assignment>(body)?, documents),
         _ => None,
     })
 }
 
-fn text(token: &Option<Token>) -> Option<String> {
-    token.as_ref().map(ToString::to_string)
+fn text(token: Option<&Token>) -> Option<String> {
+    token.map(ToString::to_string)
 }
 
 /// A circle of parents that a body would close.
@@ -60,9 +66,9 @@ fn circle<T: Body>(
     parent: impl Fn(&T) -> Option<String>,
 ) -> Result<Option<Inconsistency>, FieldError> {
     let first = parent(&read::<T>(body)?);
-    let next = |at: &String| match at == token {
-        true => first.clone(),
-        false => documents.body::<T>(at).and_then(|other| parent(&other)),
+    let next = |at: &String| {
+        let other = || documents.body::<T>(at).and_then(|other| parent(&other));
+        if at == token { first.clone() } else { other() }
     };
     let field = if T::CODE == Device::CODE { "parentHardwareId" } else { "parentToken" };
     let detail = "it would be a part of itself; name another one".to_owned();
@@ -78,9 +84,9 @@ fn group(token: &str, body: &Group, documents: &Documents) -> Option<Inconsisten
         });
         of.collect()
     };
-    let next = |at: &String| match at == token {
-        true => parts(body),
-        false => documents.body::<Group>(at).map(|group| parts(&group)).unwrap_or_default(),
+    let next = |at: &String| {
+        let other = || documents.body::<Group>(at).map(|group| parts(&group)).unwrap_or_default();
+        if at == token { parts(body) } else { other() }
     };
     let detail = "the group would contain itself; leave one of the groups in it out".to_owned();
     let is_circle = is_in_cycle(&token.to_owned(), next);

@@ -5,6 +5,12 @@ use std::sync::Arc;
 
 use lastmeter_units::{HardwareId, SimTime};
 
+/// The instant by which a reading belongs to an assignment, a group or a position: a late one to
+/// what held when it was measured, one from a clock that is fast to what held when it came.
+pub fn instant_of_data(event: SimTime, received: SimTime) -> SimTime {
+    event.min(received)
+}
+
 /// A stored measurement message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadingRow {

@@ -18,9 +18,8 @@ use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::InvokeError;
 use super::schedules::invocation;
-use crate::tenant::Tenant;
+use super::{Dispatcher, InvokeError};
 
 /// What initiates the invocations of a batch.
 const INITIATOR: &str = "BatchOperation";
@@ -39,10 +38,10 @@ struct Running {
 pub(crate) struct Batches(tokio::sync::Mutex<BTreeMap<String, Running>>);
 
 /// The devices that are in a group or zone now, or the listed ones, in their order and each once.
-pub(crate) fn devices(tenant: &Tenant, target: &Targets) -> Vec<HardwareId> {
-    let now = tenant.clock.now();
+pub(crate) fn devices(at: &Dispatcher, target: &Targets) -> Vec<HardwareId> {
+    let now = at.clock.now();
     let members = |of: Target| {
-        let members = tenant.facts().members(&of).into_iter();
+        let members = at.facts().members(&of).into_iter();
         members.filter(|(_, span)| span.contains(now)).map(|(device, _)| device).collect()
     };
     let mut devices: Vec<HardwareId> = match target {
@@ -58,17 +57,18 @@ pub(crate) fn devices(tenant: &Tenant, target: &Targets) -> Vec<HardwareId> {
 }
 
 /// Keeps the devices of a batch; returns the token of their document.
-pub(crate) async fn keep(tenant: &Tenant, devices: &[HardwareId]) -> Result<String, InvokeError> {
+pub(crate) async fn keep(at: &Dispatcher, devices: &[HardwareId]) -> Result<String, InvokeError> {
     let body = json!({ "elements": devices });
     // The same devices are the same document.
     let hash = Sha256::digest(body.to_string());
-    let token: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let half = hash.first_chunk().copied().unwrap_or_default();
+    let token = format!("{:032x}", u128::from_be_bytes(half));
     if let Some(kind) = kind_of_code(BatchElements::CODE) {
         let (expect, body) = (Expect::Anything, Some(body));
         let edit = Edit { kind, token: Some(token.clone()), expect, body };
         let edits = vec![edit];
         let by = "batches".to_owned();
-        tenant.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+        at.apply(Transaction { by, edits, ..Transaction::default() }).await?;
     }
     Ok(token)
 }
@@ -94,14 +94,14 @@ pub(crate) fn body(
 
 /// The edit that makes a batch of a schedule.
 pub(super) async fn edit(
-    tenant: &Tenant,
+    at: &Dispatcher,
     (by, call): (PrincipalRef, CommandCall),
     mut devices: Vec<HardwareId>,
     (target, schedule): (&Targets, Option<String>),
 ) -> Result<Option<Edit>, InvokeError> {
-    devices.retain(|device| tenant.devices.row(device).is_some());
+    devices.retain(|device| at.devices.row(device).is_some());
     devices.truncate(ELEMENTS_MAX);
-    let elements = keep(tenant, &devices).await?;
+    let elements = keep(at, &devices).await?;
     let of = (Some(target), schedule.as_deref());
     let body = body((&by, &call), of, (&elements, devices.len()));
     let kind = kind_of_code(Batch::CODE);
@@ -109,17 +109,17 @@ pub(super) async fn edit(
 }
 
 /// Has all batches go on as far as they may.
-pub(crate) async fn go_on(tenant: &Tenant) -> Result<(), InvokeError> {
-    let open = tenant.documents.bodies_with::<Batch>("state", "open");
+pub(crate) async fn go_on(at: &Dispatcher) -> Result<(), InvokeError> {
+    let open = at.definitions.0.bodies_with::<Batch>("state", "open");
     if open.is_empty() {
         return Ok(());
     }
-    let mut running = tenant.batches.0.lock().await;
+    let mut running = at.batches.0.lock().await;
     for (token, _) in open {
         let document =
-            kind_of_code(Batch::CODE).and_then(|kind| tenant.documents.find(kind, &token));
+            kind_of_code(Batch::CODE).and_then(|kind| at.definitions.0.find(kind, &token));
         let Some(document) = document else { continue };
-        if step(tenant, &document, &mut running).await? {
+        if step(at, &document, &mut running).await? {
             running.remove(&token);
         }
     }
@@ -128,22 +128,22 @@ pub(crate) async fn go_on(tenant: &Tenant) -> Result<(), InvokeError> {
 
 /// One step of a batch; whether it is done.
 async fn step(
-    tenant: &Tenant,
+    at: &Dispatcher,
     document: &Document,
     all: &mut BTreeMap<String, Running>,
 ) -> Result<bool, InvokeError> {
-    let Some(batch) = tenant.documents.body::<Batch>(&document.token) else { return Ok(true) };
-    let running = load(tenant, (&document.token, &batch), all).await?;
+    let Some(batch) = at.definitions.0.body::<Batch>(&document.token) else { return Ok(true) };
+    let running = load(at, (&document.token, &batch), all).await?;
     if batch.cancelled {
         let ids: Vec<_> = running.under_way.iter().map(|(_, id)| *id).collect();
-        tenant.dispatcher.cancel(&ids).await?;
+        at.cancel(&ids).await?;
     }
     // What has ended makes room for as many more, once half of it has.
     let (open, ended): (Vec<_>, Vec<_>) = running
         .under_way
         .iter()
         .cloned()
-        .partition(|(device, id)| tenant.devices.is_open(device, Some(*id)));
+        .partition(|(device, id)| at.devices.is_open(device, Some(*id)));
     let left = if batch.cancelled { 0 } else { (batch.size - batch.cursor) as usize };
     let is_room = open.len() * 2 <= UNDER_WAY_MAX;
     let count = if is_room { left.min(UNDER_WAY_MAX - open.len()) } else { 0 };
@@ -151,14 +151,14 @@ async fn step(
         return Ok(false);
     }
     let mut after = (*batch).clone();
-    for state in states(tenant, &ended).await? {
+    for state in states(at, &ended).await? {
         after.count(state);
     }
     let first = batch.cursor as usize;
     let (mut devices, mut invocations) = (Vec::new(), Vec::new());
     for device in running.elements.iter().skip(first).take(count) {
         let origin = (INITIATOR, document.token.as_str());
-        match invocation(tenant, &batch.by, device, &batch.command, origin) {
+        match invocation(at, &batch.by, device, &batch.command, origin) {
             Ok(asked) => {
                 devices.push(device.clone());
                 invocations.push(asked);
@@ -179,13 +179,13 @@ async fn step(
     };
     let by = document.by.clone();
     let transaction = Transaction { by, edits: vec![edit], invocations, ..Transaction::default() };
-    let changed = tenant.apply(transaction).await?;
+    let changed = at.apply(transaction).await?;
     if changed.conflict.is_some() || changed.limit.is_some() {
         return Ok(false);
     }
     running.under_way = open;
     for ((device, id), expires) in devices.into_iter().zip(changed.invocations).zip(expires) {
-        tenant.dispatcher.made(&device, id, expires);
+        at.made(&device, id, expires);
         running.under_way.push((device, id));
     }
     Ok(is_done)
@@ -193,7 +193,7 @@ async fn step(
 
 /// A batch in memory, found again after a start.
 async fn load<'a>(
-    tenant: &Tenant,
+    at: &Dispatcher,
     (token, batch): (&str, &Batch),
     all: &'a mut BTreeMap<String, Running>,
 ) -> Result<&'a mut Running, InvokeError> {
@@ -201,19 +201,19 @@ async fn load<'a>(
         let mut elements = Vec::new();
         if let Some(kind) = kind_of_code(BatchElements::CODE) {
             let token = batch.elements_token.to_string();
-            let kept = tenant.dispatcher.readers.document(kind, token, None).await?;
+            let kept = at.readers.document(kind, token, None).await?;
             let read = kept.and_then(|kept| serde_json::from_str::<BatchElements>(&kept.body).ok());
             elements = read.map(|read| read.elements).unwrap_or_default();
         }
         let mut under_way = Vec::new();
         for ids in batch.under_way.chunks(ROUND_MAX) {
             let ids = ids.iter().copied().map(InvocationId).collect();
-            let rows = tenant.dispatcher.readers.invocations(ids).await?.into_iter();
+            let rows = at.readers.invocations(ids).await?.into_iter();
             under_way.extend(rows.map(|one| (one.hardware_id, one.row.id)));
         }
         let (first, last) = (batch.cursor - batch.last, batch.last);
         for device in elements.iter().skip(first as usize).take(last as usize) {
-            if let Some(id) = find(tenant, device, token).await? {
+            if let Some(id) = find(at, device, token).await? {
                 under_way.push((device.clone(), id));
             }
         }
@@ -225,16 +225,15 @@ async fn load<'a>(
 
 /// The invocation of a batch that a device has.
 async fn find(
-    tenant: &Tenant,
+    at: &Dispatcher,
     device: &HardwareId,
     token: &str,
 ) -> Result<Option<InvocationId>, InvokeError> {
-    let Some(row) = tenant.devices.row(device) else { return Ok(None) };
+    let Some(row) = at.devices.row(device) else { return Ok(None) };
     let all = Permit::whole_tenant().cut(device);
     let mut page = Page { offset: 0, limit: ROUND_MAX as u32 };
     loop {
-        let (count, rows) =
-            tenant.dispatcher.readers.invocations_of(row, page, all.clone()).await?;
+        let (count, rows) = at.readers.invocations_of(row, page, all.clone()).await?;
         let found = rows.iter().find(|one| {
             let asked = &one.row.asked;
             asked.initiator == INITIATOR && asked.initiator_id == token
@@ -250,32 +249,32 @@ async fn find(
 }
 
 async fn states(
-    tenant: &Tenant,
+    at: &Dispatcher,
     of: &[(HardwareId, InvocationId)],
 ) -> Result<Vec<InvocationState>, InvokeError> {
     let mut states = Vec::new();
     for round in of.chunks(ROUND_MAX) {
         let ids = round.iter().map(|(_, id)| *id).collect();
-        let rows = tenant.dispatcher.readers.invocations(ids).await?;
+        let rows = at.readers.invocations(ids).await?;
         states.extend(rows.into_iter().map(|one| one.row.state));
     }
     Ok(states)
 }
 
 /// The batch of a document with all of its invocations counted, those under way included.
-pub(crate) async fn counted(tenant: &Tenant, document: &Document) -> Result<Batch, InvokeError> {
+pub(crate) async fn counted(at: &Dispatcher, document: &Document) -> Result<Batch, InvokeError> {
     let unreadable = |_| InvokeError::Door(format!("the batch `{}` is unreadable", document.token));
     let mut batch: Batch = serde_json::from_str(&document.body).map_err(unreadable)?;
     if !batch.is_done() {
-        let mut all = tenant.batches.0.lock().await;
+        let mut all = at.batches.0.lock().await;
         // Those that are done meanwhile are counted in a later version.
-        let newest = tenant.documents.body::<Batch>(&document.token);
+        let newest = at.definitions.0.body::<Batch>(&document.token);
         if let Some(newest) = newest {
             batch = (*newest).clone();
         }
         if !batch.is_done() {
-            let running = load(tenant, (&document.token, &batch), &mut all).await?;
-            for state in states(tenant, &running.under_way).await? {
+            let running = load(at, (&document.token, &batch), &mut all).await?;
+            for state in states(at, &running.under_way).await? {
                 batch.count(state);
             }
         }

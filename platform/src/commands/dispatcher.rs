@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use lastmeter_model::access::Kind;
 use lastmeter_model::directory::DeviceDirectory;
+use lastmeter_model::document::Transaction;
+use lastmeter_model::facts::DocumentFacts;
 use lastmeter_model::invocation::{
     CANCELLED, CAUSES_MAX, InvocationId, InvocationRow, InvocationState, NewInvocation,
     StoredInvocation, causes,
@@ -16,13 +19,16 @@ use lastmeter_model::invocation::{
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::lock;
 use lastmeter_store::{StoreError, StoreReader};
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
 use lastmeter_wire::commands::{ArgumentError, Command};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use tokio::sync::oneshot;
 
+use super::Definitions;
+use super::batches::Batches;
+use super::schedules;
 use super::turns::{Queues, Turns};
-use super::{Attention, Definitions};
+use crate::attention::Attention;
 use crate::clock::{Clock, Timer};
 use crate::config::{Limits, TENANT};
 use crate::device_routes::{DeviceRoutes, Outbound};
@@ -73,13 +79,15 @@ pub(crate) enum Outstanding {
 
 /// Stores invocations and sends them to their devices.
 pub(crate) struct Dispatcher {
+    pub(super) tenant: TenantName,
     journal: Journal,
-    devices: Arc<DeviceDirectory>,
+    pub(super) devices: Arc<DeviceDirectory>,
     pub(super) readers: Arc<dyn StoreReader>,
     pub(crate) definitions: Definitions,
     pub(crate) attention: Arc<Attention>,
-    clock: Arc<Clock>,
+    pub(super) clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    pub(super) batches: Batches,
     /// Where commands go; nothing is sent as long as no door is open.
     pub(crate) routes: Arc<DeviceRoutes>,
     turns: Turns,
@@ -97,7 +105,7 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that sends by these routes.
     pub(crate) fn new(
-        journal: Journal,
+        (tenant, journal): (TenantName, Journal),
         (devices, readers, routes): (Arc<DeviceDirectory>, Arc<dyn StoreReader>, Arc<DeviceRoutes>),
         (definitions, attention): (Definitions, Arc<Attention>),
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
@@ -105,7 +113,9 @@ impl Dispatcher {
     ) -> Self {
         let retry_s = limits.command_retry_s;
         Self {
+            tenant,
             journal,
+            batches: Batches::default(),
             devices,
             readers,
             definitions,
@@ -121,6 +131,26 @@ impl Dispatcher {
             expiry_s: limits.command_expiry_s,
             sent: Mutex::default(),
         }
+    }
+
+    /// What the documents hold about access.
+    pub(super) fn facts(&self) -> DocumentFacts<'_> {
+        DocumentFacts { documents: &self.definitions.0, devices: &self.devices }
+    }
+
+    /// Does what belongs together; when this returns it is durable, and documents that are
+    /// resident can be found.
+    pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, JournalStopped> {
+        let has = |kind| transaction.edits.iter().any(|edit| edit.kind.resource == kind);
+        let (has_schedules, has_batches) = (has(Kind::Schedule), has(Kind::Batch));
+        let changed = self.change(Change::Apply(Box::new(transaction))).await?;
+        if has_schedules {
+            schedules::plan(self, SimTime(i64::MIN));
+        }
+        if has_batches {
+            self.look_at_batches();
+        }
+        Ok(changed)
     }
 
     /// Checks that a device has a command, and that arguments fit it; returns the command's token.

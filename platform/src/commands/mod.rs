@@ -5,17 +5,15 @@
 //! |---|---|
 //! | `definitions` | the commands that a device has |
 //! | `dispatcher` | checks, stores and sends invocations |
-//! | `attention`, `turns` | to whom something is sent; in which order, and by which task |
+//! | `turns` | in which order something is sent, and by which task |
 //! | `schedules` | makes invocations when schedules are due |
 //! | `batches` | makes the invocations of batches, so many at a time |
 
-mod attention;
 pub(crate) mod batches;
 mod definitions;
 mod dispatcher;
 pub(crate) mod schedules;
 mod turns;
 
-pub(crate) use attention::{Attention, Waiting};
 pub(crate) use definitions::Definitions;
 pub(crate) use dispatcher::{Dispatcher, InvokeError, Outstanding};

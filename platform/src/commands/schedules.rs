@@ -12,49 +12,48 @@ use lastmeter_model::entity::{Body as _, CommandCall, ScheduledCommand, Targets}
 use lastmeter_model::invocation::NewInvocation;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
-use super::{InvokeError, batches};
+use super::{Dispatcher, InvokeError, batches};
 use crate::access::{administrators, require};
 use crate::clock::Timer;
-use crate::tenant::Tenant;
 
 /// How long a schedule waits that could not be served, as for lack of room.
 const PAUSE: SimDuration = SimDuration(60_000_000_000);
 
 /// A schedule, and since when it has not been looked at.
-fn all(tenant: &Tenant) -> Vec<(Arc<Document>, ScheduledCommand, SimTime)> {
+fn all(at: &Dispatcher) -> Vec<(Arc<Document>, ScheduledCommand, SimTime)> {
     let Some(kind) = kind_of_code(ScheduledCommand::CODE) else { return Vec::new() };
     let one = |document: Arc<Document>| {
-        let body = tenant.documents.body::<ScheduledCommand>(&document.token)?;
+        let body = at.definitions.0.body::<ScheduledCommand>(&document.token)?;
         let since = body.last_due.map_or(document.changed, |due| due.max(document.changed));
         (!body.disabled).then(|| (document, (*body).clone(), since))
     };
-    tenant.documents.all(kind).into_iter().filter_map(one).collect()
+    at.definitions.0.all(kind).into_iter().filter_map(one).collect()
 }
 
 /// Has the clock serve the schedule that is due next, not before an instant.
-pub(crate) fn plan(tenant: &Tenant, not_before: SimTime) {
+pub(crate) fn plan(at: &Dispatcher, not_before: SimTime) {
     let next = |(_, body, since): (_, ScheduledCommand, _)| body.schedule.next_after(since);
-    if let Some(at) = all(tenant).into_iter().filter_map(next).min() {
-        tenant.clock.schedule(at.max(not_before), Timer::Schedules);
+    if let Some(due) = all(at).into_iter().filter_map(next).min() {
+        at.clock.schedule(due.max(not_before), Timer::Schedules);
     }
 }
 
 /// Makes what is due by now.
-pub(crate) async fn serve(tenant: &Tenant, now: SimTime) -> Result<(), InvokeError> {
+pub(crate) async fn serve(at: &Dispatcher, now: SimTime) -> Result<(), InvokeError> {
     let mut not_before = SimTime(i64::MIN);
-    for (document, body, since) in all(tenant) {
+    for (document, body, since) in all(at) {
         let Some(due) = body.schedule.due(since, now) else { continue };
-        if !make(tenant, &document, body, due).await? {
+        if !make(at, &document, body, due).await? {
             not_before = now + PAUSE;
         }
     }
-    plan(tenant, not_before);
+    plan(at, not_before);
     Ok(())
 }
 
 /// Makes what a schedule wants for an instant; whether that was done.
 async fn make(
-    tenant: &Tenant,
+    at: &Dispatcher,
     document: &Document,
     mut body: ScheduledCommand,
     due: SimTime,
@@ -63,7 +62,7 @@ async fn make(
     let origin = ("Scheduler", document.token.as_str());
     let (mut invocations, mut notes, mut batch) = (Vec::new(), Vec::new(), None);
     if let Targets::Device(device) = &body.target {
-        match invocation(tenant, &by, device, &body.command, origin) {
+        match invocation(at, &by, device, &body.command, origin) {
             Ok(asked) => invocations.push(asked),
             Err(outcome) => notes.push(Note {
                 action: "command".to_owned(),
@@ -72,10 +71,10 @@ async fn make(
             }),
         }
     } else {
-        let devices = batches::devices(tenant, &body.target);
+        let devices = batches::devices(at, &body.target);
         let of = Some(document.token.clone());
         let call = (by, body.command.clone());
-        batch = batches::edit(tenant, call, devices, (&body.target, of)).await?;
+        batch = batches::edit(at, call, devices, (&body.target, of)).await?;
     }
     body.last_due = Some(due);
     let edit = Edit {
@@ -91,10 +90,10 @@ async fn make(
         notes,
         ..Transaction::default()
     };
-    let changed = tenant.apply(transaction).await?;
+    let changed = at.apply(transaction).await?;
     for (asked, id) in invocations.iter().zip(&changed.invocations) {
-        if let Some(device) = tenant.devices.hardware_id(asked.device) {
-            tenant.dispatcher.made(&device, *id, asked.expires);
+        if let Some(device) = at.devices.hardware_id(asked.device) {
+            at.made(&device, *id, asked.expires);
         }
     }
     if let Some(limit) = changed.limit {
@@ -107,17 +106,17 @@ async fn make(
 
 /// An invocation in somebody's name; otherwise why it may not be.
 pub(super) fn invocation(
-    tenant: &Tenant,
+    at: &Dispatcher,
     by: &PrincipalRef,
     device: &HardwareId,
     call: &CommandCall,
     (initiator, id): (&str, &str),
 ) -> Result<NewInvocation, String> {
-    let row = tenant.devices.row(device).ok_or_else(|| "unknown_device".to_owned())?;
-    if !may_command(tenant, by, device) {
+    let row = at.devices.row(device).ok_or_else(|| "unknown_device".to_owned())?;
+    if !may_command(at, by, device) {
         return Err("denied".to_owned());
     }
-    let dispatcher = &tenant.dispatcher;
+    let dispatcher = at;
     let expiry_s = call.expires_after_seconds.map_or(dispatcher.expiry_s, Into::into);
     let (created, expires) = dispatcher.lifetime(expiry_s.into());
     let (name, parameters) = (call.command_token.as_str(), &call.parameter_values.0);
@@ -135,12 +134,12 @@ pub(super) fn invocation(
 }
 
 /// Whether somebody may command a device now.
-fn may_command(tenant: &Tenant, by: &PrincipalRef, device: &HardwareId) -> bool {
+fn may_command(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool {
     let who = match by {
-        PrincipalRef::Bench => administrators(&tenant.name),
-        _ => tenant.facts().principal(&tenant.name, by).into_iter().collect(),
+        PrincipalRef::Bench => administrators(&at.tenant),
+        _ => at.facts().principal(&at.tenant, by).into_iter().collect(),
     };
     let target = Target::Device(device.clone());
-    let on = Resource::new(Kind::Invocation, &tenant.name, Subject::One(&target));
-    require(&who, Action::Command, &on, &tenant.facts(), tenant.clock.now()).is_ok()
+    let on = Resource::new(Kind::Invocation, &at.tenant, Subject::One(&target));
+    require(&who, Action::Command, &on, &at.facts(), at.clock.now()).is_ok()
 }

@@ -34,7 +34,7 @@ impl Caller {
         on: &Resource<'_>,
         hidden: impl FnOnce() -> Problem,
     ) -> Result<Permit, Problem> {
-        let problem = match self.ask(action, on) {
+        let (problem, is_seen) = match self.ask(action, on) {
             Ok(permit) => {
                 if let (true, Subject::One(target)) = (is_of_data(action, on.kind), on.subject)
                     && let Some(device) = target.device()
@@ -44,12 +44,13 @@ impl Caller {
                 return Ok(permit);
             }
             Err(Denied::LogIn) => return Err(log_in()),
-            Err(Denied::Hidden) => hidden(),
-            Err(Denied::Forbidden) => not_permitted(action, on.kind),
+            Err(Denied::Hidden) => (hidden(), false),
+            Err(Denied::Forbidden) => (not_permitted(action, on.kind), true),
         };
+        // Everybody reads what was denied to it: what is hidden is noted as what is not there.
         let resource = match on.subject {
-            Subject::One(target) => format!("{} {target}", on.kind),
-            Subject::Nothing | Subject::List => on.kind.to_string(),
+            Subject::One(target) if is_seen => format!("{} {target}", on.kind),
+            _ => on.kind.to_string(),
         };
         notes::denied(&self.tenant, &self.name(), [action.word(), &resource]);
         Err(problem)

@@ -47,7 +47,7 @@ pub(crate) async fn make(
     if let Some((kind, token)) = named {
         documents::one(caller, kind, token.as_str(), None).await?;
     }
-    let mut devices = batches::devices(tenant, &target);
+    let mut devices = batches::devices(&tenant.dispatcher, &target);
     if !matches!(target, Targets::Devices(_)) {
         devices.retain(|device| tenant.devices.row(device).is_some());
     }
@@ -64,15 +64,14 @@ pub(crate) async fn make(
             return Err(unknown());
         }
         if !caller.may(Action::Command, &on) {
-            return match caller.may(Action::Read, &on) {
-                true => Err(not_permitted(Action::Command, Kind::Invocation)),
-                false => Err(unknown()),
-            };
+            let is_seen = caller.may(Action::Read, &on);
+            let denied = || not_permitted(Action::Command, Kind::Invocation);
+            return Err(if is_seen { denied() } else { unknown() });
         }
         let parameters = &call.parameter_values.0;
         tenant.dispatcher.check(device, call.command_token.as_str(), parameters)?;
     }
-    let elements = batches::keep(tenant, &devices).await?;
+    let elements = batches::keep(&tenant.dispatcher, &devices).await?;
     let by = caller.who.first().map_or(PrincipalRef::Anonymous, |who| who.reference.clone());
     let size = (elements.as_str(), devices.len());
     let mut body = batches::body((&by, &call), (Some(&target), None), size);
@@ -95,7 +94,7 @@ pub(super) fn check_schedule(
     }
     let schedule: ScheduledCommand = read(body)?;
     let (name, given) = (&schedule.command.command_token, &schedule.command.parameter_values.0);
-    for device in batches::devices(&caller.tenant, &schedule.target) {
+    for device in batches::devices(&caller.tenant.dispatcher, &schedule.target) {
         caller.tenant.dispatcher.check(&device, name.as_str(), given)?;
     }
     Ok(())
@@ -125,7 +124,7 @@ pub(crate) async fn cancel(caller: &Caller, token: &str) -> Result<Value, Proble
 }
 
 async fn shown(caller: &Caller, document: &Arc<Document>) -> Result<Value, Problem> {
-    let batch = batches::counted(&caller.tenant, document).await?;
+    let batch = batches::counted(&caller.tenant.dispatcher, document).await?;
     let mut shown = documents::shown(document);
     shown["cursor"] = json!(batch.cursor);
     shown["counts"] = json!(batch.counts);

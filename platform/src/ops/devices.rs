@@ -1,6 +1,7 @@
 //! Devices: a registry row from when they are registered or first heard, and a document from their
 //! first change on.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -236,9 +237,9 @@ impl Positions {
         let mut sites = BTreeMap::new();
         for (_, version) in &device {
             let Some(site) = version.site_token.as_ref().map(ToString::to_string) else { continue };
-            if !sites.contains_key(&site) {
-                let versions = versions::<Site>(tenant, &site).await?;
-                sites.insert(site, versions);
+            if let Entry::Vacant(new) = sites.entry(site) {
+                let versions = versions::<Site>(tenant, new.key()).await?;
+                new.insert(versions);
             }
         }
         Ok(Self { device, sites })

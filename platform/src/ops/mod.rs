@@ -6,7 +6,8 @@
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands to many devices, and what schedules have to have |
-//! | `reader` | reading data, each query within a permit |
+//! | `permits` | what somebody may have: of lists, of devices, of pages |
+//! | `live` | live values, in the order of commit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `topology` | electric networks and the states of their switches |
 
@@ -17,8 +18,9 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
-mod reader;
+pub(crate) mod live;
+mod permits;
 pub(crate) mod topology;
 
 pub(crate) use caller::{Caller, not_permitted};
-pub(crate) use reader::{Cuts, Looked, Reader};
+pub(crate) use permits::{Cuts, Looked};

@@ -23,7 +23,7 @@ pub(crate) const CHANGED: &str = "topology.changed";
 const NETWORK: &str = "$network-";
 
 /// The states of switches, in a version.
-pub(crate) struct States {
+pub(crate) struct SwitchStates {
     /// 0 is the normal state, before any change.
     pub(crate) version: u64,
     pub(crate) states: Vec<bool>,
@@ -32,7 +32,7 @@ pub(crate) struct States {
     pub(crate) cause: Option<String>,
 }
 
-impl States {
+impl SwitchStates {
     fn of(document: &Document) -> Option<Self> {
         let body: Topology = serde_json::from_str(&document.body).ok()?;
         Some(Self {
@@ -65,7 +65,11 @@ pub(crate) async fn network(caller: &Caller, token: &str) -> Result<ElectricNetw
 }
 
 /// The states of a network's switches.
-pub(crate) async fn states(caller: &Caller, token: &str, when: When) -> Result<States, Problem> {
+pub(crate) async fn states(
+    caller: &Caller,
+    token: &str,
+    when: When,
+) -> Result<SwitchStates, Problem> {
     require(caller, Action::Read, token)?;
     let network = network(caller, token).await?;
     let (kind, readers) = (kind::<Topology>()?, caller.tenant.readers.permitted());
@@ -80,8 +84,8 @@ pub(crate) async fn states(caller: &Caller, token: &str, when: When) -> Result<S
             Some(Arc::new(found))
         }
     };
-    let found = found.and_then(|document| States::of(&document));
-    Ok(found.unwrap_or_else(|| States::normal(&network)))
+    let found = found.and_then(|document| SwitchStates::of(&document));
+    Ok(found.unwrap_or_else(|| SwitchStates::normal(&network)))
 }
 
 /// The versions of a topology, newest first, and how many there are.
@@ -89,12 +93,12 @@ pub(crate) async fn history(
     caller: &Caller,
     token: &str,
     page: Page,
-) -> Result<(u64, Vec<States>), Problem> {
+) -> Result<(u64, Vec<SwitchStates>), Problem> {
     require(caller, Action::Read, token)?;
     network(caller, token).await?;
     let readers = caller.tenant.readers.permitted();
     let (count, found) = readers.history(kind::<Topology>()?, token.to_owned(), page).await?;
-    Ok((count, found.iter().filter_map(States::of).collect()))
+    Ok((count, found.iter().filter_map(SwitchStates::of).collect()))
 }
 
 /// Puts switches into other states, if the topology is in a version. What is so already makes no
@@ -104,7 +108,7 @@ pub(crate) async fn switch(
     token: &str,
     (version, states): (u64, Vec<bool>),
     cause: Option<String>,
-) -> Result<States, Problem> {
+) -> Result<SwitchStates, Problem> {
     require(caller, Action::Switch, token)?;
     let switches = network(caller, token).await?.switches.len();
     if states.len() != switches {

@@ -234,7 +234,7 @@ type Sent = Result<(StatusCode, Json<ImportedJson>), Problem>;
 /// Takes what a device would send; a refusal is answered as one.
 async fn send(api: &Api, token: &str, kind: &str, request: Map<String, Value>) -> Sent {
     let row = assignments::device(&api.caller(), (Kind::OwnInput, Action::Write), token)?;
-    let message = envelope(row.hardware_id.as_str(), kind, Value::Object(request));
+    let message = envelope(row.hardware_id.as_str(), kind, &Value::Object(request));
     let done = store_messages(api, vec![message]).await?;
     match done.first_refusal() {
         None => Ok((StatusCode::CREATED, Json(done))),
@@ -289,7 +289,7 @@ async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer
     let mut found = Vec::new();
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let Looked { rows, last: looked } = api.tenant.readers.alerts(stretch, &mut cuts).await?;
+        let Looked { rows, last: looked } = cuts.alerts(stretch).await?;
         after = if looked > after { looked } else { last };
         let is_meant =
             |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
@@ -336,10 +336,10 @@ async fn locations(
     let mut found: Vec<(SimTime, LocationJson)> = Vec::new();
     for (event_date, at) in placed.own() {
         let place = (at.latitude, at.longitude, at.elevation);
-        let is_same = |(_, last): &&(SimTime, LocationJson)| {
+        let is_same = |(_, last): &(SimTime, LocationJson)| {
             (last.latitude, last.longitude, last.elevation) == place
         };
-        if found.last().filter(is_same).is_none() {
+        if !found.last().is_some_and(is_same) {
             let (latitude, longitude, elevation) = place;
             let event_type = "Location";
             let one = LocationJson { event_type, event_date, latitude, longitude, elevation };

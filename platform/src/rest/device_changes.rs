@@ -208,13 +208,13 @@ async fn batch(
         let Value::Array(list) = list else {
             return Err(documents::wrong(&name, "expected a list"));
         };
-        messages.extend(list.into_iter().map(|request| envelope(&id, kind, request)));
+        messages.extend(list.into_iter().map(|request| envelope(&id, kind, &request)));
     }
     Ok((StatusCode::CREATED, Json(store_messages(&api, messages).await?)))
 }
 
 /// A message as a device sends it.
-pub(super) fn envelope(id: &str, kind: &str, request: Value) -> Bytes {
+pub(super) fn envelope(id: &str, kind: &str, request: &Value) -> Bytes {
     json!({ "hardwareId": id, "type": kind, "request": request }).to_string().into()
 }
 

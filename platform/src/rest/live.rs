@@ -25,10 +25,9 @@ use super::parameter::{EXAMPLE_DEVICE, Parameter};
 use super::routes::{Access, Gives, Route, Verb};
 use super::serve::Stopping;
 use super::{Api, Problem};
-use crate::config::ClockSource;
 use crate::identity::{Visitor, is_current};
-use crate::live::{Event, Position, Subscription};
 use crate::ops::Cuts;
+use crate::ops::live::{Event, Position, Subscription};
 
 /// Between two signs of life of a stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -138,12 +137,8 @@ async fn live(
     let filter = Filter::of(&mut pairs)?;
     pairs.finish()?;
     let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
-    let tenant = &api.tenant;
     let cuts = Cuts::of(api.caller(), access::Kind::Live)?;
-    let store = (tenant.readers.clone(), &*tenant.progress);
-    let is_driven = tenant.clock.source == ClockSource::Driven;
-    let begun = Subscription::begin(&tenant.live, store, cuts, is_driven, asked.flatten());
-    let Some(subscription) = begun else {
+    let Some(subscription) = Subscription::begin(cuts, asked.flatten()) else {
         let detail = "the tenant has as many live streams as it may have";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
     };

@@ -30,8 +30,9 @@ use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
+use crate::ops::Caller;
 use crate::ops::devices::{Positions, is_inside};
-use crate::ops::{Caller, Reader};
+use crate::reader::Reader;
 
 /// Points that are read between two looks at whether a page is full.
 const POINTS_AT_ONCE: usize = 8192;

@@ -17,7 +17,7 @@ use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Access, Gives, Route, Verb, schema};
 use super::{Answer, Api, Problem};
-use crate::ops::topology::{self, States, When};
+use crate::ops::topology::{self, SwitchStates, When};
 
 const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out");
 const VERSION: Parameter = Parameter::whole(
@@ -97,9 +97,9 @@ struct TopologyJson {
     cause: Option<String>,
 }
 
-impl From<States> for TopologyJson {
-    fn from(of: States) -> Self {
-        let States { version, states, from, by, cause } = of;
+impl From<SwitchStates> for TopologyJson {
+    fn from(of: SwitchStates) -> Self {
+        let SwitchStates { version, states, from, by, cause } = of;
         Self { version, states, from, by, cause }
     }
 }

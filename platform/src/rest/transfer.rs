@@ -154,7 +154,7 @@ async fn export(
     let write = async move {
         let mut stopping = stopping;
         tokio::select! {
-            result = write_rows(&api.tenant, &asked, &mut cuts, is_alerts, &outlet) => match result {
+            result = write_rows(&asked, &mut cuts, is_alerts, &outlet) => match result {
                 Ok(()) | Err(Ended::Gone) => {}
                 Err(Ended::Store(error)) => outlet.break_off(error.to_string()),
             },
@@ -187,7 +187,6 @@ impl From<StoreError> for Ended {
 }
 
 async fn write_rows(
-    tenant: &Tenant,
     asked: &Asked,
     cuts: &mut Cuts,
     is_alerts: bool,
@@ -201,7 +200,7 @@ async fn write_rows(
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last: asked.last };
         let mut lines = Vec::new();
         if is_alerts {
-            let looked = tenant.readers.alerts(stretch, cuts).await?;
+            let looked = cuts.alerts(stretch).await?;
             after = looked.last;
             for row in looked.rows {
                 if asked.has(&row.device, row.event) {
@@ -210,7 +209,7 @@ async fn write_rows(
                 }
             }
         } else {
-            let looked = tenant.readers.readings(stretch, cuts).await?;
+            let looked = cuts.readings(stretch).await?;
             after = looked.last;
             for row in looked.rows {
                 if !asked.has(&row.device, row.event) {

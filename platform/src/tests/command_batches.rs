@@ -24,7 +24,7 @@ async fn make(core: &Tenant, command: Value) -> String {
     let ids = core.devices.page(0, 100_000).1.into_iter().map(|row| row.hardware_id);
     let devices: Vec<_> = ids.collect();
     let target = Targets::Devices(devices.clone());
-    let elements = batches::keep(core, &devices).await.unwrap();
+    let elements = batches::keep(&core.dispatcher, &devices).await.unwrap();
     let of = (Some(&target), None);
     let body = batches::body((&PrincipalRef::Bench, &call), of, (&elements, devices.len()));
     let kind = kind_of_name("batch").unwrap();
@@ -36,7 +36,7 @@ async fn make(core: &Tenant, command: Value) -> String {
 
 async fn counted(core: &Tenant, token: &str) -> Batch {
     let document = core.documents.find(kind_of_name("batch").unwrap(), token).unwrap();
-    batches::counted(core, &document).await.unwrap()
+    batches::counted(&core.dispatcher, &document).await.unwrap()
 }
 
 fn counts(batch: &Batch) -> Vec<(String, u32)> {

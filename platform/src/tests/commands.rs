@@ -185,7 +185,7 @@ async fn a_mailbox_follows_the_answers_on_the_walls_clock() {
     for (n, id) in asked.iter().enumerate() {
         let comes = async {
             while bench.devices.received("lamp").len() <= n {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(STOP_LIMIT, comes).await.expect("the next command");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::commands::{START, put, with_devices};
 use super::*;
 
-fn schedule(when: Value, target: Value) -> Value {
+fn schedule(when: &Value, target: &Value) -> Value {
     let command = json!({
         "commandToken": "readRegister", "parameterValues": { "register": "1" },
         "expiresAfterSeconds": 60,
@@ -45,7 +45,7 @@ async fn schedules_make_their_commands_at_their_instants_on_a_driven_clock() {
         "kind": "calendar", "weekdays": ["mon"], "time": "18:07", "zone": "Europe/Rome",
     });
     for (token, when, device) in [("o", once, "a"), ("e", every, "b"), ("c", calendar, "c")] {
-        put(&bench.core, "schedule", token, schedule(when, home(device))).await;
+        put(&bench.core, "schedule", token, schedule(&when, &home(device))).await;
     }
     bench.devices.subscribe(&bench.core, "b");
     bench.core.advance(time("2027-01-18T17:04:59Z")).await.unwrap();
@@ -85,22 +85,24 @@ async fn a_missed_instant_is_made_good_once_on_the_walls_clock() {
     let now = bench.core.clock.now();
     let from = SimTime(now.0 + 2_000_000_000);
     let every = json!({ "kind": "every", "from": from, "every_s": 100_000 });
-    put(&bench.core, "schedule", "e", schedule(every, json!({ "device": "home" }))).await;
+    put(&bench.core, "schedule", "e", schedule(&every, &json!({ "device": "home" }))).await;
     // It passes while nobody attends.
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let passes = tokio::time::timeout(Duration::from_millis(2100), std::future::pending::<()>());
+    passes.await.unwrap_err();
     let bench = bench.restart().await;
     for _ in 0..2 {
-        let attending = tokio::spawn({
+        let mut attending = tokio::spawn({
             let core = Arc::clone(&bench.core);
             async move { core.attend().await }
         });
         let is_made = async {
             while made(&bench.core, "home").await.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(STOP_LIMIT, is_made).await.expect("the command is made");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let goes_on = tokio::time::timeout(Duration::from_millis(50), &mut attending);
+        goes_on.await.unwrap_err();
         attending.abort();
     }
     let bench = bench.restart().await;
@@ -114,7 +116,7 @@ async fn a_missed_instant_is_made_good_once_on_the_walls_clock() {
 async fn what_may_not_be_done_is_in_the_audit_and_the_schedule_goes_on() {
     let bench = with_devices(ClockSource::Driven, &["home"]).await;
     let every = json!({ "kind": "every", "from": START, "every_s": 60 });
-    let body = schedule(every, json!({ "device": "nobody" }));
+    let body = schedule(&every, &json!({ "device": "nobody" }));
     put(&bench.core, "schedule", "e", body).await;
     bench.core.advance(time("2027-01-18T17:02:30Z")).await.unwrap();
     let last = bench.core.progress.totals();

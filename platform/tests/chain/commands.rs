@@ -1,7 +1,6 @@
 //! Commands over REST: cancelled, summed up, in batches and by schedule.
 
 use std::path::Path;
-use std::time::Duration;
 
 use lastmeter_platform::Running;
 use serde_json::{Value, json};
@@ -26,7 +25,6 @@ async fn with_devices(folder: &Path, count: u64) -> Running {
     let known = async {
         while rest(&platform, "GET", "/sitewhere/api/devices", None).await.1["numResults"] != count
         {
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(LIMIT, known).await.expect("the devices are known");
@@ -96,7 +94,6 @@ async fn a_batch_is_made_once_for_a_key_counted_and_cancelled() {
             if batch["counts"] == json!({ "Pending": 2 }) {
                 return batch;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let batch = tokio::time::timeout(LIMIT, counted).await.expect("both are commanded");
@@ -109,9 +106,7 @@ async fn a_batch_is_made_once_for_a_key_counted_and_cancelled() {
     let cancelled = rest(&platform, "DELETE", &one, None).await;
     assert_eq!((cancelled.0, &cancelled.1["cancelled"]), (200, &true.into()));
     let ended = async {
-        while rest(&platform, "GET", &one, None).await.1["counts"] != json!({ "Failed": 2 }) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        while rest(&platform, "GET", &one, None).await.1["counts"] != json!({ "Failed": 2 }) {}
     };
     tokio::time::timeout(LIMIT, ended).await.expect("both are cancelled");
     assert_eq!(rest(&platform, "GET", BATCHES, None).await.1["numResults"], 1);
@@ -149,11 +144,7 @@ async fn groups_are_commanded_by_criteria_and_by_schedule() {
     });
     let schedule = rest(&platform, "POST", "/sitewhere/api/schedules", Some(schedule)).await;
     assert_eq!(schedule.0, 201, "{schedule:?}");
-    let commanded = async {
-        while given(&platform, "d2").await.len() < 3 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+    let commanded = async { while given(&platform, "d2").await.len() < 3 {} };
     tokio::time::timeout(LIMIT, commanded).await.expect("once by criteria, twice by schedule");
     assert!(given(&platform, "d1").await.is_empty());
     platform.shutdown().await;

@@ -94,27 +94,31 @@ async fn a_meter_is_registered_assigned_moved_exchanged_and_decommissioned() {
     let moves = ok(&platform, "GET", &format!("{ASSIGNMENTS}/first/locations"), None).await;
     assert_eq!(moves["numResults"], 1, "{moves}");
 
+    exchange_and_decommission(&platform, &readings).await;
+    platform.shutdown().await;
+}
+
+async fn exchange_and_decommission(platform: &Running, readings: &str) {
     // Exchanged: the end of one assignment and a new one of another device.
-    let gone = rest(&platform, "DELETE", &format!("{DEVICES}/old"), None).await;
+    let gone = rest(platform, "DELETE", &format!("{DEVICES}/old"), None).await;
     assert_eq!((gone.0, &gone.1["code"]), (409, &"device_is_assigned".into()));
-    let ended = ok(&platform, "POST", &format!("{ASSIGNMENTS}/first/end"), None).await;
+    let ended = ok(platform, "POST", &format!("{ASSIGNMENTS}/first/end"), None).await;
     assert_eq!(ended["status"], "released");
-    assert_eq!(ok(&platform, "POST", &format!("{ASSIGNMENTS}/first/end"), None).await, ended);
-    ok(&platform, "POST", DEVICES, Some(device("new"))).await;
+    assert_eq!(ok(platform, "POST", &format!("{ASSIGNMENTS}/first/end"), None).await, ended);
+    ok(platform, "POST", DEVICES, Some(device("new"))).await;
     let next = json!({ "token": "next", "deviceHardwareId": "new", "assetId": "ann" });
-    ok(&platform, "POST", ASSIGNMENTS, Some(next)).await;
-    ok(&platform, "POST", &format!("{ASSIGNMENTS}/next/measurements"), Some(volts(229.0, 1))).await;
-    assert_eq!(ok(&platform, "GET", &readings, None).await["numResults"], 2);
+    ok(platform, "POST", ASSIGNMENTS, Some(next)).await;
+    ok(platform, "POST", &format!("{ASSIGNMENTS}/next/measurements"), Some(volts(229.0, 1))).await;
+    assert_eq!(ok(platform, "GET", readings, None).await["numResults"], 2);
 
     // Decommissioned: its readings stay, and nothing more of it is taken.
-    let gone = ok(&platform, "DELETE", &format!("{DEVICES}/old"), None).await;
+    let gone = ok(platform, "DELETE", &format!("{DEVICES}/old"), None).await;
     assert_eq!((&gone["deleted"], &gone["status"]), (&true.into(), &"deleted".into()));
-    let late = rest(&platform, "POST", &readings, Some(volts(228.0, 3))).await;
+    let late = rest(platform, "POST", readings, Some(volts(228.0, 3))).await;
     assert_eq!((late.0, &late.1["reason"]), (422, &"blocked_device".into()));
-    assert_eq!(ok(&platform, "GET", &readings, None).await["numResults"], 2);
-    let history = ok(&platform, "GET", &format!("{DEVICES}/old/history"), None).await;
+    assert_eq!(ok(platform, "GET", readings, None).await["numResults"], 2);
+    let history = ok(platform, "GET", &format!("{DEVICES}/old/history"), None).await;
     assert_eq!(history["numResults"], 3);
-    platform.shutdown().await;
 }
 
 async fn batch(platform: &Running, id: &str, serial: u64) -> (u16, Value) {

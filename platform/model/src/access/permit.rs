@@ -4,8 +4,7 @@ use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::grant::{Quantities, Span, Window};
 use super::may::{Decision, Scope};
-use crate::entity::instant_of_data;
-use crate::row::{AlertRow, ReadingRow};
+use crate::row::{AlertRow, ReadingRow, instant_of_data};
 
 /// Evidence that somebody may have what lies in a scope. Only a decision makes one, and the
 /// tenant's own machinery has that of everything.
@@ -54,7 +53,7 @@ impl Permit {
         whole: impl Fn(SimDuration, Span) -> Option<Span>,
     ) -> Cut {
         let windows = match &self.scope {
-            Scope::All => return Cut(Given::All),
+            Scope::All => return Cut(Extent::All),
             Scope::Windows(windows) => &windows[..],
             Scope::Public => &[],
         };
@@ -64,7 +63,7 @@ impl Permit {
             Some(Window { from, until, ..window.clone() })
         };
         let of_device = windows.iter().filter(|window| window.device == *device);
-        Cut(Given::Windows(of_device.filter_map(usable).collect()))
+        Cut(Extent::Windows(of_device.filter_map(usable).collect()))
     }
 }
 
@@ -72,23 +71,23 @@ impl Permit {
 /// measured and when it arrived, so that neither a late one nor a clock that is fast takes it to
 /// somebody else.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cut(Given);
+pub struct Cut(Extent);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Given {
+enum Extent {
     All,
     Windows(Vec<Window>),
 }
 
 impl Cut {
     /// It leaves nothing.
-    pub const NOTHING: Self = Self(Given::Windows(Vec::new()));
+    pub const NOTHING: Self = Self(Extent::Windows(Vec::new()));
 
     /// The windows that it leaves; `None` is everything.
     pub fn windows(&self) -> Option<&[Window]> {
         match &self.0 {
-            Given::All => None,
-            Given::Windows(windows) => Some(windows),
+            Extent::All => None,
+            Extent::Windows(windows) => Some(windows),
         }
     }
 

@@ -42,11 +42,12 @@ pub fn admission(
         (Some(DeviceStatus::Blocked | DeviceStatus::Deleted), _) => {
             Err(RefusalReason::BlockedDevice)
         }
-        (Some(DeviceStatus::Recognised), _) => Ok(Admission::Recognised),
-        (Some(DeviceStatus::Waiting | DeviceStatus::Registered), _) => Ok(Admission::Registered),
         (None, _) if is_heard => Ok(Admission::Registered),
-        (None, Registration::Open) => Ok(Admission::Registered),
-        (None, Registration::Recognise) => Ok(Admission::Recognised),
+        (Some(DeviceStatus::Waiting | DeviceStatus::Registered), _)
+        | (None, Registration::Open) => Ok(Admission::Registered),
+        (Some(DeviceStatus::Recognised), _) | (None, Registration::Recognise) => {
+            Ok(Admission::Recognised)
+        }
         (None, Registration::Closed) => Err(RefusalReason::UnknownDevice),
     }
 }

@@ -11,12 +11,6 @@ use super::device::Device;
 use super::place::Site;
 use crate::access::{PrincipalRef, Span, Tenure};
 
-/// The instant by which a reading belongs to an assignment, a group or a position: a late one to
-/// what held when it was measured, one from a clock that is fast to what held when it came.
-pub fn instant_of_data(event: SimTime, received: SimTime) -> SimTime {
-    event.min(received)
-}
-
 /// Who owned a device when, for all of time: in the assignments' intervals who `owner_of` finds
 /// behind them, else `otherwise`, the owner of its field network.
 pub fn tenures<K>(

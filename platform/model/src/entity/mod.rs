@@ -37,6 +37,7 @@ use serde_json::Value;
 
 use crate::access::Kind;
 
+pub use crate::row::instant_of_data;
 pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
 pub use body::{
     About, Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
@@ -45,7 +46,7 @@ pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
 pub use device::{Device, DeviceStatus};
 pub use group::{Group, Member, MemberReference};
-pub use history::{instant_of_data, is_in_cycle, position_at, tenures, version_at};
+pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};

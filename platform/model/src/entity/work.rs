@@ -1,5 +1,5 @@
-//! What the platform does by itself: commands by schedule or to many devices, the doors that devices
-//! came through, and maintenance.
+//! What the platform does by itself: commands by schedule or to many devices, the doors that
+//! devices came through, and maintenance.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -14,7 +14,7 @@ use crate::tests::set_period;
 async fn served() -> Served {
     let served = Served::start().await;
     store(&served.bench.core, &[reading(EXAMPLE_DEVICE, Some(1), 230.0)]).await;
-    set_period(&served.bench.core, EXAMPLE_DEVICE, "5", 60.0).await;
+    set_period(&served.bench.core, EXAMPLE_DEVICE, "5", 3600.0).await;
     served
 }
 

@@ -259,7 +259,14 @@ fn transaction() -> impl Strategy<Value = Change> {
     )
         .prop_map(|(by, edits, invocations, notes, answer)| {
             let edits = edits.into_iter().flatten().collect();
-            Change::Apply(Box::new(Transaction { by, edits, invocations, notes, answer }))
+            Change::Apply(Box::new(Transaction {
+                by,
+                edits,
+                invocations,
+                messages: Vec::new(),
+                notes,
+                answer,
+            }))
         })
 }
 

@@ -2,14 +2,14 @@
 
 use super::super::super::cursor;
 use super::super::*;
-use super::world::{What, World, marker, now};
+use super::world::{SampleTenant, What, marker, now};
 use super::{Principal, principals};
 use crate::tests::bytes;
 use lastmeter_units::TenantName;
 
-async fn full() -> (World, Vec<(&'static str, Principal)>) {
+async fn full() -> (SampleTenant, Vec<(&'static str, Principal)>) {
     let all = principals(&TenantName::default());
-    (World::full(&all).await, all)
+    (SampleTenant::full(&all).await, all)
 }
 
 fn of<'a>(all: &'a [(&'static str, Principal)], name: &str) -> &'a Principal {
@@ -117,7 +117,7 @@ async fn another_principals_cursor_is_a_position_and_nothing_else() {
 async fn late_and_early_readings_are_of_who_was_there() {
     let all = principals(&TenantName::default());
     let (ann, adam) = (of(&all, "user"), of(&all, "admin"));
-    let world = World::start(Bench::start(ClockSource::Driven).await).await;
+    let world = SampleTenant::start(Bench::start(ClockSource::Driven).await);
     let core = Arc::clone(&world.bench.core);
     let at = |second: i64| SimTime((1_800_000_000 + second) * 1_000_000_000);
     let send = |serial: u64, event: i64, volts: f64| {
@@ -163,7 +163,7 @@ async fn late_and_early_readings_are_of_who_was_there() {
         assert_eq!(volts(ann, &path).await, [false; 5], "{path}");
         assert_eq!(volts(&bob, &path).await, [false; 5], "{path}");
     }
-    assert_eq!(volts(of(&all, "bench"), "/api/v1/latest").await[1], true);
+    assert!(volts(of(&all, "bench"), "/api/v1/latest").await[1]);
     drop(core);
     world.stop().await;
 }

@@ -22,7 +22,7 @@ use lastmeter_store::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Store
 use super::super::super::{Proof, Shared, Stopping, Visitor, no_such_path, routes, with};
 use super::super::*;
 use super::{Principal, TenantName};
-use crate::ops::Reader;
+use crate::reader::Reader;
 use crate::tests::bytes;
 
 const AMPERES: &str = "electricity.current.rms.l1";
@@ -79,11 +79,9 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
     let third_party = ["user", "app"].contains(&who);
     let mut eras: Vec<i64> = match (who, device) {
         (_, ABSENT) => vec![],
-        ("bench", _) => ERAS.to_vec(),
-        ("admin", _) if matches!(row, Row::Command | Row::Device) => ERAS.to_vec(),
-        ("operator", _) if row == Row::Device => ERAS.to_vec(),
-        ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
-        ("admin", "m-free") | ("user", "m-home") => ERAS.to_vec(),
+        ("bench", _) | ("admin", "m-free") | ("user", "m-home") => ERAS.to_vec(),
+        ("admin", _) if row == Row::Command => ERAS.to_vec(),
+        ("admin" | "operator", _) | ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
         ("admin", "m-open") | ("user", "m-left") if !is_now => vec![1],
         ("user", "m-came") => vec![2, 3],
         (_, "m-lent" | "m-volt") if third_party => vec![2, 3],
@@ -133,7 +131,7 @@ pub(super) fn marker(device: &str, era: i64, what: What) -> String {
 }
 
 /// A tenant, and the way to its router.
-pub(super) struct World {
+pub(super) struct SampleTenant {
     pub(super) bench: Bench,
     router: axum::Router,
     lookups: Arc<AtomicU64>,
@@ -180,15 +178,15 @@ counted! {
 
 /// A whole answer, and how often the store was asked for it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) headers: String,
     pub(super) body: String,
     pub(super) lookups: u64,
 }
 
-impl World {
-    pub(super) async fn start(bench: Bench) -> Self {
+impl SampleTenant {
+    pub(super) fn start(bench: Bench) -> Self {
         let mut bench = bench;
         let lookups = Arc::new(AtomicU64::new(0));
         let core = Arc::get_mut(&mut bench.core).unwrap();
@@ -208,7 +206,7 @@ impl World {
 
     /// One with everything in it.
     pub(super) async fn full(principals: &[(&'static str, Principal)]) -> Self {
-        let mut world = Self::start(Bench::start(ClockSource::Driven).await).await;
+        let mut world = Self::start(Bench::start(ClockSource::Driven).await);
         for era in ERAS {
             let at = SimTime(BEGIN + (era - 1) * HOUR + 600 * SECOND);
             world.bench.core.advance(at).await.unwrap();
@@ -334,7 +332,7 @@ impl World {
     }
 
     /// Sends a request as a principal.
-    pub(super) async fn ask(&self, who: &Principal, method: &str, path: &str) -> Told {
+    pub(super) async fn ask(&self, who: &Principal, method: &str, path: &str) -> Answered {
         self.ask_with(who, (method, path), &[], "{}").await
     }
 
@@ -344,7 +342,7 @@ impl World {
         (method, path): (&str, &str),
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Told {
+    ) -> Answered {
         let tenant = Arc::clone(&self.bench.core);
         let mut request = Request::builder().method(method).uri(path);
         if method != "GET" {
@@ -378,10 +376,10 @@ impl World {
                 Ok(None) => break,
                 Err(_) if is_live && (waited >= 1000 || is_wanted(&text)) => break,
                 Err(_) if is_live => {}
-                Err(_) => panic!("{method} {path} is not answered"),
+                Err(late) => panic!("{method} {path} is not answered: {late}"),
             }
         }
-        Told {
+        Answered {
             status: head.status.as_u16(),
             headers,
             body: String::from_utf8(text).unwrap(),

@@ -1,59 +1,19 @@
-//! Live values: what is committed, given on in the order of commit.
+//! Live values: what is committed, given on in the order of commit to who may have it.
 //!
 //! Nothing of it is copied on the way in: a subscription reads the store by ranges of sequences,
 //! woken by `Progress`, so it can begin anywhere and costs ingest nothing. On a driven clock it
 //! sees what is committed at each advance, when the advance is done.
 
-use std::sync::Arc;
-
 use lastmeter_model::row::{AlertRow, ReadingRow};
-use lastmeter_model::standing::Totals;
-use lastmeter_store::{Progress, StoreError, StoreResult, Stretch};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use lastmeter_store::{StoreError, StoreResult, Stretch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::ops::{Cuts, Looked, Reader};
+use super::permits::{Cuts, Looked};
+use crate::config::ClockSource;
+use crate::live::Shown;
 
-/// Subscriptions of a tenant at a time.
-const SUBSCRIPTIONS_MAX: usize = 256;
 /// Rows that are read at once.
 const ROWS_AT_ONCE: u32 = 16;
-
-/// What all subscriptions of a tenant share.
-pub(crate) struct Live {
-    places: Arc<Semaphore>,
-    shown: watch::Sender<Shown>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Shown {
-    /// How far subscriptions see on a driven clock.
-    totals: Totals,
-    is_over: bool,
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        let places = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
-        Self { places, shown: watch::Sender::new(Shown::default()) }
-    }
-}
-
-impl Live {
-    /// On a driven clock subscriptions see so far from now on.
-    pub(crate) fn show(&self, totals: Totals) {
-        self.shown.send_modify(|shown| shown.totals = totals);
-    }
-
-    /// How many there are.
-    pub(crate) fn subscriptions(&self) -> usize {
-        SUBSCRIPTIONS_MAX - self.places.available_permits()
-    }
-
-    /// Ends all subscriptions.
-    pub(crate) fn end(&self) {
-        self.shown.send_modify(|shown| shown.is_over = true);
-    }
-}
 
 /// Where a subscription stands: the last reading and the last alert that it has given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +33,6 @@ pub(crate) enum Event {
 
 /// One reader of what is committed.
 pub(crate) struct Subscription {
-    reader: Reader,
     /// What may be had, asked anew for each read.
     cuts: Cuts,
     is_driven: bool,
@@ -85,21 +44,14 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// One that begins behind a position, or now, of a tenant whose clock is driven or not; `None`
-    /// if there are as many as may be.
-    pub(crate) fn begin(
-        live: &Live,
-        (reader, progress): (Reader, &Progress),
-        cuts: Cuts,
-        is_driven: bool,
-        after: Option<Position>,
-    ) -> Option<Self> {
-        let place = Arc::clone(&live.places).try_acquire_owned().ok()?;
-        let (readings, alerts) = (progress.readings(), progress.alerts());
-        let shown = live.shown.subscribe();
+    /// One that begins behind a position, or now; `None` if there are as many as may be.
+    pub(crate) fn begin(cuts: Cuts, after: Option<Position>) -> Option<Self> {
+        let tenant = cuts.tenant();
+        let (place, shown) = tenant.live.subscribe()?;
+        let is_driven = tenant.clock.source == ClockSource::Driven;
+        let (readings, alerts) = (tenant.progress.readings(), tenant.progress.alerts());
         let position = Position { readings: 0, alerts: 0 };
-        let mut begun =
-            Self { reader, cuts, is_driven, readings, alerts, shown, position, _place: place };
+        let mut begun = Self { cuts, is_driven, readings, alerts, shown, position, _place: place };
         let now = begun.visible();
         begun.position = after.unwrap_or(now);
         Some(begun)
@@ -129,13 +81,13 @@ impl Subscription {
             if readings < visible.readings {
                 let stretch =
                     Stretch { after: readings, limit: ROWS_AT_ONCE, last: visible.readings };
-                let looked = self.reader.readings(stretch, &mut self.cuts).await;
+                let looked = self.cuts.readings(stretch).await;
                 let rows = looked.map(|it| given(it, Event::Reading));
                 return moved(&mut self.position.readings, rows, Event::DamagedReading);
             }
             if alerts < visible.alerts {
                 let stretch = Stretch { after: alerts, limit: ROWS_AT_ONCE, last: visible.alerts };
-                let looked = self.reader.alerts(stretch, &mut self.cuts).await;
+                let looked = self.cuts.alerts(stretch).await;
                 let rows = looked.map(|it| given(it, Event::Alert));
                 return moved(&mut self.position.alerts, rows, Event::DamagedAlert);
             }

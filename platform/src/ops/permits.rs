@@ -1,180 +1,27 @@
-//! Reading a tenant's data: the one way to its store for those who ask over REST. Every query is
-//! made with what a permit leaves of a device, and what hides behind it is not read.
+//! What somebody may have of a tenant's data: permits of lists, of devices and of pages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use lastmeter_model::access::{
     Action, Cut, Kind, Permit, PrincipalRef, Resource, Scope, Span, Subject, Target, Visibility,
 };
-use lastmeter_model::audit::AuditRow;
 use lastmeter_model::calendar::{Stretch, Width, Zone, whole};
 use lastmeter_model::entity::{Device, TenantSettings};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
-use lastmeter_model::row::{AlertRow, DeviceRow, DeviceState, ReadingRow};
-use lastmeter_store::{self as store, Page, Range, Series, SeriesQuery, StoreReader, StoreResult};
-use lastmeter_units::{HardwareId, MeasurementId, SimTime};
+use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow};
+use lastmeter_store::{self as store, Page, StoreResult};
+use lastmeter_units::HardwareId;
 
 use super::Caller;
 use super::caller::log_in;
 use crate::problem::Problem;
-
-/// Queries of one tenant's data.
-#[derive(Clone)]
-pub(crate) struct Reader(Arc<dyn StoreReader>);
+use crate::tenant::Tenant;
 
 /// Rows in the order of commit that somebody may have, of those that were looked at.
 pub(crate) struct Looked<T> {
     pub(crate) rows: Vec<T>,
     /// The last sequence that was looked at.
     pub(crate) last: u64,
-}
-
-impl Reader {
-    pub(crate) fn new(store: Arc<dyn StoreReader>) -> Self {
-        Self(store)
-    }
-
-    /// The store itself, for use cases that ask for their rights by themselves.
-    pub(super) fn permitted(&self) -> &dyn StoreReader {
-        &*self.0
-    }
-
-    /// For tests of what is stored.
-    #[cfg(test)]
-    pub(crate) fn store(&self) -> &dyn StoreReader {
-        &*self.0
-    }
-
-    /// For tests that look on.
-    #[cfg(test)]
-    pub(crate) fn shared(&self) -> Arc<dyn StoreReader> {
-        Arc::clone(&self.0)
-    }
-
-    /// The whole store, for who may have everything in it.
-    pub(crate) fn whole(&self, permit: &Permit) -> Option<&dyn StoreReader> {
-        permit.is_whole().then_some(&*self.0)
-    }
-
-    pub(crate) fn close(&self) {
-        self.0.close();
-    }
-
-    /// What is known last of a device, and when it was heard last. A value of a clock that is fast
-    /// belongs to when it came, which stands in its reading.
-    pub(crate) async fn state(
-        &self,
-        permit: &Permit,
-        device: &DeviceRow,
-    ) -> StoreResult<(Option<SimTime>, DeviceState)> {
-        let mut state = self.0.state(device.id).await?;
-        let cut = permit.cut(&device.hardware_id);
-        if cut.windows().is_none() {
-            return Ok((Some(state.last_interaction), state));
-        }
-        state.alerts.retain(|alert| cut.has_alert(alert));
-        let instants: BTreeSet<SimTime> = state.values.iter().map(|value| value.event).collect();
-        let mut left = BTreeSet::new();
-        for at in instants {
-            let (range, page) = (Range { start: at, end: at }, Page { offset: 0, limit: 1000 });
-            for row in self.0.events(device.id, range, page, cut.clone()).await?.1 {
-                let values = row.values.into_iter();
-                left.extend(values.map(|(name, value)| (at, name.to_string(), value.to_bits())));
-            }
-        }
-        let key = |event, name: &String, value: f64| (event, name.clone(), value.to_bits());
-        state.values.retain(|one| left.contains(&key(one.event, &one.name, one.value)));
-        let heard = Some(state.last_interaction).filter(|at| cut.has(*at));
-        Ok((heard, state))
-    }
-
-    /// The quantities of which a device may have values that a cut leaves.
-    pub(crate) async fn quantities_of(
-        &self,
-        device: i64,
-        cut: &Cut,
-    ) -> StoreResult<Vec<MeasurementId>> {
-        if *cut == Cut::NOTHING {
-            return Ok(Vec::new());
-        }
-        self.0.quantities_of(device).await
-    }
-
-    /// Points of series, within the cut of the query.
-    pub(crate) async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>> {
-        self.0.series(query).await
-    }
-
-    /// Readings of a device, newest first, and how many there are.
-    pub(crate) async fn events(
-        &self,
-        permit: &Permit,
-        device: &DeviceRow,
-        range: Range,
-        page: Page,
-    ) -> StoreResult<(u64, Vec<ReadingRow>)> {
-        self.0.events(device.id, range, page, permit.cut(&device.hardware_id)).await
-    }
-
-    /// Commands of a device, newest first, and how many there are.
-    pub(crate) async fn invocations_of(
-        &self,
-        permit: &Permit,
-        device: &DeviceRow,
-        page: Page,
-    ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
-        self.0.invocations_of(device.id, page, permit.cut(&device.hardware_id)).await
-    }
-
-    /// Readings in the order of commit.
-    pub(crate) async fn readings(
-        &self,
-        stretch: store::Stretch,
-        cuts: &mut Cuts,
-    ) -> StoreResult<Looked<ReadingRow>> {
-        cuts.renew();
-        let rows = self.0.readings(stretch).await?.rows;
-        let last = rows.last().map_or(stretch.after, |row| row.sequence);
-        let left = |row: ReadingRow| cuts.of_device(&row.device).reading(row);
-        Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last })
-    }
-
-    /// Rows of the audit by or about who asks, or about data of its windows; and how many were
-    /// looked at.
-    pub(crate) async fn audit(
-        &self,
-        permit: &Permit,
-        me: &str,
-        stretch: store::Stretch,
-    ) -> StoreResult<(Vec<AuditRow>, u64)> {
-        let rows = self.0.audit(stretch).await?.rows;
-        let count = rows.len() as u64;
-        let is_of_data = |row: &AuditRow| {
-            let device =
-                row.resource.split(' ').next_back().and_then(|it| it.strip_prefix("device:"));
-            let device = device.and_then(|id| HardwareId::new(id).ok());
-            device.is_some_and(|device| permit.cut(&device).has(row.at))
-        };
-        let is_left = |row: &AuditRow| {
-            permit.is_whole() || row.who == me || row.resource == me || is_of_data(row)
-        };
-        let rows = rows.into_iter().map(|(row, _)| row).filter(is_left);
-        Ok((rows.collect(), count))
-    }
-
-    /// Alerts in the order of commit.
-    pub(crate) async fn alerts(
-        &self,
-        stretch: store::Stretch,
-        cuts: &mut Cuts,
-    ) -> StoreResult<Looked<AlertRow>> {
-        cuts.renew();
-        let mut rows = self.0.alerts(stretch).await?.rows;
-        let last = rows.last().map_or(stretch.after, |row| row.sequence);
-        rows.retain(|row| cuts.of_device(&row.device).has_alert(row));
-        Ok(Looked { rows, last })
-    }
 }
 
 /// What somebody may have of each device, asked anew for each page.
@@ -197,9 +44,38 @@ impl Cuts {
         Ok(Self { caller, kind, whole, of_device: BTreeMap::new() })
     }
 
+    /// Whose data it is.
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.caller.tenant
+    }
+
     /// Whether everything may be had.
     pub(crate) fn is_whole(&self) -> bool {
         self.whole.is_some()
+    }
+
+    /// Readings in the order of commit.
+    pub(crate) async fn readings(
+        &mut self,
+        stretch: store::Stretch,
+    ) -> StoreResult<Looked<ReadingRow>> {
+        self.renew();
+        let rows = self.caller.tenant.readers.permitted().readings(stretch).await?.rows;
+        let last = rows.last().map_or(stretch.after, |row| row.sequence);
+        let left = |row: ReadingRow| self.of_device(&row.device).reading(row);
+        Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last })
+    }
+
+    /// Alerts in the order of commit.
+    pub(crate) async fn alerts(
+        &mut self,
+        stretch: store::Stretch,
+    ) -> StoreResult<Looked<AlertRow>> {
+        self.renew();
+        let mut rows = self.caller.tenant.readers.permitted().alerts(stretch).await?.rows;
+        let last = rows.last().map_or(stretch.after, |row| row.sequence);
+        rows.retain(|row| self.of_device(&row.device).has_alert(row));
+        Ok(Looked { rows, last })
     }
 
     fn renew(&mut self) {
@@ -333,7 +209,7 @@ impl Caller {
         id: InvocationId,
         unknown: impl Fn() -> Problem,
     ) -> Result<StoredInvocation, Problem> {
-        let found = self.tenant.readers.0.invocation(id).await?;
+        let found = self.tenant.readers.permitted().invocation(id).await?;
         let device = found.as_ref().map(|found| &found.hardware_id);
         let permit = self.of_device(Kind::Invocation, device, &unknown)?;
         let is_left =
