@@ -432,7 +432,8 @@ async fn commands(
         let something_comes = async {
             loop {
                 match news.recv().await {
-                    Ok((of, to)) if of != tenant.name || to.is_some_and(|to| to != device) => {}
+                    Ok((of, to))
+                        if of != tenant.name || to.as_ref().is_some_and(|to| *to != device) => {}
                     // Some of the news was missed, and may have been of this device.
                     Ok(_) | Err(_) => return,
                 }
