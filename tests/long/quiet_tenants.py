@@ -36,11 +36,11 @@ name = "{tenant}"
 [[device]]
 name = "meter"
 tenant = "{tenant}"
-count = 4
+count = 5
 at = "source:feeder"
 model = "stpm34-3ph"
 fidelity = "windows"
-report_every = "200 ms"
+report_every = "250 ms"
 """
     for tenant in ("calm", "still")
 )
