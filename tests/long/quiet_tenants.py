@@ -89,8 +89,8 @@ def packet(kind, body):
 def publication(device, serial):
     """About 1.3 kB with five values, as in the deliverable's section 9."""
     phases = ("l1", "l2", "l3")
-    values = [{"name": f"electricity.voltage.rms.{phase}", "value": "230.1"} for phase in phases]
-    values += [{"name": f"electricity.current.rms.{phase}", "value": "4.2"} for phase in phases[:2]]
+    values = {f"electricity.voltage.rms.{phase}": 230.1 for phase in phases}
+    values |= {f"electricity.current.rms.{phase}": 4.2 for phase in phases[:2]}
     body = {
         "hardwareId": device,
         "type": "DeviceMeasurements",
@@ -163,7 +163,9 @@ def one_run(folder, seconds):
     """What was measured: quiet, beside the flood, the flood's rate and what it offered."""
     with open(f"{folder}/settings.toml", "w", encoding="utf-8") as file:
         addresses = 'mqtt_address = "127.0.0.1:0"\nrest_address = "127.0.0.1:0"\n'
-        file.write(f'data = "{folder}/data"\ntoken = "{TOKEN}"\n{addresses}')
+        # As many descriptors as are left belong to tenants.
+        limits = "[limits]\nconnections = 500\n"
+        file.write(f'data = "{folder}/data"\ntoken = "{TOKEN}"\n{addresses}{limits}')
     command = [LASTMETER, "serve", "--config", f"{folder}/settings.toml", "--until-stdin-closes"]
     with open(f"{folder}/log", "w", encoding="utf-8") as log:
         serve = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)

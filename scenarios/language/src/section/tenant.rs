@@ -94,7 +94,7 @@ fn report_unfit_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
             if let Some(tenant) = tenants.iter().find(|tenant| **tenant == first) {
                 let message = format!("names of the devices of tenant `{tenant}` begin so");
                 let help = Some(format!("give another name, or write `tenant = \"{tenant}\"`"));
-                out.report_with_help(Code::NAME_TAKEN, span, message, "is not its", help);
+                out.report_with_help(Code::NAME_TAKEN, span, message, "is of another tenant", help);
             }
             continue;
         };
