@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
 use lastmeter_language::{DeviceRow, PlatformUse, Scenario, TenantRow};
-use lastmeter_platform::{ClockSource, DoorConfig, remove_store};
+use lastmeter_platform::{ClockSource, DoorConfig, StoreConfig, remove_store};
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
 };
@@ -108,12 +108,21 @@ pub async fn run_scenario(
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
-        let names = tenants(scenario).iter().map(|row| row.name.clone());
-        let names: Vec<TenantName> = names.chain([TenantName::default()]).collect();
-        let removing = move || names.iter().map(|name| remove_store(&stored, name).is_ok()).count();
-        let _ = tokio::task::spawn_blocking(removing).await;
+        remove_stores(scenario, stored).await;
     }
     Ok(evaluation)
+}
+
+/// Removes what the tenants of a run have in a database.
+async fn remove_stores(scenario: &Scenario, stored: StoreConfig) {
+    let names = tenants(scenario).iter().map(|row| row.name.clone());
+    let names: Vec<TenantName> = names.chain([TenantName::default()]).collect();
+    let removing = move || {
+        for name in &names {
+            let _ = remove_store(&stored, name);
+        }
+    };
+    let _ = tokio::task::spawn_blocking(removing).await;
 }
 
 /// The tenants beside the one that is always there.

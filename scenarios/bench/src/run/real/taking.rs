@@ -72,9 +72,7 @@ impl RealBench<'_> {
                 }
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
-                let prefix = tenant_prefix(&self.scenario.devices[device].tenant);
-                let invocation = format!("{prefix}{invocation}");
-                self.senders.obeyed.push(ObeyedCommand { device, invocation, at, at_ns });
+                self.obeyed(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
             Report::Answered { device, at, values } => self.answered(device, at, values),
@@ -103,6 +101,13 @@ impl RealBench<'_> {
             Report::Link { link, record } => self.passed(link, &record),
         }
         Ok(())
+    }
+
+    /// A device knows the invocation by what its tenant calls it.
+    fn obeyed(&mut self, mut command: ObeyedCommand) {
+        let prefix = tenant_prefix(&self.scenario.devices[command.device].tenant);
+        command.invocation.insert_str(0, &prefix);
+        self.senders.obeyed.push(command);
     }
 
     /// A device of the bench has answered somebody else: what comes of it has to be that.
