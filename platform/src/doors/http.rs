@@ -162,8 +162,8 @@ struct Http {
     counters: Arc<Counters>,
 }
 
-/// Something waits for a device.
-type News = (TenantName, HardwareId);
+/// Something waits for a device, or a tenant with all its devices is not let in any more.
+type News = (TenantName, Option<HardwareId>);
 
 #[async_trait]
 impl Door for Http {
@@ -177,8 +177,11 @@ impl Door for Http {
         tenant.dispatcher.routes.open(NAME, Arc::new(outbound));
     }
 
-    /// Each request shows its secret; those that are being answered are not cut.
-    async fn cut(&self, _: &TenantName) -> usize {
+    /// Each request shows its secret, and those that are being answered are soon over but for those
+    /// that wait: they are answered now.
+    async fn cut(&self, tenant: &TenantName) -> usize {
+        // Nobody may be waiting.
+        let _ = self.news.send((tenant.clone(), None));
         0
     }
 
@@ -206,7 +209,7 @@ struct HttpOutbound {
 impl Outbound for HttpOutbound {
     async fn send(&self, device: &HardwareId, _payload: Vec<u8>) -> Result<usize, String> {
         // Whoever waits comes for it; as long as nobody has, it is not sent.
-        let _ = self.news.send((self.tenant.clone(), device.clone()));
+        let _ = self.news.send((self.tenant.clone(), Some(device.clone())));
         Ok(0)
     }
 
@@ -419,8 +422,9 @@ async fn commands(
     tenant.dispatcher.routes.record_arrival(&device, NAME);
     // From here on nothing that comes goes unnoticed.
     let mut news = state.news.subscribe();
+    let is_closed = || state.tenants.find(&tenant.name).is_none();
     let mut given = tenant.dispatcher.collect(&device).await?;
-    if given.is_empty() && wait_ms > 0 {
+    if given.is_empty() && wait_ms > 0 && !is_closed() {
         let _waiter = state.waiters.clone().try_acquire_owned().map_err(|_| {
             let detail = "as many requests wait for commands as may; ask without `wait_ms`";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail)
@@ -428,7 +432,8 @@ async fn commands(
         let something_comes = async {
             loop {
                 match news.recv().await {
-                    Ok((of, to)) if of != tenant.name || to != device => {}
+                    Ok((of, to))
+                        if of != tenant.name || to.as_ref().is_some_and(|to| *to != device) => {}
                     // Some of the news was missed, and may have been of this device.
                     Ok(_) | Err(_) => return,
                 }
@@ -440,6 +445,10 @@ async fn commands(
             () = stopping.wait() => {}
         }
         given = tenant.dispatcher.collect(&device).await?;
+    }
+    if is_closed() {
+        let detail = format!("the tenant `{}` has been closed", tenant.name);
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "tenant_closed", detail));
     }
     state.counters.commands_given.fetch_add(given.len() as u64, Ordering::Relaxed);
     let mut body = b"{\"commands\":[".to_vec();

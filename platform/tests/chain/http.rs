@@ -295,3 +295,33 @@ async fn doors_that_there_are_not_are_refused() {
     let error = Platform::start(config).await.err().unwrap();
     assert!(error.to_string().contains("settings"), "{error}");
 }
+
+#[tokio::test]
+async fn who_waits_for_commands_of_a_tenant_that_is_removed_is_answered_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(folder.path()).await;
+    let rest = client(platform.rest_address());
+    let made: Value = rest.post_json("/api/v1/tenants", &json!({ "name": "b" })).await.unwrap();
+    let (door, head) = (door(&platform), bearer(made["device_secret"].as_str().unwrap()));
+    let sent = format!("{head}Content-Type: {JSON}\r\n");
+    assert_eq!(ask(door, "POST", "/input", &sent, &reading("home", 1)).await.0, 204);
+    let theirs = Client::new(
+        &format!("http://{}", platform.rest_address()),
+        made["bench_token"].as_str().unwrap(),
+    );
+    let found = theirs.unwrap().get_json::<Value>("/api/v1/readings?after=0&wait_ms=10000").await;
+    assert_eq!(found.unwrap()["results"].as_array().map(Vec::len), Some(1));
+    let path = "/devices/home/commands?wait_ms=60000";
+    let waiting = tokio::spawn(async move { ask(door, "GET", path, &head, b"").await });
+    somebody_is_there(&rest).await;
+    let removed = rest.ask("DELETE", "/api/v1/tenants/b", None, None).await.unwrap();
+    assert_eq!(removed.0, 200);
+    // Whoever had not begun to wait by then is nobody any more.
+    let (status, body) = waiting.await.unwrap();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    match status {
+        503 => assert_eq!(problem["code"], "tenant_closed"),
+        status => assert!([401, 403].contains(&status), "{status} {problem}"),
+    }
+    assert!(platform.shutdown().await);
+}

@@ -9,7 +9,7 @@
 //! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | meters and a network in motion | `motion` (its own map) |
-//! | delays | `latency`, `jitter`, `published`, `recovery`; `rows` and `share` for all of them |
+//! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`; `rows` and `share` for them |
 //! | standards | `test_plan`, `published_table`, `calibration` |
 //! | what several need | `read` (makes them from tables), `reading_count` |
 
@@ -24,6 +24,7 @@ mod motion;
 mod no_loss;
 mod published;
 mod published_table;
+mod rate;
 mod read;
 mod reading_count;
 mod recovery;
@@ -53,6 +54,7 @@ pub static CHECKS: &[CheckKind] = &[
     latency::KIND,
     jitter::KIND,
     recovery::KIND,
+    rate::KIND,
     published::KIND,
     published_table::KIND,
     test_plan::KIND,

@@ -18,6 +18,7 @@ use super::draft::{Draft, Reported, Row};
 use super::emulation::missing_for_boards;
 use super::files::Files;
 use super::judging::{self, Breakage, Claim, Planned, PlannedDevice};
+use super::names::full_name;
 use super::read::table_at;
 use super::references::{References, Target, Via};
 use super::scenario::Plans;
@@ -237,7 +238,9 @@ impl Draft<'_> {
                 return None;
             }
             let board = board.as_ref();
-            let place = DevicePlace { name, start, streams, node: None, point, board, image: None };
+            let (hardware_id, node, image) = (name, None, None);
+            let place =
+                DevicePlace { name, hardware_id, start, streams, node, point, board, image };
             build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
         self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()
@@ -284,8 +287,9 @@ impl Draft<'_> {
         let by_plan =
             |row: &Row<'_>| check::kind_of(row).is_some_and(|kind| kind.needs != Needs::Nothing);
         let mut checks = self.rows(&CHECK).iter().zip(&references.devices_of_check);
-        let name = self.rows(&DEVICE).get(table).and_then(Row::name);
-        let is_signal = |row: &Row<'_>| row.text("of").map(|(of, _)| of) == name && fits(row);
+        let name = self.rows(&DEVICE).get(table).and_then(full_name);
+        let is_signal =
+            |row: &Row<'_>| row.text("of").map(|(of, _)| of) == name.as_deref() && fits(row);
         // A twin leaves checks out, and is not what anybody relies on.
         self.single(&EXPECT).is_some()
             || checks.any(|(row, of)| by_plan(row) || fits(row) && is_of(of))

@@ -83,6 +83,7 @@ pub use section::signal::{SignalFrom, SignalRow};
 pub use section::simulator::ShownBy;
 pub use section::simulator::SimulatorRow;
 pub use section::source::Source;
+pub use section::tenant::{TenantRow, tenant_prefix};
 pub use section::{registry, section_names};
 pub use stagger::stagger;
 pub use texts::{Place, Texts};

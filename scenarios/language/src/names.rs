@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Span, is_name, nearest};
 
 use super::draft::Row;
+use super::section::tenant::{tenant_of, tenant_prefix};
 
 /// What the name of a load's source begins with, as in `at = "load:NAME"`.
 pub(crate) const LOAD_PREFIX: &str = "load:";
@@ -98,7 +99,7 @@ impl Names {
                 _ => make(row, room, &mut refused),
             };
             room = room.saturating_sub(made.names.len());
-            made
+            of_tenant(row, made)
         };
         let names = Self::collect("device", rows, made, all_read, out);
         refused.into_sorted().into_iter().for_each(|diagnostic| out.push(diagnostic));
@@ -135,8 +136,8 @@ impl Names {
                 let label = if is_several { "`count` makes it again" } else { "used twice" };
                 out.report(Code::NAME_TAKEN, span, message, label);
             }
-            if let (true, Some(name)) = (is_several, row.name()) {
-                all.several.push((name.to_owned(), first..all.by_index.len()));
+            if let (true, Some(name)) = (is_several, full_name(row)) {
+                all.several.push((name, first..all.by_index.len()));
             }
         }
         (all, table_of)
@@ -258,6 +259,18 @@ impl Names {
             }
         }
     }
+}
+
+/// The name of a table, behind its tenant if it is of another than `default`.
+pub(crate) fn full_name(row: &Row<'_>) -> Option<String> {
+    Some(tenant_prefix(&tenant_of(row)) + row.name()?)
+}
+
+/// What a device table makes, by full names.
+fn of_tenant(row: &Row<'_>, made: RowNames) -> RowNames {
+    let prefix = tenant_prefix(&tenant_of(row));
+    let names = made.names.into_iter().map(|name| Some(format!("{prefix}{}", name?)));
+    RowNames { names: names.collect(), ..made }
 }
 
 /// The name of one of so many that a table with `count` makes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lastmeter_params::{Diagnostics, Table, Values, read_table};
 use lastmeter_plans::calibration::CALIBRATION_SOURCE;
 use lastmeter_plans::standard::TEST_PLAN_SOURCE;
+use lastmeter_units::TenantName;
 
 use super::construct::Parts;
 use super::draft::{Draft, FILE_START, Naming, Row, Section};
@@ -33,6 +34,7 @@ use super::section::scenario::{SCENARIO, Schedule, about, head, report_times, va
 use super::section::signal::{self, SIGNAL, signal};
 use super::section::simulator::SIMULATOR;
 use super::section::source::{SOURCE, report_taken, sources};
+use super::section::tenant::TENANT;
 use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
 
@@ -92,6 +94,9 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
             let names = Names::of(section.noun, rows, draft.all_read(section), out);
             by_section.insert(section.name, names);
         }
+    }
+    if let Some(tenants) = by_section.get_mut(TENANT.name) {
+        tenants.add(TenantName::default().as_str());
     }
     let mut sources = by_section[SOURCE.name].clone();
     if let Some(player) = player(draft) {

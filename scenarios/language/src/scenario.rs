@@ -321,6 +321,7 @@ impl Scenario {
         let mut diagnostics = lastmeter_params::Diagnostics::new();
         let place = DevicePlace {
             name: &row.name,
+            hardware_id: row.hardware_id(),
             start: self.schedule.start,
             streams: self.streams(),
             node: self.node_of(&self.plant.sources[row.source].name),

@@ -19,6 +19,7 @@ const PUBLISH: u8 = 3;
 /// A PUBLISH whose last byte has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FramedPublish {
+    pub(super) topic: String,
     pub(super) payload: Bytes,
     /// The stamp of the chunk with the packet's first byte.
     pub(super) in_ns: i64,
@@ -156,10 +157,10 @@ impl Framer {
             }
             // MQTT 5 has properties here (3.2.1).
             CONNACK => body.len() == 2,
-            _ => match payload(self.header, body) {
-                Some(payload) => {
+            _ => match publication(self.header, body) {
+                Some((topic, payload)) => {
                     let payload = Bytes::copy_from_slice(payload);
-                    out.push(FramedPublish { payload, in_ns: self.in_ns });
+                    out.push(FramedPublish { topic, payload, in_ns: self.in_ns });
                     true
                 }
                 None => false,
@@ -170,13 +171,14 @@ impl Framer {
     }
 }
 
-/// The application message of a PUBLISH: behind the topic and, where there is one, the packet
-/// identifier (3.3.2, 3.3.3).
-fn payload(header: u8, body: &[u8]) -> Option<&[u8]> {
+/// The topic and the application message of a PUBLISH, which stands behind the topic and, where
+/// there is one, the packet identifier (3.3.2, 3.3.3).
+fn publication(header: u8, body: &[u8]) -> Option<(String, &[u8])> {
     let (length, rest) = body.split_first_chunk::<2>()?;
     let topic_bytes = usize::from(u16::from_be_bytes(*length));
     let identifier_bytes = if header & 0b0110 == 0 { 0 } else { 2 };
-    rest.get(topic_bytes + identifier_bytes..)
+    let topic = String::from_utf8_lossy(rest.get(..topic_bytes)?).into_owned();
+    Some((topic, rest.get(topic_bytes + identifier_bytes..)?))
 }
 
 #[cfg(test)]

@@ -254,6 +254,7 @@ impl<'a> Pump<'a> {
             let _ = records.send(LinkRecord::Publish {
                 lane: self.lane.owner.clone(),
                 leg: self.leg,
+                topic: framed.topic,
                 payload: framed.payload,
                 in_ns: framed.in_ns,
                 out_ns: actual_ns,

@@ -35,6 +35,8 @@ pub enum LinkRecord {
         lane: Arc<str>,
         /// Which way it went.
         leg: LegName,
+        /// The topic it was under.
+        topic: String,
         /// The application message as it entered the link.
         payload: Bytes,
         /// When the chunk with its first byte was read.

@@ -19,6 +19,8 @@ const FORMAT: i64 = 1;
 const TABLE: &str = "CREATE TABLE tenant (name TEXT PRIMARY KEY, state TEXT NOT NULL, \
     limits TEXT NOT NULL, administrators BLOB NOT NULL, devices BLOB NOT NULL, why TEXT, \
     sum INTEGER NOT NULL) STRICT, WITHOUT ROWID";
+/// How many tenants there are, which a file that has lost some shows.
+const TOTAL: &str = "CREATE TABLE total (tenants INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT";
 /// Memory of all of SQLite's caches of the process. Beyond it each uses its own pages again instead
 /// of growing, so that no number of tenants takes more than this and what each cannot do without.
 const CACHES_BYTES: i64 = 64 * 1024 * 1024;
@@ -97,12 +99,32 @@ impl PlatformFile {
         connection.execute_batch(&settings).map_err(damaged)?;
         if tables == 0 {
             let made = format!(
-                "BEGIN; {TABLE}; PRAGMA application_id = {APPLICATION_ID}; \
+                "BEGIN; {TABLE}; {TOTAL}; PRAGMA application_id = {APPLICATION_ID}; \
                  PRAGMA user_version = {FORMAT}; COMMIT;"
             );
             connection.execute_batch(&made).map_err(damaged)?;
         }
-        Ok(Self(connection))
+        let file = Self(connection);
+        if tables == 0 {
+            file.change(|_| Ok(()))?;
+        }
+        Ok(file)
+    }
+
+    /// Changes the list, and counts it anew, at once and durably.
+    fn change(&self, change: impl Fn(&Connection) -> rusqlite::Result<()>) -> StoreResult<()> {
+        let changed = || {
+            let transaction = self.0.unchecked_transaction()?;
+            change(&transaction)?;
+            let count = |row: &Row<'_>| row.get(0);
+            let count = transaction.query_row("SELECT count(*) FROM tenant", [], count)?;
+            transaction.execute("DELETE FROM total", [])?;
+            let mut statement = transaction.prepare_cached("INSERT INTO total VALUES (?1,?2)")?;
+            write_row(&mut statement, "total", &[ValueRef::Integer(count)])?;
+            drop(statement);
+            transaction.commit()
+        };
+        changed().map_err(StoreError::doing("write the list of tenants"))
     }
 
     /// All tenants, by name.
@@ -121,6 +143,12 @@ impl PlatformFile {
             while let Some(row) = rows.next()? {
                 check_row("tenant", row, 6)?;
                 found.push(record(row)?);
+            }
+            let counted = |row: &Row<'_>| Ok(check_row("total", row, 1).and(Ok(row.get(0)?)));
+            let total: i64 = self.0.query_row("SELECT tenants, sum FROM total", [], counted)??;
+            if total != found.len() as i64 {
+                let found = format!("there are {} of {total} rows", found.len());
+                return Err(Damage::new("tenant", "", found).into());
             }
             Ok(found)
         };
@@ -146,13 +174,11 @@ impl PlatformFile {
             ValueRef::Blob(&record.devices),
             record.why.as_deref().map_or(ValueRef::Null, text),
         ];
-        let put = || {
-            let mut statement = self
-                .0
+        self.change(|connection| {
+            let mut statement = connection
                 .prepare_cached("INSERT OR REPLACE INTO tenant VALUES (?1,?2,?3,?4,?5,?6,?7)")?;
-            write_row(&mut statement, "tenant", &row)
-        };
-        put().map(drop).map_err(StoreError::doing("write the list of tenants"))
+            write_row(&mut statement, "tenant", &row).map(drop)
+        })
     }
 
     /// Takes a tenant out of the list, durably.
@@ -160,8 +186,9 @@ impl PlatformFile {
     /// # Errors
     /// If the system refuses it.
     pub fn remove(&self, name: &TenantName) -> StoreResult<()> {
-        let removed = self.0.execute("DELETE FROM tenant WHERE name = ?1", [name.as_str()]);
-        removed.map(drop).map_err(StoreError::doing("write the list of tenants"))
+        self.change(|connection| {
+            connection.execute("DELETE FROM tenant WHERE name = ?1", [name.as_str()]).map(drop)
+        })
     }
 }
 
@@ -212,6 +239,19 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let found = PlatformFile::open(&path).unwrap().tenants().unwrap();
         assert_eq!(found, [of("b", TenantState::Open), failed]);
+    }
+
+    #[test]
+    fn a_row_that_is_gone_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PlatformFile::open(&folder.path().join("platform.db")).unwrap();
+        assert_eq!(file.tenants().unwrap(), []);
+        file.put(&of("b", TenantState::Open)).unwrap();
+        file.put(&of("c", TenantState::Open)).unwrap();
+        file.0.execute("DELETE FROM tenant WHERE name = 'b'", []).unwrap();
+        let error = file.tenants().unwrap_err();
+        assert!(matches!(error, StoreError::DamagedPart(_)), "{error}");
+        assert!(error.to_string().contains("1 of 2 rows"), "{error}");
     }
 
     #[test]

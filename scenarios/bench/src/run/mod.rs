@@ -8,7 +8,7 @@
 //! | files | purpose |
 //! |---|---|
 //! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
-//! | `run_platform`, `own_settings`, `rest` | the platform under test, and what is asked of it |
+//! | `run_platform`, `own_settings`, `own_runtime`, `tenants`, `rest` | the platform under test |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
@@ -45,6 +45,7 @@ mod moving;
 mod mqtt_port;
 mod network;
 mod notices;
+mod own_runtime;
 mod own_settings;
 mod plant_notes;
 mod real;
@@ -59,6 +60,7 @@ mod signals;
 mod start;
 mod steps;
 mod tampering;
+mod tenants;
 mod turns;
 mod virtual_time;
 
@@ -71,9 +73,9 @@ pub use field_setup::{endpoint_of, inputs_of};
 pub use ledger::Account;
 pub use moving::RunOptions;
 pub use mqtt_port::MqttPort;
+pub use own_runtime::{OwnRuntime, Policy, own_policy};
 pub use real::{Outgoing, Timeline};
 pub use run_platform::Profile;
-pub use run_platform::{OwnRuntime, Policy, own_policy};
 pub use signal_feed::SignalFeed;
 pub use start::{default_out, run_scenario};
 pub use steps::Steps;

@@ -2,25 +2,30 @@
 //!
 //! Devices and gateways send to the platform and hear from it; topics are known here only.
 
-use lastmeter_units::HardwareId;
-use lastmeter_wire::topics::{self, TENANT};
+use lastmeter_language::tenant_prefix;
+use lastmeter_units::{HardwareId, TenantName};
+use lastmeter_wire::topics;
 
 /// Under which topics one party publishes, and what it listens to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MqttPort {
+    tenant: TenantName,
     is_bound: bool,
     /// Whose commands it takes, by topic.
     subscriptions: Vec<(String, HardwareId)>,
 }
 
 impl MqttPort {
-    /// A port of whoever carries the messages of these devices; `is_bound`: each on its device's
-    /// own topic.
-    pub fn new<'a>(is_bound: bool, owners: impl Iterator<Item = &'a str>) -> Self {
-        // Every name is a hardware id: names are stricter.
-        let owners = owners.filter_map(|name| HardwareId::new(name).ok());
-        let subscriptions = owners.map(|id| (topics::commands(TENANT, &id), id)).collect();
-        Self { is_bound, subscriptions }
+    /// A port of whoever carries the messages of these devices of a tenant; `is_bound`: each on its
+    /// device's own topic.
+    pub fn new<'a>(
+        tenant: &TenantName,
+        is_bound: bool,
+        owners: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let owners = owners.filter_map(|name| hardware_id(tenant, name));
+        let topic = |id: HardwareId| (topics::commands(tenant.as_str(), &id), id);
+        Self { tenant: tenant.clone(), is_bound, subscriptions: owners.map(topic).collect() }
     }
 
     /// What is to be subscribed to.
@@ -35,30 +40,57 @@ impl MqttPort {
 
     /// Where a message of this owner is published.
     pub fn topic(&self, owner: &str) -> String {
-        let own = HardwareId::new(owner).ok().filter(|_| self.is_bound);
-        own.map_or_else(|| topics::input(TENANT), |id| topics::device_input(TENANT, &id))
+        let own = hardware_id(&self.tenant, owner).filter(|_| self.is_bound);
+        let tenant = self.tenant.as_str();
+        own.map_or_else(|| topics::input(tenant), |id| topics::device_input(tenant, &id))
     }
+}
+
+/// The id of a device of a tenant: every name behind the tenant is one, for names are stricter.
+fn hardware_id(tenant: &TenantName, name: &str) -> Option<HardwareId> {
+    HardwareId::new(name.strip_prefix(&tenant_prefix(tenant)).unwrap_or(name)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::tenants::prefix_of;
 
     #[test]
     fn messages_go_under_the_shared_topic_or_their_owners_own() {
-        let port = |is_bound| MqttPort::new(is_bound, ["cellar", "heat-1"].into_iter());
+        let own = TenantName::default();
+        let port = |is_bound| MqttPort::new(&own, is_bound, ["cellar", "heat-1"].into_iter());
         assert_eq!(port(false).topic("heat-1"), "default/SiteWhere/input/json");
         assert_eq!(port(true).topic("heat-1"), "default/device/heat-1/input/json");
     }
 
     #[test]
     fn commands_to_all_it_carries_for_are_taken_and_no_others() {
-        let port = MqttPort::new(true, ["cellar", "heat-1"].into_iter());
+        let names = ["cellar", "heat-1"].into_iter();
+        let port = MqttPort::new(&TenantName::default(), true, names);
         let own = ["default/SiteWhere/commands/cellar", "default/SiteWhere/commands/heat-1"];
         assert_eq!(port.subscriptions(), own);
         let for_whom = |topic| port.recipient(topic).map(HardwareId::as_str);
         assert_eq!(own.map(for_whom), [Some("cellar"), Some("heat-1")]);
         assert_eq!(for_whom("default/SiteWhere/commands/heat-2"), None);
         assert_eq!(for_whom("default/SiteWhere/input/json"), None);
+    }
+
+    #[test]
+    fn a_device_of_another_tenant_speaks_under_that_ones_topics_by_its_own_id() {
+        let tenant = TenantName::new("b").unwrap();
+        for (is_bound, topic) in
+            [(true, "b/device/cellar/input/json"), (false, "b/SiteWhere/input/json")]
+        {
+            let port = MqttPort::new(&tenant, is_bound, std::iter::once("b.cellar"));
+            assert_eq!(port.subscriptions(), ["b/SiteWhere/commands/cellar"]);
+            assert_eq!(port.topic("b.cellar"), topic);
+            let own = port.recipient("b/SiteWhere/commands/cellar").map(HardwareId::as_str);
+            assert_eq!(own, Some("cellar"));
+            assert_eq!(port.recipient("default/SiteWhere/commands/cellar"), None);
+            assert_eq!(prefix_of(topic), "b.");
+        }
+        assert_eq!(prefix_of("default/SiteWhere/input/json"), "");
+        assert_eq!(prefix_of("b/echo/x"), "");
     }
 }

@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_language::Scenario;
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AcknowledgeMessage, DecodeRules, Request, decode};
 
 use super::alerts::{Alert, AlertKey, AlertsRead};
 use super::commands::OpenCommand;
 use super::ledger::SentReading;
 use super::rest::Invocation;
+use super::tenants::prefix_of;
 
 pub(crate) enum SentMessage {
     Reading(SentReading),
@@ -45,12 +46,23 @@ pub(crate) enum NoticeNews {
 }
 
 impl SentMessage {
-    /// Reads a message; `None` for what has no number.
-    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+    /// Reads a message that goes under a topic, whose tenant is in the names of what it is about;
+    /// `None` for what has no number.
+    pub(crate) fn read(topic: &str, payload: &[u8]) -> Option<Self> {
+        let named = |name: &str| format!("{}{name}", prefix_of(topic));
         Some(match decode(payload, &DecodeRules::default()).ok()? {
             Request::Measurements(message) => Self::Reading(SentReading::of(&message)?),
-            Request::Alert(message) => Self::Notice(Notice::Alert(Alert::sent(message))),
-            Request::Acknowledge(message) => Self::Notice(Notice::Answer(message)),
+            Request::Alert(message) => {
+                let mut alert = Alert::sent(message);
+                alert.device = named(&alert.device);
+                Self::Notice(Notice::Alert(alert))
+            }
+            Request::Acknowledge(message) => Self::Notice(Notice::Answer(AcknowledgeMessage {
+                // Names with a tenant before them are ids as well.
+                hardware_id: HardwareId::new(named(message.hardware_id.as_str())).ok()?,
+                originating_event_id: named(&message.originating_event_id),
+                ..message
+            })),
         })
     }
 }

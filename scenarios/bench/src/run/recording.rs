@@ -12,8 +12,8 @@ use super::joining::Ledger;
 use super::latency_row::LatencyRecord;
 use super::ledger::Row;
 use super::live::Live;
-use super::rest::Rest;
 use super::signals::Signals;
+use super::tenants::RestOfAll;
 use crate::host;
 
 pub(crate) struct Recording {
@@ -87,7 +87,7 @@ impl Recording {
     }
 
     /// What the platform answered and could not be read is an event each.
-    pub(crate) fn note_wrong_answers(&mut self, now: SimTime, rest: &mut Rest) {
+    pub(crate) fn note_wrong_answers(&mut self, now: SimTime, rest: &mut RestOfAll) {
         for detail in rest.take_wrong() {
             self.note(Event::wrong_answer(now, &detail));
         }

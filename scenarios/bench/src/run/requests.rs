@@ -9,7 +9,7 @@ use lastmeter_units::SimTime;
 use serde_json::Value;
 
 use super::error::{BenchError, chain};
-use super::run_platform::Profile;
+use super::run_platform::UnderTest;
 
 /// The longest part of a value that an event shows.
 const SHOWN_BYTES_MAX: usize = 120;
@@ -31,9 +31,9 @@ impl Requests {
         &mut self,
         scenario: &Scenario,
         index: usize,
-        (profile, now): (&Profile, SimTime),
+        (platform, now): (&UnderTest, SimTime),
     ) -> Result<Event, BenchError> {
-        let row = &requests(scenario)[index];
+        let (row, profile) = (&requests(scenario)[index], &platform.profile);
         let client = match &row.door {
             None => profile.rest_client(),
             Some(door) => {
@@ -46,7 +46,11 @@ impl Requests {
             Asker::Bench => None,
             Asker::Nobody => Some(""),
             // Without it the request is nobody's, and its answer shows that.
-            Asker::Kept(name) => Some(self.kept.get(name).map_or("", String::as_str)),
+            Asker::Kept(name) => {
+                let of_tenant = platform.tenants.iter().find(|(tenant, _)| tenant.as_str() == name);
+                let kept = of_tenant.map(|(_, profile)| &profile.token).or(self.kept.get(name));
+                Some(kept.map_or("", String::as_str))
+            }
         };
         let body = row.body.as_ref().map(|body| match body {
             RequestBody::Json(value) => self.filled(value).to_string(),

@@ -34,6 +34,8 @@ const COMMAND_POLL_NS: i64 = 2_000_000;
 pub(crate) struct Rest {
     client: Client,
     url: String,
+    /// What the names of its tenant's devices, and of what becomes of them, begin with.
+    pub(crate) prefix: String,
     readings_after: u64,
     refusals_after: u64,
     alerts: AlertsPage,
@@ -113,7 +115,7 @@ struct Assignment {
 }
 
 impl Rest {
-    pub(crate) fn new(profile: &Profile) -> Result<Self, BenchError> {
+    pub(crate) fn new(profile: &Profile, prefix: String) -> Result<Self, BenchError> {
         let client = profile
             .rest_client()
             .map_err(|error| BenchError::Rest(chain(&error)))?
@@ -121,6 +123,7 @@ impl Rest {
         Ok(Self {
             client,
             url: profile.rest.clone(),
+            prefix,
             readings_after: 0,
             refusals_after: 0,
             alerts: AlertsPage::Listed { after: 0 },
@@ -151,7 +154,19 @@ impl Rest {
     /// Advances the platform's clock; returns when everything before has been committed.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
         let answer = self.client.post_json("/api/v1/clock/advance", &json!({ "to": to })).await;
-        answer.map_err(|error| self.broken(&error))
+        let Advanced { sent } = answer.map_err(|error| self.broken(&error))?;
+        let named = sent.into_iter().map(|(device, count)| (self.named(device), count));
+        Ok(Advanced { sent: named.collect() })
+    }
+
+    /// The bench's name for something of its tenant.
+    fn named(&self, name: String) -> String {
+        if self.prefix.is_empty() { name } else { format!("{}{name}", self.prefix) }
+    }
+
+    /// The tenant's own name for something that the bench names.
+    fn own<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
     }
 
     /// The next page of readings committed since the last call; waits so long for one to come if
@@ -163,14 +178,20 @@ impl Rest {
         let wait = format!("&wait_ms={}", wait.as_millis());
         let page: Page<StoredReading> = self.page("readings", self.readings_after, &wait).await?;
         self.readings_after = page.last;
-        Ok(page.results)
+        Ok(self.all_named(page.results, |reading| Some(&mut reading.device)))
     }
 
     /// The readings committed since the last call.
     pub(crate) async fn readings(&mut self) -> Result<Vec<StoredReading>, BenchError> {
         let (all, last) = self.pages("readings", self.readings_after).await?;
         self.readings_after = last;
-        Ok(all)
+        Ok(self.all_named(all, |reading| Some(&mut reading.device)))
+    }
+
+    /// What was read, by the bench's names for its devices.
+    fn all_named<T>(&self, mut all: Vec<T>, device: fn(&mut T) -> Option<&mut String>) -> Vec<T> {
+        all.iter_mut().filter_map(device).for_each(|name| name.insert_str(0, &self.prefix));
+        all
     }
 
     /// Why the platform takes no messages or does not commit them, if it states it.
@@ -191,15 +212,18 @@ impl Rest {
             // Somebody else's platform need not have such a page.
             Err(_) => return Ok(None),
         };
-        let found = text.lines().find_map(|line| line.strip_prefix("lastmeter_in_flight_bytes "));
-        Ok(found.and_then(|figure| figure.trim().parse().ok()))
+        // The first tenant's comes first, without a label; another sees its own alone, with one.
+        let own = |line: &&str| line.starts_with("lastmeter_in_flight_bytes");
+        let found = text.lines().find(own).and_then(|line| line.split_whitespace().next_back());
+        Ok(found.and_then(|figure| figure.parse().ok()))
     }
 
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<RefusedMessage>, BenchError> {
-        let (mut all, last): (Vec<RefusedMessage>, u64) =
+        let (all, last): (Vec<RefusedMessage>, u64) =
             self.pages("refusals", self.refusals_after).await?;
         self.refusals_after = last;
+        let mut all = self.all_named(all, |refused| refused.device.as_mut());
         // In which order several devices' refusals arrived is chance.
         all.sort();
         Ok(all)
@@ -214,8 +238,9 @@ impl Rest {
                 return Ok(AlertsRead { alerts: Vec::new(), is_newly_absent: is_news });
             }
         };
-        let (mut all, last): (Vec<Alert>, u64) = self.pages("alerts", after).await?;
+        let (all, last): (Vec<Alert>, u64) = self.pages("alerts", after).await?;
         self.alerts = AlertsPage::Listed { after: last };
+        let mut all = self.all_named(all, |alert| Some(&mut alert.device));
         // In which order several devices' alerts arrived is chance.
         all.sort();
         Ok(AlertsRead { alerts: all, is_newly_absent: false })
@@ -237,7 +262,7 @@ impl Rest {
         command: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Result<Invocation, BenchError> {
-        let path = format!("/sitewhere/api/devices/{device}/assignment");
+        let path = format!("/sitewhere/api/devices/{}/assignment", self.own(device));
         let assignment = self.client.get_json(&path).await;
         let assignment: Assignment = assignment.map_err(|error| self.refused_or_broken(&error))?;
         let path = format!("/sitewhere/api/assignments/{}/invocations", assignment.token);
@@ -249,8 +274,14 @@ impl Rest {
             "parameterValues": parameters,
         });
         let invoked = self.client.post_json(&path, &body).await;
-        let invoked: Invocation = invoked.map_err(|error| self.refused_or_broken(&error))?;
+        let invoked = invoked.map_err(|error| self.refused_or_broken(&error))?;
+        let invoked = self.invocation_named(invoked);
         Ok(Invocation { asked_for: invoked.id.clone(), ..invoked })
+    }
+
+    fn invocation_named(&self, found: Invocation) -> Invocation {
+        let device = found.device_hardware_id.map(|device| self.named(device));
+        Invocation { id: self.named(found.id), device_hardware_id: device, ..found }
     }
 
     /// An answer that refuses what was asked is another thing than no answer, or none that makes
@@ -269,8 +300,8 @@ impl Rest {
 
     /// The present state of an invoked command.
     pub(crate) async fn invocation(&mut self, id: &str) -> Result<Invocation, BenchError> {
-        let found: Invocation = self.get(&format!("/sitewhere/api/invocations/{id}")).await?;
-        Ok(Invocation { asked_for: id.to_owned(), ..found })
+        let found = self.get(&format!("/sitewhere/api/invocations/{}", self.own(id))).await?;
+        Ok(Invocation { asked_for: id.to_owned(), ..self.invocation_named(found) })
     }
 
     /// Invokes a command and asks until its state is final.
@@ -459,7 +490,7 @@ mod tests {
             }
         });
         let profile = json!({ "mqtt": "127.0.0.1:1", "rest": rest, "token": "secret" });
-        Rest::new(&serde_json::from_value(profile).unwrap()).unwrap()
+        Rest::new(&serde_json::from_value(profile).unwrap(), String::new()).unwrap()
     }
 
     fn alert(sequence: u64, second: u64) -> Value {

@@ -11,28 +11,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::{GivenAuthority, PlatformUse, TlsUse};
+use lastmeter_language::{GivenAuthority, PlatformUse, TenantRow, TlsUse};
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_link::mqtt::SessionOptions;
-use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
     ClockSource, Config, DoorConfig, Pem, Platform, RestTlsConfig, Running, StoreConfig, TlsConfig,
     Token,
 };
-use lastmeter_wire::topics::TENANT;
+use lastmeter_units::TenantName;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
-use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
+use super::own_runtime::{OwnRuntime, PLATFORM_LEVEL, Policy};
 use super::own_settings::{door_table, rest_tls_table, store_table, tls_table};
-
-/// The real-time priority of a platform of the bench's own: just below that of the bench, which has
-/// to stamp what the platform does when it is done.
-const PLATFORM_LEVEL: u8 = DEFAULT_LEVEL - 1;
+use super::tenants::{self, TenantProfiles};
 
 /// How long a platform may take to report that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -90,9 +86,6 @@ struct Ready {
     #[serde(default)]
     policy_refused: Option<String>,
 }
-
-/// Under what threads run, and why not under what was tried for.
-pub type Policy = (String, Option<String>);
 
 impl Profile {
     /// The password of the devices.
@@ -158,6 +151,8 @@ impl Kind {
 pub(crate) struct UnderTest {
     kind: Kind,
     pub(crate) profile: Profile,
+    /// Of the tenants that were made.
+    pub(crate) tenants: TenantProfiles,
     security: Option<Security>,
     /// Under what its threads run; `None` of somebody else's.
     pub(crate) policy: Option<Policy>,
@@ -173,6 +168,7 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) strict_table2: bool,
     /// Where its store is.
     pub(crate) store: StoreConfig,
+    pub(crate) tenants: &'a [TenantRow],
     /// Its doors beside MQTT.
     pub(crate) doors: &'a [DoorConfig],
     /// The platform's clock: driven in virtual time, the machine's in real time.
@@ -186,16 +182,26 @@ pub(crate) struct StartOptions<'a> {
 }
 
 impl UnderTest {
-    /// Starts the platform, or takes the one that runs.
+    /// Starts the platform, or takes the one that runs, and makes the scenario's tenants.
     pub(crate) async fn start(
         choice: &PlatformUse,
         options: &StartOptions<'_>,
     ) -> Result<Self, BenchError> {
+        let mut started = Self::start_without_tenants(choice, options).await?;
+        started.tenants = tenants::make(&started.profile, options.tenants).await?;
+        Ok(started)
+    }
+
+    async fn start_without_tenants(
+        choice: &PlatformUse,
+        options: &StartOptions<'_>,
+    ) -> Result<Self, BenchError> {
+        let tenants = TenantProfiles::new();
         if let PlatformUse::Profile(file) = choice {
             let profile = Profile::read(file)?;
             let security = Security::of_profile(&profile, options)?;
             let (policy, child_id) = (None, Arc::default());
-            return Ok(Self { kind: Kind::External, profile, security, policy, child_id });
+            return Ok(Self { kind: Kind::External, profile, tenants, security, policy, child_id });
         }
         let security = Security::own(options)?;
         let config = own_config(options, security.as_ref())?;
@@ -205,7 +211,12 @@ impl UnderTest {
         };
         profile.rest_tls = security.as_ref().map(Security::client);
         let child_id = Arc::new(AtomicU32::new(kind.child_id()));
-        Ok(Self { kind, profile, security, policy, child_id })
+        Ok(Self { kind, profile, tenants, security, policy, child_id })
+    }
+
+    /// How the platform is reached as a tenant.
+    pub(crate) fn profile_of(&self, tenant: &TenantName) -> &Profile {
+        self.tenants.get(tenant).unwrap_or(&self.profile)
     }
 
     /// Whether it runs on this machine, as far as its address shows.
@@ -253,14 +264,16 @@ impl UnderTest {
         }))
     }
 
-    /// How a client of this name connects at an address, that of the broker or of a link before it.
+    /// How a tenant's client of this name connects at an address, that of the broker or of a link
+    /// before it.
     pub(crate) fn session_options(
         &self,
+        tenant: &TenantName,
         client_id: &str,
         address: SocketAddr,
     ) -> Result<SessionOptions, BenchError> {
-        let (address, password) = (address.to_string(), self.profile.device_password());
-        let mut options = SessionOptions::new(&address, client_id, TENANT, password);
+        let (address, password) = (address.to_string(), self.profile_of(tenant).device_password());
+        let mut options = SessionOptions::new(&address, client_id, tenant.as_str(), password);
         options.tls = self.client_tls(client_id)?;
         Ok(options)
     }
@@ -306,7 +319,8 @@ impl UnderTest {
         Ok(())
     }
 
-    /// Ends a platform of the bench's own in an orderly way; that it could is part of its duty.
+    /// Ends a platform of the bench's own in an orderly way; that it could is part of its duty. One
+    /// that runs on keeps no tenant that was made.
     pub(crate) async fn stop(self) -> Result<(), BenchError> {
         match self.kind {
             Kind::Embedded { running, runtime } => {
@@ -332,55 +346,7 @@ impl UnderTest {
                 };
                 Err(BenchError::PlatformEnded(format!("{why}; see {}", log.display())))
             }
-            Kind::External => Ok(()),
-        }
-    }
-}
-
-/// Threads of one kind beside others, as those of a platform; they may be dropped inside another
-/// runtime.
-///
-/// Dropping a runtime blocks until its tasks have ended, which another runtime forbids.
-pub struct OwnRuntime {
-    runtime: Option<tokio::runtime::Runtime>,
-    /// The real-time priority that its threads ask for, if any.
-    level: Option<u8>,
-}
-
-impl OwnRuntime {
-    /// Starts two threads of this name, which ask for a real-time priority if they are to have one.
-    pub fn start(name: &str, level: Option<u8>) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name(name)
-            .on_thread_start(move || {
-                if let Some(level) = level {
-                    // What it is refused is asked for once more, for the record.
-                    let _ = raise_this_thread(level);
-                }
-            })
-            .enable_all()
-            .build()?;
-        Ok(Self { runtime: Some(runtime), level })
-    }
-
-    /// What spawns tasks on it.
-    pub fn handle(&self) -> Handle {
-        self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
-    }
-
-    /// What its threads run under, and why not under what was tried for.
-    pub async fn policy(&self) -> Policy {
-        let level = self.level;
-        let policy = self.handle().spawn(async move { policy_of_this_thread(level) });
-        policy.await.unwrap_or_else(|_| ("unknown".to_owned(), None))
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            Kind::External => tenants::remove(&self.profile, &self.tenants).await,
         }
     }
 }
@@ -568,20 +534,6 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
         ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
-}
-
-/// Asks for a platform's real-time priority, and returns what this thread runs under.
-pub fn own_policy() -> Policy {
-    policy_of_this_thread(Some(PLATFORM_LEVEL))
-}
-
-/// Asks for a real-time priority if there is to be one, and returns what this thread runs under.
-fn policy_of_this_thread(level: Option<u8>) -> Policy {
-    let refused = match level {
-        Some(level) => raise_this_thread(level).err(),
-        None => Some("not asked for".to_owned()),
-    };
-    (policy_word(), refused)
 }
 
 async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<Started, BenchError> {

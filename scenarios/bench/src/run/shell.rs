@@ -196,7 +196,7 @@ impl Shell {
         payload: Bytes,
     ) -> Result<(), BenchError> {
         let topic = self.parts.port.topic(&owner);
-        let sent = match SentMessage::read(&payload) {
+        let sent = match SentMessage::read(&topic, &payload) {
             Some(SentMessage::Reading(sent)) => self.parts.client.device(&owner).zip(Some(sent)),
             Some(SentMessage::Notice(notice)) => {
                 self.open_notices.extend(notice.key().map(|key| (message, key)));

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
-use lastmeter_language::{DeviceRow, PlatformUse, Scenario};
-use lastmeter_platform::{ClockSource, DoorConfig, remove_store};
+use lastmeter_language::{DeviceRow, PlatformUse, Scenario, TenantRow};
+use lastmeter_platform::{ClockSource, DoorConfig, StoreConfig, remove_store};
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
 };
@@ -80,6 +80,7 @@ pub async fn run_scenario(
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
             store: stored.clone(),
+            tenants: tenants(scenario),
             doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
@@ -107,10 +108,26 @@ pub async fn run_scenario(
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
-        let removing = move || remove_store(&stored, &TenantName::default());
-        let _ = tokio::task::spawn_blocking(removing).await;
+        remove_stores(scenario, stored).await;
     }
     Ok(evaluation)
+}
+
+/// Removes what the tenants of a run have in a database.
+async fn remove_stores(scenario: &Scenario, stored: StoreConfig) {
+    let names = tenants(scenario).iter().map(|row| row.name.clone());
+    let names: Vec<TenantName> = names.chain([TenantName::default()]).collect();
+    let removing = move || {
+        for name in &names {
+            let _ = remove_store(&stored, name);
+        }
+    };
+    let _ = tokio::task::spawn_blocking(removing).await;
+}
+
+/// The tenants beside the one that is always there.
+fn tenants(scenario: &Scenario) -> &[TenantRow] {
+    scenario.part::<Vec<TenantRow>>().map_or(&[], Vec::as_slice)
 }
 
 /// What flows in a network that is played ahead, if there is one.

@@ -24,7 +24,7 @@ use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings, Datagram
 use lastmeter_link::mqtt::{MqttVersion, Session, SessionOptions};
 use lastmeter_params::{self as params, Diagnostics, Values};
 use lastmeter_reports::ExitCode;
-use lastmeter_units::{Epoch, HardwareId};
+use lastmeter_units::{Epoch, HardwareId, TenantName};
 use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -141,7 +141,7 @@ fn prepare(
     let named = (kind.devices)(&values, &files);
     let own = std::iter::once(options.name.clone());
     let owners: Vec<String> = own.chain(ids).chain(named).collect();
-    let port = MqttPort::new(false, owners.iter().map(String::as_str));
+    let port = MqttPort::new(&TenantName::default(), false, owners.iter().map(String::as_str));
     let password = password.as_deref().unwrap_or_default();
     let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);
     // What the platform refuses is known with MQTT 5 only.

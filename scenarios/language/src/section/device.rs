@@ -11,7 +11,7 @@ use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
 use lastmeter_reports::check::PlannedReports;
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
-use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime, TenantName};
 
 use super::board::{
     self, BOARD, BoardRow, Boards, report_equal_nodes, report_unservable_boards,
@@ -20,6 +20,7 @@ use super::board::{
 use super::floor::wall;
 use super::keys::{AS, EMULATED, HARDWARE, ON};
 use super::link::VIA;
+use super::tenant::{self, TENANT, tenant_of, tenant_prefix};
 use crate::draft::{Draft, Row, Section, joined};
 use crate::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::references::References;
@@ -50,6 +51,7 @@ pub(crate) static DEVICE: Section = Section {
         report_invalid_keep_alive,
         report_superfluous_spans,
     ],
+    refers: &[(tenant::OF_DEVICE.name, TENANT.name)],
     ..Section::REPEATED
 };
 
@@ -68,6 +70,7 @@ const OWN: &[Field] = &[
          `source:flat-*` or another pattern makes a device for each of those that fit, named by \
          this name, a dash and that of the load or source",
     ),
+    tenant::OF_DEVICE,
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
         AS,
@@ -143,8 +146,10 @@ pub(crate) fn what_it_reports(device: &dyn Device) -> PlannedReports {
 /// A device, to be built with `Scenario::build_device`.
 #[derive(Clone)]
 pub struct DeviceRow {
-    /// Its name, which is also its hardware id.
+    /// Its name: its tenant and a dot, unless that is `default`, and its hardware id.
     pub name: String,
+    /// Whose device it is.
+    pub tenant: TenantName,
     /// The index of the source it is connected to.
     pub source: usize,
     /// The registered model.
@@ -171,9 +176,18 @@ pub struct DeviceRow {
     pub values: Arc<Values>,
 }
 
+impl DeviceRow {
+    /// Its hardware id.
+    pub fn hardware_id(&self) -> &str {
+        let name = self.name.as_str();
+        name.strip_prefix(&tenant_prefix(&self.tenant)).unwrap_or(name)
+    }
+}
+
 /// Where a device is put.
 pub(crate) struct DevicePlace<'a> {
     pub(crate) name: &'a str,
+    pub(crate) hardware_id: &'a str,
     pub(crate) start: SimTime,
     pub(crate) streams: Streams,
     /// The node of the network that it is connected to, where that matters.
@@ -194,7 +208,7 @@ pub(crate) fn build_device(
     let context = DeviceContext {
         name: place.name,
         // Every name is a hardware id: names are stricter.
-        hardware_id: HardwareId::new(place.name).ok()?,
+        hardware_id: HardwareId::new(place.hardware_id).ok()?,
         start: place.start,
         streams: &place.streams,
         node: place.node,
@@ -454,6 +468,7 @@ pub(crate) fn devices(
         let values = table_of_device.values.as_ref()?;
         Some(DeviceRow {
             name: name.clone(),
+            tenant: tenant_of(table_of_device),
             source: (*source)?,
             kind: kind_of(table_of_device)?,
             on: *references.on_networks.of_table.get(*table)?,

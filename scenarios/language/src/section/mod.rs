@@ -2,7 +2,7 @@
 //!
 //! | tables | files |
 //! |---|---|
-//! | what the scenario is, and against what it runs | `scenario`, `platform`, `door`, `floor` |
+//! | what it is, and against what it runs | `scenario`, `platform`, `tenant`, `door`, `floor` |
 //! | what makes voltage, current and flow | `source`, `grid`, `test_plan`, `calibration` |
 //! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
 //! | who reads and commands | `observer`, `application` |
@@ -34,6 +34,7 @@ pub(crate) mod scenario;
 pub(crate) mod signal;
 pub(crate) mod simulator;
 pub(crate) mod source;
+pub(crate) mod tenant;
 pub(crate) mod test_plan;
 
 use lastmeter_params::Entry;
@@ -44,6 +45,7 @@ use super::draft::{Section, once_first};
 pub(crate) static SECTIONS: &[&Section] = &[
     &scenario::SCENARIO,
     &platform::PLATFORM,
+    &tenant::TENANT,
     &door::DOOR,
     &floor::FLOOR,
     &test_plan::TEST_PLAN,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::check::CHECK;
 use super::door::DOOR;
+use super::tenant::TENANT;
 use crate::draft::{Draft, Naming, Part, Row, Section};
 
 /// The kind of check that judges requests.
@@ -36,7 +37,8 @@ pub(crate) static REQUEST: Section = Section {
         Field::optional(
             "as",
             Kind::Name,
-            "the name under which a bearer token was kept; `nobody` has none; left out, the bench",
+            "the name under which a bearer token was kept, or of a `[[tenant]]`; `nobody` has none; \
+             left out, the bench",
         ),
         Field::default(
             "method",
@@ -131,7 +133,8 @@ fn rows<'a>(draft: &'a Draft<'_>) -> &'a [Row<'a>] {
 
 /// A token has to be kept by a request before it is used.
 fn report_unknown_keepers(draft: &Draft<'_>, out: &mut Diagnostics) {
-    let mut kept = BTreeSet::new();
+    let mut kept: BTreeSet<String> =
+        draft.rows(&TENANT).iter().filter_map(Row::name).map(str::to_owned).collect();
     let mut rows: Vec<_> = rows(draft).iter().filter_map(|row| row.values.as_ref()).collect();
     rows.sort_by_key(|values| values.duration("at"));
     for values in rows {

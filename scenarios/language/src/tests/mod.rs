@@ -19,6 +19,7 @@ mod registered;
 mod rendering;
 mod signals;
 mod sources;
+mod tenants;
 mod test_plan;
 
 use std::path::Path;

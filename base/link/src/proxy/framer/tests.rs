@@ -21,7 +21,11 @@ fn feed_all(framer: &mut Framer, chunks: &[&[u8]]) -> Vec<FramedPublish> {
 }
 
 fn framed(payload: &'static [u8], in_ns: i64) -> FramedPublish {
-    FramedPublish { payload: Bytes::from_static(payload), in_ns }
+    of("a/b", payload, in_ns)
+}
+
+fn of(topic: &str, payload: &'static [u8], in_ns: i64) -> FramedPublish {
+    FramedPublish { topic: topic.to_owned(), payload: Bytes::from_static(payload), in_ns }
 }
 
 #[test]
@@ -47,7 +51,7 @@ fn a_publication_in_pieces_came_with_its_first_and_is_there_with_its_last() {
         b"b\x00\x0aone",
         b"!\x30\x03\x00\x00!",
     ];
-    assert_eq!(feed_all(&mut framer, &chunks), [framed(b"one!", 10), framed(b"!", 40)]);
+    assert_eq!(feed_all(&mut framer, &chunks), [framed(b"one!", 10), of("", b"!", 40)]);
 }
 
 #[test]

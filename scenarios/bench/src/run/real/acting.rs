@@ -12,7 +12,8 @@ use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
 use crate::run::injecting::TimedAction;
-use crate::run::rest::{Invocation, Rest};
+use crate::run::rest::Invocation;
+use crate::run::tenants::RestOfAll;
 
 impl RealBench<'_> {
     /// Does something to the bench that was due at an instant.
@@ -28,7 +29,7 @@ impl RealBench<'_> {
             console.injected(injection.at, injection);
         }
         if let TimedAction::Request(index) = act {
-            let place = (&self.access.under_test.profile, self.clocks.now());
+            let place = (&self.access.under_test, self.clocks.now());
             let event = self.requests.send(scenario, index, place).await?;
             self.recording.note(event);
         }
@@ -90,11 +91,11 @@ impl RealBench<'_> {
         let given = CommandTimes { intended_ns, given_ns: monotonic_ns() };
         let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
         self.recording.note(event);
-        let mut rest = Rest::new(&self.access.under_test.profile)?;
+        let mut rest = RestOfAll::new(&self.access.under_test)?;
         let (alarm, reporter) = (self.workers.alarm.clone(), self.workers.reporter.clone());
         let (command, parameters) = (order.command.to_owned(), order.parameters.clone());
         self.workers.spawn(async move {
-            let state = rest.carry_through(&name, &command, &parameters, &alarm).await;
+            let state = rest.of(&name).carry_through(&name, &command, &parameters, &alarm).await;
             let state = state.map_err(|error| chain(&error));
             let _ = reporter.send(Report::Command { id, state, at_ns: monotonic_ns() });
             std::future::pending().await

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lastmeter_language::FloorRow;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Floor;
+use lastmeter_units::TenantName;
 
 use super::bench::RealBench;
 use crate::floor::{FloorOptions, ROOT, measure, pressure};
@@ -90,8 +91,9 @@ impl RealBench<'_> {
 
     /// How the floor is measured: two sessions like those of devices and observers.
     async fn floor_options(&self, row: &FloorRow) -> Result<FloorOptions, BenchError> {
-        let publisher = self.access.session_options("floor-out", row.via).await?;
-        let mut subscriber = self.access.session_options("floor-in", None).await?;
+        let tenant = TenantName::default();
+        let publisher = self.access.session_options(&tenant, "floor-out", row.via).await?;
+        let mut subscriber = self.access.session_options(&tenant, "floor-in", None).await?;
         subscriber.password.clone_from(&self.access.under_test.profile.token);
         let mut options = FloorOptions::new(publisher, subscriber);
         options.messages = row.messages;

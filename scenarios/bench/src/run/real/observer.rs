@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::recorder::{Observer, digest};
 use super::report::Report;
 use crate::run::latency_row::Key;
+use crate::run::tenants::prefix_of;
 
 /// Which devices there are, by name.
 pub(crate) type Devices = Arc<BTreeMap<String, usize>>;
@@ -40,13 +41,14 @@ impl Observers {
     }
 }
 
-/// The reading a payload is, if it is one of a device of the bench, with the payload's digest.
-pub(crate) fn reading_of(payload: &[u8], devices: &Devices) -> Option<(Key, u64)> {
+/// The reading a payload under a topic is, if it is one of a device of the bench, with the
+/// payload's digest.
+pub(crate) fn reading_of(topic: &str, payload: &[u8], devices: &Devices) -> Option<(Key, u64)> {
     let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
         return None;
     };
     let (epoch, serial): (Epoch, Serial) = message.number()?;
-    let device = *devices.get(message.hardware_id.as_str())?;
+    let device = *devices.get(&format!("{}{}", prefix_of(topic), message.hardware_id))?;
     Some(((device, epoch, serial), digest(payload)))
 }
 
@@ -67,8 +69,8 @@ pub(crate) async fn observe(
         let at_ns = monotonic_ns();
         let report = match event {
             None => break,
-            Some(SessionEvent::Received { payload, .. }) => {
-                let Some((key, digest)) = reading_of(&payload, &devices) else {
+            Some(SessionEvent::Received { topic, payload }) => {
+                let Some((key, digest)) = reading_of(&topic, &payload, &devices) else {
                     // An answer to a command, or something altered beyond reading.
                     let _ = reports.send(Report::Unreadable);
                     continue;

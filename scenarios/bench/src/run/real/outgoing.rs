@@ -101,7 +101,7 @@ impl Outgoing {
         if self.readings.contains_key(&first.message) || self.notices.contains_key(&first.message) {
             return;
         }
-        let report = match (SentMessage::read(&first.payload), first.device) {
+        let report = match (SentMessage::read(&first.topic, &first.payload), first.device) {
             (Some(SentMessage::Reading(sent)), Some(device)) => {
                 self.readings.insert(first.message, (device, sent.key));
                 let (at_ns, payload) = (monotonic_ns(), first.payload.clone());

@@ -1,12 +1,12 @@
 //! Puts a real-time bench together: platform, links, devices, observers, reader.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use lastmeter_devices::DeviceFault;
 use lastmeter_language::{DeviceRow, GatewayRow, ObserverRow, Order, Scenario, stagger};
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
-use lastmeter_wire::topics::{self, TENANT};
+use lastmeter_units::{HardwareId, SimDuration, SimTime, TenantName};
+use lastmeter_wire::topics;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::access::PlatformAccess;
@@ -30,8 +30,8 @@ use crate::run::field_setup::field;
 use crate::run::injecting::ahead;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
-use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
+use crate::run::tenants::RestOfAll;
 
 /// Everything that runs, before the schedule begins.
 pub(crate) struct Parts<'a> {
@@ -54,7 +54,7 @@ pub(crate) async fn assemble<'a>(
     let workers = Workers::start(place.real_time_priority)?;
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let handle = workers.punctual.handle();
-    let rest = Rest::new(&platform.profile)?;
+    let rest = RestOfAll::new(&platform)?;
     let upstream = platform.broker_address()?;
     let links = {
         let _within = handle.enter();
@@ -82,7 +82,7 @@ pub(crate) async fn assemble<'a>(
         parts.open_observer(index, row).await?;
     }
     parts.open_devices().await?;
-    parts.start_reader()?;
+    parts.start_readers()?;
     Ok(parts)
 }
 
@@ -98,19 +98,25 @@ fn raise_file_limit(scenario: &Scenario) {
     }
 }
 
-/// What an observer subscribes to, by the client identifiers of its connections.
-fn subscriptions(scenario: &Scenario, row: &ObserverRow) -> Vec<(String, Vec<String>)> {
+/// What an observer subscribes to as which tenant, by the names of its connections.
+fn subscriptions(scenario: &Scenario, row: &ObserverRow) -> Vec<(TenantName, String, Vec<String>)> {
+    let devices = row.devices.iter().map(|&device| &scenario.devices[device]);
     if !row.per_device {
-        let [all, _batches, each] = topics::input_filters(TENANT);
-        return vec![(row.name.clone(), vec![all, each])];
+        let tenants: BTreeSet<&TenantName> = devices.map(|device| &device.tenant).collect();
+        let of = |tenant: &TenantName| {
+            let [all, _batches, each] = topics::input_filters(tenant.as_str());
+            (tenant.clone(), row.name.clone(), vec![all, each])
+        };
+        return tenants.into_iter().map(of).collect();
     }
-    let of = |&device: &usize| {
-        let device = &scenario.devices[device].name;
+    let of = |device: &DeviceRow| {
         // Every name is a hardware id: names are stricter.
-        let topic = HardwareId::new(device).map(|id| topics::device_input(TENANT, &id));
-        (format!("{}.{device}", row.name), topic.into_iter().collect())
+        let id = HardwareId::new(device.hardware_id());
+        let topic = id.map(|id| topics::device_input(device.tenant.as_str(), &id));
+        let name = format!("{}.{}", row.name, device.name);
+        (device.tenant.clone(), name, topic.into_iter().collect())
     };
-    row.devices.iter().map(of).collect()
+    devices.map(of).collect()
 }
 
 impl Parts<'_> {
@@ -120,16 +126,17 @@ impl Parts<'_> {
             covers[device] = true;
         }
         self.observers.rows.push(Observer { name: row.name.clone(), covers });
-        for (client_id, subscriptions) in subscriptions(self.scenario, row) {
-            let mut options = self.access.session_options(&client_id, row.via).await?;
+        for (tenant, name, subscriptions) in subscriptions(self.scenario, row) {
+            let mut options = self.access.session_options(&tenant, &name, row.via).await?;
             // Not the devices' secret, the token may subscribe to what devices send.
-            options.password.clone_from(&self.access.under_test.profile.token);
+            options.password.clone_from(&self.access.under_test.profile_of(&tenant).token);
             options.subscriptions = subscriptions;
             let session = self.access.open(options);
             let (devices, reports) =
                 (Arc::clone(&self.senders.by_name), self.workers.reporter.clone());
             let closing = self.workers.closing();
-            let task = observe((index, client_id), session, devices, reports, closing);
+            let task =
+                observe((index, format!("{tenant}/{name}")), session, devices, reports, closing);
             self.observers.wanted += 1;
             self.workers.spawn(async move {
                 task.await;
@@ -235,8 +242,9 @@ impl Parts<'_> {
         field: Field,
         faults: VecDeque<(SimTime, usize, DeviceFault)>,
     ) -> Result<UnboundedSender<Control>, BenchError> {
-        let mut options = self.access.session_options(&row.name, row.via).await?;
-        let port = MqttPort::new(row.is_bound, field.names());
+        let tenant = TenantName::default();
+        let mut options = self.access.session_options(&tenant, &row.name, row.via).await?;
+        let port = MqttPort::new(&tenant, row.is_bound, field.names());
         options.subscriptions = port.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
@@ -270,8 +278,9 @@ impl Parts<'_> {
         faults: VecDeque<(SimTime, DeviceFault)>,
     ) -> Result<(UnboundedSender<Control>, SimDuration), BenchError> {
         let lag = stagger(index, self.scenario.devices.len(), setup.period);
-        let mut options = self.access.session_options(&row.name, row.via).await?;
-        let port = MqttPort::new(row.is_bound, std::iter::once(row.name.as_str()));
+        let mut options = self.access.session_options(&row.tenant, &row.name, row.via).await?;
+        let own = std::iter::once(row.name.as_str());
+        let port = MqttPort::new(&row.tenant, row.is_bound, own);
         options.subscriptions = port.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
@@ -303,17 +312,18 @@ impl Parts<'_> {
         Ok((control_sender, lag))
     }
 
-    fn start_reader(&mut self) -> Result<(), BenchError> {
-        let rest = Rest::new(&self.access.under_test.profile)?;
+    fn start_readers(&mut self) -> Result<(), BenchError> {
         let workers = &mut self.workers;
-        let (alarm, polls) = (workers.alarm.clone(), Arc::clone(&workers.polls));
-        workers.spawn(reader::read(
-            rest,
-            alarm,
-            polls,
-            workers.reporter.clone(),
-            workers.closing(),
-        ));
+        for rest in RestOfAll::new(&self.access.under_test)?.into_each() {
+            let (alarm, polls) = (workers.alarm.clone(), Arc::clone(&workers.polls));
+            workers.spawn(reader::read(
+                rest,
+                alarm,
+                polls,
+                workers.reporter.clone(),
+                workers.closing(),
+            ));
+        }
         Ok(())
     }
 }

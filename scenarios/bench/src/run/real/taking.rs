@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_language::tenant_prefix;
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, EventKind, field};
@@ -71,7 +72,7 @@ impl RealBench<'_> {
                 }
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
-                self.senders.obeyed.push(ObeyedCommand { device, invocation, at, at_ns });
+                self.obeyed(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
             Report::Answered { device, at, values } => self.answered(device, at, values),
@@ -102,6 +103,13 @@ impl RealBench<'_> {
         Ok(())
     }
 
+    /// A device knows the invocation by what its tenant calls it.
+    fn obeyed(&mut self, mut command: ObeyedCommand) {
+        let prefix = tenant_prefix(&self.scenario.devices[command.device].tenant);
+        command.invocation.insert_str(0, &prefix);
+        self.senders.obeyed.push(command);
+    }
+
     /// A device of the bench has answered somebody else: what comes of it has to be that.
     fn answered(&mut self, device: usize, at: SimTime, values: BTreeMap<String, f64>) {
         let name = self.scenario.devices[device].name.as_str();
@@ -124,10 +132,11 @@ impl RealBench<'_> {
     }
 
     fn passed(&mut self, link: usize, record: &LinkRecord) {
-        let LinkRecord::Publish { lane, leg, payload, in_ns, out_ns } = record else {
+        let LinkRecord::Publish { lane, leg, topic, payload, in_ns, out_ns } = record else {
             return;
         };
-        let Some((key, digest)) = reading_of(payload, &self.senders.by_name) else { return };
+        let found = reading_of(topic, payload, &self.senders.by_name);
+        let Some((key, digest)) = found else { return };
         let scenario = self.scenario;
         let own = scenario.devices[key.0].name == **lane;
         let is_up = *leg == LegName::Up;

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::report::Report;
 use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
-use crate::run::run_platform::OwnRuntime;
+use crate::run::own_runtime::OwnRuntime;
 
 /// Everything that runs beside the one that keeps the record.
 pub(super) struct Workers {

@@ -361,8 +361,9 @@ impl VirtualBench<'_> {
             self.carry_out(order).await?;
         }
         if let TimedAction::Request(index) = act {
-            let profile = &self.parts.platform.under_test.profile;
-            let event = self.requests.send(self.parts.scenario, index, (profile, self.now)).await?;
+            let platform = &self.parts.platform.under_test;
+            let event =
+                self.requests.send(self.parts.scenario, index, (platform, self.now)).await?;
             self.recording.note(event);
         }
         if !matches!(act, TimedAction::End(_)) {
@@ -475,7 +476,7 @@ impl VirtualBench<'_> {
         let at_device = (name, self.parts.shells[self.shell_of[order.device]].received);
         let (id, event) = self.commands.give(self.now, order, at_device, String::new());
         self.recording.note(event);
-        let rest = &mut self.parts.platform.rest;
+        let rest = self.parts.platform.rest.of(name);
         match rest.invoke(name, order.command, order.parameters).await {
             Ok(invocation) => {
                 self.parts.ledger.notices.asked(name, Some(&invocation.id));
@@ -499,7 +500,8 @@ impl VirtualBench<'_> {
         for id in self.commands.open() {
             let Some(open) = self.commands.get_mut(id) else { continue };
             let delivered = self.parts.shells[self.shell_of[open.device]].received;
-            let invocation = self.parts.platform.rest.invocation(&open.way).await?;
+            let rest = self.parts.platform.rest.of(&open.way);
+            let invocation = rest.invocation(&open.way).await?;
             let Some(ending) = invocation.ending() else { continue };
             if let (Ending::Acknowledged, Some(open)) = (ending, self.commands.get(id)) {
                 let notices = &mut self.parts.ledger.notices;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lastmeter_units::SimTime;
 
 use crate::run::error::BenchError;
-use crate::run::rest::Rest;
 use crate::run::run_platform::UnderTest;
+use crate::run::tenants::RestOfAll;
 
 /// How far the devices' messages were when the platform was killed: wall-clock chance.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Kill {
 /// The platform under test, as the bench drives it.
 pub(crate) struct DrivenPlatform {
     pub(crate) under_test: UnderTest,
-    pub(crate) rest: Rest,
+    pub(crate) rest: RestOfAll,
     /// Messages it reports as sent to each device since the run began.
     sent: BTreeMap<String, u64>,
     /// Kills that have been ordered and have not taken place.
@@ -29,11 +29,11 @@ pub(crate) struct DrivenPlatform {
 }
 
 impl DrivenPlatform {
-    pub(crate) fn new(under_test: UnderTest, rest: Rest) -> Self {
+    pub(crate) fn new(under_test: UnderTest, rest: RestOfAll) -> Self {
         Self { under_test, rest, sent: BTreeMap::new(), kills_ordered: 0, kills: Vec::new() }
     }
 
-    /// Advances its clock; everything before has been committed then.
+    /// Advances its tenants' clocks; everything before has been committed then.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<(), BenchError> {
         for (device, count) in self.rest.advance(to).await?.sent {
             *self.sent.entry(device).or_default() += count;

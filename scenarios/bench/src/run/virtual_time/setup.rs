@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lastmeter_language::Scenario;
 use lastmeter_link::mqtt::{Session, SessionOptions};
+use lastmeter_units::TenantName;
 
 use super::calibrator::Calibrator;
 use super::platform::DrivenPlatform;
@@ -18,9 +19,9 @@ use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
 use crate::run::mqtt_port::MqttPort;
-use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
+use crate::run::tenants::RestOfAll;
 
 /// What a bench is assembled from, before there is anything to record.
 pub(crate) struct Parts<'a> {
@@ -37,9 +38,11 @@ pub(crate) struct Parts<'a> {
 }
 
 /// How a client is connected.
-struct Route {
+struct Route<'a> {
     /// Its index among the parties.
     index: usize,
+    tenant: &'a TenantName,
+    client_id: &'a str,
     /// The index of its link.
     via: Option<usize>,
     acknowledge_limit: Duration,
@@ -52,7 +55,7 @@ pub(crate) async fn assemble<'a>(
     place: &StartOptions<'_>,
 ) -> Result<Parts<'a>, BenchError> {
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
-    let rest = Rest::new(&platform.profile)?;
+    let rest = RestOfAll::new(&platform)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let mut ledger = Ledger::of(scenario);
@@ -63,29 +66,31 @@ pub(crate) async fn assemble<'a>(
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open = |it: Client, way: Route, board: Option<BoardShell>| -> Result<(), BenchError> {
-        let name = it.name().to_owned();
-        let port = MqttPort::new(way.is_bound, it.names().into_iter());
-        let options = SessionOptions {
-            subscriptions: port.subscriptions(),
-            ..platform.session_options(&name, platform.broker_address()?)?
+    let mut open =
+        |it: Client, way: Route<'_>, board: Option<BoardShell>| -> Result<(), BenchError> {
+            let name = it.name().to_owned();
+            let port = MqttPort::new(way.tenant, way.is_bound, it.names().into_iter());
+            let options = SessionOptions {
+                subscriptions: port.subscriptions(),
+                ..platform.session_options(way.tenant, way.client_id, platform.broker_address()?)?
+            };
+            let (session, events) = Session::open(options);
+            let uplink =
+                modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+            shells.push(Shell::new(ShellParts {
+                client: it,
+                index: way.index,
+                via: way.via,
+                port,
+                session,
+                events,
+                acknowledged: Arc::clone(&acknowledged),
+                uplink,
+                records_latency,
+                board,
+            }));
+            Ok(())
         };
-        let (session, events) = Session::open(options);
-        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
-        shells.push(Shell::new(ShellParts {
-            client: it,
-            index: way.index,
-            via: way.via,
-            port,
-            session,
-            events,
-            acknowledged: Arc::clone(&acknowledged),
-            uplink,
-            records_latency,
-            board,
-        }));
-        Ok(())
-    };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
         let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
         let mut board = place.boards.start(index, row).await?;
@@ -94,13 +99,18 @@ pub(crate) async fn assemble<'a>(
         }
         let client = Client::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, Route { index, via, acknowledge_limit, is_bound }, board)?;
+        let (tenant, client_id) = (&row.tenant, row.hardware_id());
+        let way = Route { index, tenant, client_id, via, acknowledge_limit, is_bound };
+        open(client, way, board)?;
     }
+    let first = TenantName::default();
     for (gateway, row) in scenario.gateways.iter().enumerate() {
         let client = Client::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, Route { index, via, acknowledge_limit, is_bound }, None)?;
+        let (tenant, client_id) = (&first, row.name.as_str());
+        let way = Route { index, tenant, client_id, via, acknowledge_limit, is_bound };
+        open(client, way, None)?;
     }
     Ok(Parts {
         scenario,

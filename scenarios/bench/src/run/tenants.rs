@@ -1,0 +1,168 @@
+//! The tenants of a scenario beside the one that is always there: made before a run, removed behind
+//! it, and what is asked of the platform for all of them together.
+
+use std::collections::BTreeMap;
+
+use lastmeter_language::{TenantRow, tenant_prefix};
+use lastmeter_units::{SimTime, TenantName};
+use lastmeter_wire::topics::input_name;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::alerts::AlertsRead;
+use super::error::{BenchError, chain};
+use super::ledger::StoredReading;
+use super::rest::{Advanced, RefusedMessage, Rest};
+use super::run_platform::{Profile, UnderTest};
+
+const PATH: &str = "/api/v1/tenants";
+
+/// What opens each tenant that was made: the platform's profile with its secrets.
+pub(crate) type TenantProfiles = BTreeMap<TenantName, Profile>;
+
+#[derive(Deserialize)]
+struct MadeTenant {
+    bench_token: String,
+    device_secret: String,
+}
+
+/// Makes the tenants over REST, as the platform's administrator; all of them or none.
+pub(crate) async fn make(
+    profile: &Profile,
+    rows: &[TenantRow],
+) -> Result<TenantProfiles, BenchError> {
+    let mut made = TenantProfiles::new();
+    for row in rows {
+        match make_one(profile, row).await {
+            Ok(own) => drop(made.insert(row.name.clone(), own)),
+            Err(error) => {
+                // That none is left is worth less than why one could not be made.
+                let _ = remove(profile, &made).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(made)
+}
+
+async fn make_one(profile: &Profile, row: &TenantRow) -> Result<Profile, BenchError> {
+    let limits = row.limits.iter().map(|&(name, limit)| (name.to_owned(), limit.into()));
+    let body = json!({ "name": row.name.as_str(), "limits": limits.collect::<Map<_, Value>>() });
+    let client = profile.rest_client();
+    let made = async { client?.post_json::<_, MadeTenant>(PATH, &body).await }.await;
+    let made = made.map_err(|error| {
+        BenchError::Rest(format!("tenant `{}` cannot be made: {}", row.name, chain(&error)))
+    })?;
+    let MadeTenant { bench_token: token, device_secret } = made;
+    Ok(Profile { token, device_token: Some(device_secret), ..profile.clone() })
+}
+
+/// Removes what was made.
+pub(crate) async fn remove(profile: &Profile, made: &TenantProfiles) -> Result<(), BenchError> {
+    for name in made.keys() {
+        let left = |why: String| BenchError::Rest(format!("tenant `{name}` is left: {why}"));
+        let client = profile.rest_client().map_err(|error| left(chain(&error)))?;
+        match client.ask("DELETE", &format!("{PATH}/{name}"), None, None).await {
+            Ok((200, _)) => {}
+            Ok((status, _)) => return Err(left(format!("{status} was answered"))),
+            Err(error) => return Err(left(chain(&error))),
+        }
+    }
+    Ok(())
+}
+
+/// What the names of the devices that speak on an input topic begin with.
+pub(crate) fn prefix_of(topic: &str) -> String {
+    let tenant = input_name(topic).and_then(|name| TenantName::new(name.tenant).ok());
+    tenant.map(|tenant| tenant_prefix(&tenant)).unwrap_or_default()
+}
+
+/// The platform's REST interface, as each tenant has it.
+pub(crate) struct RestOfAll(Vec<Rest>);
+
+impl RestOfAll {
+    /// The interface of the one that is always there, and of those that were made.
+    pub(crate) fn new(platform: &UnderTest) -> Result<Self, BenchError> {
+        let made = platform.tenants.iter();
+        let made = made.map(|(name, profile)| Rest::new(profile, tenant_prefix(name)));
+        let first = Rest::new(&platform.profile, String::new());
+        Ok(Self(std::iter::once(first).chain(made).collect::<Result<_, _>>()?))
+    }
+
+    /// That of the tenant of something of this name: of a device, or of an invocation.
+    pub(crate) fn of(&mut self, name: &str) -> &mut Rest {
+        // A prefix ends in a dot, and names of others have none of a tenant before one.
+        let own = self.0.iter().rposition(|rest| name.starts_with(&rest.prefix));
+        &mut self.0[own.unwrap_or(0)]
+    }
+
+    pub(crate) fn into_each(self) -> Vec<Rest> {
+        self.0
+    }
+
+    pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
+        for rest in &mut self.0 {
+            rest.require_empty().await?;
+        }
+        Ok(())
+    }
+
+    /// Advances the clock of every tenant.
+    pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
+        let mut all = Advanced { sent: BTreeMap::new() };
+        for rest in &mut self.0 {
+            all.sent.append(&mut rest.advance(to).await?.sent);
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn readings(&mut self) -> Result<Vec<StoredReading>, BenchError> {
+        let mut all = Vec::new();
+        for rest in &mut self.0 {
+            all.append(&mut rest.readings().await?);
+        }
+        Ok(all)
+    }
+
+    /// In the order of their content, whoever refused them.
+    pub(crate) async fn refusals(&mut self) -> Result<Vec<RefusedMessage>, BenchError> {
+        let mut all = Vec::new();
+        for rest in &mut self.0 {
+            all.append(&mut rest.refusals().await?);
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// Likewise.
+    pub(crate) async fn alerts(&mut self) -> Result<AlertsRead, BenchError> {
+        let mut all = AlertsRead { alerts: Vec::new(), is_newly_absent: false };
+        for rest in &mut self.0 {
+            let mut read = rest.alerts().await?;
+            all.alerts.append(&mut read.alerts);
+            all.is_newly_absent |= read.is_newly_absent;
+        }
+        all.alerts.sort();
+        Ok(all)
+    }
+
+    /// Why the platform takes no messages of somebody, if it states it.
+    pub(crate) async fn trouble(&mut self) -> Option<String> {
+        self.0[0].trouble().await
+    }
+
+    /// What has arrived for anybody and is not committed yet; `None` if that is not reported.
+    pub(crate) async fn in_flight_bytes(&mut self) -> Result<Option<u64>, BenchError> {
+        let mut sum = Some(0);
+        for rest in &mut self.0 {
+            let own = rest.in_flight_bytes().await?;
+            sum = sum.zip(own).map(|(sum, own)| sum + own);
+        }
+        Ok(sum)
+    }
+
+    /// Takes out what could not be read.
+    pub(crate) fn take_wrong(&mut self) -> Vec<String> {
+        self.0.iter_mut().flat_map(Rest::take_wrong).collect()
+    }
+}
