@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_language::Scenario;
+use lastmeter_language::{Scenario, TenantRow, tenant_prefix};
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AcknowledgeMessage, DecodeRules, Request, decode};
@@ -106,6 +106,8 @@ pub(crate) struct Notices {
     has_unseen: bool,
     /// Whose messages pass the bench.
     own: BTreeSet<String>,
+    /// What ids begin with that are the platform's own, in each tenant.
+    platforms: Vec<String>,
     alerts: BTreeMap<AlertKey, SentAlert>,
     /// Stored alerts that are not, or not yet known to be, the first copy of one that was sent.
     odd: Vec<Alert>,
@@ -126,7 +128,10 @@ impl Notices {
         let devices = scenario.devices.iter().enumerate();
         let seen = devices.filter(|(index, _)| !scenario.is_read_elsewhere(*index));
         let gateways = scenario.gateways.iter().map(|row| row.name.clone());
+        let tenants = scenario.part::<Vec<TenantRow>>().into_iter().flatten();
+        let prefixes = tenants.map(|tenant| tenant_prefix(&tenant.name)).chain([String::new()]);
         Self {
+            platforms: prefixes.map(|prefix| prefix + "$").collect(),
             has_unseen: (0..scenario.devices.len()).any(|index| scenario.is_read_elsewhere(index)),
             own: seen.map(|(_, row)| row.name.clone()).chain(gateways).collect(),
             ..Self::default()
@@ -167,8 +172,10 @@ impl Notices {
     /// Takes what the platform has of alerts.
     pub(crate) fn stored(&mut self, read: &AlertsRead) {
         self.is_unlisted |= read.is_newly_absent;
-        // What the platform itself raises stands under ids that no device can have, and nobody sent it.
-        let sent = read.alerts.iter().filter(|alert| !alert.device.starts_with('$'));
+        // What the platform itself raises stands under ids that no device can have; nobody sent it.
+        let is_platforms =
+            |alert: &Alert| self.platforms.iter().any(|id| alert.device.starts_with(id));
+        let sent: Vec<_> = read.alerts.iter().filter(|alert| !is_platforms(alert)).collect();
         for alert in sent {
             match alert.key().and_then(|key| self.alerts.get_mut(&key)) {
                 Some(sent) if sent.alert.differences(alert).is_empty() => sent.fate = Fate::Stored,

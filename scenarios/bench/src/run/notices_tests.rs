@@ -40,7 +40,7 @@ fn sent(notices: &mut Notices, alert: Alert) {
 /// Two alerts of `m` and one of `n`, all acknowledged.
 fn notices() -> Notices {
     let own = ["m", "n"].map(str::to_owned).into();
-    let mut notices = Notices { own, ..Notices::default() };
+    let mut notices = Notices { own, platforms: vec!["$".to_owned()], ..Notices::default() };
     for (device, serial) in [("m", 1), ("m", 2), ("n", 1)] {
         sent(&mut notices, dip(device, serial));
     }
