@@ -629,6 +629,71 @@ class CommandAck:
         comparison.same(f"{name} status", verdict["status"], status)
 
 
+class Requests:
+    """Requests that were not answered as they state, of those that the check names."""
+
+    def __init__(self, check):
+        self.request = check.get("request", "*")
+        self.answers = []
+
+    def row(self, *_):
+        pass
+
+    def event(self, event):
+        if event["kind"] == "request" and fnmatch.fnmatchcase(event["name"], self.request):
+            self.answers.append(event["is_as_expected"])
+            # A status that was not expected is never as expected.
+            if event.get("status") != event["expected"]:
+                self.answers[-1] = False
+
+    def compare(self, comparison, name, verdict):
+        wrong = self.answers.count(False)
+        comparison.exact(f"{name} other answers", verdict["measured"], float(wrong))
+        comparison.same(f"{name} n", verdict["n"], len(self.answers))
+        status = "inconclusive" if not self.answers else "fail" if wrong else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
+class Rate:
+    """The most readings that were acknowledged within a time."""
+
+    def __init__(self, check):
+        self.most, self.device = float(check["max"]), check.get("device", "*")
+        self.over_ns = round(amount(check.get("over", "5 s"))[0] * 1e9)
+
+    def begin(self, run):
+        self.due, self.taken = [], []
+        with open(run.path("latency.csv"), newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                device = row["id"].rsplit("/", 2)[0]
+                if row["path"] != "reading" or not fnmatch.fnmatchcase(device, self.device):
+                    continue
+                for column, instants in (("intended_ns", self.due), ("acknowledged_ns", self.taken)):
+                    instants += [int(row[column])] if row[column] else []
+
+    def row(self, *_):
+        pass
+
+    def densest(self, instants):
+        """The most readings a second in any stretch of the time."""
+        held, most = collections.deque(), 0
+        for instant in sorted(instants):
+            held.append(instant)
+            while instant - held[0] >= self.over_ns:
+                held.popleft()
+            most = max(most, len(held))
+        return most / (self.over_ns / 1e9)
+
+    def compare(self, comparison, name, verdict):
+        due, taken = self.densest(self.due), self.densest(self.taken)
+        comparison.exact(f"{name} readings a second", verdict["measured"], taken)
+        comparison.exact(f"{name} limit", verdict["limit"], self.most)
+        comparison.same(f"{name} n", verdict["n"], len(self.taken))
+        is_open = not self.taken or due <= self.most
+        status = "fail" if taken > self.most else "inconclusive" if is_open else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
 class Elsewhere:
     """What latency_recompute.py, suite_recompute.py, table_one.py and calibration.py judge."""
 
@@ -766,6 +831,7 @@ CHECKS = {
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
+    "requests": Requests, "rate": Rate,
 }
 
 
