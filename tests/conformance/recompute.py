@@ -429,8 +429,10 @@ class Notices:
 
     FAULTS = ("lost", "altered", "foreign")
 
-    def __init__(self, judges):
+    def __init__(self, judges, tenants=()):
         self.judges = judges
+        # What ids begin with that are the platform's own: what it raises itself nobody sent.
+        self.platforms = ("$", *(f"{tenant}.$" for tenant in tenants))
         self.seen, self.repeated, self.alerts, self.answers = set(), 0, 0, 0
         self.is_unreadable, self.worse = False, 0
         # By `alert` or `answer` and what is wrong: of whom, and of which types.
@@ -463,7 +465,7 @@ class Notices:
         self.is_unreadable = self.is_unreadable or kind == "alerts_unreadable"
         self.answers += kind in ("acknowledged", "command_refused")
         if kind == "alert":
-            self.alerts += 1
+            self.alerts += not event["device"].startswith(self.platforms)
             is_about = self.is_judged("alert", event["device"], [event["type"]])
             self.worse += event["level"] != "Info" and not is_about
         noun, _, what = kind.partition("_")
@@ -958,7 +960,8 @@ def judge(comparison, run, name):
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
-    notices = Notices([one for _, one in judges])
+    tenants = [tenant["name"] for tenant in run.scenario.get("tenant", [])]
+    notices = Notices([one for _, one in judges], tenants)
     for event in run.events():
         refused += event["kind"] == "refused"
         if notices.is_repetition(event):

@@ -23,7 +23,7 @@ fn own() -> Vec<Network> {
 }
 
 impl Served {
-    async fn behind(gate: Gate, change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) async fn behind(gate: Gate, change: impl FnOnce(&mut Config)) -> Self {
         let bench = Bench::start(ClockSource::Driven).await;
         let edge = edge(&bench, change);
         let gate = Arc::new(gate);

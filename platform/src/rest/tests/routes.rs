@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::rest::openapi::{PROBLEMS, TEXT, document};
@@ -10,9 +11,13 @@ use crate::rest::parameter::{ASSIGNMENT, EXAMPLE_DEVICE, Parameter, ParameterVal
 use crate::rest::routes::{Route, Verb, all, allowed};
 use crate::tests::set_period;
 
+static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
 /// A platform on which what the examples name exists.
 async fn served() -> Served {
-    let served = Served::start().await;
+    // Every row is asked under a wrong secret, without the pace of who guesses.
+    let gate = Gate::new(GuessLimits { burst: 1_000_000, ..GuessLimits::default() });
+    let served = Served::behind(gate, |_| {}).await;
     store(&served.bench.core, &[reading(EXAMPLE_DEVICE, Some(1), 230.0)]).await;
     set_period(&served.bench.core, EXAMPLE_DEVICE, "5", 4e9).await;
     served
@@ -67,7 +72,7 @@ fn in_turn() -> impl Iterator<Item = &'static Route> {
 
 /// Whether the body of a row is text and no JSON.
 fn takes_text(route: &Route) -> bool {
-    let operation = &document()["paths"][route.path]["post"];
+    let operation = &DOCUMENT["paths"][route.path]["post"];
     operation["requestBody"]["content"].get("application/x-ndjson").is_some()
 }
 
@@ -76,9 +81,9 @@ fn body(route: &Route) -> String {
     if takes_text(route) {
         return "\n".to_owned();
     }
-    let operation = &document()["paths"][route.path][route.method.word().to_lowercase()];
+    let operation = &DOCUMENT["paths"][route.path][route.method.word().to_lowercase()];
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-    resolved(&document(), schema)["examples"][0].to_string()
+    resolved(&DOCUMENT, schema)["examples"][0].to_string()
 }
 
 async fn send(served: &Served, route: &Route, path: &str, body: Option<&str>) -> Answer {
