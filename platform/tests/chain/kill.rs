@@ -1,6 +1,7 @@
 //! A platform in a process of its own, killed in the middle of a burst, again and again: whatever
-//! was acknowledged is there afterwards, the refused and the documents too, and nothing is there
-//! twice. What was not acknowledged is sent again, but for alerts, which have no number.
+//! was acknowledged is there afterwards: readings, alerts, answers to commands, refusals and
+//! documents; and nothing is there twice. What was not acknowledged is sent again, but for alerts,
+//! which have no number.
 //!
 //! The process is this test binary itself, started again to run `child` only.
 
@@ -106,11 +107,14 @@ async fn nothing_acknowledged_is_missing_in_postgresql_after_any_kill() {
 async fn kill_again_and_again(place: Place<'_>, kills: u64) {
     let (mut acknowledged, mut left) = (BTreeSet::new(), BTreeMap::new());
     let documents = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut commands = BTreeMap::new();
     for round in 0..kills {
         let served = serve(place);
         let mut sender = Sender::open(served.mqtt, "sender");
         let new = round * BURST + 1..=(round + 1) * BURST;
-        left.extend(new.map(|number| (number, message(number))));
+        let asked = new.clone().filter(|number| kind(*number) == Kind::Answer);
+        commands.append(&mut command(served.rest, asked).await);
+        left.extend(new.map(|number| (number, message(number, commands.get(&number)))));
         for (number, payload) in std::mem::take(&mut left) {
             sender.queue(number, payload);
         }
@@ -137,6 +141,48 @@ async fn kill_again_and_again(place: Place<'_>, kills: u64) {
     let documents = documents.lock().expect("no editor").clone();
     println!("{} messages and {} documents acknowledged", acknowledged.len(), documents.len());
     check(place, &acknowledged, &documents).await;
+    answered(place, &acknowledged, &commands).await;
+}
+
+/// Makes a command for each of these numbers, which is answered under it.
+async fn command(rest: SocketAddr, numbers: impl Iterator<Item = u64>) -> BTreeMap<u64, String> {
+    let client = client(rest);
+    let device = json!({ "hardwareId": "good" });
+    // It is there from the second round on, and stays as it is.
+    let _ = client.post_json::<_, Value>("/sitewhere/api/devices", &device).await;
+    let device: Value = client.get_json("/sitewhere/api/devices/good").await.expect("the device");
+    let assignment = device["assignmentToken"].as_str().expect("a token");
+    let path = format!("/sitewhere/api/assignments/{assignment}/invocations");
+    let command =
+        json!({ "commandToken": "setReportingPeriod", "parameterValues": { "seconds": "5" } });
+    let mut made = BTreeMap::new();
+    for number in numbers {
+        let answer: Value = client.post_json(&path, &command).await.expect("a command");
+        made.insert(number, answer["id"].as_str().expect("an id").to_owned());
+    }
+    made
+}
+
+/// Looks at each command: those whose answer was acknowledged have it, and no other has another's.
+async fn answered(
+    place: Place<'_>,
+    acknowledged: &BTreeSet<u64>,
+    commands: &BTreeMap<u64, String>,
+) {
+    let served = serve(place);
+    let client = client(served.rest);
+    let mut missing = Vec::new();
+    for (number, id) in commands {
+        let path = format!("/sitewhere/api/invocations/{id}");
+        let command: Value = client.get_json(&path).await.expect("the command");
+        match (&command["response"], acknowledged.contains(number)) {
+            (Value::Null, false) => {}
+            (Value::Null, true) => missing.push(number),
+            (answer, _) => assert_eq!(*answer, number.to_string(), "{command}"),
+        }
+    }
+    assert!(missing.is_empty(), "answers were acknowledged and are missing: {missing:?}");
+    assert!(acknowledged.iter().any(|number| kind(*number) == Kind::Answer), "some were answered");
 }
 
 /// Makes documents one after the other until there is no answer, and keeps those that were made.
@@ -153,9 +199,16 @@ async fn edit(rest: SocketAddr, round: u64, made: Arc<Mutex<BTreeSet<String>>>) 
 }
 
 /// Every third is bad; its number is in its hardware id, so that its record can be found. Of the
-/// others every fifth is an alert with its number as the text.
-fn message(number: u64) -> Vec<u8> {
+/// others every fifth is an alert with its number as the text, every seventh the answer to a
+/// command.
+fn message(number: u64, command: Option<&String>) -> Vec<u8> {
     match kind(number) {
+        Kind::Answer => format!(
+            r#"{{"hardwareId":"good","type":"Acknowledge","request":{{"response":"{number}",
+            "originatingEventId":"{}"}}}}"#,
+            command.expect("it was asked")
+        )
+        .into_bytes(),
         Kind::Bad => bad(&device(number), 2).0,
         Kind::Alert => format!(
             r#"{{"hardwareId":"good","type":"DeviceAlert","request":{{"type":"t","level":"Info",
@@ -170,14 +223,16 @@ fn message(number: u64) -> Vec<u8> {
 enum Kind {
     Bad,
     Alert,
+    Answer,
     Reading,
 }
 
 fn kind(number: u64) -> Kind {
-    match (number.is_multiple_of(3), number.is_multiple_of(5)) {
-        (true, _) => Kind::Bad,
-        (false, true) => Kind::Alert,
-        (false, false) => Kind::Reading,
+    match [3, 5, 7].map(|every| number.is_multiple_of(every)) {
+        [true, ..] => Kind::Bad,
+        [_, true, _] => Kind::Alert,
+        [.., true] => Kind::Answer,
+        _ => Kind::Reading,
     }
 }
 
@@ -205,6 +260,8 @@ async fn check(place: Place<'_>, acknowledged: &BTreeSet<u64>, documents: &BTree
         let there = match kind(*number) {
             Kind::Bad => refused.contains(device(*number).as_str()),
             Kind::Alert => unique.contains(&number.to_string()),
+            // Looked at by `answered`.
+            Kind::Answer => true,
             Kind::Reading => once.contains(number),
         };
         assert!(there, "message {number} was acknowledged and is missing");
