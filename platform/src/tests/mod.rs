@@ -9,6 +9,7 @@ mod command_batches;
 mod commands;
 mod credentials;
 mod full;
+mod full_start;
 mod idempotency;
 mod ingest;
 mod late;
