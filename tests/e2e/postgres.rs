@@ -3,15 +3,18 @@
 use crate::bench::*;
 use crate::postgres_server::postgres_for_tests;
 
-/// The same scenario on SQLite and on PostgreSQL: what is recorded is the same, to the byte.
+/// The same scenario on SQLite, and on PostgreSQL with TLS at MQTT and REST: what is recorded is the
+/// same, to the byte.
 #[test]
-fn the_records_on_postgresql_are_those_on_sqlite() {
+fn the_records_on_postgresql_and_over_tls_are_those_on_sqlite() {
     let Some(server) = postgres_for_tests(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     let short = ["--set", "scenario.duration=\"12 min\""];
-    let scenarios: [(&str, &[&str]); 8] = [
+    let scenarios: [(&str, &[&str]); 10] = [
         ("platform-postgres", &short),
         ("documents", &[]),
+        ("grants", &[]),
+        ("mailbox", &[]),
         ("first-light", &[]),
         ("refusals", &[]),
         ("platform-killed", &[]),
@@ -20,17 +23,19 @@ fn the_records_on_postgresql_are_those_on_sqlite() {
         ("pulse-output", &[]),
     ];
     for (name, more) in scenarios {
-        let on = |store: &str| {
+        let on = |store: &str, tls: &str| {
             let out = folder.path().join(format!("{name}-{store}"));
             let set = format!("platform.store=\"{store}\"");
+            let tls = format!("platform.tls=\"{tls}\"");
             let output = lastmeter()
                 .args(["run", &library(name), "--out", out.to_str().unwrap(), "--set", &set])
+                .args(["--set", &tls])
                 .args(more)
                 .env("LASTMETER_POSTGRES", server.connection())
                 .output();
             (out, Done::from(output.unwrap()))
         };
-        let ((sqlite, expected), (postgres, done)) = (on("sqlite"), on("postgres"));
+        let ((sqlite, expected), (postgres, done)) = (on("sqlite", "none"), on("postgres", "server"));
         assert_eq!((done.code, expected.code), (0, 0), "{name}: {done:?}");
         for file in COMPARED {
             let read = |out: &std::path::Path| std::fs::read(out.join(file)).unwrap();

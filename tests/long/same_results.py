@@ -1,7 +1,7 @@
 """Two builds of lastmeter give the same results for every scenario that runs in virtual time.
 
     same_results.py BEFORE AFTER [--exact] [--without FIELD]... [--library-before FOLDER]
-        [--library-after FOLDER] [--set-after KEY=VALUE] [--runs FOLDER]
+        [--library-after FOLDER] [--set-after KEY=VALUE]... [--runs FOLDER]
 
 BEFORE and AFTER are the two programs, each of which runs every scenario of its library and every
 must-fail twin; a twin is compared under its name, wherever it is described. In place of a program
@@ -12,7 +12,7 @@ of runs and of the whole. With `--exact` all three files have to be identical to
 the prose in them may differ (the fields of PROSE), nothing else may. A field of events that
 `--without` names is left out before they are compared, at any depth; verdicts are compared whole.
 Runs are kept in `--runs` and not run again for the same program and library. With `--set-after` the
-runs after are with this override, such as `platform.store="postgres"`, for which the variable
+runs after are with these overrides, such as `platform.store="postgres"`, for which the variable
 LASTMETER_POSTGRES names a database.
 """
 
@@ -142,14 +142,14 @@ def main() -> int:
     parser.add_argument("--without", action="append", default=[], metavar="FIELD")
     parser.add_argument("--library-before", type=pathlib.Path, default="scenarios/library")
     parser.add_argument("--library-after", type=pathlib.Path, default="scenarios/library")
-    parser.add_argument("--set-after", metavar="KEY=VALUE")
+    parser.add_argument("--set-after", metavar="KEY=VALUE", action="append", default=[])
     parser.add_argument("--runs", type=pathlib.Path, default="target/same-results")
     given = parser.parse_args()
     before, after = (
         run_all(program.resolve(), library, change, given.runs)
         for program, library, change in (
             (given.before, given.library_before, []),
-            (given.after, given.library_after, ["--set", given.set_after] if given.set_after else []),
+            (given.after, given.library_after, [part for one in given.set_after for part in ("--set", one)]),
         )
     )
     found = differences(before, after, given.exact, set(given.without))
