@@ -24,7 +24,7 @@ const DATA: &str = "LASTMETER_TEST_KILL_DATA";
 const POSTGRES: &str = "LASTMETER_TEST_KILL_POSTGRES";
 /// How often the process is killed, where it is not as often as usual.
 const KILLS: &str = "LASTMETER_TEST_KILLS";
-/// New messages per round, good and bad.
+/// Messages per round, good and bad: new ones and those left of the rounds before.
 const BURST: u64 = 150;
 /// Where documents are made.
 const SITES: &str = "/sitewhere/api/sites";
@@ -107,11 +107,12 @@ async fn nothing_acknowledged_is_missing_in_postgresql_after_any_kill() {
 async fn kill_again_and_again(place: Place<'_>, kills: u64) {
     let (mut acknowledged, mut left) = (BTreeSet::new(), BTreeMap::new());
     let documents = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut commands = BTreeMap::new();
+    let (mut commands, mut next) = (BTreeMap::new(), 1);
     for round in 0..kills {
         let served = serve(place);
         let mut sender = Sender::open(served.mqtt, "sender");
-        let new = round * BURST + 1..=(round + 1) * BURST;
+        let new = next..next + BURST - left.len() as u64;
+        next = new.end;
         let asked = new.clone().filter(|number| kind(*number) == Kind::Answer);
         commands.append(&mut command(served.rest, asked).await);
         left.extend(new.map(|number| (number, message(number, commands.get(&number)))));
