@@ -9,6 +9,7 @@
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `live` | live values, in the order of commit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
+//! | `transfer` | rows as messages, and messages taken in again |
 //! | `topology` | electric networks and the states of their switches |
 
 pub(crate) mod accounts;
@@ -21,6 +22,7 @@ pub(crate) mod documents;
 pub(crate) mod live;
 mod permits;
 pub(crate) mod topology;
+pub(crate) mod transfer;
 
 pub(crate) use caller::{Caller, not_permitted};
 pub(crate) use permits::{Cuts, Looked};
