@@ -86,11 +86,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use backup::{FileSum, Manifest};
 pub use config::{
     ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, StoreConfig,
     TENANT, TlsConfig, Token,
 };
-pub use backup::{FileSum, Manifest};
 pub use database::remove_store;
 pub use error::PlatformError;
 use lastmeter_params::Entry;
@@ -191,6 +191,7 @@ async fn listen(
     if config.token.is_none() && tenants.first().is_ready() {
         make_first_administrator(process).await;
     }
+    tenants.all().iter().for_each(ops::jobs::resume);
     let limits = &config.limits;
     let (address, principal) = (limits.rest_per_address_s, limits.rest_per_principal_s);
     let gate = Gate::new(GuessLimits {

@@ -268,8 +268,7 @@ mod tests {
     use super::*;
 
     const AUDIT: ChainHead = ChainHead { count: 3, hash: [1, 2, 3, 4, 5, 6, 7, 3] };
-    const FACTS: Facts =
-        Facts { synced: 9, committed: 7, changes: 5, losses: 3, audit: AUDIT };
+    const FACTS: Facts = Facts { synced: 9, committed: 7, changes: 5, losses: 3, audit: AUDIT };
 
     fn written() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -317,7 +316,10 @@ mod tests {
     fn the_record_of_the_audit_has_its_own_magic_and_bytes() {
         let record = encode(3, 2, numbers_of(AUDIT));
         assert_eq!(record[..8], *b"LMH2\x03\0\0\0");
-        assert_eq!(record[8..32], [2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 3]);
+        assert_eq!(
+            record[8..32],
+            [2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 3]
+        );
     }
 
     #[test]

@@ -173,11 +173,7 @@ pub(crate) fn look(
 }
 
 /// Distinguishes what is missing from what was never durable, and from what the store has.
-fn judge(
-    reading: &Reading,
-    committed: u64,
-    mut segments: Vec<ClosedSegment>,
-) -> (Survey, Tails) {
+fn judge(reading: &Reading, committed: u64, mut segments: Vec<ClosedSegment>) -> (Survey, Tails) {
     let mut tails = Tails::new();
     let durable = reading.durable.max(reading.last);
     let mut survey = Survey { durable, used: durable.max(reading.names), ..Survey::default() };

@@ -61,7 +61,8 @@ impl DataFolder {
     /// # Errors
     /// If the list of tenants cannot be read.
     pub fn tenants(&self) -> Result<Vec<TenantName>, PlatformError> {
-        let has_data = |name: &TenantName| Places::of(name, &self.config).is_taken(&self.config.data);
+        let has_data =
+            |name: &TenantName| Places::of(name, &self.config).is_taken(&self.config.data);
         let first = Some(TenantName::default()).filter(has_data);
         let is_kept = |state| !matches!(state, TenantState::Closing | TenantState::Removed);
         let others = process::open_file(&self.config)?.1.into_iter();

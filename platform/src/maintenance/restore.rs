@@ -26,9 +26,10 @@ impl DataFolder {
             Err(PlatformError::Unusable { path: path.to_owned(), found })
         };
         if self.config.store.kind()?.name != "sqlite" {
-            let found = "a backup is one of a store in a file; leave `[store]` out, or import what \
+            let found =
+                "a backup is one of a store in a file; leave `[store]` out, or import what \
                          `lastmeter store export` wrote"
-                .to_owned();
+                    .to_owned();
             return unusable(from, found);
         }
         let Ok(name) = TenantName::new(manifest.tenant.clone()) else {
@@ -123,7 +124,11 @@ fn take_store(
 }
 
 /// The content of a small file of a backup, if it has one.
-fn take_small(from: &Path, manifest: &Manifest, name: &str) -> Result<Option<Vec<u8>>, PlatformError> {
+fn take_small(
+    from: &Path,
+    manifest: &Manifest,
+    name: &str,
+) -> Result<Option<Vec<u8>>, PlatformError> {
     let Some(sum) = manifest.file(name) else { return Ok(None) };
     let (path, mut content) = (from.join(name), Vec::new());
     let found = File::open(&path).and_then(|file| copied(file, &mut content));

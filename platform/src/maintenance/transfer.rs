@@ -10,9 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lastmeter_model::access::Permit;
 use lastmeter_model::consistency::consistency;
-use lastmeter_model::document::{
-    Document, Edit, Expect, KINDS, Transaction, kind_of_name,
-};
+use lastmeter_model::document::{Document, Edit, Expect, KINDS, Transaction, kind_of_name};
 use lastmeter_model::entity::{Batch, BatchElements, Body as _, DeviceRoute, Job};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::token::validate_token;
@@ -174,7 +172,8 @@ impl DataFolder {
     ) -> Result<Transferred, PlatformError> {
         let all = [DOCUMENTS, DEVICES, READINGS, READINGS_CSV, ALERTS];
         if !all.iter().any(|name| from.join(name).is_file()) {
-            let found = format!("none of {} is there; name the folder of an export", all.join(", "));
+            let found =
+                format!("none of {} is there; name the folder of an export", all.join(", "));
             return Err(PlatformError::Unusable { path: from.to_owned(), found });
         }
         self.with(name, async |tenant| {

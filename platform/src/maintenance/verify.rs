@@ -130,10 +130,10 @@ impl DataFolder {
             detail: damage.found,
         }));
         if known.count == 0 && chain.count > 0 {
-            notes.push("the head has nothing of the audit yet; a cut end would not show".to_owned());
+            notes
+                .push("the head has nothing of the audit yet; a cut end would not show".to_owned());
         }
-        let audit =
-            AuditEnd { rows: chain.count, hash: hex(&chain.hash), head_rows: known.count };
+        let audit = AuditEnd { rows: chain.count, hash: hex(&chain.hash), head_rows: known.count };
         let (tenant, rows) = (name.to_string(), rows(&standing));
         Ok(Verified { tenant, rows, audit, findings, further, notes })
     }
@@ -164,7 +164,8 @@ impl DataFolder {
         };
         let behind = survey.durable.saturating_sub(standing.journal_committed);
         if !is_audit && behind > 0 {
-            notes.push(format!("the journal has {behind} entries more; the next start stores them"));
+            notes
+                .push(format!("the journal has {behind} entries more; the next start stores them"));
         }
         if open > 0 {
             notes.push(format!("{open} reports of losses have not been acknowledged"));
@@ -177,19 +178,17 @@ impl DataFolder {
             _ => !is_audit,
         };
         let shown = all.into_iter().filter(|(kind, ..)| is_shown(*kind));
-        let finding = |(kind, place, detail): (LossKind, String, String)| {
-            Finding { kind: kind.word().to_owned(), place, detail }
+        let finding = |(kind, place, detail): (LossKind, String, String)| Finding {
+            kind: kind.word().to_owned(),
+            place,
+            detail,
         };
         Ok((shown.map(finding).collect(), notes))
     }
 }
 
 /// Opens a store that has to be there for reading, and looks at all of it first if asked.
-fn open(
-    kind: &StoreKind,
-    place: &StorePlace,
-    extent: Extent,
-) -> Result<Readable, PlatformError> {
+fn open(kind: &StoreKind, place: &StorePlace, extent: Extent) -> Result<Readable, PlatformError> {
     if let Some(database) = &place.database
         && !database.is_there()?
     {

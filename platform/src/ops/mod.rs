@@ -7,6 +7,7 @@
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands to many devices, and what schedules have to have |
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
+//! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `transfer` | rows as messages, and messages taken in again |
@@ -19,6 +20,7 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
+pub(crate) mod jobs;
 pub(crate) mod live;
 mod permits;
 pub(crate) mod topology;

@@ -240,4 +240,3 @@ fn csv_lines_of(body: &[u8]) -> Result<Vec<Line>, Problem> {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail)
     })
 }
-

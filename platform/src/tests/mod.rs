@@ -12,6 +12,7 @@ mod full;
 mod idempotency;
 mod ingest;
 mod late;
+mod maintenance;
 mod missing;
 mod modes;
 mod one_format;

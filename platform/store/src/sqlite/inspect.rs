@@ -141,11 +141,7 @@ impl Inspector {
         clippy::disallowed_methods,
         reason = "how much of a core it takes is the machine's time"
     )]
-    fn slice(
-        &self,
-        connection: Connection,
-        look: &mut Look,
-    ) -> (Duration, Connection, bool) {
+    fn slice(&self, connection: Connection, look: &mut Look) -> (Duration, Connection, bool) {
         let start = Instant::now();
         let reader = Reader::new(connection, self.context.clone(), start + SLICE);
         while !look.is_done() && !reader.is_over() {
