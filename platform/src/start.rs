@@ -322,6 +322,7 @@ pub(crate) fn shortfalls(
         let place = format!("{}-{}", missing.after + 1, missing.through);
         (LossKind::MissingRecords, place, in_words(missing))
     };
+    // Reports are numbered in this order.
     let mut found: Vec<_> = survey.missing.iter().map(of_records).collect();
     if facts.changes > stored.changes {
         let (from, to) = (stored.changes + 1, facts.changes);

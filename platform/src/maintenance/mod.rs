@@ -19,7 +19,7 @@ use lastmeter_store::TenantState;
 use lastmeter_store::files::FolderLock;
 use lastmeter_units::TenantName;
 
-pub use transfer::Transferred;
+pub use transfer::{RefusedRow, Transferred};
 pub use verify::{AuditEnd, Extent, Finding, Verified};
 
 use crate::backup::{self, Manifest};

@@ -44,6 +44,8 @@ const PART_LINES: usize = 10_000;
 const PART_BYTES: usize = 16 << 20;
 /// Documents or devices in one commit.
 const TOGETHER_MAX: usize = 100;
+/// Refusals that are listed.
+const LISTED_MAX: usize = 20;
 /// Who makes what an import takes in, in its audit.
 const BY: &str = "import";
 
@@ -56,8 +58,17 @@ pub struct Transferred {
     pub repeated: u64,
     /// Rows of an import that were refused.
     pub refused: u64,
-    /// The first of them: the file with the line, and why.
-    pub refusals: Vec<(String, String)>,
+    /// The first of them.
+    pub refusals: Vec<RefusedRow>,
+}
+
+/// A row of an import that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedRow {
+    /// The file, with the line or what it is.
+    pub place: String,
+    /// What was found, or what stands in its way.
+    pub why: String,
 }
 
 /// A line of documents.
@@ -316,13 +327,15 @@ impl Iterator for Lines {
     }
 }
 
+fn in_line(file: &str, line: u64) -> String {
+    format!("{file}, line {line}")
+}
+
 impl Transferred {
-    fn refuse(&mut self, (file, line): (&str, u64), why: String) {
-        /// Refusals that are listed.
-        const LISTED_MAX: usize = 20;
+    fn refuse(&mut self, place: String, why: String) {
         self.refused += 1;
         if self.refusals.len() < LISTED_MAX {
-            self.refusals.push((format!("{file}, line {line}"), why));
+            self.refusals.push(RefusedRow { place, why });
         }
     }
 
@@ -335,7 +348,8 @@ impl Transferred {
         self.repeated += imported.repeated;
         let listed = imported.refusals.len() as u64;
         for one in imported.refusals {
-            self.refuse((file, one.line), format!("{}: {}", one.reason, one.detail));
+            let place = in_line(file, one.line);
+            self.refuse(place, format!("{}: {}", one.reason, one.detail));
         }
         self.refused += imported.refused - listed;
     }
@@ -382,7 +396,7 @@ async fn documents_in(
         match edit_of(tenant, &text) {
             Ok(Some(edit)) => edits.push(edit),
             Ok(None) => done.repeated += 1,
-            Err(why) => done.refuse((DOCUMENTS, at), why),
+            Err(why) => done.refuse(in_line(DOCUMENTS, at), why),
         }
         if edits.len() >= TOGETHER_MAX {
             apply(tenant, std::mem::take(&mut edits), done).await?;
@@ -441,8 +455,7 @@ async fn apply(
             (Some(_), _) => format!("the {kind} `{token}` was there, and has been removed"),
             (_, limit) => format!("the tenant is at its limit of `{}`", limit.unwrap_or_default()),
         };
-        done.refused += 1;
-        done.refusals.push((format!("{DOCUMENTS}, {kind} {token}"), why));
+        done.refuse(format!("{DOCUMENTS}, {kind} {token}"), why);
     }
     Ok(())
 }
@@ -465,7 +478,7 @@ async fn devices_in(
         match serde_json::from_slice::<DeviceLine>(&text) {
             Ok(line) if tenant.devices.row(&line.hardware_id).is_some() => done.repeated += 1,
             Ok(line) => messages.push(Message::new(line.hardware_id, MessageBody::Registration)),
-            Err(error) => done.refuse((DEVICES, at), error.to_string()),
+            Err(error) => done.refuse(in_line(DEVICES, at), error.to_string()),
         }
         if messages.len() >= TOGETHER_MAX {
             register(&mut messages, done).await?;

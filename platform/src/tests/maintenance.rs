@@ -423,7 +423,7 @@ async fn what_is_wrong_in_an_import_is_refused_line_by_line_and_what_is_there_st
     let done =
         DataFolder::open(config.clone()).unwrap().import(&tenant, from.path()).await.unwrap();
     assert_eq!((done.rows["documents.jsonl"], done.refused), (1, 5), "{done:?}");
-    let places: Vec<_> = done.refusals.iter().map(|(place, _)| place.as_str()).collect();
+    let places: Vec<_> = done.refusals.iter().map(|one| one.place.as_str()).collect();
     let expected = ["1", "2", "4", "5"].map(|line| format!("documents.jsonl, line {line}"));
     assert_eq!(places[..4], expected);
     assert_eq!(places[4], "readings.jsonl, line 1");

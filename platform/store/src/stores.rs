@@ -39,8 +39,9 @@ pub struct StoreKind {
     /// Opens one that is there for queries alone, where nothing can be written to the folder.
     /// When it can be, it is opened with the same place again, and its readers stay.
     pub open_alone: fn(&StorePlace) -> StoreResult<Readable>,
-    /// Opens one that is there and that nobody else has open, looks at everything in it, and closes
-    /// it; what is damaged goes to the observer. `None` where its rows show no damage by themselves.
+    /// Opens one that is there and that nobody else has open, looks at everything in it, and
+    /// closes it; what is damaged goes to the observer. `None` where rows show no damage by
+    /// themselves.
     pub inspect: Option<fn(&StorePlace) -> StoreResult<()>>,
     /// Copies one that is or was open into a file, as of one moment; returns where the copy stands.
     pub copy: fn(&StorePlace, &Path) -> StoreResult<Standing>,

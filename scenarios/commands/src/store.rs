@@ -366,8 +366,8 @@ fn show_transferred(
             let (repeated, refused) = (done.repeated, done.refused);
             print_out(&format!("{name}: {repeated} were there already, {refused} were refused"));
         }
-        for (place, why) in &done.refusals {
-            print_out(&format!("{name}: refused: {place}: {why}"));
+        for one in &done.refusals {
+            print_out(&format!("{name}: refused: {}: {}", one.place, one.why));
         }
     }
     if done.refused == 0 { ExitCode::Passed } else { ExitCode::Failed }
