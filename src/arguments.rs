@@ -17,6 +17,7 @@ use lastmeter_commands::grid::GridOptions;
 use lastmeter_commands::measure::MeasureOptions;
 use lastmeter_commands::rts::RtsCommand;
 use lastmeter_commands::serve::ServeOptions;
+use lastmeter_commands::store::{AuditCommand, StoreCommand};
 use lastmeter_language::{TimeMode, time_modes};
 
 /// Simulation and test bench for smart metering.
@@ -127,6 +128,12 @@ pub(crate) enum Command {
     Schema,
     /// Run the metering platform alone
     Serve(ServeOptions),
+    /// Verify, back up, restore, export and import the data of a platform that does not run
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Verify the audit of a platform that does not run
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Run a gateway or meters alone, in real time, on a real line
     Device(DeviceOptions),
     /// Real-time simulators: check point maps, carry what they send to a broker

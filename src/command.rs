@@ -6,7 +6,9 @@ use lastmeter_bench::suite::{self, SuiteOptions};
 use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
-use lastmeter_commands::{boards, can, certificates, device, grid, inspect, measure, rts, serve};
+use lastmeter_commands::{
+    boards, can, certificates, device, grid, inspect, measure, rts, serve, store,
+};
 use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
 
@@ -34,6 +36,8 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Report { run, format } => inspect::report(&run, json(format)),
         Command::Schema => inspect::schema(),
         Command::Serve(options) => serve::serve(&options),
+        Command::Store(command) => store::store(&command),
+        Command::Audit(command) => store::audit(&command),
         Command::Device(options) => device::device(&options),
         Command::Rts(command) => rts::rts(&command),
         Command::Boards(options) => boards::boards(&options),

@@ -44,6 +44,22 @@ pub enum PlatformError {
     /// The store is damaged, foreign, or of another version.
     #[error(transparent)]
     Store(Box<dyn Error + Send + Sync>),
+    /// A file or folder that was named is not what it has to be for this.
+    #[error("{path}: {found}")]
+    Unusable {
+        /// It.
+        path: PathBuf,
+        /// What is the matter with it, and what was expected.
+        found: String,
+    },
+    /// A backup is not what was written.
+    #[error("{path} is damaged: {found}; nothing was changed, take another backup")]
+    DamagedBackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
     /// The journal cannot be read back.
     #[error(transparent)]
     Journal(Box<dyn Error + Send + Sync>),

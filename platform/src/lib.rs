@@ -16,7 +16,8 @@
 //! `tenant_limits`. `store_thread` gives the store (`lastmeter_store`) what it decides by the rules
 //! of `lastmeter_model`; `store_reports` hears of damage. `ops` has a function for each use case of
 //! people and programs, which REST calls, with `problem` for what is no success and `reader` for
-//! queries. `identity` finds
+//! queries. `backup` copies a tenant while it runs, `maintenance` works on one that does not.
+//! `identity` finds
 //! who is behind what a client presents. Of all of them: `error`; `access`, `certificates` and
 //! `tls` for what is secret, `folder` and `database` for what lies where; `metrics`, `log_throttle`
 //! for who operates it.
@@ -39,6 +40,7 @@
 
 mod access;
 mod attention;
+mod backup;
 #[doc(hidden)]
 pub mod bench;
 mod broker;
@@ -59,6 +61,7 @@ mod journal;
 mod live;
 mod log_throttle;
 mod losses;
+pub mod maintenance;
 mod metrics;
 mod open_doors;
 mod ops;
@@ -83,6 +86,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use backup::{FileSum, Manifest};
 pub use config::{
     ClockSource, Config, ConfigError, DoorConfig, Limits, Network, Pem, RestTlsConfig, StoreConfig,
     TENANT, TlsConfig, Token,
@@ -187,6 +191,7 @@ async fn listen(
     if config.token.is_none() && tenants.first().is_ready() {
         make_first_administrator(process).await;
     }
+    tenants.all().iter().for_each(ops::jobs::resume);
     let limits = &config.limits;
     let (address, principal) = (limits.rest_per_address_s, limits.rest_per_principal_s);
     let gate = Gate::new(GuessLimits {

@@ -34,6 +34,8 @@ lastmeter_units::words! {
         MissingRecords = "missing_records",
         /// Commands, their states, or clock settings that the store had.
         MissingChanges = "missing_changes",
+        /// Rows of the audit that the store had, or that are other ones now.
+        MissingAudit = "missing_audit",
         /// The head file is gone or unreadable: whether the end of the journal is whole is unknown.
         MissingHead = "missing_head",
         /// Reports of losses that there were.
@@ -119,6 +121,20 @@ impl Losses {
             Self { path: path.to_owned(), clock, state, unwritable: LogThrottle::default() },
             is_unreadable,
         ))
+    }
+
+    /// Looks at a file of reports and changes nothing: how many there are, how many of them nobody
+    /// has acknowledged, and whether it cannot be read.
+    pub(crate) fn look(path: &Path) -> io::Result<(u64, u64, bool)> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0, false)),
+            Err(error) => return Err(error),
+        };
+        let Some(content) = decode(&bytes) else { return Ok((0, 0, true)) };
+        let is_open = |loss: &&Loss| loss.acknowledged.is_none();
+        let open = content.losses.iter().filter(is_open).count();
+        Ok((content.count(), open as u64, false))
     }
 
     /// From now on the number of reports is noted in the head as well.

@@ -48,6 +48,11 @@ impl Problem {
         self.status
     }
 
+    /// What was found and expected.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// With a member of its own (RFC 9457, 3.2).
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);

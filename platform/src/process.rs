@@ -395,7 +395,7 @@ impl Process {
 }
 
 /// Does what waits for the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
 ) -> Result<T, PlatformError> {
     let done = tokio::task::spawn_blocking(work).await;

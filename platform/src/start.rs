@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lastmeter_model::audit::{Chain, ChainHead};
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::refusal::RefusalRecord;
@@ -66,8 +67,8 @@ pub(crate) struct Threads {
 /// What is there from the first moment, and what the rest is made of.
 pub(crate) struct Start {
     pub(crate) places: Places,
-    kind: &'static StoreKind,
-    place: StorePlace,
+    pub(crate) kind: &'static StoreKind,
+    pub(crate) place: StorePlace,
     limits: Limits,
     pub(crate) keep: Arc<FolderLock>,
     open_directory: OpenDirectory,
@@ -217,46 +218,12 @@ impl Start {
 
     /// Reports what is missing, durably, and begins a head of what there is.
     fn note(&self, survey: &Survey, checkpoint: &Standing) -> Result<Arc<Head>, PlatformError> {
-        let facts = self.facts();
-        let report = |kind, place: String, detail: String| {
+        let reports = (self.losses.count(), self.has_unreadable_reports);
+        let head = (&*self.places.head, self.head);
+        for (kind, place, detail) in shortfalls(head, checkpoint, survey, reports) {
             self.losses
                 .report(kind, &place, &detail)
-                .map_err(PlatformError::io("write the reports of losses", &self.places.losses))
-        };
-        for missing in &survey.missing {
-            let Missing { after, through, .. } = missing;
-            report(
-                LossKind::MissingRecords,
-                format!("{}-{through}", after + 1),
-                in_words(missing),
-            )?;
-        }
-        if facts.changes > checkpoint.changes {
-            let (from, to) = (checkpoint.changes + 1, facts.changes);
-            let detail = format!(
-                "the store is an older one than it was: {} changes of commands or of the clock are \
-                 missing; look at the commands that were sent last, and send them again",
-                to - checkpoint.changes
-            );
-            report(LossKind::MissingChanges, format!("{from}-{to}"), detail)?;
-        }
-        let is_missing = self.head == Found::Missing && checkpoint.is_guarded;
-        if is_missing || self.head == Found::Unreadable {
-            let detail = format!(
-                "{} is {}: whether the journal and the store have everything that was acknowledged \
-                 last is unknown",
-                self.places.head.display(),
-                if is_missing { "missing" } else { "unreadable" }
-            );
-            report(LossKind::MissingHead, format!("journal {}", survey.durable), detail)?;
-        }
-        let count = self.losses.count();
-        if facts.losses > count || self.has_unreadable_reports {
-            let detail = format!(
-                "of {} reports of losses {count} are readable; the content of the others is unknown",
-                facts.losses.max(count)
-            );
-            report(LossKind::MissingReports, format!("{count} of {}", facts.losses), detail)?;
+                .map_err(PlatformError::io("write the reports of losses", &self.places.losses))?;
         }
         self.begin_head(survey, checkpoint)
     }
@@ -267,6 +234,7 @@ impl Start {
             committed: stored.journal_committed,
             changes: stored.changes.max(self.facts().changes),
             losses: self.losses.count(),
+            audit: stored.chain.head(),
         };
         let head = Head::create(&self.places.head, facts).map(Arc::new);
         let head = head.and_then(|head| self.losses.count_in(Arc::clone(&head)).map(|()| head));
@@ -336,6 +304,75 @@ fn in_words(missing: &Missing) -> String {
         "up to {count} messages or refusals that were acknowledged are in neither the journal nor \
          the store{kept}; restore both from a copy, or have the last messages sent again"
     )
+}
+
+/// What the files of a tenant show to be missing: of which kind, where, and what it means.
+/// `reports` are the reports of losses that are readable, and whether some are not.
+pub(crate) fn shortfalls(
+    (path, head): (&Path, Found),
+    stored: &Standing,
+    survey: &Survey,
+    (reports, has_unreadable): (u64, bool),
+) -> Vec<(LossKind, String, String)> {
+    let facts = match head {
+        Found::Facts(facts) => facts,
+        Found::Missing | Found::Unreadable => Facts::default(),
+    };
+    let of_records = |missing: &Missing| {
+        let place = format!("{}-{}", missing.after + 1, missing.through);
+        (LossKind::MissingRecords, place, in_words(missing))
+    };
+    // Reports are numbered in this order.
+    let mut found: Vec<_> = survey.missing.iter().map(of_records).collect();
+    if facts.changes > stored.changes {
+        let (from, to) = (stored.changes + 1, facts.changes);
+        let detail = format!(
+            "the store is an older one than it was: {} changes of commands or of the clock are \
+             missing; look at the commands that were sent last, and send them again",
+            to - stored.changes
+        );
+        found.push((LossKind::MissingChanges, format!("{from}-{to}"), detail));
+    }
+    if let Some((place, detail)) = missing_audit(facts.audit, stored.chain) {
+        found.push((LossKind::MissingAudit, place, detail));
+    }
+    let is_missing = head == Found::Missing && stored.is_guarded;
+    if is_missing || head == Found::Unreadable {
+        let detail = format!(
+            "{} is {}: whether the journal and the store have everything that was acknowledged \
+             last is unknown",
+            path.display(),
+            if is_missing { "missing" } else { "unreadable" }
+        );
+        found.push((LossKind::MissingHead, format!("journal {}", survey.durable), detail));
+    }
+    if facts.losses > reports || has_unreadable {
+        let detail = format!(
+            "of {} reports of losses {reports} are readable; the content of the others is unknown",
+            facts.losses.max(reports)
+        );
+        let place = format!("{reports} of {}", facts.losses);
+        found.push((LossKind::MissingReports, place, detail));
+    }
+    found
+}
+
+/// What the head shows to be missing of the audit chain of a store, with its place.
+fn missing_audit(head: ChainHead, stored: Chain) -> Option<(String, String)> {
+    let advice = "restore the store from a copy; `lastmeter audit verify` shows what still fits";
+    if head.count > stored.count {
+        let detail = format!(
+            "the store is an older one than it was: the audit ends with row {}, and had {} rows; \
+             {advice}",
+            stored.count, head.count
+        );
+        return Some((format!("{}-{}", stored.count + 1, head.count), detail));
+    }
+    let is_other = head.count == stored.count && head != stored.head();
+    is_other.then(|| {
+        let detail = format!("audit row {} is another one than it was; {advice}", head.count);
+        (head.count.to_string(), detail)
+    })
 }
 
 /// Hands the store what the journal has and the store has not; how many there were.

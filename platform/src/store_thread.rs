@@ -248,7 +248,9 @@ impl Worker {
     fn note(&self, outcome: &Outcome) -> Option<()> {
         let standing = &outcome.standing;
         loop {
-            let noted = self.signals.head.store(standing.journal_committed, standing.changes);
+            let head = &self.signals.head;
+            let noted = head.store(standing.journal_committed, standing.changes);
+            let noted = noted.and_then(|()| head.audit(standing.chain.head()));
             let why = match (noted, self.writer.trouble()) {
                 (Ok(()), None) => return Some(()),
                 (_, Some(why)) => why,

@@ -14,7 +14,7 @@ use lastmeter_model::standing::Totals;
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
-use lastmeter_store::{Inspection, Progress, StoreReader};
+use lastmeter_store::{Inspection, Progress, StoreKind, StorePlace, StoreReader};
 use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding, schedul
 use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
-use crate::folder::lock_folder;
+use crate::folder::{Places, lock_folder};
 use crate::ingest::Ingest;
 use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::Live;
@@ -59,6 +59,12 @@ pub(crate) struct Tenant {
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
     pub(crate) notes: Notes,
+    /// Where its files are.
+    pub(crate) places: Places,
+    /// Its store: the kind, and the place.
+    pub(crate) store: (&'static StoreKind, StorePlace),
+    /// Held by the job of maintenance that is under way.
+    pub(crate) maintaining: tokio::sync::Mutex<()>,
     /// Held by who changes documents, from what is checked of them to the commit.
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// For look-ups that must not wait behind queries.
@@ -190,14 +196,15 @@ impl Tenant {
         let documents = Arc::clone(&start.documents);
         let (health, progress) = (Arc::clone(&start.health), Arc::clone(&start.progress));
         let (threads, keep) = (Arc::clone(&start.threads), Arc::clone(&start.keep));
-        let (committed, tenant) = (Arc::clone(&start.committed), start.places.tenant.clone());
+        let (committed, places) = (Arc::clone(&start.committed), start.places.clone());
+        let store = (start.kind, start.place.clone());
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             // Read-only for now: the journal's thread brings the rest up once there is room.
             Err(why) => Source::Waiting(why, Box::new(move || start.wake_up())),
         };
         let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)
-            .map_err(PlatformError::io("start the journal's thread", &tenant))?;
+            .map_err(PlatformError::io("start the journal's thread", &places.tenant))?;
         lock(&threads).threads.push(thread);
         let attention = Arc::new(Attention::new(clock.source == ClockSource::Driven));
         let routes = DeviceRoutes::new(Arc::clone(&documents), Arc::clone(&attention));
@@ -233,6 +240,9 @@ impl Tenant {
             health,
             live: Live::default(),
             notes: Notes::default(),
+            places,
+            store,
+            maintaining: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             urgent,
             advancing: tokio::sync::Mutex::new(()),

@@ -14,6 +14,8 @@ fn the_help_of_every_command_names_its_options() {
         "report",
         "schema",
         "serve",
+        "store",
+        "audit",
         "certificates",
         "measure",
         "grid",

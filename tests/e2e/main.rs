@@ -22,6 +22,7 @@ mod jobs;
 mod liars;
 mod m_bus_alone;
 mod m_bus_lines;
+mod maintenance;
 mod measured_events;
 mod odd_recordings;
 mod postgres;

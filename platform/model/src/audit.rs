@@ -85,6 +85,20 @@ pub enum ChainError {
         /// How many there are.
         found: u64,
     },
+    /// The store counts other rows than it has.
+    #[error("the store counts {stated} audit rows, and has {found}")]
+    Stated {
+        /// How many it counts.
+        stated: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// The store keeps another hash of its last row than that row has.
+    #[error("audit row {number} does not have the hash that the store keeps of its last row")]
+    StatedHash {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl Chain {
@@ -113,8 +127,75 @@ impl Chain {
     }
 }
 
+/// A chain while it is checked row by row, so that one of any length is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verification {
+    chain: Chain,
+    head: ChainHead,
+}
+
+impl Verification {
+    /// Of rows from the first one on, with what was kept of them; the default head constrains
+    /// nothing.
+    pub fn new(head: ChainHead) -> Self {
+        Self { chain: Chain::default(), head }
+    }
+
+    /// The chain of the rows so far.
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// Takes the next row with the hash that is stored with it.
+    ///
+    /// # Errors
+    /// If the row does not fit behind those before it, or is another one than the head was written
+    /// with; the chain stays as it was then.
+    pub fn row(&mut self, row: &AuditRow, hash: Hash) -> Result<(), ChainError> {
+        let (expected, number) = (self.chain.count + 1, row.number);
+        if number != expected {
+            return Err(ChainError::Number { expected, found: number });
+        }
+        let mut chain = self.chain;
+        if chain.append(row) != hash {
+            return Err(ChainError::Hash { number });
+        }
+        if number == self.head.count && chain.head() != self.head {
+            return Err(ChainError::Head { number });
+        }
+        self.chain = chain;
+        Ok(())
+    }
+
+    /// There are no more rows. Rows beyond the head are well: a store is ahead of it after a crash.
+    ///
+    /// # Errors
+    /// If a tail is cut off.
+    pub fn end(self) -> Result<Chain, ChainError> {
+        if self.chain.count < self.head.count {
+            return Err(ChainError::Cut { expected: self.head.count, found: self.chain.count });
+        }
+        Ok(self.chain)
+    }
+
+    /// The same, of a store that keeps this of its chain.
+    ///
+    /// # Errors
+    /// If a tail is cut off, or the store keeps another chain than it has.
+    pub fn end_as(self, stated: Chain) -> Result<Chain, ChainError> {
+        let chain = self.end()?;
+        if chain.count != stated.count {
+            return Err(ChainError::Stated { stated: stated.count, found: chain.count });
+        }
+        if chain.hash != stated.hash {
+            return Err(ChainError::StatedHash { number: chain.count });
+        }
+        Ok(chain)
+    }
+}
+
 /// Checks rows with their stored hashes, in the order of their numbers from 1, against each other
-/// and the head. Rows beyond the head are well: a store is ahead of it after a crash.
+/// and the head.
 ///
 /// # Errors
 /// The first number that does not fit, or a tail that is cut off.
@@ -122,23 +203,11 @@ pub fn verify(
     rows: impl IntoIterator<Item = (AuditRow, Hash)>,
     head: ChainHead,
 ) -> Result<Chain, ChainError> {
-    let mut chain = Chain::default();
+    let mut verification = Verification::new(head);
     for (row, hash) in rows {
-        let (expected, number) = (chain.count + 1, row.number);
-        if number != expected {
-            return Err(ChainError::Number { expected, found: number });
-        }
-        if chain.append(&row) != hash {
-            return Err(ChainError::Hash { number });
-        }
-        if number == head.count && chain.head() != head {
-            return Err(ChainError::Head { number });
-        }
+        verification.row(&row, hash)?;
     }
-    if chain.count < head.count {
-        return Err(ChainError::Cut { expected: head.count, found: chain.count });
-    }
-    Ok(chain)
+    verification.end()
 }
 
 #[cfg(test)]
@@ -222,6 +291,27 @@ mod tests {
         }
 
         #[test]
+        fn what_the_store_keeps_of_its_chain_has_to_be_that_of_its_rows(
+            chain in chains(), more in any::<bool>(), byte in 0..32_usize,
+        ) {
+            let (rows, head) = chain;
+            let mut verification = Verification::new(ChainHead::default());
+            for (row, hash) in &rows {
+                prop_assert_eq!(verification.row(row, *hash), Ok(()));
+            }
+            let stated = verification.chain();
+            prop_assert_eq!((verification.end_as(stated), stated.head()), (Ok(stated), head));
+            let found = stated.count;
+            let count = if more { found + 1 } else { found - 1 };
+            let error = ChainError::Stated { stated: count, found };
+            prop_assert_eq!(verification.end_as(Chain { count, ..stated }), Err(error));
+            let mut other = stated;
+            other.hash[byte] ^= 1;
+            let error = ChainError::StatedHash { number: found };
+            prop_assert_eq!(verification.end_as(other), Err(error));
+        }
+
+        #[test]
         fn a_changed_row_is_found(
             chain in chains(),
             at in any::<prop::sample::Index>(),
@@ -256,6 +346,7 @@ mod tests {
             let expected = match error {
                 ChainError::Hash { number } | ChainError::Head { number } => number,
                 ChainError::Number { expected, .. } | ChainError::Cut { expected, .. } => expected,
+                ChainError::Stated { .. } | ChainError::StatedHash { .. } => unreachable!(),
             };
             let last = if with_hash { number + 1 } else { number };
             prop_assert!((number..=last).contains(&expected), "{error}");

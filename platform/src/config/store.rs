@@ -50,7 +50,7 @@ impl StoreConfig {
     }
 
     /// Refuses settings that contradict each other.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let error = |key, found: &str, expected| {
             Err(ConfigError::Value { key, found: found.to_owned(), expected })
         };

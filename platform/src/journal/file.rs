@@ -54,6 +54,11 @@ impl RealDirectory {
         }
         Ok(Self { path: path.to_owned() })
     }
+
+    /// A folder as it is, to be looked at.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
 }
 
 impl Directory for RealDirectory {

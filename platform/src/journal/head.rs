@@ -7,10 +7,10 @@
 //! cut at most what was noted in the last second; it never promises more than is durable in the
 //! journal.
 //!
-//! Three records (journal, store, reports of losses), each written in two places in turn, so that
-//! one is whole whatever happens to the other. A record, little endian: magic, kind u8, three zero
-//! bytes, count u64, three numbers u64, CRC-32C u32 of all before it; the higher count is the
-//! newer.
+//! Four records (journal, store, reports of losses, audit), each written in two places in turn, so
+//! that one is whole whatever happens to the other. A record, little endian: magic, kind u8, three
+//! zero bytes, count u64, three numbers u64, CRC-32C u32 of all before it; the higher count is the
+//! newer. Versions before wrote the first three alone: their heads are read, and they read these.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,17 +18,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use lastmeter_model::audit::ChainHead;
 use lastmeter_store::files::{self, Identity};
 use lastmeter_store::lock;
 
-/// Begins every record; the digit is the format's version.
-const MAGIC: [u8; 4] = *b"LMH1";
+/// What the records begin with, by their kind; the digit is the version that brought them.
+const MAGICS: [[u8; 4]; KINDS] = [*b"LMH1", *b"LMH1", *b"LMH1", *b"LMH2"];
 /// Records lie apart, each in a block of its own that disks write whole.
 const BLOCK_BYTES: usize = 512;
 const NUMBERS: usize = 3;
 const RECORD_BYTES: usize = 4 + 4 + 8 + NUMBERS * 8 + 4;
-const KINDS: usize = 3;
+const KINDS: usize = 4;
 const FILE_BYTES: usize = KINDS * 2 * BLOCK_BYTES;
+/// Of a head without the record of the audit.
+const FILE_BYTES_1: usize = 3 * 2 * BLOCK_BYTES;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -40,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) changes: u64,
     /// Losses that had been reported.
     pub(crate) losses: u64,
+    /// The audit chain that the store had; that of no rows where it is unknown.
+    pub(crate) audit: ChainHead,
 }
 
 /// What was found where the head should be.
@@ -77,6 +82,7 @@ enum Kind {
     Journal,
     Store,
     Losses,
+    Audit,
 }
 
 pub(crate) fn read(path: &Path) -> io::Result<Found> {
@@ -95,20 +101,28 @@ pub(super) fn parse(bytes: &[u8]) -> Found {
             |turn| bytes.get((kind * 2 + turn) * BLOCK_BYTES..).and_then(|b| decode(b, kind));
         [place(0), place(1)].into_iter().flatten().max_by_key(|(count, _)| *count)
     };
-    match [newest(0), newest(1), newest(2)] {
-        [Some((_, journal)), Some((_, store)), Some((_, losses))] => Found::Facts(Facts {
-            synced: journal[0],
-            committed: store[0],
-            changes: store[1],
-            losses: losses[0],
-        }),
+    let before = (bytes.len() <= FILE_BYTES_1).then_some((0, [0; NUMBERS]));
+    match [newest(0), newest(1), newest(2), newest(3).or(before)] {
+        [Some((_, journal)), Some((_, store)), Some((_, losses)), Some((_, audit))] => {
+            Found::Facts(Facts {
+                synced: journal[0],
+                committed: store[0],
+                changes: store[1],
+                losses: losses[0],
+                audit: ChainHead { count: audit[0], hash: audit[1].to_le_bytes() },
+            })
+        }
         _ => Found::Unreadable,
     }
 }
 
+fn numbers_of(audit: ChainHead) -> [u64; NUMBERS] {
+    [audit.count, u64::from_le_bytes(audit.hash), 0]
+}
+
 fn encode(kind: usize, count: u64, numbers: [u64; NUMBERS]) -> [u8; RECORD_BYTES] {
     let mut out = [0; RECORD_BYTES];
-    out[..4].copy_from_slice(&MAGIC);
+    out[..4].copy_from_slice(&MAGICS[kind]);
     out[4] = kind as u8;
     out[8..16].copy_from_slice(&count.to_le_bytes());
     for (place, number) in out[16..16 + NUMBERS * 8].chunks_exact_mut(8).zip(numbers) {
@@ -122,7 +136,7 @@ fn encode(kind: usize, count: u64, numbers: [u64; NUMBERS]) -> [u8; RECORD_BYTES
 /// The count and the numbers of a record.
 fn decode(bytes: &[u8], kind: usize) -> Option<(u64, [u64; NUMBERS])> {
     let (content, sum) = bytes.get(..RECORD_BYTES)?.split_last_chunk::<4>()?;
-    let whole = content[..4] == MAGIC && usize::from(content[4]) == kind;
+    let whole = content[..4] == MAGICS[kind] && usize::from(content[4]) == kind;
     if !whole || crc32c::crc32c(content) != u32::from_le_bytes(*sum) {
         return None;
     }
@@ -137,8 +151,12 @@ impl Head {
         facts: Facts,
         open: impl FnOnce(&[u8]) -> io::Result<Box<dyn HeadFile>>,
     ) -> io::Result<Self> {
-        let numbers =
-            [[facts.synced, 0, 0], [facts.committed, facts.changes, 0], [facts.losses, 0, 0]];
+        let numbers = [
+            [facts.synced, 0, 0],
+            [facts.committed, facts.changes, 0],
+            [facts.losses, 0, 0],
+            numbers_of(facts.audit),
+        ];
         let mut content = vec![0; FILE_BYTES];
         for (kind, numbers) in numbers.into_iter().enumerate() {
             for turn in 0..2 {
@@ -165,6 +183,11 @@ impl Head {
     /// Notes how far the store has come.
     pub(crate) fn store(&self, committed: u64, changes: u64) -> io::Result<()> {
         lock(&self.0).write(Kind::Store, [committed, changes, 0])
+    }
+
+    /// Notes how far the audit of the store has come.
+    pub(crate) fn audit(&self, audit: ChainHead) -> io::Result<()> {
+        lock(&self.0).write(Kind::Audit, numbers_of(audit))
     }
 
     /// Notes how many losses have been reported, durably.
@@ -244,7 +267,8 @@ mod tests {
 
     use super::*;
 
-    const FACTS: Facts = Facts { synced: 9, committed: 7, changes: 5, losses: 3 };
+    const AUDIT: ChainHead = ChainHead { count: 3, hash: [1, 2, 3, 4, 5, 6, 7, 3] };
+    const FACTS: Facts = Facts { synced: 9, committed: 7, changes: 5, losses: 3, audit: AUDIT };
 
     fn written() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -254,6 +278,8 @@ mod tests {
             head.journal(step * 3).unwrap();
             head.store(step * 2 + 1, step + 2).unwrap();
             head.losses(step).unwrap();
+            let hash = [1, 2, 3, 4, 5, 6, 7, step as u8];
+            head.audit(ChainHead { count: step, hash }).unwrap();
         }
         (folder, path)
     }
@@ -284,6 +310,28 @@ mod tests {
         assert_eq!(read(&path).unwrap(), Found::Facts(FACTS));
         again.journal(10).unwrap();
         assert_eq!(read(&path).unwrap(), Found::Facts(Facts { synced: 10, ..FACTS }));
+    }
+
+    #[test]
+    fn the_record_of_the_audit_has_its_own_magic_and_bytes() {
+        let record = encode(3, 2, numbers_of(AUDIT));
+        assert_eq!(record[..8], *b"LMH2\x03\0\0\0");
+        assert_eq!(
+            record[8..32],
+            [2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 3]
+        );
+    }
+
+    #[test]
+    fn a_head_of_before_is_read_without_an_audit_and_one_cut_to_pieces_is_not() {
+        let (_folder, path) = written();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let before = Facts { audit: ChainHead::default(), ..FACTS };
+        assert_eq!(parse(&bytes[..FILE_BYTES_1]), Found::Facts(before));
+        // A version before reads the first three records of this one.
+        assert_eq!(bytes[..4], *b"LMH1");
+        bytes[FILE_BYTES_1..].fill(0);
+        assert_eq!(parse(&bytes), Found::Unreadable);
     }
 
     #[test]
@@ -318,6 +366,7 @@ mod tests {
             prop_assert!(found.synced == 9 || found.synced == 6);
             prop_assert!(found.changes == 5 || found.changes == 4);
             prop_assert!(found.losses == 3 || found.losses == 2);
+            prop_assert!(found.audit == AUDIT || found.audit.count == 2);
         }
     }
 }

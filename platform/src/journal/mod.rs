@@ -22,6 +22,6 @@ pub(crate) use append::{Appender, Position};
 pub(crate) use file::{Directory, RealDirectory};
 pub(crate) use head::{Facts, Found, Head, read as read_head};
 pub(crate) use record::{Kind, Record};
-pub(crate) use recover::{Missing, Survey, replay, survey};
+pub(crate) use recover::{Missing, Survey, look, replay, survey};
 pub(crate) use scan::{Item, scan};
 pub(crate) use writer::{Append, Journal, JournalFailed, JournalStopped, Source, Working};

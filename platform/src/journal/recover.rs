@@ -134,6 +134,25 @@ pub(crate) fn survey(
     committed: u64,
     synced: u64,
 ) -> Result<Survey, RecoverError<Infallible>> {
+    let (survey, tails) = look(directory, committed, synced)?;
+    for (segment, length) in tails {
+        if let Err(error) = directory.truncate(&segment, length) {
+            // It is distinguished from durable records at the next start as at this one.
+            tracing::warn!(segment, %error, "a torn tail could not be cut");
+        }
+    }
+    Ok(survey)
+}
+
+/// Torn tails: the segment of each, and its length without it.
+type Tails = Vec<(String, u64)>;
+
+/// As [`survey`], and cuts nothing.
+pub(crate) fn look(
+    directory: &dyn Directory,
+    committed: u64,
+    synced: u64,
+) -> Result<(Survey, Tails), RecoverError<Infallible>> {
     let mut reading = Reading::default();
     let mut segments = Vec::new();
     for (index, name) in segment_names(directory)?.into_iter().enumerate() {
@@ -150,16 +169,12 @@ pub(crate) fn survey(
         segments.push(ClosedSegment { name, last_sequence: reading.last, damaged: false });
     }
     reading.hear(synced.max(committed));
-    Ok(judge(directory, &reading, committed, segments))
+    Ok(judge(&reading, committed, segments))
 }
 
 /// Distinguishes what is missing from what was never durable, and from what the store has.
-fn judge(
-    directory: &dyn Directory,
-    reading: &Reading,
-    committed: u64,
-    mut segments: Vec<ClosedSegment>,
-) -> Survey {
+fn judge(reading: &Reading, committed: u64, mut segments: Vec<ClosedSegment>) -> (Survey, Tails) {
+    let mut tails = Tails::new();
     let durable = reading.durable.max(reading.last);
     let mut survey = Survey { durable, used: durable.max(reading.names), ..Survey::default() };
     // Whatever stands before something durable was durable.
@@ -181,18 +196,14 @@ fn judge(
             None => {
                 survey.torn += 1;
                 survey.torn_bytes += found.bytes as u64;
-                let name = &segments[found.segment].name;
-                if found.is_tail
-                    && let Err(error) = directory.truncate(name, found.offset as u64)
-                {
-                    // It is distinguished from durable records at the next start as at this one.
-                    tracing::warn!(segment = name, %error, "a torn tail could not be cut");
+                if found.is_tail {
+                    tails.push((segments[found.segment].name.clone(), found.offset as u64));
                 }
             }
         }
     }
     survey.segments = segments;
-    survey
+    (survey, tails)
 }
 
 /// Shows every whole record after a sequence to `deliver`, in order.

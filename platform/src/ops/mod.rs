@@ -7,8 +7,10 @@
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands to many devices, and what schedules have to have |
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
+//! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
+//! | `transfer` | rows as messages, and messages taken in again |
 //! | `topology` | electric networks and the states of their switches |
 
 pub(crate) mod accounts;
@@ -18,9 +20,11 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
+pub(crate) mod jobs;
 pub(crate) mod live;
 mod permits;
 pub(crate) mod topology;
+pub(crate) mod transfer;
 
 pub(crate) use caller::{Caller, not_permitted};
 pub(crate) use permits::{Cuts, Looked};

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::on;
 use axum::{Extension, Json};
-use lastmeter_model::access::{Action, Kind};
+use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_store::{Page, Range, Stretch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use super::documents::{DocumentJson, TOKEN, described, repeatable};
 use super::extract::{Body, Pairs, PathText};
 use super::parameter::{ASSIGNMENT, END_DATE, PAGE, PAGE_SIZE, START_DATE};
 use super::routes::{Access, Gives, Route, Verb, schema};
-use super::transfer::{ImportedJson, store_messages};
 use super::{Answer, Api, Problem};
 use crate::ops::documents::shown;
+use crate::ops::transfer::{Imported, store_messages};
 use crate::ops::{Cuts, Looked, assignments, devices};
 use lastmeter_model::row::AlertRow;
 use lastmeter_units::SimTime;
@@ -136,7 +136,7 @@ const END: Route = Route {
 const SEND: Route = Route {
     access: Access::Within(Kind::OwnInput, Action::Write),
     parameters: &[&ASSIGNMENT],
-    gives: Gives::json::<ImportedJson>(201),
+    gives: Gives::json::<Imported>(201),
     refuses: &[409, 500],
     ..END
 };
@@ -229,13 +229,14 @@ async fn remove(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<Doc
     Ok(Json(shown(&*assignments::remove(&api.caller(), &token).await?).into()))
 }
 
-type Sent = Result<(StatusCode, Json<ImportedJson>), Problem>;
+type Sent = Result<(StatusCode, Json<Imported>), Problem>;
 
 /// Takes what a device would send; a refusal is answered as one.
 async fn send(api: &Api, token: &str, kind: &str, request: Map<String, Value>) -> Sent {
     let row = assignments::device(&api.caller(), (Kind::OwnInput, Action::Write), token)?;
     let message = envelope(row.hardware_id.as_str(), kind, &Value::Object(request));
-    let done = store_messages(api, vec![message]).await?;
+    let lines = vec![(1, message)];
+    let done = store_messages(&api.tenant, Permit::whole_tenant(), lines).await?;
     match done.first_refusal() {
         None => Ok((StatusCode::CREATED, Json(done))),
         Some((reason, detail)) => {

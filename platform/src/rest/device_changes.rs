@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::on;
 use axum::{Extension, Json};
-use lastmeter_model::access::{Action, Kind};
+use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_model::document::kind_of_name;
 use serde_json::{Map, Value, json};
 
@@ -14,8 +14,8 @@ use super::documents::{DocumentJson, HISTORY, TOKEN, described, listed, repeatab
 use super::extract::{Body, Pairs, PathText};
 use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
 use super::routes::{Access, Gives, Route, Verb};
-use super::transfer::{ImportedJson, store_messages};
 use super::{Answer, Api, Problem};
+use crate::ops::transfer::{Imported, store_messages};
 use crate::ops::{devices, documents};
 
 const READ: (Kind, Action) = (Kind::Device, Action::Read);
@@ -69,7 +69,7 @@ pub(super) const ROUTES: &[Route] = &[
         access: Access::Within(Kind::OwnInput, Action::Write),
         parameters: &[&HARDWARE_ID],
         takes: Some(|_| described(BATCH)),
-        gives: Gives::json::<ImportedJson>(201),
+        gives: Gives::json::<Imported>(201),
         refuses: &[409, 500],
         run: |verb| on(verb, batch),
         ..MAKE
@@ -190,7 +190,7 @@ async fn batch(
     PathText(id): PathText,
     pairs: Pairs,
     Body(DocumentJson(lists)): Body<DocumentJson>,
-) -> Result<(StatusCode, Json<ImportedJson>), Problem> {
+) -> Result<(StatusCode, Json<Imported>), Problem> {
     pairs.finish()?;
     devices::find(&api.caller(), (Kind::OwnInput, Action::Write), &id)?;
     let mut messages = Vec::new();
@@ -210,7 +210,9 @@ async fn batch(
         };
         messages.extend(list.into_iter().map(|request| envelope(&id, kind, &request)));
     }
-    Ok((StatusCode::CREATED, Json(store_messages(&api, messages).await?)))
+    let lines = (1..).zip(messages).collect();
+    let stored = store_messages(&api.tenant, Permit::whole_tenant(), lines).await?;
+    Ok((StatusCode::CREATED, Json(stored)))
 }
 
 /// A message as a device sends it.

@@ -22,7 +22,7 @@
 //! | `documents` | documents of every kind |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
-//! | `tenants` | the tenants of the process |
+//! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
 mod about;
 mod accounts;
@@ -42,6 +42,7 @@ mod extract;
 mod flow;
 mod health;
 mod invocations;
+mod jobs;
 mod keys;
 mod latest;
 mod live;

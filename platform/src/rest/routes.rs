@@ -20,8 +20,8 @@ use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, assignment_changes, assignments, audit, batches, changes, device_changes,
-    devices, documents, health, invocations, keys, latest, live, losses, series, tenants, topology,
-    transfer,
+    devices, documents, health, invocations, jobs, keys, latest, live, losses, series, tenants,
+    topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -36,6 +36,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    jobs::ROUTES,
     documents::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,

@@ -32,6 +32,7 @@ use super::routes::{Access, Gives, Route, Verb};
 use super::{Answer, Api, Problem};
 use crate::ops::Caller;
 use crate::ops::devices::{Positions, is_inside};
+use crate::ops::transfer::csv_field;
 use crate::reader::Reader;
 
 /// Points that are read between two looks at whether a page is full.
@@ -596,15 +597,6 @@ fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Respon
         response.headers_mut().insert("x-next-cursor", next);
     }
     response
-}
-
-/// A text as a field of CSV (RFC 4180).
-pub(super) fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 /// The form with `measurementId`: the points of one series with the numbers of their readings.

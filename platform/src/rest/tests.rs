@@ -21,6 +21,7 @@ use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 mod alerts;
 mod edge;
 mod flips;
+mod jobs;
 mod live;
 mod overload;
 mod rights;

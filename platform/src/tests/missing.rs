@@ -24,7 +24,7 @@ fn small(config: &mut Config) {
     config.limits.segment_bytes = 4096;
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

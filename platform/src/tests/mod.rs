@@ -13,6 +13,7 @@ mod full_start;
 mod idempotency;
 mod ingest;
 mod late;
+mod maintenance;
 mod missing;
 mod modes;
 mod one_format;

@@ -59,18 +59,26 @@ pub enum StoreError {
         /// The format of this version.
         expected: i64,
     },
-    /// There is no room to copy a file before its format changes.
+    /// There is no room to copy a file, as before its format changes.
     #[error(
-        "{path} has {free} bytes left, and {needed} are needed to copy the store before its format \
-         changes: {} more; make room, nothing was changed", needed - free
+        "{path} has {free} bytes left, and {needed} are needed to copy the store: {} more; make \
+         room, nothing was changed", needed - free
     )]
-    NoRoomForBackup {
+    NoRoomForCopy {
         /// The folder of the copy.
         path: PathBuf,
         /// Bytes of the copy at most.
         needed: u64,
         /// Bytes that there are.
         free: u64,
+    },
+    /// A store of this kind is not copied by this program.
+    #[error("{place} is copied by {by}; `lastmeter store export` writes what any store takes")]
+    CopiedOtherwise {
+        /// The store.
+        place: String,
+        /// What copies it.
+        by: String,
     },
     /// The file itself could not be opened.
     #[error("open {path}")]

@@ -16,10 +16,11 @@
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `rows` | rows of the tables that both databases keep alike |
 //! | `progress` | how far queries see: wakes those who wait for more |
-//! | `error`, `postgres_error`, `damage` | why a store does not answer; what is not as it was stored |
+//! | `error`, `postgres_error`, `damage`, `damages` | why a store does not answer; what is not as it was stored |
 //! | `files`, `lock` | files for their owner alone; mutexes that cannot be left half changed |
 
 mod damage;
+mod damages;
 mod error;
 pub mod files;
 mod lock;
@@ -36,6 +37,7 @@ mod tests;
 mod writer;
 
 pub use damage::Damage;
+pub use damages::Damages;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
 pub use memory::MemoryStore;
@@ -48,6 +50,6 @@ pub use seam::{
 };
 pub use sqlite::{Inspection, PlatformFile, TenantRecord, TenantState};
 pub use stores::{
-    FileReaders, OpenStore, Readable, STORES, StartInspection, StoreKind, StorePlace,
+    FileReaders, OpenStore, Readable, STORES, StartInspection, StoreKind, StorePlace, standing,
 };
 pub use writer::Writer;

@@ -18,8 +18,8 @@ use crate::postgres_error::PostgresError;
 use crate::progress::Progress;
 use crate::seam::{Observer, StoreReader, StoreWriter};
 use crate::sqlite::{
-    Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, SqliteWriter, load,
-    open_alone, open_for_writing,
+    Inspection, Opened, Quantities, ReadContext, Readers, STORE_FILE, SqliteWriter, copy, inspect,
+    load, open_alone, open_for_writing,
 };
 
 /// Stands in the folder of a tenant whose store is in PostgreSQL, and names where.
@@ -39,6 +39,12 @@ pub struct StoreKind {
     /// Opens one that is there for queries alone, where nothing can be written to the folder.
     /// When it can be, it is opened with the same place again, and its readers stay.
     pub open_alone: fn(&StorePlace) -> StoreResult<Readable>,
+    /// Opens one that is there and that nobody else has open, looks at everything in it, and
+    /// closes it; what is damaged goes to the observer. `None` where rows show no damage by
+    /// themselves.
+    pub inspect: Option<fn(&StorePlace) -> StoreResult<()>>,
+    /// Copies one that is or was open into a file, as of one moment; returns where the copy stands.
+    pub copy: fn(&StorePlace, &Path) -> StoreResult<Standing>,
 }
 
 /// Every kind of store; a new one is a row here and has to pass the contract test.
@@ -49,6 +55,8 @@ pub const STORES: &[StoreKind] = &[
         is_durable: true,
         open: open_sqlite,
         open_alone: open_sqlite_alone,
+        inspect: Some(inspect_sqlite),
+        copy: |place, to| copy(&sqlite_path(place)?, to),
     },
     StoreKind {
         name: "memory",
@@ -56,6 +64,11 @@ pub const STORES: &[StoreKind] = &[
         is_durable: false,
         open: open_memory,
         open_alone: |place| Ok(open_memory(place)?.content),
+        inspect: None,
+        copy: |place, _| {
+            let (place, by) = (format!("a store in memory, of `{}`,", place.tenant), "nobody");
+            Err(StoreError::CopiedOtherwise { place, by: by.to_owned() })
+        },
     },
     StoreKind {
         name: "postgres",
@@ -63,6 +76,12 @@ pub const STORES: &[StoreKind] = &[
         is_durable: true,
         open: open_postgres,
         open_alone: |place| Ok(open_postgres(place)?.content),
+        inspect: None,
+        copy: |place, _| {
+            let database = place.database.as_ref().ok_or(PostgresError::Nowhere)?;
+            let by = format!("PostgreSQL: `pg_dump --schema='{}'`", database.quoted());
+            Err(StoreError::CopiedOtherwise { place: database.to_string(), by })
+        },
     },
 ];
 
@@ -180,6 +199,22 @@ fn open_sqlite_alone(place: &StorePlace) -> StoreResult<Readable> {
         reader.read_alone(Some(opened.connection));
     }
     Ok(content)
+}
+
+/// Where the file of a place stands that nobody else has open. What it is known to have lost goes
+/// to the observer.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn standing(place: &StorePlace) -> StoreResult<Standing> {
+    Ok(open_sqlite_alone(place)?.standing)
+}
+
+fn inspect_sqlite(place: &StorePlace) -> StoreResult<()> {
+    let path = sqlite_path(place)?;
+    let mut opened = open_alone(&path)?;
+    let (context, content) = enter_sqlite(place, &path, &mut opened)?;
+    inspect(opened.connection, context, &content.standing)
 }
 
 /// Reads what is read once, and gives the readers what is around the file now.

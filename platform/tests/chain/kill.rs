@@ -12,10 +12,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use lastmeter_platform::maintenance::restore;
 use lastmeter_platform::{ClockSource, Config, Platform, StoreConfig, Token};
 use serde_json::{Value, json};
 
-use crate::common::{Sender, bad, client, read_back, reading};
+use crate::common::{LIMIT, Sender, TOKEN, bad, client, read_back, reading};
 use crate::postgres_server::postgres_for_tests;
 
 /// Gives the child the place of its data.
@@ -70,8 +71,7 @@ fn serve((data, postgres): Place<'_>) -> Served {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let Some(data) = std::env::var_os(DATA) else { return };
-    let mut config =
-        Config::embedded(Path::new(&data), Token::new(crate::common::TOKEN), ClockSource::Wall);
+    let mut config = Config::embedded(Path::new(&data), Token::new(TOKEN), ClockSource::Wall);
     // Small segments, so that kills also meet their borders and trimming.
     config.limits.segment_bytes = 64 * 1024;
     if let Ok(url) = std::env::var(POSTGRES)
@@ -102,6 +102,49 @@ async fn nothing_acknowledged_is_missing_in_postgresql_after_any_kill() {
     kill_again_and_again((folder.path(), Some(&server.connection())), kills(8)).await;
     let query = "SELECT count(*) = count(DISTINCT (device, epoch, serial)) FROM t_default.reading";
     assert_eq!(server.psql(query), "t");
+}
+
+/// Jobs that are killed at another point each time are done after the next start, and what they
+/// made is whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_of_maintenance_that_is_killed_is_done_after_the_next_start() {
+    const JOBS: &str = "/api/v1/jobs";
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = (folder.path(), None);
+    for round in 0..kills(8) {
+        let served = serve(place);
+        let mut sender = Sender::open(served.mqtt, "sender");
+        for number in round * BURST + 1..=(round + 1) * BURST {
+            sender.queue(number, reading("good", number));
+        }
+        sender.run(|_| false).await;
+        let (client, token) = (client(served.rest), format!("backup-{round}"));
+        let body = json!({ "token": token, "kind": "backup" });
+        client.post_json::<_, Value>(JOBS, &body).await.expect("a job");
+        for _ in 0..round {
+            client.get_json::<Value>(JOBS).await.expect("the jobs");
+        }
+        drop(served);
+        let served = serve(place);
+        let client = crate::common::client(served.rest);
+        let ended = async {
+            loop {
+                let job: Value = client.get_json(&format!("{JOBS}/{token}")).await.expect("a job");
+                match job["state"].as_str() {
+                    Some("waiting" | "running") => tokio::task::yield_now().await,
+                    _ => break job,
+                }
+            }
+        };
+        let job = tokio::time::timeout(LIMIT, ended).await.expect("it ends");
+        assert_eq!(job["state"], "done", "{job}");
+        drop(served);
+        let new = tempfile::tempdir().expect("a folder");
+        let to = Config::embedded(new.path(), Token::new(TOKEN), ClockSource::Wall);
+        let from = folder.path().join(format!("default/backups/job-{token}"));
+        let restored = restore(to, &from, false).expect("a whole backup");
+        assert!(restored.rows["readings"] >= (round + 1) * BURST, "{restored:?}");
+    }
 }
 
 async fn kill_again_and_again(place: Place<'_>, kills: u64) {

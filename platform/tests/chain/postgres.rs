@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_link::tls::Authority;
+use lastmeter_platform::maintenance::{DataFolder, Extent};
 use lastmeter_platform::{
-    ClockSource, Config, Pem, Platform, PlatformError, Running, StoreConfig, Token,
+    ClockSource, Config, Pem, Platform, PlatformError, Running, StoreConfig, TenantName, Token,
 };
 use serde_json::{Value, json};
 
@@ -142,6 +143,57 @@ async fn each_tenant_has_a_schema_of_its_own_that_goes_with_it() {
     crate::common::start(folder.path()).await.shutdown().await;
     let error = Platform::start(config(folder.path(), &server.connection())).await.err().unwrap();
     assert!(in_full(&error).contains("store.kind = \"sqlite\""), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_of_a_file_is_imported_into_a_schema_and_back() {
+    let Some(server) = postgres_for_tests(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let platform = crate::common::start(&place("file")).await;
+    send(&platform, 1..=120).await;
+    let site = json!({ "token": "north", "name": "North" });
+    let made = ask(&platform, "POST", "/sitewhere/api/sites", Some(&site), TOKEN).await;
+    assert_eq!(made.0, 201, "{made:?}");
+    platform.shutdown().await;
+    let (tenant, url) = (TenantName::default(), server.connection());
+    let file = |name: &str| Config::embedded(&place(name), Token::new(TOKEN), ClockSource::Wall);
+    let exported = async |config: Config, to: &str| {
+        let out = DataFolder::open(config).unwrap().export(&tenant, &place(to), false).await;
+        out.unwrap().rows
+    };
+    let rows = exported(file("file"), "one").await;
+    assert_eq!((rows["readings.jsonl"], rows["documents.jsonl"]), (120, 1));
+    for (config, from, to) in
+        [(config(&place("schema"), &url), "one", "two"), (file("again"), "two", "three")]
+    {
+        std::fs::create_dir_all(&config.data).unwrap();
+        for new in [rows.clone(), rows.keys().map(|name| (name.clone(), 0)).collect()] {
+            let folder = DataFolder::open(config.clone()).unwrap();
+            let done = folder.import(&tenant, &place(from)).await.unwrap();
+            assert_eq!((done.rows, done.refused), (new, 0));
+            let found = folder.verify(&tenant, Extent::Everything).await.unwrap();
+            assert!(found.findings.is_empty(), "{found:?}");
+        }
+        assert_eq!(exported(config, to).await, rows);
+    }
+    let content = |folder: &str| {
+        let text = std::fs::read_to_string(place(folder).join("readings.jsonl")).unwrap();
+        // When it came is another time each time.
+        let lines = text.lines().map(|line| line.split(",\"received\"").next().unwrap().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(content("one"), content("two"));
+    assert_eq!(content("one"), content("three"));
+
+    let folder = DataFolder::open(config(&place("schema"), &url)).unwrap();
+    let error = folder.back_up(&tenant, &place("backup")).await.unwrap_err();
+    assert!(in_full(&error).contains("pg_dump --schema='\"t_default\"'"), "{error}");
+    server.psql("DELETE FROM t_default.reading WHERE sequence = 60");
+    server.psql("UPDATE t_default.audit SET who = 'user:bob'");
+    let found = folder.verify(&tenant, Extent::Everything).await.unwrap();
+    let kinds: Vec<_> = found.findings.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["audit_chain", "damaged_store"], "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

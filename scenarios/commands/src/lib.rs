@@ -8,6 +8,7 @@
 //! | `device`, `gateway`, `can`, `boards` | one device or gateway on real lines; buses and boards |
 //! | `rts` | simulators: point maps, the adapter, captures, latency |
 //! | `serve`, `certificates` | the platform alone, and what TLS needs |
+//! | `store` | its data while it does not run, and the audit in it |
 //! | `doctor` | whether this machine can do all that |
 //!
 //! `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
@@ -25,3 +26,4 @@ pub mod inspect;
 pub mod measure;
 pub mod rts;
 pub mod serve;
+pub mod store;

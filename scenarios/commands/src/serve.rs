@@ -20,7 +20,7 @@ pub use options::ServeOptions;
 use crate::ending::ends;
 
 /// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
-fn log_to_stderr() {
+pub(crate) fn log_to_stderr() {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
@@ -243,7 +243,8 @@ pub fn limit_names() -> toml::Table {
         .expect("a table of whole numbers is TOML")
 }
 
-fn read_table(path: &Path) -> Result<toml::Table, String> {
+/// A file of settings.
+pub(crate) fn read_table(path: &Path) -> Result<toml::Table, String> {
     read_text(path)?.parse().map_err(|error| format!("{}: {error}", path.display()))
 }
 

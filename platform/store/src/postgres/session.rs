@@ -101,7 +101,7 @@ impl Database {
     }
 
     /// The schema's name as it stands in a statement. There are no quotes in it.
-    pub(super) fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         format!("\"{}\"", self.schema)
     }
 

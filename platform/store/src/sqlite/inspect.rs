@@ -14,13 +14,14 @@ use lastmeter_model::access::Permit;
 use lastmeter_model::row::ReadingRow;
 use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_units::SimTime;
+use rusqlite::Connection;
 
 use super::read::{ReadContext, Reader};
 use super::seal::{ReadError, ReadResult};
 use super::walk::Walk;
 use super::{read, schema};
 use crate::damage::Damage;
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
 use crate::progress::Progress;
 use crate::seam::{Page, Range, Rows, Stretch};
 
@@ -61,6 +62,29 @@ impl Inspection {
         drop(self.stop);
         self.thread
     }
+}
+
+/// Looks at everything that is stored, at once, up to where the store stands.
+pub(crate) fn inspect(
+    connection: Connection,
+    context: ReadContext,
+    standing: &Standing,
+) -> StoreResult<()> {
+    let mut look = Look::new(standing.totals(), context.devices.count(), standing);
+    let reader = Reader::new(connection, context, far());
+    while !look.is_done() {
+        reader.snapshot(|reader| look.step(reader)).map_err(|error| match error {
+            ReadError::Damaged(damage) => StoreError::DamagedPart(damage),
+            ReadError::Sqlite(error) => StoreError::doing("look at the store")(error),
+        })?;
+    }
+    Ok(())
+}
+
+/// No end of a slice.
+#[expect(clippy::disallowed_methods, reason = "a slice is the machine's time")]
+fn far() -> Instant {
+    Instant::now() + INSPECTION_PAUSE * 365
 }
 
 struct Inspector {
@@ -117,11 +141,7 @@ impl Inspector {
         clippy::disallowed_methods,
         reason = "how much of a core it takes is the machine's time"
     )]
-    fn slice(
-        &self,
-        connection: rusqlite::Connection,
-        look: &mut Look,
-    ) -> (Duration, rusqlite::Connection, bool) {
+    fn slice(&self, connection: Connection, look: &mut Look) -> (Duration, Connection, bool) {
         let start = Instant::now();
         let reader = Reader::new(connection, self.context.clone(), start + SLICE);
         while !look.is_done() && !reader.is_over() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction};
 
+use super::copy::write_copy;
 use super::schema::read_standing;
 use super::seal::seal;
 use super::tables::{FORMAT, TABLES_OF_3, damaged, write_standing};
@@ -45,22 +46,8 @@ fn back_up(connection: &Connection, path: &Path) -> StoreResult<PathBuf> {
     files::make_folder(&folder).map_err(file(&folder))?;
     let backup = folder.join(format!("store-format-{FROM}.db"));
     let unfinished = backup.with_extension("db.new");
-    if unfinished.exists() {
-        std::fs::remove_file(&unfinished).map_err(file(&unfinished))?;
-    }
-    let pages = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let needed = pages("page_count").and_then(|count| Ok(count * pages("page_size")?));
-    let needed = needed.map(i64::cast_unsigned).map_err(|error| damaged(path, error))?;
-    let free = rustix::fs::statvfs(&folder).map(|disk| disk.f_bavail * disk.f_frsize);
-    let free = free.map_err(|error| file(&folder)(error.into()))?;
-    if free < needed {
-        return Err(StoreError::NoRoomForBackup { path: folder, needed, free });
-    }
-    let copied = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()]);
-    copied.map_err(StoreError::doing("back up the store before its format changes"))?;
-    let kept = files::tighten(&unfinished)
-        .and_then(|_| std::fs::File::open(&unfinished)?.sync_all())
-        .and_then(|()| std::fs::rename(&unfinished, &backup))
+    write_copy(connection, path, &unfinished)?;
+    let kept = std::fs::rename(&unfinished, &backup)
         .and_then(|()| std::fs::File::open(&folder)?.sync_all());
     kept.map_err(file(&backup))?;
     Ok(backup)

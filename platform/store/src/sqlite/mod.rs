@@ -7,12 +7,13 @@
 //! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
 //! | `schema`, `tables`, `migrate`, `load` | opening a file, also of an earlier format; what a start reads |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
-//! | `inspect` | everything that is stored, looked at from time to time |
+//! | `inspect`, `copy` | everything that is stored, looked at from time to time; copied |
 //! | `platform_file` | the list of tenants, which is no tenant's |
 
 mod audit;
 mod batch;
 mod content;
+mod copy;
 mod documents;
 mod files;
 mod inspect;
@@ -31,7 +32,9 @@ mod tally;
 mod walk;
 
 pub(crate) use batch::SqliteWriter;
+pub(crate) use copy::copy;
 pub use inspect::Inspection;
+pub(crate) use inspect::inspect;
 pub(crate) use lanes::Readers;
 pub(crate) use load::load;
 pub use platform_file::{PlatformFile, TenantRecord, TenantState};
