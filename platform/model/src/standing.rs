@@ -56,6 +56,9 @@ pub struct Standing {
     pub alert_floor: u64,
     /// The same of refusals.
     pub refusal_floor: u64,
+    /// Devices whose buckets all have the roll-ups that they are to have; those of later rows may
+    /// lack some of earlier versions.
+    pub rolled_up: u64,
 }
 
 /// How far queries see.
