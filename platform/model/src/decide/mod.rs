@@ -195,6 +195,7 @@ impl Decider {
     /// Takes over a batch that has been committed.
     pub fn accept(&mut self, decided: Decided) -> Outcome {
         let Decided { outcome, devices, opened, mut newest, documents, .. } = decided;
+        self.kept = decided.kept.unwrap_or(self.kept.behind(&self.standing, &outcome.standing));
         self.standing = outcome.standing;
         self.newest.append(&mut newest);
         for ((device, epoch), serial) in decided.removed {
@@ -203,7 +204,6 @@ impl Decider {
                 newest.1 = newest.1.max(serial);
             }
         }
-        self.kept = decided.kept.unwrap_or(self.kept);
         decided.buckets.keep_in(&mut self.last_buckets);
         for device in devices.into_values() {
             self.devices.enter(device);

@@ -90,6 +90,19 @@ impl Default for Kept {
     }
 }
 
+impl Kept {
+    /// The same once a store stands elsewhere: a list that was empty is to be looked at.
+    pub(super) fn behind(self, before: &Standing, now: &Standing) -> Self {
+        let lists = [
+            (before.reading_floor, before.readings, now.readings),
+            (before.alert_floor, before.alerts, now.alerts),
+            (before.refusal_floor, before.refusals, now.refusals),
+        ];
+        let begins = lists.iter().any(|(floor, before, now)| floor == before && before < now);
+        Self { next: if begins { SimTime(i64::MIN) } else { self.next }, ..self }
+    }
+}
+
 impl Decider {
     /// For how long everything is kept.
     fn retention(&self, limits: Retention) -> Retention {

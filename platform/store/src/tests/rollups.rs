@@ -222,6 +222,7 @@ fn retention_removes_from_the_front_and_nothing_else() {
     proptest!(with_cases(48), |(acts in acts(true))| {
         for mut store in subjects(server.as_ref()) {
             let (mut all, mut sequence, mut floor) = (Vec::<Sent>::new(), 0, 0);
+            let mut time = i64::MIN;
             for (index, act) in acts.iter().enumerate() {
                 match act {
                     Act::Send(readings) => {
@@ -248,6 +249,8 @@ fn retention_removes_from_the_front_and_nothing_else() {
                     }
                     Act::Restart => store.restart(),
                     Act::Tend(due, writes) => {
+                        time = time.max(*due);
+                        let due = &time;
                         let (limits, now) = (Retention::of(Some(1), None), after_a_day(*due));
                         let before = store.standing();
                         if store.tend(*writes, limits, now).is_err() {
