@@ -132,7 +132,7 @@ pub struct SummaryQuery {
 pub struct Summaries {
     /// The summaries.
     pub summaries: Vec<(MeasurementId, Summary)>,
-    /// From where on there are more.
+    /// From where on there may be more.
     pub next: Option<SimTime>,
 }
 

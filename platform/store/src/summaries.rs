@@ -13,6 +13,8 @@ use lastmeter_units::{MeasurementId, SimTime};
 
 use crate::seam::{Range, Summaries, SummaryQuery};
 
+/// Readings after which a walk ends with a bucket.
+const READINGS_MAX: usize = 4096;
 /// Rows that are asked for at once.
 pub(crate) const ROWS_AT_ONCE: usize = 256;
 
@@ -43,6 +45,8 @@ pub(crate) struct SummaryWalk {
     parts: VecDeque<Part>,
     /// The series that the readings at hand are for.
     wanted: Vec<usize>,
+    /// How many there were so far.
+    readings: usize,
     /// All before is given or planned; all before `at` is given.
     planned: Option<SimTime>,
     at: SimTime,
@@ -71,6 +75,7 @@ impl SummaryWalk {
             numbers: query.ids.iter().map(|id| number(*id)).collect(),
             parts: VecDeque::new(),
             wanted: Vec::new(),
+            readings: 0,
             planned: Some(start),
             at: start,
             bucket: bucket(start),
@@ -178,6 +183,12 @@ impl SummaryWalk {
         values: impl IntoIterator<Item = (u16, f64)>,
     ) -> ControlFlow<()> {
         self.at = self.at.max(bucket(event));
+        self.readings += 1;
+        if self.readings > READINGS_MAX && self.bucket < self.at {
+            self.flush();
+            self.stop(self.at);
+            return ControlFlow::Break(());
+        }
         for (number, value) in values {
             let mut wanted = self.wanted.iter().copied();
             let Some(place) = wanted.find(|place| self.numbers.get(*place) == Some(&number)) else {
@@ -207,9 +218,7 @@ impl SummaryWalk {
         if start != self.bucket {
             self.flush();
             if self.found.summaries.len() >= self.query.limit {
-                self.found.next = behind(last_of(self.bucket));
-                self.is_over = true;
-                self.parts.clear();
+                self.stop(SimTime(last_of(self.bucket).0.saturating_add(1)));
                 return ControlFlow::Break(());
             }
             self.bucket = start;
@@ -219,6 +228,13 @@ impl SummaryWalk {
             None => drop(self.of_bucket.insert(key, summary.clone())),
         }
         ControlFlow::Continue(())
+    }
+
+    /// There is more, from an instant on.
+    fn stop(&mut self, next: SimTime) {
+        self.found.next = Some(next);
+        self.is_over = true;
+        self.parts.clear();
     }
 
     fn flush(&mut self) {

@@ -23,7 +23,7 @@ const ROWS_AT_ONCE: u32 = 2000;
 /// Devices whose roll-ups are removed in one transaction.
 const DEVICES_AT_ONCE: i64 = 50;
 /// Buckets of earlier versions that get their rows in one transaction.
-const BUCKETS_AT_ONCE: u32 = 200;
+const BUCKETS_AT_ONCE: u32 = 50;
 /// Between two looks for old roll-ups.
 const SWEEP_NS: i64 = 3_600_000_000_000;
 /// When an empty list is looked at again.
