@@ -23,6 +23,7 @@ mod edge;
 mod flips;
 mod live;
 mod overload;
+mod retention;
 mod rights;
 mod routes;
 mod series;

@@ -230,8 +230,6 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             }
         }
         for ((device, epoch), serial) in removed {
-            let before = self.batch.removed(device, epoch)?.sound();
-            let serial = before.map_or(serial, |before| serial.max(before));
             self.batch.put(Effect::Removed { device, epoch, serial })?;
             self.so_far.removed.insert((device, epoch), serial);
         }

@@ -214,7 +214,7 @@ pub enum Effect<'a> {
     },
     /// The rows of a list up to a sequence are kept no longer.
     Gone(List, u64),
-    /// The highest serial of a device and epoch whose reading is kept no longer.
+    /// A serial of a device and epoch whose reading is kept no longer; the highest one is noted.
     Removed {
         /// Row of the device.
         device: i64,

@@ -205,7 +205,8 @@ impl Batch for MemoryBatch<'_> {
                 content.refusals.retain(|sequence, _| through < *sequence);
             }
             Effect::Removed { device, epoch, serial } => {
-                content.removed.insert((device, epoch), serial);
+                let highest = content.removed.entry((device, epoch)).or_insert(serial);
+                *highest = serial.max(*highest);
             }
         }
         Ok(Put::Written)

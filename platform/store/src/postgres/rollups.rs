@@ -57,6 +57,28 @@ pub(super) async fn write(session: &Session, rollups: &Rollups) -> Result<(), Er
     session.run(insert, &[&devices, &starts, &contents]).await.map(drop)
 }
 
+/// Writes up to which serials readings were removed.
+pub(super) async fn write_removed(
+    session: &Session,
+    removed: &BTreeMap<(i64, u64), u64>,
+) -> Result<(), Error> {
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let (mut devices, mut epochs, mut serials) = (Vec::new(), Vec::new(), Vec::new());
+    for ((device, epoch), serial) in removed {
+        devices.push(*device);
+        epochs.push(epoch.cast_signed());
+        serials.push(serial.cast_signed());
+    }
+    // How far serials come without a gap is not counted here.
+    let insert = "INSERT INTO contiguous
+                  SELECT d, e, 0, s FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS r (d, e, s)
+                  ON CONFLICT (device, epoch)
+                  DO UPDATE SET removed = GREATEST(contiguous.removed, EXCLUDED.removed)";
+    session.run(insert, &[&devices, &epochs, &serials]).await.map(drop)
+}
+
 impl PostgresWriter {
     pub(super) fn rollup(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
         let query = "SELECT content FROM rollup WHERE device = $1 AND bucket = $2";
@@ -165,17 +187,6 @@ impl PostgresWriter {
             List::Refusals => "DELETE FROM refusal WHERE sequence <= $1",
         };
         self.run(delete, &[&through.cast_signed()])
-    }
-
-    pub(super) fn write_removed(
-        &mut self,
-        device: i64,
-        (epoch, serial): (u64, u64),
-    ) -> StoreResult<()> {
-        // How far serials come without a gap is not counted here.
-        let insert = "INSERT INTO contiguous VALUES ($1, $2, 0, $3)
-                      ON CONFLICT (device, epoch) DO UPDATE SET removed = EXCLUDED.removed";
-        self.run(insert, &[&device, &epoch.cast_signed(), &serial.cast_signed()])
     }
 
     /// Reports damage; what is wrong.

@@ -118,6 +118,10 @@ pub(super) async fn start(
     let Some(standing) = standing(session, false).await? else {
         return Err(damaged("where it stands cannot be read".to_owned()));
     };
+    if standing.has_earlier_rollups() {
+        let removed = session.run("DELETE FROM rollup", &[]).await;
+        removed.map_err(querying("remove roll-ups that are to be made again"))?;
+    }
     read(session, standing, tenant).await.map_err(|error| match error {
         ReadError::Postgres(error) => querying("read the store at the start")(error),
         ReadError::Damaged(damage) => damaged(damage.to_string()),

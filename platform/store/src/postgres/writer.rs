@@ -264,6 +264,8 @@ struct PutSoFar {
     states: BTreeMap<i64, State>,
     /// Roll-ups that are not written yet.
     rollups: rollups::Rollups,
+    /// Serials up to which readings were removed, by device and epoch.
+    removed: BTreeMap<(i64, u64), u64>,
 }
 
 impl PostgresBatch<'_> {
@@ -273,6 +275,7 @@ impl PostgresBatch<'_> {
         let gathered = std::mem::take(&mut self.put.gathered);
         let documents = std::mem::take(&mut self.put.documents);
         let rollups = std::mem::take(&mut self.put.rollups);
+        let removed = std::mem::take(&mut self.put.removed);
         let standing = self.writer.standing.journal_committed;
         let schema = self.writer.database.schema.clone();
         let storing = || querying("store a batch");
@@ -282,6 +285,7 @@ impl PostgresBatch<'_> {
                 return Err(PostgresError::Moved { schema, found, expected });
             }
             rollups::write(session, &rollups).await.map_err(storing())?;
+            rollups::write_removed(session, &removed).await.map_err(storing())?;
             write_keys(session, &documents).await.map_err(storing())
         });
         Ok(written?)
@@ -488,8 +492,7 @@ impl Batch for PostgresBatch<'_> {
                 self.writer.remove_through(list, through)?;
             }
             Effect::Removed { device, epoch, serial } => {
-                self.write()?;
-                self.writer.write_removed(device, (epoch, serial))?;
+                self.put.removed.insert((device, epoch), serial);
             }
             Effect::AnswerGone(key) => {
                 self.write()?;
@@ -508,6 +511,7 @@ impl StoreBatch for PostgresBatch<'_> {
     fn commit(mut self: Box<Self>, to: &Standing) -> StoreResult<()> {
         let is_idle = self.put.gathered.is_empty()
             && self.put.rollups.is_empty()
+            && self.put.removed.is_empty()
             && !self.writer.is_begun;
         if is_idle && *to == self.writer.standing {
             return Ok(());

@@ -226,6 +226,13 @@ pub(super) fn write_removed(
     device: i64,
     (epoch, serial): (u64, u64),
 ) -> rusqlite::Result<usize> {
+    let before = match removed(connection, device, epoch) {
+        Ok(before) => before,
+        Err(ReadError::Sqlite(error)) => return Err(error),
+        // As it is it will go on being noticed.
+        Err(ReadError::Damaged(_)) => return Ok(0),
+    };
+    let serial = before.map_or(serial, |before| before.max(serial));
     // How far serials come without a gap is not counted here.
     let row = [device, epoch.cast_signed(), 0, serial.cast_signed()].map(ValueRef::Integer);
     let insert = "INSERT OR REPLACE INTO contiguous VALUES (?1, ?2, ?3, ?4, ?5)";
