@@ -1,5 +1,6 @@
 //! Storing batches of messages of 20 values, durably: messages per second on one core; and reading
-//! what a device reports in a day, five values each 10 s, beside as much of 231 others.
+//! what a device reports in a day, five values each 10 s, beside as much of 231 others, value by
+//! value and summed up. Prints how many bytes a value takes on disk, roll-ups included.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lastmeter_platform::bench::BenchStore;
@@ -11,7 +12,7 @@ fn store(c: &mut Criterion) {
     group.sample_size(20);
     for (messages, devices) in [(1, 50), (50, 50), (1000, 50), (1000, 1000)] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        let mut store = BenchStore::open(folder.path(), VALUES);
+        let mut store = BenchStore::open(folder.path(), VALUES, 1);
         group.throughput(Throughput::Elements(messages as u64));
         let name = BenchmarkId::new(format!("{devices}_devices"), messages);
         group.bench_function(name, |b| {
@@ -37,7 +38,7 @@ fn day(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     for devices in [1, 232] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        let mut store = BenchStore::open(folder.path(), 5);
+        let mut store = BenchStore::open(folder.path(), 5, 10);
         for _ in 0..DAY as u64 * devices / 4320 {
             let batch = store.batch(4320, devices);
             store.apply(&batch);
@@ -46,8 +47,29 @@ fn day(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("values_stored", values), |b| {
             b.iter(|| assert!(runtime.block_on(store.read_series(DAY)) >= DAY as usize * 5 - 5));
         });
+        group.bench_function(BenchmarkId::new("summed_up_of", values), |b| {
+            b.iter(|| assert!(runtime.block_on(store.sum_up(DAY)) >= DAY as u64 * 5 - 5));
+        });
     }
     group.finish();
+}
+
+/// Bytes of the file a value, of messages of five values each of so many seconds.
+fn bytes(_: &mut Criterion) {
+    for (every_s, most) in [(10, 24.0), (900, 60.0)] {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let mut store = BenchStore::open(folder.path(), 5, every_s);
+        let messages = 20 * 8640;
+        for _ in 0..messages / 4320 {
+            let batch = store.batch(4320, 20);
+            store.apply(&batch);
+        }
+        drop(store);
+        let file = folder.path().join("store.db");
+        let bytes = std::fs::metadata(file).expect("a store").len() as f64;
+        let a_value = bytes / (messages * 5) as f64;
+        println!("bytes a value, five values each {every_s} s: {a_value:.1}, expected {most} at most");
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -57,5 +79,5 @@ fn time(work: impl FnOnce()) -> std::time::Duration {
     start.elapsed()
 }
 
-criterion_group!(benches, store, day);
+criterion_group!(benches, store, day, bytes);
 criterion_main!(benches);

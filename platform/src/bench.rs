@@ -6,7 +6,9 @@ use std::sync::Arc;
 use lastmeter_model::access::Permit;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::work::{Body, Delivery, Work};
-use lastmeter_store::{OpenStore, Page, Range, SeriesQuery, StorePlace, StoreReader, Writer};
+use lastmeter_store::{
+    OpenStore, Page, Range, SeriesQuery, StorePlace, StoreReader, SummaryQuery, Writer,
+};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
@@ -56,11 +58,16 @@ pub struct BenchStore {
     readers: Arc<dyn StoreReader>,
     sequence: u64,
     values: Vec<MeasurementId>,
+    every_s: i64,
 }
 
+/// The instant before the first message.
+const BEGIN: SimTime = SimTime(1_800_000_000_000_000_000);
+
 impl BenchStore {
-    /// A store in a folder; its messages have that many values.
-    pub fn open(folder: &Path, values: usize) -> Self {
+    /// A store in a folder; its messages have that many values, and each device sends one after so
+    /// many seconds.
+    pub fn open(folder: &Path, values: usize, every_s: i64) -> Self {
         let clock = Arc::new(Clock::new(ClockSource::Driven, SimTime(0)));
         let losses = Losses::open(&folder.join("losses"), Arc::clone(&clock)).expect("no losses").0;
         let room = Limits::default().refused_content_bytes;
@@ -77,7 +84,8 @@ impl BenchStore {
         let writer = Writer::new(&name, (writer, content.standing), around, room);
         let readers = content.reader;
         let sequence = writer.standing().journal_committed;
-        Self { writer, readers, sequence, values: MeasurementId::all().take(values).collect() }
+        let values = MeasurementId::all().take(values).collect();
+        Self { writer, readers, sequence, values, every_s }
     }
 
     /// Messages of so many devices in turn, decoded and ready to be stored.
@@ -91,15 +99,16 @@ impl BenchStore {
         let (device, serial) = (self.sequence % devices, self.sequence / devices + 1);
         let hardware_id = HardwareId::new(format!("meter-{device:04}")).expect("an id");
         let values = self.values.iter().map(|id| (*id, self.sequence as f64 * 0.1)).collect();
+        let event = self.at(serial.cast_signed());
         let message = Message {
             number: Some((1, serial)),
-            event: Some(SimTime(serial.cast_signed() * 1_000_000_000)),
+            event: Some(event),
             updates_state: true,
             ..Message::new(hardware_id, MessageBody::Measurements(values))
         };
         Delivery {
             sequence: self.sequence,
-            received: SimTime(0),
+            received: SimTime(event.0 + 137_000_000),
             topic: "default/SiteWhere/input/json".to_owned(),
             body: Body::Messages(vec![message]),
             content: bytes::Bytes::new(),
@@ -110,7 +119,7 @@ impl BenchStore {
     pub fn apply(&mut self, batch: &BenchBatch) {
         let outcome = self
             .writer
-            .apply(batch.0.iter().map(Work::Delivery), SimTime(0))
+            .apply(batch.0.iter().map(Work::Delivery), self.at(self.sequence.cast_signed()))
             .expect("a writable store");
         assert_eq!(outcome.stored, batch.0.len() as u64);
     }
@@ -119,7 +128,7 @@ impl BenchStore {
 impl BenchStore {
     /// Reads the first readings of the first device, all its series; how many points that is.
     pub async fn read_series(&self, readings: i64) -> usize {
-        let (start, end) = (SimTime(0), SimTime(readings * 1_000_000_000));
+        let (start, end) = (SimTime(0), self.at(readings));
         let query = SeriesQuery {
             device: 1,
             ids: self.values.clone(),
@@ -130,6 +139,33 @@ impl BenchStore {
         };
         let series = self.readers.series(query).await.expect("a readable store");
         series.iter().map(|(_, points)| points.len()).sum()
+    }
+}
+
+impl BenchStore {
+    fn at(&self, serial: i64) -> SimTime {
+        SimTime(BEGIN.0 + serial * self.every_s * 1_000_000_000)
+    }
+
+    /// Sums up the same by 15 minutes; how many values they are of.
+    pub async fn sum_up(&self, readings: i64) -> u64 {
+        let query = SummaryQuery {
+            device: 1,
+            ids: self.values.clone(),
+            range: Range { start: SimTime(0), end: self.at(readings) },
+            rows_from: SimTime(i64::MIN),
+            limit: usize::MAX,
+            cut: Permit::whole_tenant().cut(&HardwareId::new("bench").expect("an id")),
+        };
+        let (mut query, mut values) = (query, 0);
+        loop {
+            let found = self.readers.summaries(query.clone()).await.expect("a readable store");
+            values += found.summaries.iter().map(|(_, summary)| summary.n).sum::<u64>();
+            match found.next {
+                Some(next) => query.range.start = next,
+                None => return values,
+            }
+        }
     }
 }
 

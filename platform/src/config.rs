@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use lastmeter_model::decide::Retention;
 use serde::{Deserialize, Serialize};
 
 mod door;
@@ -134,6 +135,11 @@ pub struct Limits {
     /// A command that was sent and not acknowledged in this time is sent again, in seconds; 0 is
     /// never.
     pub command_retry_s: u32,
+    /// Days after which a reading, an alert or a refusal is removed that was received then; 0 is
+    /// never. A tenant may have fewer in its settings.
+    pub reading_days: u32,
+    /// Days after which what readings of 15 minutes amount to is removed; 0 is never.
+    pub rollup_days: u32,
     /// The largest body of a REST request.
     pub rest_body_bytes: usize,
     /// REST connections at a time. Beyond them the oldest that has not shown its token yet is ended
@@ -192,6 +198,14 @@ pub struct Limits {
     pub wrong_secret_wait_s: u64,
 }
 
+impl Limits {
+    /// For how long everything is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        let days = |days: u32| (days > 0).then_some(days);
+        Retention::of(days(self.reading_days), days(self.rollup_days))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -204,6 +218,8 @@ impl Default for Limits {
             devices: 100_000,
             command_expiry_s: 3600,
             command_retry_s: 0,
+            reading_days: 0,
+            rollup_days: 0,
             rest_body_bytes: 1024 * 1024,
             rest_connections: 1024,
             rest_header_s: 10,

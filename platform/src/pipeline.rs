@@ -34,6 +34,11 @@ pub(crate) enum Job {
 }
 
 impl Job {
+    /// Whether the driven clock is moved with it.
+    pub(crate) fn moves_clock(&self) -> bool {
+        matches!(self, Self::Change(Change::Clock(_), _))
+    }
+
     /// What there is to store.
     pub(crate) fn work(&self) -> Option<Work<'_>> {
         match self {

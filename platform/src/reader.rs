@@ -8,7 +8,9 @@ use lastmeter_model::access::{Cut, Permit};
 use lastmeter_model::audit::AuditRow;
 use lastmeter_model::invocation::StoredInvocation;
 use lastmeter_model::row::{DeviceRow, DeviceState, ReadingRow};
-use lastmeter_store::{Page, Range, Series, SeriesQuery, StoreReader, StoreResult, Stretch};
+use lastmeter_store::{
+    Page, Range, Series, SeriesQuery, StoreReader, StoreResult, Stretch, Summaries, SummaryQuery,
+};
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 
 /// Queries of one tenant's data.
@@ -89,6 +91,11 @@ impl Reader {
     /// Points of series, within the cut of the query.
     pub(crate) async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>> {
         self.0.series(query).await
+    }
+
+    /// Summaries of series by buckets, within the cut of the query.
+    pub(crate) async fn summaries(&self, query: SummaryQuery) -> StoreResult<Summaries> {
+        self.0.summaries(query).await
     }
 
     /// Readings of a device, newest first, and how many there are.

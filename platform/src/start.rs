@@ -251,6 +251,7 @@ impl Start {
             jobs_max: limits.batch_messages,
             wait: Duration::from_millis(limits.batch_wait_ms),
             queue: limits.queue_messages,
+            retention: limits.retention(),
         };
         let signals = Signals {
             health: Arc::clone(&self.health),

@@ -6,12 +6,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lastmeter_model::decide::Outcome;
+use lastmeter_model::decide::{Outcome, Retention};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Progress, Writer};
@@ -95,6 +95,8 @@ pub(crate) struct Batching {
     /// How long a batch may wait to fill.
     pub(crate) wait: Duration,
     pub(crate) queue: usize,
+    /// For how long what is stored is kept.
+    pub(crate) retention: Retention,
 }
 
 impl StoreThread {
@@ -160,6 +162,10 @@ impl Worker {
             self.signals.progress.audit(standing.chain.count);
             self.signals.progress.reach(standing.totals(), self.clock.now());
             self.count(&outcome);
+            if batch.iter().any(Job::moves_clock) {
+                // What is there at an instant does not depend on how fast the machine is.
+                while self.tend() {}
+            }
             answer(&mut batch, outcome);
         }
     }
@@ -172,6 +178,13 @@ impl Worker {
     fn next(&mut self) -> Option<Job> {
         loop {
             let left = HEAD_SYNC_EVERY.saturating_sub(self.head_synced.elapsed());
+            if self.tend() && !left.is_zero() {
+                match self.inbox.try_recv() {
+                    Ok(job) => return Some(job),
+                    Err(TryRecvError::Disconnected) => return None,
+                    Err(TryRecvError::Empty) => continue,
+                }
+            }
             match self.inbox.recv_timeout(left) {
                 Ok(job) if !left.is_zero() => return Some(job),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -186,6 +199,20 @@ impl Worker {
                         return Some(job);
                     }
                 }
+            }
+        }
+    }
+
+    /// Does a part of what is to be done without a job; whether there may be more.
+    fn tend(&mut self) -> bool {
+        match self.writer.tend(self.batching.retention, self.clock.now()) {
+            Ok(is_more) => is_more,
+            Err(error) => {
+                if let Some(kept_back) = self.failures.admit() {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, kept_back, "what is kept no longer was not removed");
+                }
+                false
             }
         }
     }

@@ -30,6 +30,15 @@ pub(crate) struct TenantLimits {
     /// Payload bytes that may be between arrival and commit. Holds from the tenant's next start.
     #[schemars(range(min = 1))]
     pub(crate) in_flight_bytes: Option<u32>,
+    /// Days after which readings, alerts and refusals are removed. Holds from the tenant's next
+    /// start.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reading_days: Option<u32>,
+    /// Days after which roll-ups are removed. Holds from the tenant's next start.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rollup_days: Option<u32>,
 }
 
 impl TenantLimits {
@@ -41,6 +50,8 @@ impl TenantLimits {
             ("mqtt_connections", self.mqtt_connections, 1),
             ("devices", self.devices, 1),
             ("in_flight_bytes", self.in_flight_bytes, least),
+            ("reading_days", self.reading_days, 1),
+            ("rollup_days", self.rollup_days, 1),
         ];
         let is_small =
             |(_, given, least): &(_, Option<u32>, u32)| given.is_some_and(|n| n < *least);
@@ -53,6 +64,8 @@ impl TenantLimits {
         Limits {
             devices: self.devices.map_or(process.devices, |devices| devices as usize),
             in_flight_bytes: self.in_flight_bytes.unwrap_or(process.in_flight_bytes),
+            reading_days: self.reading_days.unwrap_or(process.reading_days),
+            rollup_days: self.rollup_days.unwrap_or(process.rollup_days),
             ..process.clone()
         }
     }

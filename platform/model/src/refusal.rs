@@ -21,6 +21,9 @@ pub enum RefusalReason {
     HardwareIdMismatch,
     /// The same (device, epoch, serial) with other content has been stored before.
     ConflictingContent,
+    /// A number no higher than one of its device and epoch that retention has removed: most likely
+    /// what was stored once and is kept no longer.
+    RepetitionBeyondRetention,
     /// An acknowledgement names no invocation of that device.
     UnknownInvocation,
     /// One more device than `limits.devices`.
@@ -46,6 +49,7 @@ impl RefusalReason {
         matches!(
             self,
             Self::ConflictingContent
+                | Self::RepetitionBeyondRetention
                 | Self::TooManyDevices
                 | Self::UnknownInvocation
                 | Self::UnknownDevice
@@ -62,6 +66,7 @@ impl RefusalReason {
             Self::UnsupportedEncoding => "unsupported_encoding",
             Self::HardwareIdMismatch => "hardware_id_mismatch",
             Self::ConflictingContent => "conflicting_content",
+            Self::RepetitionBeyondRetention => "repetition_beyond_retention",
             Self::UnknownInvocation => "unknown_invocation",
             Self::TooManyDevices => "too_many_devices",
             Self::DeviceHasCredential => "device_has_credential",

@@ -56,6 +56,9 @@ pub struct Standing {
     pub alert_floor: u64,
     /// The same of refusals.
     pub refusal_floor: u64,
+    /// Devices whose buckets all have the roll-ups that they are to have; those of later rows may
+    /// lack some of earlier versions.
+    pub rolled_up: u64,
 }
 
 /// How far queries see.
@@ -70,6 +73,12 @@ pub struct Totals {
 }
 
 impl Standing {
+    /// Whether roll-ups that are there may be those of a version that did not write all of them:
+    /// they are to be made again from the readings, which are all there.
+    pub fn has_earlier_rollups(&self) -> bool {
+        self.rolled_up == 0 && self.devices > 0 && self.reading_floor == 0
+    }
+
     /// How far queries see.
     pub fn totals(&self) -> Totals {
         Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }

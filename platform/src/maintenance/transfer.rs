@@ -256,6 +256,10 @@ async fn readings_out(tenant: &Tenant, mut out: Out, is_csv: bool) -> Result<u64
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
         let Rows { rows, .. } = tenant.readers.permitted().readings(stretch).await?;
+        if rows.is_empty() {
+            // None of them is kept any more.
+            break;
+        }
         for row in rows {
             after = row.sequence;
             if is_csv {
@@ -274,6 +278,10 @@ async fn alerts_out(tenant: &Tenant, mut out: Out) -> Result<u64, PlatformError>
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
         let Rows { rows, .. } = tenant.readers.permitted().alerts(stretch).await?;
+        if rows.is_empty() {
+            // None of them is kept any more.
+            break;
+        }
         for row in rows {
             after = row.sequence;
             let received = row.received;

@@ -211,11 +211,15 @@ async fn look_in_order(
     fn count<T>(rows: Rows<T>) -> u64 {
         rows.rows.len() as u64
     }
-    for (part, total) in [standing.readings, standing.refusals, standing.alerts].iter().enumerate()
-    {
-        let (mut after, mut damaged) = (0, 0);
-        while after < *total && damaged < DAMAGED_MAX {
-            let stretch = Stretch { after, limit: ROWS_AT_ONCE, last: *total };
+    let lists = [
+        (standing.reading_floor, standing.readings),
+        (standing.refusal_floor, standing.refusals),
+        (standing.alert_floor, standing.alerts),
+    ];
+    for (part, (floor, total)) in lists.into_iter().enumerate() {
+        let (mut after, mut damaged) = (floor, 0);
+        while after < total && damaged < DAMAGED_MAX {
+            let stretch = Stretch { after, limit: ROWS_AT_ONCE, last: total };
             let read: StoreResult<u64> = match part {
                 0 => reader.readings(stretch).await.map(count),
                 1 => reader.refusals(stretch).await.map(count),

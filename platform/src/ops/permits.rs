@@ -60,8 +60,9 @@ impl Cuts {
         stretch: store::Stretch,
     ) -> StoreResult<Looked<ReadingRow>> {
         self.renew();
-        let rows = self.caller.tenant.readers.permitted().readings(stretch).await?.rows;
-        let last = rows.last().map_or(stretch.after, |row| row.sequence);
+        let found = self.caller.tenant.readers.permitted().readings(stretch).await?;
+        let (rows, is_more) = (found.rows, found.is_more);
+        let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
         let left = |row: ReadingRow| self.of_device(&row.device).reading(row);
         Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last })
     }
@@ -72,8 +73,9 @@ impl Cuts {
         stretch: store::Stretch,
     ) -> StoreResult<Looked<AlertRow>> {
         self.renew();
-        let mut rows = self.caller.tenant.readers.permitted().alerts(stretch).await?.rows;
-        let last = rows.last().map_or(stretch.after, |row| row.sequence);
+        let found = self.caller.tenant.readers.permitted().alerts(stretch).await?;
+        let (mut rows, is_more) = (found.rows, found.is_more);
+        let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
         rows.retain(|row| self.of_device(&row.device).has_alert(row));
         Ok(Looked { rows, last })
     }
@@ -103,6 +105,12 @@ impl Cuts {
         self.of_device.insert(device.clone(), cut.clone());
         cut
     }
+}
+
+/// The last sequence that was looked at: rows that are not kept any more were, too.
+fn looked_at(stretch: store::Stretch, found: Option<u64>, is_more: bool) -> u64 {
+    let end = if is_more { stretch.after } else { stretch.last.max(stretch.after) };
+    found.unwrap_or(end)
 }
 
 fn nothing() -> Problem {

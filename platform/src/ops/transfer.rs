@@ -301,7 +301,12 @@ impl Import {
         let (mut after, last) = (0, tenant.progress.totals().alerts);
         while !given.is_empty() && after < last {
             let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-            for row in store.alerts(stretch).await?.rows {
+            let found = store.alerts(stretch).await?;
+            if found.rows.is_empty() {
+                // None of them is kept any more.
+                break;
+            }
+            for row in found.rows {
                 after = row.sequence;
                 let AlertRow { device, event, kind, level, message, metadata, .. } = row;
                 let key = (device, event, kind, level, message, metadata);

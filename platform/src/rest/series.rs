@@ -4,6 +4,8 @@
 //! A page goes device by device and there in the order of time, all quantities side by side; `next`
 //! leads on. Where there are no values there are no points.
 
+mod summed;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -13,14 +15,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use lastmeter_model::access::{self, Action, Cut, Permit};
-use lastmeter_model::calendar::{self, Width, Zone};
+use lastmeter_model::calendar::{Width, Zone};
 use lastmeter_model::entity::Location;
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
-use lastmeter_model::series::rollup::Summary;
 use lastmeter_store::{Page, Place, Range, Series, SeriesQuery, StoreResult};
 use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
+use summed::summed;
 
 use super::assignments::{VOLTAGE, listed_ids, measurement_id};
 use super::cursor::{self, Kind};
@@ -37,8 +39,6 @@ use crate::reader::Reader;
 
 /// Points that are read between two looks at whether a page is full.
 const POINTS_AT_ONCE: usize = 8192;
-/// Points that are read for a page of summaries, unless one of them takes more.
-const POINTS_READ_MAX: usize = 500_000;
 /// Devices of one request at most.
 const DEVICES_MAX: usize = 1000;
 
@@ -408,107 +408,6 @@ async fn measured(readers: &Reader, asked: &Asked) -> StoreResult<Found> {
         }
     }
     Ok(found)
-}
-
-/// A page of summaries of whole stretches of a width.
-async fn summed(
-    readers: &Reader,
-    asked: &mut Asked,
-    zone: &Zone,
-    width: Width,
-) -> StoreResult<Found> {
-    let stretch = |at: SimTime| {
-        let next = SimTime(at.0.saturating_add(1));
-        calendar::stretches(zone, width, at, next)
-            .next()
-            .unwrap_or(calendar::Stretch { from: at, until: next })
-    };
-    asked.range.start = stretch(asked.range.start).from;
-    asked.range.end = before(stretch(asked.range.end).until);
-    let (mut found, mut read) = (Found::of(asked), 0);
-    for place in asked.cursor.device..asked.devices.len() {
-        let mut walk = asked.walk(readers, place).await?;
-        let mut sums = Sums::default();
-        while !walk.is_done {
-            if sums.0.is_empty() && (found.room == 0 || read >= POINTS_READ_MAX) {
-                found.next = Some(walk.cursor());
-                return Ok(found);
-            }
-            for (id, points) in walk.next(readers, walk.share(POINTS_AT_ONCE)).await? {
-                read += points.len();
-                sums.add(id, &points, stretch);
-            }
-            // What a stretch has is known once its end has been passed.
-            let known = walk.after.filter(|_| !walk.is_done);
-            let known = known.map_or(SimTime(i64::MAX), |(at, _)| stretch(SimTime(at)).from);
-            let until = sums.fitting(found.room).min(known);
-            let is_cut = until < known || (!walk.is_done && read >= POINTS_READ_MAX);
-            if walk.is_done || is_cut {
-                let is_any = sums.take(until, |id, points| found.add(place, id, points));
-                if is_cut && is_any {
-                    found.next = Some(format!("{place}.{}", until.0));
-                    return Ok(found);
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Summaries by the beginning of their stretch and quantity.
-#[derive(Default)]
-struct Sums(BTreeMap<(SimTime, usize), (MeasurementId, Summary)>);
-
-impl Sums {
-    fn add(
-        &mut self,
-        id: MeasurementId,
-        points: &[SeriesPoint],
-        stretch: impl Fn(SimTime) -> calendar::Stretch,
-    ) {
-        let mut rest = points;
-        while let Some(first) = rest.first() {
-            let calendar::Stretch { from, until } = stretch(first.event);
-            let end = rest.partition_point(|point| point.event < until).max(1);
-            let (inside, behind) = rest.split_at(end);
-            let mut total = Summary::of(first.event, first.value);
-            for point in &inside[1..] {
-                total.add(point.event, point.value);
-            }
-            match self.0.get_mut(&(from, id.index())) {
-                Some((_, known)) => known.merge(&total),
-                None => drop(self.0.insert((from, id.index()), (id, total))),
-            }
-            rest = behind;
-        }
-    }
-
-    /// Until when they fit into so much room; those of one stretch always do.
-    fn fitting(&self, room: usize) -> SimTime {
-        let Some(((first, _), _)) = self.0.first_key_value() else { return SimTime(i64::MAX) };
-        let mut behind = self.0.keys().skip(room).map(|(from, _)| *from);
-        behind.find(|from| from != first).unwrap_or(SimTime(i64::MAX))
-    }
-
-    /// Gives those that begin before an instant; whether there were any.
-    fn take(
-        &mut self,
-        until: SimTime,
-        mut give: impl FnMut(MeasurementId, Vec<PointJson>),
-    ) -> bool {
-        let behind = self.0.split_off(&(until, 0));
-        let taken = std::mem::replace(&mut self.0, behind);
-        let is_any = !taken.is_empty();
-        let mut by_quantity: BTreeMap<usize, (MeasurementId, Vec<PointJson>)> = BTreeMap::new();
-        for ((from, index), (id, sum)) in taken {
-            let point = PointJson::Summary(from, sum.n, sum.min, sum.mean(), sum.max);
-            by_quantity.entry(index).or_insert((id, Vec::new())).1.push(point);
-        }
-        for (id, points) in by_quantity.into_values() {
-            give(id, points);
-        }
-        is_any
-    }
 }
 
 /// The devices in texts, each once, with what may be had of a kind of data: an id, or several

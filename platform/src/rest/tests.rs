@@ -24,6 +24,7 @@ mod flips;
 mod jobs;
 mod live;
 mod overload;
+mod retention;
 mod rights;
 mod routes;
 mod series;

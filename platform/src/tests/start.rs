@@ -22,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(2);
 fn generate(config: &Config, readings: usize) {
     let tenant = config.tenant_folder();
     fs::create_dir_all(&tenant).unwrap();
-    let mut store = BenchStore::open(&tenant, 5);
+    let mut store = BenchStore::open(&tenant, 5, 1);
     for _ in 0..readings / BATCH {
         let batch = store.batch(BATCH, 50);
         store.apply(&batch);

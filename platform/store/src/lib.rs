@@ -14,6 +14,7 @@
 //! | `memory` | maps, the reference of the contract test |
 //! | `tests` | the contract that every store has to pass |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
+//! | `summaries` | which roll-ups and readings sums of series are made of |
 //! | `rows` | rows of the tables that both databases keep alike |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `postgres_error`, `damage`, `damages` | why a store does not answer; what is not as it was stored |
@@ -32,6 +33,7 @@ mod rows;
 mod seam;
 mod sqlite;
 mod stores;
+mod summaries;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -46,7 +48,7 @@ pub use postgres_error::PostgresError;
 pub use progress::Progress;
 pub use seam::{
     Observer, Page, Place, Range, Rows, Series, SeriesQuery, StoreBatch, StoreReader, StoreWriter,
-    Stretch,
+    Stretch, Summaries, SummaryQuery,
 };
 pub use sqlite::{Inspection, PlatformFile, TenantRecord, TenantState};
 pub use stores::{

@@ -8,6 +8,7 @@ use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint};
+use lastmeter_model::series::rollup::Summary;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
 
@@ -108,6 +109,33 @@ pub struct SeriesQuery {
     pub cut: Cut,
 }
 
+/// Which summaries of which series of a device are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryQuery {
+    /// Row of the device.
+    pub device: i64,
+    /// The identifiers, none of them twice.
+    pub ids: Vec<MeasurementId>,
+    /// The stretch of event time.
+    pub range: Range,
+    /// Before it each value is a summary of its own: what it is for is not made of whole buckets
+    /// there.
+    pub rows_from: SimTime,
+    /// Summaries at most; those of a bucket are given together.
+    pub limit: usize,
+    /// What may be given of the device.
+    pub cut: Cut,
+}
+
+/// Summaries in the order of their buckets, of each bucket and series one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summaries {
+    /// The summaries.
+    pub summaries: Vec<(MeasurementId, Summary)>,
+    /// From where on there may be more.
+    pub next: Option<SimTime>,
+}
+
 /// Queries of what is committed: each sees one moment, has a deadline, and ends with an error
 /// rather than with what is not as it was stored.
 #[async_trait]
@@ -137,6 +165,9 @@ pub trait StoreReader: Send + Sync {
     ) -> StoreResult<(u64, Vec<StoredInvocation>)>;
     /// Points of series, each series on its own page.
     async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>>;
+    /// What a cut leaves of series, summed up by buckets of 15 minutes. Also of readings that are
+    /// kept no longer, where their whole bucket is asked for.
+    async fn summaries(&self, query: SummaryQuery) -> StoreResult<Summaries>;
     /// What a cut leaves of the readings of a device by event time, newest first, and how many
     /// these are.
     async fn events(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::decide::{Decided, Decider, Outcome};
+use lastmeter_model::decide::{Decided, Decider, Outcome, Retention};
 use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::standing::Standing;
@@ -17,8 +17,9 @@ pub struct Writer {
     store: Box<dyn StoreWriter>,
     observer: Arc<dyn Observer>,
     decider: Decider,
-    /// What was decided of the batch whose commit failed.
-    in_doubt: Option<Decided>,
+    /// What was decided of the batch whose commit failed, and whether that was of works of the
+    /// store's own.
+    in_doubt: Option<(Decided, bool)>,
 }
 
 impl Writer {
@@ -60,14 +61,10 @@ impl Writer {
         work: impl IntoIterator<Item = Work<'w>>,
         now: SimTime,
     ) -> StoreResult<Outcome> {
-        if let Some(decided) = self.in_doubt.take() {
-            match self.store.has_committed(&decided.outcome().standing) {
-                Ok(true) => return Ok(self.decider.accept(decided)),
-                Ok(false) => {}
-                Err(error) => {
-                    self.in_doubt = Some(decided);
-                    return Err(error);
-                }
+        if let Some((decided, is_own)) = self.doubtless()? {
+            let outcome = self.decider.accept(decided);
+            if !is_own {
+                return Ok(outcome);
             }
         }
         let mut batch = self.store.begin()?;
@@ -77,9 +74,48 @@ impl Writer {
             self.observer.content_not_kept();
         }
         if let Err(error) = batch.commit(&outcome.standing) {
-            self.in_doubt = Some(decided);
+            self.in_doubt = Some((decided, false));
             return Err(error);
         }
         Ok(self.decider.accept(decided))
+    }
+
+    /// The batch whose commit failed, if it has been committed all the same.
+    fn doubtless(&mut self) -> StoreResult<Option<(Decided, bool)>> {
+        let Some((decided, is_own)) = self.in_doubt.take() else { return Ok(None) };
+        match self.store.has_committed(&decided.outcome().standing) {
+            Ok(has_committed) => Ok(has_committed.then_some((decided, is_own))),
+            Err(error) => {
+                self.in_doubt = Some((decided, is_own));
+                Err(error)
+            }
+        }
+    }
+
+    /// Does a part of what is to be done without being asked for, in a transaction at an instant:
+    /// removes what is kept no longer, and writes roll-ups that earlier versions have not. Whether
+    /// there may be more to do.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written; nothing has changed then.
+    pub fn tend(&mut self, limits: Retention, now: SimTime) -> StoreResult<bool> {
+        // A batch that is in doubt comes again, and before anything else.
+        if self.in_doubt.as_ref().is_some_and(|(_, is_own)| !is_own) {
+            return Ok(false);
+        }
+        if let Some((decided, _)) = self.doubtless()? {
+            self.decider.accept(decided);
+        }
+        if !self.decider.is_to_tend(limits, now) {
+            return Ok(false);
+        }
+        let mut batch = self.store.begin()?;
+        let decided = self.decider.tend(&mut *batch, limits, now)?;
+        if let Err(error) = batch.commit(&decided.outcome().standing) {
+            self.in_doubt = Some((decided, true));
+            return Err(error);
+        }
+        self.decider.accept(decided);
+        Ok(self.decider.is_to_tend(limits, now))
     }
 }

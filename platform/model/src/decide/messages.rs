@@ -59,6 +59,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         self.values.extend(values.iter().map(|(id, value)| (batch.quantity(*id), *value)));
         self.values.sort_unstable_by_key(|(quantity, _)| *quantity);
         let event = message.event.unwrap_or(delivery.received);
+        self.enter_bucket(device, event)?;
         if self.put_reading((device, event), message, delivery)? == Put::Repeated {
             // Its device goes on from a number that was not its last one.
             let numbered = numbered.unwrap_or_default();
@@ -74,6 +75,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             *newest = if newest.0 == numbered.0 { (*newest).max(numbered) } else { numbered };
         }
         let values = std::mem::take(&mut self.values);
+        self.add_to_bucket(device, (event, delivery.received), &values);
         let touched = self.touch(device, delivery.received);
         for (quantity, value) in &values {
             touched.know(*quantity);
@@ -119,7 +121,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         let Some(device) = self.device_of(row) else { return Ok(None) };
         let found = self.batch.numbered(&device, numbered, message.event)?;
         if found == Found::Absent {
-            return Ok(None);
+            return self.removed_before(row, numbered, delivery);
         }
         self.touch(row, delivery.received);
         Ok(Some(match found {

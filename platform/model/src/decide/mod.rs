@@ -14,11 +14,15 @@
 //! | `documents` | documents, with their audit rows and the answer to who changed them |
 //! | `registration` | whether a device may send |
 //! | `state` | what a batch changes of the last known state |
+//! | `rollups` | which roll-ups are written, and when |
+//! | `retention` | what is kept no longer |
 
 mod changes;
 mod documents;
 mod messages;
 mod registration;
+mod retention;
+mod rollups;
 mod seam;
 mod state;
 
@@ -29,9 +33,12 @@ pub use documents::{ANSWER_AGE_MAX, ANSWERS_MAX, DOCUMENT_BYTES_MAX, DOCUMENTS_M
 use lastmeter_units::{HardwareId, SimTime};
 pub use messages::{conflict, is_same_content, unknown_invocation};
 pub use registration::{Admission, SETTINGS, admission, admit, is_reserved, specification};
+pub use retention::Retention;
+use retention::Kept;
+use rollups::{Bucket, Buckets};
 pub use seam::{
-    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, NewVersion, Put,
-    STATE_ALERTS_MAX, State,
+    Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,
+    OldContent, Put, STATE_ALERTS_MAX, State,
 };
 use state::Touched;
 
@@ -80,6 +87,9 @@ pub struct Decider {
     standing: Standing,
     /// The last number of each device that was stored since the start.
     newest: BTreeMap<i64, Number>,
+    /// The last bucket of some devices.
+    last_buckets: BTreeMap<i64, Bucket>,
+    kept: Kept,
 }
 
 /// What was decided of a batch: thrown away if the batch fails, else given to [`Decider::accept`].
@@ -94,6 +104,10 @@ pub struct Decided {
     newest: BTreeMap<i64, Number>,
     /// Documents that are other ones than before, and their keys.
     documents: Vec<(Document, Vec<Key>)>,
+    buckets: Buckets,
+    /// Of a removal: what it has looked at, and numbers that are not there any more.
+    kept: Option<Kept>,
+    removed: BTreeMap<(i64, u64), u64>,
 }
 
 impl Decided {
@@ -111,8 +125,16 @@ impl Decider {
         standing: Standing,
         refused_bytes_max: u64,
     ) -> Self {
-        let (tenant, newest) = (tenant.to_owned(), BTreeMap::new());
-        Self { tenant, devices, documents: Arc::default(), refused_bytes_max, standing, newest }
+        Self {
+            tenant: tenant.to_owned(),
+            devices,
+            documents: Arc::default(),
+            refused_bytes_max,
+            standing,
+            newest: BTreeMap::new(),
+            last_buckets: BTreeMap::new(),
+            kept: Kept::default(),
+        }
     }
 
     /// The same with the directory that holds all resident documents of the store.
@@ -136,12 +158,9 @@ impl Decider {
         batch: &mut B,
         now: SimTime,
     ) -> Result<Decided, B::Error> {
-        let mut so_far = Decided::default();
+        let mut deciding = self.deciding(batch, now);
         // Whoever applies keeps a head beside the store.
-        so_far.outcome.standing = Standing { is_guarded: true, ..self.standing };
-        let touched = BTreeMap::new();
-        let mut deciding =
-            Deciding { decider: self, batch, so_far, touched, values: Vec::new(), commit: now };
+        deciding.standing().is_guarded = true;
         for one in work {
             match one {
                 Work::Delivery(delivery) => deciding.deliver(delivery)?,
@@ -158,14 +177,34 @@ impl Decider {
             }
         }
         deciding.update_states()?;
+        deciding.write_rollups()?;
         Ok(deciding.so_far)
+    }
+
+    fn deciding<'a, B: Batch + ?Sized>(
+        &'a self,
+        batch: &'a mut B,
+        commit: SimTime,
+    ) -> Deciding<'a, B> {
+        let mut so_far = Decided::default();
+        so_far.outcome.standing = self.standing;
+        let (touched, values) = (BTreeMap::new(), Vec::new());
+        Deciding { decider: self, batch, so_far, touched, values, commit }
     }
 
     /// Takes over a batch that has been committed.
     pub fn accept(&mut self, decided: Decided) -> Outcome {
         let Decided { outcome, devices, opened, mut newest, documents, .. } = decided;
+        self.kept = decided.kept.unwrap_or(self.kept.behind(&self.standing, &outcome.standing));
         self.standing = outcome.standing;
         self.newest.append(&mut newest);
+        for ((device, epoch), serial) in decided.removed {
+            // What was removed must not seem to be new.
+            if let Some(newest) = self.newest.get_mut(&device).filter(|one| one.0 == epoch) {
+                newest.1 = newest.1.max(serial);
+            }
+        }
+        decided.buckets.keep_in(&mut self.last_buckets);
         for device in devices.into_values() {
             self.devices.enter(device);
         }
@@ -270,8 +309,13 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         if let Some(id) = self.row(&message.device) {
             return Ok(id);
         }
-        self.standing().devices += 1;
-        let id = self.standing().devices.cast_signed();
+        let standing = self.standing();
+        standing.devices += 1;
+        let id = standing.devices.cast_signed();
+        if standing.rolled_up + 1 == standing.devices {
+            // It has nothing from before there were roll-ups.
+            standing.rolled_up += 1;
+        }
         let hardware_id = message.device.clone();
         let device = device_row(&self.decider.tenant, (id, hardware_id), received, 0, 0);
         self.batch.put(Effect::Device(&device))?;

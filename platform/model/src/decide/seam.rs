@@ -9,6 +9,7 @@ use crate::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use crate::invocation::{InvocationId, InvocationRow};
 use crate::message::Number;
 use crate::row::{DeviceRow, ReadingRow};
+use crate::series::rollup::Rollup;
 
 /// What a store has of something. Damage has been reported by the store when it is given here.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +92,73 @@ pub trait Known {
         of: (&str, u32),
         limit: u32,
     ) -> Result<Vec<AnswerKey>, Self::Error>;
+
+    /// The roll-up of a bucket of a device, by its first instant.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn rollup(&mut self, device: i64, start: SimTime) -> Result<Found<Rollup>, Self::Error>;
+
+    /// The readings that a device has within a bucket, summed up; damaged if one of them is.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn summed_up(&mut self, device: i64, start: SimTime) -> Result<Found<Rollup>, Self::Error>;
+
+    /// The first instant of the last bucket of which a device has a reading or a roll-up.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn last_bucket(&mut self, device: i64) -> Result<Option<SimTime>, Self::Error>;
+
+    /// The event of the first reading that a device has from an instant on.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn event_from(&mut self, device: i64, from: SimTime) -> Result<Option<SimTime>, Self::Error>;
+
+    /// The first rows of a list, in their order, at most `limit`. Damaged ones are among them.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn oldest(&mut self, list: List, after: u64, limit: u32) -> Result<Vec<Old>, Self::Error>;
+
+    /// The highest serial of a device and epoch that retention has removed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn removed(&mut self, device: i64, epoch: u64) -> Result<Found<u64>, Self::Error>;
+}
+
+/// Lists from the beginning of which retention removes rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Readings.
+    Readings,
+    /// Alerts.
+    Alerts,
+    /// Refusals.
+    Refusals,
+}
+
+/// A row that may have been kept for long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Old {
+    /// Its sequence.
+    pub sequence: u64,
+    /// What it holds; `None` if it is damaged.
+    pub content: Option<OldContent>,
+}
+
+/// What a row holds that matters when it is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldContent {
+    /// When it arrived.
+    pub received: SimTime,
+    /// Of a reading: its device, its number, when it was measured.
+    pub reading: Option<(i64, Option<Number>, SimTime)>,
+    /// Of a refusal: the bytes that are kept of what was refused.
+    pub kept_bytes: u64,
 }
 
 /// One transaction of a store.
@@ -134,6 +202,27 @@ pub enum Effect<'a> {
     Answer(u64, &'a Answer),
     /// An answer that is kept no longer.
     AnswerGone(&'a AnswerKey),
+    /// The roll-up of a bucket of a device, new or changed.
+    Rollup(i64, &'a Rollup),
+    /// The roll-ups of some devices, by the first and the last of their rows, before a bucket are
+    /// kept no longer.
+    RollupsGone {
+        /// The devices.
+        devices: (i64, i64),
+        /// The first bucket that stays.
+        before: SimTime,
+    },
+    /// The rows of a list up to a sequence are kept no longer.
+    Gone(List, u64),
+    /// A serial of a device and epoch whose reading is kept no longer; the highest one is noted.
+    Removed {
+        /// Row of the device.
+        device: i64,
+        /// The epoch.
+        epoch: u64,
+        /// The serial.
+        serial: u64,
+    },
 }
 
 /// A new version of a document: it becomes the current one, and a row of the history.

@@ -5,7 +5,7 @@
 //! depend on the order in which values came: sums are exact ([`ExactSum`]), and of two values at
 //! the same instant the first is the smaller one and the last the greater one (by `total_cmp`).
 //!
-//! A row takes 3 bytes and, per quantity, about 55: with five quantities each 10 s (90 readings a
+//! A row takes 4 bytes and, per quantity, about 55: with five quantities each 10 s (90 readings a
 //! bucket) that is 0.6 bytes a value. Below [`READINGS_MIN`] readings there is no row, so one never
 //! costs more than 15 bytes a value.
 
@@ -15,6 +15,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 pub use super::exact_sum::ExactSum;
 use crate::calendar::Stretch;
+use crate::row::instant_of_data;
 
 /// How long a bucket is.
 pub const BUCKET: SimDuration = SimDuration::from_seconds(900);
@@ -47,6 +48,9 @@ pub struct Summary {
 pub struct Rollup {
     start: SimTime,
     readings: u32,
+    /// How long before its start the earliest instant is that a reading belongs to, in whole
+    /// milliseconds, rounded up.
+    lag_ms: u64,
     quantities: BTreeMap<u16, Summary>,
 }
 
@@ -76,7 +80,15 @@ impl Summary {
 
     /// Adds one value, in any order of times.
     pub fn add(&mut self, at: SimTime, value: f64) {
-        self.merge(&Self::of(at, value));
+        let is_before = |known: (SimTime, f64)| {
+            at < known.0 || at == known.0 && value.total_cmp(&known.1).is_lt()
+        };
+        self.n = self.n.saturating_add(1);
+        self.sum.add(value);
+        self.min = if value.total_cmp(&self.min).is_lt() { value } else { self.min };
+        self.max = if value.total_cmp(&self.max).is_gt() { value } else { self.max };
+        self.first = if is_before(self.first) { (at, value) } else { self.first };
+        self.last = if is_before(self.last) { self.last } else { (at, value) };
     }
 
     /// Adds the values of another.
@@ -101,12 +113,24 @@ impl Summary {
 impl Rollup {
     /// An empty bucket: the one that an instant lies in.
     pub fn new(at: SimTime) -> Self {
-        Self { start: bucket(at), readings: 0, quantities: BTreeMap::new() }
+        Self { start: bucket(at), readings: 0, lag_ms: 0, quantities: BTreeMap::new() }
     }
 
     /// Its first instant.
     pub fn start(&self) -> SimTime {
         self.start
+    }
+
+    /// The first instant after it.
+    pub fn end(&self) -> SimTime {
+        SimTime(self.start.0.saturating_add(BUCKET.0))
+    }
+
+    /// An instant that all its readings belong to or to a later one: its start, or before it where
+    /// the clock of the device was fast. Right to the millisecond.
+    pub fn earliest(&self) -> SimTime {
+        let lag = i64::try_from(self.lag_ms.saturating_mul(MILLISECOND)).unwrap_or(i64::MAX);
+        SimTime(self.start.0.saturating_sub(lag))
     }
 
     /// How many readings came.
@@ -124,13 +148,24 @@ impl Rollup {
         self.quantities.get(&number)
     }
 
-    /// Adds a reading of this bucket, also a late one: its values by the numbers of their
-    /// quantities. Values that are not finite are left out; messages cannot hold any.
-    pub fn add(&mut self, at: SimTime, values: impl IntoIterator<Item = (u16, f64)>) {
+    /// Adds a reading of this bucket, also a late one: when it was measured and when it arrived,
+    /// and its values by the numbers of their quantities. Values that are not finite are left out;
+    /// messages cannot hold any.
+    pub fn add(
+        &mut self,
+        (at, received): (SimTime, SimTime),
+        values: impl IntoIterator<Item = (u16, f64)>,
+    ) {
         debug_assert_eq!(bucket(at), self.start, "a reading of another bucket");
         self.readings = self.readings.saturating_add(1);
+        let lag = i128::from(self.start.0) - i128::from(instant_of_data(at, received).0);
+        let lag_ms = (lag.max(0) as u64).div_ceil(MILLISECOND);
+        self.lag_ms = self.lag_ms.max(lag_ms);
         for (number, value) in values.into_iter().filter(|(_, value)| value.is_finite()) {
-            self.merge_summary(number, &Summary::of(at, value));
+            match self.quantities.get_mut(&number) {
+                Some(known) => known.add(at, value),
+                None => drop(self.quantities.insert(number, Summary::of(at, value))),
+            }
         }
     }
 
@@ -138,6 +173,7 @@ impl Rollup {
     pub fn merge(&mut self, other: &Self) {
         debug_assert_eq!(other.start, self.start, "another bucket");
         self.readings = self.readings.saturating_add(other.readings);
+        self.lag_ms = self.lag_ms.max(other.lag_ms);
         for (number, summary) in &other.quantities {
             self.merge_summary(*number, summary);
         }
@@ -154,6 +190,7 @@ impl Rollup {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         put_count(&mut out, self.readings.into());
+        put_count(&mut out, self.lag_ms);
         put_count(&mut out, self.quantities.len() as u64);
         for (number, summary) in &self.quantities {
             put_count(&mut out, (*number).into());
@@ -186,7 +223,8 @@ impl Rollup {
         }
         let readings = rest.count()?;
         let readings = u32::try_from(readings).map_err(|_| RollupError::Damaged("readings"))?;
-        let mut rollup = Self { start, readings, quantities: BTreeMap::new() };
+        let lag_ms = rest.count()?;
+        let mut rollup = Self { start, readings, lag_ms, quantities: BTreeMap::new() };
         for _ in 0..rest.count()? {
             let number = u16::try_from(rest.count()?);
             let number = number.map_err(|_| RollupError::Damaged("number of a quantity"))?;

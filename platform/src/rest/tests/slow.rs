@@ -17,7 +17,7 @@ async fn with_many() -> Arc<Served> {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), ClockSource::Driven);
     std::fs::create_dir_all(config.tenant_folder()).unwrap();
-    let mut many = BenchStore::open(&config.tenant_folder(), 20);
+    let mut many = BenchStore::open(&config.tenant_folder(), 20, 1);
     for _ in 0..READINGS / 4000 {
         let batch = many.batch(4000, 1);
         many.apply(&batch);

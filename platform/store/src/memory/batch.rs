@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, NewVersion, Put, State,
+    Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,
+    OldContent, Put, State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow, extra_metadata};
+use lastmeter_model::series::rollup::{Rollup, bucket};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 
@@ -89,6 +91,67 @@ impl Known for MemoryBatch<'_> {
         let old = answers.values().filter(is_old).map(|answer| answer.key.clone());
         Ok(old.take(limit as usize).collect())
     }
+
+    fn rollup(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        Ok(found(self.content.rollups.get(&(device, start))))
+    }
+
+    fn summed_up(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        let mut rollup = Rollup::new(start);
+        for row in self.content.of_device(device).filter(|row| bucket(row.event) == start) {
+            rollup.add((row.event, row.received), numbered_values(row)?);
+        }
+        let is_any = rollup.readings() > 0;
+        Ok(if is_any { Found::Sound(rollup) } else { Found::Absent })
+    }
+
+    fn last_bucket(&mut self, device: i64) -> StoreResult<Option<SimTime>> {
+        let readings = self.content.of_device(device).map(|row| bucket(row.event));
+        let rows = self.content.rollups.keys().filter(|(of, _)| *of == device);
+        Ok(readings.chain(rows.map(|(_, start)| *start)).max())
+    }
+
+    fn event_from(&mut self, device: i64, from: SimTime) -> StoreResult<Option<SimTime>> {
+        let events = self.content.of_device(device).map(|row| row.event);
+        Ok(events.filter(|event| from <= *event).min())
+    }
+
+    fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {
+        let of = |sequence, received, reading, kept_bytes| {
+            let content = Some(OldContent { received, reading, kept_bytes });
+            Old { sequence, content }
+        };
+        let (content, behind, limit) = (&self.content, after + 1.., limit as usize);
+        Ok(match list {
+            List::Readings => content.readings.range(behind).take(limit)
+                .map(|(at, row)| {
+                    of(*at, row.received, Some((row.device_row, row.number, row.event)), 0)
+                })
+                .collect(),
+            List::Alerts => content.alerts.range(behind).take(limit)
+                .map(|(at, row)| of(*at, row.received, None, 0))
+                .collect(),
+            List::Refusals => content.refusals.range(behind).take(limit)
+                .map(|(at, row)| {
+                    let kept_bytes = row.content.as_ref().map_or(0, |content| content.len() as u64);
+                    of(*at, row.event, None, kept_bytes)
+                })
+                .collect(),
+        })
+    }
+
+    fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
+        Ok(found(self.content.removed.get(&(device, epoch))))
+    }
+}
+
+/// Values of a reading by the store's numbers.
+pub(super) fn numbered_values(row: &ReadingRow) -> StoreResult<Vec<(u16, f64)>> {
+    let numbered = |(name, value): &(std::sync::Arc<str>, f64)| {
+        let id = MeasurementId::lookup(name).ok_or_else(|| Damage::missing("quantity", name));
+        id.map(|id| (number_of(id), *value)).map_err(StoreError::DamagedPart)
+    };
+    row.values.iter().map(numbered).collect()
 }
 
 fn found<T: Clone>(stored: Option<&T>) -> Found<T> {
@@ -124,6 +187,27 @@ impl Batch for MemoryBatch<'_> {
                 content.answers.insert(number, answer.clone());
             }
             Effect::AnswerGone(key) => content.answers.retain(|_, known| known.key != *key),
+            Effect::Rollup(device, row) => {
+                content.rollups.insert((device, row.start()), row.clone());
+            }
+            Effect::RollupsGone { devices: (first, last), before } => {
+                content.rollups.retain(|(device, start), _| {
+                    !(first..=last).contains(device) || before <= *start
+                });
+            }
+            Effect::Gone(List::Readings, through) => {
+                content.readings.retain(|sequence, _| through < *sequence);
+            }
+            Effect::Gone(List::Alerts, through) => {
+                content.alerts.retain(|sequence, _| through < *sequence);
+            }
+            Effect::Gone(List::Refusals, through) => {
+                content.refusals.retain(|sequence, _| through < *sequence);
+            }
+            Effect::Removed { device, epoch, serial } => {
+                let highest = content.removed.entry((device, epoch)).or_insert(serial);
+                *highest = serial.max(*highest);
+            }
         }
         Ok(Put::Written)
     }
@@ -132,6 +216,11 @@ impl Batch for MemoryBatch<'_> {
 impl Content {
     pub(super) fn numbered(&self, device: i64, number: Number) -> Option<&ReadingRow> {
         self.readings.values().find(|row| row.device_row == device && row.number == Some(number))
+    }
+
+    /// The readings of a device in the order of their commit.
+    pub(super) fn of_device(&self, device: i64) -> impl Iterator<Item = &ReadingRow> {
+        self.readings.values().filter(move |row| row.device_row == device)
     }
 
     fn hardware_id(&self, device: i64) -> StoreResult<HardwareId> {

@@ -21,6 +21,7 @@ use lastmeter_model::document::{Answer, Document, Key};
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow};
+use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
 
@@ -50,6 +51,10 @@ struct Content {
     /// By number.
     audit: BTreeMap<u64, (AuditRow, Hash)>,
     answers: BTreeMap<u64, Answer>,
+    /// By row of the device and first instant.
+    rollups: BTreeMap<(i64, SimTime), Rollup>,
+    /// The highest serials that were removed, by row of the device and epoch.
+    removed: BTreeMap<(i64, u64), u64>,
 }
 
 impl MemoryStore {

@@ -1,6 +1,6 @@
 //! Queries of the content that is committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use lastmeter_model::access::Cut;
@@ -12,25 +12,31 @@ use lastmeter_model::message::Number;
 use lastmeter_model::row::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
+use lastmeter_model::series::rollup::{BUCKET, Summary, bucket};
 use lastmeter_units::{MeasurementId, SimTime};
 
 use super::{Content, MemoryStore, identifier, number_of};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
-use crate::seam::{Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+use crate::seam::{
+    Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch, Summaries, SummaryQuery,
+};
 
 #[async_trait]
 impl StoreReader for MemoryStore {
     async fn readings(&self, stretch: Stretch) -> StoreResult<Rows<ReadingRow>> {
-        in_order("reading", &self.content().readings, stretch)
+        let content = self.content();
+        in_order("reading", (&content.readings, content.standing.reading_floor), stretch)
     }
 
     async fn refusals(&self, stretch: Stretch) -> StoreResult<Rows<RefusalRow>> {
-        in_order("refusal", &self.content().refusals, stretch)
+        let content = self.content();
+        in_order("refusal", (&content.refusals, content.standing.refusal_floor), stretch)
     }
 
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
-        in_order("alert", &self.content().alerts, stretch)
+        let content = self.content();
+        in_order("alert", (&content.alerts, content.standing.alert_floor), stretch)
     }
 
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {
@@ -52,10 +58,12 @@ impl StoreReader for MemoryStore {
             let row = content.alerts.get(&sequence.cast_unsigned());
             present("alert", *sequence, row).cloned()
         };
+        let floor = content.standing.alert_floor.cast_signed();
+        let is_kept = |sequence: &&i64| floor < **sequence;
         Ok(DeviceState {
             last_interaction: state.last_interaction,
             values,
-            alerts: state.alerts.iter().map(alert).collect::<StoreResult<_>>()?,
+            alerts: state.alerts.iter().filter(is_kept).map(alert).collect::<StoreResult<_>>()?,
         })
     }
 
@@ -114,6 +122,10 @@ impl StoreReader for MemoryStore {
             (id, paged(points, query.page).collect())
         };
         Ok(query.ids.iter().copied().map(points).collect())
+    }
+
+    async fn summaries(&self, query: SummaryQuery) -> StoreResult<Summaries> {
+        self.content().summaries(&query)
     }
 
     async fn events(
@@ -175,7 +187,7 @@ impl StoreReader for MemoryStore {
     }
 
     async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>> {
-        in_order("audit", &self.content().audit, stretch)
+        in_order("audit", (&self.content().audit, 0), stretch)
     }
 
     async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
@@ -209,6 +221,59 @@ impl Content {
         Ok(StoredInvocation { hardware_id, assignment, row: row.clone() })
     }
 
+    /// By bucket, place of the series and, where each value is asked for, its time: what whole
+    /// roll-ups have, and of other buckets and series what their readings have.
+    fn summaries(&self, query: &SummaryQuery) -> StoreResult<Summaries> {
+        self.state(query.device)?;
+        let SummaryQuery { device, ids, range, rows_from, limit, cut } = query;
+        let mut all: BTreeMap<(SimTime, usize, SimTime), Summary> = BTreeMap::new();
+        let mut whole = BTreeSet::new();
+        let rows = self.rollups.iter().filter(|((of, start), row)| {
+            let is_whole = range.start <= *start && row.end() <= SimTime(range.end.0.saturating_add(1));
+            of == device && is_whole && *rows_from <= *start
+        });
+        for ((_, start), row) in rows {
+            for (place, id) in ids.iter().enumerate() {
+                let is_within = cut.windows().is_none_or(|windows| {
+                    let mut within = windows.iter().filter(|one| {
+                        one.from <= row.earliest() && row.end() <= one.until
+                    });
+                    within.any(|one| one.quantities.contains(id.name()))
+                });
+                if is_within {
+                    whole.insert((*start, place));
+                    let summary = row.quantity(number_of(*id)).cloned();
+                    all.extend(summary.map(|one| ((*start, place, SimTime(0)), one)));
+                }
+            }
+        }
+        for row in self.by_event(*device, *range) {
+            for (place, id) in ids.iter().enumerate() {
+                let start = bucket(row.event);
+                let values = row.values.iter().filter(|(name, _)| **name == *id.name());
+                let is_left = cut.has_value(row.event, row.received, id.name());
+                for (_, value) in values.filter(|_| is_left && !whole.contains(&(start, place))) {
+                    let key = if row.event < *rows_from { row.event } else { SimTime(0) };
+                    let one = Summary::of(row.event, *value);
+                    all.entry((start, place, key)).and_modify(|known| known.merge(&one)).or_insert(one);
+                }
+            }
+        }
+        let mut found = Summaries::default();
+        let mut before = None;
+        for ((start, place, _), summary) in all {
+            if let Some(before) = before.filter(|before| *before != start)
+                && found.summaries.len() >= *limit
+            {
+                found.next = Some(before + BUCKET);
+                break;
+            }
+            before = Some(start);
+            found.summaries.push((ids[place], summary));
+        }
+        Ok(found)
+    }
+
     /// Readings of a device in a stretch of event time, oldest first.
     fn by_event(&self, device: i64, range: Range) -> Vec<&ReadingRow> {
         let is_asked = |row: &&ReadingRow| {
@@ -237,11 +302,11 @@ fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> impl Iterator<Item = T
 /// Rows after a sequence; what is missing ends them, or is the answer if there are none.
 fn in_order<T: Clone>(
     part: &'static str,
-    stored: &BTreeMap<u64, T>,
+    (stored, floor): (&BTreeMap<u64, T>, u64),
     Stretch { after, limit, last }: Stretch,
 ) -> StoreResult<Rows<T>> {
     let mut rows = Vec::new();
-    let mut next = after.saturating_add(1);
+    let mut next = after.max(floor).saturating_add(1);
     while next <= last && rows.len() < limit as usize {
         match stored.get(&next) {
             Some(row) => rows.push(row.clone()),

@@ -7,6 +7,7 @@
 //! | `schema` | what is made, checked and read at the start |
 //! | `writer` | the one writer: look-ups and batches |
 //! | `readers` | queries of committed snapshots over some connections |
+//! | `rollups` | sums of buckets, summaries of series, and what retention removes |
 //! | `rows`, `text` | rows and texts as they are there |
 //! | `error` | why something could not be read |
 //!
@@ -15,6 +16,7 @@
 
 mod error;
 mod readers;
+mod rollups;
 mod rows;
 mod schema;
 mod session;

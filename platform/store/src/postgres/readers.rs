@@ -16,6 +16,7 @@ use lastmeter_model::message::Number;
 use lastmeter_model::row::{
     AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
+use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Row;
@@ -33,7 +34,10 @@ use crate::lock;
 use crate::rows::{
     Columns, read_alert, read_answer, read_audit, read_document, read_invocation, read_refusal,
 };
-use crate::seam::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+use crate::seam::{
+    Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch, Summaries, SummaryQuery,
+};
+use crate::sqlite::standing::decode;
 use crate::sqlite::{Names, ReadContext};
 
 /// Queries at a time; more wait for their turn.
@@ -138,9 +142,9 @@ impl PostgresReaders {
 }
 
 /// A query while it runs.
-struct Query<'p> {
-    session: Session,
-    context: &'p ReadContext,
+pub(super) struct Query<'p> {
+    pub(super) session: Session,
+    pub(super) context: &'p ReadContext,
     _turn: SemaphorePermit<'p>,
 }
 
@@ -191,9 +195,16 @@ impl Query<'_> {
         Stretch { after, limit, last }: Stretch,
         read: impl Fn(&Row) -> ReadResult<(T, usize)>,
     ) -> ReadResult<Rows<T>> {
+        let floor = match table {
+            "reading" => self.standing().await?.reading_floor,
+            "alert" => self.standing().await?.alert_floor,
+            "refusal" => self.standing().await?.refusal_floor,
+            _ => 0,
+        };
         let keys: [Parameter<'_>; 2] = [&after.cast_signed(), &i64::from(limit)];
         let mut found = pin!(self.session.stream(select, &keys).await?);
-        let (mut rows, mut bytes, mut next) = (Vec::new(), 0, after.saturating_add(1));
+        let next = after.max(floor).saturating_add(1);
+        let (mut rows, mut bytes, mut next) = (Vec::new(), 0, next);
         while next <= last && rows.len() < limit as usize && bytes < PAGE_BYTES_MAX {
             let one = match found.try_next().await? {
                 Some(row) if row.count(0)? == next => read(&row),
@@ -215,11 +226,18 @@ impl Query<'_> {
         Ok(Rows { rows, is_more: next <= last })
     }
 
+    /// Where the store stands in the snapshot at hand.
+    async fn standing(&self) -> ReadResult<Standing> {
+        let query = "SELECT standing FROM meta";
+        let found = self.one((query, &[]), |row| Ok(decode(row.try_get(0)?))).await?.flatten();
+        found.ok_or_else(|| Damage::new("meta", "standing", "it cannot be read").into())
+    }
+
     fn alert(&self, row: &Row) -> ReadResult<(AlertRow, usize)> {
         read_alert(row, self.names().device(row.try_get(1)?)?)
     }
 
-    async fn state_row(&self, device: i64) -> ReadResult<State> {
+    pub(super) async fn state_row(&self, device: i64) -> ReadResult<State> {
         // A device is made together with its state.
         let state = self.one((STATE, &[&device]), read_state).await?;
         state.ok_or_else(|| Damage::missing("state", device).into())
@@ -237,7 +255,8 @@ impl Query<'_> {
             value,
         };
         let mut alerts = Vec::new();
-        for sequence in &state.alerts {
+        let floor = self.standing().await?.alert_floor.cast_signed();
+        for sequence in state.alerts.iter().filter(|sequence| floor < **sequence) {
             let query = alert_where!("sequence = $1");
             let of = |row: &Row| Ok((row.try_get::<_, i64>(1)?, self.alert(row)?.0));
             let Some((of, alert)) = self.one((query, &[sequence]), of).await? else {
@@ -608,6 +627,10 @@ impl StoreReader for PostgresReaders {
 
     async fn series(&self, asked: SeriesQuery) -> StoreResult<Vec<Series>> {
         ask!(self, query => query.series(&asked))
+    }
+
+    async fn summaries(&self, asked: SummaryQuery) -> StoreResult<Summaries> {
+        ask!(self, query => query.summaries(&asked))
     }
 
     async fn events(

@@ -25,7 +25,7 @@ impl Columns for Row {
 }
 
 /// A column with numbers of quantities.
-fn quantities(row: &Row, column: usize) -> ReadResult<Vec<u16>> {
+pub(super) fn quantities(row: &Row, column: usize) -> ReadResult<Vec<u16>> {
     let numbers: Vec<i32> = row.try_get(column)?;
     // What does not fit is no quantity's number.
     Ok(numbers.into_iter().map(|number| u16::try_from(number).unwrap_or(0)).collect())

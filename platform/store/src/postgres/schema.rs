@@ -118,6 +118,10 @@ pub(super) async fn start(
     let Some(standing) = standing(session, false).await? else {
         return Err(damaged("where it stands cannot be read".to_owned()));
     };
+    if standing.has_earlier_rollups() {
+        let removed = session.run("DELETE FROM rollup", &[]).await;
+        removed.map_err(querying("remove roll-ups that are to be made again"))?;
+    }
     read(session, standing, tenant).await.map_err(|error| match error {
         ReadError::Postgres(error) => querying("read the store at the start")(error),
         ReadError::Damaged(damage) => damaged(damage.to_string()),
@@ -208,17 +212,17 @@ async fn check_ends(
         return Err(Damage::missing("meta", "").into());
     };
     let expected = [
-        ("reading", standing.readings),
-        ("refusal", standing.refusals),
-        ("alert", standing.alerts),
-        ("invocation", standing.invocations),
-        ("document_version", standing.versions),
-        ("audit", standing.chain.count),
+        ("reading", standing.readings, standing.reading_floor),
+        ("refusal", standing.refusals, standing.refusal_floor),
+        ("alert", standing.alerts, standing.alert_floor),
+        ("invocation", standing.invocations, 0),
+        ("document_version", standing.versions, 0),
+        ("audit", standing.chain.count, 0),
     ];
     let mut all = counts.to_vec();
-    for (column, (table, expected)) in expected.into_iter().enumerate() {
+    for (column, (table, expected, floor)) in expected.into_iter().enumerate() {
         let last: Option<i64> = row.try_get(column)?;
-        all.push((table, last.unwrap_or(0).cast_unsigned(), expected));
+        all.push((table, last.map_or(floor, i64::cast_unsigned), expected));
     }
     for (table, found, expected) in all {
         if found != expected {

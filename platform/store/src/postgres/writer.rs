@@ -9,11 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
-use lastmeter_model::decide::{Batch, Effect, Found, Known, NewReading, NewVersion, Put, State};
+use lastmeter_model::decide::{
+    Batch, Effect, Found, Known, List, NewReading, NewVersion, Old, Put, State,
+};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
 use tokio::runtime::Runtime;
@@ -22,7 +25,8 @@ use tokio_postgres::Row;
 use super::error::{PostgresError, ReadError, ReadResult, is_corrupt, querying};
 use super::session::{Database, Parameter, Session, runtime};
 use super::tables::Gathered;
-use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE, rows, schema, text::escape};
+use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE};
+use super::{rollups, rows, schema, text::escape};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::rows::{self as common, Columns};
@@ -95,7 +99,7 @@ impl PostgresWriter {
 
     /// Has the server do something over a connection that stands, a new one if the last is lost.
     /// Whatever has become of a request that fails ends with its session.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &mut self,
         doing: &'static str,
         work: impl AsyncFnOnce(&Session) -> Result<T, PostgresError>,
@@ -136,7 +140,7 @@ impl PostgresWriter {
     }
 
     /// The rows of a look-up.
-    fn rows(&mut self, sql: &'static str, keys: &[Parameter<'_>]) -> StoreResult<Vec<Row>> {
+    pub(super) fn rows(&mut self, sql: &'static str, keys: &[Parameter<'_>]) -> StoreResult<Vec<Row>> {
         let rows = self.ask("look up", async |session| {
             session.rows(sql, keys).await.map_err(querying("look up"))
         });
@@ -144,7 +148,7 @@ impl PostgresWriter {
     }
 
     /// What a look-up finds; damage is reported, and nothing is made of it.
-    fn find<T>(
+    pub(super) fn find<T>(
         &mut self,
         (part, key): (&'static str, String),
         (sql, keys): (&'static str, &[Parameter<'_>]),
@@ -258,6 +262,10 @@ struct PutSoFar {
     documents: BTreeMap<(u8, String), (i64, Vec<Key>)>,
     numbers: BTreeSet<(i64, Number)>,
     states: BTreeMap<i64, State>,
+    /// Roll-ups that are not written yet.
+    rollups: rollups::Rollups,
+    /// Serials up to which readings were removed, by device and epoch.
+    removed: BTreeMap<(i64, u64), u64>,
 }
 
 impl PostgresBatch<'_> {
@@ -266,6 +274,8 @@ impl PostgresBatch<'_> {
         self.writer.begin_transaction()?;
         let gathered = std::mem::take(&mut self.put.gathered);
         let documents = std::mem::take(&mut self.put.documents);
+        let rollups = std::mem::take(&mut self.put.rollups);
+        let removed = std::mem::take(&mut self.put.removed);
         let standing = self.writer.standing.journal_committed;
         let schema = self.writer.database.schema.clone();
         let storing = || querying("store a batch");
@@ -274,6 +284,8 @@ impl PostgresBatch<'_> {
                 let (found, expected) = (standing, standing);
                 return Err(PostgresError::Moved { schema, found, expected });
             }
+            rollups::write(session, &rollups).await.map_err(storing())?;
+            rollups::write_removed(session, &removed).await.map_err(storing())?;
             write_keys(session, &documents).await.map_err(storing())
         });
         Ok(written?)
@@ -419,6 +431,34 @@ impl Known for PostgresBatch<'_> {
             ReadError::Damaged(damage) => StoreError::DamagedPart(damage),
         })
     }
+
+    fn rollup(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        if self.put.rollups.contains_key(&(device, start)) {
+            self.write()?;
+        }
+        self.writer.rollup(device, start)
+    }
+
+    // Readings are summed up and looked for before the batch puts any of them.
+    fn summed_up(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        self.writer.summed_up(device, start)
+    }
+
+    fn last_bucket(&mut self, device: i64) -> StoreResult<Option<SimTime>> {
+        self.writer.last_bucket(device)
+    }
+
+    fn event_from(&mut self, device: i64, from: SimTime) -> StoreResult<Option<SimTime>> {
+        self.writer.event_from(device, from)
+    }
+
+    fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {
+        self.writer.oldest(list, after, limit)
+    }
+
+    fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
+        self.writer.removed(device, epoch)
+    }
 }
 
 impl Batch for PostgresBatch<'_> {
@@ -440,6 +480,20 @@ impl Batch for PostgresBatch<'_> {
                 to.add("answer", &common::answer(number, answer));
                 self.write()?;
             }
+            Effect::Rollup(device, row) => {
+                self.put.rollups.insert((device, row.start()), row.encode());
+            }
+            Effect::RollupsGone { devices, before } => {
+                self.write()?;
+                self.writer.remove(devices, before)?;
+            }
+            Effect::Gone(list, through) => {
+                self.write()?;
+                self.writer.remove_through(list, through)?;
+            }
+            Effect::Removed { device, epoch, serial } => {
+                self.put.removed.insert((device, epoch), serial);
+            }
             Effect::AnswerGone(key) => {
                 self.write()?;
                 let delete = "DELETE FROM answer WHERE who = $1 AND key = $2";
@@ -455,7 +509,10 @@ impl Batch for PostgresBatch<'_> {
 
 impl StoreBatch for PostgresBatch<'_> {
     fn commit(mut self: Box<Self>, to: &Standing) -> StoreResult<()> {
-        let is_idle = self.put.gathered.is_empty() && !self.writer.is_begun;
+        let is_idle = self.put.gathered.is_empty()
+            && self.put.rollups.is_empty()
+            && self.put.removed.is_empty()
+            && !self.writer.is_begun;
         if is_idle && *to == self.writer.standing {
             return Ok(());
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, NewAlert, NewReading, NewRefusal, Put, State,
+    Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, Old, Put, State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::series::rollup::{BUCKET, Rollup};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::types::ValueRef;
@@ -19,7 +20,7 @@ use super::files::StoreFiles;
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, write_row};
 use super::tables::write_standing;
-use super::{audit, content, documents, invocations, tally};
+use super::{audit, content, documents, invocations, rollups, tally};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::rows::{self, number, text};
@@ -57,8 +58,8 @@ impl StoreWriter for SqliteWriter {
 struct SqliteBatch<'a> {
     transaction: Transaction<'a>,
     context: &'a ReadContext,
-    /// Readings by device and minute.
-    tallies: BTreeMap<(i64, i64), u64>,
+    /// How many readings more there are by device and minute.
+    tallies: BTreeMap<(i64, i64), i64>,
     content: Vec<u8>,
 }
 
@@ -227,6 +228,35 @@ impl Known for SqliteBatch<'_> {
         let old = audit::old_answers(&self.transaction, given, of, limit);
         old.map_err(StoreError::doing("store a batch"))
     }
+
+    fn rollup(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        self.found(rollups::find(&self.transaction, device, start))
+    }
+
+    fn summed_up(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        let (first, last) = tally::minutes(start, SimTime(start.0.saturating_add(BUCKET.0 - 1)));
+        let more = self.tallies.range((device, first)..=(device, last)).map(|(_, more)| more).sum();
+        self.found(rollups::summed_up(&self.transaction, device, start, more))
+    }
+
+    fn last_bucket(&mut self, device: i64) -> StoreResult<Option<SimTime>> {
+        let last = rollups::last_bucket(&self.transaction, device);
+        last.map_err(StoreError::doing("store a batch"))
+    }
+
+    fn event_from(&mut self, device: i64, from: SimTime) -> StoreResult<Option<SimTime>> {
+        let event = rollups::event_from(&self.transaction, device, from);
+        event.map_err(StoreError::doing("store a batch"))
+    }
+
+    fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {
+        let found = rollups::oldest(&self.transaction, list, after, limit).map(Some);
+        Ok(self.found(found)?.sound().unwrap_or_default())
+    }
+
+    fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
+        self.found(rollups::removed(&self.transaction, device, epoch))
+    }
 }
 
 impl StoreBatch for SqliteBatch<'_> {
@@ -254,6 +284,19 @@ impl Batch for SqliteBatch<'_> {
                 audit::write_answer(&self.transaction, number, answer)
             }
             Effect::AnswerGone(key) => audit::remove_answer(&self.transaction, key),
+            Effect::Rollup(device, row) => rollups::write(&self.transaction, device, row),
+            Effect::RollupsGone { devices, before } => {
+                rollups::remove(&self.transaction, devices, before)
+            }
+            Effect::Gone(list, through) => {
+                let tallies = &mut self.tallies;
+                rollups::remove_through(&self.transaction, list, through, |device, event_ns| {
+                    *tallies.entry((device, tally::minute_of(event_ns))).or_default() -= 1;
+                })
+            }
+            Effect::Removed { device, epoch, serial } => {
+                rollups::write_removed(&self.transaction, device, (epoch, serial))
+            }
         };
         let rows = written.map_err(StoreError::doing("store a batch"))?;
         Ok(if rows > 0 { Put::Written } else { Put::Repeated })

@@ -161,6 +161,9 @@ struct Look {
     readings: u64,
     refusals: u64,
     alerts: u64,
+    /// Where refusals and alerts begin.
+    refusal_floor: u64,
+    alert_floor: u64,
     devices: i64,
     versions: u64,
     audit: u64,
@@ -190,9 +193,21 @@ enum At {
 impl Look {
     fn new(totals: Totals, devices: usize, standing: &Standing) -> Self {
         let Totals { readings, refusals, alerts } = totals;
-        let (devices, at) = (devices as i64, At::Readings(0));
+        let (devices, at) = (devices as i64, At::Readings(standing.reading_floor));
+        let (refusal_floor, alert_floor) = (standing.refusal_floor, standing.alert_floor);
         let (versions, audit) = (standing.versions, standing.chain.count);
-        Self { readings, refusals, alerts, devices, versions, audit, at, has_failed: false }
+        Self {
+            readings,
+            refusals,
+            alerts,
+            refusal_floor,
+            alert_floor,
+            devices,
+            versions,
+            audit,
+            at,
+            has_failed: false,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -205,12 +220,12 @@ impl Look {
             At::Readings(after) if after < self.readings => {
                 At::Readings(readings(reader, after, self.readings)?)
             }
-            At::Readings(_) => At::Refusals(0),
+            At::Readings(_) => At::Refusals(self.refusal_floor),
             At::Refusals(after) if after < self.refusals => {
                 let found = reader.refusals(stretch(after, self.refusals));
                 At::Refusals(page(reader, found, "refusal", after)?)
             }
-            At::Refusals(_) => At::Alerts(0),
+            At::Refusals(_) => At::Alerts(self.alert_floor),
             At::Alerts(after) if after < self.alerts => {
                 let found = reader.alerts(stretch(after, self.alerts));
                 At::Alerts(page(reader, found, "alert", after)?)

@@ -25,11 +25,14 @@ use super::read::ReadContext;
 use super::read::Reader;
 use super::schema;
 use super::seal::{ReadError, ReadResult, is_corrupt};
+use super::summaries::SummaryScan;
 use super::walk::{EventsScan, SeriesScan};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::lock;
-use crate::seam::{Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch};
+use crate::seam::{
+    Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch, Summaries, SummaryQuery,
+};
 
 /// Queries at a time; more wait for their turn.
 const READ_CONNECTIONS: usize = 4;
@@ -109,6 +112,11 @@ impl StoreReader for Readers {
 
     async fn series(&self, query: SeriesQuery) -> StoreResult<Vec<Series>> {
         let mut scan = SeriesScan::new(query);
+        self.scan(move |reader| scan.slice(reader)).await
+    }
+
+    async fn summaries(&self, query: SummaryQuery) -> StoreResult<Summaries> {
+        let mut scan = SummaryScan::new(query);
         self.scan(move |reader| scan.slice(reader)).await
     }
 

@@ -106,16 +106,17 @@ fn still_open(
 fn check_ends(opened: &mut Opened, context: &ReadContext) -> rusqlite::Result<()> {
     let checkpoint = &mut opened.standing;
     let ends = [
-        ("reading", "sequence", &mut checkpoint.readings),
-        ("refusal", "sequence", &mut checkpoint.refusals),
-        ("alert", "sequence", &mut checkpoint.alerts),
-        ("invocation", "id", &mut checkpoint.invocations),
-        ("document_version", "number", &mut checkpoint.versions),
-        ("audit", "number", &mut checkpoint.chain.count),
+        ("reading", "sequence", &mut checkpoint.readings, checkpoint.reading_floor),
+        ("refusal", "sequence", &mut checkpoint.refusals, checkpoint.refusal_floor),
+        ("alert", "sequence", &mut checkpoint.alerts, checkpoint.alert_floor),
+        ("invocation", "id", &mut checkpoint.invocations, 0),
+        ("document_version", "number", &mut checkpoint.versions, 0),
+        ("audit", "number", &mut checkpoint.chain.count, 0),
     ];
-    for (table, key, count) in ends {
-        let query = format!("SELECT coalesce(max({key}), 0) FROM {table}");
-        let last = opened.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
+    for (table, key, count, floor) in ends {
+        let query = format!("SELECT coalesce(max({key}), ?1) FROM {table}");
+        let floor = [floor.cast_signed()];
+        let last = opened.connection.query_row(&query, floor, |row| row.get::<_, i64>(0));
         match last.map(i64::cast_unsigned) {
             Ok(last) if last == *count => {}
             Ok(last) => {

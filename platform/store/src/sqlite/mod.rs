@@ -6,6 +6,7 @@
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
 //! | `schema`, `tables`, `migrate`, `load` | opening a file, also of an earlier format; what a start reads |
+//! | `rollups`, `summaries` | sums of buckets and what they are made of; summaries of series |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
 //! | `inspect`, `copy` | everything that is stored, looked at from time to time; copied |
 //! | `platform_file` | the list of tenants, which is no tenant's |
@@ -24,9 +25,11 @@ mod migrate;
 mod platform_file;
 mod quantities;
 mod read;
+mod rollups;
 mod schema;
 mod seal;
 pub(crate) mod standing;
+mod summaries;
 mod tables;
 mod tally;
 mod walk;

@@ -13,7 +13,7 @@ use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::seal::{ReadResult, check_row};
-use super::{Quantities, content, invocations};
+use super::{Quantities, content, invocations, rollups};
 use crate::damage::Damage;
 use crate::rows::{Columns, read_alert, read_refusal};
 use crate::seam::{Observer, Page, Rows, Stretch};
@@ -61,15 +61,15 @@ pub(super) struct Reader {
 
 /// The columns of a reading, without the seal.
 pub(super) const READING_COLUMNS: usize = 11;
-const READING: &str = "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
+pub(super) const READING: &str = "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
     received_ns, commit_ns, content, extra, sum FROM reading";
 
-const REFUSAL_COLUMNS: usize = 8;
-const REFUSAL: &str = "SELECT sequence, reason, device, topic, detail, event_ns, content,
+pub(super) const REFUSAL_COLUMNS: usize = 8;
+pub(super) const REFUSAL: &str = "SELECT sequence, reason, device, topic, detail, event_ns, content,
     content_bytes, sum FROM refusal";
 
-const ALERT_COLUMNS: usize = 11;
-const ALERT: &str = "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type,
+pub(super) const ALERT_COLUMNS: usize = 11;
+pub(super) const ALERT: &str = "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type,
     message, update_state, extra, sum FROM alert";
 
 /// The columns of a device's state, without the seal.
@@ -138,7 +138,8 @@ impl Reader {
         let query = format!("{select} WHERE {key} > ?1 ORDER BY {key} LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&query)?;
         let mut found = statement.query(params![after.cast_signed(), limit])?;
-        let (mut rows, mut bytes, mut next) = (Vec::new(), 0, after.saturating_add(1));
+        let next = after.max(self.floor(table)?).saturating_add(1);
+        let (mut rows, mut bytes, mut next) = (Vec::new(), 0, next);
         while next <= last && rows.len() < limit as usize && bytes < PAGE_BYTES_MAX {
             let one = match found.next() {
                 Ok(Some(row)) if row.get::<_, i64>(0) == Ok(next.cast_signed()) => read(row),
@@ -162,6 +163,16 @@ impl Reader {
             }
         }
         Ok(Rows { rows, is_more: next <= last })
+    }
+
+    /// Up to which sequence rows of a table are not kept any more.
+    fn floor(&self, table: &str) -> ReadResult<u64> {
+        Ok(match table {
+            "reading" => rollups::standing(&self.connection)?.reading_floor,
+            "alert" => rollups::standing(&self.connection)?.alert_floor,
+            "refusal" => rollups::standing(&self.connection)?.refusal_floor,
+            _ => 0,
+        })
     }
 
     /// Readings after a commit sequence, up to the last one that is known to be committed.
@@ -213,11 +224,13 @@ impl Reader {
             values.push(StateValue { name: name.to_string(), event: SimTime(event_ns), value });
         }
         let alerts = content::decode_alerts(&row.get::<_, Vec<u8>>(4)?);
+        let floor = self.floor("alert")?.cast_signed();
         Ok(DeviceState {
             last_interaction: SimTime(row.get(1)?),
             values,
             alerts: alerts
                 .into_iter()
+                .filter(|sequence| floor < *sequence)
                 .map(|sequence| self.alert_of(device, sequence))
                 .collect::<ReadResult<_>>()?,
         })

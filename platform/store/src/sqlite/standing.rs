@@ -9,7 +9,7 @@ use lastmeter_model::standing::Standing;
 
 /// First byte of the row; counts changes of it.
 const VERSION: u8 = 2;
-const NUMBERS: usize = 28;
+const NUMBERS: usize = 29;
 /// Those of version 1.
 const NUMBERS_1: usize = 12;
 const BYTES: usize = 3 + NUMBERS * 8 + 4;
@@ -48,6 +48,7 @@ pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
         standing.reading_floor,
         standing.alert_floor,
         standing.refusal_floor,
+        standing.rolled_up,
     ];
     let mut bytes = [VERSION; BYTES];
     bytes[1..3].copy_from_slice(&(NUMBERS as u16).to_le_bytes());
@@ -107,6 +108,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
         reading_floor: numbers[25],
         alert_floor: numbers[26],
         refusal_floor: numbers[27],
+        rolled_up: numbers[28],
     })
 }
 
@@ -120,7 +122,7 @@ mod tests {
         #[test]
         fn it_reads_back_and_no_flipped_bit_passes(
             n in prop::array::uniform10(any::<u64>()), clock in prop::option::of(0..i64::MAX),
-            m in prop::array::uniform12(any::<u64>()), hash: [u8; 32], bit in 0..BYTES * 8,
+            m in prop::array::uniform13(any::<u64>()), hash: [u8; 32], bit in 0..BYTES * 8,
         ) {
             let standing = Standing {
                 journal_committed: n[0], clock_ns: clock, readings: n[1], refusals: n[2],
@@ -129,7 +131,7 @@ mod tests {
                 documents: m[0], document_bytes: m[1], versions: m[2], tokens: m[3],
                 answers: m[4], chain: Chain { count: m[5], hash }, results: m[6],
                 configurations: m[7], blocks: m[8], reading_floor: m[9], alert_floor: m[10],
-                refusal_floor: m[11],
+                refusal_floor: m[11], rolled_up: m[12],
             };
             let mut bytes = encode(&standing);
             prop_assert_eq!(decode(&bytes), Some(standing));

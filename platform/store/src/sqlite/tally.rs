@@ -33,10 +33,10 @@ pub(super) fn minutes(start: SimTime, end: SimTime) -> (i64, i64) {
     (minute_of(start.as_nanoseconds()), minute_of(end.as_nanoseconds()))
 }
 
-/// Counts readings: by device and minute, how many more there are.
+/// Counts readings: by device and minute, how many more or fewer there are.
 pub(super) fn add(
     connection: &Connection,
-    more: &BTreeMap<(i64, i64), u64>,
+    more: &BTreeMap<(i64, i64), i64>,
     mut damaged: impl FnMut(Damage),
 ) -> rusqlite::Result<()> {
     let mut read = connection.prepare_cached(
@@ -44,7 +44,9 @@ pub(super) fn add(
     )?;
     let mut write =
         connection.prepare_cached("INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4)")?;
-    for ((device, minute), readings) in more {
+    let mut remove =
+        connection.prepare_cached("DELETE FROM tally WHERE device = ?1 AND minute = ?2")?;
+    for ((device, minute), more) in more {
         let mut rows = read.query(params![device, minute])?;
         let known = match rows.next()? {
             None => Ok(0),
@@ -53,8 +55,12 @@ pub(super) fn add(
         drop(rows);
         match known {
             Ok(known) => {
-                let readings = known + readings;
-                write_tally(&mut write, *device, *minute, readings)?;
+                let readings = known.saturating_add_signed(*more);
+                if readings == 0 {
+                    remove.execute([device, minute])?;
+                } else {
+                    write_tally(&mut write, *device, *minute, readings)?;
+                }
             }
             // As it is it will go on being noticed; counting on would hide it.
             Err(damage) => damaged(damage),

@@ -11,6 +11,7 @@
 //! | `subject` | a store under test: its place, its writer, batches that fail |
 //! | `laws` | what holds of the content whatever the work was |
 //! | `documents` | what the random work is unlikely to meet of documents |
+//! | `rollups` | sums of buckets, and what retention leaves |
 //! | `migration` | what an earlier version stored |
 //! | `ledger` | the rules of storing once more, without batches and without a store |
 
@@ -18,6 +19,7 @@ mod documents;
 mod laws;
 mod ledger;
 mod migration;
+mod rollups;
 mod seen;
 #[path = "../../tests/postgres/server.rs"]
 #[expect(dead_code, reason = "other tests do more with it")]
@@ -28,7 +30,7 @@ mod work;
 use proptest::prelude::*;
 use server::{Server, postgres_for_tests};
 use subject::Subject;
-use work::{Step, steps};
+use work::{Step, steps_with_retention};
 
 use crate::stores::{STORES, StoreKind};
 
@@ -45,7 +47,7 @@ fn subjects(server: Option<&Server>) -> Vec<Subject> {
 #[test]
 fn every_store_answers_alike() {
     let server = postgres_for_tests(false);
-    proptest!(with_cases(24), |(steps in steps())| {
+    proptest!(with_cases(24), |(steps in steps_with_retention())| {
         let mut subjects = subjects(server.as_ref());
         for (index, step) in steps.iter().enumerate() {
             let outcomes: Vec<_> = subjects.iter_mut().map(|one| one.step(step, index)).collect();
@@ -67,7 +69,7 @@ fn every_store_answers_alike() {
 #[test]
 fn a_failed_batch_changes_nothing() {
     let server = postgres_for_tests(false);
-    proptest!(with_cases(24), |(steps in steps())| {
+    proptest!(with_cases(24), |(steps in steps_with_retention())| {
         for mut subject in subjects(server.as_ref()) {
             for (index, step) in steps.iter().enumerate() {
                 if let Step::Fail(writes, jobs) = step {

@@ -12,7 +12,7 @@ use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::work::{DEVICES, EPOCHS, INVOCATIONS, PRINCIPALS, SERIALS, TOKENS, kinds, quantities};
 use crate::error::StoreResult;
-use crate::seam::{Page, Range, SeriesQuery, StoreReader, Stretch};
+use crate::seam::{Page, Range, SeriesQuery, StoreReader, Stretch, SummaryQuery};
 
 /// Answers by their query.
 pub(super) type Seen = BTreeMap<String, String>;
@@ -173,6 +173,14 @@ async fn of_device(seen: &mut Questions, reader: &dyn StoreReader, device: i64) 
         let (ids, range, after) = (quantities(), ALWAYS, None);
         let query = SeriesQuery { device, ids, range, page, after, cut };
         seen.answer(("series", &query), &reader.series(query.clone()).await);
+    }
+    let ranges = [ALWAYS, RANGES[1], Range { start: SimTime(0), end: SimTime(899_999_999_999) }];
+    for (range, cut) in ranges.into_iter().flat_map(|range| cuts().map(|cut| (range, cut))) {
+        for (limit, rows_from) in [(1000, SimTime(i64::MIN)), (1, SimTime(0))] {
+            let (ids, cut) = (quantities(), cut.clone());
+            let query = SummaryQuery { device, ids, range, rows_from, limit, cut };
+            seen.answer(("summaries", &query), &reader.summaries(query.clone()).await);
+        }
     }
     for (range, page) in RANGES.into_iter().zip(PAGES).chain(PAGES.map(|page| (ALWAYS, page))) {
         let [cut, ..] = cuts();

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lastmeter_model::decide::{Batch, Effect, Found, Known, Outcome, Put, State};
+use lastmeter_model::decide::{
+    Batch, Effect, Found, Known, List, Old, Outcome, Put, Retention, State,
+};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime, TenantName};
 use tempfile::TempDir;
@@ -120,6 +123,11 @@ impl Subject {
                 let outcome = self.try_apply(*writes, jobs, now);
                 outcome.unwrap_or_else(|_| self.apply(jobs, now))
             }
+            Step::Tend(days, due) => {
+                let limits = Retention { alerts: None, ..Retention::of(Some(1), *days) };
+                while self.tend(usize::MAX, limits, after_a_day(*due)).unwrap() {}
+                Outcome { standing: self.standing(), ..Outcome::default() }
+            }
             Step::Restart => {
                 self.restart();
                 Outcome { standing: self.standing(), ..Outcome::default() }
@@ -143,6 +151,18 @@ impl Subject {
         self.open.as_mut().unwrap().writer.apply(jobs.iter().map(Job::work), now)
     }
 
+    /// Has a part done of what is to be done without being asked for, with so many writes left;
+    /// whether there may be more.
+    pub(super) fn tend(
+        &mut self,
+        writes: usize,
+        limits: Retention,
+        now: SimTime,
+    ) -> StoreResult<bool> {
+        self.left.store(writes, Ordering::Relaxed);
+        self.open.as_mut().unwrap().writer.tend(limits, now)
+    }
+
     /// Opens it again, with everything that was remembered forgotten.
     pub(super) fn restart(&mut self) {
         self.open = None;
@@ -155,6 +175,11 @@ impl Subject {
     fn open(&self) -> &Opened {
         self.open.as_ref().unwrap()
     }
+}
+
+/// When what came at an instant has been there for a day.
+pub(super) fn after_a_day(due: i64) -> SimTime {
+    SimTime(due + 86_400_000_000_000)
 }
 
 impl Opened {
@@ -237,6 +262,30 @@ impl Known for FailingBatch<'_> {
         limit: u32,
     ) -> StoreResult<Vec<AnswerKey>> {
         self.inner.old_answers(given, of, limit)
+    }
+
+    fn rollup(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        self.inner.rollup(device, start)
+    }
+
+    fn summed_up(&mut self, device: i64, start: SimTime) -> StoreResult<Found<Rollup>> {
+        self.inner.summed_up(device, start)
+    }
+
+    fn last_bucket(&mut self, device: i64) -> StoreResult<Option<SimTime>> {
+        self.inner.last_bucket(device)
+    }
+
+    fn event_from(&mut self, device: i64, from: SimTime) -> StoreResult<Option<SimTime>> {
+        self.inner.event_from(device, from)
+    }
+
+    fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {
+        self.inner.oldest(list, after, limit)
+    }
+
+    fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
+        self.inner.removed(device, epoch)
     }
 }
 

@@ -55,6 +55,8 @@ pub(super) enum Step {
     Commit(Vec<Job>),
     /// A batch that fails after so many writes, and is repeated.
     Fail(usize, Vec<Job>),
+    /// What was received by an instant is removed, and roll-ups that are so many days old.
+    Tend(Option<u32>, i64),
     /// The store is opened again by another writer.
     Restart,
 }
@@ -63,7 +65,7 @@ impl Step {
     pub(super) fn jobs(&self) -> &[Job] {
         match self {
             Self::Commit(jobs) | Self::Fail(_, jobs) => jobs,
-            Self::Restart => &[],
+            Self::Restart | Self::Tend(..) => &[],
         }
     }
 }
@@ -82,7 +84,20 @@ enum Draft {
     Again(usize),
 }
 
-/// Steps with everything in them.
+/// Steps with everything in them, after some of which rows are removed.
+pub(super) fn steps_with_retention() -> impl Strategy<Value = Vec<Step>> {
+    let days = prop_oneof![2 => Just(None), 1 => Just(Some(1)), 1 => Just(Some(2))];
+    let tend = (days, prop::sample::select(&DATES[..]));
+    let tends = prop::collection::vec(prop::option::weighted(0.3, tend), 10);
+    (steps(), tends).prop_map(|(steps, tends)| {
+        let with = |(step, tend): (Step, Option<(Option<u32>, i64)>)| {
+            std::iter::once(step).chain(tend.map(|(days, due)| Step::Tend(days, due)))
+        };
+        steps.into_iter().zip(tends).flat_map(with).collect()
+    })
+}
+
+/// Steps with everything in them but retention.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let batch = || prop::collection::vec(draft(), 0..12);
     let step = prop_oneof![

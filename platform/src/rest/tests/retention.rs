@@ -1,0 +1,112 @@
+//! What is kept no longer, as REST shows it; and sums from roll-ups.
+
+use super::*;
+use crate::tenant::Tenant;
+use crate::tests::{Accepted, bytes, config};
+
+const HOUR: i64 = 3_600_000_000_000;
+const DAY: i64 = 24 * HOUR;
+const VOLTAGE: &str = "electricity.voltage.rms.l1";
+
+async fn served(reading_days: u32, rollup_days: u32) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), ClockSource::Driven);
+    (config.limits.reading_days, config.limits.rollup_days) = (reading_days, rollup_days);
+    let core = Tenant::start(&config).unwrap();
+    Served::over(Bench::ready(core, config, folder).await)
+}
+
+fn measured(serial: u64, event: SimTime) -> Vec<u8> {
+    let mut message = reading("home", Some(serial), serial as f64);
+    message.event_date = Some(event);
+    bytes(&message)
+}
+
+/// Of each point the beginning and the number of values.
+async fn counts(served: &Served, query: &str) -> Vec<(SimTime, u64)> {
+    let answer = served.ok(&format!("/api/v1/series?device=home&{query}&limit=25000")).await;
+    let points = answer["results"][0]["points"].as_array().cloned().unwrap_or_default();
+    let count = |point: &Value| (time(point[0].as_str().unwrap()), point[1].as_u64().unwrap_or(1));
+    points.iter().map(count).collect()
+}
+
+#[tokio::test]
+async fn what_was_received_days_ago_is_gone_and_its_sums_are_not() {
+    let served = served(2, 4).await;
+    let (core, start) = (&served.bench.core, time("2027-01-18T00:00:00Z"));
+    let at = |day: i64, n: i64| SimTime(start.0 + day * DAY + n * 60_000_000_000);
+    let mut serial = 0;
+    for day in 0..3 {
+        core.advance(at(day, 0)).await.unwrap();
+        for n in 0..40 {
+            serial += 1;
+            let taken = accept(core, measured(serial, at(day, n))).await.unwrap();
+            assert_eq!(taken, Accepted::Stored);
+        }
+    }
+    core.advance(at(2, 60)).await.unwrap();
+    let raw = counts(&served, &format!("quantity={VOLTAGE}")).await;
+    assert_eq!((raw.len(), raw[0].0), (80, at(1, 0)));
+    // The last bucket of a day has a row as well, since its readings are gone.
+    let quarters = counts(&served, "width=15m&start=2027-01-18T00:00:00Z").await;
+    let of_day = |day| [(at(day, 0), 15), (at(day, 15), 15), (at(day, 30), 10)];
+    assert_eq!(quarters, [of_day(0), of_day(1), of_day(2)].concat());
+    let days = counts(&served, "width=1d").await;
+    assert_eq!(days, [0, 1, 2].map(|day| (at(day, 0), 40)));
+
+    // In the order of commit the list begins behind what is gone, and whoever walks arrives.
+    let listed = served.ok("/api/v1/readings?after=0&limit=1000").await;
+    let (rows, more) = (listed["results"].as_array().unwrap(), &listed["more"]);
+    assert_eq!((rows.len(), &rows[0]["serial"], more), (80, &json!(41), &json!(false)));
+    let exported = served.get("/api/v1/export?what=readings&device=home").await;
+    assert_eq!(String::from_utf8(exported.body).unwrap().lines().count(), 80);
+
+    // A repetition is recognised, before a restart and after.
+    accept(core, measured(7, at(0, 6))).await.unwrap();
+    core.barrier().await.unwrap();
+    let refused = served.ok("/api/v1/refusals?after=0").await;
+    assert_eq!(refused["results"][0]["reason"], "repetition_beyond_retention", "{refused}");
+    assert_eq!(served.ok("/api/v1/readings?after=119").await["results"][0]["serial"], 120);
+
+    // Later the sums go, too, and then everything is gone.
+    core.advance(at(5, 0)).await.unwrap();
+    assert_eq!(counts(&served, "width=1d").await, [1, 2].map(|day| (at(day, 0), 40)));
+    assert_eq!(counts(&served, &format!("quantity={VOLTAGE}")).await, []);
+    core.advance(at(9, 0)).await.unwrap();
+    assert_eq!(counts(&served, "width=1d").await, []);
+    let exported = served.get("/api/v1/export?what=readings&device=home").await;
+    assert_eq!((exported.status, &*exported.body), (200, &b""[..]));
+    assert_eq!(served.ok("/api/v1/refusals?after=0").await["results"], json!([]));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_number_of_days_everything_stays() {
+    let served = served(0, 0).await;
+    let (core, start) = (&served.bench.core, time("2027-01-18T00:00:00Z"));
+    core.advance(start).await.unwrap();
+    accept(core, measured(1, start)).await.unwrap();
+    core.advance(SimTime(start.0 + 4000 * DAY)).await.unwrap();
+    assert_eq!(served.ok("/api/v1/readings?after=0").await["results"][0]["serial"], 1);
+    served.stop().await;
+}
+
+/// In Newfoundland clocks were once put forward at one minute past midnight.
+#[tokio::test]
+async fn a_bucket_within_which_the_offset_changes_is_read_value_by_value() {
+    let served = served(0, 0).await;
+    let (core, start) = (&served.bench.core, time("2007-03-11T02:00:00Z"));
+    let at = |n: i64| SimTime(start.0 + n * 60_000_000_000);
+    for n in 0..240 {
+        accept(core, measured(n.cast_unsigned() + 1, at(n))).await.unwrap();
+    }
+    core.barrier().await.unwrap();
+    let hours = counts(&served, "width=1h&zone=America/St_Johns").await;
+    assert!(hours.iter().any(|(from, _)| *from == time("2007-03-11T03:31:00Z")), "{hours:?}");
+    let ends = hours.iter().skip(1).map(|(from, _)| *from).chain([SimTime(i64::MAX)]);
+    for ((from, found), until) in hours.iter().zip(ends) {
+        let expected = (0..240).filter(|n| *from <= at(*n) && at(*n) < until).count();
+        assert_eq!(*found, expected as u64, "{from}");
+    }
+    served.stop().await;
+}
