@@ -83,7 +83,7 @@ async fn a_start_with_all_that_a_tenant_may_have_takes_no_longer_than_its_limit(
     let config = config(folder.path(), ClockSource::Driven);
     let tenant = config.tenant_folder();
     fs::create_dir_all(&tenant).unwrap();
-    let mut store = BenchStore::open(&tenant, 1);
+    let mut store = BenchStore::open(&tenant, 1, 1);
     // One place is left for the device of the journal's entries.
     let batch = store.batch(count as usize - 1, count - 1);
     store.apply(&batch);
