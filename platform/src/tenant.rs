@@ -44,7 +44,7 @@ const ROUTES_MAX: usize = 256;
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
-    secrets: Secrets,
+    secrets: Mutex<Secrets>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) journal: Journal,
@@ -226,7 +226,7 @@ impl Tenant {
         );
         let tenant = Self {
             name,
-            secrets,
+            secrets: Mutex::new(secrets),
             clock,
             metrics,
             journal,
@@ -285,12 +285,17 @@ impl Tenant {
 
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        is_of(self.secrets.administrators, secret)
+        is_of(lock(&self.secrets).administrators, secret)
+    }
+
+    /// Puts other secrets in the place of those that open it.
+    pub(crate) fn rotate(&self, secrets: Secrets) {
+        *lock(&self.secrets) = secrets;
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        is_of(self.secrets.devices, secret)
+        is_of(lock(&self.secrets).devices, secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.
