@@ -123,15 +123,24 @@ impl Known for MemoryBatch<'_> {
         };
         let (content, behind, limit) = (&self.content, after + 1.., limit as usize);
         Ok(match list {
-            List::Readings => content.readings.range(behind).take(limit)
+            List::Readings => content
+                .readings
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| {
                     of(*at, row.received, Some((row.device_row, row.number, row.event)), 0)
                 })
                 .collect(),
-            List::Alerts => content.alerts.range(behind).take(limit)
+            List::Alerts => content
+                .alerts
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| of(*at, row.received, None, 0))
                 .collect(),
-            List::Refusals => content.refusals.range(behind).take(limit)
+            List::Refusals => content
+                .refusals
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| {
                     let kept_bytes = row.content.as_ref().map_or(0, |content| content.len() as u64);
                     of(*at, row.event, None, kept_bytes)

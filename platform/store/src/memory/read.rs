@@ -229,15 +229,16 @@ impl Content {
         let mut all: BTreeMap<(SimTime, usize, SimTime), Summary> = BTreeMap::new();
         let mut whole = BTreeSet::new();
         let rows = self.rollups.iter().filter(|((of, start), row)| {
-            let is_whole = range.start <= *start && row.end() <= SimTime(range.end.0.saturating_add(1));
+            let is_whole =
+                range.start <= *start && row.end() <= SimTime(range.end.0.saturating_add(1));
             of == device && is_whole && *rows_from <= *start
         });
         for ((_, start), row) in rows {
             for (place, id) in ids.iter().enumerate() {
                 let is_within = cut.windows().is_none_or(|windows| {
-                    let mut within = windows.iter().filter(|one| {
-                        one.from <= row.earliest() && row.end() <= one.until
-                    });
+                    let mut within = windows
+                        .iter()
+                        .filter(|one| one.from <= row.earliest() && row.end() <= one.until);
                     within.any(|one| one.quantities.contains(id.name()))
                 });
                 if is_within {
@@ -255,7 +256,9 @@ impl Content {
                 for (_, value) in values.filter(|_| is_left && !whole.contains(&(start, place))) {
                     let key = if row.event < *rows_from { row.event } else { SimTime(0) };
                     let one = Summary::of(row.event, *value);
-                    all.entry((start, place, key)).and_modify(|known| known.merge(&one)).or_insert(one);
+                    all.entry((start, place, key))
+                        .and_modify(|known| known.merge(&one))
+                        .or_insert(one);
                 }
             }
         }
