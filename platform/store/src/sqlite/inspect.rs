@@ -228,6 +228,7 @@ impl Look {
                     At::Device(row, Some(walk))
                 }
             }
+            // Whatever stops here goes on with the next device, so that no row keeps others back.
             At::Rollups(row, from) => match rollups(reader, row, from)? {
                 Some(next) => At::Rollups(row, next),
                 None => At::Device(row + 1, None),
