@@ -209,12 +209,7 @@ impl SummaryWalk {
         self.at = behind(range.end).unwrap_or(range.end);
     }
 
-    fn add(
-        &mut self,
-        start: SimTime,
-        key: (usize, SimTime),
-        summary: &Summary,
-    ) -> ControlFlow<()> {
+    fn add(&mut self, start: SimTime, key: (usize, SimTime), summary: &Summary) -> ControlFlow<()> {
         if start != self.bucket {
             self.flush();
             if self.found.summaries.len() >= self.query.limit {

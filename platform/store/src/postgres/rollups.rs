@@ -171,11 +171,7 @@ impl PostgresWriter {
         Ok(run.map(drop)?)
     }
 
-    pub(super) fn remove(
-        &mut self,
-        (first, last): (i64, i64),
-        before: SimTime,
-    ) -> StoreResult<()> {
+    pub(super) fn remove(&mut self, (first, last): (i64, i64), before: SimTime) -> StoreResult<()> {
         let delete = "DELETE FROM rollup WHERE device BETWEEN $1 AND $2 AND bucket < $3";
         self.run(delete, &[&first, &last, &before.as_nanoseconds()])
     }

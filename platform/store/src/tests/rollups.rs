@@ -179,13 +179,14 @@ fn closed_buckets_answer_as_the_readings_do() {
             }
             // The order in which they come is the order of their rows.
             let rows = rows_of(&store);
-            let cases = ranges().into_iter().flat_map(|range| cuts.iter().map(move |cut| (range, cut)));
-            for (range, cut) in cases {
+            let of_range = |range: Range| cuts.iter().map(move |cut| (range, cut));
+            for (range, cut) in ranges().into_iter().flat_map(of_range) {
                 for (device, row) in &rows {
                     let expected = naive(&all, *device, range, cut);
                     for limit in [1, 4, 1000] {
                         let found = asked(&store, *row, range, cut, limit);
-                        prop_assert_eq!(&found, &expected, "{} {:?} {:?}", store.name(), range, cut);
+                        let name = store.name();
+                        prop_assert_eq!(&found, &expected, "{} {:?} {:?}", name, range, cut);
                     }
                 }
             }
