@@ -10,7 +10,7 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::Transaction;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::facts::DocumentFacts;
-use lastmeter_model::standing::Totals;
+use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
@@ -310,13 +310,25 @@ impl Tenant {
     /// Returns when everything journalled before the call is committed.
     pub(crate) async fn barrier(&self) -> Result<Totals, BarrierError> {
         let (reply, reached) = oneshot::channel();
+        self.pass(Job::Barrier(reply), reached).await
+    }
+
+    /// Has a part removed of what is kept no longer: where the store stands then, and whether
+    /// there may be more.
+    pub(crate) async fn tend(&self) -> Result<(Standing, bool), BarrierError> {
+        let (reply, reached) = oneshot::channel();
+        self.pass(Job::Tend(reply), reached).await
+    }
+
+    /// Returns the answer to a job behind everything that is journalled.
+    async fn pass<T>(&self, job: Job, reached: oneshot::Receiver<T>) -> Result<T, BarrierError> {
         let wait = async {
-            self.journal.pass(Job::Barrier(reply)).await?;
+            self.journal.pass(job).await?;
             reached.await.map_err(|_| JournalStopped)
         };
         let reached = async {
             tokio::select! {
-                totals = wait => Ok(totals?),
+                reached = wait => Ok(reached?),
                 cause = self.health.fails_for(FAILING_LIMIT) => {
                     Err(BarrierError::Failing { cause })
                 }

@@ -54,6 +54,8 @@ async fn what_was_received_days_ago_is_gone_and_its_sums_are_not() {
     core.advance(at(2, 60)).await.unwrap();
     let raw = counts(&served, &format!("quantity={VOLTAGE}")).await;
     assert_eq!((raw.len(), raw[0].0), (80, at(1, 0)));
+    let job = jobs::make(&served, json!({ "kind": "retention" })).await;
+    assert_eq!(job["result"], "gone are the first 40 readings, 0 alerts and 0 refusals", "{job}");
     // The last bucket of a day has a row as well, since its readings are gone.
     let quarters = counts(&served, "width=15m&start=2027-01-18T00:00:00Z").await;
     let of_day = |day| [(at(day, 0), 15), (at(day, 15), 15), (at(day, 30), 10)];
