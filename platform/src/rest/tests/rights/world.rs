@@ -17,7 +17,10 @@ use lastmeter_model::document::{
 use lastmeter_model::invocation::{InvocationId, NewInvocation, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
-use lastmeter_store::{Page, Range, Rows, Series, SeriesQuery, StoreReader, StoreResult, Stretch};
+use lastmeter_store::{
+    Page, Range, Rows, Series, SeriesQuery, StoreReader, StoreResult, Stretch, Summaries,
+    SummaryQuery,
+};
 
 use super::super::super::{Proof, Shared, Stopping, Visitor, no_such_path, routes, with};
 use super::super::*;
@@ -174,6 +177,7 @@ counted! {
     invocations(ids: Vec<InvocationId>) -> Vec<StoredInvocation>;
     invocations_of(device: i64, page: Page, cut: Cut) -> (u64, Vec<StoredInvocation>);
     series(query: SeriesQuery) -> Vec<Series>;
+    summaries(query: SummaryQuery) -> Summaries;
     events(device: i64, range: Range, page: Page, cut: Cut) -> (u64, Vec<ReadingRow>);
     document(kind: &'static DocumentKind, token: String, version: Option<u64>) -> Option<Document>;
     document_at(kind: &'static DocumentKind, token: String, at: SimTime) -> Option<Document>;
