@@ -294,7 +294,8 @@ impl Ingest {
             let body = Some(json!({ "status": DeviceStatus::Recognised }));
             let edits = vec![Edit { kind, token, expect: Expect::New, body }];
             let by = "platform".to_owned();
-            let change = Transaction { by, edits, ..Transaction::default() };
+            // Without it the device would count as registered.
+            let change = Transaction { by, edits, reserve: true, ..Transaction::default() };
             let (reply, done) = oneshot::channel();
             let job = Job::Change(Change::Apply(Box::new(change)), reply);
             self.journal.pass(job).await.map_err(|_| IngestError::Stopping)?;

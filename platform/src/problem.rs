@@ -43,6 +43,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// A tenant without room for what was asked; nothing of it is done.
+    pub(crate) fn limit_reached(limit: &str) -> Self {
+        let detail = format!("the tenant has reached its limit of `{limit}`; remove some");
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail)
+    }
+
     /// Its status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
@@ -191,6 +197,7 @@ impl From<InvokeError> for Problem {
             }
             InvokeError::Door(_) => Self::unavailable("door_unavailable", &error),
             InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", detail),
+            InvokeError::NoRoom(limit) => Self::limit_reached(limit),
             InvokeError::Store(source) => source.into(),
             InvokeError::Stopped(source) => Self::unavailable("stopping", &source),
         }

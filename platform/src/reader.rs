@@ -119,12 +119,12 @@ impl Reader {
         self.0.invocations_of(device.id, page, permit.cut(&device.hardware_id)).await
     }
 
-    /// Rows of the audit by or about who asks, or about data of its windows; and how many were
+    /// Rows of the audit by or about `me`, or about data of the windows of who asks; and how many were
     /// looked at.
     pub(crate) async fn audit(
         &self,
         permit: &Permit,
-        me: &str,
+        me: Option<&str>,
         stretch: Stretch,
     ) -> StoreResult<(Vec<AuditRow>, u64)> {
         let rows = self.0.audit(stretch).await?.rows;
@@ -136,7 +136,8 @@ impl Reader {
             device.is_some_and(|device| permit.cut(&device).has(row.at))
         };
         let is_left = |row: &AuditRow| {
-            permit.is_whole() || row.who == me || row.resource == me || is_of_data(row)
+            let is_own = me.is_some_and(|me| row.who == me || row.resource == me);
+            permit.is_whole() || is_own || is_of_data(row)
         };
         let rows = rows.into_iter().map(|(row, _)| row).filter(is_left);
         Ok((rows.collect(), count))

@@ -67,6 +67,8 @@ pub(crate) struct Tenant {
     pub(crate) maintaining: tokio::sync::Mutex<()>,
     /// Held by who changes documents, from what is checked of them to the commit.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Bytes of documents that who is no administrator has written, on a day since 1970.
+    pub(crate) written: Mutex<(i64, BTreeMap<String, u64>)>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     advancing: tokio::sync::Mutex<()>,
@@ -244,6 +246,7 @@ impl Tenant {
             store,
             maintaining: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
+            written: Mutex::default(),
             urgent,
             advancing: tokio::sync::Mutex::new(()),
             threads,

@@ -76,6 +76,9 @@ pub struct Transaction {
     pub notes: Vec<Note>,
     /// What is answered if the request comes again.
     pub answer: Option<NewAnswer>,
+    /// Whether it may take of the room that is kept for administrators and for what takes rights
+    /// away.
+    pub reserve: bool,
 }
 
 /// An audit row that no edit leaves.

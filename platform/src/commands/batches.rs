@@ -68,7 +68,10 @@ pub(crate) async fn keep(at: &Dispatcher, devices: &[HardwareId]) -> Result<Stri
         let edit = Edit { kind, token: Some(token.clone()), expect, body };
         let edits = vec![edit];
         let by = "batches".to_owned();
-        at.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+        let kept = at.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+        if let Some(limit) = kept.limit {
+            return Err(InvokeError::NoRoom(limit));
+        }
     }
     Ok(token)
 }

@@ -58,6 +58,9 @@ pub(crate) enum InvokeError {
     /// A door could not be reached.
     #[error("{0}")]
     Door(String),
+    /// The tenant has no room for the documents with it.
+    #[error("the tenant has reached its limit of `{0}`")]
+    NoRoom(&'static str),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -442,7 +442,8 @@ async fn apply(
     edits: Vec<Edit>,
     done: &mut Transferred,
 ) -> Result<(), PlatformError> {
-    let with = |edits| Transaction { by: BY.to_owned(), edits, ..Transaction::default() };
+    let with =
+        |edits| Transaction { by: BY.to_owned(), edits, reserve: true, ..Transaction::default() };
     let stopped = |error| PlatformError::NotReady(Box::new(error));
     if edits.is_empty() {
         return Ok(());

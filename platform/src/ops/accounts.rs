@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Caller;
+use super::bounds::made_private;
 use super::documents::{self, Repeatable, Request, own_members, shown, unknown};
 use crate::access::{Passwords, random};
 use crate::clock::wall_now;
@@ -52,7 +53,7 @@ pub(crate) async fn make(
     name.parse::<PrincipalName>().map_err(|error| wrong("username", &error.to_string()))?;
     let name = name.to_owned();
     take_password(passwords, &name, &mut members).await?;
-    let made = documents::make(caller, kind, own_members(kind, members), repeatable).await?;
+    let made = documents::make(caller, kind, own_members(kind, members)?, repeatable).await?;
     Ok(shown(&made))
 }
 
@@ -74,7 +75,7 @@ pub(crate) async fn change(
     if !is_admin || is_disabled {
         refuse_last_administrator(caller, name)?;
     }
-    Ok(shown(&*documents::change(caller, kind, name, own_members(kind, members)).await?))
+    Ok(shown(&*documents::change(caller, kind, name, own_members(kind, members)?).await?))
 }
 
 fn require_users(caller: &Caller) -> Result<(), Problem> {
@@ -188,15 +189,19 @@ async fn edit(
     for _ in 0..ATTEMPTS {
         let found = caller.tenant.documents.find(kind, name).ok_or_else(|| unknown(kind, name))?;
         let mut body = members(&found);
+        let has_code =
+            |body: &Map<String, Value>| !body.get("resetCode").is_none_or(Value::is_null);
+        let had_code = has_code(&body);
         change(&mut body);
+        // Whoever was given a code can do nothing else before it is spent.
+        let reserve = had_code && !has_code(&body);
         let body = Value::Object(body);
         (kind.check)(&body)?;
         let (expect, token) = (Expect::Version(found.version), Some(name.to_owned()));
         let edits = vec![Edit { kind, token, expect, body: Some(body) }];
         let (by, answer) = (caller.name(), answer.clone());
         let changed = caller
-            .tenant
-            .apply(Transaction { by, edits, answer, ..Transaction::default() })
+            .apply(Transaction { by, edits, answer, reserve, ..Transaction::default() })
             .await?;
         if changed.repeated.is_some() {
             return Err(secret_was_shown());
@@ -238,7 +243,7 @@ async fn erase_user(caller: &Caller, name: &str) -> Result<Value, Problem> {
         let user = documents.find(kind_of_user, name).ok_or_else(none)?;
         // Its last version has nothing of it, and no way leads to those before.
         let blank = json!({ "roles": [], "disabled": true });
-        let mut edits = Vec::new();
+        let (mut edits, mut private) = (Vec::new(), BTreeMap::new());
         let mut put = |kind, document: &Document, version, body| {
             let (token, expect) = (Some(document.token.clone()), Expect::Version(version));
             edits.push(Edit { kind, token, expect, body });
@@ -249,7 +254,11 @@ async fn erase_user(caller: &Caller, name: &str) -> Result<Value, Problem> {
         for asset in documents.with_key(of_assets, "user", name) {
             let mut body = members(&asset);
             body.insert("user".to_owned(), Value::Null);
-            put(of_assets, &asset, asset.version, Some(Value::Object(body)));
+            let body = Value::Object(body);
+            let both = (asset.token.as_str(), Some(asset.body.as_str()), Some(&body));
+            let devices = made_private(caller, of_assets, both)?.into_iter();
+            private.extend(devices.map(|edit| (edit.token.clone(), edit)));
+            put(of_assets, &asset, asset.version, Some(body));
         }
         let (of_grants, of_credentials) = (kind::<Grant>()?, kind::<Credential>()?);
         let mut gone = documents.with_key(of_credentials, "of", &reference);
@@ -260,9 +269,10 @@ async fn erase_user(caller: &Caller, name: &str) -> Result<Value, Problem> {
         for document in gone.into_values() {
             put(document.kind, &document, document.version, None);
         }
-        let by = caller.name();
+        edits.extend(private.into_values());
+        let (by, reserve) = (caller.name(), true);
         let changed =
-            caller.tenant.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+            caller.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
         if changed.conflict.is_none() {
             return Ok(json!({ "username": name, "deleted": true }));
         }
@@ -296,7 +306,7 @@ pub(crate) async fn change_account(
 ) -> Result<Value, Problem> {
     let name = own(caller, Kind::Account, Action::Write)?;
     caller.require_no_key()?;
-    let Request { body, .. } = own_members(kind::<User>()?, given);
+    let Request { body, .. } = own_members(kind::<User>()?, given)?;
     let given = body.unwrap_or_default();
     let known = members(
         &*caller
@@ -366,6 +376,7 @@ pub(crate) async fn first_administrator(caller: &Caller) -> Result<Option<String
     let expect = known.map_or(Expect::New, |known| Expect::Version(known.version));
     let edits = vec![Edit { kind, token: Some(NAME.to_owned()), expect, body: Some(body) }];
     let by = "platform".to_owned();
-    let made = caller.tenant.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+    let reserve = true;
+    let made = caller.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
     Ok(made.conflict.is_none().then_some(code))
 }

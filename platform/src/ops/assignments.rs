@@ -69,7 +69,7 @@ pub(crate) async fn make(
     members: Map<String, Value>,
     repeatable: Option<Repeatable>,
 ) -> Result<Arc<Document>, Problem> {
-    let mut request = own_members(kind::<Assignment>()?, members);
+    let mut request = own_members(kind::<Assignment>()?, members)?;
     let tenant = &caller.tenant;
     let body = request.body.get_or_insert_default();
     body.entry("status").or_insert_with(|| json!(AssignmentStatus::Active));
@@ -91,7 +91,7 @@ pub(crate) async fn change(
     token: &str,
     members: Map<String, Value>,
 ) -> Result<Arc<Document>, Problem> {
-    let request = own_members(kind::<Assignment>()?, members);
+    let request = own_members(kind::<Assignment>()?, members)?;
     documents::change(caller, kind::<Assignment>()?, token, request).await
 }
 

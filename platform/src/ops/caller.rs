@@ -7,13 +7,20 @@ use axum::http::StatusCode;
 use lastmeter_model::access::{
     Action, Denied, Kind, Permit, Principal, PrincipalName, PrincipalRef, Resource, Subject,
 };
-use lastmeter_units::HardwareId;
+use lastmeter_model::document::Transaction;
+use lastmeter_model::work::Changed;
+use lastmeter_store::lock;
+use lastmeter_units::{HardwareId, SimTime};
 
 use crate::access::require;
 use crate::config::TENANT;
 use crate::identity::notes::{self, is_of_data};
 use crate::problem::Problem;
 use crate::tenant::Tenant;
+
+/// Bytes of documents that somebody who is no administrator writes in a day of the tenant's clock.
+const BYTES_OF_DAY_MAX: u64 = 4 << 20;
+const DAY_NS: i64 = 24 * 3_600_000_000_000;
 
 /// Who sends a request, and to which tenant.
 #[derive(Clone)]
@@ -61,6 +68,48 @@ impl Caller {
         if let Some(who) = self.who.first() {
             notes::read(&self.tenant, who, device);
         }
+    }
+
+    /// Does what belongs together, or nothing of it. Administrators have the part of the tenant's
+    /// room that is kept for them.
+    ///
+    /// # Errors
+    /// 507 if there is no room for it, or the platform takes nothing more.
+    pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, Problem> {
+        let reserve = transaction.reserve || self.is_administrator();
+        if !reserve {
+            self.count_bytes(&transaction)?;
+        }
+        let changed = self.tenant.apply(Transaction { reserve, ..transaction }).await?;
+        match changed.limit {
+            None => Ok(changed),
+            Some(limit) => Err(Problem::limit_reached(limit)),
+        }
+    }
+
+    /// Counts what is written towards what it may write in a day.
+    fn count_bytes(&self, transaction: &Transaction) -> Result<(), Problem> {
+        let bodies = transaction.edits.iter().filter_map(|edit| edit.body.as_ref());
+        let bytes: u64 = bodies.map(|body| body.to_string().len() as u64).sum();
+        let today = self.tenant.clock.now().0.div_euclid(DAY_NS);
+        let mut written = lock(&self.tenant.written);
+        let (day, of_all) = &mut *written;
+        if *day != today {
+            (*day, *of_all) = (today, BTreeMap::new());
+        }
+        let own = of_all.entry(self.name()).or_default();
+        if *own + bytes > BYTES_OF_DAY_MAX {
+            let detail = format!("{BYTES_OF_DAY_MAX} bytes of documents a day; go on tomorrow");
+            return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
+        }
+        *own += bytes;
+        Ok(())
+    }
+
+    /// Whether it administers the tenant: its users, and devices that nobody has registered.
+    pub(crate) fn is_administrator(&self) -> bool {
+        let on = Resource::new(Kind::Device, &self.tenant.name, Subject::Nothing);
+        self.may(Action::Write, &on)
     }
 
     /// Refuses who asks by an API key, whose scope may be narrower than what it would make.
@@ -118,8 +167,17 @@ impl Caller {
 
     /// The permit of what may be done, without a note of what may not.
     pub(super) fn ask(&self, action: Action, on: &Resource<'_>) -> Result<Permit, Denied> {
-        let (facts, now) = (self.tenant.facts(), self.tenant.clock.now());
-        require(&self.who, action, on, &facts, now)
+        self.ask_at(action, on, self.tenant.clock.now())
+    }
+
+    /// The same at an instant.
+    pub(super) fn ask_at(
+        &self,
+        action: Action,
+        on: &Resource<'_>,
+        at: SimTime,
+    ) -> Result<Permit, Denied> {
+        require(&self.who, action, on, &self.tenant.facts(), at)
     }
 
     /// As audit rows and documents name it.

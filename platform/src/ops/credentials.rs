@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::accounts::{kind, secret_answer, secret_was_shown};
+use super::bounds::within_quota;
 use super::documents::{self, Repeatable, Request, shown};
 use crate::access::random;
 use crate::clock::wall_now;
@@ -130,15 +131,18 @@ async fn make(
     body.insert("proof".to_owned(), json!(Proof::Secret(SecretHash::of_machine(secret))));
     let body = Value::Object(body);
     (kind.check)(&body)?;
+    let _alone = caller.tenant.changing.lock().await;
+    if body.get("scope").is_some() {
+        within_quota(caller, kind, &body)?;
+    }
     let answer = repeatable.map(|of| secret_answer(caller, &of, asked));
     let edits = vec![Edit { kind, token, expect: Expect::New, body: Some(body) }];
     let by = caller.name();
-    let changed =
-        caller.tenant.apply(Transaction { by, edits, answer, ..Transaction::default() }).await?;
+    let changed = caller.apply(Transaction { by, edits, answer, ..Transaction::default() }).await?;
     if changed.repeated.is_some() {
         return Err(secret_was_shown());
     }
-    let made = documents::edited(caller, kind, changed.limit, changed.documents.first()).await?;
+    let made = documents::edited(caller, kind, changed.documents.first()).await?;
     Ok(Made { shown: rendered(&made), secret: Some(text) })
 }
 
@@ -210,12 +214,12 @@ pub(crate) async fn revoke(
         let revoked = json!(Credential { revoked: Some(wall_now()), ..(*body).clone() });
         let expect = Expect::Version(found.version);
         let edits = vec![Edit { kind, token: Some(token.to_owned()), expect, body: Some(revoked) }];
-        let by = caller.name();
+        let (by, reserve) = (caller.name(), true);
         let changed =
-            caller.tenant.apply(Transaction { by, edits, ..Transaction::default() }).await?;
+            caller.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
         if changed.conflict.is_none() {
             let edited = changed.documents.first();
-            let now = documents::edited(caller, kind, changed.limit, edited).await?;
+            let now = documents::edited(caller, kind, edited).await?;
             return Ok((of, rendered(&now)));
         }
     }

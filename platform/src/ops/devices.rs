@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::Caller;
 use super::accounts::kind;
 use super::assignments;
+use super::bounds::{self, device_members};
 use super::documents::{self, Repeatable, Request, own_members, wrong};
 use crate::config::TENANT;
 use crate::problem::Problem;
@@ -48,6 +49,7 @@ pub(crate) async fn make(
     let mut members = request.body.unwrap_or_default();
     members.entry("status").or_insert_with(|| json!(DeviceStatus::Registered));
     documents::permitted(caller, kind, &token, &Value::Object(members.clone()))?;
+    device_members(caller, &id, &mut members)?;
     if let Some(known) = tenant.documents.find(kind, &token) {
         let device: Device = read(&Value::Object(members.clone()))?;
         let there = tenant.documents.body::<Device>(&token);
@@ -74,12 +76,10 @@ pub(crate) async fn change(
     let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
     let row = find(caller, WRITE, id)?;
     let mut request = given(tenant, members)?;
-    let there = tenant.documents.body::<Device>(id);
-    let status = there.as_ref().map_or(DeviceStatus::Registered, |device| device.status);
     if let Some(body) = &mut request.body {
-        body.entry("status").or_insert_with(|| json!(status));
+        device_members(caller, &row.hardware_id, body)?;
     }
-    if there.is_some() {
+    if tenant.documents.body::<Device>(id).is_some() {
         documents::change(caller, kind, id, request).await?;
     } else {
         if request.token.is_some_and(|token| token != id) {
@@ -101,11 +101,10 @@ async fn first_change(
     let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
     documents::permitted(caller, kind, id.as_str(), &body)?;
     let _alone = tenant.changing.lock().await;
-    documents::check(caller, kind, id.as_str(), &body)?;
+    bounds::check(caller, (kind, id.as_str()), None, &body)?;
     let is_new = tenant.devices.row(id).is_none();
     if is_new && !tenant.ingest.has_room() {
-        let detail = "the tenant has reached its limit of `devices`";
-        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
+        return Err(Problem::limit_reached("devices"));
     }
     let registered = is_new.then(|| Message::new(id.clone(), MessageBody::Registration));
     let document = (Some(id.to_string()), body);
@@ -136,7 +135,7 @@ fn given(tenant: &Tenant, mut members: Map<String, Value>) -> Result<Request, Pr
     {
         members.remove("siteToken");
     }
-    Ok(own_members(kind::<Device>()?, members))
+    own_members(kind::<Device>()?, members)
 }
 
 /// The row of a device with which something may be done; one that is hidden is answered as one
@@ -200,12 +199,6 @@ pub(crate) fn of_group(tenant: &Tenant, token: &str) -> Vec<DeviceRow> {
 pub(crate) fn is_recognised(tenant: &Tenant, id: &HardwareId) -> bool {
     let device = tenant.documents.body::<Device>(id.as_str());
     device.is_some_and(|device| device.status == DeviceStatus::Recognised)
-}
-
-/// Whether who asks may see devices that nobody has registered.
-pub(crate) fn may_see_recognised(caller: &Caller) -> bool {
-    let on = Resource::new(Kind::Device, &caller.tenant.name, Subject::Nothing);
-    caller.may(Action::Write, &on)
 }
 
 /// Where a device is now: its own position, else that of its site.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject};
-use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{
-    Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, KINDS, NewAnswer,
+    Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, NewAnswer,
     NewAnswerBody, Transaction,
 };
 use lastmeter_model::message::Message;
@@ -14,11 +13,14 @@ use lastmeter_model::refusal::shortened;
 use lastmeter_model::token::validate_token;
 use lastmeter_store::Page;
 use lastmeter_units::SimTime;
-use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Caller, commands};
+use super::Caller;
+use super::bounds::{
+    check, fixed, is_of_its_time, made_private, may_read_version, refuse_if_used, takes_away,
+    within_quota,
+};
 use crate::problem::Problem;
 
 /// How often a change is tried that names no version.
@@ -65,14 +67,22 @@ pub(crate) fn shown(document: &Document) -> Value {
 }
 
 /// What a client sends of what it was shown: all but what the platform itself keeps.
-pub(crate) fn own_members(kind: &DocumentKind, mut members: Map<String, Value>) -> Request {
+pub(crate) fn own_members(
+    kind: &DocumentKind,
+    mut members: Map<String, Value>,
+) -> Result<Request, Problem> {
     for name in ["createdDate", "updatedDate", "updatedBy", "deleted"] {
         members.remove(name);
     }
-    let version = members.remove("version").as_ref().and_then(Value::as_u64);
+    let version = members.remove("version").filter(|version| !version.is_null());
+    let whole = |version: Value| {
+        let number = version.as_u64();
+        number.ok_or_else(|| wrong("version", "expected the number of a version, from 1"))
+    };
+    let version = version.map(whole).transpose()?;
     let token = members.remove(kind.token_member());
     let token = token.and_then(|token| token.as_str().map(str::to_owned));
-    Request { token, version, body: Some(members) }
+    Ok(Request { token, version, body: Some(members) })
 }
 
 /// Documents of a kind, those with a value of a key or all, as far as they may be read.
@@ -111,7 +121,15 @@ pub(crate) async fn one(
 ) -> Result<Arc<Document>, Problem> {
     let readers = caller.tenant.readers.permitted();
     let found = match at {
-        Some(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
+        Some(at) => {
+            let version = readers.document_at(kind, token.to_owned(), at).await?;
+            let newest = readers.document(kind, token.to_owned(), None).await?;
+            let newest = require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
+            let at = at.min(caller.tenant.clock.now());
+            let is_given = |one: &Document| may_read_version(caller, one, &newest, at);
+            let version = version.filter(|one| !one.is_deleted && is_given(one));
+            return version.map(Arc::new).ok_or_else(|| unknown(kind, token));
+        }
         None if kind.is_resident => caller.tenant.documents.find(kind, token),
         None => readers.document(kind, token.to_owned(), None).await?.map(Arc::new),
     };
@@ -119,18 +137,29 @@ pub(crate) async fn one(
     require(caller, Action::Read, kind, token, found)
 }
 
-/// The versions of a document, newest first, its removal included.
+/// The versions of a document, newest first, its removal included: those that who asks could read
+/// while they held. How many there are counts the others, too.
 pub(crate) async fn history(
     caller: &Caller,
     kind: &'static DocumentKind,
     token: &str,
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
-    let newest = caller.tenant.readers.permitted().document(kind, token.to_owned(), None).await?;
-    require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
-    let (count, versions) =
-        caller.tenant.readers.permitted().history(kind, token.to_owned(), page).await?;
-    Ok((count, versions.iter().map(shown).collect()))
+    let readers = caller.tenant.readers.permitted();
+    let newest = readers.document(kind, token.to_owned(), None).await?;
+    let newest = require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
+    // With the one before the page, at which its first version ends.
+    let before = page.offset.min(1);
+    let page = Page { offset: page.offset - before, limit: page.limit + before as u32 };
+    let (count, versions) = readers.history(kind, token.to_owned(), page).await?;
+    let now = SimTime(caller.tenant.clock.now().0.saturating_add(1));
+    let ends = std::iter::once(now).chain(versions.iter().map(|version| version.changed));
+    let on_page = versions.iter().zip(ends).skip(before as usize);
+    let given = on_page.filter(|(version, end)| {
+        let last = SimTime(end.0.saturating_sub(1)).max(version.changed);
+        may_read_version(caller, version, &newest, last)
+    });
+    Ok((count, given.map(|(version, _)| shown(version)).collect()))
 }
 
 /// Makes a document, once for each key of a repeatable request.
@@ -149,9 +178,24 @@ pub(crate) async fn make(
     if request.token.is_some() && !caller.list(kind.resource)?.is_whole() {
         return Err(wrong(kind.token_member(), "expected none: it is given to you"));
     }
+    if kind.resource == Kind::Grant {
+        // It would outlive the key.
+        caller.require_no_key()?;
+    }
     // What is checked holds until the document is there.
     let _alone = caller.tenant.changing.lock().await;
-    check(caller, kind, request.token.as_deref().unwrap_or_default(), &body)?;
+    let token = request.token.as_deref().unwrap_or_default();
+    check(caller, (kind, token), None, &body)?;
+    let readers = caller.tenant.readers.permitted();
+    let known = repeatable.as_ref();
+    let known = known.map(|asked| AnswerKey { by: caller.name(), key: asked.key.clone() });
+    let is_repeated = match known {
+        Some(key) => readers.answer(key).await?.is_some(),
+        None => false,
+    };
+    if !is_repeated {
+        within_quota(caller, kind, &body)?;
+    }
     make_permitted(caller, kind, (request.token, body), repeatable).await
 }
 
@@ -185,11 +229,14 @@ pub(super) async fn make_with(
         status: StatusCode::CREATED.as_u16(),
         body: NewAnswerBody::Edited(0),
     });
+    let mut edits =
+        made_private(caller, kind, (token.as_deref().unwrap_or_default(), None, Some(&body)))?;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
+    edits.insert(0, edit);
     let hash = answer.as_ref().map(|answer| answer.request);
-    let (by, edits) = (caller.name(), vec![edit]);
+    let by = caller.name();
     let transaction = Transaction { by, edits, answer, messages, ..Transaction::default() };
-    let changed = caller.tenant.apply(transaction).await?;
+    let changed = caller.apply(transaction).await?;
     if let Some(answer) = changed.repeated {
         return repeated(caller, kind, &answer, hash).await;
     }
@@ -198,7 +245,7 @@ pub(super) async fn make_with(
         let detail = format!("there is or was one with the {} `{token}`", kind.token_member());
         return Err(Problem::new(StatusCode::CONFLICT, "token_is_taken", detail));
     }
-    edited(caller, kind, changed.limit, changed.documents.first()).await
+    edited(caller, kind, changed.documents.first()).await
 }
 
 /// Changes or removes a document.
@@ -221,22 +268,29 @@ pub(crate) async fn change(
         }
         if let Some(body) = &body {
             permitted(caller, kind, token, body)?;
-            check(caller, kind, token, body)?;
+            if kind.resource == Kind::Grant {
+                caller.require_no_key()?;
+            }
+            fixed(&before, body)?;
+            check(caller, (kind, token), Some(&before), body)?;
         }
+        let reserve = body.as_ref().is_some_and(|body| takes_away(&before, body));
+        let both = (token, Some(before.body.as_str()), body.as_ref());
+        let mut edits = made_private(caller, kind, both)?;
         let expect = Expect::Version(request.version.unwrap_or(before.version));
-        let edit = Edit { kind, token: Some(token.to_owned()), expect, body };
-        let transaction =
-            Transaction { by: caller.name(), edits: vec![edit], ..Transaction::default() };
-        let changed = caller.tenant.apply(transaction).await?;
+        edits.insert(0, Edit { kind, token: Some(token.to_owned()), expect, body });
+        let by = caller.name();
+        let transaction = Transaction { by, edits, reserve, ..Transaction::default() };
+        let changed = caller.apply(transaction).await?;
         match (changed.conflict, request.version) {
             (None, _) => {
-                return edited(caller, kind, changed.limit, changed.documents.first()).await;
+                return edited(caller, kind, changed.documents.first()).await;
             }
-            (Some(conflict), Some(version)) => {
+            (Some(conflict), Some(version)) if conflict.edit == 0 => {
                 let detail = format!("`version` is {version}, and {conflict}; read it again");
                 return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
             }
-            (Some(_), None) => {}
+            (Some(_), _) => {}
         }
     }
     let detail = format!("others changed it {ATTEMPTS} times meanwhile; send it again");
@@ -258,7 +312,14 @@ async fn newest(
 
 fn may(caller: &Caller, action: Action, document: &Document) -> bool {
     let about = (document.kind.about)(&document.token, &document.body);
-    caller.may(action, &about.resource(document.kind.resource, &caller.tenant.name))
+    let on = about.resource(document.kind.resource, &caller.tenant.name);
+    caller.may(action, &on) && is_of_its_time(caller, document, &on)
+}
+
+/// A resident document, if it is there and may be read.
+pub(crate) fn readable(caller: &Caller, kind: &DocumentKind, token: &str) -> Option<Arc<Document>> {
+    let found = caller.tenant.documents.find(kind, token);
+    found.filter(|document| may(caller, Action::Read, document))
 }
 
 /// A document of which this may be done; hidden and absent are answered alike, after the same
@@ -275,7 +336,8 @@ fn require(
     let on = about.resource(kind.resource, &caller.tenant.name);
     let permitted = caller.require(action_of(kind, action), &on, || unknown(kind, token));
     match (found, permitted) {
-        (Some(document), Ok(_)) => Ok(document),
+        (Some(document), Ok(_)) if is_of_its_time(caller, &document, &on) => Ok(document),
+        (Some(_), Ok(_)) => Err(unknown(kind, token)),
         (Some(_), Err(problem)) => Err(problem),
         // Nobody learns without a log-in what there is.
         (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
@@ -325,49 +387,6 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     Value::Object(members)
 }
 
-/// Checks a body, that what it names is there, and that it goes with the other documents.
-pub(super) fn check(
-    caller: &Caller,
-    kind: &'static DocumentKind,
-    token: &str,
-    body: &Value,
-) -> Result<(), Problem> {
-    let tenant = &caller.tenant;
-    for key in (kind.check)(body)? {
-        let is_built_in = key.name == "command" && wire::find(&key.value).is_some();
-        if let Some(named) = kind.named_by(key.name).filter(|named| named.is_resident)
-            && !is_built_in
-            && tenant.documents.find(named, &key.value).is_none()
-            // A device is there without a document, too.
-            && (named.resource != Kind::Device || tenant.devices.find(&key.value).is_none())
-        {
-            let (what, token) = (named.name.replace('_', " "), shortened(&key.value, 128));
-            return Err(wrong(key.name, &format!("there is no {what} `{token}`")));
-        }
-    }
-    if let Some(found) = consistency(kind, token, body, &tenant.documents)? {
-        let problem = Problem::new(StatusCode::CONFLICT, found.code, found.to_string());
-        return Err(problem.with("field", json!(found.field)));
-    }
-    commands::check_schedule(caller, kind, body)
-}
-
-/// Refuses to remove what other documents name.
-fn refuse_if_used(caller: &Caller, kind: &DocumentKind, token: &str) -> Result<(), Problem> {
-    for other in KINDS.iter().copied().flatten() {
-        for key in ["specification", "site", "zone", "asset", "customer", "group", "parent"] {
-            if other.named_by(key).is_some_and(|named| named == kind)
-                && let Some(user) = caller.tenant.documents.with_key(other, key, token).first()
-            {
-                let (name, of) = (other.name.replace('_', " "), &user.token);
-                let detail = format!("the {name} `{of}` names it; change that one first");
-                return Err(Problem::new(StatusCode::CONFLICT, "document_is_used", detail));
-            }
-        }
-    }
-    Ok(())
-}
-
 pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
     let problem =
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
@@ -378,13 +397,8 @@ pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
 pub(super) async fn edited(
     caller: &Caller,
     kind: &'static DocumentKind,
-    limit: Option<&'static str>,
     done: Option<&Edited>,
 ) -> Result<Arc<Document>, Problem> {
-    if let Some(limit) = limit {
-        let detail = format!("the tenant has reached its limit of `{limit}`; remove some");
-        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "limit_reached", detail));
-    }
     let Some(Edited { token, version }) = done else { return Err(unknown(kind, "")) };
     let readers = caller.tenant.readers.permitted();
     let document = readers.document(kind, token.clone(), Some(*version)).await?;
@@ -402,6 +416,10 @@ async fn repeated(
         AnswerBody::Document(_, token, version) if hash == Some(answer.request) => {
             let readers = caller.tenant.readers.permitted();
             let document = readers.document(kind, token.clone(), Some(*version)).await?;
+            if kind.resource == Kind::Batch {
+                // Whoever makes one has just been asked for its right to command each device.
+                return document.map(Arc::new).ok_or_else(|| unknown(kind, token));
+            }
             require(caller, Action::Read, kind, token, document.map(Arc::new))
         }
         _ => {

@@ -174,8 +174,10 @@ async fn set(
     let (token, expect) = (Some(token.to_owned()), Expect::Version(document.version));
     let edits = vec![Edit { kind, token, expect, body: Some(body.into()) }];
     let by = BY.to_owned();
-    tenant.apply(Transaction { by, edits, ..Transaction::default() }).await?;
-    Ok(())
+    let reserve = true;
+    let changed =
+        tenant.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
+    changed.limit.map_or(Ok(()), |limit| Err(Problem::limit_reached(limit)))
 }
 
 /// What a job came to, or why it failed.

@@ -3,6 +3,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `caller` | who asks, and the one way to a permit |
+//! | `bounds` | what changes of documents may not do, and whose former versions are |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands to many devices, and what schedules have to have |
@@ -15,6 +16,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod assignments;
+mod bounds;
 mod caller;
 pub(crate) mod commands;
 pub(crate) mod credentials;

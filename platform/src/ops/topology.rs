@@ -130,14 +130,14 @@ pub(crate) async fn switch(
     let edits = vec![Edit { kind, token: Some(token.to_owned()), expect, body: Some(body) }];
     let messages = vec![alert(token, version + 1)?];
     let transaction = Transaction { by, edits, messages, ..Transaction::default() };
-    let changed = caller.tenant.apply(transaction).await?;
+    let changed = caller.apply(transaction).await?;
     if changed.conflict.is_some() {
         let found = before.version;
         let detail = format!("`version` is {version}, and the topology is in version {found}");
         return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
     }
     let when = When::Version(version + 1);
-    documents::edited(caller, kind, changed.limit, changed.documents.first()).await?;
+    documents::edited(caller, kind, changed.documents.first()).await?;
     self::states(caller, token, when).await
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::access::{self, Action, Permit};
 use lastmeter_model::decide::{is_reserved, specification};
 use lastmeter_model::document::kind_of_code;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
@@ -130,16 +130,12 @@ impl AssignmentJson {
             document: Map::new(),
         };
         let Some(own) = api.tenant.documents.body::<Assignment>(&plain.token) else { return plain };
-        let target = Target::Device(own.device_hardware_id.clone());
-        let kind = access::Kind::Assignment;
-        let on = Resource::new(kind, &api.tenant.name, Subject::One(&target));
-        if !api.caller().may(Action::Read, &on) {
+        let readable = |kind| documents::readable(&api.caller(), kind, &plain.token);
+        let Some(document) = kind_of_code(Assignment::CODE).and_then(readable) else {
             return plain;
-        }
-        let document = kind_of_code(Assignment::CODE);
-        let document = document.and_then(|kind| api.tenant.documents.find(kind, &plain.token));
-        let mut document = match document.map(|document| documents::shown(&document)) {
-            Some(Value::Object(members)) => members,
+        };
+        let mut document = match documents::shown(&document) {
+            Value::Object(members) => members,
             _ => Map::new(),
         };
         for known in ["token", "deviceHardwareId", "siteToken", "status", "activeDate"] {

@@ -217,7 +217,7 @@ async fn make(
     pairs.finish()?;
     let kind = kind_of(route)?;
     let repeatable = repeatable(&headers, route.path)?;
-    let request = own_members(kind, members);
+    let request = own_members(kind, members)?;
     let made = documents::make(&api.caller(), kind, request, repeatable).await?;
     Ok((StatusCode::CREATED, Json(shown(&made).into())))
 }
@@ -254,7 +254,7 @@ async fn change(
 ) -> Answer<DocumentJson> {
     pairs.finish()?;
     let kind = kind_of(route)?;
-    let request = own_members(kind, members);
+    let request = own_members(kind, members)?;
     let changed = documents::change(&api.caller(), kind, &token, request).await?;
     Ok(Json(shown(&changed).into()))
 }

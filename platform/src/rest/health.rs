@@ -93,7 +93,8 @@ pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
 }
 
 /// `GET /metrics`: Prometheus text, format 0.0.4. The first tenant's lines have no label of it;
-/// with them are those of the process and of all other tenants. Each of the others sees its own.
+/// with them are those of the process and, for administrators of the platform, of all other tenants.
+/// Each of the others sees its own.
 pub(super) async fn metrics(api: Api) -> Response {
     let of_process = |out: &mut String| {
         api.shared.gate.tally.write(out);
@@ -110,9 +111,13 @@ pub(super) async fn metrics(api: Api) -> Response {
     };
     let own = text_of(&api.tenant);
     let text = if api.tenant.is_first() {
-        let mut text = labelled(&own, &others(api.shared.tenants.all()));
+        let is_platforms = api.caller().is_platforms();
+        let all = if is_platforms { api.shared.tenants.all() } else { Vec::new() };
+        let mut text = labelled(&own, &others(all));
         of_process(&mut text);
-        write_readiness(&mut text, &api);
+        if is_platforms {
+            write_readiness(&mut text, &api);
+        }
         text
     } else {
         labelled(&heads(&own), &[(api.tenant.name.clone(), own)])

@@ -9,7 +9,9 @@ use lastmeter_platform::{ClockSource, Config, DoorConfig, Platform, Running, Tok
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::common::{LIMIT, TOKEN, ask, ask_with, by_reason, client, read_back, reading, start};
+use crate::common::{
+    LIMIT, TOKEN, ask, ask_with, by_reason, client, read_back, reading, start, text,
+};
 
 const DEVICES: &str = "the devices' secret";
 const USERS: &str = "/sitewhere/api/users";
@@ -261,6 +263,29 @@ async fn a_header_that_contradicts_the_credential_does_not_show_which_tenants_th
     }
     assert!(answers.iter().all(|answer| answer.0 == 401), "{answers:?}");
     assert_eq!(answers[..3], answers[3..6]);
+    platform.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counters_of_other_tenants_are_for_administrators_of_the_platform() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(folder.path()).await;
+    let b = json!({ "name": "b" });
+    assert_eq!(ask(&platform, "POST", "/api/v1/tenants", Some(&b), TOKEN).await.0, 201);
+    user(&platform, "olga", &["operator"]).await;
+    user(&platform, "adam", &["tenant-admin"]).await;
+    let read = json!({ "actions": ["read"], "until": FAR });
+    let (_, key) = key(&platform, read, &basic("olga", PASSWORD)).await;
+    for (head, is_all) in [
+        (bearer(TOKEN), true),
+        (basic("adam", PASSWORD), true),
+        (basic("olga", PASSWORD), false),
+        (bearer(&key), false),
+    ] {
+        let text = text(&platform, "/metrics", &head).await;
+        assert!(text.contains("\nlastmeter_losses_open 0"), "{text}");
+        assert_eq!(text.contains("tenant=\"b\""), is_all, "{text}");
+    }
     platform.shutdown().await;
 }
 

@@ -30,6 +30,8 @@ pub use facts::{Facts, Network, NoFacts};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
 pub use may::{Decision, Scope, may};
 pub use permit::{Cut, Denied, Permit};
-pub use principal::{Eui64, FormError, KeyScope, Principal, PrincipalName, PrincipalRef, Role};
+pub use principal::{
+    Eui64, FormError, KEY_THINGS_MAX, KeyScope, Principal, PrincipalName, PrincipalRef, Role,
+};
 pub use resource::{Kind, Owner, Resource, Subject, Target};
 pub use topics::{may_publish, may_subscribe};

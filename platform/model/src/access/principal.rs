@@ -84,6 +84,9 @@ impl Principal {
     }
 }
 
+/// The most things that an API key is for, if it is not for all.
+pub const KEY_THINGS_MAX: usize = 100;
+
 /// What an API key leaves of its owner's rights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

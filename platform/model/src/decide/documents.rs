@@ -25,6 +25,8 @@ use crate::work::{Body, Changed, Delivery};
 pub const DOCUMENTS_MAX: u64 = 1_000_000;
 /// Bytes of all versions of its documents.
 pub const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
+/// Of both, one part in so many is for transactions of [`Transaction::reserve`] alone.
+const RESERVE: u64 = 10;
 /// Answers that are kept of one principal.
 pub const ANSWERS_MAX: u32 = 10_000;
 /// How long an answer is kept, by the tenant's clock.
@@ -149,9 +151,12 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         }
         let standing = self.standing();
         let is_removal = plan.steps.iter().all(|step| step.document.is_deleted);
-        Ok(if standing.documents + plan.documents > DOCUMENTS_MAX && plan.documents > 0 {
+        let room = |most: u64| if transaction.reserve { most } else { most - most / RESERVE };
+        let (documents, bytes) =
+            (standing.documents + plan.documents, standing.document_bytes + plan.bytes);
+        Ok(if documents > room(DOCUMENTS_MAX) && plan.documents > 0 {
             Err(Refused::Limit("documents"))
-        } else if standing.document_bytes + plan.bytes > DOCUMENT_BYTES_MAX && !is_removal {
+        } else if bytes > room(DOCUMENT_BYTES_MAX) && !is_removal {
             Err(Refused::Limit("document_bytes"))
         } else {
             Ok(plan)

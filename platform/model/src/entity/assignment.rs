@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
 use super::body::{About, Body, Fault, Key, Metadata, Name, Token, bodies, ensure, keys};
-use crate::access::{Kind, PrincipalName, Span, Target};
+use crate::access::{Kind, PrincipalName, PrincipalRef, Span, Target};
 
 pub(super) const KINDS: &[DocumentKind] = &[
     DocumentKind::of::<Asset>("asset", Kind::Asset),
@@ -91,7 +91,8 @@ impl Body for Asset {
     }
 
     fn about(&self, token: &str) -> About {
-        About::of(Some(Target::Asset(token.to_owned())))
+        let owner = self.user.clone().map(PrincipalRef::User);
+        About { owner, ..About::of(Some(Target::Asset(token.to_owned()))) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::DocumentKind;
 use super::body::{
     About, Body, Fault, Fingerprint, Key, Metadata, Name, Text, bodies, ensure, keys,
 };
-use crate::access::{Grant, KeyScope, Kind, PrincipalRef, Role, SecretHash};
+use crate::access::{Grant, KEY_THINGS_MAX, KeyScope, Kind, PrincipalRef, Role, SecretHash};
 use crate::calendar::Zone;
 
 pub(super) const KINDS: &[DocumentKind] = &[
@@ -120,6 +120,9 @@ impl Body for Credential {
         ensure(is_fit, "of", "a device, gateway, application or user")?;
         let is_key = self.scope.is_none() || matches!(self.of, Application(_) | User(_));
         ensure(is_key, "scope", "none, since only users and applications have API keys")?;
+        let things = self.scope.as_ref().and_then(|scope| scope.on.as_ref());
+        let is_short = things.is_none_or(|things| things.len() <= KEY_THINGS_MAX);
+        ensure(is_short, "scope.on", &format!("a list of at most {KEY_THINGS_MAX}"))?;
         match &self.proof {
             Proof::Secret(hash) => validate_hash(hash, "proof.secret"),
             Proof::Certificate(_) => Ok(()),

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `world` | a tenant with everything in it, and what everybody may have of it in plain words |
 //! | `product` | whole requests: every route by every principal about every device |
-//! | `named` | single cases, by name |
+//! | `named`, `taken` | single cases, by name |
 
 mod named;
 mod product;
+mod taken;
 mod world;
 
 use lastmeter_model::access::{

@@ -281,6 +281,7 @@ fn transaction() -> impl Strategy<Value = Change> {
                 messages: Vec::new(),
                 notes,
                 answer,
+                reserve: false,
             }))
         })
 }
