@@ -71,11 +71,14 @@ pub(super) async fn write_removed(
         epochs.push(epoch.cast_signed());
         serials.push(serial.cast_signed());
     }
-    // How far serials come without a gap is not counted here.
+    // How far serials come without a gap is not counted here. Serials are compared without sign.
     let insert = "INSERT INTO contiguous
                   SELECT d, e, 0, s FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS r (d, e, s)
                   ON CONFLICT (device, epoch)
-                  DO UPDATE SET removed = GREATEST(contiguous.removed, EXCLUDED.removed)";
+                  DO UPDATE SET removed = CASE
+                    WHEN (contiguous.removed # (-9223372036854775807 - 1))
+                       > (EXCLUDED.removed # (-9223372036854775807 - 1))
+                    THEN contiguous.removed ELSE EXCLUDED.removed END";
     session.run(insert, &[&devices, &epochs, &serials]).await.map(drop)
 }
 
