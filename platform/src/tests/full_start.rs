@@ -22,7 +22,7 @@ const DEVICES: u64 = 5000;
 const DOCUMENTS_AT_ONCE: u64 = 1000;
 /// The longest that a start may take until everything of the journal is stored.
 const START_LIMIT: Duration = Duration::from_secs(5);
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// Makes places, many in a transaction.
 async fn make_documents(core: &Tenant, count: u64) {
