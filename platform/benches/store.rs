@@ -68,7 +68,9 @@ fn bytes(_: &mut Criterion) {
         let file = folder.path().join("store.db");
         let bytes = std::fs::metadata(file).expect("a store").len() as f64;
         let a_value = bytes / (messages * 5) as f64;
-        println!("bytes a value, five values each {every_s} s: {a_value:.1}, expected {most} at most");
+        println!(
+            "bytes a value, five values each {every_s} s: {a_value:.1}, expected {most} at most"
+        );
     }
 }
 

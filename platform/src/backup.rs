@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use lastmeter_model::access::Secret;
 use lastmeter_model::audit::Hash;
 use lastmeter_model::standing::Standing;
 use lastmeter_store::files;
@@ -86,7 +87,8 @@ pub(crate) fn rows(standing: &Standing) -> BTreeMap<String, u64> {
 }
 
 pub(crate) fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    // A secret's digits are those of any hash.
+    Secret(*hash).print()
 }
 
 impl Manifest {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use lastmeter_model::refusal::RefusalRecord;
-use lastmeter_model::standing::Totals;
+use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_model::work::{Change, Changed, Delivery, Work};
 use lastmeter_units::{HardwareId, SimTime};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -24,6 +24,9 @@ pub(crate) enum Job {
     Change(Change, oneshot::Sender<Changed>),
     /// Answers when everything before it is committed.
     Barrier(oneshot::Sender<Totals>),
+    /// Removes a part of what is kept no longer, and answers where the store stands then and
+    /// whether there may be more to remove.
+    Tend(oneshot::Sender<(Standing, bool)>),
     /// What is missing up to here has been reported: it is not looked for again.
     Settle {
         /// The last sequence of the journal that was acknowledged.
@@ -47,7 +50,7 @@ impl Job {
             Self::Settle { committed, changes } => {
                 Some(Work::Settle { committed: *committed, changes: *changes })
             }
-            Self::Barrier(_) => None,
+            Self::Barrier(_) | Self::Tend(_) => None,
         }
     }
 }

@@ -68,6 +68,20 @@ impl Credentials {
     }
 }
 
+impl Credentials {
+    /// What is kept of them.
+    fn sums(&self) -> [[u8; 32]; 2] {
+        [&self.bench, &self.devices].map(|secret| SecretSum::of(secret.as_bytes()).0)
+    }
+}
+
+/// What opens a tenant that is on record.
+fn secrets_of(record: &TenantRecord) -> Secrets {
+    let [administrators, devices] =
+        [record.administrators, record.devices].map(|sum| Some(SecretSum(sum)));
+    Secrets { administrators, devices }
+}
+
 /// What is not one tenant's.
 pub(crate) struct Process {
     pub(crate) tenants: Arc<Tenants>,
@@ -174,12 +188,12 @@ impl Process {
             }
         }
         let credentials = Credentials::random(&name)?;
-        let sum = |secret: &str| SecretSum::of(secret.as_bytes()).0;
+        let [administrators, devices] = credentials.sums();
         let record = TenantRecord {
             state: TenantState::Made,
             limits: text_of(&limits),
-            administrators: sum(&credentials.bench),
-            devices: sum(&credentials.devices),
+            administrators,
+            devices,
             why: None,
             name,
         };
@@ -248,6 +262,26 @@ impl Process {
             tenant.limit(&limits);
         }
         Ok(record)
+    }
+
+    /// Gives a tenant other secrets. Those that it had open it no more, and who came by them is cut
+    /// off.
+    pub(crate) async fn rotate(
+        &self,
+        name: &TenantName,
+    ) -> Result<(TenantRecord, Credentials), TenantError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let credentials = Credentials::random(name)?;
+        let [administrators, devices] = credentials.sums();
+        let record = TenantRecord { administrators, devices, ..self.record(name)? };
+        self.put(record.clone()).await?;
+        if let Some(tenant) = self.tenants.find(name) {
+            tenant.rotate(secrets_of(&record));
+            for who in [PrincipalRef::Bench, PrincipalRef::SharedDevices] {
+                self.cut(name, &who).await;
+            }
+        }
+        Ok((record, credentials))
     }
 
     /// Removes a tenant: nobody of it is let in any more, its connections are cut, what was
@@ -337,11 +371,8 @@ impl Process {
         let limits = limits_of(record)?;
         let mut config = self.config.clone();
         config.limits = limits.within(&config.limits);
-        let secrets = Secrets {
-            administrators: Some(SecretSum(record.administrators)),
-            devices: Some(SecretSum(record.devices)),
-        };
-        let tenant = start_tenant(record.name.clone(), secrets, &config, &self.keep).await?;
+        let (name, secrets) = (record.name.clone(), secrets_of(record));
+        let tenant = start_tenant(name, secrets, &config, &self.keep).await?;
         tenant.limit(&limits);
         if let Err(error) = tenant.ready().await {
             tenant.stop(self.stop_limit()).await;

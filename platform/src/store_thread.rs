@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastmeter_model::decide::{Outcome, Retention};
+use lastmeter_model::standing::Standing;
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Progress, Writer};
@@ -166,7 +167,8 @@ impl Worker {
                 // What is there at an instant does not depend on how fast the machine is.
                 while self.tend() {}
             }
-            answer(&mut batch, outcome);
+            let is_more = batch.iter().any(|job| matches!(job, Job::Tend(_))) && self.tend();
+            answer(&mut batch, outcome, (*self.writer.standing(), is_more));
         }
     }
 
@@ -231,7 +233,7 @@ impl Worker {
             match job {
                 Job::Delivery { .. } => {}
                 Job::Change(..) => end = Instant::now(),
-                Job::Barrier(_) | Job::Settle { .. } => {
+                Job::Barrier(_) | Job::Tend(_) | Job::Settle { .. } => {
                     batch.push(job);
                     return;
                 }
@@ -322,7 +324,7 @@ impl Worker {
 }
 
 /// Notifies everybody who waited for this batch; permits go back as the jobs are dropped.
-fn answer(batch: &mut Vec<Job>, outcome: Outcome) {
+fn answer(batch: &mut Vec<Job>, outcome: Outcome, tended: (Standing, bool)) {
     let mut changes = outcome.changes.into_iter();
     for job in batch.drain(..) {
         // Somebody who has stopped waiting needs no answer.
@@ -333,6 +335,9 @@ fn answer(batch: &mut Vec<Job>, outcome: Outcome) {
             }
             Job::Barrier(reply) => {
                 let _ = reply.send(outcome.standing.totals());
+            }
+            Job::Tend(reply) => {
+                let _ = reply.send(tended);
             }
         }
     }

@@ -10,7 +10,7 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::Transaction;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::facts::DocumentFacts;
-use lastmeter_model::standing::Totals;
+use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
@@ -44,7 +44,7 @@ const ROUTES_MAX: usize = 256;
 
 pub(crate) struct Tenant {
     pub(crate) name: TenantName,
-    secrets: Secrets,
+    secrets: Mutex<Secrets>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) journal: Journal,
@@ -228,7 +228,7 @@ impl Tenant {
         );
         let tenant = Self {
             name,
-            secrets,
+            secrets: Mutex::new(secrets),
             clock,
             metrics,
             journal,
@@ -288,12 +288,17 @@ impl Tenant {
 
     /// Whether this is the administrators' secret.
     pub(crate) fn is_administrators(&self, secret: &[u8]) -> bool {
-        is_of(self.secrets.administrators, secret)
+        is_of(lock(&self.secrets).administrators, secret)
+    }
+
+    /// Puts other secrets in the place of those that open it.
+    pub(crate) fn rotate(&self, secrets: Secrets) {
+        *lock(&self.secrets) = secrets;
     }
 
     /// Whether this is the secret that the devices share.
     pub(crate) fn is_devices(&self, secret: &[u8]) -> bool {
-        is_of(self.secrets.devices, secret)
+        is_of(lock(&self.secrets).devices, secret)
     }
 
     /// Waits until what was replayed is committed, unless nothing could be written.
@@ -308,13 +313,25 @@ impl Tenant {
     /// Returns when everything journalled before the call is committed.
     pub(crate) async fn barrier(&self) -> Result<Totals, BarrierError> {
         let (reply, reached) = oneshot::channel();
+        self.pass(Job::Barrier(reply), reached).await
+    }
+
+    /// Has a part removed of what is kept no longer: where the store stands then, and whether
+    /// there may be more.
+    pub(crate) async fn tend(&self) -> Result<(Standing, bool), BarrierError> {
+        let (reply, reached) = oneshot::channel();
+        self.pass(Job::Tend(reply), reached).await
+    }
+
+    /// Returns the answer to a job behind everything that is journalled.
+    async fn pass<T>(&self, job: Job, reached: oneshot::Receiver<T>) -> Result<T, BarrierError> {
         let wait = async {
-            self.journal.pass(Job::Barrier(reply)).await?;
+            self.journal.pass(job).await?;
             reached.await.map_err(|_| JournalStopped)
         };
         let reached = async {
             tokio::select! {
-                totals = wait => Ok(totals?),
+                reached = wait => Ok(reached?),
                 cause = self.health.fails_for(FAILING_LIMIT) => {
                     Err(BarrierError::Failing { cause })
                 }

@@ -35,7 +35,8 @@ fn the_records_on_postgresql_and_over_tls_are_those_on_sqlite() {
                 .output();
             (out, Done::from(output.unwrap()))
         };
-        let ((sqlite, expected), (postgres, done)) = (on("sqlite", "none"), on("postgres", "server"));
+        let ((sqlite, expected), (postgres, done)) =
+            (on("sqlite", "none"), on("postgres", "server"));
         assert_eq!((done.code, expected.code), (0, 0), "{name}: {done:?}");
         for file in COMPARED {
             let read = |out: &std::path::Path| std::fs::read(out.join(file)).unwrap();

@@ -121,7 +121,7 @@ impl DataFolder {
         }
         let (chain, error) = walk_audit(&*reader, standing.chain, known, &damages).await?;
         reader.close();
-        let (mut findings, mut notes) = self.around(&places, head, &standing, extent)?;
+        let (mut findings, mut notes) = around(&places, head, &standing, extent)?;
         findings.extend(error.as_ref().map(Finding::of_chain));
         let (all, further) = damages.all();
         findings.extend(all.into_iter().map(|damage| Finding {
@@ -137,54 +137,52 @@ impl DataFolder {
         let (tenant, rows) = (name.to_string(), rows(&standing));
         Ok(Verified { tenant, rows, audit, findings, further, notes })
     }
+}
 
-    /// What lies around the store, held against it.
-    fn around(
-        &self,
-        places: &Places,
-        head: Found,
-        standing: &Standing,
-        extent: Extent,
-    ) -> Result<(Vec<Finding>, Vec<String>), PlatformError> {
-        let mut notes = Vec::new();
-        let (count, open, unreadable) = Losses::look(&places.losses)
-            .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
-        let is_audit = extent == Extent::Audit;
-        let synced = match head {
-            Found::Facts(facts) => facts.synced,
-            Found::Missing | Found::Unreadable => 0,
-        };
-        let survey = if is_audit || !places.journal.is_dir() {
-            let durable = synced.max(standing.journal_committed);
-            Survey { durable, used: durable, ..Survey::default() }
-        } else {
-            let directory = RealDirectory::at(&places.journal);
-            let looked = journal::look(&directory, standing.journal_committed, synced);
-            looked.map_err(|error| PlatformError::Journal(Box::new(error)))?.0
-        };
-        let behind = survey.durable.saturating_sub(standing.journal_committed);
-        if !is_audit && behind > 0 {
-            notes
-                .push(format!("the journal has {behind} entries more; the next start stores them"));
-        }
-        if open > 0 {
-            notes.push(format!("{open} reports of losses have not been acknowledged"));
-        }
-        let all = shortfalls((&places.head, head), standing, &survey, (count, unreadable));
-        // The walk along the chain shows where exactly.
-        let is_shown = |kind: LossKind| match kind {
-            LossKind::MissingAudit => false,
-            LossKind::MissingHead => true,
-            _ => !is_audit,
-        };
-        let shown = all.into_iter().filter(|(kind, ..)| is_shown(*kind));
-        let finding = |(kind, place, detail): (LossKind, String, String)| Finding {
-            kind: kind.word().to_owned(),
-            place,
-            detail,
-        };
-        Ok((shown.map(finding).collect(), notes))
+/// What lies around the store, held against it.
+fn around(
+    places: &Places,
+    head: Found,
+    standing: &Standing,
+    extent: Extent,
+) -> Result<(Vec<Finding>, Vec<String>), PlatformError> {
+    let mut notes = Vec::new();
+    let (count, open, unreadable) = Losses::look(&places.losses)
+        .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
+    let is_audit = extent == Extent::Audit;
+    let synced = match head {
+        Found::Facts(facts) => facts.synced,
+        Found::Missing | Found::Unreadable => 0,
+    };
+    let survey = if is_audit || !places.journal.is_dir() {
+        let durable = synced.max(standing.journal_committed);
+        Survey { durable, used: durable, ..Survey::default() }
+    } else {
+        let directory = RealDirectory::at(&places.journal);
+        let looked = journal::look(&directory, standing.journal_committed, synced);
+        looked.map_err(|error| PlatformError::Journal(Box::new(error)))?.0
+    };
+    let behind = survey.durable.saturating_sub(standing.journal_committed);
+    if !is_audit && behind > 0 {
+        notes.push(format!("the journal has {behind} entries more; the next start stores them"));
     }
+    if open > 0 {
+        notes.push(format!("{open} reports of losses have not been acknowledged"));
+    }
+    let all = shortfalls((&places.head, head), standing, &survey, (count, unreadable));
+    // The walk along the chain shows where exactly.
+    let is_shown = |kind: LossKind| match kind {
+        LossKind::MissingAudit => false,
+        LossKind::MissingHead => true,
+        _ => !is_audit,
+    };
+    let shown = all.into_iter().filter(|(kind, ..)| is_shown(*kind));
+    let finding = |(kind, place, detail): (LossKind, String, String)| Finding {
+        kind: kind.word().to_owned(),
+        place,
+        detail,
+    };
+    Ok((shown.map(finding).collect(), notes))
 }
 
 /// Opens a store that has to be there for reading, and looks at all of it first if asked.
@@ -208,9 +206,6 @@ async fn look_in_order(
     standing: &Standing,
     damages: &Damages,
 ) -> Result<(), PlatformError> {
-    fn count<T>(rows: Rows<T>) -> u64 {
-        rows.rows.len() as u64
-    }
     let lists = [
         (standing.reading_floor, standing.readings),
         (standing.refusal_floor, standing.refusals),
@@ -221,9 +216,9 @@ async fn look_in_order(
         while after < total && damaged < DAMAGED_MAX {
             let stretch = Stretch { after, limit: ROWS_AT_ONCE, last: total };
             let read: StoreResult<u64> = match part {
-                0 => reader.readings(stretch).await.map(count),
-                1 => reader.refusals(stretch).await.map(count),
-                _ => reader.alerts(stretch).await.map(count),
+                0 => reader.readings(stretch).await.map(|read| read.rows.len() as u64),
+                1 => reader.refusals(stretch).await.map(|read| read.rows.len() as u64),
+                _ => reader.alerts(stretch).await.map(|read| read.rows.len() as u64),
             };
             match read {
                 Ok(rows) => after += rows.max(1),

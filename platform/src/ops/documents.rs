@@ -338,11 +338,10 @@ fn require(
     let permitted = caller.require(action_of(kind, action), &on, || unknown(kind, token));
     match (found, permitted) {
         (Some(document), Ok(_)) if is_of_its_time(caller, &document, &on) => Ok(document),
-        (Some(_), Ok(_)) => Err(unknown(kind, token)),
         (Some(_), Err(problem)) => Err(problem),
         // Nobody learns without a log-in what there is.
         (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
-        (None, _) => Err(unknown(kind, token)),
+        _ => Err(unknown(kind, token)),
     }
 }
 

@@ -12,6 +12,7 @@ use lastmeter_model::access::{Principal, PrincipalRef};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction, kind_of_code};
 use lastmeter_model::entity::{Assignment, Body as _, Job, JobKind, JobState};
 use lastmeter_model::refusal::shortened;
+use lastmeter_model::standing::Standing;
 use lastmeter_store::{Stretch, files};
 use serde_json::{Map, Value, json};
 
@@ -53,6 +54,8 @@ pub(crate) struct NewJob {
 /// What is to be done.
 enum Task {
     Backup,
+    /// Removal of what is kept no longer.
+    Retention,
     /// A refusal, whose message is taken in again.
     Replay(u64),
     /// An assignment.
@@ -69,7 +72,8 @@ impl Task {
         let given = |name: &str| parameters.get(name).filter(|_| only(name));
         match kind {
             Some(JobKind::Backup) if parameters.is_empty() => Ok(Self::Backup),
-            Some(JobKind::Backup) => Err(("parameters", "expected none")),
+            Some(JobKind::Retention) if parameters.is_empty() => Ok(Self::Retention),
+            Some(JobKind::Backup | JobKind::Retention) => Err(("parameters", "expected none")),
             Some(JobKind::Replay) => {
                 let number = given(REFUSAL).and_then(|text| text.parse().ok());
                 let number = number.filter(|number| *number > 0);
@@ -80,7 +84,7 @@ impl Task {
             Some(JobKind::AssignmentEnd) => given(ASSIGNMENT)
                 .map(|token| Self::End(token.clone()))
                 .ok_or(("parameters", "expected `assignment` alone, the token of one")),
-            _ => Err(("kind", "expected `backup`, `replay` or `assignment-end`")),
+            _ => Err(("kind", "expected `backup`, `retention`, `replay` or `assignment-end`")),
         }
     }
 }
@@ -181,6 +185,7 @@ async fn work(tenant: &Arc<Tenant>, token: &str, job: &Job) -> Result<String, St
     let task = Task::of(Some(job.kind), &job.parameters.0);
     match task.map_err(|(field, expected)| format!("{field}: {expected}"))? {
         Task::Backup => back_up(tenant, token).await,
+        Task::Retention => retain(tenant).await,
         Task::Replay(number) => replay(tenant, number).await,
         Task::End(assignment) => {
             let caller = maker(tenant, token).await?;
@@ -209,6 +214,19 @@ async fn maker(tenant: &Arc<Tenant>, token: &str) -> Result<Caller, String> {
         return Err(format!("`{by}`, who made the job, has no rights any more"));
     }
     Ok(Caller { tenant: Arc::clone(tenant), who: who.into() })
+}
+
+async fn retain(tenant: &Tenant) -> Result<String, String> {
+    loop {
+        let (standing, is_more) = tenant.tend().await.map_err(words)?;
+        if !is_more {
+            let Standing { reading_floor, alert_floor, refusal_floor, .. } = standing;
+            return Ok(format!(
+                "gone are the first {reading_floor} readings, {alert_floor} alerts and \
+                 {refusal_floor} refusals"
+            ));
+        }
+    }
 }
 
 async fn back_up(tenant: &Arc<Tenant>, token: &str) -> Result<String, String> {

@@ -30,8 +30,8 @@ pub(super) const ROUTES: &[Route] = &[
         method: Verb::Post,
         path: PATH,
         resource: "operation",
-        summary: "Has a job of maintenance done: a backup, a refused message taken in again, an \
-                  assignment ended; once for an `Idempotency-Key`",
+        summary: "Has a job of maintenance done: a backup, the removal of what is kept no longer, a \
+                  refused message taken in again, an assignment ended; once for an `Idempotency-Key`",
         access: Access::Within(Kind::Job, Action::Write),
         parameters: &[],
         takes: Some(schema::<NewJobJson>),
@@ -71,7 +71,7 @@ pub(super) const ROUTES: &[Route] = &[
 #[schemars(rename = "NewJob", extend("examples" = [{ "token": "x.a", "kind": "backup" }]))]
 struct NewJobJson {
     token: Option<String>,
-    /// `backup`, `replay` or `assignment-end`.
+    /// `backup`, `retention`, `replay` or `assignment-end`.
     kind: String,
     /// Of `replay` the number of the refusal as `refusal`, of `assignment-end` the token as
     /// `assignment`.

@@ -73,6 +73,15 @@ pub(super) const ROUTES: &[Route] = &[
         ..ROW
     },
     Route {
+        method: Verb::Post,
+        path: "/api/v1/tenants/{name}/secrets",
+        summary: "Gives a tenant other secrets, which this answer alone has; those that it had open \
+                  it no more, and who came by them is cut off",
+        gives: Gives::json::<MadeTenantJson>(201),
+        run: |verb| on(verb, rotate),
+        ..ROW
+    },
+    Route {
         path: "/api/v1/health",
         resource: "operation",
         summary: "What keeps each tenant from taking messages",
@@ -109,7 +118,7 @@ pub(super) struct TenantsJson {
     results: Vec<TenantJson>,
 }
 
-/// A tenant that has just been made.
+/// A tenant with secrets that have just been made.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MadeTenant")]
 pub(super) struct MadeTenantJson {
@@ -227,10 +236,25 @@ async fn make(
         return Err(Problem::new(StatusCode::CONFLICT, "other_clock", detail));
     }
     let made = to_the_end(async move { process.make(asked.name, asked.limits).await }).await?;
-    let (record, Credentials { bench, devices }) = made;
-    let tenant = TenantJson::from(record);
-    let made = MadeTenantJson { tenant, bench_token: bench, device_secret: devices };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Json(made.into())))
+}
+
+impl From<(TenantRecord, Credentials)> for MadeTenantJson {
+    fn from((record, Credentials { bench, devices }): (TenantRecord, Credentials)) -> Self {
+        Self { tenant: record.into(), bench_token: bench, device_secret: devices }
+    }
+}
+
+/// `POST /api/v1/tenants/{name}/secrets`
+async fn rotate(
+    api: Api,
+    PathText(text): PathText,
+    pairs: Pairs,
+) -> Result<(StatusCode, Json<MadeTenantJson>), Problem> {
+    pairs.finish()?;
+    let (process, name) = (process(&api)?, name(&text)?);
+    let rotated = to_the_end(async move { process.rotate(&name).await }).await?;
+    Ok((StatusCode::CREATED, Json(rotated.into())))
 }
 
 /// `GET /api/v1/tenants/{name}`

@@ -140,7 +140,7 @@ async fn reading_what_others_own_is_in_the_audit_once_a_day() {
         let (after, last) = (before, bench.core.progress.audited());
         let stretch = Stretch { after, limit: 100, last };
         let permit = Permit::whole_tenant();
-        let (rows, _) = bench.core.readers.audit(&permit, Some(""), stretch).await.unwrap();
+        let (rows, _) = bench.core.readers.audit(&permit, None, stretch).await.unwrap();
         let rows = rows.into_iter().map(|row| (row.who, row.action, row.resource));
         rows.collect::<Vec<_>>()
     };

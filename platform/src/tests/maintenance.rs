@@ -5,6 +5,7 @@ use std::fs;
 
 use lastmeter_model::audit::{Chain, Hash};
 use lastmeter_model::document::{Note, Transaction};
+use lastmeter_units::TenantName;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -50,8 +51,8 @@ async fn left(bench: Bench) -> (TempDir, Config) {
 
 async fn verified(config: &Config, extent: Extent) -> Verified {
     let folder = DataFolder::open(config.clone()).unwrap();
-    assert_eq!(folder.tenants().unwrap(), [lastmeter_units::TenantName::default()]);
-    folder.verify(&Default::default(), extent).await.unwrap()
+    assert_eq!(folder.tenants().unwrap(), [TenantName::default()]);
+    folder.verify(&TenantName::default(), extent).await.unwrap()
 }
 
 fn kinds(found: &Verified) -> Vec<(&str, &str)> {
@@ -348,7 +349,7 @@ async fn a_flipped_byte_anywhere_in_a_backup_is_refused() {
     let elsewhere = tempfile::tempdir().unwrap();
     let to = elsewhere.path().join("one");
     let folder = DataFolder::open(config).unwrap();
-    folder.back_up(&Default::default(), &to).await.unwrap();
+    folder.back_up(&TenantName::default(), &to).await.unwrap();
     let new = super::config(&elsewhere.path().join("data"), ClockSource::Driven);
     for name in ["store.db", "head", "losses", "backup.json"] {
         let path = to.join(name);
@@ -377,7 +378,7 @@ async fn an_export_that_is_imported_elsewhere_gives_equal_content_and_twice_noth
     let bench = filled(3).await;
     let expected = content(&bench.core).await;
     let (_folder, from) = left(bench).await;
-    let tenant = lastmeter_units::TenantName::default();
+    let tenant = TenantName::default();
     for is_csv in [false, true] {
         let elsewhere = tempfile::tempdir().unwrap();
         let to = elsewhere.path().join("exported");
@@ -419,7 +420,7 @@ async fn what_is_wrong_in_an_import_is_refused_line_by_line_and_what_is_there_st
         ],
     );
     write("readings.jsonl", &["{", ""]);
-    let tenant = lastmeter_units::TenantName::default();
+    let tenant = TenantName::default();
     let done =
         DataFolder::open(config.clone()).unwrap().import(&tenant, from.path()).await.unwrap();
     assert_eq!((done.rows["documents.jsonl"], done.refused), (1, 5), "{done:?}");

@@ -100,14 +100,13 @@ impl SummaryWalk {
                 }
             }
         }
-        match self.planned.filter(|from| !self.is_over && *from <= self.query.range.end) {
-            Some(from) => Need::Rows(Range { start: bucket(from), end: self.query.range.end }),
-            None => {
-                self.flush();
-                self.is_over = true;
-                Need::Nothing
-            }
+        let from = self.planned.filter(|from| !self.is_over && *from <= self.query.range.end);
+        if let Some(from) = from {
+            return Need::Rows(Range { start: bucket(from), end: self.query.range.end });
         }
+        self.flush();
+        self.is_over = true;
+        Need::Nothing
     }
 
     /// Takes the rows that it needed, in their order.
@@ -209,12 +208,7 @@ impl SummaryWalk {
         self.at = behind(range.end).unwrap_or(range.end);
     }
 
-    fn add(
-        &mut self,
-        start: SimTime,
-        key: (usize, SimTime),
-        summary: &Summary,
-    ) -> ControlFlow<()> {
+    fn add(&mut self, start: SimTime, key: (usize, SimTime), summary: &Summary) -> ControlFlow<()> {
         if start != self.bucket {
             self.flush();
             if self.found.summaries.len() >= self.query.limit {

@@ -229,6 +229,33 @@ async fn a_tenant_survives_a_restart_and_is_removed_while_others_go_on() {
     assert!(platform.shutdown().await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_secrets_are_exchanged_and_the_old_ones_open_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Two { platform, bench, devices } = Two::start(folder.path(), json!({})).await;
+    let (sender, mut events) = session(&platform, OTHER, &devices).await;
+    publish(&sender, &mut events, "b/SiteWhere/input/json", reading("home", 1)).await;
+    let path = "/api/v1/tenants/b/secrets";
+    assert_eq!(ask(&platform, "POST", path, Some(&json!({})), &bench).await.0, 403);
+    let (status, made) = ask(&platform, "POST", path, Some(&json!({})), TOKEN).await;
+    assert_eq!(status, 201, "{made}");
+    let event = next(&mut events).await;
+    assert!(matches!(event, SessionEvent::Disconnected { .. }), "{event:?}");
+    let given = |name: &str| made[name].as_str().expect("a secret").to_owned();
+    let (other, secret) = (given("bench_token"), given("device_secret"));
+    let platform = {
+        assert!(platform.shutdown().await);
+        start(folder.path()).await
+    };
+    assert!(client_with(&platform, &bench).get_json::<Value>("/api/v1/clock").await.is_err());
+    let (sender, mut events) = session(&platform, OTHER, &secret).await;
+    publish(&sender, &mut events, "b/SiteWhere/input/json", reading("home", 2)).await;
+    assert_eq!(list(&client_with(&platform, &other), "/api/v1/readings", 2).await.len(), 2);
+    let none = ask(&platform, "POST", "/api/v1/tenants/c/secrets", Some(&json!({})), TOKEN).await;
+    assert_eq!(none.0, 404);
+    assert!(platform.shutdown().await);
+}
+
 /// Every state in which a crash can leave a tenant is one that the next start goes on from.
 #[tokio::test]
 async fn what_a_crash_interrupted_goes_on_at_the_next_start() {

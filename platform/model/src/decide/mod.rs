@@ -33,8 +33,8 @@ pub use documents::{ANSWER_AGE_MAX, ANSWERS_MAX, DOCUMENT_BYTES_MAX, DOCUMENTS_M
 use lastmeter_units::{HardwareId, SimTime};
 pub use messages::{conflict, is_same_content, unknown_invocation};
 pub use registration::{Admission, SETTINGS, admission, admit, is_reserved, specification};
-pub use retention::Retention;
 use retention::Kept;
+pub use retention::Retention;
 use rollups::{Bucket, Buckets};
 pub use seam::{
     Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,

@@ -275,8 +275,8 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         }
         let detail = match self.batch.removed(device, epoch)? {
             Found::Sound(highest) if serial <= highest => format!(
-                "epoch {epoch}, serial {serial}: readings of this epoch are not kept any more up to \
-                 serial {highest}, so that it cannot be compared"
+                "epoch {epoch}, serial {serial}: readings of this epoch up to serial {highest} are \
+                 not kept any more, so that it cannot be compared"
             ),
             Found::Sound(_) | Found::Absent => return Ok(None),
             Found::Damaged => format!(

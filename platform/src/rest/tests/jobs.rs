@@ -18,7 +18,7 @@ async fn ended(served: &Served, token: &str) -> Value {
     tokio::time::timeout(LIMIT, waits).await.unwrap()
 }
 
-async fn make(served: &Served, body: Value) -> Value {
+pub(super) async fn make(served: &Served, body: Value) -> Value {
     let made = served.post("/api/v1/jobs", &body).await;
     assert_eq!(made.status, 201, "{made:?}");
     ended(served, made.json()["token"].as_str().unwrap()).await
@@ -77,7 +77,8 @@ async fn a_refused_message_is_taken_in_again_once_what_refused_it_is_gone() {
 async fn what_is_no_job_is_refused_and_one_that_waits_is_done_after_a_restart() {
     let served = Served::start().await;
     for (body, field) in [
-        (json!({ "kind": "retention" }), "kind"),
+        (json!({ "kind": "key-rotation" }), "kind"),
+        (json!({ "kind": "retention", "parameters": { "days": 1 } }), "parameters"),
         (json!({ "kind": "fly" }), "kind"),
         (json!({ "kind": "backup", "parameters": { "refusal": 1 } }), "parameters"),
         (json!({ "kind": "replay" }), "parameters"),

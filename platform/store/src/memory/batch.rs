@@ -123,15 +123,24 @@ impl Known for MemoryBatch<'_> {
         };
         let (content, behind, limit) = (&self.content, after + 1.., limit as usize);
         Ok(match list {
-            List::Readings => content.readings.range(behind).take(limit)
+            List::Readings => content
+                .readings
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| {
                     of(*at, row.received, Some((row.device_row, row.number, row.event)), 0)
                 })
                 .collect(),
-            List::Alerts => content.alerts.range(behind).take(limit)
+            List::Alerts => content
+                .alerts
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| of(*at, row.received, None, 0))
                 .collect(),
-            List::Refusals => content.refusals.range(behind).take(limit)
+            List::Refusals => content
+                .refusals
+                .range(behind)
+                .take(limit)
                 .map(|(at, row)| {
                     let kept_bytes = row.content.as_ref().map_or(0, |content| content.len() as u64);
                     of(*at, row.event, None, kept_bytes)
@@ -195,15 +204,7 @@ impl Batch for MemoryBatch<'_> {
                     !(first..=last).contains(device) || before <= *start
                 });
             }
-            Effect::Gone(List::Readings, through) => {
-                content.readings.retain(|sequence, _| through < *sequence);
-            }
-            Effect::Gone(List::Alerts, through) => {
-                content.alerts.retain(|sequence, _| through < *sequence);
-            }
-            Effect::Gone(List::Refusals, through) => {
-                content.refusals.retain(|sequence, _| through < *sequence);
-            }
+            Effect::Gone(list, through) => content.remove_through(list, through),
             Effect::Removed { device, epoch, serial } => {
                 let highest = content.removed.entry((device, epoch)).or_insert(serial);
                 *highest = serial.max(*highest);
@@ -216,6 +217,14 @@ impl Batch for MemoryBatch<'_> {
 impl Content {
     pub(super) fn numbered(&self, device: i64, number: Number) -> Option<&ReadingRow> {
         self.readings.values().find(|row| row.device_row == device && row.number == Some(number))
+    }
+
+    fn remove_through(&mut self, list: List, through: u64) {
+        match list {
+            List::Readings => self.readings.retain(|sequence, _| through < *sequence),
+            List::Alerts => self.alerts.retain(|sequence, _| through < *sequence),
+            List::Refusals => self.refusals.retain(|sequence, _| through < *sequence),
+        }
     }
 
     /// The readings of a device in the order of their commit.

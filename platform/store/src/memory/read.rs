@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use lastmeter_model::access::Cut;
+use lastmeter_model::access::{Cut, Window};
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::decide::State;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
@@ -12,7 +12,7 @@ use lastmeter_model::message::Number;
 use lastmeter_model::row::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
-use lastmeter_model::series::rollup::{BUCKET, Summary, bucket};
+use lastmeter_model::series::rollup::{BUCKET, Rollup, Summary, bucket};
 use lastmeter_units::{MeasurementId, SimTime};
 
 use super::{Content, MemoryStore, identifier, number_of};
@@ -221,31 +221,43 @@ impl Content {
         Ok(StoredInvocation { hardware_id, assignment, row: row.clone() })
     }
 
+    /// What roll-ups have that are asked for and may be given as a whole: by bucket and place of
+    /// the series.
+    fn whole_summaries(&self, query: &SummaryQuery) -> Vec<(SimTime, usize, Option<Summary>)> {
+        let SummaryQuery { device, ids, range, rows_from, cut, .. } = query;
+        let end = SimTime(range.end.0.saturating_add(1));
+        let rows = self.rollups.iter().filter(|((of, start), row)| {
+            of == device && range.start.max(*rows_from) <= *start && row.end() <= end
+        });
+        let of_row = |((_, start), row): (&(i64, SimTime), &Rollup)| {
+            let is_within = |id: &MeasurementId| {
+                let has = |one: &Window| {
+                    one.from <= row.earliest()
+                        && row.end() <= one.until
+                        && one.quantities.contains(id.name())
+                };
+                cut.windows().is_none_or(|windows| windows.iter().any(has))
+            };
+            let of_series = ids.iter().enumerate().filter(|(_, id)| is_within(id));
+            let summary = |(place, id): (usize, &MeasurementId)| {
+                (*start, place, row.quantity(number_of(*id)).cloned())
+            };
+            of_series.map(summary).collect::<Vec<_>>()
+        };
+        rows.flat_map(of_row).collect()
+    }
+
     /// By bucket, place of the series and, where each value is asked for, its time: what whole
     /// roll-ups have, and of other buckets and series what their readings have.
     fn summaries(&self, query: &SummaryQuery) -> StoreResult<Summaries> {
         self.state(query.device)?;
         let SummaryQuery { device, ids, range, rows_from, limit, cut } = query;
+        // In this order they are given; a page ends with a bucket.
         let mut all: BTreeMap<(SimTime, usize, SimTime), Summary> = BTreeMap::new();
         let mut whole = BTreeSet::new();
-        let rows = self.rollups.iter().filter(|((of, start), row)| {
-            let is_whole = range.start <= *start && row.end() <= SimTime(range.end.0.saturating_add(1));
-            of == device && is_whole && *rows_from <= *start
-        });
-        for ((_, start), row) in rows {
-            for (place, id) in ids.iter().enumerate() {
-                let is_within = cut.windows().is_none_or(|windows| {
-                    let mut within = windows.iter().filter(|one| {
-                        one.from <= row.earliest() && row.end() <= one.until
-                    });
-                    within.any(|one| one.quantities.contains(id.name()))
-                });
-                if is_within {
-                    whole.insert((*start, place));
-                    let summary = row.quantity(number_of(*id)).cloned();
-                    all.extend(summary.map(|one| ((*start, place, SimTime(0)), one)));
-                }
-            }
+        for (start, place, summary) in self.whole_summaries(query) {
+            whole.insert((start, place));
+            all.extend(summary.map(|one| ((start, place, SimTime(0)), one)));
         }
         for row in self.by_event(*device, *range) {
             for (place, id) in ids.iter().enumerate() {
@@ -255,7 +267,9 @@ impl Content {
                 for (_, value) in values.filter(|_| is_left && !whole.contains(&(start, place))) {
                     let key = if row.event < *rows_from { row.event } else { SimTime(0) };
                     let one = Summary::of(row.event, *value);
-                    all.entry((start, place, key)).and_modify(|known| known.merge(&one)).or_insert(one);
+                    all.entry((start, place, key))
+                        .and_modify(|known| known.merge(&one))
+                        .or_insert(one);
                 }
             }
         }

@@ -71,11 +71,14 @@ pub(super) async fn write_removed(
         epochs.push(epoch.cast_signed());
         serials.push(serial.cast_signed());
     }
-    // How far serials come without a gap is not counted here.
+    // How far serials come without a gap is not counted here. Serials are compared without sign.
     let insert = "INSERT INTO contiguous
                   SELECT d, e, 0, s FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS r (d, e, s)
                   ON CONFLICT (device, epoch)
-                  DO UPDATE SET removed = GREATEST(contiguous.removed, EXCLUDED.removed)";
+                  DO UPDATE SET removed = CASE
+                    WHEN (contiguous.removed # (-9223372036854775807 - 1))
+                       > (EXCLUDED.removed # (-9223372036854775807 - 1))
+                    THEN contiguous.removed ELSE EXCLUDED.removed END";
     session.run(insert, &[&devices, &epochs, &serials]).await.map(drop)
 }
 
@@ -171,11 +174,7 @@ impl PostgresWriter {
         Ok(run.map(drop)?)
     }
 
-    pub(super) fn remove(
-        &mut self,
-        (first, last): (i64, i64),
-        before: SimTime,
-    ) -> StoreResult<()> {
+    pub(super) fn remove(&mut self, (first, last): (i64, i64), before: SimTime) -> StoreResult<()> {
         let delete = "DELETE FROM rollup WHERE device BETWEEN $1 AND $2 AND bucket < $3";
         self.run(delete, &[&first, &last, &before.as_nanoseconds()])
     }

@@ -140,7 +140,11 @@ impl PostgresWriter {
     }
 
     /// The rows of a look-up.
-    pub(super) fn rows(&mut self, sql: &'static str, keys: &[Parameter<'_>]) -> StoreResult<Vec<Row>> {
+    pub(super) fn rows(
+        &mut self,
+        sql: &'static str,
+        keys: &[Parameter<'_>],
+    ) -> StoreResult<Vec<Row>> {
         let rows = self.ask("look up", async |session| {
             session.rows(sql, keys).await.map_err(querying("look up"))
         });

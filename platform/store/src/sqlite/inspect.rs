@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use lastmeter_model::access::Permit;
 use lastmeter_model::row::ReadingRow;
+use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_units::SimTime;
 use rusqlite::Connection;
@@ -19,7 +20,7 @@ use rusqlite::Connection;
 use super::read::{ReadContext, Reader};
 use super::seal::{ReadError, ReadResult};
 use super::walk::Walk;
-use super::{read, schema};
+use super::{read, rollups, schema};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::progress::Progress;
@@ -181,6 +182,8 @@ enum At {
     Alerts(u64),
     /// A device by its row: its state, its commands, and then its times.
     Device(i64, Option<Walk>),
+    /// Roll-ups of a device by its row, from a bucket on.
+    Rollups(i64, SimTime),
     /// Versions of documents after this number.
     Versions(u64),
     /// Current documents after this number.
@@ -240,11 +243,16 @@ impl Look {
                 let looked = walk.places(reader).map(drop);
                 let is_sound = note(reader, looked, "reading_time", row)?;
                 if walk.is_done() || !is_sound {
-                    At::Device(row + 1, None)
+                    At::Rollups(row, ALL_TIME.start)
                 } else {
                     At::Device(row, Some(walk))
                 }
             }
+            // Whatever stops here goes on with the next device, so that no row keeps others back.
+            At::Rollups(row, from) => match rollups(reader, row, from)? {
+                Some(next) => At::Rollups(row, next),
+                None => At::Device(row + 1, None),
+            },
             At::Versions(after) if after < self.versions => {
                 let found = reader.versions(stretch(after, self.versions));
                 At::Versions(page(reader, found, "document_version", after)?)
@@ -297,6 +305,15 @@ fn readings(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
         note(reader, is_indexed(reader, row), "reading", sequence)?;
     }
     Ok(after + (rows.len() as u64).max(1))
+}
+
+/// Looks at roll-ups of a device; returns where to go on, if there are more.
+fn rollups(reader: &Reader, device: i64, from: SimTime) -> ReadResult<Option<SimTime>> {
+    let (range, limit) = ((from, ALL_TIME.end), ROWS_AT_A_TIME as usize);
+    let rows = rollups::within(&reader.connection, device, range, limit, |error| {
+        note(reader, Err(error), "rollup", device).map(drop)
+    });
+    Ok(rows?.last().map(Rollup::end))
 }
 
 fn is_indexed(reader: &Reader, row: &ReadingRow) -> ReadResult<()> {

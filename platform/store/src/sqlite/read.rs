@@ -61,15 +61,18 @@ pub(super) struct Reader {
 
 /// The columns of a reading, without the seal.
 pub(super) const READING_COLUMNS: usize = 11;
-pub(super) const READING: &str = "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
+pub(super) const READING: &str =
+    "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
     received_ns, commit_ns, content, extra, sum FROM reading";
 
 pub(super) const REFUSAL_COLUMNS: usize = 8;
-pub(super) const REFUSAL: &str = "SELECT sequence, reason, device, topic, detail, event_ns, content,
+pub(super) const REFUSAL: &str =
+    "SELECT sequence, reason, device, topic, detail, event_ns, content,
     content_bytes, sum FROM refusal";
 
 pub(super) const ALERT_COLUMNS: usize = 11;
-pub(super) const ALERT: &str = "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type,
+pub(super) const ALERT: &str =
+    "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type,
     message, update_state, extra, sum FROM alert";
 
 /// The columns of a device's state, without the seal.

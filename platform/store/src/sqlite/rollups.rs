@@ -139,7 +139,8 @@ pub(super) fn last_bucket(
         let mut statement = connection.prepare_cached(query)?;
         statement.query_row([device], |row| row.get::<_, Option<i64>>(0))
     };
-    let event = last("SELECT max(event_ns) FROM reading INDEXED BY reading_time WHERE device = ?1")?;
+    let event =
+        last("SELECT max(event_ns) FROM reading INDEXED BY reading_time WHERE device = ?1")?;
     // What one index has lost the tallies know.
     let minute = last("SELECT max(minute) FROM tally WHERE device = ?1")?;
     let row = last("SELECT max(bucket) FROM rollup WHERE device = ?1")?;
@@ -206,11 +207,7 @@ fn old(list: List, row: &Row<'_>) -> ReadResult<OldContent> {
 }
 
 /// The highest serial of a device and epoch that was removed.
-pub(super) fn removed(
-    connection: &Connection,
-    device: i64,
-    epoch: u64,
-) -> ReadResult<Option<u64>> {
+pub(super) fn removed(connection: &Connection, device: i64, epoch: u64) -> ReadResult<Option<u64>> {
     let mut statement = connection.prepare_cached(
         "SELECT device, epoch, serial, removed, sum FROM contiguous
          WHERE device = ?1 AND epoch = ?2",

@@ -186,9 +186,11 @@ fn begin(connection: &mut Connection, path: &Path) -> StoreResult<(Quantities, S
     let mut names = names.map_err(|error| unreadable(path, error))?;
     let transaction = connection.transaction().map_err(|error| damaged(path, error))?;
     let added = number_quantities(&transaction, &mut names, &mut standing);
-    let begun = added.and_then(|()| match standing.has_earlier_rollups() {
-        true => transaction.execute("DELETE FROM rollup", []).map(drop),
-        false => Ok(()),
+    let begun = added.and_then(|()| {
+        if !standing.has_earlier_rollups() {
+            return Ok(());
+        }
+        transaction.execute("DELETE FROM rollup", []).map(drop)
     });
     begun.and_then(|()| transaction.commit()).map_err(|error| damaged(path, error))?;
     Ok((Quantities::new(&names), standing))

@@ -78,6 +78,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
     for (number, place) in numbers.iter_mut().zip(stored.as_chunks::<8>().0) {
         *number = u64::from_le_bytes(*place);
     }
+    // The clock of a store that has none is before all time.
     let clock_ns = numbers[1].cast_signed();
     let mut hash = [0; 32];
     for (place, word) in hash.chunks_exact_mut(8).zip(&numbers[18..22]) {

@@ -8,6 +8,7 @@ use lastmeter_model::decide::Retention;
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_model::series::rollup::{Summary, bucket};
+use lastmeter_model::standing::Standing;
 use lastmeter_model::work::{Body, Delivery};
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use proptest::prelude::*;
@@ -17,6 +18,8 @@ use super::subject::{Subject, after_a_day};
 use super::work::{Job, quantities};
 use super::{subjects, with_cases};
 use crate::seam::{Range, Stretch, SummaryQuery};
+use crate::sqlite::standing::{decode, encode};
+use crate::stores::STORES;
 
 const SECOND: i64 = 1_000_000_000;
 const ALWAYS: Range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
@@ -179,13 +182,14 @@ fn closed_buckets_answer_as_the_readings_do() {
             }
             // The order in which they come is the order of their rows.
             let rows = rows_of(&store);
-            let cases = ranges().into_iter().flat_map(|range| cuts.iter().map(move |cut| (range, cut)));
-            for (range, cut) in cases {
+            let of_range = |range: Range| cuts.iter().map(move |cut| (range, cut));
+            for (range, cut) in ranges().into_iter().flat_map(of_range) {
                 for (device, row) in &rows {
                     let expected = naive(&all, *device, range, cut);
                     for limit in [1, 4, 1000] {
                         let found = asked(&store, *row, range, cut, limit);
-                        prop_assert_eq!(&found, &expected, "{} {:?} {:?}", store.name(), range, cut);
+                        let name = store.name();
+                        prop_assert_eq!(&found, &expected, "{} {:?} {:?}", name, range, cut);
                     }
                 }
             }
@@ -290,4 +294,51 @@ fn check(store: &Subject, all: &[Sent], floor: usize) -> Result<(), TestCaseErro
     let word = RefusalReason::RepetitionBeyondRetention.word();
     prop_assert!(reasons.iter().all(|reason| reason == word), "{:?}", reasons);
     Ok(())
+}
+
+/// Rows of roll-ups that a file has, once it is one of a version that wrote none, if that is asked.
+fn rows_in(folder: &std::path::Path, is_made_earlier: bool) -> i64 {
+    let connection = rusqlite::Connection::open(folder.join("store.db")).unwrap();
+    if is_made_earlier {
+        let bytes: Vec<u8> =
+            connection.query_row("SELECT value FROM meta", [], |row| row.get(0)).unwrap();
+        let standing = Standing { rolled_up: 0, ..decode(&bytes).unwrap() };
+        connection.execute("UPDATE meta SET value = ?1", [&encode(&standing)[..]]).unwrap();
+    }
+    connection.query_row("SELECT count(*) FROM rollup", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_store_of_an_earlier_version_gets_its_rows_part_by_part() {
+    let mut store = Subject::new(&STORES[0], None);
+    let one = |n: i64| Sent {
+        device: n % 2 + 1,
+        serial: n.cast_unsigned() + 1,
+        event: SimTime(n * 90 * SECOND),
+        received: SimTime(n * 90 * SECOND + 1),
+        values: vec![(quantities()[0], n as f64)],
+    };
+    let mut all: Vec<Sent> = (0..1000).map(one).collect();
+    let mut sequence = 0;
+    send(&mut store, &all, &mut sequence, 0);
+    // Each bucket has five readings of each device; the last one is open.
+    assert_eq!(rows_in(store.folder(), true), 2 * 99);
+    store.restart();
+    assert_eq!(rows_in(store.folder(), false), 0);
+    let late = Sent { serial: 2000, event: SimTime(7), ..one(0) };
+    send(&mut store, std::slice::from_ref(&late), &mut sequence, 1);
+    all.push(late);
+    let mut parts = 0;
+    loop {
+        for (device, row) in rows_of(&store) {
+            let expected = naive(&all, device, ALWAYS, &cut(None));
+            assert_eq!(asked(&store, row, ALWAYS, &cut(None), 1000), expected);
+        }
+        if !store.tend(usize::MAX, Retention::default(), SimTime(0)).unwrap() {
+            break;
+        }
+        parts += 1;
+    }
+    assert!(parts > 2, "{parts}");
+    assert_eq!((rows_in(store.folder(), false), store.standing().rolled_up), (2 * 99, 2));
 }

@@ -174,13 +174,13 @@ async fn of_device(seen: &mut Questions, reader: &dyn StoreReader, device: i64) 
         let query = SeriesQuery { device, ids, range, page, after, cut };
         seen.answer(("series", &query), &reader.series(query.clone()).await);
     }
-    let ranges = [ALWAYS, RANGES[1], Range { start: SimTime(0), end: SimTime(899_999_999_999) }];
-    for (range, cut) in ranges.into_iter().flat_map(|range| cuts().map(|cut| (range, cut))) {
-        for (limit, rows_from) in [(1000, SimTime(i64::MIN)), (1, SimTime(0))] {
-            let (ids, cut) = (quantities(), cut.clone());
-            let query = SummaryQuery { device, ids, range, rows_from, limit, cut };
-            seen.answer(("summaries", &query), &reader.summaries(query.clone()).await);
-        }
+    let [all, ..] = cuts();
+    let quarter = Range { start: SimTime(0), end: SimTime(899_999_999_999) };
+    let few = [(RANGES[1], all.clone(), 1000), (quarter, all.clone(), 1000), (ALWAYS, all, 1)];
+    for (range, cut, limit) in cuts().map(|cut| (ALWAYS, cut, 1000)).into_iter().chain(few) {
+        let (ids, rows_from) = (quantities(), SimTime(if limit == 1 { 0 } else { i64::MIN }));
+        let query = SummaryQuery { device, ids, range, rows_from, limit, cut };
+        seen.answer(("summaries", &query), &reader.summaries(query.clone()).await);
     }
     for (range, page) in RANGES.into_iter().zip(PAGES).chain(PAGES.map(|page| (ALWAYS, page))) {
         let [cut, ..] = cuts();

@@ -50,7 +50,7 @@ pub(super) struct Subject {
     /// Writes until the next failure.
     left: Arc<AtomicUsize>,
     runtime: Runtime,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Opened {
@@ -74,7 +74,11 @@ impl Subject {
         let left = Arc::new(AtomicUsize::new(usize::MAX));
         let open = Some(Opened::new(kind, &place, &left));
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        Self { kind, place, open, left, runtime, _folder: folder }
+        Self { kind, place, open, left, runtime, folder }
+    }
+
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(super) fn name(&self) -> &'static str {

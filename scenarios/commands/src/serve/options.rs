@@ -47,6 +47,8 @@ Limits (--limit NAME=N, or the table `limits` in --config) and their defaults:
   refused_content_bytes     268435456 content of refused readings that is kept
   command_expiry_s          3600      after which a command is expired
   command_retry_s           0         after which a command is sent again; 0 is never
+  reading_days              0         after which what was received is removed; 0 is never
+  rollup_days               0         after which sums of 15 minutes are removed; 0 is never
   shutdown_s                10        for stopping")]
 pub struct ServeOptions {
     /// Configuration as TOML; the options below override it
