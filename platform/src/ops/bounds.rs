@@ -225,6 +225,7 @@ pub(super) fn made_private(
             if was == is {
                 Vec::new()
             } else {
+                // What has ended changes nobody's rights of now.
                 let all = was.into_iter().chain(is).filter(|(_, _, span)| now < span.until);
                 all.map(|(device, ..)| device).collect()
             }

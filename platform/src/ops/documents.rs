@@ -269,6 +269,7 @@ pub(crate) async fn change(
         if let Some(body) = &body {
             permitted(caller, kind, token, body)?;
             if kind.resource == Kind::Grant {
+                // It would outlive the key.
                 caller.require_no_key()?;
             }
             fixed(&before, body)?;

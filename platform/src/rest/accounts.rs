@@ -62,7 +62,7 @@ const OWN_CHANGE: Route = Route {
     summary: "Replaces one's own profile",
     access: Access::Within(Kind::Account, Action::Write),
     takes: Some(|_| described(r#"{"fullName":"Bob","language":"en"}"#)),
-    refuses: &[409, 500],
+    refuses: &[409, 500, 507],
     run: |verb| on(verb, change_account),
     ..OWN
 };
@@ -101,7 +101,7 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Gives a user a code that replaces the password once; it is shown this time only",
         takes: None,
         gives: Gives::json::<CodeJson>(201),
-        refuses: &[409, 500],
+        refuses: &[409, 500, 507],
         run: |verb| on(verb, reset),
         ..CHANGE
     },
