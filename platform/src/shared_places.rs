@@ -46,9 +46,9 @@ impl SharedPlaces {
         if taken.get(&who).is_some_and(|count| *count >= share) {
             return None;
         }
-        let _permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         *taken.entry(who.clone()).or_default() += 1;
-        Some(SharedPlace { _permit, who, taken: Arc::clone(&self.taken) })
+        Some(SharedPlace { _permit: permit, who, taken: Arc::clone(&self.taken) })
     }
 
     /// How many are taken.
