@@ -408,8 +408,6 @@ async fn a_device_with_its_own_secret_speaks_for_itself_alone_and_the_shared_one
         send(door, "GET", "/devices/own/commands?wait_ms=60000", &head, "").await
     });
     crate::http::somebody_is_there(&rest).await;
-    // It waits by then, or else has to wait yet.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     let path = format!("/api/v1/credentials/{token}");
     assert_eq!(ask(&platform, "DELETE", &path, None, TOKEN).await.0, 200);
     assert_eq!(waiting.await.unwrap(), 401, "who waits is asked again");
