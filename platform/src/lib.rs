@@ -21,7 +21,7 @@
 //! who is behind what a client presents. Of all of them: `error`; `access`, `certificates` and
 //! `tls` for what is secret, `folder` and `database` for what lies where; `metrics`, `log_throttle`
 //! for who operates it.
-//! `live` is what subscriptions share. `bench` is for benchmarks and fuzzers alone.
+//! `live` is what subscriptions share, `shared_places` what nobody has more than a share of. `bench` is for benchmarks and fuzzers alone.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -71,6 +71,7 @@ mod problem;
 mod process;
 mod reader;
 mod rest;
+mod shared_places;
 mod start;
 mod store_reports;
 mod store_thread;

@@ -167,7 +167,9 @@ impl Facts for DocumentFacts<'_> {
         match of {
             Target::Device(id) if self.is_known(id) => self.device_tenures(id),
             Target::VirtualDevice(id) if self.is_known(id) => {
-                Self::whole(id).map_or_else(Vec::new, |whole| self.device_tenures(&whole))
+                // What is assigned by itself is no part of another, whatever its id.
+                let whole = Self::whole(id).filter(|_| self.assignments(id).is_empty());
+                whole.map_or_else(Vec::new, |whole| self.device_tenures(&whole))
             }
             Target::Asset(token) => match self.documents.body::<Asset>(token) {
                 Some(asset) => always(asset.user.clone().map(PrincipalRef::User)),

@@ -10,6 +10,8 @@
 //!   too; with `disconnect` the session ends without one.
 //! - `session.rs` `_publish`: a refusal is also reported to the dropped-message hook, with nobody
 //!   as the receiver.
+//! - `session.rs` `deliver`: the expiry hook is asked before each delivery, and what it calls
+//!   expired is dropped.
 //! - `hook.rs` `DefaultHook`: superusers pass all ACL hooks unasked, so nobody is made one.
 
 use std::sync::Arc;
@@ -69,6 +71,7 @@ impl Hooks {
             Type::MessagePublishCheckAcl,
             Type::MessageAcked,
             Type::MessageDropped,
+            Type::MessageExpiryCheck,
         ] {
             register.add(hook, Box::new(self.clone())).await;
         }
@@ -275,6 +278,12 @@ impl Hooks {
         SubscribeReturn::new_failure(SubscribeAckReason::NotAuthorized)
     }
 
+    /// Whether a subscriber may have what has come for it: its rights may have ended since it
+    /// subscribed.
+    fn may_be_given(&self, client: &Id, publish: &Publish) -> bool {
+        self.principal(client).is_some_and(|who| self.may_subscribe(&who, &publish.topic))
+    }
+
     async fn disconnected(&self, client: &Id, reason: &Reason) {
         count(&self.counters.disconnected);
         match cause(reason) {
@@ -347,6 +356,10 @@ impl Handler for Hooks {
             Parameter::MessageAcked(..) => {
                 count(&self.counters.deliveries_acknowledged);
                 None
+            }
+            Parameter::MessageExpiryCheck(session, _, publish) => {
+                let is_over = !self.may_be_given(&session.id, publish);
+                is_over.then_some(HookResult::MessageExpiry)
             }
             Parameter::MessageDropped(to, _, _, reason) => {
                 self.dropped(to.as_ref(), reason);

@@ -61,6 +61,9 @@ impl Transport {
     }
 }
 
+/// Connections of one device, gateway, user or application at a time.
+const OF_PRINCIPAL_MAX: usize = 16;
+
 /// Listener and peer of a connection.
 type Key = (u16, SocketAddr);
 
@@ -144,7 +147,8 @@ impl Links {
     }
 
     /// Takes note that the client of a connection has proved to be this principal of a tenant,
-    /// unless the tenant has as many connections as it may have.
+    /// unless the tenant has as many connections as it may have, or the principal has. Those who
+    /// share a secret have those of all of them.
     pub(super) fn authenticated(
         &self,
         link: &Link,
@@ -153,6 +157,13 @@ impl Links {
     ) -> bool {
         let mut tenants = lock(&self.tenants);
         if most < usize::MAX && self.of_tenant(&tenant).len() >= most {
+            return false;
+        }
+        let is_many = matches!(
+            principal.reference,
+            PrincipalRef::Bench | PrincipalRef::SharedDevices | PrincipalRef::PlatformAdmin(_)
+        );
+        if !is_many && self.of_principal(&tenant, &principal.reference).len() >= OF_PRINCIPAL_MAX {
             return false;
         }
         // Whoever has a client or a message of a tenant has its account.
@@ -215,14 +226,18 @@ impl Links {
 
     /// Cuts the connections of a principal.
     pub(super) fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
-        for (_, link) in self.of_tenant(tenant) {
-            let link = link.upgrade();
-            if let Some(link) = link.filter(|link| {
-                link.principal().is_some_and(|principal| principal.reference == *who)
-            }) {
-                link.socket.cut();
-            }
+        for link in self.of_principal(tenant, who).iter().filter_map(Weak::upgrade) {
+            link.socket.cut();
         }
+    }
+
+    /// The connections of a principal; who holds these keeps no slot.
+    fn of_principal(&self, tenant: &TenantName, who: &PrincipalRef) -> Vec<Weak<Link>> {
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |link: &&Arc<Link>| {
+            link.is_of(tenant) && link.principal.get().is_some_and(|one| one.reference == *who)
+        };
+        links.values().filter(is_it).map(Arc::downgrade).collect()
     }
 
     /// The connections of a tenant; who holds these keeps no slot.

@@ -34,7 +34,7 @@ use lastmeter_params::{Entry, Field, Kind};
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
 use serde::Deserialize;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use super::{DoorKind, Opening};
 use crate::access::NotProved;
@@ -49,6 +49,7 @@ use crate::rest::{
     Edge, HeaderCredential, Pairs, Parameter, Problem, Server, Settings, Stopping, Visit,
     check_credential, read_whole,
 };
+use crate::shared_places::SharedPlaces;
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
 
@@ -139,7 +140,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         news: news.clone(),
         counters: Arc::clone(&counters),
         body_limit: settings.limit,
-        waiters: Arc::new(Semaphore::new(settings.waiting())),
+        waiters: Arc::new(SharedPlaces::new(settings.waiting())),
     };
     let bytes_max = FORMATS.iter().map(|format| format.bytes_max).max().unwrap_or_default();
     let router = Router::new()
@@ -183,6 +184,13 @@ impl Door for Http {
         // Nobody may be waiting.
         let _ = self.news.send((tenant.clone(), None));
         0
+    }
+
+    /// A device that waits is answered now, which asks anew whether it may have anything.
+    fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
+        if let PrincipalRef::Device(device) = who {
+            let _ = self.news.send((tenant.clone(), Some(device.clone())));
+        }
     }
 
     async fn close(self: Box<Self>, limit: Duration) -> bool {
@@ -238,7 +246,7 @@ struct AppState {
     counters: Arc<Counters>,
     body_limit: Duration,
     /// For those who wait for commands.
-    waiters: Arc<Semaphore>,
+    waiters: Arc<SharedPlaces>,
 }
 
 /// Who sends a request.
@@ -249,6 +257,16 @@ struct Sender {
 }
 
 impl Sender {
+    /// Whoever presents this.
+    async fn of(tenants: &Tenants, given: &HeaderCredential, from: IpAddr) -> Option<Self> {
+        match given {
+            HeaderCredential::Bearer(secret) => Self::by_shared_secret(tenants, secret),
+            HeaderCredential::Basic(user, password) => {
+                Self::by_user_name(tenants, (user, password), from).await
+            }
+        }
+    }
+
     /// Whoever has the secret that devices share; where that is the administrators' as well, it is
     /// the bench.
     fn by_shared_secret(tenants: &Tenants, given: &[u8]) -> Option<Self> {
@@ -278,22 +296,17 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Response {
-    let tenants = &state.tenants;
     let identify = async |given| {
-        let found = match given {
-            HeaderCredential::Bearer(secret) => Sender::by_shared_secret(tenants, &secret),
-            HeaderCredential::Basic(user, password) => {
-                Sender::by_user_name(tenants, (&user, &password), visit.from()).await
-            }
-        };
-        found.ok_or(NotProved::Wrong)
+        let found = Sender::of(&state.tenants, &given, visit.from()).await;
+        found.map(|sender| (sender, given)).ok_or(NotProved::Wrong)
     };
     let listener = gate::Listener::Http;
     match check_credential(&state.gate, listener, &visit, request.headers(), identify).await {
         Err(answer) => answer,
-        Ok(sender) => match read_whole(request, state.body_limit).await {
+        Ok((sender, given)) => match read_whole(request, state.body_limit).await {
             Ok(mut request) => {
                 request.extensions_mut().insert(sender);
+                request.extensions_mut().insert(given);
                 next.run(request).await
             }
             Err(answer) => answer,
@@ -399,22 +412,35 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
     found.map_err(|why| Problem::bad_request("bad_hardware_id", why))
 }
 
+/// Refuses who may not have the commands of a device.
+fn require(
+    state: &AppState,
+    Sender { tenant, who }: &Sender,
+    device: &HardwareId,
+) -> Result<(), Problem> {
+    let topic = topics::commands(tenant.name.as_str(), device);
+    if matches!(state.tenants.decide(who, Action::Read, &topic), Decision::Yes(_)) {
+        return Ok(());
+    }
+    let detail = format!("the commands of `{device}` are not for `{}`", who.reference);
+    Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail))
+}
+
 /// Gives a device what it has not answered, or waits for something.
 async fn commands(
     State(state): State<AppState>,
     Extension(mut stopping): Extension<Stopping>,
-    Extension(Sender { tenant, who }): Extension<Sender>,
+    Extension(sender): Extension<Sender>,
+    Extension(credential): Extension<HeaderCredential>,
+    Extension(visit): Extension<Visit>,
     Path(device): Path<String>,
     mut pairs: Pairs,
 ) -> Result<Response, Problem> {
     let wait_ms = pairs.number(&WAIT_MS)?;
     pairs.finish()?;
     let device = hardware_id(&device)?;
-    let topic = topics::commands(tenant.name.as_str(), &device);
-    if !matches!(state.tenants.decide(&who, Action::Read, &topic), Decision::Yes(_)) {
-        let detail = format!("the commands of `{device}` are not for `{}`", who.reference);
-        return Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail));
-    }
+    require(&state, &sender, &device)?;
+    let Sender { tenant, who } = sender;
     if tenant.devices.row(&device).is_none() {
         let detail = format!("`{device}` has not sent anything yet; a registration is enough");
         return Err(Problem::not_found("no_such_device", detail));
@@ -425,8 +451,9 @@ async fn commands(
     let is_closed = || state.tenants.find(&tenant.name).is_none();
     let mut given = tenant.dispatcher.collect(&device).await?;
     if given.is_empty() && wait_ms > 0 && !is_closed() {
-        let _waiter = state.waiters.clone().try_acquire_owned().map_err(|_| {
-            let detail = "as many requests wait for commands as may; ask without `wait_ms`";
+        let _waiter = state.waiters.take(&who).ok_or_else(|| {
+            let detail = "as many requests wait for commands as may, of all or of yours; ask \
+                          without `wait_ms`";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail)
         })?;
         let something_comes = async {
@@ -444,7 +471,17 @@ async fn commands(
             _ = tokio::time::timeout(limit, something_comes) => {}
             () = stopping.wait() => {}
         }
-        given = tenant.dispatcher.collect(&device).await?;
+        if !is_closed() {
+            // Its credential may have been revoked meanwhile, or its right may have ended.
+            let again = Sender::of(&state.tenants, &credential, visit.from()).await;
+            let again = again.filter(|again| again.who.reference == who.reference);
+            let revoked = || {
+                let detail = "what was sent to log in with is not valid any more";
+                Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            };
+            require(&state, &again.ok_or_else(revoked)?, &device)?;
+            given = tenant.dispatcher.collect(&device).await?;
+        }
     }
     if is_closed() {
         let detail = format!("the tenant `{}` has been closed", tenant.name);

@@ -10,7 +10,7 @@ use lastmeter_model::access::{
 };
 use lastmeter_model::document::{Document, Edit, Expect, Transaction};
 use lastmeter_model::entity::{Application, Credential, Proof, User};
-use lastmeter_store::Page;
+use lastmeter_store::{PAGE_BYTES_MAX, Page};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
@@ -185,8 +185,15 @@ pub(crate) fn list(
     };
     found.retain(|document| is_key(document) == is_of_keys);
     let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-    let on_page = found.iter().skip(skipped).take(page.limit as usize);
-    Ok((found.len() as u64, on_page.map(|document| rendered(document)).collect()))
+    let (mut on_page, mut bytes) = (Vec::new(), 0);
+    for document in found.iter().skip(skipped).take(page.limit as usize) {
+        if bytes >= PAGE_BYTES_MAX {
+            break;
+        }
+        bytes += document.body.len();
+        on_page.push(rendered(document));
+    }
+    Ok((found.len() as u64, on_page))
 }
 
 /// Revokes a credential; whose it was.

@@ -6,11 +6,12 @@
 
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_store::{StoreError, StoreResult, Stretch};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::permits::{Cuts, Looked};
 use crate::config::ClockSource;
 use crate::live::Shown;
+use crate::shared_places::SharedPlace;
 
 /// Rows that are read at once.
 const ROWS_AT_ONCE: u32 = 16;
@@ -40,14 +41,14 @@ pub(crate) struct Subscription {
     alerts: watch::Receiver<u64>,
     shown: watch::Receiver<Shown>,
     position: Position,
-    _place: OwnedSemaphorePermit,
+    _place: SharedPlace,
 }
 
 impl Subscription {
     /// One that begins behind a position, or now; `None` if there are as many as may be.
     pub(crate) fn begin(cuts: Cuts, after: Option<Position>) -> Option<Self> {
         let tenant = cuts.tenant();
-        let (place, shown) = tenant.live.subscribe()?;
+        let (place, shown) = tenant.live.subscribe(cuts.who()?)?;
         let is_driven = tenant.clock.source == ClockSource::Driven;
         let (readings, alerts) = (tenant.progress.readings(), tenant.progress.alerts());
         let position = Position { readings: 0, alerts: 0 };

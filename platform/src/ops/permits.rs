@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_model::access::{
-    Action, Cut, Kind, Permit, PrincipalRef, Resource, Scope, Span, Subject, Target, Visibility,
+    Action, Cut, Kind, Permit, Principal, PrincipalRef, Resource, Scope, Span, Subject, Target,
+    Visibility,
 };
 use lastmeter_model::calendar::{Stretch, Width, Zone, whole};
 use lastmeter_model::entity::{Device, TenantSettings};
@@ -47,6 +48,11 @@ impl Cuts {
     /// Whose data it is.
     pub(super) fn tenant(&self) -> &Tenant {
         &self.caller.tenant
+    }
+
+    /// Who asks.
+    pub(super) fn who(&self) -> Option<&Principal> {
+        self.caller.who.first()
     }
 
     /// Whether everything may be had.

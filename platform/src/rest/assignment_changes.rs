@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::on;
 use axum::{Extension, Json};
 use lastmeter_model::access::{Action, Kind, Permit};
-use lastmeter_store::{Page, Range, Stretch};
+use lastmeter_store::{PAGE_BYTES_MAX, Page, Range, Stretch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -287,19 +287,31 @@ async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer
     let mut cuts = Cuts::of(api.caller(), Kind::Alert)?;
     let range = assignments::clipped(&api.tenant, &token, range);
     let (mut after, last) = (0, api.tenant.progress.totals().alerts);
+    // Which ones there are; those of the page are read again, so that the others are not kept.
     let mut found = Vec::new();
+    let is_meant = |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
         let Looked { rows, last: looked } = cuts.alerts(stretch).await?;
         after = if looked > after { looked } else { last };
-        let is_meant =
-            |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
         let of_device = rows.into_iter().filter(is_meant);
-        found.extend(
-            of_device.map(|alert| (alert.event, AlertJson::marked(&api, alert, cuts.is_whole()))),
-        );
+        found.extend(of_device.map(|alert| (alert.event, alert.sequence)));
     }
-    Ok(Json(paged(found, page)))
+    let List { num_results, results: on_page } = paged(found, page);
+    let (mut results, mut bytes) = (Vec::new(), 0);
+    for sequence in on_page {
+        if bytes >= PAGE_BYTES_MAX {
+            break;
+        }
+        let stretch = Stretch { after: sequence - 1, limit: 1, last };
+        let again = cuts.alerts(stretch).await?.rows.into_iter();
+        for alert in again.filter(|alert| alert.sequence == sequence) {
+            let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
+            bytes += alert.kind.len() + alert.message.len() + facts.sum::<usize>();
+            results.push(AlertJson::marked(&api, alert, cuts.is_whole()));
+        }
+    }
+    Ok(Json(List { num_results, results }))
 }
 
 async fn locate(

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::on;
 use lastmeter_model::access::{self, Action, Resource, Subject, Target};
+use lastmeter_model::entity::Metadata;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
 use lastmeter_units::{HardwareId, SimTime};
 use schemars::JsonSchema;
@@ -216,15 +217,27 @@ pub(super) async fn invoke(
     let new = NewInvocation {
         device: device.id,
         command: asked.command_token,
-        parameters: texts(asked.parameter_values)?,
+        parameters: bounded("parameterValues", texts(asked.parameter_values)?)?,
         initiator,
         initiator_id,
-        metadata,
+        metadata: bounded("metadata", metadata)?,
         created,
         expires,
     };
     let stored = api.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
+}
+
+/// Texts of a command, of which there are no more than of a document: its device has to take them.
+fn bounded(
+    name: &str,
+    texts: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let wrong = |why: &str| {
+        let detail = format!("`{name}`: {why}");
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail)
+    };
+    Metadata::try_from(texts).map(|Metadata(texts)| texts).map_err(wrong)
 }
 
 /// Whether who asks, and sees commands of a device, may make and call off some.

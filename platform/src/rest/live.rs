@@ -139,7 +139,7 @@ async fn live(
     let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
     let cuts = Cuts::of(api.caller(), access::Kind::Live)?;
     let Some(subscription) = Subscription::begin(cuts, asked.flatten()) else {
-        let detail = "the tenant has as many live streams as it may have";
+        let detail = "the tenant, or you, have as many live streams as may be at a time";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
     };
     // What was committed between an unknown position and now is not in the stream.

@@ -241,7 +241,11 @@ impl Asked {
         let mut devices = listed_devices(&caller, access::Kind::Series, &pairs.all(&DEVICE))?;
         if let Some(text) = pairs.one(&BBOX)? {
             let within = bounding_box(&text)?;
-            devices.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+            // Where it is now is for who may read its document, which values alone do not give.
+            devices.retain(|(row, _)| {
+                devices::is_seen(&caller, access::Kind::Device, row.hardware_id.as_str())
+                    && is_inside(&api.tenant, &row.hardware_id, &within)
+            });
         }
         let with_cut = |(device, permit): (DeviceRow, Permit)| {
             let cut = match summed {
@@ -510,10 +514,10 @@ async fn keyset(
         let detail = "with `measurementId` give one `device`, or give `quantity`";
         return Err(Problem::bad_request("repeated_parameter", detail));
     };
-    let after = after.map(|text| keyset_place(&text)).transpose()?;
+    let is_whole = cut.windows().is_none();
+    let after = after.map(|text| keyset_place(&text, is_whole)).transpose()?;
     let page = Page { offset: 0, limit: asked.limit as u32 };
     let (device, ids, cut) = (device.id, vec![id], cut.clone());
-    let is_whole = cut.windows().is_none();
     let query = SeriesQuery { device, ids, range, page, after, cut };
     let series = api.tenant.readers.series(query).await?;
     let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
@@ -533,11 +537,13 @@ async fn keyset(
     Ok(Json(AnswerJson::One(KeysetJson { results, next })))
 }
 
-/// Event time and commit sequence of the last point before.
-fn keyset_place(text: &str) -> Result<Place, Problem> {
+/// Event time and commit sequence of the last point before; the sequence as a number only for who
+/// may have the whole series, since others would find out by it how many readings there are.
+fn keyset_place(text: &str, is_whole: bool) -> Result<Place, Problem> {
     let place = text.split_once('.').and_then(|(event_ns, sequence)| {
         let sealed = || cursor::open(Kind::Readings, sequence).map(u64::cast_signed);
-        Some((event_ns.parse().ok()?, sequence.parse().ok().or_else(sealed)?))
+        let plain = sequence.parse().ok().filter(|_| is_whole);
+        Some((event_ns.parse().ok()?, plain.or_else(sealed)?))
     });
     place.ok_or_else(|| wrong_parameter(&AFTER, text, "the `next` of an earlier answer"))
 }

@@ -84,23 +84,37 @@ async fn after_a_restart_the_door_knows_what_was_stored() {
 }
 
 #[tokio::test]
-async fn refused_content_is_kept_up_to_its_bound_and_counted_beyond() {
-    let first = reading("home", Some(1), 230.0);
-    let room = 3 * bytes(&first).len() as u64;
-    let bench = Bench::start_with(ClockSource::Driven, |config| {
+async fn refused_content_is_kept_up_to_a_devices_share_and_counted_beyond() {
+    let conflict = |device: &str, volts: u32| bytes(&reading(device, Some(1), f64::from(volts)));
+    // Three of each of sixteen devices.
+    let room = 16 * 3 * conflict("home-00", 1).len() as u64;
+    let mut bench = Bench::start_with(ClockSource::Driven, |config| {
         config.limits.refused_content_bytes = room;
     })
     .await;
-    store(&bench.core, &[first]).await;
-    for volts in 1..=5 {
-        accept(&bench.core, bytes(&reading("home", Some(1), f64::from(volts)))).await.unwrap();
-    }
-    bench.core.barrier().await.unwrap();
-    let rows = refusals(&bench.core).await;
-    let kept = rows.iter().filter(|row| row.content.is_some()).count();
-    assert_eq!((rows.len(), kept), (5, 3));
-    assert!(rows.iter().all(|row| row.content_bytes.is_some()), "how much it was is known");
+    let send = async |core: &Arc<Tenant>, device: &str, count: u32| {
+        store(core, &[reading(device, Some(1), 230.0)]).await;
+        for volts in 1..=count {
+            accept(core, conflict(device, volts)).await.unwrap();
+        }
+        core.barrier().await.unwrap();
+        let rows = refusals(core).await;
+        let of_device = rows.iter().filter(|row| row.device.as_deref() == Some(device));
+        assert!(of_device.clone().all(|row| row.content_bytes.is_some()), "how much it was");
+        (of_device.clone().count(), of_device.filter(|row| row.content.is_some()).count())
+    };
+    assert_eq!(send(&bench.core, "home-00", 5).await, (5, 3));
+    // A restart gives nobody another share.
+    bench = bench.restart().await;
+    assert_eq!(send(&bench.core, "home-00", 2).await, (7, 3));
     assert_eq!(bench.core.metrics.content_not_kept.load(Ordering::Relaxed), 2);
+    assert_eq!(bench.core.losses.open_ones().0, 0, "a device does not make the tenant unready");
+    for number in 1..16 {
+        assert_eq!(send(&bench.core, &format!("home-{number:02}"), 3).await, (3, 3));
+    }
+    assert_eq!(bench.core.losses.open_ones().0, 0);
+    // All together have filled the room.
+    assert_eq!(send(&bench.core, "home-16", 1).await, (1, 0));
     let (_, loss) = bench.core.losses.open_ones();
     assert_eq!(loss.unwrap().kind, LossKind::ContentNotKept);
     bench.stop().await;

@@ -15,6 +15,7 @@
 //! | `tests` | the contract that every store has to pass |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `summaries` | which roll-ups and readings sums of series are made of |
+//! | `page` | where the pages of lists end |
 //! | `rows` | rows of the tables that both databases keep alike |
 //! | `progress` | how far queries see: wakes those who wait for more |
 //! | `error`, `postgres_error`, `damage`, `damages` | why a store does not answer; what is not as it was stored |
@@ -26,6 +27,7 @@ mod error;
 pub mod files;
 mod lock;
 mod memory;
+mod page;
 mod postgres;
 mod postgres_error;
 mod progress;
@@ -43,6 +45,7 @@ pub use damages::Damages;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
 pub use memory::MemoryStore;
+pub use page::PAGE_BYTES_MAX;
 pub use postgres::Database;
 pub use postgres_error::PostgresError;
 pub use progress::Progress;

@@ -70,7 +70,7 @@ impl Writer {
         let mut batch = self.store.begin()?;
         let decided = self.decider.decide(work, &mut *batch, now)?;
         let outcome = decided.outcome();
-        if outcome.content_not_kept > 0 {
+        if outcome.content_not_kept > outcome.beyond_share {
             self.observer.content_not_kept();
         }
         if let Err(error) = batch.commit(&outcome.standing) {

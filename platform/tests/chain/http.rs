@@ -68,7 +68,7 @@ async fn commands(to: SocketAddr, device: &str, query: &str) -> Vec<Value> {
 }
 
 /// Returns when the door has a connection.
-async fn somebody_is_there(rest: &Client) {
+pub(crate) async fn somebody_is_there(rest: &Client) {
     let there = async {
         let line = "lastmeter_connections{door=\"http\"} 1";
         while !rest.get_text("/metrics").await.unwrap().lines().any(|found| found == line) {}

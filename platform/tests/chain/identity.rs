@@ -428,8 +428,14 @@ async fn a_device_with_its_own_secret_speaks_for_itself_alone_and_the_shared_one
     assert_eq!(send(door, "GET", "/devices/own/commands", &own, "").await, 200);
     assert_eq!(send(door, "GET", "/devices/own/commands", &bearer(DEVICES), "").await, 403);
     // Revoked, it ends what is connected; the shared secret is not for the device again.
+    let head = own.clone();
+    let waiting = tokio::spawn(async move {
+        send(door, "GET", "/devices/own/commands?wait_ms=60000", &head, "").await
+    });
+    crate::http::somebody_is_there(&rest).await;
     let path = format!("/api/v1/credentials/{token}");
     assert_eq!(ask(&platform, "DELETE", &path, None, TOKEN).await.0, 200);
+    assert_eq!(waiting.await.unwrap(), 401, "who waits is asked again");
     assert!(matches!(next(&mut events).await, SessionEvent::Disconnected { .. }));
     assert!(!is_let_in(&platform, user, &secret).await);
     publish(&shared, &mut of_shared, bound, "own").await;

@@ -38,7 +38,7 @@ pub use retention::Retention;
 use rollups::{Bucket, Buckets};
 pub use seam::{
     Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,
-    OldContent, Put, STATE_ALERTS_MAX, State,
+    OldContent, Put, RefusedBytes, STATE_ALERTS_MAX, State,
 };
 use state::Touched;
 
@@ -69,11 +69,17 @@ pub struct Outcome {
     pub refused: Vec<(RefusalReason, HardwareId)>,
     /// Refusals whose content there was no room for.
     pub content_not_kept: u64,
+    /// Of these, those of devices that have had their share of the room.
+    pub beyond_share: u64,
     /// Answers to the batch's changes, in their order.
     pub changes: Vec<Changed>,
     /// Where the store stands after it.
     pub standing: Standing,
 }
+
+/// The part of the room for refused content that one device may fill is one in so many, so that
+/// none keeps that of the others out.
+pub const REFUSED_SHARES: u64 = 16;
 
 /// Done, or refused with the reason and what was found.
 type Judged<T> = Result<T, (RefusalReason, String)>;
@@ -84,6 +90,8 @@ pub struct Decider {
     devices: Arc<DeviceDirectory>,
     documents: Arc<Documents>,
     refused_bytes_max: u64,
+    /// Bytes of refused content that are kept, by the device that was claimed; not asked for yet.
+    refused_of: Option<RefusedBytes>,
     standing: Standing,
     /// The last number of each device that was stored since the start.
     newest: BTreeMap<i64, Number>,
@@ -102,6 +110,8 @@ pub struct Decided {
     /// Invocations that were opened or ended.
     opened: Vec<(i64, InvocationId, bool)>,
     newest: BTreeMap<i64, Number>,
+    /// What the store had before, where it was asked for, and what has come to it.
+    refused_of: (Option<RefusedBytes>, RefusedBytes),
     /// Documents that are other ones than before, and their keys.
     documents: Vec<(Document, Vec<Key>)>,
     buckets: Buckets,
@@ -130,6 +140,7 @@ impl Decider {
             devices,
             documents: Arc::default(),
             refused_bytes_max,
+            refused_of: None,
             standing,
             newest: BTreeMap::new(),
             last_buckets: BTreeMap::new(),
@@ -196,6 +207,15 @@ impl Decider {
     pub fn accept(&mut self, decided: Decided) -> Outcome {
         let Decided { outcome, devices, opened, mut newest, documents, .. } = decided;
         self.kept = decided.kept.unwrap_or(self.kept.behind(&self.standing, &outcome.standing));
+        let (asked, added) = decided.refused_of;
+        if outcome.standing.refused_bytes < self.standing.refused_bytes {
+            self.refused_of = None;
+        } else if let Some(refused_of) = asked.or(self.refused_of.take()) {
+            let of = self.refused_of.insert(refused_of);
+            for (device, bytes) in added {
+                *of.entry(device).or_default() += bytes;
+            }
+        }
         self.standing = outcome.standing;
         self.newest.append(&mut newest);
         for ((device, epoch), serial) in decided.removed {
@@ -280,17 +300,14 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
     }
 
     fn refuse(&mut self, record: &RefusalRecord, received: SimTime) -> Result<(), B::Error> {
-        let room = self.decider.refused_bytes_max;
+        let content_bytes = record.content.as_ref().map(|content| content.len() as u64);
+        let is_kept = match content_bytes {
+            Some(bytes) => self.keeps(record.device.as_ref(), bytes)?,
+            None => false,
+        };
+        let content = record.content.as_deref().filter(|_| is_kept);
         let outcome = &mut self.so_far.outcome;
         outcome.standing.refusals += 1;
-        let content_bytes = record.content.as_ref().map(|content| content.len() as u64);
-        let after = outcome.standing.refused_bytes + content_bytes.unwrap_or(0);
-        let content = record.content.as_deref().filter(|_| after <= room);
-        if content.is_some() {
-            outcome.standing.refused_bytes = after;
-        } else if content_bytes.is_some() {
-            outcome.content_not_kept += 1;
-        }
         let refusal = NewRefusal {
             sequence: outcome.standing.refusals,
             reason: &record.reason,
@@ -302,6 +319,30 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             content_bytes,
         };
         self.batch.put(Effect::Refusal(refusal)).map(drop)
+    }
+
+    /// Whether so many bytes of content that was refused of a device are kept.
+    fn keeps(&mut self, device: Option<&HardwareId>, bytes: u64) -> Result<bool, B::Error> {
+        let device = device.map(ToString::to_string);
+        let (asked, added) = &mut self.so_far.refused_of;
+        let before = match (asked.as_ref(), &self.decider.refused_of) {
+            (Some(known), _) | (None, Some(known)) => known,
+            (None, None) => &*asked.insert(self.batch.refused_bytes()?),
+        };
+        let of_device = |of: &RefusedBytes| of.get(&device).copied().unwrap_or(0);
+        let has_share = of_device(before) + of_device(added) + bytes
+            <= self.decider.refused_bytes_max / REFUSED_SHARES;
+        let outcome = &mut self.so_far.outcome;
+        let after = outcome.standing.refused_bytes + bytes;
+        let is_kept = has_share && after <= self.decider.refused_bytes_max;
+        if is_kept {
+            outcome.standing.refused_bytes = after;
+            *added.entry(device).or_default() += bytes;
+        } else {
+            outcome.content_not_kept += 1;
+            outcome.beyond_share += u64::from(!has_share);
+        }
+        Ok(is_kept)
     }
 
     /// The row of a device, made with it if it is new here. The door has seen to their number.

@@ -128,7 +128,16 @@ pub trait Known {
     /// # Errors
     /// If the store cannot be read.
     fn removed(&mut self, device: i64, epoch: u64) -> Result<Found<u64>, Self::Error>;
+
+    /// Bytes of content that are kept with refusals, by the device that was claimed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn refused_bytes(&mut self) -> Result<RefusedBytes, Self::Error>;
 }
+
+/// Bytes of refused content by the hardware id that was claimed, if one was.
+pub type RefusedBytes = BTreeMap<Option<String>, u64>;
 
 /// Lists from the beginning of which retention removes rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

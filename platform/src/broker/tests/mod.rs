@@ -53,6 +53,8 @@ struct ObservedTraffic {
     refusals: Vec<Refused>,
     /// Devices that take their commands here.
     listening: Vec<HardwareId>,
+    /// Who may not have anything any more.
+    without_rights: Vec<PrincipalRef>,
 }
 
 /// The platform's stand-in.
@@ -148,12 +150,16 @@ impl IngestPort for Platform {
         let reference = match password {
             b"token" => PrincipalRef::Bench,
             b"devices" => PrincipalRef::SharedDevices,
+            b"own" => UserName::parse(user_name)?.principal,
             _ => return None,
         };
         Some(Principal::of(reference, tenant))
     }
 
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision {
+        if self.look(|seen| seen.without_rights.contains(&who.reference)) {
+            return Decision::Hidden;
+        }
         match action {
             Action::Read => may_subscribe(who, topic, &NoFacts, SimTime(0)),
             _ => may_publish(who, topic, &NoFacts, SimTime(0)),

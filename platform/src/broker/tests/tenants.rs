@@ -210,3 +210,63 @@ async fn a_connection_that_the_platform_holds_up_is_left_when_the_cut_ends() {
     until("the connection to be put down", || broker.counters().disconnected == 1).await;
     broker.stop().await;
 }
+
+/// The right is asked for again before each delivery, not only at SUBSCRIBE.
+#[tokio::test]
+async fn who_has_lost_its_right_is_given_nothing_more() {
+    let (broker, platform) = start().await;
+    let shared =
+        SessionOptions { password: "devices".to_owned(), ..of("default", &broker, "meter") };
+    let (_device, mut device) = open(shared).await;
+    let username = "default/app/viewer".to_owned();
+    let (_bench, mut bench) =
+        open(SessionOptions { username, ..of("default", &broker, "meter") }).await;
+    let topic = "default/SiteWhere/commands/meter";
+    assert_eq!(broker.publish(topic, "one".into()).await.unwrap(), 2);
+    assert_eq!(event(&mut device).await, received(topic, "one"));
+    assert_eq!(event(&mut bench).await, received(topic, "one"));
+    platform.note(|seen| seen.without_rights.push(PrincipalRef::SharedDevices));
+    assert_eq!(broker.publish(topic, "two".into()).await.unwrap(), 2);
+    assert_eq!(event(&mut bench).await, received(topic, "two"));
+    until("the delivery to be dropped", || broker.counters().deliveries_dropped == 1).await;
+    // It has its right again: nothing of what came in between comes late.
+    platform.note(|seen| seen.without_rights.clear());
+    broker.publish(topic, "three".into()).await.unwrap();
+    assert_eq!(event(&mut device).await, received(topic, "three"));
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn one_principal_has_so_many_connections_and_leaves_the_others_to_others() {
+    let (broker, _platform) = start().await;
+    let viewer = |index: usize| SessionOptions {
+        username: "default/app/viewer".to_owned(),
+        password: "own".to_owned(),
+        subscriptions: Vec::new(),
+        ..options(&broker, &format!("viewer-{index}"))
+    };
+    let mut sessions = Vec::new();
+    for index in 0..16 {
+        sessions.push(open(viewer(index)).await);
+    }
+    let (_refused, mut events) = Session::open(viewer(16));
+    disconnected(&mut events).await;
+    // Those who share a secret are not one principal.
+    let mut devices = Vec::new();
+    for index in 0..17 {
+        let name = format!("meter-{index}");
+        let password = "devices".to_owned();
+        devices.push(open(SessionOptions { password, ..of("default", &broker, &name) }).await);
+    }
+    let (gone, _) = sessions.pop().unwrap();
+    gone.close().await;
+    until("one to be gone", || broker.counters().disconnected == 1).await;
+    let (_session, mut events) = Session::open(viewer(17));
+    reconnected_after_refusal(&mut events).await;
+    broker.stop().await;
+}
+
+/// Waits for a connection that the place of another one has to become free for.
+async fn reconnected_after_refusal(events: &mut SessionEvents) {
+    while event(events).await != SessionEvent::Connected {}
+}

@@ -52,8 +52,15 @@ pub(super) async fn summed(
     for place in asked.cursor.device..asked.devices.len() {
         let mut walk = asked.walk(readers, place).await?;
         let mut sums = Sums::default();
+        let is_by_width = is_by_width(&walk);
+        if is_by_width {
+            // A page that began within a stretch would give a part of it.
+            walk.range.start = stretches.of(walk.range.start).from;
+        }
         while !walk.is_done {
-            if sums.0.is_empty() && (found.room == 0 || looks >= LOOKS_MAX) {
+            let at = walk.range.start;
+            let may_stop = looks >= LOOKS_MAX && (!is_by_width || stretches.of(at).from == at);
+            if sums.0.is_empty() && (found.room == 0 || may_stop) {
                 found.next = Some(walk.cursor());
                 return Ok(found);
             }
@@ -74,6 +81,11 @@ pub(super) async fn summed(
         }
     }
     Ok(found)
+}
+
+/// Whether something of the device may be had as summaries of whole stretches only.
+fn is_by_width(walk: &Walk) -> bool {
+    walk.cut.windows().is_some_and(|windows| windows.iter().any(|one| one.finest.is_some()))
 }
 
 /// Adds the next buckets of a walk.

@@ -124,3 +124,34 @@ async fn alerts_can_be_waited_for() {
     assert_eq!(waited.0.json()["results"][0]["type"], "t");
     served.stop().await;
 }
+
+/// Only those of the page are kept, and a page ends at 8 MiB.
+#[tokio::test]
+async fn a_page_of_the_alerts_of_an_assignment_ends_where_it_is_full() {
+    let served = Served::start().await;
+    let text = "x".repeat(60 * 1024);
+    for n in 0..200 {
+        let request = json!({
+            "type": "n", "level": "Info", "message": "m",
+            "eventDate": SimTime(1_800_000_000_000_000_000 + n * 1_000_000_000),
+            "metadata": { "n": n.to_string(), "x": text },
+        });
+        let alert = json!({ "hardwareId": "m", "type": "DeviceAlert", "request": request });
+        accept(&served.bench.core, alert.to_string().into_bytes()).await.unwrap();
+    }
+    served.bench.core.barrier().await.unwrap();
+    let path = format!("/sitewhere/api/assignments/{}/alerts", served.assignment("m").await);
+    let numbers = |page: &Value| {
+        let results = page["results"].as_array().unwrap().iter();
+        results.map(|one| one["metadata"]["n"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let page = served.ok(&format!("{path}?pageSize=1000")).await;
+    let found: Vec<u64> = numbers(&page);
+    // Newest first, as many as it takes to reach 8 MiB.
+    assert_eq!(found, (200 - 137..200).rev().collect::<Vec<_>>());
+    assert_eq!(page["numResults"], 200);
+    let page = served.ok(&format!("{path}?pageSize=10&page=20")).await;
+    let found: Vec<u64> = numbers(&page);
+    assert_eq!((found, &page["numResults"]), ((0..10).rev().collect(), &json!(200)));
+    served.stop().await;
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lastmeter_model::decide::{
     Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,
-    OldContent, Put, State,
+    OldContent, Put, RefusedBytes, State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
@@ -151,6 +151,15 @@ impl Known for MemoryBatch<'_> {
 
     fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
         Ok(found(self.content.removed.get(&(device, epoch))))
+    }
+
+    fn refused_bytes(&mut self) -> StoreResult<RefusedBytes> {
+        let mut bytes = RefusedBytes::new();
+        for row in self.content.refusals.values() {
+            let kept = row.content.as_ref().map_or(0, |content| content.len() as u64);
+            *bytes.entry(row.device.clone()).or_default() += kept;
+        }
+        Ok(bytes)
     }
 }
 

@@ -18,6 +18,7 @@ use lastmeter_units::{MeasurementId, SimTime};
 use super::{Content, MemoryStore, identifier, number_of};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::page::{PageRows, invocation_bytes, reading_bytes};
 use crate::seam::{
     Page, Place, Range, Rows, Series, SeriesQuery, StoreReader, Stretch, Summaries, SummaryQuery,
 };
@@ -96,7 +97,8 @@ impl StoreReader for MemoryStore {
         let is_left =
             |row: &&InvocationRow| row.asked.device == device && cut.has(row.asked.created);
         let rows: Vec<_> = rows.filter(is_left).collect();
-        let on_page = paged(rows.iter(), page).map(|row| content.stored(row));
+        let on_page = filled(rows.iter().copied(), page, |row| invocation_bytes(row)).into_iter();
+        let on_page = on_page.map(|row| content.stored(row));
         Ok((rows.len() as u64, on_page.collect::<StoreResult<_>>()?))
     }
 
@@ -138,7 +140,7 @@ impl StoreReader for MemoryStore {
         let content = self.content();
         let rows = content.by_event(device, range).into_iter().rev();
         let rows: Vec<_> = rows.filter_map(|row| cut.reading(row.clone())).collect();
-        Ok((rows.len() as u64, paged(rows.into_iter(), page).collect()))
+        Ok((rows.len() as u64, filled(rows.into_iter(), page, reading_bytes)))
     }
 
     async fn document(
@@ -311,6 +313,16 @@ fn present<T>(part: &'static str, key: impl ToString, row: Option<T>) -> StoreRe
 fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> impl Iterator<Item = T> {
     let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
     rows.skip(offset).take(page.limit as usize)
+}
+
+/// The rows of a page, as far as there is room for their bytes.
+fn filled<T>(rows: impl Iterator<Item = T>, page: Page, bytes: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut filled = PageRows::new(page.limit);
+    for row in paged(rows, page) {
+        let bytes = bytes(&row);
+        filled.push(row, bytes);
+    }
+    filled.take()
 }
 
 /// Rows after a sequence; what is missing ends them, or is the answer if there are none.

@@ -31,6 +31,7 @@ use super::{document_where, invocation_where, reading_where};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::lock;
+use crate::page::{PAGE_BYTES_MAX, PageRows, invocation_bytes, reading_bytes};
 use crate::rows::{
     Columns, read_alert, read_answer, read_audit, read_document, read_invocation, read_refusal,
 };
@@ -42,8 +43,6 @@ use crate::sqlite::{Names, ReadContext};
 
 /// Queries at a time; more wait for their turn.
 const CONNECTIONS: usize = 4;
-/// Content of rows in one answer at most, bytes; a page ends where it is reached.
-const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The columns of an alert, as `read_alert` takes them.
 macro_rules! alert_where {
@@ -314,9 +313,16 @@ impl Query<'_> {
         let query = invocation_where!("device = $1 ORDER BY id DESC OFFSET $2 LIMIT $3");
         let (offset, limit) = paged(page);
         let keys: [Parameter<'_>; 3] = [&device, &offset, &limit];
-        let rows = self.several((query, &keys), |row| Ok((self.stored(row)?, 0))).await?;
+        let stored = |row: &Row| {
+            let stored = self.stored(row)?;
+            let bytes = invocation_bytes(&stored.row);
+            Ok((stored, bytes))
+        };
+        let rows = self.several((query, &keys), stored).await?;
+        let bytes: usize = rows.iter().map(|row| invocation_bytes(&row.row)).sum();
         let expected = commands.saturating_sub(page.offset).min(page.limit.into());
-        if rows.len() as u64 != expected {
+        let is_cut_short = bytes >= PAGE_BYTES_MAX && (rows.len() as u64) < expected;
+        if rows.len() as u64 != expected && !is_cut_short {
             let found = format!("it has {} on a page, expected {expected}", rows.len());
             return Err(Damage::new("invocation", format!("device {device}"), found).into());
         }
@@ -336,17 +342,18 @@ impl Query<'_> {
         let query = invocation_where!("device = $1 ORDER BY id DESC");
         let keys: [Parameter<'_>; 1] = [&device];
         let mut found = pin!(self.session.stream(query, &keys).await?);
-        let (mut count, mut rows) = (0, Vec::new());
+        let (mut count, mut rows) = (0, PageRows::new(page.limit));
         while let Some(row) = found.try_next().await? {
             let row = self.stored(&row)?;
             if cut.has(row.row.asked.created) {
-                if count >= page.offset && rows.len() < page.limit as usize {
-                    rows.push(row);
+                if count >= page.offset {
+                    let bytes = invocation_bytes(&row.row);
+                    rows.push(row, bytes);
                 }
                 count += 1;
             }
         }
-        Ok((count, rows))
+        Ok((count, rows.take()))
     }
 
     async fn series(&self, query: &SeriesQuery) -> ReadResult<Vec<Series>> {
@@ -437,15 +444,16 @@ impl Query<'_> {
         );
         let keys: [Parameter<'_>; 3] = [&device, &start, &end.as_nanoseconds()];
         let mut found = pin!(self.session.stream(query, &keys).await?);
-        let (mut count, mut rows) = (0, Vec::new());
+        let (mut count, mut rows) = (0, PageRows::new(page.limit));
         while let Some(row) = found.try_next().await? {
             let Some(row) = cut.reading(read_reading(self.names(), &row)?.0) else { continue };
-            if count >= page.offset && rows.len() < page.limit as usize {
-                rows.push(row);
+            if count >= page.offset {
+                let bytes = reading_bytes(&row);
+                rows.push(row, bytes);
             }
             count += 1;
         }
-        Ok((count, rows))
+        Ok((count, rows.take()))
     }
 
     /// A document in a version, or in its last one.

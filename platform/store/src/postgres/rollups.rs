@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
-use lastmeter_model::decide::{Found, List, Old, OldContent};
+use lastmeter_model::decide::{Found, List, Old, OldContent, RefusedBytes};
 use lastmeter_model::series::rollup::{BUCKET, Rollup, bucket};
 use lastmeter_units::SimTime;
 use tokio_postgres::{Error, Row};
@@ -132,6 +132,15 @@ impl PostgresWriter {
         let query = "SELECT removed FROM contiguous WHERE device = $1 AND epoch = $2";
         let found = self.number(query, &[&device, &epoch.cast_signed()])?;
         Ok(found.map_or(Found::Absent, |serial| Found::Sound(serial.cast_unsigned())))
+    }
+
+    pub(super) fn refused_bytes(&mut self) -> StoreResult<RefusedBytes> {
+        let query = "SELECT device, sum(length(content))::int8 FROM refusal
+                     WHERE content IS NOT NULL GROUP BY device";
+        let rows = self.rows(query, &[])?;
+        let one = |row: &Row| Ok((row.text_or_none(0)?, row.count(1)?));
+        let found: ReadResult<_> = rows.iter().map(one).collect();
+        found.map_err(|error| self.judge(("refusal", "content".to_owned()), error))
     }
 
     pub(super) fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {

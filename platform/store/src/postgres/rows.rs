@@ -9,6 +9,7 @@ use super::error::{ReadError, ReadResult};
 use super::tables::list;
 use super::text::unescape;
 use crate::damage::Damage;
+use crate::page::reading_bytes;
 use crate::rows::{Column, Columns, number, text};
 use crate::sqlite::Names;
 
@@ -63,7 +64,7 @@ pub(super) fn read_reading(names: Names<'_>, row: &Row) -> ReadResult<(ReadingRo
         let found = "it has another number of values than of quantities";
         return Err(Damage::new("reading", row.count(0)?, found).into());
     }
-    let (device_row, bytes) = (row.try_get(1)?, values.len() * 10);
+    let device_row = row.try_get(1)?;
     let reading = ReadingRow {
         sequence: row.count(0)?,
         device: names.device(device_row)?,
@@ -77,6 +78,7 @@ pub(super) fn read_reading(names: Names<'_>, row: &Row) -> ReadResult<(ReadingRo
         values: names.values(quantities.into_iter().zip(values))?,
         extra: row.text_or_none(11)?,
     };
+    let bytes = reading_bytes(&reading);
     Ok((reading, bytes))
 }
 

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, List, NewReading, NewVersion, Old, Put, State,
+    Batch, Effect, Found, Known, List, NewReading, NewVersion, Old, Put, RefusedBytes, State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
@@ -462,6 +462,10 @@ impl Known for PostgresBatch<'_> {
 
     fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
         self.writer.removed(device, epoch)
+    }
+
+    fn refused_bytes(&mut self) -> StoreResult<RefusedBytes> {
+        self.writer.refused_bytes()
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, Old, Put, State,
+    Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, Old, Put, RefusedBytes,
+    State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
@@ -256,6 +257,11 @@ impl Known for SqliteBatch<'_> {
 
     fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
         self.found(rollups::removed(&self.transaction, device, epoch))
+    }
+
+    fn refused_bytes(&mut self) -> StoreResult<RefusedBytes> {
+        let bytes = rollups::refused_bytes(&self.transaction);
+        bytes.map_err(StoreError::doing("store a batch"))
     }
 }
 

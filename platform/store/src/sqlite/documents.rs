@@ -6,9 +6,10 @@ use lastmeter_model::document::{Document, DocumentKind, KINDS, Key};
 use lastmeter_units::SimTime;
 use rusqlite::{Connection, Params, Row, params};
 
-use super::read::{PAGE_BYTES_MAX, Reader};
+use super::read::Reader;
 use super::seal::{ReadResult, check_row, write_row};
 use crate::damage::Damage;
+use crate::page::PAGE_BYTES_MAX;
 use crate::rows::{self, keys_of, read_document};
 use crate::seam::{Page, Rows, Stretch};
 

@@ -15,11 +15,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::seal::{ReadResult, check_row};
 use super::{Quantities, content, invocations, rollups};
 use crate::damage::Damage;
+use crate::page::{PAGE_BYTES_MAX, PageRows, invocation_bytes, reading_bytes};
 use crate::rows::{Columns, read_alert, read_refusal};
 use crate::seam::{Observer, Page, Rows, Stretch};
-
-/// Content of rows in one answer at most, bytes; a page ends where it is reached.
-pub(super) const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What numbers in rows are called.
 #[derive(Clone, Copy)]
@@ -182,7 +180,9 @@ impl Reader {
     pub(super) fn readings(&self, stretch: Stretch) -> ReadResult<Rows<ReadingRow>> {
         let names = self.names();
         self.in_order(("reading", "sequence"), READING, stretch, |row| {
-            Ok((reading(names, row)?, row.get_ref(9)?.as_bytes().map_or(0, <[u8]>::len)))
+            let row = reading(names, row)?;
+            let bytes = reading_bytes(&row);
+            Ok((row, bytes))
         })
     }
 
@@ -292,7 +292,7 @@ impl Reader {
         let Some(known) = self.devices().device(device) else {
             return Err(Damage::missing("device", device).into());
         };
-        let mut rows = Vec::new();
+        let mut rows = PageRows::new(page.limit);
         let (mut next, mut place) = (known.last_command, 0);
         // The number of all is known; that of some is found at the end.
         let end = page.offset.saturating_add(page.limit.into());
@@ -307,13 +307,14 @@ impl Reader {
             }
             next = row.previous;
             if cut.has(row.asked.created) {
-                if place >= page.offset && rows.len() < page.limit as usize {
-                    rows.push(self.stored(row)?);
+                if place >= page.offset && !rows.is_full() {
+                    let bytes = invocation_bytes(&row);
+                    rows.push(self.stored(row)?, bytes);
                 }
                 place += 1;
             }
         }
-        Ok((if cut.windows().is_none() { known.commands } else { place }, rows))
+        Ok((if cut.windows().is_none() { known.commands } else { place }, rows.take()))
     }
 
     fn stored(&self, row: InvocationRow) -> ReadResult<StoredInvocation> {

@@ -1,6 +1,6 @@
 //! Roll-ups as rows, what they are made of, and what retention removes.
 
-use lastmeter_model::decide::{List, Old, OldContent};
+use lastmeter_model::decide::{List, Old, OldContent, RefusedBytes};
 use lastmeter_model::series::rollup::{BUCKET, Rollup, bucket};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::SimTime;
@@ -204,6 +204,19 @@ fn old(list: List, row: &Row<'_>) -> ReadResult<OldContent> {
         }
     };
     Ok(OldContent { received, reading, kept_bytes })
+}
+
+/// Bytes of content that are kept with refusals, by the device that was claimed.
+pub(super) fn refused_bytes(connection: &Connection) -> rusqlite::Result<RefusedBytes> {
+    let query = "SELECT device, sum(length(content)) FROM refusal
+                 WHERE content IS NOT NULL GROUP BY device";
+    let mut statement = connection.prepare_cached(query)?;
+    let bytes = statement.query_map([], |row| {
+        // What is damaged is reported to those who read the row.
+        let device = row.get(0).unwrap_or_default();
+        Ok((device, row.get(1).map_or(0, i64::cast_unsigned)))
+    })?;
+    bytes.collect()
 }
 
 /// The highest serial of a device and epoch that was removed.

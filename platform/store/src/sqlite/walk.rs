@@ -18,6 +18,7 @@ use super::read::Reader;
 use super::seal::ReadResult;
 use super::tally::{self, instants_of, minute_of};
 use crate::damage::Damage;
+use crate::page::{PageRows, reading_bytes};
 use crate::seam::{Page, Place, Range, Series, SeriesQuery};
 
 /// Readings between two looks at the time.
@@ -247,8 +248,7 @@ pub(super) struct EventsScan {
     count: u64,
     listing: Walk,
     skip: u64,
-    limit: usize,
-    rows: Vec<ReadingRow>,
+    rows: PageRows<ReadingRow>,
 }
 
 impl EventsScan {
@@ -260,8 +260,7 @@ impl EventsScan {
             count: 0,
             listing: Walk::new(device, range, true),
             skip: page.offset,
-            limit: page.limit as usize,
-            rows: Vec::new(),
+            rows: PageRows::new(page.limit),
         }
     }
 
@@ -276,19 +275,21 @@ impl EventsScan {
                 return Ok(Slice::More);
             }
         }
-        while !self.listing.is_done() && self.rows.len() < self.limit {
+        while !self.listing.is_done() && !self.rows.is_full() {
             for place in self.listing.places(reader)? {
                 if self.skip > 0 {
                     self.skip -= 1;
-                } else if self.rows.len() < self.limit {
-                    self.rows.push(self.listing.reading(reader, place)?);
+                } else if !self.rows.is_full() {
+                    let row = self.listing.reading(reader, place)?;
+                    let bytes = reading_bytes(&row);
+                    self.rows.push(row, bytes);
                 }
             }
             if reader.is_over() {
                 return Ok(Slice::More);
             }
         }
-        Ok(Slice::Done((self.count, std::mem::take(&mut self.rows))))
+        Ok(Slice::Done((self.count, self.rows.take())))
     }
 
     /// The same where each reading has to be looked at to be counted.
@@ -298,8 +299,9 @@ impl EventsScan {
                 let Some(row) = self.cut.reading(self.listing.reading(reader, place)?) else {
                     continue;
                 };
-                if self.count >= self.skip && self.rows.len() < self.limit {
-                    self.rows.push(row);
+                if self.count >= self.skip {
+                    let bytes = reading_bytes(&row);
+                    self.rows.push(row, bytes);
                 }
                 self.count += 1;
             }
@@ -307,6 +309,6 @@ impl EventsScan {
                 return Ok(Slice::More);
             }
         }
-        Ok(Slice::Done((self.count, std::mem::take(&mut self.rows))))
+        Ok(Slice::Done((self.count, self.rows.take())))
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Ledger {
     pub(super) alerts: Vec<(Message, SimTime)>,
     /// Reason and content of refusals, and how long the content was.
     pub(super) refusals: Vec<Refused>,
-    refused_bytes: u64,
+    refused_bytes: BTreeMap<Option<HardwareId>, u64>,
     pub(super) repetitions: u64,
     /// Device and response of each invocation.
     pub(super) invocations: Vec<(HardwareId, Option<String>)>,
@@ -57,11 +57,14 @@ impl Ledger {
     fn deliver(&mut self, delivery: &Delivery) {
         let messages = match &delivery.body {
             Body::Messages(messages) => messages,
-            Body::Refusal(record) => return self.refuse(&record.reason, record.content.as_deref()),
+            Body::Refusal(record) => {
+                let content = record.content.as_deref();
+                return self.refuse(&record.reason, record.device.as_ref(), content);
+            }
         };
         for message in messages {
             if let Err(reason) = self.store(message, delivery.received) {
-                self.refuse(reason, Some(&delivery.content));
+                self.refuse(reason, Some(&message.device), Some(&delivery.content));
             }
         }
     }
@@ -103,12 +106,14 @@ impl Ledger {
         Ok(())
     }
 
-    fn refuse(&mut self, reason: &str, content: Option<&[u8]>) {
+    fn refuse(&mut self, reason: &str, device: Option<&HardwareId>, content: Option<&[u8]>) {
         let bytes = content.map(|content| content.len() as u64);
-        let after = self.refused_bytes + bytes.unwrap_or(0);
-        let kept = content.filter(|_| after <= REFUSED_BYTES).map(<[u8]>::to_vec);
+        let of_device = self.refused_bytes.entry(device.cloned()).or_default();
+        let after = *of_device + bytes.unwrap_or(0);
+        // Those few devices do not fill all of the room.
+        let kept = content.filter(|_| after <= REFUSED_BYTES / 16).map(<[u8]>::to_vec);
         if kept.is_some() {
-            self.refused_bytes = after;
+            *of_device = after;
         }
         self.refusals.push((reason.to_owned(), kept, bytes));
     }

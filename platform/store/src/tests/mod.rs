@@ -12,6 +12,7 @@
 //! | `laws` | what holds of the content whatever the work was |
 //! | `documents` | what the random work is unlikely to meet of documents |
 //! | `rollups` | sums of buckets, and what retention leaves |
+//! | `pages` | where pages of large rows end |
 //! | `migration` | what an earlier version stored |
 //! | `ledger` | the rules of storing once more, without batches and without a store |
 
@@ -19,6 +20,7 @@ mod documents;
 mod laws;
 mod ledger;
 mod migration;
+mod pages;
 mod rollups;
 mod seen;
 #[path = "../../tests/postgres/server.rs"]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lastmeter_model::decide::{
-    Batch, Effect, Found, Known, List, Old, Outcome, Put, Retention, State,
+    Batch, Effect, Found, Known, List, Old, Outcome, Put, RefusedBytes, Retention, State,
 };
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::documents::Documents;
@@ -290,6 +290,10 @@ impl Known for FailingBatch<'_> {
 
     fn removed(&mut self, device: i64, epoch: u64) -> StoreResult<Found<u64>> {
         self.inner.removed(device, epoch)
+    }
+
+    fn refused_bytes(&mut self) -> StoreResult<RefusedBytes> {
+        self.inner.refused_bytes()
     }
 }
 

@@ -18,8 +18,8 @@ use proptest::prelude::*;
 pub(super) const DEVICES: i64 = 4;
 /// Invocations that there may be.
 pub(super) const INVOCATIONS: i64 = 40;
-/// Bytes of refused content there is room for: some of it does not fit.
-pub(super) const REFUSED_BYTES: u64 = 60;
+/// Bytes of refused content there is room for: some of it does not fit into a device's share.
+pub(super) const REFUSED_BYTES: u64 = 16 * 30;
 
 pub(super) const EPOCHS: [u64; 3] = [0, 7, u64::MAX];
 pub(super) const SERIALS: [u64; 6] = [0, 1, 2, 3, 4, u64::MAX];

@@ -7,16 +7,16 @@ use super::{Principal, principals};
 use crate::tests::bytes;
 use lastmeter_units::TenantName;
 
-async fn full() -> (SampleTenant, Vec<(&'static str, Principal)>) {
+pub(super) async fn full() -> (SampleTenant, Vec<(&'static str, Principal)>) {
     let all = principals(&TenantName::default());
     (SampleTenant::full(&all).await, all)
 }
 
-fn of<'a>(all: &'a [(&'static str, Principal)], name: &str) -> &'a Principal {
+pub(super) fn of<'a>(all: &'a [(&'static str, Principal)], name: &str) -> &'a Principal {
     &all.iter().find(|(known, _)| *known == name).unwrap().1
 }
 
-fn json_of(body: &str) -> Value {
+pub(super) fn json_of(body: &str) -> Value {
     serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {body}"))
 }
 
