@@ -242,9 +242,7 @@ async fn what_one_owner_made_public_is_private_for_the_next() {
 async fn former_versions_are_for_who_could_read_them_then() {
     let (world, all) = full().await;
     let [nobody, ann, app, adam] = ["anonymous", "user", "app", "admin"].map(|name| of(&all, name));
-    let home = |room: &str, seen: &str| {
-        json!({ "status": "registered", "room": room, "visibility": seen })
-    };
+    let home = |room: &str, seen: &str| json!({ "status": "registered", "room": room, "visibility": seen });
     world.put("device", "m-home", home("first", "private")).await;
     world.put("device", "m-home", home("second", "public")).await;
     let person = |user: &str| json!({ "category": "person", "name": user, "user": user });
