@@ -270,8 +270,9 @@ impl Serve {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let (data, settings) = (folder.path().join("data"), folder.path().join("settings.toml"));
         let text = format!(
-            "data = {data:?}\nclock = {clock:?}\ntoken = \"a\"\ndevice_token = \"x\"\n\
-             mqtt_address = \"127.0.0.1:0\"\nrest_address = \"127.0.0.1:0\"\n"
+            "data = \"{}\"\nclock = {clock:?}\ntoken = \"a\"\ndevice_token = \"x\"\n\
+             mqtt_address = \"127.0.0.1:0\"\nrest_address = \"127.0.0.1:0\"\n",
+            data.display()
         );
         std::fs::write(&settings, text).expect("a file");
         let mut process = Command::new(program)

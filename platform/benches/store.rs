@@ -55,6 +55,7 @@ fn day(c: &mut Criterion) {
 }
 
 /// Bytes of the file a value, of messages of five values each of so many seconds.
+#[expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 fn bytes(_: &mut Criterion) {
     for (every_s, most) in [(10, 24.0), (900, 60.0)] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -67,7 +68,7 @@ fn bytes(_: &mut Criterion) {
         drop(store);
         let file = folder.path().join("store.db");
         let bytes = std::fs::metadata(file).expect("a store").len() as f64;
-        let a_value = bytes / (messages * 5) as f64;
+        let a_value = bytes / f64::from(messages * 5);
         println!(
             "bytes a value, five values each {every_s} s: {a_value:.1}, expected {most} at most"
         );
