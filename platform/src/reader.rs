@@ -119,8 +119,8 @@ impl Reader {
         self.0.invocations_of(device.id, page, permit.cut(&device.hardware_id)).await
     }
 
-    /// Rows of the audit by or about `me`, or about data of the windows of who asks; and how many were
-    /// looked at.
+    /// Rows of the audit by or about `me`, or about data of the windows of who asks; and how many
+    /// were looked at.
     pub(crate) async fn audit(
         &self,
         permit: &Permit,

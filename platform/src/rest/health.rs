@@ -93,8 +93,8 @@ pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
 }
 
 /// `GET /metrics`: Prometheus text, format 0.0.4. The first tenant's lines have no label of it;
-/// with them are those of the process and, for administrators of the platform, of all other tenants.
-/// Each of the others sees its own.
+/// with them are those of the process and, for administrators of the platform, of all other
+/// tenants. Each of the others sees its own.
 pub(super) async fn metrics(api: Api) -> Response {
     let of_process = |out: &mut String| {
         api.shared.gate.tally.write(out);
