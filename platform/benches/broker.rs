@@ -8,7 +8,7 @@
 //! is above 0.5 ms the other rows measure the disk.
 //!
 //! Platforms are programs that serve: `LASTMETER_SERVE` names them, `NAME=PROGRAM` each and a comma
-//! between them, this build and an earlier one, say. Without it there is no such row.
+//! between them, such as this build and an earlier one. Without it there is no such row.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -3,8 +3,8 @@
 use crate::bench::*;
 use crate::postgres_server::postgres_for_tests;
 
-/// The same scenario on SQLite, and on PostgreSQL with TLS at MQTT and REST: what is recorded is the
-/// same, to the byte.
+/// The same scenario on SQLite, and on PostgreSQL with TLS at MQTT and REST: what is recorded is
+/// the same, to the byte.
 #[test]
 fn the_records_on_postgresql_and_over_tls_are_those_on_sqlite() {
     let Some(server) = postgres_for_tests(false) else { return };
