@@ -17,11 +17,10 @@
 //! of `lastmeter_model`; `store_reports` hears of damage. `ops` has a function for each use case of
 //! people and programs, which REST calls, with `problem` for what is no success and `reader` for
 //! queries. `backup` copies a tenant while it runs, `maintenance` works on one that does not.
-//! `identity` finds
-//! who is behind what a client presents. Of all of them: `error`; `access`, `certificates` and
-//! `tls` for what is secret, `folder` and `database` for what lies where; `metrics`, `log_throttle`
-//! for who operates it.
-//! `live` is what subscriptions share, `shared_places` what nobody has more than a share of. `bench` is for benchmarks and fuzzers alone.
+//! `identity` finds who is behind what a client presents. Of all of them: `error`; `access`,
+//! `certificates` and `tls` for what is secret, `folder` and `database` for what lies where;
+//! `metrics`, `log_throttle` for who operates it. `live` is what subscriptions share,
+//! `shared_places` what nobody has more than a share of. `bench` is for benchmarks and fuzzers.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
