@@ -4,7 +4,7 @@
     platform_speed.py NAME=PROGRAM [NAME=PROGRAM] [--runs 5] [--seconds 20]
 
 Each program serves a platform of its own, to which this build's bench sends 500 messages of about 1.3 kB a
-second from 50 meters; what a reading takes from the instant it was meant for to when it can be queried is
+second from 125 meters; what a reading takes from the instant it was meant for to when it can be queried is
 p50 and p99 of a run. Then 1,000 meters on connections of their own send a message each 10 s, and the
 resident memory of the platform's process is read. Prints a table of the medians. Exit 1 if the first
 program's p99 is above 20 ms or above 1.25 times that of the second, or its memory is 200 MiB or more.
@@ -103,7 +103,7 @@ def main():
     took = {name: [] for name, _ in programs}
     for number in range(asked.runs):
         for name, program in programs if number % 2 == 0 else reversed(programs):
-            took[name].append(run(program, 50, "100 ms", asked.seconds)[:2])
+            took[name].append(run(program, 125, "250 ms", asked.seconds)[:2])
     print("program       p50 ms  p99 ms  of 1,000 meters MiB")
     medians = []
     for name, program in programs:
