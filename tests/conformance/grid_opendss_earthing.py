@@ -11,7 +11,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 
 from opendssdirect import dss
 
@@ -79,12 +78,9 @@ def script(earthings):
 
 def by_opendss(text):
     """The voltage of each wire of each bus, volts."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "lv.dss")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        for command in ("clear", f'compile "{path}"', "set tolerance=1e-12", "set maxiterations=1000", "solve"):
-            dss.Text.Command(command)
+    # Line by line: a file that is compiled has OpenDSS work in its folder, and crash once that is gone.
+    for command in [*text.splitlines(), "set tolerance=1e-12", "set maxiterations=1000", "solve"]:
+        dss.Text.Command(command)
     if not dss.Solution.Converged():
         sys.exit("OpenDSS did not converge")
     nodes = {}
