@@ -174,6 +174,7 @@ fn write(tenant: &Tenant, folder: &Path) -> Result<Manifest, PlatformError> {
         synced: standing.journal_committed,
         committed: standing.journal_committed,
         changes: standing.changes,
+        clock_ns: standing.clock_ns.unwrap_or_default(),
         losses,
         audit: standing.chain.head(),
     };

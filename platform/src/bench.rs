@@ -59,6 +59,7 @@ pub struct BenchStore {
     sequence: u64,
     values: Vec<MeasurementId>,
     every_s: i64,
+    is_rounded: bool,
 }
 
 /// The instant before the first message.
@@ -85,7 +86,13 @@ impl BenchStore {
         let readers = content.reader;
         let sequence = writer.standing().journal_committed;
         let values = MeasurementId::all().take(values).collect();
-        Self { writer, readers, sequence, values, every_s }
+        Self { writer, readers, sequence, values, every_s, is_rounded: true }
+    }
+
+    /// The same with values of as many digits as an f64 has, not of two behind the point.
+    #[must_use]
+    pub fn unrounded(self) -> Self {
+        Self { is_rounded: false, ..self }
     }
 
     /// Messages of so many devices in turn, decoded and ready to be stored.
@@ -94,11 +101,21 @@ impl BenchStore {
         BenchBatch(batch)
     }
 
+    fn value(&self, which: u64) -> f64 {
+        let hundredths = self.sequence * 7919 + which * 20_011;
+        if self.is_rounded {
+            (hundredths % 100_000) as f64 / 100.0
+        } else {
+            hundredths as f64 / 300.0
+        }
+    }
+
     fn delivery(&mut self, devices: u64) -> Delivery {
         self.sequence += 1;
         let (device, serial) = (self.sequence % devices, self.sequence / devices + 1);
         let hardware_id = HardwareId::new(format!("meter-{device:04}")).expect("an id");
-        let values = self.values.iter().map(|id| (*id, self.sequence as f64 * 0.1)).collect();
+        let values = self.values.iter().zip(0..).map(|(id, which)| (*id, self.value(which)));
+        let values = values.collect();
         let event = self.at(serial.cast_signed());
         let message = Message {
             number: Some((1, serial)),
@@ -117,10 +134,10 @@ impl BenchStore {
 
     /// Stores a batch in one transaction.
     pub fn apply(&mut self, batch: &BenchBatch) {
-        let outcome = self
-            .writer
-            .apply(batch.0.iter().map(Work::Delivery), self.at(self.sequence.cast_signed()))
-            .expect("a writable store");
+        let received = batch.0.last().map_or(BEGIN, |delivery| delivery.received);
+        let now = SimTime(received.0 + 11_000_000);
+        let outcome =
+            self.writer.apply(batch.0.iter().map(Work::Delivery), now).expect("a writable store");
         assert_eq!(outcome.stored, batch.0.len() as u64);
     }
 }

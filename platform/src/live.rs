@@ -1,7 +1,12 @@
-//! What all live subscriptions of a tenant share.
+//! What all who follow what a tenant commits share: how far they may see, and as what they show it.
+
+use std::collections::BTreeMap;
 
 use lastmeter_model::access::Principal;
+use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
+use lastmeter_store::Progress;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::shared_places::{SharedPlace, SharedPlaces};
@@ -35,13 +40,15 @@ impl Live {
         self.shown.send_modify(|shown| shown.totals = totals);
     }
 
-    /// A place for one more, and what it may see; `None` if there are as many as may be, of all or
-    /// of this principal.
-    pub(crate) fn subscribe(
-        &self,
-        who: &Principal,
-    ) -> Option<(SharedPlace, watch::Receiver<Shown>)> {
-        Some((self.places.take(who)?, self.shown.subscribe()))
+    /// A place for one more; `None` if there are as many as may be, of all or of this principal.
+    pub(crate) fn place(&self, who: &Principal) -> Option<SharedPlace> {
+        self.places.take(who)
+    }
+
+    /// A watch on what is committed.
+    pub(crate) fn watch(&self, progress: &Progress, is_driven: bool) -> Watch {
+        let (readings, alerts) = (progress.readings(), progress.alerts());
+        Watch { is_driven, readings, alerts, shown: self.shown.subscribe() }
     }
 
     /// How many there are.
@@ -55,6 +62,77 @@ impl Live {
     }
 }
 
+/// Up to which reading and which alert something has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) readings: u64,
+    pub(crate) alerts: u64,
+}
+
+/// Sees what is committed, on a driven clock at each advance, when that is done.
+pub(crate) struct Watch {
+    is_driven: bool,
+    readings: watch::Receiver<u64>,
+    alerts: watch::Receiver<u64>,
+    shown: watch::Receiver<Shown>,
+}
+
+impl Watch {
+    /// What may be seen by now.
+    pub(crate) fn visible(&mut self) -> Position {
+        let shown = self.shown.borrow_and_update().totals;
+        let readings = *self.readings.borrow_and_update();
+        let alerts = *self.alerts.borrow_and_update();
+        if self.is_driven {
+            Position { readings: shown.readings, alerts: shown.alerts }
+        } else {
+            Position { readings, alerts }
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.shown.borrow().is_over
+    }
+
+    /// Waits for more, or for the end.
+    pub(crate) async fn news(&mut self) {
+        let is_wall = !self.is_driven;
+        // A sender that is gone went with the tenant, which ends all of this before.
+        tokio::select! {
+            _ = self.shown.changed() => {}
+            _ = self.readings.changed(), if is_wall => {}
+            _ = self.alerts.changed(), if is_wall => {}
+        }
+    }
+}
+
+/// A reading as it is shown live, with the values that are asked for; `None` if it has none.
+pub(crate) fn reading_json(row: &ReadingRow, is_asked: impl Fn(&str) -> bool) -> Option<Value> {
+    let values = row.values.iter().map(|(name, value)| (&**name, *value));
+    let values: BTreeMap<&str, f64> = values.filter(|(name, _)| is_asked(name)).collect();
+    (!values.is_empty()).then(|| {
+        json!({
+            "device": row.device,
+            "epoch": row.number.map(|(epoch, _)| epoch),
+            "serial": row.number.map(|(_, serial)| serial),
+            "event_time": row.event,
+            "values": values,
+        })
+    })
+}
+
+/// An alert as it is shown live.
+pub(crate) fn alert_json(row: &AlertRow) -> Value {
+    json!({
+        "device": row.device,
+        "type": row.kind,
+        "level": row.level,
+        "message": row.message,
+        "event_time": row.event,
+        "metadata": row.metadata,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use lastmeter_units::TenantName;
@@ -65,9 +143,9 @@ mod tests {
     fn one_user_takes_a_quarter_of_the_streams_and_the_bench_finds_a_place() {
         let of = |text: &str| Principal::of(text.parse().unwrap(), TenantName::default());
         let (live, ann) = (Live::default(), of("user:ann"));
-        let held: Vec<_> = std::iter::from_fn(|| live.subscribe(&ann)).collect();
+        let held: Vec<_> = std::iter::from_fn(|| live.place(&ann)).collect();
         assert_eq!(held.len(), 64);
-        assert!(live.subscribe(&of("user:bob")).is_some());
-        assert!(live.subscribe(&of("bench")).is_some());
+        assert!(live.place(&of("user:bob")).is_some());
+        assert!(live.place(&of("bench")).is_some());
     }
 }

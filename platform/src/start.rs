@@ -183,9 +183,8 @@ impl Start {
         for (id, expires) in &content.expiries {
             self.clock.schedule(*expires, Timer::Expire(*id));
         }
-        if let Some(stands) = content.standing.clock_ns {
-            self.clock.set(SimTime(stands));
-        }
+        let stands = content.standing.clock_ns.unwrap_or_default().max(self.facts().clock_ns);
+        self.clock.set(SimTime(stands));
         self.progress.begin(content.standing.totals());
         self.progress.audit(content.standing.chain.count);
     }
@@ -233,6 +232,7 @@ impl Start {
             synced: survey.durable,
             committed: stored.journal_committed,
             changes: stored.changes.max(self.facts().changes),
+            clock_ns: stored.clock_ns.unwrap_or_default().max(self.facts().clock_ns),
             losses: self.losses.count(),
             audit: stored.chain.head(),
         };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use lastmeter_model::decide::{Outcome, Retention};
 use lastmeter_model::standing::Standing;
+use lastmeter_model::work::{Change, Changed};
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
 use lastmeter_store::{Progress, Writer};
@@ -157,7 +158,7 @@ impl Worker {
         let mut batch = Vec::with_capacity(self.batching.jobs_max);
         while let Some(first) = self.next() {
             self.gather(first, &mut batch);
-            let Some(outcome) = self.apply(&batch) else { return };
+            let Some(outcome) = self.apply_or_move(&batch) else { return };
             let standing = outcome.standing;
             self.signals.committed.store(standing.journal_committed, Ordering::Release);
             self.signals.progress.audit(standing.chain.count);
@@ -249,12 +250,31 @@ impl Worker {
         }
     }
 
+    /// Applies a batch, or, where nothing but the driven clock moves, notes in the head alone how
+    /// far that is: the store has it with the next batch. `None` as of `apply`.
+    fn apply_or_move(&mut self, batch: &[Job]) -> Option<Outcome> {
+        let mut outcome = Outcome::default();
+        for job in batch {
+            match job {
+                Job::Barrier(_) => {}
+                Job::Change(Change::Clock(now), _) if self.writer.move_clock(*now) => {
+                    outcome.changes.push(Changed { changed: true, ..Changed::default() });
+                }
+                _ => return self.apply(batch),
+            }
+        }
+        outcome.standing = *self.writer.standing();
+        self.note(&outcome)?;
+        Some(outcome)
+    }
+
     /// Applies a batch; `None` only if the platform stops while the store fails.
     fn apply(&mut self, batch: &[Job]) -> Option<Outcome> {
         loop {
             match self.writer.apply(batch.iter().filter_map(Job::work), self.clock.now()) {
                 Ok(outcome) => {
                     self.note(&outcome)?;
+                    self.signals.metrics.commits.fetch_add(1, Ordering::Relaxed);
                     self.signals.health.failing.store(false, Ordering::Release);
                     return Some(outcome);
                 }
@@ -278,8 +298,7 @@ impl Worker {
         let standing = &outcome.standing;
         loop {
             let head = &self.signals.head;
-            let noted = head.store(standing.journal_committed, standing.changes);
-            let noted = noted.and_then(|()| head.audit(standing.chain.head()));
+            let noted = head.store(standing).and_then(|()| head.audit(standing.chain.head()));
             let why = match (noted, self.writer.trouble()) {
                 (Ok(()), None) => return Some(()),
                 (_, Some(why)) => why,
@@ -309,7 +328,6 @@ impl Worker {
 
     fn count(&self, outcome: &Outcome) {
         let metrics = &self.signals.metrics;
-        metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.stored.fetch_add(outcome.stored, Ordering::Relaxed);
         metrics.alerts.fetch_add(outcome.alerts, Ordering::Relaxed);
         metrics.repetitions.fetch_add(outcome.repetitions, Ordering::Relaxed);

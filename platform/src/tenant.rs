@@ -30,7 +30,7 @@ use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::{Places, lock_folder};
 use crate::ingest::Ingest;
 use crate::journal::{Journal, JournalStopped, Source};
-use crate::live::Live;
+use crate::live::{Live, Watch};
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
@@ -308,6 +308,11 @@ impl Tenant {
             self.live.show(committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?);
         }
         Ok(())
+    }
+
+    /// A watch on what is committed.
+    pub(crate) fn watch(&self) -> Watch {
+        self.live.watch(&self.progress, self.clock.source == ClockSource::Driven)
     }
 
     /// Returns when everything journalled before the call is committed.

@@ -136,6 +136,16 @@ pub fn commands(tenant: &str, device: &HardwareId) -> String {
     format!("{tenant}/SiteWhere/commands/{device}")
 }
 
+/// Where the readings of a device come as they are committed.
+pub fn live(tenant: &str, device: &HardwareId) -> String {
+    format!("{tenant}/live/device/{device}")
+}
+
+/// Where the alerts of a tenant come as they are committed.
+pub fn live_alerts(tenant: &str) -> String {
+    format!("{tenant}/live/alerts")
+}
+
 /// Where a client, named by its MQTT client identifier, may publish what shall come back to whoever
 /// subscribes to it; `None` if the identifier cannot stand in a topic.
 pub fn echo(tenant: &str, client: &str) -> Option<String> {

@@ -17,7 +17,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lastmeter_model::access::{Action, Decision, Principal, PrincipalRef, Scope, UserName};
+use lastmeter_model::access::{
+    Action, Decision, Principal, PrincipalRef, Scope, UserName, can_hear_live,
+};
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::TenantName;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -339,7 +341,12 @@ impl Handler for Hooks {
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
                 Some(HookResult::SubscribeAclResult(self.subscription(&session.id, subscribe)))
             }
-            Parameter::SessionSubscribed(_, subscribe) => {
+            Parameter::SessionSubscribed(session, subscribe) => {
+                if can_hear_live(&subscribe.topic_filter)
+                    && let Some(link) = self.links.find(&session.id)
+                {
+                    link.listens_live();
+                }
                 if let Some((tenant, device)) = access::commanded(&subscribe.topic_filter) {
                     self.port.listens(&tenant, access::DOOR, device);
                 }

@@ -87,6 +87,8 @@ pub(super) struct Link {
     tenant: OnceLock<Arc<TenantAccount>>,
     /// Who its client is, once that is known.
     principal: OnceLock<Arc<Principal>>,
+    /// Once its client has a subscription by which live values can come.
+    live_listener: OnceLock<LiveListener>,
     /// Its slot; the last to go, after its descriptor.
     pub(super) slot: Slot,
 }
@@ -107,8 +109,10 @@ impl Link {
         socket: Socket,
         slot: Slot,
     ) -> Self {
-        let (tenant, principal) = (OnceLock::new(), OnceLock::new());
-        Self { from, certificate, socket, account: Arc::default(), tenant, principal, slot }
+        let (tenant, principal, live_listener) =
+            (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let account = Arc::default();
+        Self { from, certificate, socket, account, tenant, principal, live_listener, slot }
     }
 
     /// The device that its certificate names.
@@ -124,6 +128,13 @@ impl Link {
     /// The tenant of its client, once that is authenticated.
     pub(super) fn tenant(&self) -> Option<&Arc<TenantAccount>> {
         self.tenant.get()
+    }
+
+    /// Its client has a subscription by which live values can come.
+    pub(super) fn listens_live(&self) {
+        if let Some(account) = self.tenant() {
+            self.live_listener.get_or_init(|| LiveListener::new(Arc::clone(account)));
+        }
     }
 
     fn is_of(&self, tenant: &TenantName) -> bool {
@@ -184,6 +195,12 @@ impl Links {
         let key = (client.lid, client.remote_addr?);
         let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&key).cloned()
+    }
+
+    /// Whether a client of the tenant has a subscription by which live values can come.
+    pub(super) fn has_live_listener(&self, tenant: &TenantName) -> bool {
+        let account = lock(&self.tenants).get(tenant).cloned();
+        account.is_some_and(|account| account.live_listeners.load(Ordering::Relaxed) > 0)
     }
 
     /// The tenant for which most waits.
@@ -342,11 +359,29 @@ impl Account {
 pub(super) struct TenantAccount {
     name: TenantName,
     bytes: AtomicUsize,
+    /// Connections whose client has a subscription by which live values can come.
+    live_listeners: AtomicUsize,
+}
+
+/// A connection among the live listeners of its tenant, as long as there is one.
+struct LiveListener(Arc<TenantAccount>);
+
+impl LiveListener {
+    fn new(account: Arc<TenantAccount>) -> Self {
+        account.live_listeners.fetch_add(1, Ordering::Relaxed);
+        Self(account)
+    }
+}
+
+impl Drop for LiveListener {
+    fn drop(&mut self) {
+        self.0.live_listeners.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl TenantAccount {
     fn new(name: TenantName) -> Self {
-        Self { name, bytes: AtomicUsize::new(0) }
+        Self { name, bytes: AtomicUsize::new(0), live_listeners: AtomicUsize::new(0) }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -289,6 +289,11 @@ impl Broker {
         Ok(reached)
     }
 
+    /// Whether somebody would get live values of a tenant.
+    pub(crate) fn has_live_listener(&self, tenant: &TenantName) -> bool {
+        self.links.has_live_listener(tenant)
+    }
+
     /// Cuts all connections of a tenant, as a crash would cut them, and waits until nothing of
     /// them is left here, but no longer than [`CUT_LIMIT`]. It keeps nobody out: whoever comes
     /// back is let in or not by the port.

@@ -5,6 +5,7 @@
 //! the port nothing knows by which door something came.
 
 mod http;
+mod live_topics;
 mod mqtt;
 
 use std::pin::Pin;

@@ -11,6 +11,7 @@ use lastmeter_params::Entry;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
 
+use super::live_topics::LiveTopics;
 use super::{DoorKind, Opening};
 use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
 use crate::certificates;
@@ -83,6 +84,7 @@ impl Door for Mqtt {
     }
 
     fn attach(&self, tenant: &Tenant) {
+        tokio::spawn(LiveTopics::of(tenant, &self.0).publish());
         let (broker, name) = (Arc::downgrade(&self.0), tenant.name.clone());
         tenant.dispatcher.routes.open(broker::DOOR, Arc::new(Link { broker, tenant: name }));
     }

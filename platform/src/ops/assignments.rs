@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::access::{Action, Kind};
+use lastmeter_model::access::{Action, Cut, Kind, Resource, Subject, Target};
 use lastmeter_model::document::Document;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, DeviceStatus};
 use lastmeter_model::row::DeviceRow;
@@ -49,11 +49,41 @@ pub(crate) fn device(
     needed: (Kind, Action),
     token: &str,
 ) -> Result<DeviceRow, Problem> {
-    let unknown = || {
-        let token = lastmeter_model::refusal::shortened(token, 80);
-        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
+    let (kind, action) = needed;
+    let row = devices::required(caller, needed, find(&caller.tenant, token), || unknown(token))?;
+    let target = Target::Device(row.hardware_id.clone());
+    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+    let permit = caller.ask(action, &on).map_err(|_| unknown(token))?;
+    within(caller, token, &on, (action, &permit.cut(&row.hardware_id)))?;
+    Ok(row)
+}
+
+/// The answer where there is no such assignment, or none for who asks.
+pub(crate) fn unknown(token: &str) -> Problem {
+    let token = lastmeter_model::refusal::shortened(token, 80);
+    Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
+}
+
+/// Hides an assignment from who had no right to its device at any instant of it, such as that of a
+/// former owner from the present one.
+pub(crate) fn within(
+    caller: &Caller,
+    token: &str,
+    on: &Resource<'_>,
+    (action, cut): (Action, &Cut),
+) -> Result<(), Problem> {
+    let Some(own) = caller.tenant.documents.body::<Assignment>(token) else { return Ok(()) };
+    let (span, now) = (own.span(), caller.tenant.clock.now());
+    let is_of_it = match cut.windows() {
+        Some(windows) => windows.iter().any(|it| it.from < span.until && span.from < it.until),
+        None => {
+            let at = now.min(SimTime(span.until.0.saturating_sub(1))).max(span.from);
+            caller.ask_at(action, on, at).is_ok()
+        }
     };
-    devices::required(caller, needed, find(&caller.tenant, token), unknown)
+    // Administrators see that there is one, though not what was measured.
+    let is_seen = || documents::readable(caller, kind::<Assignment>().ok()?, token);
+    if is_of_it || is_seen().is_some() { Ok(()) } else { Err(unknown(token)) }
 }
 
 /// What an assignment has of a range: of one of a device's own the part in which it is in force.

@@ -6,22 +6,13 @@
 
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_store::{StoreError, StoreResult, Stretch};
-use tokio::sync::watch;
 
 use super::permits::{Cuts, Looked};
-use crate::config::ClockSource;
-use crate::live::Shown;
+use crate::live::{Position, Watch};
 use crate::shared_places::SharedPlace;
 
 /// Rows that are read at once.
 const ROWS_AT_ONCE: u32 = 16;
-
-/// Where a subscription stands: the last reading and the last alert that it has given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) readings: u64,
-    pub(crate) alerts: u64,
-}
 
 /// Something that was committed, or a row of the store that is damaged and cannot be given.
 #[derive(Debug)]
@@ -36,10 +27,8 @@ pub(crate) enum Event {
 pub(crate) struct Subscription {
     /// What may be had, asked anew for each read.
     cuts: Cuts,
-    is_driven: bool,
-    readings: watch::Receiver<u64>,
-    alerts: watch::Receiver<u64>,
-    shown: watch::Receiver<Shown>,
+    watch: Watch,
+    /// The last reading and the last alert that it has given.
     position: Position,
     _place: SharedPlace,
 }
@@ -48,14 +37,10 @@ impl Subscription {
     /// One that begins behind a position, or now; `None` if there are as many as may be.
     pub(crate) fn begin(cuts: Cuts, after: Option<Position>) -> Option<Self> {
         let tenant = cuts.tenant();
-        let (place, shown) = tenant.live.subscribe(cuts.who()?)?;
-        let is_driven = tenant.clock.source == ClockSource::Driven;
-        let (readings, alerts) = (tenant.progress.readings(), tenant.progress.alerts());
-        let position = Position { readings: 0, alerts: 0 };
-        let mut begun = Self { cuts, is_driven, readings, alerts, shown, position, _place: place };
-        let now = begun.visible();
-        begun.position = after.unwrap_or(now);
-        Some(begun)
+        let place = tenant.live.place(cuts.who()?)?;
+        let mut watch = tenant.watch();
+        let position = after.unwrap_or(watch.visible());
+        Some(Self { cuts, watch, position, _place: place })
     }
 
     /// Behind what has been given.
@@ -74,8 +59,8 @@ impl Subscription {
     /// If the store cannot be read. Dropped before it is done, it has given nothing.
     pub(crate) async fn next(&mut self) -> StoreResult<Option<Vec<Event>>> {
         loop {
-            let visible = self.visible();
-            if self.shown.borrow().is_over {
+            let visible = self.watch.visible();
+            if self.watch.is_over() {
                 return Ok(None);
             }
             let Position { readings, alerts } = self.position;
@@ -92,28 +77,7 @@ impl Subscription {
                 let rows = looked.map(|it| given(it, Event::Alert));
                 return moved(&mut self.position.alerts, rows, Event::DamagedAlert);
             }
-            self.news().await;
-        }
-    }
-
-    fn visible(&mut self) -> Position {
-        let shown = self.shown.borrow_and_update().totals;
-        let readings = *self.readings.borrow_and_update();
-        let alerts = *self.alerts.borrow_and_update();
-        if self.is_driven {
-            Position { readings: shown.readings, alerts: shown.alerts }
-        } else {
-            Position { readings, alerts }
-        }
-    }
-
-    async fn news(&mut self) {
-        let is_wall = !self.is_driven;
-        // A sender that is gone went with the tenant, which ends the subscription before.
-        tokio::select! {
-            _ = self.shown.changed() => {}
-            _ = self.readings.changed(), if is_wall => {}
-            _ = self.alerts.changed(), if is_wall => {}
+            self.watch.news().await;
         }
     }
 }

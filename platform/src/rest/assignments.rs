@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit};
+use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::decide::{is_reserved, specification};
 use lastmeter_model::document::kind_of_code;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
@@ -385,11 +385,14 @@ pub(super) fn find(
     kind: access::Kind,
     token: &str,
 ) -> Result<(DeviceRow, Permit), Problem> {
-    let unknown = || {
-        let token = lastmeter_model::refusal::shortened(token, 80);
-        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
-    };
-    devices::permitted(caller, kind, assignments::find(&caller.tenant, token), unknown)
+    let unknown = || assignments::unknown(token);
+    let found = assignments::find(&caller.tenant, token);
+    let (device, permit) = devices::permitted(caller, kind, found, unknown)?;
+    let target = Target::Device(device.hardware_id.clone());
+    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+    let cut = permit.cut(&device.hardware_id);
+    assignments::within(caller, token, &on, (Action::Read, &cut))?;
+    Ok((device, permit))
 }
 
 async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {

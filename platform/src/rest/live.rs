@@ -1,7 +1,6 @@
 //! Live values over server-sent events (HTML, 9.2): what is committed from now on, or from where an
 //! earlier stream ended.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +25,9 @@ use super::routes::{Access, Gives, Route, Verb};
 use super::serve::Stopping;
 use super::{Api, Problem};
 use crate::identity::{Visitor, is_current};
+use crate::live::{self as shown, Position};
 use crate::ops::Cuts;
-use crate::ops::live::{Event, Position, Subscription};
+use crate::ops::live::{Event, Subscription};
 
 /// Between two signs of life of a stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -81,49 +81,25 @@ impl Filter {
         let is_asked = |name: &str| {
             self.quantities.is_empty() || self.quantities.iter().any(|id| id.name() == name)
         };
-        let values: BTreeMap<&str, f64> = row
-            .values
-            .iter()
-            .map(|(name, value)| (&**name, *value))
-            .filter(|(name, _)| is_asked(name))
-            .collect();
-        (self.has(&row.device) && !values.is_empty()).then(|| {
-            json!({
-                "device": row.device,
-                "epoch": row.number.map(|(epoch, _)| epoch),
-                "serial": row.number.map(|(_, serial)| serial),
-                "event_time": row.event,
-                "values": values,
-            })
-        })
+        self.has(&row.device).then(|| shown::reading_json(row, is_asked))?
     }
 
     fn alert(&self, row: &AlertRow) -> Option<Value> {
-        self.has(&row.device).then(|| {
-            json!({
-                "device": row.device,
-                "type": row.kind,
-                "level": row.level,
-                "message": row.message,
-                "event_time": row.event,
-                "metadata": row.metadata,
-            })
-        })
+        self.has(&row.device).then(|| shown::alert_json(row))
     }
 }
 
-impl Position {
-    /// As `Last-Event-ID` has it.
-    fn text(self, is_whole: bool) -> String {
-        let seal = if is_whole { cursor::seal } else { cursor::seal_salted };
-        format!("{}.{}", seal(Kind::Readings, self.readings), seal(Kind::Alerts, self.alerts))
-    }
+/// A position as `Last-Event-ID` has it.
+fn text_of(position: Position, is_whole: bool) -> String {
+    let seal = if is_whole { cursor::seal } else { cursor::seal_salted };
+    let (readings, alerts) = (position.readings, position.alerts);
+    format!("{}.{}", seal(Kind::Readings, readings), seal(Kind::Alerts, alerts))
+}
 
-    fn parse(text: &str) -> Option<Self> {
-        let (readings, alerts) = text.split_once('.')?;
-        let readings = cursor::open(Kind::Readings, readings)?;
-        Some(Self { readings, alerts: cursor::open(Kind::Alerts, alerts)? })
-    }
+fn position_of(text: &str) -> Option<Position> {
+    let (readings, alerts) = text.split_once('.')?;
+    let readings = cursor::open(Kind::Readings, readings)?;
+    Some(Position { readings, alerts: cursor::open(Kind::Alerts, alerts)? })
 }
 
 /// `GET /api/v1/live`
@@ -136,7 +112,7 @@ async fn live(
 ) -> Result<Response, Problem> {
     let filter = Filter::of(&mut pairs)?;
     pairs.finish()?;
-    let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(Position::parse));
+    let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(position_of));
     let cuts = Cuts::of(api.caller(), access::Kind::Live)?;
     let Some(subscription) = Subscription::begin(cuts, asked.flatten()) else {
         let detail = "the tenant, or you, have as many live streams as may be at a time";
@@ -180,7 +156,7 @@ async fn stream(
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut position = subscription.position();
     let is_whole = subscription.is_whole();
-    let id = |position: Position| position.text(is_whole);
+    let id = |position: Position| text_of(position, is_whole);
     if is_lost && outlet.write(gap(&id(position), "unknown_position")).await.is_err() {
         return;
     }

@@ -72,6 +72,27 @@ async fn the_clock_goes_forward_only_and_stands_where_it_was_sent() {
 }
 
 #[tokio::test]
+async fn a_clock_that_moves_nothing_writes_nothing_and_stands_there_after_a_restart() {
+    let bench = started().await;
+    bench.core.advance(time("2027-01-18T17:00:01Z")).await.unwrap();
+    let transactions =
+        |bench: &Bench| bench.core.metrics.commits.load(std::sync::atomic::Ordering::Relaxed);
+    let before = transactions(&bench);
+    for second in 2..=9 {
+        let to = time(&format!("2027-01-18T17:00:0{second}Z"));
+        let advanced = bench.core.advance(to).await.unwrap();
+        assert_eq!((advanced.now, advanced.totals.readings), (to, 1));
+    }
+    assert_eq!(transactions(&bench), before);
+    let bench = bench.restart().await;
+    assert_eq!(bench.core.clock.now(), time("2027-01-18T17:00:09Z"));
+    // With the next reading the store has it.
+    store(&bench.core, &[reading("home", Some(2), 231.0)]).await;
+    assert_eq!(readings(&bench.core).await[1].received, time("2027-01-18T17:00:09Z"));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_command_to_a_subscribed_device_is_sent_counted_and_acknowledged() {
     let bench = started().await;
     bench.devices.subscribe(&bench.core, "home");

@@ -84,7 +84,8 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
     let (config, folder) = (bench.config.clone(), bench.folder);
     assert!(bench.core.stop(STOP_LIMIT).await);
     drop(bench.core);
-    flip(&folder.path().join("default/store.db"), &12_345.678_f64.to_le_bytes());
+    // As the file has it: 12345678 thousandths.
+    flip(&folder.path().join("default/store.db"), &12_345_678_i32.to_le_bytes());
     let core = Tenant::start(&config).unwrap();
     let bench = Bench::ready(core, config, folder).await;
     let found = async {

@@ -51,6 +51,15 @@ impl Writer {
         self.store.trouble()
     }
 
+    /// Moves the driven clock without a transaction: the next one has it. Not while a batch is in
+    /// doubt; `false` then.
+    pub fn move_clock(&mut self, now: SimTime) -> bool {
+        if self.in_doubt.is_none() {
+            self.decider.move_clock(now);
+        }
+        self.in_doubt.is_none()
+    }
+
     /// Applies a batch in one transaction at an instant. After an error the same batch is to be
     /// applied again.
     ///

@@ -14,6 +14,7 @@ mod grants;
 mod http;
 mod identity;
 mod kill;
+mod live_topics;
 mod postgres;
 #[path = "../../store/tests/postgres/server.rs"]
 #[expect(dead_code, reason = "other tests do more with it")]

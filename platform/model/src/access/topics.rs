@@ -50,6 +50,14 @@ pub fn may_subscribe(who: &Principal, filter: &str, facts: &dyn Facts, now: SimT
     }
 }
 
+/// Whether committed readings or alerts can come by a filter.
+pub fn can_hear_live(filter: &str) -> bool {
+    let is_live = |kind: &Kind| matches!(kind, Kind::Live | Kind::LiveAlerts);
+    split(filter).is_some_and(|(_, levels)| {
+        SHAPES.iter().any(|(shape, kind)| is_live(kind) && can_match(&levels, shape))
+    })
+}
+
 /// The tenant and the levels below it.
 fn split(topic: &str) -> Option<(TenantName, Vec<&str>)> {
     let (tenant, rest) = topic.split_once('/')?;

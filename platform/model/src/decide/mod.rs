@@ -159,6 +159,11 @@ impl Decider {
         &self.standing
     }
 
+    /// Moves the driven clock of where the store stands; written with the next batch.
+    pub fn move_clock(&mut self, now: SimTime) {
+        self.standing.clock_ns = Some(now.as_nanoseconds());
+    }
+
     /// Decides a batch and has it written, all but its commit.
     ///
     /// # Errors

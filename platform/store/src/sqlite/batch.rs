@@ -132,16 +132,18 @@ impl SqliteBatch<'_> {
     fn write_reading(&mut self, reading: &NewReading<'_>) -> rusqlite::Result<bool> {
         content::encode_values(reading.values, &mut self.content);
         let event_ns = reading.event.as_nanoseconds();
+        let times = (reading.event, reading.received, reading.commit);
+        let [dated, received, commit] = content::encode_times(reading.is_dated, times);
         let row = [
             ValueRef::Integer(reading.sequence.cast_signed()),
             ValueRef::Integer(reading.device),
             number(reading.number.map(|(epoch, _)| epoch.cast_signed())),
             number(reading.number.map(|(_, serial)| serial.cast_signed())),
             ValueRef::Integer(event_ns),
-            ValueRef::Integer(reading.is_dated.into()),
+            ValueRef::Integer(dated),
             ValueRef::Integer(reading.updates_state.into()),
-            ValueRef::Integer(reading.received.as_nanoseconds()),
-            ValueRef::Integer(reading.commit.as_nanoseconds()),
+            ValueRef::Integer(received),
+            ValueRef::Integer(commit),
             ValueRef::Blob(&self.content),
             reading.extra.map_or(ValueRef::Null, text),
         ];

@@ -58,7 +58,7 @@ pub(super) struct Reader {
 }
 
 /// The columns of a reading, without the seal.
-pub(super) const READING_COLUMNS: usize = 11;
+const READING_COLUMNS: usize = 11;
 pub(super) const READING: &str =
     "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
     received_ns, commit_ns, content, extra, sum FROM reading";
@@ -401,22 +401,41 @@ pub(super) fn is_at(
 }
 
 fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
-    check_row("reading", row, READING_COLUMNS)?;
-    let content = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-    let device_row = row.get(1)?;
+    let Measured { device, event, is_dated, received, commit, values } = measured(row)?;
     Ok(ReadingRow {
         sequence: row.count(0)?,
-        device: names.device(device_row)?,
-        device_row,
+        device: names.device(device)?,
+        device_row: device,
         number: row.number(2)?,
-        event: SimTime(row.get(4)?),
-        is_dated: row.get(5)?,
+        event,
+        is_dated,
         updates_state: row.get(6)?,
-        received: SimTime(row.get(7)?),
-        commit: SimTime(row.get(8)?),
-        values: names.values(content::decode_values(content))?,
+        received,
+        commit,
+        values: names.values(values)?,
         extra: row.get(10)?,
     })
+}
+
+/// What a row of `reading` has of its device, times and values.
+pub(super) struct Measured {
+    pub(super) device: i64,
+    pub(super) event: SimTime,
+    is_dated: bool,
+    pub(super) received: SimTime,
+    commit: SimTime,
+    pub(super) values: content::Values,
+}
+
+/// Reads a row of `READING` that fits its seal.
+pub(super) fn measured(row: &Row<'_>) -> ReadResult<Measured> {
+    check_row("reading", row, READING_COLUMNS)?;
+    let (device, event) = (row.get(1)?, SimTime(row.get(4)?));
+    let numbers = [row.get(5)?, row.get(7)?, row.get(8)?];
+    let (is_dated, received, commit) = content::decode_times(event, numbers);
+    let bytes = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+    let values = content::decode_values(numbers[0], bytes);
+    Ok(Measured { device, event, is_dated, received, commit, values })
 }
 
 fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<(AlertRow, usize)> {

@@ -7,9 +7,9 @@ use lastmeter_units::SimTime;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::read::{ALERT, ALERT_COLUMNS, READING, READING_COLUMNS, REFUSAL, REFUSAL_COLUMNS};
+use super::read::{self, ALERT, ALERT_COLUMNS, Measured, READING, REFUSAL, REFUSAL_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, write_row};
-use super::{content, standing, tally};
+use super::{standing, tally};
 use crate::damage::Damage;
 use crate::rows::Columns;
 
@@ -115,11 +115,9 @@ pub(super) fn summed_up(
     let mut rows = statement.query([device, start.as_nanoseconds(), last])?;
     let mut rollup = Rollup::new(start);
     while let Some(row) = rows.next()? {
-        check_row("reading", row, READING_COLUMNS)?;
-        let (event, received) = (SimTime(row.get(4)?), SimTime(row.get(7)?));
-        let values = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-        if row.get::<_, i64>(1)? == device && bucket(event) == start {
-            rollup.add((event, received), content::decode_values(values));
+        let Measured { device: of, event, received, values, .. } = read::measured(row)?;
+        if of == device && bucket(event) == start {
+            rollup.add((event, received), values);
         }
     }
     if i64::from(rollup.readings()) != expected {
@@ -168,18 +166,18 @@ pub(super) fn oldest(
     after: u64,
     limit: u32,
 ) -> ReadResult<Vec<Old>> {
-    let (table, select, columns) = match list {
-        List::Readings => ("reading", READING, READING_COLUMNS),
-        List::Alerts => ("alert", ALERT, ALERT_COLUMNS),
-        List::Refusals => ("refusal", REFUSAL, REFUSAL_COLUMNS),
+    let select = match list {
+        List::Readings => READING,
+        List::Alerts => ALERT,
+        List::Refusals => REFUSAL,
     };
     let query = format!("{select} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
     let mut statement = connection.prepare_cached(&query)?;
     let mut rows = statement.query(params![after.cast_signed(), limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let content = match check_row(table, row, columns) {
-            Ok(()) => Some(old(list, row)?),
+        let content = match old(list, row) {
+            Ok(old) => Some(old),
             // Damage is reported to those who read the row.
             Err(ReadError::Damaged(_)) => None,
             Err(error) => return Err(error),
@@ -193,11 +191,16 @@ fn old(list: List, row: &Row<'_>) -> ReadResult<OldContent> {
     let (mut reading, mut kept_bytes) = (None, 0);
     let received = match list {
         List::Readings => {
-            reading = Some((row.get(1)?, row.number(2)?, row.time(4)?));
-            row.time(7)?
+            let Measured { device, event, received, .. } = read::measured(row)?;
+            reading = Some((device, row.number(2)?, event));
+            received
         }
-        List::Alerts => row.time(5)?,
+        List::Alerts => {
+            check_row("alert", row, ALERT_COLUMNS)?;
+            row.time(5)?
+        }
         List::Refusals => {
+            check_row("refusal", row, REFUSAL_COLUMNS)?;
             let content: Option<&[u8]> = row.get_ref(6)?.as_blob_or_null().unwrap_or_default();
             kept_bytes = content.map_or(0, |content| content.len() as u64);
             row.time(5)?

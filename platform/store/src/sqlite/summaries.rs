@@ -3,13 +3,12 @@
 use std::ops::ControlFlow;
 
 use lastmeter_model::series::rollup::Rollup;
-use lastmeter_units::SimTime;
 
 use super::lanes::Slice;
-use super::read::{READING, READING_COLUMNS, Reader};
-use super::seal::{ReadResult, check_row};
+use super::read::{self, Measured, READING, Reader};
+use super::rollups;
+use super::seal::ReadResult;
 use super::walk::Walk;
-use super::{content, rollups};
 use crate::damage::Damage;
 use crate::seam::{Place, Range, Summaries, SummaryQuery};
 use crate::summaries::{Need, ROWS_AT_ONCE, SummaryWalk};
@@ -105,14 +104,11 @@ impl SummaryScan {
         let Some(row) = rows.next()? else {
             return Err(Damage::missing("reading", sequence).into());
         };
-        check_row("reading", row, READING_COLUMNS)?;
-        let (device, event): (i64, i64) = (row.get(1)?, row.get(4)?);
-        if (device, event) != (self.query.device, event_ns) {
+        let Measured { device, event, received, values, .. } = read::measured(row)?;
+        if (device, event.0) != (self.query.device, event_ns) {
             let found = format!("an entry of device {} leads to it", self.query.device);
             return Err(Damage::new("reading_time", sequence, found).into());
         }
-        let values = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-        let times = (SimTime(event), SimTime(row.get(7)?));
-        Ok(walk.reading(times, content::decode_values(values)))
+        Ok(walk.reading((event, received), values))
     }
 }

@@ -5,7 +5,6 @@
 //! its seal. An index entry that is flipped is either out of order, leads to a reading that does
 //! not fit it, or is missing from its minute's count.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use lastmeter_model::access::Cut;
@@ -14,11 +13,12 @@ use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::params;
 
 use super::lanes::Slice;
-use super::read::Reader;
-use super::seal::ReadResult;
+use super::read::{self, Measured, READING, Reader};
+use super::seal::{ReadError, ReadResult};
 use super::tally::{self, instants_of, minute_of};
 use crate::damage::Damage;
 use crate::page::{PageRows, reading_bytes};
+use crate::rows::Columns;
 use crate::seam::{Page, Place, Range, Series, SeriesQuery};
 
 /// Readings between two looks at the time.
@@ -130,7 +130,7 @@ impl Walk {
         Ok((found - before - behind).max(0).cast_unsigned())
     }
 
-    fn damage(&self, minute: i64, found: &str) -> super::seal::ReadError {
+    fn damage(&self, minute: i64, found: &str) -> ReadError {
         let minute = SimTime(instants_of(minute).0);
         let key = format!("device {}, minute from {minute}", self.device);
         Damage::new("reading_time", key, found).into()
@@ -143,9 +143,13 @@ impl Walk {
     ) -> ReadResult<ReadingRow> {
         let row = reader.reading_of(sequence)?;
         if row.device_row != self.device || row.event.as_nanoseconds() != event_ns {
-            return Err(self.damage(minute_of(event_ns), "an entry leads to another reading"));
+            return Err(self.leads_astray((event_ns, sequence)));
         }
         Ok(row)
+    }
+
+    fn leads_astray(&self, (event_ns, _): Place) -> ReadError {
+        self.damage(minute_of(event_ns), "an entry leads to another reading")
     }
 }
 
@@ -156,12 +160,13 @@ pub(super) struct SeriesScan {
     after: Option<Place>,
     cut: Cut,
     wanted: Vec<Wanted>,
-    by_name: BTreeMap<&'static str, usize>,
     is_begun: bool,
 }
 
 struct Wanted {
     id: MeasurementId,
+    /// Its number in the store.
+    quantity: u16,
     skip: u64,
     limit: usize,
     points: Vec<SeriesPoint>,
@@ -175,13 +180,17 @@ impl SeriesScan {
         if let Some((event_ns, _)) = after {
             range.start = range.start.max(SimTime(event_ns));
         }
-        let wanted =
-            |id| Wanted { id, skip: page.offset, limit: page.limit as usize, points: Vec::new() };
+        let wanted = |id| Wanted {
+            id,
+            quantity: 0,
+            skip: page.offset,
+            limit: page.limit as usize,
+            points: Vec::new(),
+        };
         Self {
             walk: Walk::new(device, range, false),
             after,
             cut,
-            by_name: ids.iter().map(|id| id.name()).zip(0..).collect(),
             wanted: ids.into_iter().map(wanted).collect(),
             is_begun: false,
         }
@@ -193,8 +202,11 @@ impl SeriesScan {
             self.is_begun = true;
             // What the device never sent is looked for nowhere.
             let known = reader.quantities_of(self.walk.device)?;
-            for wanted in self.wanted.iter_mut().filter(|wanted| !known.contains(&wanted.id)) {
-                wanted.limit = 0;
+            for wanted in &mut self.wanted {
+                wanted.quantity = reader.context.quantities.number(wanted.id);
+                if !known.contains(&wanted.id) {
+                    wanted.limit = 0;
+                }
             }
         }
         loop {
@@ -213,28 +225,37 @@ impl SeriesScan {
     }
 
     fn stretch(&mut self, reader: &Reader) -> ReadResult<()> {
-        for place in self.walk.places(reader)? {
+        let places = self.walk.places(reader)?;
+        let by_sequence = format!("{READING} WHERE sequence = ?1");
+        let mut statement = reader.connection.prepare_cached(&by_sequence)?;
+        for place in places {
             if self.after.is_some_and(|after| place <= after) {
                 continue;
             }
-            let row = self.walk.reading(reader, place)?;
-            let is_left = |name: &str| self.cut.has_value(row.event, row.received, name);
-            for (name, value) in row.values.iter().filter(|(name, _)| is_left(name)) {
-                let wanted =
-                    self.by_name.get(&**name).and_then(|index| self.wanted.get_mut(*index));
-                let Some(wanted) = wanted.filter(|one| one.points.len() < one.limit) else {
-                    continue;
+            let mut rows = statement.query([place.1])?;
+            let Some(row) = rows.next()? else {
+                return Err(Damage::missing("reading", place.1).into());
+            };
+            let Measured { device, event, received, values, .. } = read::measured(row)?;
+            if (device, event.0) != (self.walk.device, place.0) {
+                return Err(self.walk.leads_astray(place));
+            }
+            let (sequence, number) = (row.count(0)?, row.number(2)?);
+            for (quantity, value) in values {
+                let Some(name) = reader.context.quantities.name(quantity) else {
+                    return Err(Damage::missing("quantity", quantity).into());
                 };
+                let mut wanted = self.wanted.iter_mut();
+                let Some(wanted) = wanted.find(|one| one.quantity == quantity) else { continue };
+                if wanted.points.len() >= wanted.limit || !self.cut.has_value(event, received, name)
+                {
+                    continue;
+                }
                 if wanted.skip > 0 {
                     wanted.skip -= 1;
                     continue;
                 }
-                wanted.points.push(SeriesPoint {
-                    event: row.event,
-                    sequence: row.sequence,
-                    number: row.number,
-                    value: *value,
-                });
+                wanted.points.push(SeriesPoint { event, sequence, number, value });
             }
         }
         Ok(())

@@ -330,6 +330,25 @@ async fn an_owner_sees_no_former_owners_assignment() {
     );
     let of_adam = ask(&world, &adam, ("GET", path), json!({})).await.2;
     assert_eq!(of_adam["numResults"], 2);
+    // She may do as little with it as with one that is not there, though the device is hers now.
+    for (method, behind) in [
+        ("GET", ""),
+        ("PUT", ""),
+        ("PUT", "/metadata"),
+        ("POST", "/missing"),
+        ("POST", "/end"),
+        ("DELETE", ""),
+    ] {
+        let of = async |who: &Principal, token: &str| {
+            let path = format!("/sitewhere/api/assignments/{token}{behind}");
+            let (status, code, body) = ask(&world, who, (method, &path), json!({})).await;
+            (status, code, body.to_string().replace(token, "@"))
+        };
+        let (hidden, absent) = (of(&ann, "m-came-bob").await, of(&ann, "m-came-bod").await);
+        assert_eq!((hidden.0, &hidden), (404, &absent), "{method} {behind}");
+        let of_adam = of(&adam, "m-came-bob").await;
+        assert_ne!(of_adam.0, 404, "{method} {behind}: {of_adam:?}");
+    }
     world.stop().await;
 }
 
