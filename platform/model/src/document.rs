@@ -7,7 +7,7 @@
 use std::fmt;
 
 use lastmeter_units::SimTime;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::audit::Hash;
 use crate::invocation::NewInvocation;
@@ -34,6 +34,14 @@ pub struct Document {
     pub is_deleted: bool,
     /// JSON, members in the order of their names.
     pub body: String,
+}
+
+impl Document {
+    /// The members of its body.
+    #[must_use]
+    pub fn members(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
 }
 
 /// A change of one document.

@@ -22,7 +22,7 @@ use super::bounds::made_private;
 use super::documents::{self, Repeatable, Request, own_members, shown, unknown};
 use crate::access::{Passwords, random};
 use crate::clock::wall_now;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// How often a change is tried that others come before.
 const ATTEMPTS: usize = 5;
@@ -115,11 +115,6 @@ async fn hashed(passwords: &Passwords, name: &str, given: &Value) -> Result<Valu
         return Err(Problem::unavailable("no_random", &std::io::Error::other("no random bytes")));
     };
     Ok(json!(SecretHash::Argon2id(hash)))
-}
-
-fn wrong(field: &str, detail: &str) -> Problem {
-    let detail = format!("{field}: {detail}");
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail).with("field", json!(field))
 }
 
 /// Refuses what would leave a tenant without an administrator.

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::Caller;
 use super::accounts::kind;
 use super::devices;
-use super::documents::{self, Repeatable, Request, own_members, wrong};
-use crate::problem::Problem;
+use super::documents::{self, Repeatable, Request, own_members};
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// The assignment of its own that a device has now.

@@ -15,10 +15,9 @@ use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 
 use super::accounts::kind;
-use super::documents::wrong;
 use super::{Caller, commands};
 use crate::clock::wall_now;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// API keys of one user that are worth something, and grants by one, unless administrators make
 /// them.

@@ -19,7 +19,7 @@ use super::bounds::within_quota;
 use super::documents::{self, Repeatable, Request, shown};
 use crate::access::random;
 use crate::clock::wall_now;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// A credential with what it is shown with once.
 pub(crate) struct Made {
@@ -83,11 +83,6 @@ pub(crate) async fn make_credential(
 
 fn no_random(error: &std::io::Error) -> Problem {
     Problem::unavailable("no_random", error)
-}
-
-fn wrong(field: &str, detail: &str) -> Problem {
-    let detail = format!("{field}: {detail}");
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail).with("field", json!(field))
 }
 
 /// Refuses who may not make this, and what would be of nobody.

@@ -21,9 +21,9 @@ use super::Caller;
 use super::accounts::kind;
 use super::assignments;
 use super::bounds::{self, device_members};
-use super::documents::{self, Repeatable, Request, own_members, wrong};
+use super::documents::{self, Repeatable, Request, own_members};
 use crate::config::TENANT;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// What changing a device needs.

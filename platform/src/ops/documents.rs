@@ -21,7 +21,7 @@ use super::bounds::{
     check, fixed, is_of_its_time, made_private, may_read_version, refuse_if_used, takes_away,
     within_quota,
 };
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// How often a change is tried that names no version.
 const ATTEMPTS: usize = 5;
@@ -385,12 +385,6 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
         }
     }
     Value::Object(members)
-}
-
-pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
-    let problem =
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
-    problem.with("field", json!(field))
 }
 
 /// The document after a change of it.

@@ -19,13 +19,13 @@ use serde_json::{Map, Value, json};
 use super::Caller;
 use super::accounts::kind;
 use super::assignments;
-use super::documents::{self, Repeatable, wrong};
+use super::documents::{self, Repeatable};
 use crate::access::administrators;
 use crate::backup::{self, Manifest};
 use crate::identity;
 use crate::ingest::NO_DOOR;
 use crate::port::{Arrival, Verdict};
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// Jobs that have not ended, at most.

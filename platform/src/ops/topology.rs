@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::accounts::kind;
-use super::documents::{self, wrong};
-use crate::problem::Problem;
+use super::documents;
+use crate::problem::{Problem, wrong};
 
 /// The type of the alert of a change.
 pub(crate) const CHANGED: &str = "topology.changed";

@@ -2,7 +2,6 @@
 //! `device_changes`).
 
 use axum::Json;
-use axum::routing::on;
 use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
 use lastmeter_model::entity::BoundingBox;
 use lastmeter_model::row::DeviceRow;
@@ -12,10 +11,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::extract::{Pairs, PathText, wrong_parameter};
+use super::extract::{Call, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 use crate::ops::{self, Caller};
@@ -25,33 +24,15 @@ pub(super) const BBOX: Parameter =
     Parameter::text("bbox", "only devices inside `west,south,east,north` now, degrees")
         .example("-180,-90,180,90");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/devices",
-        resource: "devices",
-        summary: "All devices, in the order of their registration",
-        access: Access::Within(access::Kind::Device, Action::Read),
-        parameters: &[&PAGE, &PAGE_SIZE, &BBOX],
-        takes: None,
-        gives: Gives::json::<List<DeviceJson>>(200),
-        refuses: &[],
-        run: |verb| on(verb, list),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/devices/{hardwareId}",
-        resource: "devices",
-        summary: "One device",
-        access: Access::Within(access::Kind::Device, Action::Read),
-        parameters: &[&HARDWARE_ID],
-        takes: None,
-        gives: Gives::json::<DeviceJson>(200),
-        refuses: &[],
-        run: |verb| on(verb, one),
-    },
-];
+routes! {
+    "devices" {
+        Get "/sitewhere/api/devices" => list: "All devices, in the order of their registration",
+            Within(Device, Read), [PAGE, PAGE_SIZE, BBOX],
+            gives Gives::json::<List<DeviceJson>>(200), refuses [];
+        Get "/sitewhere/api/devices/{hardwareId}" => one: "One device",
+            Within(Device, Read), [HARDWARE_ID], gives Gives::json::<DeviceJson>(200), refuses [];
+    }
+}
 
 /// SiteWhere's list envelope.
 #[derive(Serialize, JsonSchema)]
@@ -112,38 +93,30 @@ impl DeviceJson {
 }
 
 /// `GET /sitewhere/api/devices`
-pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
-    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
-    pairs.finish()?;
+async fn list(mut call: Call) -> Answer<List<DeviceJson>> {
+    let (page, within) = (call.pairs.page()?, call.pairs.one(&BBOX)?);
+    call.pairs.finish()?;
     let within = within.map(|text| bounding_box(&text)).transpose()?;
-    let caller = api.caller();
+    let caller = call.caller();
     let may_see = caller.is_administrator();
     let is_seen =
-        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&api.tenant, &row.hardware_id);
+        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&call.tenant, &row.hardware_id);
     let (num_results, rows) = match within {
         None => caller.devices(access::Kind::Device, page)?,
         Some(within) => {
-            let all = Page { offset: 0, limit: u32::MAX };
-            let mut rows = caller.devices(access::Kind::Device, all)?.1;
-            rows.retain(|row| ops::devices::is_inside(&api.tenant, &row.hardware_id, &within));
-            let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-            let on_page = rows.iter().skip(skipped).take(page.limit as usize).cloned();
-            (rows.len() as u64, on_page.collect())
+            let mut rows = caller.devices(access::Kind::Device, Page::ALL)?.1;
+            rows.retain(|row| ops::devices::is_inside(&call.tenant, &row.hardware_id, &within));
+            page.of(rows)
         }
     };
     let rows = rows.into_iter().filter(is_seen);
-    Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&api, row)).collect() }))
+    Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&call, row)).collect() }))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}`
-pub(super) async fn one(
-    api: Api,
-    PathText(hardware_id): PathText,
-    pairs: Pairs,
-) -> Answer<DeviceJson> {
-    pairs.finish()?;
-    let row = find(&api.caller(), access::Kind::Device, &hardware_id)?.0;
-    Ok(Json(DeviceJson::of(&api, row)))
+async fn one(call: Call) -> Answer<DeviceJson> {
+    let row = find(&call.caller(), access::Kind::Device, &call.variable)?.0;
+    Ok(Json(DeviceJson::of(&call, row)))
 }
 
 /// The box in a text.

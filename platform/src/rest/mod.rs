@@ -143,6 +143,8 @@ impl FromRequestParts<Shared> for Api {
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
+/// What was made.
+type Made<T> = Result<(StatusCode, Json<T>), Problem>;
 
 impl Shared {
     fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {
