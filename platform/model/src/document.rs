@@ -57,6 +57,15 @@ pub struct Edit {
     pub body: Option<Value>,
 }
 
+impl Edit {
+    /// A change of a document as it is, if nobody else changes it meanwhile.
+    #[must_use]
+    pub fn of(document: &Document, body: Option<Value>) -> Self {
+        let expect = Expect::Version(document.version);
+        Self { kind: document.kind, token: Some(document.token.clone()), expect, body }
+    }
+}
+
 /// What a document has to be before a change of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
@@ -87,6 +96,14 @@ pub struct Transaction {
     /// Whether it may take of the room that is kept for administrators and for what takes rights
     /// away.
     pub reserve: bool,
+}
+
+impl Transaction {
+    /// Changes of documents by a principal.
+    #[must_use]
+    pub fn of(by: String, edits: Vec<Edit>) -> Self {
+        Self { by, edits, ..Self::default() }
+    }
 }
 
 /// An audit row that no edit leaves.

@@ -14,7 +14,6 @@ use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 
-use super::accounts::kind;
 use super::{Caller, commands};
 use crate::clock::wall_now;
 use crate::problem::{Problem, wrong};
@@ -58,7 +57,7 @@ pub(super) fn within_quota(
 
 /// Refuses to make something else of a grant: whom it is to and what it is on stay.
 pub(super) fn fixed(before: &Document, body: &Value) -> Result<(), Problem> {
-    let known: Value = serde_json::from_str(&before.body).unwrap_or_default();
+    let known = before.members();
     let fixed = ["to", "on"].into_iter().filter(|_| before.kind.resource == Kind::Grant);
     match fixed.into_iter().find(|member| body.get(*member) != known.get(*member)) {
         Some(member) => Err(wrong(member, "it stays as it is; end this grant and make another")),
@@ -245,17 +244,15 @@ pub(super) fn made_private(
     };
     devices.sort_unstable();
     devices.dedup();
-    let kind = kind::<Device>()?;
     let edit = |device: HardwareId| {
-        let found = caller.tenant.documents.find(kind, device.as_str())?;
-        let mut body: Value = serde_json::from_str(&found.body).ok()?;
+        let found = caller.tenant.documents.find(Device::kind(), device.as_str())?;
+        let mut body = found.members();
         let seen = body.get_mut("visibility")?;
         if *seen == json!(Visibility::Private) {
             return None;
         }
         *seen = json!(Visibility::Private);
-        let (token, expect) = (Some(device.to_string()), Expect::Version(found.version));
-        Some(Edit { kind, token, expect, body: Some(body) })
+        Some(Edit::of(&found, Some(body.into())))
     };
     Ok(devices.into_iter().filter_map(edit).collect())
 }

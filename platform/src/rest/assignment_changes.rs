@@ -144,7 +144,7 @@ async fn remove(call: Call) -> Answer<DocumentJson> {
 /// Takes what a device would send; a refusal is answered as one.
 async fn send(call: &Call, kind: &str, request: Members) -> Made<Imported> {
     let needed = (Kind::OwnInput, Action::Write);
-    let row = assignments::device(&call.caller(), needed, &call.variable)?;
+    let (row, _) = assignments::device(&call.caller(), needed, &call.variable)?;
     let message = envelope(row.hardware_id.as_str(), kind, &Value::Object(request));
     let lines = vec![(1, message)];
     let done = store_messages(&call.tenant, Permit::whole_tenant(), lines).await?;
@@ -180,7 +180,7 @@ fn has(range: Range, at: SimTime) -> bool {
 async fn alerts(mut call: Call) -> Answer<List<AlertJson>> {
     let (page, range) = call.page_of_range()?;
     let token = &call.variable;
-    let row = assignments::device(&call.caller(), (Kind::Alert, Action::Read), token)?;
+    let (row, _) = assignments::device(&call.caller(), (Kind::Alert, Action::Read), token)?;
     let mut cuts = Cuts::of(call.caller(), Kind::Alert)?;
     let range = assignments::clipped(&call.tenant, token, range);
     let (mut after, last) = (0, call.tenant.progress.totals().alerts);
@@ -212,9 +212,9 @@ async fn alerts(mut call: Call) -> Answer<List<AlertJson>> {
 }
 
 async fn locate(call: Call, Body(place): Body<PlaceJson>) -> Made<LocationJson> {
-    let row = assignments::device(&call.caller(), devices::WRITE, &call.variable)?;
+    let (row, _) = assignments::device(&call.caller(), devices::WRITE, &call.variable)?;
     let id = row.hardware_id.as_str();
-    let known = devices::document(&call.tenant, id)?;
+    let known = devices::document(&call.tenant, id);
     let mut body = known.map(|document| document.members()).unwrap_or_default();
     body.insert("location".to_owned(), json!(place));
     devices::change(&call.caller(), id, body).await?;
@@ -227,7 +227,8 @@ async fn locate(call: Call, Body(place): Body<PlaceJson>) -> Made<LocationJson> 
 async fn locations(mut call: Call) -> Answer<List<LocationJson>> {
     let (page, range) = call.page_of_range()?;
     let token = &call.variable;
-    let row = assignments::device(&call.caller(), (Kind::Location, Action::Read), token)?;
+    let needed = (Kind::Location, Action::Read);
+    let (row, permit) = assignments::device(&call.caller(), needed, token)?;
     let range = assignments::clipped(&call.tenant, token, range);
     let placed = devices::Positions::of(&call.tenant, &row.hardware_id).await?;
     let mut found: Vec<(SimTime, LocationJson)> = Vec::new();
@@ -243,8 +244,6 @@ async fn locations(mut call: Call) -> Answer<List<LocationJson>> {
             found.push((event_date, one));
         }
     }
-    let none = || Problem::not_found("unknown_assignment", "there is no such assignment");
-    let permit = call.caller().of_device(Kind::Location, Some(&row.hardware_id), none)?;
     let cut = permit.cut(&row.hardware_id);
     found.retain(|(at, _)| has(range, *at) && cut.has(*at));
     Ok(Json(paged(found, page)))

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use lastmeter_model::access::{self, Permit};
+use lastmeter_model::access::{self, Action, Permit};
 use lastmeter_model::decide::{is_reserved, specification};
-use lastmeter_model::document::kind_of_code;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, SeriesPoint, StateValue};
@@ -16,15 +15,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::cursor::{self, Kind};
-use super::devices::{self, List};
+use super::devices::List;
 use super::extract::{Call, Pairs};
 use super::openapi::Instant;
 use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Parameter, START_DATE};
 use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops::{Caller, assignments, documents};
+use crate::ops::{assignments, devices, documents};
 
+const LATEST: (access::Kind, Action) = (access::Kind::Latest, Action::Read);
+const SERIES: (access::Kind, Action) = (access::Kind::Series, Action::Read);
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
 /// The type of an assignment that a device has while it has none of its own.
@@ -90,9 +91,7 @@ impl AssignmentJson {
         };
         let Some(own) = api.tenant.documents.body::<Assignment>(&plain.token) else { return plain };
         let readable = |kind| documents::readable(&api.caller(), kind, &plain.token);
-        let Some(document) = kind_of_code(Assignment::CODE).and_then(readable) else {
-            return plain;
-        };
+        let Some(document) = readable(Assignment::kind()) else { return plain };
         let mut document = match documents::shown(&document) {
             Value::Object(members) => members,
             _ => Map::new(),
@@ -236,14 +235,14 @@ fn id_of(kind: Kind, sequence: u64, is_whole: bool) -> String {
 
 /// `GET /sitewhere/api/assignments/{token}`
 async fn one(call: Call) -> Answer<AssignmentJson> {
-    let found = find(&call.caller(), access::Kind::Latest, &call.variable)?;
+    let found = assignments::device(&call.caller(), LATEST, &call.variable)?;
     with_state(&call, found).await
 }
 
 /// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
 async fn measurements(mut call: Call) -> Answer<List<MeasurementsJson>> {
     let (page, range) = call.page_of_range()?;
-    let (device, permit) = find(&call.caller(), access::Kind::Series, &call.variable)?;
+    let (device, permit) = assignments::device(&call.caller(), SERIES, &call.variable)?;
     let range = assignments::clipped(&call.tenant, &call.variable, range);
     let (num_results, rows) = call.tenant.readers.events(&permit, &device, range, page).await?;
     let of = AssignmentJson::without_state(&call, device);
@@ -276,7 +275,7 @@ fn event(row: &ReadingRow, assignment: &AssignmentJson, is_whole: bool) -> Measu
 async fn series(mut call: Call) -> Answer<Vec<SeriesJson>> {
     let ids = measurement_ids(&mut call.pairs)?;
     let (page, range) = call.page_of_range()?;
-    let (device, permit) = find(&call.caller(), access::Kind::Series, &call.variable)?;
+    let (device, permit) = assignments::device(&call.caller(), SERIES, &call.variable)?;
     let range = assignments::clipped(&call.tenant, &call.variable, range);
     let (device, cut) = (device.id, permit.cut(&device.hardware_id));
     let (readers, is_named) = (&call.tenant.readers, !ids.is_empty());
@@ -323,19 +322,6 @@ pub(super) fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     })
 }
 
-/// The device of an assignment, and what may be had of a kind of its data.
-pub(super) fn find(
-    caller: &Caller,
-    kind: access::Kind,
-    token: &str,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let unknown = || {
-        let token = lastmeter_model::refusal::shortened(token, 80);
-        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
-    };
-    devices::permitted(caller, kind, assignments::find(&caller.tenant, token), unknown)
-}
-
 async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {
     let (heard, state) = api.tenant.readers.state(&permit, &device).await?;
     let alerts = state.alerts.into_iter();
@@ -350,8 +336,7 @@ async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
 async fn assignment(call: Call) -> Answer<AssignmentJson> {
-    let found = devices::find(&call.caller(), access::Kind::Latest, &call.variable)?;
-    let (device, permit) = found;
+    let (device, permit) = devices::find(&call.caller(), LATEST, &call.variable)?;
     let device = assignments::current(&call.tenant, device);
     with_state(&call, (device, permit)).await
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Permit};
-use lastmeter_model::entity::{Assignment, Device, Group, Specification};
+use lastmeter_model::entity::{Assignment, Body as _, Device, Group, Specification};
 use lastmeter_model::row::DeviceRow;
 use serde_json::{Value, json};
 
@@ -15,7 +15,6 @@ use super::extract::{Body, Call};
 use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE};
 use super::routes::{Gives, routes};
 use super::{Answer, Made};
-use crate::ops::accounts::kind;
 use crate::ops::transfer::{Imported, store_messages};
 use crate::ops::{devices, documents};
 use crate::problem::wrong;
@@ -88,19 +87,19 @@ async fn history(mut call: Call) -> Answer<List<DocumentJson>> {
     let page = call.page()?;
     let id = &call.variable;
     devices::find(&call.caller(), (Kind::Device, Action::Read), id)?;
-    if devices::document(&call.tenant, id)?.is_none() {
+    if devices::document(&call.tenant, id).is_none() {
         return Ok(Json(listed((0, Vec::new()))));
     }
-    let found = documents::history(&call.caller(), kind::<Device>()?, id, page).await?;
+    let found = documents::history(&call.caller(), Device::kind(), id, page).await?;
     Ok(Json(listed(found)))
 }
 
 async fn own_assignments(mut call: Call) -> Answer<List<DocumentJson>> {
     let page = call.page()?;
     let id = call.variable.as_str();
-    let row = devices::find(&call.caller(), (Kind::Assignment, Action::Read), id)?;
+    let (row, _) = devices::find(&call.caller(), (Kind::Assignment, Action::Read), id)?;
     let key = Some(("device", id));
-    let found = documents::list(&call.caller(), kind::<Assignment>()?, key, page).await?;
+    let found = documents::list(&call.caller(), Assignment::kind(), key, page).await?;
     if !call.tenant.facts().assignments(&row.hardware_id).is_empty() {
         return Ok(Json(listed(found)));
     }
@@ -148,19 +147,19 @@ fn selected(mut call: Call, rows: Vec<DeviceRow>) -> Answer<List<DeviceJson>> {
 
 async fn of_specification(call: Call) -> Answer<List<DeviceJson>> {
     let token = &call.variable;
-    documents::one(&call.caller(), kind::<Specification>()?, token, None).await?;
+    documents::one(&call.caller(), Specification::kind(), token, None).await?;
     let rows = devices::of_specification(&call.tenant, token);
     selected(call, rows)
 }
 
 async fn of_group(call: Call) -> Answer<List<DeviceJson>> {
-    documents::one(&call.caller(), kind::<Group>()?, &call.variable, None).await?;
+    documents::one(&call.caller(), Group::kind(), &call.variable, None).await?;
     let rows = devices::of_group(&call.tenant, &call.variable);
     selected(call, rows)
 }
 
 async fn recognised(call: Call) -> Answer<List<DeviceJson>> {
-    let found = call.tenant.documents.with_key(kind::<Device>()?, "status", "recognised");
+    let found = call.tenant.documents.with_key(Device::kind(), "status", "recognised");
     let rows = found.iter().filter_map(|document| call.tenant.devices.find(&document.token));
     let rows = rows.collect();
     selected(call, rows)

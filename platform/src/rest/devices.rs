@@ -65,7 +65,7 @@ impl DeviceJson {
     pub(super) fn of(api: &Api, row: DeviceRow) -> Self {
         let row = ops::assignments::current(&api.tenant, row);
         let document = ops::devices::document(&api.tenant, row.hardware_id.as_str());
-        let shown = document.ok().flatten().map(|document| ops::documents::shown(&document));
+        let shown = document.map(|document| ops::documents::shown(&document));
         let Some(Value::Object(mut document)) = shown else {
             return Self::without_document(row);
         };
@@ -115,7 +115,8 @@ async fn list(mut call: Call) -> Answer<List<DeviceJson>> {
 
 /// `GET /sitewhere/api/devices/{hardwareId}`
 async fn one(call: Call) -> Answer<DeviceJson> {
-    let row = find(&call.caller(), access::Kind::Device, &call.variable)?.0;
+    let needed = (access::Kind::Device, Action::Read);
+    let (row, _) = ops::devices::find(&call.caller(), needed, &call.variable)?;
     Ok(Json(DeviceJson::of(&call, row)))
 }
 
@@ -129,19 +130,6 @@ pub(super) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
     serde_json::from_value(edges).map_err(|_| wrong())
 }
 
-/// A device, and what may be had of a kind of its data.
-pub(super) fn find(
-    caller: &Caller,
-    kind: access::Kind,
-    hardware_id: &str,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let unknown = || {
-        let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
-        Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
-    };
-    permitted(caller, kind, caller.tenant.devices.find(hardware_id), unknown)
-}
-
 /// Whether there is a device of which something may be had.
 pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) -> bool {
     let found = caller.tenant.devices.find(hardware_id);
@@ -150,16 +138,4 @@ pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) ->
         let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
         caller.may(Action::Read, &on)
     })
-}
-
-/// A device that was found, or was not, and what may be had of a kind of its data.
-pub(super) fn permitted(
-    caller: &Caller,
-    kind: access::Kind,
-    found: Option<DeviceRow>,
-    unknown: impl Fn() -> Problem,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let id = found.as_ref().map(|device| &device.hardware_id);
-    let permit = caller.of_device(kind, id, &unknown)?;
-    Ok((found.ok_or_else(unknown)?, permit))
 }

@@ -14,7 +14,6 @@ use super::extract::{Body, Call, wrong_parameter};
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, Route, routes};
 use super::{Answer, Made, Problem};
-use crate::ops::accounts::kind;
 use crate::ops::documents::{self, Request, own_members, shown};
 
 pub(super) const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
@@ -139,12 +138,12 @@ pub(super) fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJs
 /// The documents of a kind that has other routes of its own.
 pub(super) async fn list_of<T: Entity>(mut call: Call) -> Answer<List<DocumentJson>> {
     let page = call.page()?;
-    Ok(Json(listed(documents::list(&call.caller(), kind::<T>()?, None, page).await?)))
+    Ok(Json(listed(documents::list(&call.caller(), T::kind(), None, page).await?)))
 }
 
 /// One of them.
 pub(super) async fn one_of<T: Entity>(call: Call) -> Answer<DocumentJson> {
-    let found = documents::one(&call.caller(), kind::<T>()?, &call.variable, None).await?;
+    let found = documents::one(&call.caller(), T::kind(), &call.variable, None).await?;
     Ok(Json(shown(&found).into()))
 }
 

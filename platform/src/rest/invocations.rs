@@ -17,10 +17,11 @@ use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes, schema};
-use super::{Answer, Api, Made, Problem, assignments};
+use super::{Answer, Api, Made, Problem};
 use crate::config::TENANT;
-use crate::ops::not_permitted;
+use crate::ops::{assignments, not_permitted};
 
+const READ: (access::Kind, Action) = (access::Kind::Invocation, Action::Read);
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
 
@@ -142,8 +143,7 @@ impl From<StoredInvocation> for InvocationJson {
 /// `POST /sitewhere/api/assignments/{token}/invocations`: durable when it is answered, and sent if
 /// the device is there.
 async fn invoke(call: Call, Body(asked): Body<InvokeJson>) -> Made<InvocationJson> {
-    let kind = access::Kind::Invocation;
-    let (device, _) = assignments::find(&call.caller(), kind, &call.variable)?;
+    let (device, _) = assignments::device(&call.caller(), READ, &call.variable)?;
     may_command(&call, &device.hardware_id)?;
     check_target(&asked, &call.variable)?;
     let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(call.shared.command_expiry_s));
@@ -222,8 +222,7 @@ pub(super) fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, 
 /// `GET /sitewhere/api/assignments/{token}/invocations`, newest first.
 async fn list(mut call: Call) -> Answer<List<InvocationJson>> {
     let page = call.page()?;
-    let kind = access::Kind::Invocation;
-    let (device, permit) = assignments::find(&call.caller(), kind, &call.variable)?;
+    let (device, permit) = assignments::device(&call.caller(), READ, &call.variable)?;
     let found = call.tenant.readers.invocations_of(&permit, &device, page).await?;
     let (num_results, rows) = found;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))

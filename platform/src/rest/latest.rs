@@ -1,7 +1,7 @@
 //! The last values of many devices.
 
 use axum::Json;
-use lastmeter_model::access;
+use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::{DeviceRow, DeviceState};
 use lastmeter_store::Page;
 use lastmeter_units::{MeasurementId, SimTime};
@@ -9,13 +9,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
-use super::devices::{self, BBOX, bounding_box};
+use super::devices::{BBOX, bounding_box};
 use super::extract::Call;
 use super::openapi::Instant;
 use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes};
 use super::series::listed_devices;
-use crate::ops::devices::is_inside;
+use crate::ops::devices::{self, is_inside};
 
 const DEVICE: Parameter =
     Parameter::texts("device", "hardware ids of devices; without it all, by page")
@@ -68,7 +68,7 @@ async fn latest(mut call: Call) -> Answer<LatestJson> {
     let caller = call.caller();
     let with_permit = |row: DeviceRow| {
         let id = row.hardware_id.to_string();
-        devices::find(&caller, access::Kind::Latest, &id).ok()
+        devices::find(&caller, (access::Kind::Latest, Action::Read), &id).ok()
     };
     let (devices, rows) = if asked.is_empty() && within.is_none() {
         let (count, rows) = caller.devices(access::Kind::Latest, page)?;

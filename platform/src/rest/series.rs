@@ -13,7 +13,7 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use lastmeter_model::access::{self, Cut, Permit};
+use lastmeter_model::access::{self, Action, Cut, Permit};
 use lastmeter_model::calendar::{Width, Zone};
 use lastmeter_model::entity::Location;
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
@@ -31,7 +31,7 @@ use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
-use crate::ops::Caller;
+use crate::ops::{self, Caller};
 use crate::ops::devices::{Positions, is_inside};
 use crate::ops::transfer::csv_field;
 use crate::reader::Reader;
@@ -395,7 +395,7 @@ pub(super) fn listed_devices(
         // An id that has a comma itself is one of those who may have it.
         let is_one = !text.contains(',') || devices::is_seen(caller, kind, text);
         let ids = if is_one { vec![&**text] } else { text.split(',').collect() };
-        let of = |id: &str| devices::find(caller, kind, id);
+        let of = |id: &str| ops::devices::find(caller, (kind, Action::Read), id);
         let devices = ids.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
         for device in devices {
             if found.len() < DEVICES_MAX && found.iter().all(|(known, _)| known.id != device.0.id) {
