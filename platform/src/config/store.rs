@@ -41,7 +41,7 @@ impl StoreConfig {
 
     /// The kind of store.
     pub(crate) fn kind(&self) -> Result<&'static StoreKind, ConfigError> {
-        let known = STORES.iter().find(|kind| kind.name == self.kind && kind.is_durable);
+        let known = STORES.iter().find(|kind| kind.name == self.kind);
         known.ok_or_else(|| ConfigError::Value {
             key: "store.kind",
             found: self.kind.clone(),
