@@ -249,6 +249,17 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// A key with what stands there and what may.
+    pub(crate) fn value(
+        key: &'static str,
+        found: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
+        Self::Value { key, found: found.into(), expected }
+    }
+}
+
 fn default_mqtt_address() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))
 }
@@ -293,9 +304,7 @@ impl Config {
 
     /// Refuses secrets that are none.
     fn check_secrets(&self) -> Result<(), ConfigError> {
-        let error = |key, found: &str, expected| {
-            Err(ConfigError::Value { key, found: found.to_owned(), expected })
-        };
+        let error = |key, found, expected| Err(ConfigError::value(key, found, expected));
         let own = self.device_token.as_ref();
         if self.token.as_ref().is_some_and(|token| token.reveal().is_empty()) {
             return error("token", "empty", "give at least one character, or leave it out");
@@ -313,7 +322,6 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         const TWO_PACKETS: &str = "give at least 2 * packet_bytes";
         let limits = &self.limits;
-        let error = |key, found: String, expected| Err(ConfigError::Value { key, found, expected });
         self.check_secrets()?;
         let packet = u64::from(limits.packet_bytes);
         let connect = limits.mqtt_connect_bytes as u64;
@@ -329,14 +337,15 @@ impl Config {
         ];
         let too_small = bounds.into_iter().find(|(_, found, least, _)| found < least);
         if let Some((key, found, _, expected)) = too_small {
-            return error(key, found.to_string(), expected);
+            return Err(ConfigError::value(key, found.to_string(), expected));
         }
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
         self.store.check()?;
         check_reach("rest_address", self.rest_address, self.rest_tls.is_some(), self.behind_proxy)?;
-        limits.zero().map_or(Ok(()), |key| error(key, "0".into(), "give at least 1"))
+        let zero = limits.zero();
+        zero.map_or(Ok(()), |key| Err(ConfigError::value(key, "0", "give at least 1")))
     }
 
     #[cfg(test)]

@@ -114,7 +114,7 @@ fn refuse_last_administrator(caller: &Caller, name: &str) -> Result<(), Problem>
     let mut enabled = of_role.iter().filter(|(_, user)| !user.disabled).map(|(name, _)| name);
     if enabled.next().is_some_and(|only| only == name) && enabled.next().is_none() {
         let detail = format!("`{name}` is the only administrator; make another one first");
-        return Err(Problem::new(StatusCode::CONFLICT, "last_administrator", detail));
+        return Err(Problem::conflict("last_administrator", detail));
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ pub(crate) fn one_time_code() -> Result<(String, OneTimeCode), Problem> {
 pub(crate) fn secret_was_shown() -> Problem {
     let detail = "the secret was in the first answer and is kept nowhere; revoke it and make \
                   another one under a new `Idempotency-Key`";
-    Problem::new(StatusCode::CONFLICT, "secret_was_shown", detail)
+    Problem::conflict("secret_was_shown", detail)
 }
 
 /// Changes members of a user, whoever else changes it meanwhile.
@@ -186,7 +186,7 @@ async fn edit(
 
 fn changed_meanwhile() -> Problem {
     let detail = format!("others changed it {ATTEMPTS} times meanwhile; send it again");
-    Problem::new(StatusCode::CONFLICT, "version_conflict", detail)
+    Problem::conflict("version_conflict", detail)
 }
 
 /// A user as it is now.

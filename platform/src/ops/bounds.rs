@@ -52,7 +52,7 @@ pub(super) fn within_quota(
         return Ok(());
     }
     let detail = format!("there are {count} {what} already, of at most {OF_USER_MAX}; end some");
-    Err(Problem::new(StatusCode::CONFLICT, "too_many", detail))
+    Err(Problem::conflict("too_many", detail))
 }
 
 /// Refuses to make something else of a grant: whom it is to and what it is on stay.
@@ -101,7 +101,7 @@ pub(super) fn check(
         }
     }
     if let Some(found) = consistency(kind, token, body, &tenant.documents)? {
-        let problem = Problem::new(StatusCode::CONFLICT, found.code, found.to_string());
+        let problem = Problem::conflict(found.code, found.to_string());
         return Err(problem.with("field", json!(found.field)));
     }
     commands::check_schedule(caller, kind, body)
@@ -120,7 +120,7 @@ pub(super) fn refuse_if_used(
             {
                 let (name, of) = (other.name.replace('_', " "), &user.token);
                 let detail = format!("the {name} `{of}` names it; change that one first");
-                return Err(Problem::new(StatusCode::CONFLICT, "document_is_used", detail));
+                return Err(Problem::conflict("document_is_used", detail));
             }
         }
     }
@@ -198,7 +198,7 @@ pub(super) fn device_members(
     let mut later = tenures.iter().filter(|tenure| now < tenure.span.from);
     if *asked != private && later.any(|tenure| is_next(&tenure.owner)) {
         let detail = "the device is assigned to somebody else from later on, who has not chosen it";
-        return Err(Problem::new(StatusCode::CONFLICT, "owner_changes", detail));
+        return Err(Problem::conflict("owner_changes", detail));
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ pub(crate) async fn cancel(caller: &Caller, token: &str) -> Result<Value, Proble
         }
     }
     let detail = format!("it went on {ATTEMPTS} times meanwhile; send it again");
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }
 
 async fn shown(caller: &Caller, document: &Arc<Document>) -> Result<Value, Problem> {

@@ -218,5 +218,5 @@ pub(crate) async fn revoke(
         }
     }
     let detail = "others changed it meanwhile; send it again";
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }

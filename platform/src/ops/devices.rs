@@ -55,7 +55,7 @@ pub(crate) async fn make(
         let is_same = there.as_ref().is_some_and(|there| **there == device);
         if !is_same && there.is_none_or(|there| there.status != DeviceStatus::Recognised) {
             let detail = format!("there is a device `{id}`; change it, or choose another id");
-            return Err(Problem::new(StatusCode::CONFLICT, "device_exists", detail));
+            return Err(Problem::conflict("device_exists", detail));
         }
         let request =
             Request { token: Some(token), version: Some(known.version), body: Some(members) };
@@ -116,7 +116,7 @@ pub(crate) async fn decommission(caller: &Caller, id: &str) -> Result<DeviceRow,
     let row = find(caller, WRITE, id)?.0;
     if let Some(token) = assignments::in_force(&caller.tenant, &row.hardware_id) {
         let detail = format!("`{id}` is assigned by `{token}`; end that first");
-        return Err(Problem::new(StatusCode::CONFLICT, "device_is_assigned", detail));
+        return Err(Problem::conflict("device_is_assigned", detail));
     }
     let known = document(&caller.tenant, id);
     let mut members = known.map(|document| document.members()).unwrap_or_default();

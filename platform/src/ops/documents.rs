@@ -241,7 +241,7 @@ pub(super) async fn make_with(
     if changed.conflict.is_some() {
         let token = token.unwrap_or_default();
         let detail = format!("there is or was one with the {} `{token}`", kind.token_member());
-        return Err(Problem::new(StatusCode::CONFLICT, "token_is_taken", detail));
+        return Err(Problem::conflict("token_is_taken", detail));
     }
     edited(caller, kind, changed.documents.first()).await
 }
@@ -284,13 +284,13 @@ pub(crate) async fn change(
             (None, _) => return edited(caller, kind, changed.documents.first()).await,
             (Some(conflict), Some(version)) if conflict.edit == 0 => {
                 let detail = format!("`version` is {version}, and {conflict}; read it again");
-                return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
+                return Err(Problem::conflict("version_conflict", detail));
             }
             (Some(_), _) => {}
         }
     }
     let detail = format!("others changed it {ATTEMPTS} times meanwhile; send it again");
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }
 
 /// The newest version that is not a removal.

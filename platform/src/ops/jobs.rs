@@ -109,7 +109,7 @@ pub(crate) async fn make(
     }
     if open(&caller.tenant).len() >= OPEN_MAX {
         let detail = format!("{OPEN_MAX} jobs have not ended; wait for them");
-        return Err(Problem::new(StatusCode::CONFLICT, "too_many_jobs", detail));
+        return Err(Problem::conflict("too_many_jobs", detail));
     }
     let made = documents::make_permitted(caller, kind_of_jobs, (token, body), repeatable).await?;
     start(&caller.tenant, made.token.clone());

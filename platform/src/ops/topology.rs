@@ -133,7 +133,7 @@ pub(crate) async fn switch(
     if changed.conflict.is_some() {
         let found = before.version;
         let detail = format!("`version` is {version}, and the topology is in version {found}");
-        return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
+        return Err(Problem::conflict("version_conflict", detail));
     }
     let when = When::Version(version + 1);
     documents::edited(caller, kind, changed.documents.first()).await?;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{self as store, Stretch};
+use lastmeter_store::{self as store, Progress, Stretch};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;

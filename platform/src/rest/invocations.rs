@@ -325,7 +325,7 @@ async fn cancel(call: Call) -> Answer<InvocationJson> {
     let stored = find(&call).await?;
     if cancelled != [true] {
         let detail = format!("the invocation is {}: it has ended already", stored.row.state.word());
-        return Err(Problem::new(StatusCode::CONFLICT, "invocation_ended", detail));
+        return Err(Problem::conflict("invocation_ended", detail));
     }
     Ok(Json(stored.into()))
 }

@@ -180,7 +180,7 @@ async fn make(call: Call, Body(asked): Body<NewTenantJson>) -> Made<MadeTenantJs
     if asked.driven.is_some_and(|driven| driven != process.is_driven()) {
         let driven = process.is_driven();
         let detail = format!("`driven` of this process is {driven}, and so of all its tenants");
-        return Err(Problem::new(StatusCode::CONFLICT, "other_clock", detail));
+        return Err(Problem::conflict("other_clock", detail));
     }
     let made = to_the_end(async move { process.make(asked.name, asked.limits).await }).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
