@@ -106,7 +106,10 @@ fn take_store(
         match damages.all().0.first() {
             Some(damage) => Err(PlatformError::damaged_backup(&path, damage.to_string())),
             None if manifest.is_of(&standing) => Ok(()),
-            None => Err(PlatformError::damaged_backup(&path, "it has other counts than backup.json names")),
+            None => Err(PlatformError::damaged_backup(
+                &path,
+                "it has other counts than backup.json names",
+            )),
         }
     };
     let checked = checked();

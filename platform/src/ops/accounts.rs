@@ -8,9 +8,7 @@ use lastmeter_model::access::{
     Action, Kind, Owner, PrincipalRef, Resource, Role, SecretHash, Subject,
 };
 use lastmeter_model::access::{Grant, PrincipalName};
-use lastmeter_model::document::{
-    Document, Edit, Expect, NewAnswer, NewAnswerBody, Transaction,
-};
+use lastmeter_model::document::{Document, Edit, Expect, NewAnswer, NewAnswerBody, Transaction};
 use lastmeter_model::entity::{Asset, Body as _, Credential, OneTimeCode, User};
 use lastmeter_units::SimTime;
 use serde_json::{Map, Value, json};

@@ -74,7 +74,8 @@ pub(crate) async fn make(
     if let Some(token) = &token {
         documents::check_token(Batch::kind(), token)?;
     }
-    let made = documents::make_permitted(caller, Batch::kind(), (token, body), repeatable).await?;
+    let (kind, document) = (Batch::kind(), (token, body));
+    let made = documents::make_with(caller, kind, document, repeatable, Vec::new()).await?;
     shown(caller, &made).await
 }
 

@@ -238,10 +238,7 @@ impl Positions {
 }
 
 /// The versions of a document, oldest first, with when each was made.
-async fn versions<T: Body>(
-    tenant: &Tenant,
-    token: &str,
-) -> Result<Vec<(SimTime, T)>, Problem> {
+async fn versions<T: Body>(tenant: &Tenant, token: &str) -> Result<Vec<(SimTime, T)>, Problem> {
     let page = Page { offset: 0, limit: VERSIONS_MAX };
     if tenant.documents.find(T::kind(), token).is_none() {
         return Ok(Vec::new());

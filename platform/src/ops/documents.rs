@@ -200,7 +200,7 @@ pub(crate) async fn make(
     if !is_repeated {
         within_quota(caller, kind, &body)?;
     }
-    make_permitted(caller, kind, (request.token, body), repeatable).await
+    make_with(caller, kind, (request.token, body), repeatable, Vec::new()).await
 }
 
 /// Checks a token that somebody gives to a new document.
@@ -208,17 +208,8 @@ pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Proble
     validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
 }
 
-/// Makes a document that whoever asks may have, and that is checked.
-pub(super) async fn make_permitted(
-    caller: &Caller,
-    kind: &'static DocumentKind,
-    document: (Option<String>, Value),
-    repeatable: Option<Repeatable>,
-) -> Result<Arc<Document>, Problem> {
-    make_with(caller, kind, document, repeatable, Vec::new()).await
-}
-
-/// The same, together with what the platform raises with it.
+/// Makes a document that whoever asks may have, and that is checked, together with what the platform
+/// raises with it.
 pub(super) async fn make_with(
     caller: &Caller,
     kind: &'static DocumentKind,

@@ -111,7 +111,8 @@ pub(crate) async fn make(
         let detail = format!("{OPEN_MAX} jobs have not ended; wait for them");
         return Err(Problem::conflict("too_many_jobs", detail));
     }
-    let made = documents::make_permitted(caller, kind_of_jobs, (token, body), repeatable).await?;
+    let document = (token, body);
+    let made = documents::make_with(caller, kind_of_jobs, document, repeatable, Vec::new()).await?;
     start(&caller.tenant, made.token.clone());
     Ok(documents::shown(&made))
 }

@@ -162,10 +162,7 @@ async fn change_account(call: Call, Body(members): Body<Members>) -> Answer<Docu
     Ok(Json(accounts::change_account(&call.caller(), members).await?.into()))
 }
 
-async fn erase_account(
-    call: Call,
-    Extension(visitor): Extension<Visitor>,
-) -> Answer<DocumentJson> {
+async fn erase_account(call: Call, Extension(visitor): Extension<Visitor>) -> Answer<DocumentJson> {
     let name = accounts::own(&call.caller(), Kind::Account, Action::Write)?;
     password_of(&visitor)?;
     let erased = accounts::erase_account(&call.caller()).await?;

@@ -214,7 +214,11 @@ async fn asked(
 }
 
 /// Rows as they are answered.
-fn page<R, T: From<R>>(found: store::Rows<R>, asked: Stretch, key: fn(&R) -> u64) -> Answer<Rows<T>> {
+fn page<R, T: From<R>>(
+    found: store::Rows<R>,
+    asked: Stretch,
+    key: fn(&R) -> u64,
+) -> Answer<Rows<T>> {
     let last = found.rows.last().map_or(asked.after, key);
     let results = found.rows.into_iter().map(T::from).collect();
     Ok(Json(Rows { results, last, more: found.is_more }))

@@ -158,8 +158,7 @@ async fn make(call: Call, Body(members): Body<Members>) -> Made<DocumentJson> {
 async fn one(mut call: Call) -> Answer<DocumentJson> {
     let at = call.pairs.instant(&AT)?;
     call.pairs.finish()?;
-    let found =
-        documents::one(&call.caller(), kind_of(call.route)?, &call.variable, at).await?;
+    let found = documents::one(&call.caller(), kind_of(call.route)?, &call.variable, at).await?;
     Ok(Json(shown(&found).into()))
 }
 

@@ -31,9 +31,9 @@ use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
-use crate::ops::{self, Caller};
 use crate::ops::devices::{Positions, is_inside};
 use crate::ops::transfer::csv_field;
+use crate::ops::{self, Caller};
 use crate::reader::Reader;
 
 /// Points that are read between two looks at whether a page is full.
