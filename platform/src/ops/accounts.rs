@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use lastmeter_model::access::{
     Action, Kind, Owner, PrincipalRef, Resource, Role, SecretHash, Subject,
 };

@@ -6,7 +6,7 @@ use lastmeter_model::access::{
     Action, Facts as _, Grant, Kind, PrincipalRef, Resource, Scope, Subject, Target, Visibility,
 };
 use lastmeter_model::consistency::consistency;
-use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, KINDS};
+use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
 use lastmeter_model::entity::{Asset, Assignment, Body as _, Credential, Device, DeviceStatus};
 use lastmeter_model::refusal::shortened;

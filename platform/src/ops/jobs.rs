@@ -7,7 +7,6 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use lastmeter_model::access::{Principal, PrincipalRef};
 use lastmeter_model::document::{Document, Edit, Transaction};
 use lastmeter_model::entity::{Assignment, Body as _, Job, JobKind, JobState};

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction};
 use lastmeter_model::entity::{Body as _, ElectricNetwork, Topology, read};

@@ -2,7 +2,7 @@
 //! `device_changes`).
 
 use axum::Json;
-use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::access::{self, Action, Resource, Subject, Target};
 use lastmeter_model::entity::BoundingBox;
 use lastmeter_model::row::DeviceRow;
 use lastmeter_store::Page;

@@ -333,12 +333,13 @@ impl Query<'_> {
             Ok((stored, bytes))
         };
         if cut.windows().is_some() {
-            let query = (invocation_where!("device = $1 ORDER BY id DESC"), &[&device as _][..]);
+            let query = invocation_where!("device = $1 ORDER BY id DESC");
+            let keys: [Parameter<'_>; 1] = [&device];
             let left = |row: &Row| {
                 let (row, bytes) = stored(row)?;
                 Ok(cut.has(row.row.asked.created).then_some((row, bytes)))
             };
-            return self.left(query, page, left).await;
+            return self.left((query, &keys), page, left).await;
         }
         let query = invocation_where!("device = $1 ORDER BY id DESC OFFSET $2 LIMIT $3");
         let (offset, limit) = paged(page);
