@@ -137,8 +137,7 @@ pub(crate) fn copied(mut from: impl io::Read, mut to: impl io::Write) -> io::Res
 /// If the store's kind is not copied, or the system refuses something; nothing is left of it then.
 pub(crate) fn back_up(tenant: &Tenant, to: &Path) -> Result<Manifest, PlatformError> {
     if to.exists() {
-        let found = "it is there; name a folder that is not".to_owned();
-        return Err(PlatformError::Unusable { path: to.to_owned(), found });
+        return Err(PlatformError::unusable(to, "it is there; name a folder that is not"));
     }
     let unfinished = to.with_file_name(UNFINISHED);
     let written = write(tenant, &unfinished).and_then(|manifest| {
@@ -216,14 +215,11 @@ pub(crate) fn is_there(folder: &Path) -> bool {
 pub(crate) fn check(from: &Path) -> Result<Manifest, PlatformError> {
     let path = from.join(MANIFEST);
     if !path.is_file() {
-        let found = "there is no backup.json, expected the folder of a whole backup".to_owned();
-        return Err(PlatformError::Unusable { path: from.to_owned(), found });
+        let found = "there is no backup.json, expected the folder of a whole backup";
+        return Err(PlatformError::unusable(from, found));
     }
     let text = std::fs::read(&path).map_err(PlatformError::io("read backup.json", &path))?;
-    let damaged = |path: &Path, found: &str| {
-        let (path, found) = (path.to_owned(), found.to_owned());
-        Err(PlatformError::DamagedBackup { path, found })
-    };
+    let damaged = |path: &Path, found: &str| Err(PlatformError::damaged_backup(path, found));
     let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
         return damaged(&path, "it is not what a backup of this version has");
     };
@@ -232,7 +228,7 @@ pub(crate) fn check(from: &Path) -> Result<Manifest, PlatformError> {
     }
     if manifest.format_version != FORMAT {
         let found = format!("format_version is {}, expected {FORMAT}", manifest.format_version);
-        return Err(PlatformError::Unusable { path, found });
+        return Err(PlatformError::unusable(&path, found));
     }
     if [STORE, HEAD].iter().any(|name| manifest.file(name).is_none()) {
         return damaged(&path, "it does not name `store.db` and `head`");

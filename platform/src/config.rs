@@ -112,90 +112,115 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The bounds of everything that a sender could make grow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
+/// Limits with their defaults, and the least of those of which 0 would be none.
+macro_rules! limits {
+    ($($(#[$doc:meta])+ $name:ident: $type:ty = $default:expr $(, at least $least:literal)?;)+) => {
+        /// The bounds of everything that a sender could make grow.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(#[$doc])+ pub $name: $type,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// The first that is 0 and may not be.
+            fn zero(&self) -> Option<&'static str> {
+                $($(if self.$name < $least {
+                    return Some(concat!("limits.", stringify!($name)));
+                })?)+
+                None
+            }
+        }
+    };
+}
+
+limits! {
     /// The largest MQTT packet; a larger one ends the connection without PUBACK.
-    pub packet_bytes: u32,
+    packet_bytes: u32 = 256 * 1024;
     /// Payload bytes that may be between arrival and commit; more of them wait at the socket.
-    pub in_flight_bytes: u32,
+    in_flight_bytes: u32 = 4 * 1024 * 1024;
     /// Messages that may wait for the journal, and as many again for the store.
-    pub queue_messages: usize,
+    queue_messages: usize = 1024, at least 1;
     /// The most messages that one transaction of the store takes.
-    pub batch_messages: usize,
+    batch_messages: usize = 1000, at least 1;
     /// How long the store waits for a batch to fill, in milliseconds.
-    pub batch_wait_ms: u64,
+    batch_wait_ms: u64 = 5;
     /// A journal segment is closed once it is larger than this.
-    pub segment_bytes: u64,
+    segment_bytes: u64 = 8 * 1024 * 1024;
     /// Devices that may register themselves by sending; a message of one more is refused.
-    pub devices: usize,
+    devices: usize = 100_000, at least 1;
     /// A command nobody acknowledged in this time is expired, in seconds.
-    pub command_expiry_s: u32,
+    command_expiry_s: u32 = 3600, at least 1;
     /// A command that was sent and not acknowledged in this time is sent again, in seconds; 0 is
     /// never.
-    pub command_retry_s: u32,
+    command_retry_s: u32 = 0;
     /// Days after which a reading, an alert or a refusal is removed that was received then; 0 is
     /// never. A tenant may have fewer in its settings.
-    pub reading_days: u32,
+    reading_days: u32 = 0;
     /// Days after which what readings of 15 minutes amount to is removed; 0 is never.
-    pub rollup_days: u32,
+    rollup_days: u32 = 0;
     /// The largest body of a REST request.
-    pub rest_body_bytes: usize,
+    rest_body_bytes: usize = 1024 * 1024, at least 1;
     /// REST connections at a time. Beyond them the oldest that has not shown its token yet is ended
     /// for a newcomer; where there is none, only health and metrics are answered at once.
-    pub rest_connections: usize,
+    rest_connections: usize = 1024, at least 1;
     /// How long a REST client may take for the head of its request, again for its body, and again
     /// for each 64 KiB of the answer, and how long its connection may be idle, in seconds.
-    pub rest_header_s: u64,
+    rest_header_s: u64 = 10, at least 1;
     /// TLS connections at a time that have not shown yet who they are; beyond them the oldest is
     /// ended for a newcomer.
-    pub tls_handshakes: usize,
+    tls_handshakes: usize = 256, at least 1;
     /// How long a TLS handshake may take, and again the CONNECT after it, in seconds.
-    pub tls_handshake_s: u64,
+    tls_handshake_s: u64 = 10, at least 1;
     /// TLS connections at a time; more of them are refused.
-    pub tls_connections: usize,
+    tls_connections: usize = 20_000, at least 1;
     /// How long a query may take, its waits included, in seconds; one that takes longer gets 503.
-    pub query_s: u64,
+    query_s: u64 = 10, at least 1;
     /// Content of refused readings that is kept altogether, in bytes.
-    pub refused_content_bytes: u64,
+    refused_content_bytes: u64 = 256 * 1024 * 1024;
     /// How long a message may wait for its turn before the sender is disconnected, in seconds.
-    pub accept_wait_s: u64,
+    accept_wait_s: u64 = 30, at least 1;
     /// How long stopping may take before what is left is cut off, in seconds.
-    pub shutdown_s: u64,
+    shutdown_s: u64 = 10, at least 1;
     /// Connections at a time on all ports; fewer if the system grants fewer open files.
-    pub connections: usize,
+    connections: usize = 100_000, at least 1;
     /// MQTT connections at a time without TLS; more of them are refused.
-    pub mqtt_connections: usize,
+    mqtt_connections: usize = 100_000, at least 1;
     /// Of these, those that have not shown yet who they are; beyond them the oldest is ended for a
     /// newcomer.
-    pub mqtt_connecting: usize,
+    mqtt_connecting: usize = 1024, at least 1;
     /// How long an MQTT connection without TLS may take for its first byte, in seconds.
-    pub mqtt_first_byte_s: u64,
+    mqtt_first_byte_s: u64 = 5, at least 1;
     /// How long it may take for its whole CONNECT, in seconds.
-    pub mqtt_connect_s: u64,
+    mqtt_connect_s: u64 = 10, at least 1;
     /// The largest CONNECT.
-    pub mqtt_connect_bytes: usize,
+    mqtt_connect_bytes: usize = 16 * 1024;
     /// Messages that may wait for one subscriber, those not acknowledged included. A subscriber
     /// beyond this is disconnected.
-    pub subscriber_messages: usize,
+    subscriber_messages: usize = 10_000, at least 1;
     /// The same in bytes.
-    pub subscriber_bytes: usize,
+    subscriber_bytes: usize = 16 * 1024 * 1024;
     /// Bytes that may wait for all subscribers. Beyond this the one that most waits for is
     /// disconnected.
-    pub subscribers_bytes: usize,
+    subscribers_bytes: usize = 64 * 1024 * 1024;
     /// REST connections of one address at a time.
-    pub rest_peer_connections: usize,
+    rest_peer_connections: usize = 128, at least 1;
     /// REST requests per second of one address beyond the loopback; more of them get 429.
-    pub rest_per_address_s: u32,
+    rest_per_address_s: u32 = 200, at least 1;
     /// REST requests per second with one token but `token`, and four times as many at once.
-    pub rest_per_principal_s: u32,
+    rest_per_principal_s: u32 = 50, at least 1;
     /// Wrong secrets of one address that are answered at once.
-    pub wrong_secrets: u32,
+    wrong_secrets: u32 = 10, at least 1;
     /// Wrong secrets of one address that are answered per minute beyond these.
-    pub wrong_secrets_per_minute: u32,
+    wrong_secrets_per_minute: u32 = 60, at least 1;
     /// The longest that the answer to a wrong secret waits, in seconds.
-    pub wrong_secret_wait_s: u64,
+    wrong_secret_wait_s: u64 = 5;
 }
 
 impl Limits {
@@ -203,49 +228,6 @@ impl Limits {
     pub(crate) fn retention(&self) -> Retention {
         let days = |days: u32| (days > 0).then_some(days);
         Retention::of(days(self.reading_days), days(self.rollup_days))
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            packet_bytes: 256 * 1024,
-            in_flight_bytes: 4 * 1024 * 1024,
-            queue_messages: 1024,
-            batch_messages: 1000,
-            batch_wait_ms: 5,
-            segment_bytes: 8 * 1024 * 1024,
-            devices: 100_000,
-            command_expiry_s: 3600,
-            command_retry_s: 0,
-            reading_days: 0,
-            rollup_days: 0,
-            rest_body_bytes: 1024 * 1024,
-            rest_connections: 1024,
-            rest_header_s: 10,
-            tls_handshakes: 256,
-            tls_handshake_s: 10,
-            tls_connections: 20_000,
-            query_s: 10,
-            refused_content_bytes: 256 * 1024 * 1024,
-            accept_wait_s: 30,
-            shutdown_s: 10,
-            connections: 100_000,
-            mqtt_connections: 100_000,
-            mqtt_connecting: 1024,
-            mqtt_first_byte_s: 5,
-            mqtt_connect_s: 10,
-            mqtt_connect_bytes: 16 * 1024,
-            subscriber_messages: 10_000,
-            subscriber_bytes: 16 * 1024 * 1024,
-            subscribers_bytes: 64 * 1024 * 1024,
-            rest_peer_connections: 128,
-            rest_per_address_s: 200,
-            rest_per_principal_s: 50,
-            wrong_secrets: 10,
-            wrong_secrets_per_minute: 60,
-            wrong_secret_wait_s: 5,
-        }
     }
 }
 
@@ -265,6 +247,17 @@ pub enum ConfigError {
         /// What may stand there.
         expected: &'static str,
     },
+}
+
+impl ConfigError {
+    /// A key with what stands there and what may.
+    pub(crate) fn value(
+        key: &'static str,
+        found: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
+        Self::Value { key, found: found.into(), expected }
+    }
 }
 
 fn default_mqtt_address() -> SocketAddr {
@@ -311,9 +304,7 @@ impl Config {
 
     /// Refuses secrets that are none.
     fn check_secrets(&self) -> Result<(), ConfigError> {
-        let error = |key, found: &str, expected| {
-            Err(ConfigError::Value { key, found: found.to_owned(), expected })
-        };
+        let error = |key, found, expected| Err(ConfigError::value(key, found, expected));
         let own = self.device_token.as_ref();
         if self.token.as_ref().is_some_and(|token| token.reveal().is_empty()) {
             return error("token", "empty", "give at least one character, or leave it out");
@@ -331,7 +322,6 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         const TWO_PACKETS: &str = "give at least 2 * packet_bytes";
         let limits = &self.limits;
-        let error = |key, found: String, expected| Err(ConfigError::Value { key, found, expected });
         self.check_secrets()?;
         let packet = u64::from(limits.packet_bytes);
         let connect = limits.mqtt_connect_bytes as u64;
@@ -347,43 +337,15 @@ impl Config {
         ];
         let too_small = bounds.into_iter().find(|(_, found, least, _)| found < least);
         if let Some((key, found, _, expected)) = too_small {
-            return error(key, found.to_string(), expected);
+            return Err(ConfigError::value(key, found.to_string(), expected));
         }
-        let at_least_one = [
-            ("limits.queue_messages", limits.queue_messages),
-            ("limits.batch_messages", limits.batch_messages),
-            ("limits.devices", limits.devices),
-            ("limits.command_expiry_s", limits.command_expiry_s as usize),
-            ("limits.rest_body_bytes", limits.rest_body_bytes),
-            ("limits.rest_connections", limits.rest_connections),
-            ("limits.rest_header_s", limits.rest_header_s as usize),
-            ("limits.tls_handshakes", limits.tls_handshakes),
-            ("limits.tls_handshake_s", limits.tls_handshake_s as usize),
-            ("limits.tls_connections", limits.tls_connections),
-            ("limits.query_s", limits.query_s as usize),
-            ("limits.accept_wait_s", limits.accept_wait_s as usize),
-            ("limits.shutdown_s", limits.shutdown_s as usize),
-            ("limits.connections", limits.connections),
-            ("limits.mqtt_connections", limits.mqtt_connections),
-            ("limits.mqtt_connecting", limits.mqtt_connecting),
-            ("limits.mqtt_first_byte_s", limits.mqtt_first_byte_s as usize),
-            ("limits.mqtt_connect_s", limits.mqtt_connect_s as usize),
-            ("limits.subscriber_messages", limits.subscriber_messages),
-            ("limits.rest_peer_connections", limits.rest_peer_connections),
-            ("limits.rest_per_address_s", limits.rest_per_address_s as usize),
-            ("limits.rest_per_principal_s", limits.rest_per_principal_s as usize),
-            ("limits.wrong_secrets", limits.wrong_secrets as usize),
-            ("limits.wrong_secrets_per_minute", limits.wrong_secrets_per_minute as usize),
-        ];
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
         self.store.check()?;
         check_reach("rest_address", self.rest_address, self.rest_tls.is_some(), self.behind_proxy)?;
-        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => error(key, "0".into(), "give at least 1"),
-            None => Ok(()),
-        }
+        let zero = limits.zero();
+        zero.map_or(Ok(()), |key| Err(ConfigError::value(key, "0", "give at least 1")))
     }
 
     #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
-use lastmeter_model::document::{Edit, Expect, kind_of_code};
+use lastmeter_model::document::{Edit, Expect};
 use lastmeter_model::documents::Documents;
 use lastmeter_model::entity::{Body as _, DeviceRoute};
 use lastmeter_units::HardwareId;
@@ -82,10 +82,9 @@ impl DeviceRoutes {
 
     /// What keeps the routes that are other ones than before, at most so many.
     pub(crate) fn edits(&self, most: usize) -> Vec<Edit> {
-        let Some(kind) = kind_of_code(DeviceRoute::CODE) else { return Vec::new() };
         let changed = self.read_changed();
         let edit = |(device, door): (&HardwareId, &&str)| Edit {
-            kind,
+            kind: DeviceRoute::kind(),
             token: Some(device.to_string()),
             expect: Expect::Anything,
             body: Some(json!({ "door": door })),

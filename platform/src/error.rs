@@ -112,6 +112,16 @@ impl PlatformError {
         text
     }
 
+    /// A file or folder that is not what it has to be, with what was found and expected.
+    pub(crate) fn unusable(path: &Path, found: impl Into<String>) -> Self {
+        Self::Unusable { path: path.to_owned(), found: found.into() }
+    }
+
+    /// A file of a backup that is not what was written.
+    pub(crate) fn damaged_backup(path: &Path, found: impl Into<String>) -> Self {
+        Self::DamagedBackup { path: path.to_owned(), found: found.into() }
+    }
+
     /// Makes an error of a system error and what was being done with a path.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -171,10 +171,10 @@ fn check_doors(config: &Config) -> Result<(), ConfigError> {
     for (index, door) in all.iter().enumerate() {
         let found = format!("`{}`", door.kind);
         let Some(kind) = doors::find(&door.kind) else {
-            return Err(ConfigError::Value { key, found, expected: "see `lastmeter list doors`" });
+            return Err(ConfigError::value(key, found, "see `lastmeter list doors`"));
         };
         if all[..index].iter().any(|other| other.kind == door.kind) {
-            return Err(ConfigError::Value { key, found, expected: "give one of each kind" });
+            return Err(ConfigError::value(key, found, "give one of each kind"));
         }
         (kind.check)(&door.keys)?;
     }

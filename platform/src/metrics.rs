@@ -15,45 +15,44 @@ use lastmeter_store::lock;
 /// The most of what was found in a refusal that is logged, bytes.
 const LOGGED_BYTES_MAX: usize = 200;
 
-/// Counters since the start of the process.
-#[derive(Debug, Default)]
-pub(crate) struct Metrics {
-    /// Messages made durable and acknowledged.
-    pub(crate) accepted: AtomicU64,
-    /// Readings committed to the store.
-    pub(crate) stored: AtomicU64,
-    /// Alerts committed to the store.
-    pub(crate) alerts: AtomicU64,
-    /// Messages that had been stored before, with the same content.
-    pub(crate) repetitions: AtomicU64,
-    /// Readings without a serial: stored always, never recognised as repetitions.
-    pub(crate) without_serial: AtomicU64,
-    /// Acknowledgements of commands that had expired or failed.
-    pub(crate) late_acknowledgements: AtomicU64,
-    /// Commands handed to a subscriber.
-    pub(crate) commands_sent: AtomicU64,
-    pub(crate) commits: AtomicU64,
-    /// Transactions that failed and were tried again.
-    pub(crate) commit_failures: AtomicU64,
-    /// Torn tails cut at recovery.
-    pub(crate) journal_torn: AtomicU64,
-    /// Stretches of acknowledged records found missing at recovery.
-    pub(crate) journal_missing: AtomicU64,
-    /// Unreadable stretches of records that the store has, found at recovery.
-    pub(crate) journal_settled: AtomicU64,
-    /// Entries replayed from the journal at the start.
-    pub(crate) journal_replayed: AtomicU64,
-    /// Queries that met something damaged.
-    pub(crate) damaged_reads: AtomicU64,
-    /// Queries that were broken off at their deadline.
-    pub(crate) slow_queries: AtomicU64,
-    /// Rounds of looking at everything that is stored.
-    pub(crate) inspections: AtomicU64,
-    /// Refusals whose content there was no room for.
-    pub(crate) content_not_kept: AtomicU64,
-    /// Devices that sent a number again with other content.
-    conflicting: Mutex<BTreeSet<HardwareId>>,
-    refused: Mutex<BTreeMap<String, u64>>,
+/// Counters: the field, its name in the text, and what it counts.
+macro_rules! counters {
+    ($($field:ident $name:literal $help:literal;)+) => {
+        /// Counters since the start of the process.
+        #[derive(Debug, Default)]
+        pub(crate) struct Metrics {
+            $(#[doc = $help] pub(crate) $field: AtomicU64,)+
+            /// Devices that sent a number again with other content.
+            conflicting: Mutex<BTreeSet<HardwareId>>,
+            refused: Mutex<BTreeMap<String, u64>>,
+        }
+
+        impl Metrics {
+            fn write_counters(&self, out: &mut String) {
+                $(write_counter(out, $name, $help, self.$field.load(Ordering::Relaxed));)+
+            }
+        }
+    };
+}
+
+counters! {
+    accepted "accepted" "messages made durable and acknowledged";
+    stored "readings_stored" "readings committed to the store";
+    alerts "alerts_stored" "alerts committed to the store";
+    repetitions "repetitions" "messages that were already stored";
+    without_serial "without_serial" "readings stored without a serial";
+    late_acknowledgements "late_acknowledgements" "answers to ended commands";
+    commands_sent "commands_sent" "commands handed to a subscriber";
+    commits "store_commits" "transactions of the store";
+    commit_failures "store_commit_failures" "transactions that failed";
+    journal_torn "journal_torn_tails" "torn tails cut at recovery";
+    journal_missing "journal_missing" "missing stretches of the journal";
+    journal_settled "journal_settled" "unreadable stretches the store has";
+    journal_replayed "journal_replayed" "entries replayed at the start";
+    damaged_reads "damaged_reads" "queries that met something damaged";
+    slow_queries "slow_queries" "queries broken off at their deadline";
+    inspections "store_inspections" "rounds of looking at all that is stored";
+    content_not_kept "content_not_kept" "refusals there was no room for";
 }
 
 impl Metrics {
@@ -98,28 +97,7 @@ impl Metrics {
 
     /// The counters as Prometheus text, without what other parts count.
     pub(crate) fn write(&self, out: &mut String) {
-        let counters = [
-            ("accepted", "messages made durable and acknowledged", &self.accepted),
-            ("readings_stored", "readings committed to the store", &self.stored),
-            ("alerts_stored", "alerts committed to the store", &self.alerts),
-            ("repetitions", "messages that were already stored", &self.repetitions),
-            ("without_serial", "readings stored without a serial", &self.without_serial),
-            ("late_acknowledgements", "answers to ended commands", &self.late_acknowledgements),
-            ("commands_sent", "commands handed to a subscriber", &self.commands_sent),
-            ("store_commits", "transactions of the store", &self.commits),
-            ("store_commit_failures", "transactions that failed", &self.commit_failures),
-            ("journal_torn_tails", "torn tails cut at recovery", &self.journal_torn),
-            ("journal_missing", "missing stretches of the journal", &self.journal_missing),
-            ("journal_settled", "unreadable stretches the store has", &self.journal_settled),
-            ("journal_replayed", "entries replayed at the start", &self.journal_replayed),
-            ("damaged_reads", "queries that met something damaged", &self.damaged_reads),
-            ("slow_queries", "queries broken off at their deadline", &self.slow_queries),
-            ("store_inspections", "rounds of looking at all that is stored", &self.inspections),
-            ("content_not_kept", "refusals there was no room for", &self.content_not_kept),
-        ];
-        for (name, help, counter) in counters {
-            write_counter(out, name, help, counter.load(Ordering::Relaxed));
-        }
+        self.write_counters(out);
         head(out, "refused", "messages refused, by reason", "counter");
         for (reason, count) in self.refused() {
             // Writing into memory does not fail.

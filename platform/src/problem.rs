@@ -43,6 +43,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// What is hidden, or not there at all.
+    pub(crate) fn nothing() -> Self {
+        Self::not_found("no_such_path", "there is nothing here")
+    }
+
+    /// What does not go with what there is.
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
     /// A tenant without room for what was asked; nothing of it is done.
     pub(crate) fn limit_reached(limit: &str) -> Self {
         let detail = format!("the tenant has reached its limit of `{limit}`; remove some");
@@ -77,6 +87,13 @@ impl Problem {
         let detail = "the platform cannot answer now; its log has the cause";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
+}
+
+/// A body of which a field is wrong.
+pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
+    let detail = format!("{field}: {detail}");
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail);
+    problem.with("field", json!(field))
 }
 
 /// SiteWhere's numbers of errors, by our words.
@@ -227,12 +244,10 @@ impl From<AdvanceError> for Problem {
     fn from(error: AdvanceError) -> Self {
         let detail = error.to_string();
         match error {
-            AdvanceError::NotDriven => Self::new(StatusCode::CONFLICT, "clock_not_driven", detail),
-            AdvanceError::Backwards { now, to } => {
-                Self::new(StatusCode::CONFLICT, "clock_backwards", detail)
-                    .with("now", json!(now))
-                    .with("to", json!(to))
-            }
+            AdvanceError::NotDriven => Self::conflict("clock_not_driven", detail),
+            AdvanceError::Backwards { now, to } => Self::conflict("clock_backwards", detail)
+                .with("now", json!(now))
+                .with("to", json!(to)),
             AdvanceError::Invoke(error) => error.into(),
             AdvanceError::Barrier(error) => error.into(),
         }

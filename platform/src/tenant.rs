@@ -450,9 +450,8 @@ impl Tenant {
             if edits.is_empty() {
                 return Ok(());
             }
-            let by = "routes".to_owned();
-            let transaction = Transaction { by, edits: edits.clone(), ..Transaction::default() };
-            let changed = self.apply(transaction).await?;
+            let change = Transaction::of("routes".to_owned(), edits.clone());
+            let changed = self.apply(change).await?;
             self.dispatcher.routes.kept(&edits);
             if let Some(limit) = changed.limit {
                 tracing::warn!(

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::documents::Documents;
 use crate::entity::{
-    Asset, Assignment, Body, Device, DocumentKind, FieldError, Group, MemberReference, Site, Token,
-    Zone, is_in_cycle, read,
+    Asset, Assignment, Body, Device, DocumentKind, FieldError, Group, MemberReference, Site, Zone,
+    is_in_cycle, read,
 };
 
 #[cfg(test)]
@@ -35,18 +35,11 @@ pub fn consistency(
     documents: &Documents,
 ) -> Result<Option<Inconsistency>, FieldError> {
     Ok(match kind.code {
-        Asset::CODE => {
-            circle::<Asset>(token, body, documents, |asset| text(asset.parent_token.as_ref()))?
-        }
-        Site::CODE => {
-            circle::<Site>(token, body, documents, |site| text(site.parent_token.as_ref()))?
-        }
-        Device::CODE => circle::<Device>(token, body, documents, |device| {
-            device.parent_hardware_id.as_ref().map(ToString::to_string)
-        })?,
+        Asset::CODE => circle::<Asset>(token, body, documents)?,
+        Site::CODE => circle::<Site>(token, body, documents)?,
+        Device::CODE => circle::<Device>(token, body, documents)?,
         Zone::CODE => {
-            circle::<Zone>(token, body, documents, |zone| text(zone.parent_token.as_ref()))?
-                .or(zone(&read::<Zone>(body)?, documents))
+            circle::<Zone>(token, body, documents)?.or(zone(&read::<Zone>(body)?, documents))
         }
         Group::CODE => group(token, &read::<Group>(body)?, documents),
         Assignment::CODE => assignment(token, &read::<Assignment>(body)?, documents),
@@ -54,8 +47,9 @@ pub fn consistency(
     })
 }
 
-fn text(token: Option<&Token>) -> Option<String> {
-    token.map(ToString::to_string)
+/// What a body names as its parent.
+fn parent(of: &impl Body) -> Option<String> {
+    of.keys().into_iter().find(|key| key.name == "parent").map(|key| key.value)
 }
 
 /// A circle of parents that a body would close.
@@ -63,11 +57,10 @@ fn circle<T: Body>(
     token: &str,
     body: &Value,
     documents: &Documents,
-    parent: impl Fn(&T) -> Option<String>,
 ) -> Result<Option<Inconsistency>, FieldError> {
     let first = parent(&read::<T>(body)?);
     let next = |at: &String| {
-        let other = || documents.body::<T>(at).and_then(|other| parent(&other));
+        let other = || documents.body::<T>(at).and_then(|other| parent(&*other));
         if at == token { first.clone() } else { other() }
     };
     let field = if T::CODE == Device::CODE { "parentHardwareId" } else { "parentToken" };

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use lastmeter_units::SimTime;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::audit::Hash;
 use crate::invocation::NewInvocation;
@@ -36,6 +36,14 @@ pub struct Document {
     pub body: String,
 }
 
+impl Document {
+    /// The members of its body.
+    #[must_use]
+    pub fn members(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
 /// A change of one document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
@@ -47,6 +55,15 @@ pub struct Edit {
     pub expect: Expect,
     /// The new body, which passed the kind's check; `None` removes the document.
     pub body: Option<Value>,
+}
+
+impl Edit {
+    /// A change of a document as it is, if nobody else changes it meanwhile.
+    #[must_use]
+    pub fn of(document: &Document, body: Option<Value>) -> Self {
+        let expect = Expect::Version(document.version);
+        Self { kind: document.kind, token: Some(document.token.clone()), expect, body }
+    }
 }
 
 /// What a document has to be before a change of it.
@@ -79,6 +96,14 @@ pub struct Transaction {
     /// Whether it may take of the room that is kept for administrators and for what takes rights
     /// away.
     pub reserve: bool,
+}
+
+impl Transaction {
+    /// Changes of documents by a principal.
+    #[must_use]
+    pub fn of(by: String, edits: Vec<Edit>) -> Self {
+        Self { by, edits, ..Self::default() }
+    }
 }
 
 /// An audit row that no edit leaves.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_model::access::{Facts as _, Permit, PrincipalRef, Target};
-use lastmeter_model::document::{Document, Edit, Expect, Transaction, kind_of_code};
+use lastmeter_model::document::{Document, Edit, Expect, Transaction};
 use lastmeter_model::entity::{
     Batch, BatchElements, Body as _, CommandCall, ELEMENTS_MAX, Targets, UNDER_WAY_MAX,
 };
@@ -63,17 +63,10 @@ pub(crate) async fn keep(at: &Dispatcher, devices: &[HardwareId]) -> Result<Stri
     let hash = Sha256::digest(body.to_string());
     let half = hash.first_chunk().copied().unwrap_or_default();
     let token = format!("{:032x}", u128::from_be_bytes(half));
-    if let Some(kind) = kind_of_code(BatchElements::CODE) {
-        let (expect, body) = (Expect::Anything, Some(body));
-        let edit = Edit { kind, token: Some(token.clone()), expect, body };
-        let edits = vec![edit];
-        let by = "batches".to_owned();
-        let kept = at.apply(Transaction { by, edits, ..Transaction::default() }).await?;
-        if let Some(limit) = kept.limit {
-            return Err(InvokeError::NoRoom(limit));
-        }
-    }
-    Ok(token)
+    let (kind, expect) = (BatchElements::kind(), Expect::Anything);
+    let edit = Edit { kind, token: Some(token.clone()), expect, body: Some(body) };
+    let kept = at.apply(Transaction::of("batches".to_owned(), vec![edit])).await?;
+    kept.limit.map_or(Ok(token), |limit| Err(InvokeError::NoRoom(limit)))
 }
 
 /// The body of a new batch.
@@ -101,14 +94,13 @@ pub(super) async fn edit(
     (by, call): (PrincipalRef, CommandCall),
     mut devices: Vec<HardwareId>,
     (target, schedule): (&Targets, Option<String>),
-) -> Result<Option<Edit>, InvokeError> {
+) -> Result<Edit, InvokeError> {
     devices.retain(|device| at.devices.row(device).is_some());
     devices.truncate(ELEMENTS_MAX);
     let elements = keep(at, &devices).await?;
     let of = (Some(target), schedule.as_deref());
     let body = body((&by, &call), of, (&elements, devices.len()));
-    let kind = kind_of_code(Batch::CODE);
-    Ok(kind.map(|kind| Edit { kind, token: None, expect: Expect::New, body: Some(body) }))
+    Ok(Edit { kind: Batch::kind(), token: None, expect: Expect::New, body: Some(body) })
 }
 
 /// Has all batches go on as far as they may.
@@ -119,9 +111,7 @@ pub(crate) async fn go_on(at: &Dispatcher) -> Result<(), InvokeError> {
     }
     let mut running = at.batches.0.lock().await;
     for (token, _) in open {
-        let document =
-            kind_of_code(Batch::CODE).and_then(|kind| at.definitions.0.find(kind, &token));
-        let Some(document) = document else { continue };
+        let Some(document) = at.definitions.0.find(Batch::kind(), &token) else { continue };
         if step(at, &document, &mut running).await? {
             running.remove(&token);
         }
@@ -174,15 +164,9 @@ async fn step(
     after.under_way = open.iter().map(|(_, id)| id.0).collect();
     let expires: Vec<SimTime> = invocations.iter().map(|asked| asked.expires).collect();
     let is_done = after.is_done();
-    let edit = Edit {
-        kind: document.kind,
-        token: Some(document.token.clone()),
-        expect: Expect::Version(document.version),
-        body: serde_json::to_value(&after).ok(),
-    };
-    let by = document.by.clone();
-    let transaction = Transaction { by, edits: vec![edit], invocations, ..Transaction::default() };
-    let changed = at.apply(transaction).await?;
+    let edits = vec![Edit::of(document, serde_json::to_value(&after).ok())];
+    let change = Transaction::of(document.by.clone(), edits);
+    let changed = at.apply(Transaction { invocations, ..change }).await?;
     if changed.conflict.is_some() || changed.limit.is_some() {
         return Ok(false);
     }
@@ -201,13 +185,10 @@ async fn load<'a>(
     all: &'a mut BTreeMap<String, Running>,
 ) -> Result<&'a mut Running, InvokeError> {
     if !all.contains_key(token) {
-        let mut elements = Vec::new();
-        if let Some(kind) = kind_of_code(BatchElements::CODE) {
-            let token = batch.elements_token.to_string();
-            let kept = at.readers.document(kind, token, None).await?;
-            let read = kept.and_then(|kept| serde_json::from_str::<BatchElements>(&kept.body).ok());
-            elements = read.map(|read| read.elements).unwrap_or_default();
-        }
+        let of = batch.elements_token.to_string();
+        let kept = at.readers.document(BatchElements::kind(), of, None).await?;
+        let read = kept.and_then(|kept| serde_json::from_str::<BatchElements>(&kept.body).ok());
+        let elements = read.map(|read| read.elements).unwrap_or_default();
         let mut under_way = Vec::new();
         for ids in batch.under_way.chunks(ROUND_MAX) {
             let ids = ids.iter().copied().map(InvocationId).collect();

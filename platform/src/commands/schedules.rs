@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
-use lastmeter_model::document::{Document, Edit, Expect, Note, Transaction, kind_of_code};
+use lastmeter_model::document::{Document, Edit, Note, Transaction};
 use lastmeter_model::entity::{Body as _, CommandCall, ScheduledCommand, Targets};
 use lastmeter_model::invocation::NewInvocation;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
@@ -21,13 +21,12 @@ const PAUSE: SimDuration = SimDuration(60_000_000_000);
 
 /// A schedule, and since when it has not been looked at.
 fn all(at: &Dispatcher) -> Vec<(Arc<Document>, ScheduledCommand, SimTime)> {
-    let Some(kind) = kind_of_code(ScheduledCommand::CODE) else { return Vec::new() };
     let one = |document: Arc<Document>| {
         let body = at.definitions.0.body::<ScheduledCommand>(&document.token)?;
         let since = body.last_due.map_or(document.changed, |due| due.max(document.changed));
         (!body.disabled).then(|| (document, (*body).clone(), since))
     };
-    at.definitions.0.all(kind).into_iter().filter_map(one).collect()
+    at.definitions.0.all(ScheduledCommand::kind()).into_iter().filter_map(one).collect()
 }
 
 /// Has the clock serve the schedule that is due next, not before an instant.
@@ -74,23 +73,14 @@ async fn make(
         let devices = batches::devices(at, &body.target);
         let of = Some(document.token.clone());
         let call = (by, body.command.clone());
-        batch = batches::edit(at, call, devices, (&body.target, of)).await?;
+        batch = Some(batches::edit(at, call, devices, (&body.target, of)).await?);
     }
     body.last_due = Some(due);
-    let edit = Edit {
-        kind: document.kind,
-        token: Some(document.token.clone()),
-        expect: Expect::Version(document.version),
-        body: serde_json::to_value(&body).ok(),
-    };
-    let transaction = Transaction {
-        by: document.by.clone(),
-        edits: std::iter::once(edit).chain(batch).collect(),
-        invocations: invocations.clone(),
-        notes,
-        ..Transaction::default()
-    };
-    let changed = at.apply(transaction).await?;
+    let edit = Edit::of(document, serde_json::to_value(&body).ok());
+    let edits = std::iter::once(edit).chain(batch).collect();
+    let change = Transaction::of(document.by.clone(), edits);
+    let made = invocations.clone();
+    let changed = at.apply(Transaction { invocations: made, notes, ..change }).await?;
     for (asked, id) in invocations.iter().zip(&changed.invocations) {
         if let Some(device) = at.devices.hardware_id(asked.device) {
             at.made(&device, *id, asked.expires);
@@ -116,11 +106,10 @@ pub(super) fn invocation(
     if !may_command(at, by, device) {
         return Err("denied".to_owned());
     }
-    let dispatcher = at;
-    let expiry_s = call.expires_after_seconds.map_or(dispatcher.expiry_s, Into::into);
-    let (created, expires) = dispatcher.lifetime(expiry_s.into());
+    let expiry_s = call.expires_after_seconds.map_or(at.expiry_s, Into::into);
+    let (created, expires) = at.lifetime(expiry_s.into());
     let (name, parameters) = (call.command_token.as_str(), &call.parameter_values.0);
-    let command = dispatcher.check(device, name, parameters).map_err(|error| error.to_string())?;
+    let command = at.check(device, name, parameters).map_err(|error| error.to_string())?;
     Ok(NewInvocation {
         device: row,
         command,

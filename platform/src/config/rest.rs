@@ -90,12 +90,10 @@ pub(crate) fn check_reach(
     if address.ip().to_canonical().is_loopback() || has_tls || behind_proxy {
         return Ok(());
     }
-    Err(ConfigError::Value {
-        key,
-        found: format!("{address}, which others reach, without TLS"),
-        expected: "give it a certificate and a key, or an address of the loopback, or set \
-                   `behind_proxy = true` where a proxy in front ends TLS",
-    })
+    let expected = "give it a certificate and a key, or an address of the loopback, or set \
+                    `behind_proxy = true` where a proxy in front ends TLS";
+    let found = format!("{address}, which others reach, without TLS");
+    Err(ConfigError::value(key, found, expected))
 }
 
 #[cfg(test)]

@@ -41,19 +41,15 @@ impl StoreConfig {
 
     /// The kind of store.
     pub(crate) fn kind(&self) -> Result<&'static StoreKind, ConfigError> {
-        let known = STORES.iter().find(|kind| kind.name == self.kind && kind.is_durable);
-        known.ok_or_else(|| ConfigError::Value {
-            key: "store.kind",
-            found: self.kind.clone(),
-            expected: "give `sqlite` or `postgres`",
+        let known = STORES.iter().find(|kind| kind.name == self.kind);
+        known.ok_or_else(|| {
+            ConfigError::value("store.kind", &self.kind, "give `sqlite` or `postgres`")
         })
     }
 
     /// Refuses settings that contradict each other.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let error = |key, found: &str, expected| {
-            Err(ConfigError::Value { key, found: found.to_owned(), expected })
-        };
+        let error = |key, found: &str, expected| Err(ConfigError::value(key, found, expected));
         let is_file = self.kind()?.name == "sqlite";
         let of_database = self.password_file.is_some() || self.server_authority.is_some();
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';

@@ -85,11 +85,9 @@ impl TlsConfig {
     /// Refuses settings that contradict each other.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.require_client_certificate && self.client_authority.is_none() {
-            return Err(ConfigError::Value {
-                key: "tls.require_client_certificate",
-                found: "true without tls.client_authority".to_owned(),
-                expected: "name the CA certificates used to verify clients",
-            });
+            let found = "true without tls.client_authority";
+            let expected = "name the CA certificates used to verify clients";
+            return Err(ConfigError::value("tls.require_client_certificate", found, expected));
         }
         Ok(())
     }

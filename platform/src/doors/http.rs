@@ -107,12 +107,11 @@ impl Keys {
     fn of(keys: &toml::Table) -> Result<Self, ConfigError> {
         let keys: Self = keys.clone().try_into().map_err(ConfigError::Syntax)?;
         if keys.connections == 0 {
-            let (key, found) = ("door.connections", "0".to_owned());
-            return Err(ConfigError::Value { key, found, expected: "give at least 1" });
+            return Err(ConfigError::value("door.connections", "0", "give at least 1"));
         }
         if keys.certificate.is_some() != keys.key.is_some() {
-            let (key, found) = ("door.certificate", "one of certificate and key".to_owned());
-            return Err(ConfigError::Value { key, found, expected: "give both or none" });
+            let found = "one of certificate and key";
+            return Err(ConfigError::value("door.certificate", found, "give both or none"));
         }
         Ok(keys)
     }

@@ -31,11 +31,8 @@ pub(super) const DOOR: DoorKind = DoorKind {
         fields: &[],
     },
     check: |_| {
-        Err(ConfigError::Value {
-            key: "door.kind",
-            found: "`mqtt`".to_owned(),
-            expected: "leave it out: MQTT is always open, and set by `mqtt_address` and `tls`",
-        })
+        let expected = "leave it out: MQTT is always open, and set by `mqtt_address` and `tls`";
+        Err(ConfigError::value("door.kind", "`mqtt`", expected))
     },
     connections: |_| 0,
     open: |opening| Box::pin(open(opening)),

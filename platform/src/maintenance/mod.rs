@@ -44,7 +44,7 @@ impl DataFolder {
         if !config.data.is_dir() {
             let found = config.data.display().to_string();
             let expected = "name the data folder of a platform, as `serve` has it";
-            return Err(ConfigError::Value { key: "data", found, expected }.into());
+            return Err(ConfigError::value("data", found, expected).into());
         }
         Self::take(config)
     }
@@ -136,8 +136,7 @@ pub fn backups_in(folder: &Path) -> Result<Vec<std::path::PathBuf>, PlatformErro
     found.sort();
     if found.is_empty() {
         let expected = "there is no backup.json in it, nor in a folder of it; name a backup";
-        let (path, found) = (folder.to_owned(), expected.to_owned());
-        return Err(PlatformError::Unusable { path, found });
+        return Err(PlatformError::unusable(folder, expected));
     }
     Ok(found)
 }

@@ -22,9 +22,7 @@ impl DataFolder {
         manifest: Manifest,
         replaces: bool,
     ) -> Result<Manifest, PlatformError> {
-        let unusable = |path: &Path, found: String| {
-            Err(PlatformError::Unusable { path: path.to_owned(), found })
-        };
+        let unusable = |path, found: String| Err(PlatformError::unusable(path, found));
         if self.config.store.kind()?.name != "sqlite" {
             let found =
                 "a backup is one of a store in a file; leave `[store]` out, or import what \
@@ -78,10 +76,6 @@ impl DataFolder {
     }
 }
 
-fn damaged(path: &Path, found: &str) -> PlatformError {
-    PlatformError::DamagedBackup { path: path.to_owned(), found: found.to_owned() }
-}
-
 /// Copies the store of a backup into a new folder, and makes sure that it is the one it was.
 fn take_store(
     from: &Path,
@@ -103,16 +97,19 @@ fn take_store(
     let checked = || {
         let is_it = |sum: &crate::backup::FileSum| found == (sum.bytes, sum.sha256.clone());
         if !manifest.file(STORE).is_some_and(is_it) {
-            return Err(damaged(&path, "it changed while it was read"));
+            return Err(PlatformError::damaged_backup(&path, "it changed while it was read"));
         }
         let damages = Arc::new(Damages::default());
         let observer = Arc::clone(&damages) as _;
         let place = StorePlace::new(name.clone(), new.to_owned(), observer);
         let standing = lastmeter_store::standing(&place)?;
         match damages.all().0.first() {
-            Some(damage) => Err(damaged(&path, &damage.to_string())),
+            Some(damage) => Err(PlatformError::damaged_backup(&path, damage.to_string())),
             None if manifest.is_of(&standing) => Ok(()),
-            None => Err(damaged(&path, "it has other counts than backup.json names")),
+            None => Err(PlatformError::damaged_backup(
+                &path,
+                "it has other counts than backup.json names",
+            )),
         }
     };
     let checked = checked();
@@ -134,7 +131,7 @@ fn take_small(
     let found = File::open(&path).and_then(|file| copied(file, &mut content));
     let found = found.map_err(PlatformError::io("read the backup", &path))?;
     if found != (sum.bytes, sum.sha256.clone()) {
-        return Err(damaged(&path, "it changed while it was read"));
+        return Err(PlatformError::damaged_backup(&path, "it changed while it was read"));
     }
     Ok(Some(content))
 }

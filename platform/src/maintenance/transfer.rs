@@ -155,8 +155,8 @@ impl DataFolder {
         files::make_folder(to).map_err(PlatformError::io("make the folder of the export", to))?;
         let first = std::fs::read_dir(to).map(|mut entries| entries.next().is_some());
         if first.map_err(PlatformError::io("read the folder of the export", to))? {
-            let found = "it is not empty; name a folder that is, or is not there".to_owned();
-            return Err(PlatformError::Unusable { path: to.to_owned(), found });
+            let found = "it is not empty; name a folder that is, or is not there";
+            return Err(PlatformError::unusable(to, found));
         }
         self.with(name, async |tenant| {
             let mut rows = BTreeMap::new();
@@ -183,9 +183,9 @@ impl DataFolder {
     ) -> Result<Transferred, PlatformError> {
         let all = [DOCUMENTS, DEVICES, READINGS, READINGS_CSV, ALERTS];
         if !all.iter().any(|name| from.join(name).is_file()) {
-            let found =
-                format!("none of {} is there; name the folder of an export", all.join(", "));
-            return Err(PlatformError::Unusable { path: from.to_owned(), found });
+            let found = all.join(", ");
+            let found = format!("none of {found} is there; name the folder of an export");
+            return Err(PlatformError::unusable(from, found));
         }
         self.with(name, async |tenant| {
             let mut done = Transferred::default();
@@ -204,9 +204,9 @@ impl DataFolder {
             if path.is_file() {
                 let io = PlatformError::io("open a file of the export", &path);
                 let table = BufReader::new(File::open(&path).map_err(io)?);
-                let wrong = |(line, found): (u64, String)| PlatformError::Unusable {
-                    path: path.clone(),
-                    found: format!("line {line}: {found}; what stands before it is stored"),
+                let wrong = |(line, found): (u64, String)| {
+                    let found = format!("line {line}: {found}; what stands before it is stored");
+                    PlatformError::unusable(&path, found)
                 };
                 let lines = CsvReadings::new(table).map_err(wrong)?;
                 let lines = lines.map(|line| line.map_err(wrong));
@@ -316,7 +316,7 @@ impl Lines {
         self.at += 1;
         if count as u64 == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
             let found = format!("line {} is longer than {LINE_BYTES_MAX} bytes", self.at);
-            return Err(PlatformError::Unusable { path: self.path.clone(), found });
+            return Err(PlatformError::unusable(&self.path, found));
         }
         Ok((count > 0).then(|| (self.at, Bytes::from(line.trim_ascii().to_vec()))))
     }
@@ -370,9 +370,9 @@ async fn messages_in(
     lines: impl Iterator<Item = Result<Line, PlatformError>>,
     done: &mut Transferred,
 ) -> Result<(), PlatformError> {
-    let failed = |problem: Problem| PlatformError::Unusable {
-        path: folder.join(name),
-        found: format!("it could not be stored: {}", problem.detail()),
+    let failed = |problem: Problem| {
+        let found = format!("it could not be stored: {}", problem.detail());
+        PlatformError::unusable(&folder.join(name), found)
     };
     done.count(name, 0);
     let (mut part, mut bytes) = (Vec::new(), 0);
@@ -442,8 +442,7 @@ async fn apply(
     edits: Vec<Edit>,
     done: &mut Transferred,
 ) -> Result<(), PlatformError> {
-    let with =
-        |edits| Transaction { by: BY.to_owned(), edits, reserve: true, ..Transaction::default() };
+    let with = |edits| Transaction { reserve: true, ..Transaction::of(BY.to_owned(), edits) };
     let stopped = |error| PlatformError::NotReady(Box::new(error));
     if edits.is_empty() {
         return Ok(());

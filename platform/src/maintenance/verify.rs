@@ -190,9 +190,8 @@ fn open(kind: &StoreKind, place: &StorePlace, extent: Extent) -> Result<Readable
     if let Some(database) = &place.database
         && !database.is_there()?
     {
-        let path = place.folder.clone();
         let found = format!("there is no {database}; name the settings of the platform");
-        return Err(PlatformError::Unusable { path, found });
+        return Err(PlatformError::unusable(&place.folder, found));
     }
     if let Some(inspect) = kind.inspect.filter(|_| extent == Extent::Everything) {
         inspect(place)?;

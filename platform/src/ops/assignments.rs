@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::access::{Action, Cut, Kind, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
 use lastmeter_model::document::Document;
-use lastmeter_model::entity::{Assignment, AssignmentStatus, DeviceStatus};
+use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device, DeviceStatus};
 use lastmeter_model::row::DeviceRow;
 use lastmeter_store::Range;
 use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::accounts::kind;
-use super::devices;
-use super::documents::{self, Repeatable, Request, own_members, wrong};
-use crate::problem::Problem;
+use super::devices::{self, Permitted};
+use super::documents::{self, Repeatable, Request, own_members};
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// The assignment of its own that a device has now.
@@ -34,7 +33,7 @@ pub(crate) fn current(tenant: &Tenant, row: DeviceRow) -> DeviceRow {
 }
 
 /// The device of an assignment, with its token.
-pub(crate) fn find(tenant: &Tenant, token: &str) -> Option<DeviceRow> {
+fn find(tenant: &Tenant, token: &str) -> Option<DeviceRow> {
     let own = || {
         let own = tenant.documents.body::<Assignment>(token)?;
         let row = tenant.devices.find(own.device_hardware_id.as_str())?;
@@ -43,47 +42,31 @@ pub(crate) fn find(tenant: &Tenant, token: &str) -> Option<DeviceRow> {
     tenant.devices.assigned(token).or_else(own)
 }
 
-/// The device of an assignment with which something may be done.
-pub(crate) fn device(
-    caller: &Caller,
-    needed: (Kind, Action),
-    token: &str,
-) -> Result<DeviceRow, Problem> {
-    let (kind, action) = needed;
-    let row = devices::required(caller, needed, find(&caller.tenant, token), || unknown(token))?;
-    let target = Target::Device(row.hardware_id.clone());
-    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
-    let permit = caller.ask(action, &on).map_err(|_| unknown(token))?;
-    within(caller, token, &on, (action, &permit.cut(&row.hardware_id)))?;
-    Ok(row)
-}
-
-/// The answer where there is no such assignment, or none for who asks.
-pub(crate) fn unknown(token: &str) -> Problem {
-    let token = lastmeter_model::refusal::shortened(token, 80);
-    Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
-}
-
-/// Hides an assignment from who had no right to its device at any instant of it, such as that of a
-/// former owner from the present one.
-pub(crate) fn within(
-    caller: &Caller,
-    token: &str,
-    on: &Resource<'_>,
-    (action, cut): (Action, &Cut),
-) -> Result<(), Problem> {
-    let Some(own) = caller.tenant.documents.body::<Assignment>(token) else { return Ok(()) };
-    let (span, now) = (own.span(), caller.tenant.clock.now());
-    let is_of_it = match cut.windows() {
-        Some(windows) => windows.iter().any(|it| it.from < span.until && span.from < it.until),
-        None => {
-            let at = now.min(SimTime(span.until.0.saturating_sub(1))).max(span.from);
-            caller.ask_at(action, on, at).is_ok()
-        }
+/// The device of an assignment with which something may be done, and the permit. One of no instant
+/// of which who asks had a right to the device is as one that is not there, such as that of a
+/// former owner to the present one.
+pub(crate) fn device(caller: &Caller, needed: (Kind, Action), token: &str) -> Permitted {
+    let unknown = || {
+        let token = lastmeter_model::refusal::shortened(token, 80);
+        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     };
-    // Administrators see that there is one, though not what was measured.
-    let is_seen = || documents::readable(caller, kind::<Assignment>().ok()?, token);
-    if is_of_it || is_seen().is_some() { Ok(()) } else { Err(unknown(token)) }
+    let (row, permit) = devices::permitted(caller, needed, find(&caller.tenant, token), unknown)?;
+    let own = caller.tenant.documents.body::<Assignment>(token);
+    let is_hidden = own.is_some_and(|own| {
+        let (target, span) = (Target::Device(row.hardware_id.clone()), own.span());
+        let on = Resource::new(needed.0, &caller.tenant.name, Subject::One(&target));
+        let is_of_it = match permit.cut(&row.hardware_id).windows() {
+            Some(windows) => windows.iter().any(|it| it.from < span.until && span.from < it.until),
+            None => {
+                let last = SimTime(span.until.0.saturating_sub(1));
+                let at = caller.tenant.clock.now().min(last).max(span.from);
+                caller.ask_at(needed.1, &on, at).is_ok()
+            }
+        };
+        // Administrators see that there is one, though not what was measured.
+        !is_of_it && documents::readable(caller, Assignment::kind(), token).is_none()
+    });
+    if is_hidden { Err(unknown()) } else { Ok((row, permit)) }
 }
 
 /// What an assignment has of a range: of one of a device's own the part in which it is in force.
@@ -99,20 +82,20 @@ pub(crate) async fn make(
     members: Map<String, Value>,
     repeatable: Option<Repeatable>,
 ) -> Result<Arc<Document>, Problem> {
-    let mut request = own_members(kind::<Assignment>()?, members)?;
+    let mut request = own_members(Assignment::kind(), members)?;
     let tenant = &caller.tenant;
     let body = request.body.get_or_insert_default();
     body.entry("status").or_insert_with(|| json!(AssignmentStatus::Active));
     body.entry("activeDate").or_insert_with(|| json!(tenant.clock.now()));
     let id = body.get("deviceHardwareId").and_then(Value::as_str);
     let id = id.ok_or_else(|| wrong("deviceHardwareId", "expected the hardware id of a device"))?;
-    let row = devices::find(caller, (Kind::Assignment, Action::Write), id)?;
-    let status = tenant.documents.body::<lastmeter_model::entity::Device>(id);
+    let (row, _) = devices::find(caller, (Kind::Assignment, Action::Write), id)?;
+    let status = tenant.documents.body::<Device>(id);
     if status.is_some_and(|device| device.status == DeviceStatus::Deleted) {
         let detail = format!("`{}` is decommissioned; register it again first", row.hardware_id);
         return Err(wrong("deviceHardwareId", &detail));
     }
-    documents::make(caller, kind::<Assignment>()?, request, repeatable).await
+    documents::make(caller, Assignment::kind(), request, repeatable).await
 }
 
 /// Replaces an assignment.
@@ -121,8 +104,8 @@ pub(crate) async fn change(
     token: &str,
     members: Map<String, Value>,
 ) -> Result<Arc<Document>, Problem> {
-    let request = own_members(kind::<Assignment>()?, members)?;
-    documents::change(caller, kind::<Assignment>()?, token, request).await
+    let request = own_members(Assignment::kind(), members)?;
+    documents::change(caller, Assignment::kind(), token, request).await
 }
 
 /// Changes some members of an assignment, unless nothing is left to do.
@@ -131,11 +114,11 @@ pub(crate) async fn edit(
     token: &str,
     edit: impl FnOnce(&Assignment, &mut Map<String, Value>),
 ) -> Result<Arc<Document>, Problem> {
-    let kind = kind::<Assignment>()?;
+    let kind = Assignment::kind();
     let document = documents::one(caller, kind, token, None).await?;
     let own = caller.tenant.documents.body::<Assignment>(token);
     let own = own.ok_or_else(|| documents::unknown(kind, token))?;
-    let mut body: Map<String, Value> = serde_json::from_str(&document.body).unwrap_or_default();
+    let mut body = document.members();
     edit(&own, &mut body);
     let request = Request { token: None, version: Some(document.version), body: Some(body) };
     documents::change(caller, kind, token, request).await
@@ -157,7 +140,7 @@ pub(crate) async fn end(caller: &Caller, token: &str) -> Result<Arc<Document>, P
 /// Removes an assignment that has ended.
 pub(crate) async fn remove(caller: &Caller, token: &str) -> Result<Arc<Document>, Problem> {
     let now = caller.tenant.clock.now();
-    documents::one(caller, kind::<Assignment>()?, token, None).await?;
+    documents::one(caller, Assignment::kind(), token, None).await?;
     let own = caller.tenant.documents.body::<Assignment>(token);
     if own.is_some_and(|own| own.span().contains(now)) {
         let detail = format!("the assignment `{token}` is in force; end it first");
@@ -165,5 +148,5 @@ pub(crate) async fn remove(caller: &Caller, token: &str) -> Result<Arc<Document>
         return Err(Problem::new(status, "assignment_in_force", detail));
     }
     let request = Request { token: None, version: None, body: None };
-    documents::change(caller, kind::<Assignment>()?, token, request).await
+    documents::change(caller, Assignment::kind(), token, request).await
 }

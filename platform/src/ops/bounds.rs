@@ -6,7 +6,7 @@ use lastmeter_model::access::{
     Action, Facts as _, Grant, Kind, PrincipalRef, Resource, Scope, Subject, Target, Visibility,
 };
 use lastmeter_model::consistency::consistency;
-use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, KINDS};
+use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
 use lastmeter_model::entity::{Asset, Assignment, Body as _, Credential, Device, DeviceStatus};
 use lastmeter_model::refusal::shortened;
@@ -14,11 +14,9 @@ use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
 
-use super::accounts::kind;
-use super::documents::wrong;
 use super::{Caller, commands};
 use crate::clock::wall_now;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// API keys of one user that are worth something, and grants by one, unless administrators make
 /// them.
@@ -54,12 +52,12 @@ pub(super) fn within_quota(
         return Ok(());
     }
     let detail = format!("there are {count} {what} already, of at most {OF_USER_MAX}; end some");
-    Err(Problem::new(StatusCode::CONFLICT, "too_many", detail))
+    Err(Problem::conflict("too_many", detail))
 }
 
 /// Refuses to make something else of a grant: whom it is to and what it is on stay.
 pub(super) fn fixed(before: &Document, body: &Value) -> Result<(), Problem> {
-    let known: Value = serde_json::from_str(&before.body).unwrap_or_default();
+    let known = before.members();
     let fixed = ["to", "on"].into_iter().filter(|_| before.kind.resource == Kind::Grant);
     match fixed.into_iter().find(|member| body.get(*member) != known.get(*member)) {
         Some(member) => Err(wrong(member, "it stays as it is; end this grant and make another")),
@@ -103,7 +101,7 @@ pub(super) fn check(
         }
     }
     if let Some(found) = consistency(kind, token, body, &tenant.documents)? {
-        let problem = Problem::new(StatusCode::CONFLICT, found.code, found.to_string());
+        let problem = Problem::conflict(found.code, found.to_string());
         return Err(problem.with("field", json!(found.field)));
     }
     commands::check_schedule(caller, kind, body)
@@ -122,7 +120,7 @@ pub(super) fn refuse_if_used(
             {
                 let (name, of) = (other.name.replace('_', " "), &user.token);
                 let detail = format!("the {name} `{of}` names it; change that one first");
-                return Err(Problem::new(StatusCode::CONFLICT, "document_is_used", detail));
+                return Err(Problem::conflict("document_is_used", detail));
             }
         }
     }
@@ -200,7 +198,7 @@ pub(super) fn device_members(
     let mut later = tenures.iter().filter(|tenure| now < tenure.span.from);
     if *asked != private && later.any(|tenure| is_next(&tenure.owner)) {
         let detail = "the device is assigned to somebody else from later on, who has not chosen it";
-        return Err(Problem::new(StatusCode::CONFLICT, "owner_changes", detail));
+        return Err(Problem::conflict("owner_changes", detail));
     }
     Ok(())
 }
@@ -246,17 +244,15 @@ pub(super) fn made_private(
     };
     devices.sort_unstable();
     devices.dedup();
-    let kind = kind::<Device>()?;
     let edit = |device: HardwareId| {
-        let found = caller.tenant.documents.find(kind, device.as_str())?;
-        let mut body: Value = serde_json::from_str(&found.body).ok()?;
+        let found = caller.tenant.documents.find(Device::kind(), device.as_str())?;
+        let mut body = found.members();
         let seen = body.get_mut("visibility")?;
         if *seen == json!(Visibility::Private) {
             return None;
         }
         *seen = json!(Visibility::Private);
-        let (token, expect) = (Some(device.to_string()), Expect::Version(found.version));
-        Some(Edit { kind, token, expect, body: Some(body) })
+        Some(Edit::of(&found, Some(body.into())))
     };
     Ok(devices.into_iter().filter_map(edit).collect())
 }

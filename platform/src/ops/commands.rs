@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
-use lastmeter_model::document::{Document, DocumentKind, kind_of_code, kind_of_name};
+use lastmeter_model::document::{Document, DocumentKind};
 use lastmeter_model::entity::{
-    Batch, Body as _, CommandCall, ELEMENTS_MAX, ScheduledCommand, Targets, read,
+    Batch, Body as _, CommandCall, ELEMENTS_MAX, Group, ScheduledCommand, Targets, Zone, read,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::documents::{self, Repeatable, Request};
 use super::{Caller, not_permitted};
@@ -26,11 +26,6 @@ pub(crate) struct NewBatch {
     pub(crate) metadata: Value,
 }
 
-fn kind() -> Result<&'static DocumentKind, Problem> {
-    let missing = || Problem::not_found("no_such_path", "there are no batches");
-    kind_of_code(Batch::CODE).ok_or_else(missing)
-}
-
 /// Makes a batch: the devices are those of now, each may be commanded and has the command.
 pub(crate) async fn make(
     caller: &Caller,
@@ -40,8 +35,8 @@ pub(crate) async fn make(
     let NewBatch { token, call, target, metadata } = asked;
     let tenant = &caller.tenant;
     let named = match &target {
-        Targets::Group(token) => kind_of_name("group").zip(Some(token)),
-        Targets::Zone(token) => kind_of_name("zone").zip(Some(token)),
+        Targets::Group(token) => Some((Group::kind(), token)),
+        Targets::Zone(token) => Some((Zone::kind(), token)),
         Targets::Device(_) | Targets::Devices(_) => None,
     };
     if let Some((kind, token)) = named {
@@ -77,9 +72,10 @@ pub(crate) async fn make(
     let mut body = batches::body((&by, &call), (Some(&target), None), size);
     body["metadata"] = metadata;
     if let Some(token) = &token {
-        documents::check_token(kind()?, token)?;
+        documents::check_token(Batch::kind(), token)?;
     }
-    let made = documents::make_permitted(caller, kind()?, (token, body), repeatable).await?;
+    let (kind, document) = (Batch::kind(), (token, body));
+    let made = documents::make_with(caller, kind, document, repeatable, Vec::new()).await?;
     shown(caller, &made).await
 }
 
@@ -102,25 +98,25 @@ pub(super) fn check_schedule(
 
 /// A batch, with how many of its commands are in which state.
 pub(crate) async fn one(caller: &Caller, token: &str) -> Result<Value, Problem> {
-    let found = documents::one(caller, kind()?, token, None).await?;
+    let found = documents::one(caller, Batch::kind(), token, None).await?;
     shown(caller, &found).await
 }
 
 /// Makes no more commands of a batch, and ends those that are under way.
 pub(crate) async fn cancel(caller: &Caller, token: &str) -> Result<Value, Problem> {
     for _ in 0..ATTEMPTS {
-        let found = documents::one(caller, kind()?, token, None).await?;
-        let body: Map<String, Value> = serde_json::from_str(&found.body).unwrap_or_default();
-        let body = body.into_iter().chain([("cancelled".to_owned(), json!(true))]).collect();
+        let found = documents::one(caller, Batch::kind(), token, None).await?;
+        let mut body = found.members();
+        body.insert("cancelled".to_owned(), json!(true));
         let request = Request { token: None, version: Some(found.version), body: Some(body) };
-        match documents::change(caller, kind()?, token, request).await {
+        match documents::change(caller, Batch::kind(), token, request).await {
             Ok(changed) => return shown(caller, &changed).await,
             Err(problem) if problem.status() == StatusCode::CONFLICT => {}
             Err(problem) => return Err(problem),
         }
     }
     let detail = format!("it went on {ATTEMPTS} times meanwhile; send it again");
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }
 
 async fn shown(caller: &Caller, document: &Arc<Document>) -> Result<Value, Problem> {

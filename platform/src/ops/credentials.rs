@@ -8,18 +8,18 @@ use lastmeter_model::access::{
     Action, Kind, MachineToken, Owner, PrincipalRef, Resource, Secret, SecretHash, Subject,
     TokenKind,
 };
-use lastmeter_model::document::{Document, Edit, Expect, Transaction};
-use lastmeter_model::entity::{Application, Credential, Proof, User};
+use lastmeter_model::document::{Document, Edit, Expect, NewAnswerBody, Transaction};
+use lastmeter_model::entity::{Application, Body as _, Credential, Proof, User};
 use lastmeter_store::{PAGE_BYTES_MAX, Page};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::accounts::{kind, secret_answer, secret_was_shown};
+use super::accounts::secret_was_shown;
 use super::bounds::within_quota;
 use super::documents::{self, Repeatable, Request, shown};
 use crate::access::random;
 use crate::clock::wall_now;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// A credential with what it is shown with once.
 pub(crate) struct Made {
@@ -49,12 +49,8 @@ pub(crate) async fn make_key(
     ]);
     let id = u64::from_be_bytes(random().map_err(|error| no_random(&error))?);
     let (kind, tenant) = (TokenKind::ApiKey, caller.tenant.name.clone());
-    let key = MachineToken {
-        kind,
-        tenant,
-        id,
-        secret: Secret(random().map_err(|error| no_random(&error))?),
-    };
+    let secret = Secret(random().map_err(|error| no_random(&error))?);
+    let key = MachineToken { kind, tenant, id, secret };
     let token = Some(format!("{id:016x}"));
     make(caller, given, (token, &key.secret, key.print()), (repeatable, &asked)).await
 }
@@ -77,17 +73,12 @@ pub(crate) async fn make_credential(
     given.insert("proof".to_owned(), json!({ "certificate": fingerprint }));
     permitted(caller, &given)?;
     let request = Request { token: None, version: None, body: Some(given) };
-    let made = documents::make(caller, kind::<Credential>()?, request, repeatable).await?;
+    let made = documents::make(caller, Credential::kind(), request, repeatable).await?;
     Ok(Made { shown: rendered(&made), secret: None })
 }
 
 fn no_random(error: &std::io::Error) -> Problem {
     Problem::unavailable("no_random", error)
-}
-
-fn wrong(field: &str, detail: &str) -> Problem {
-    let detail = format!("{field}: {detail}");
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail).with("field", json!(field))
 }
 
 /// Refuses who may not make this, and what would be of nobody.
@@ -108,12 +99,11 @@ fn permitted(caller: &Caller, body: &Map<String, Value>) -> Result<(), Problem> 
 /// Refuses who may not make or revoke a credential of a principal. An API key does neither for
 /// those who may have keys, since the other one's scope could be wider.
 fn require(caller: &Caller, of: &PrincipalRef, is_key: bool) -> Result<(), Problem> {
-    let none = || Problem::not_found("no_such_path", "there is nothing here");
     let is_own = is_key && caller.who.first().is_some_and(|who| who.reference == *of);
     let owner = if is_own { Owner::Of(of) } else { Owner::Tenant };
     let of_kind = if is_own { Kind::Token } else { Kind::Credential };
     let on = Resource::new(of_kind, &caller.tenant.name, Subject::Nothing).owned(owner);
-    caller.require(Action::Write, &on, none)?;
+    caller.require(Action::Write, &on, Problem::nothing)?;
     match of {
         PrincipalRef::Device(_) | PrincipalRef::Gateway(_) => Ok(()),
         _ => caller.require_no_key(),
@@ -127,7 +117,7 @@ async fn make(
     (repeatable, asked): (Option<Repeatable>, &Value),
 ) -> Result<Made, Problem> {
     permitted(caller, &body)?;
-    let kind = kind::<Credential>()?;
+    let kind = Credential::kind();
     body.insert("proof".to_owned(), json!(Proof::Secret(SecretHash::of_machine(secret))));
     let body = Value::Object(body);
     (kind.check)(&body)?;
@@ -135,10 +125,10 @@ async fn make(
     if body.get("scope").is_some() {
         within_quota(caller, kind, &body)?;
     }
-    let answer = repeatable.map(|of| secret_answer(caller, &of, asked));
+    let answer = repeatable.map(|of| of.answer(caller, asked, NewAnswerBody::Secret));
     let edits = vec![Edit { kind, token, expect: Expect::New, body: Some(body) }];
-    let by = caller.name();
-    let changed = caller.apply(Transaction { by, edits, answer, ..Transaction::default() }).await?;
+    let change = Transaction::of(caller.name(), edits);
+    let changed = caller.apply(Transaction { answer, ..change }).await?;
     if changed.repeated.is_some() {
         return Err(secret_was_shown());
     }
@@ -165,18 +155,18 @@ pub(crate) fn list(
     is_of_keys: bool,
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
-    let (kind, documents) = (kind::<Credential>()?, &caller.tenant.documents);
+    let (kind, documents) = (Credential::kind(), &caller.tenant.documents);
     let all = Resource::new(Kind::Credential, &caller.tenant.name, Subject::List);
     let mut found = if caller.may(Action::Read, &all) {
         documents.all(kind)
     } else {
-        let none = || Problem::not_found("no_such_path", "there is nothing here");
         if !is_of_keys {
-            caller.require(Action::Read, &all, none)?;
+            caller.require(Action::Read, &all, Problem::nothing)?;
         }
-        let me = caller.who.first().map(|who| who.reference.clone()).ok_or_else(none)?;
+        let me = caller.who.first().map(|who| who.reference.clone());
+        let me = me.ok_or_else(Problem::nothing)?;
         let on = Resource::new(Kind::Token, &caller.tenant.name, Subject::Nothing);
-        caller.require(Action::Read, &on.owned(Owner::Of(&me)), none)?;
+        caller.require(Action::Read, &on.owned(Owner::Of(&me)), Problem::nothing)?;
         documents.with_key(kind, "of", &me.to_string())
     };
     let is_key = |document: &Arc<Document>| {
@@ -184,16 +174,16 @@ pub(crate) fn list(
         body.is_some_and(|body| body.scope.is_some())
     };
     found.retain(|document| is_key(document) == is_of_keys);
-    let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let (count, found) = page.of(found);
     let (mut on_page, mut bytes) = (Vec::new(), 0);
-    for document in found.iter().skip(skipped).take(page.limit as usize) {
+    for document in found {
         if bytes >= PAGE_BYTES_MAX {
             break;
         }
         bytes += document.body.len();
-        on_page.push(rendered(document));
+        on_page.push(rendered(&document));
     }
-    Ok((found.len() as u64, on_page))
+    Ok((count, on_page))
 }
 
 /// Revokes a credential; whose it was.
@@ -202,7 +192,7 @@ pub(crate) async fn revoke(
     is_of_keys: bool,
     token: &str,
 ) -> Result<(PrincipalRef, Value), Problem> {
-    let kind = kind::<Credential>()?;
+    let kind = Credential::kind();
     let unknown = || documents::unknown(kind, token);
     for _ in 0..5 {
         let body = caller.tenant.documents.body::<Credential>(token);
@@ -219,11 +209,8 @@ pub(crate) async fn revoke(
             return Ok((of, rendered(&found)));
         }
         let revoked = json!(Credential { revoked: Some(wall_now()), ..(*body).clone() });
-        let expect = Expect::Version(found.version);
-        let edits = vec![Edit { kind, token: Some(token.to_owned()), expect, body: Some(revoked) }];
-        let (by, reserve) = (caller.name(), true);
-        let changed =
-            caller.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
+        let change = Transaction::of(caller.name(), vec![Edit::of(&found, Some(revoked))]);
+        let changed = caller.apply(Transaction { reserve: true, ..change }).await?;
         if changed.conflict.is_none() {
             let edited = changed.documents.first();
             let now = documents::edited(caller, kind, edited).await?;
@@ -231,5 +218,5 @@ pub(crate) async fn revoke(
         }
     }
     let detail = "others changed it meanwhile; send it again";
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }

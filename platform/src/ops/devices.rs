@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Facts as _, Kind, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Facts as _, Kind, Permit, Target};
 use lastmeter_model::decide::is_reserved;
 use lastmeter_model::document::Document;
-use lastmeter_model::entity::{BoundingBox, Device, DeviceStatus, Location, Site};
+use lastmeter_model::entity::{Body, BoundingBox, Device, DeviceStatus, Location, Site};
 use lastmeter_model::entity::{position_at, read};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::row::DeviceRow;
@@ -18,12 +18,11 @@ use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::accounts::kind;
 use super::assignments;
 use super::bounds::{self, device_members};
-use super::documents::{self, Repeatable, Request, own_members, wrong};
+use super::documents::{self, Repeatable, Request, own_members};
 use crate::config::TENANT;
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// What changing a device needs.
@@ -38,7 +37,7 @@ pub(crate) async fn make(
     members: Map<String, Value>,
     repeatable: Option<Repeatable>,
 ) -> Result<DeviceRow, Problem> {
-    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    let (kind, tenant) = (Device::kind(), &caller.tenant);
     let request = given(tenant, members)?;
     let token = request.token.unwrap_or_default();
     let id = HardwareId::new(&token).map_err(|error| wrong("hardwareId", &error.to_string()))?;
@@ -56,7 +55,7 @@ pub(crate) async fn make(
         let is_same = there.as_ref().is_some_and(|there| **there == device);
         if !is_same && there.is_none_or(|there| there.status != DeviceStatus::Recognised) {
             let detail = format!("there is a device `{id}`; change it, or choose another id");
-            return Err(Problem::new(StatusCode::CONFLICT, "device_exists", detail));
+            return Err(Problem::conflict("device_exists", detail));
         }
         let request =
             Request { token: Some(token), version: Some(known.version), body: Some(members) };
@@ -64,7 +63,7 @@ pub(crate) async fn make(
     } else {
         first_change(caller, &id, Value::Object(members), repeatable).await?;
     }
-    find(caller, WRITE, id.as_str())
+    Ok(find(caller, WRITE, id.as_str())?.0)
 }
 
 /// Changes a device; one without a document gets it.
@@ -73,8 +72,8 @@ pub(crate) async fn change(
     id: &str,
     members: Map<String, Value>,
 ) -> Result<DeviceRow, Problem> {
-    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
-    let row = find(caller, WRITE, id)?;
+    let (kind, tenant) = (Device::kind(), &caller.tenant);
+    let row = find(caller, WRITE, id)?.0;
     let mut request = given(tenant, members)?;
     if let Some(body) = &mut request.body {
         device_members(caller, &row.hardware_id, body)?;
@@ -98,7 +97,7 @@ async fn first_change(
     body: Value,
     repeatable: Option<Repeatable>,
 ) -> Result<Arc<Document>, Problem> {
-    let (kind, tenant) = (kind::<Device>()?, &caller.tenant);
+    let (kind, tenant) = (Device::kind(), &caller.tenant);
     documents::permitted(caller, kind, id.as_str(), &body)?;
     let _alone = tenant.changing.lock().await;
     bounds::check(caller, (kind, id.as_str()), None, &body)?;
@@ -114,15 +113,13 @@ async fn first_change(
 
 /// Takes a device out of service; what it sent stays.
 pub(crate) async fn decommission(caller: &Caller, id: &str) -> Result<DeviceRow, Problem> {
-    let row = find(caller, WRITE, id)?;
+    let row = find(caller, WRITE, id)?.0;
     if let Some(token) = assignments::in_force(&caller.tenant, &row.hardware_id) {
         let detail = format!("`{id}` is assigned by `{token}`; end that first");
-        return Err(Problem::new(StatusCode::CONFLICT, "device_is_assigned", detail));
+        return Err(Problem::conflict("device_is_assigned", detail));
     }
-    let mut members = match document(&caller.tenant, id)? {
-        Some(document) => members_of(&document),
-        None => Map::new(),
-    };
+    let known = document(&caller.tenant, id);
+    let mut members = known.map(|document| document.members()).unwrap_or_default();
     members.insert("status".to_owned(), json!(DeviceStatus::Deleted));
     change(caller, id, members).await
 }
@@ -135,49 +132,36 @@ fn given(tenant: &Tenant, mut members: Map<String, Value>) -> Result<Request, Pr
     {
         members.remove("siteToken");
     }
-    own_members(kind::<Device>()?, members)
+    own_members(Device::kind(), members)
 }
 
-/// The row of a device with which something may be done; one that is hidden is answered as one
+/// A device with which something may be done, and the permit; one that is hidden is answered as one
 /// that is not there.
-pub(crate) fn find(
-    caller: &Caller,
-    (kind, action): (Kind, Action),
-    id: &str,
-) -> Result<DeviceRow, Problem> {
-    let unknown = || {
+pub(crate) fn find(caller: &Caller, needed: (Kind, Action), id: &str) -> Permitted {
+    permitted(caller, needed, caller.tenant.devices.find(id), || {
         let id = lastmeter_model::refusal::shortened(id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{id}`"))
-    };
-    required(caller, (kind, action), caller.tenant.devices.find(id), unknown)
+    })
 }
 
+/// The row of a device, and what may be done with it.
+pub(crate) type Permitted = Result<(DeviceRow, Permit), Problem>;
+
 /// A device that was found, or was not, if something may be done with it.
-pub(super) fn required(
+pub(super) fn permitted(
     caller: &Caller,
-    (kind, action): (Kind, Action),
+    needed: (Kind, Action),
     found: Option<DeviceRow>,
     unknown: impl Fn() -> Problem,
-) -> Result<DeviceRow, Problem> {
-    // Nobody's id: what is not there is asked for as what is.
-    let id = found.as_ref().map(|row| row.hardware_id.clone());
-    let id = id.or_else(|| HardwareId::new("$").ok()).ok_or_else(&unknown)?;
-    let target = Target::Device(id);
-    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
-    match (found, caller.require(action, &on, &unknown)) {
-        (Some(row), permit) => permit.map(|_| row),
-        (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
-        (None, _) => Err(unknown()),
-    }
+) -> Permitted {
+    let id = found.as_ref().map(|row| &row.hardware_id);
+    let permit = caller.of_device(needed, id, &unknown)?;
+    Ok((found.ok_or_else(unknown)?, permit))
 }
 
 /// The document of a device, if it has one.
-pub(crate) fn document(tenant: &Tenant, id: &str) -> Result<Option<Arc<Document>>, Problem> {
-    Ok(tenant.documents.find(kind::<Device>()?, id))
-}
-
-fn members_of(document: &Document) -> Map<String, Value> {
-    serde_json::from_str(&document.body).unwrap_or_default()
+pub(crate) fn document(tenant: &Tenant, id: &str) -> Option<Arc<Document>> {
+    tenant.documents.find(Device::kind(), id)
 }
 
 /// Devices of a specification, by id.
@@ -254,16 +238,13 @@ impl Positions {
 }
 
 /// The versions of a document, oldest first, with when each was made.
-async fn versions<T: lastmeter_model::entity::Body>(
-    tenant: &Tenant,
-    token: &str,
-) -> Result<Vec<(SimTime, T)>, Problem> {
+async fn versions<T: Body>(tenant: &Tenant, token: &str) -> Result<Vec<(SimTime, T)>, Problem> {
     let page = Page { offset: 0, limit: VERSIONS_MAX };
-    if tenant.documents.find(kind::<T>()?, token).is_none() {
+    if tenant.documents.find(T::kind(), token).is_none() {
         return Ok(Vec::new());
     }
-    let (_, found) =
-        tenant.readers.permitted().history(kind::<T>()?, token.to_owned(), page).await?;
+    let readers = tenant.readers.permitted();
+    let (_, found) = readers.history(T::kind(), token.to_owned(), page).await?;
     let one =
         |document: &Document| Some((document.changed, serde_json::from_str(&document.body).ok()?));
     Ok(found.iter().rev().filter_map(one).collect())

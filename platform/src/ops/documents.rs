@@ -21,7 +21,7 @@ use super::bounds::{
     check, fixed, is_of_its_time, made_private, may_read_version, refuse_if_used, takes_away,
     within_quota,
 };
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 
 /// How often a change is tried that names no version.
 const ATTEMPTS: usize = 5;
@@ -42,6 +42,19 @@ pub(crate) struct Repeatable {
     pub(crate) path: String,
 }
 
+impl Repeatable {
+    /// What is kept of the answer to a request for something.
+    pub(super) fn answer(&self, caller: &Caller, asked: &Value, body: NewAnswerBody) -> NewAnswer {
+        let hashed = Sha256::digest(asked.to_string());
+        NewAnswer {
+            key: AnswerKey { by: caller.name(), key: self.key.clone() },
+            request: Sha256::new().chain_update(&self.path).chain_update(hashed).finalize().into(),
+            status: StatusCode::CREATED.as_u16(),
+            body,
+        }
+    }
+}
+
 /// The answer to what is not there, and to what is hidden.
 pub(crate) fn unknown(kind: &DocumentKind, token: &str) -> Problem {
     let (name, token) = (kind.name.replace('_', " "), shortened(token, 128));
@@ -50,10 +63,7 @@ pub(crate) fn unknown(kind: &DocumentKind, token: &str) -> Problem {
 
 /// A document as clients see it: its body without secrets, its token and its version.
 pub(crate) fn shown(document: &Document) -> Value {
-    let mut members = match serde_json::from_str(&document.body) {
-        Ok(Value::Object(members)) => members,
-        _ => Map::new(),
-    };
+    let mut members = document.members();
     for secret in document.kind.secrets() {
         members.remove(*secret);
     }
@@ -93,8 +103,7 @@ pub(crate) async fn list(
     page: Page,
 ) -> Result<(u64, Vec<Value>), Problem> {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::List);
-    let none = || Problem::not_found("no_such_path", "there is nothing here");
-    let is_all = *caller.require(Action::Read, &on, none)?.scope() == Scope::All;
+    let is_all = *caller.require(Action::Read, &on, Problem::nothing)?.scope() == Scope::All;
     if !kind.is_resident {
         let (count, found) = caller.tenant.readers.permitted().documents(kind, None, page).await?;
         return Ok((count, found.iter().map(shown).collect()));
@@ -107,9 +116,8 @@ pub(crate) async fn list(
     if !is_all {
         found.retain(|document| may(caller, Action::Read, document));
     }
-    let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-    let on_page = found.iter().skip(skipped).take(page.limit as usize);
-    Ok((found.len() as u64, on_page.map(|document| shown(document)).collect()))
+    let (count, on_page) = page.of(found);
+    Ok((count, on_page.iter().map(|document| shown(document)).collect()))
 }
 
 /// One document, now or as it was at an instant.
@@ -119,22 +127,18 @@ pub(crate) async fn one(
     token: &str,
     at: Option<SimTime>,
 ) -> Result<Arc<Document>, Problem> {
-    let readers = caller.tenant.readers.permitted();
-    let found = match at {
-        Some(at) => {
-            let version = readers.document_at(kind, token.to_owned(), at).await?;
-            let newest = readers.document(kind, token.to_owned(), None).await?;
-            let newest = require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
-            let at = at.min(caller.tenant.clock.now());
-            let is_given = |one: &Document| may_read_version(caller, one, &newest, at);
-            let version = version.filter(|one| !one.is_deleted && is_given(one));
-            return version.map(Arc::new).ok_or_else(|| unknown(kind, token));
-        }
-        None if kind.is_resident => caller.tenant.documents.find(kind, token),
-        None => readers.document(kind, token.to_owned(), None).await?.map(Arc::new),
+    let Some(at) = at else {
+        let found = newest(caller, kind, token).await?;
+        return require(caller, Action::Read, kind, token, found);
     };
-    let found = found.filter(|document| !document.is_deleted);
-    require(caller, Action::Read, kind, token, found)
+    let readers = caller.tenant.readers.permitted();
+    let version = readers.document_at(kind, token.to_owned(), at).await?;
+    let newest = readers.document(kind, token.to_owned(), None).await?;
+    let newest = require(caller, Action::Read, kind, token, newest.map(Arc::new))?;
+    let at = at.min(caller.tenant.clock.now());
+    let is_given = |one: &Document| may_read_version(caller, one, &newest, at);
+    let version = version.filter(|one| !one.is_deleted && is_given(one));
+    version.map(Arc::new).ok_or_else(|| unknown(kind, token))
 }
 
 /// The versions of a document, newest first, its removal included: those that who asks could read
@@ -196,7 +200,7 @@ pub(crate) async fn make(
     if !is_repeated {
         within_quota(caller, kind, &body)?;
     }
-    make_permitted(caller, kind, (request.token, body), repeatable).await
+    make_with(caller, kind, (request.token, body), repeatable, Vec::new()).await
 }
 
 /// Checks a token that somebody gives to a new document.
@@ -204,17 +208,8 @@ pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Proble
     validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
 }
 
-/// Makes a document that whoever asks may have, and that is checked.
-pub(super) async fn make_permitted(
-    caller: &Caller,
-    kind: &'static DocumentKind,
-    document: (Option<String>, Value),
-    repeatable: Option<Repeatable>,
-) -> Result<Arc<Document>, Problem> {
-    make_with(caller, kind, document, repeatable, Vec::new()).await
-}
-
-/// The same, together with what the platform raises with it.
+/// Makes a document that whoever asks may have, and that is checked, together with what the platform
+/// raises with it.
 pub(super) async fn make_with(
     caller: &Caller,
     kind: &'static DocumentKind,
@@ -222,28 +217,22 @@ pub(super) async fn make_with(
     repeatable: Option<Repeatable>,
     messages: Vec<Message>,
 ) -> Result<Arc<Document>, Problem> {
-    let hashed = Sha256::digest(json!([token, body]).to_string());
-    let answer = repeatable.as_ref().map(|asked| NewAnswer {
-        key: AnswerKey { by: caller.name(), key: asked.key.clone() },
-        request: Sha256::new().chain_update(&asked.path).chain_update(hashed).finalize().into(),
-        status: StatusCode::CREATED.as_u16(),
-        body: NewAnswerBody::Edited(0),
-    });
+    let asked = json!([token, body]);
+    let answer = repeatable.map(|of| of.answer(caller, &asked, NewAnswerBody::Edited(0)));
     let mut edits =
         made_private(caller, kind, (token.as_deref().unwrap_or_default(), None, Some(&body)))?;
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     edits.insert(0, edit);
     let hash = answer.as_ref().map(|answer| answer.request);
-    let by = caller.name();
-    let transaction = Transaction { by, edits, answer, messages, ..Transaction::default() };
-    let changed = caller.apply(transaction).await?;
+    let change = Transaction::of(caller.name(), edits);
+    let changed = caller.apply(Transaction { answer, messages, ..change }).await?;
     if let Some(answer) = changed.repeated {
         return repeated(caller, kind, &answer, hash).await;
     }
     if changed.conflict.is_some() {
         let token = token.unwrap_or_default();
         let detail = format!("there is or was one with the {} `{token}`", kind.token_member());
-        return Err(Problem::new(StatusCode::CONFLICT, "token_is_taken", detail));
+        return Err(Problem::conflict("token_is_taken", detail));
     }
     edited(caller, kind, changed.documents.first()).await
 }
@@ -280,22 +269,19 @@ pub(crate) async fn change(
         let mut edits = made_private(caller, kind, both)?;
         let expect = Expect::Version(request.version.unwrap_or(before.version));
         edits.insert(0, Edit { kind, token: Some(token.to_owned()), expect, body });
-        let by = caller.name();
-        let transaction = Transaction { by, edits, reserve, ..Transaction::default() };
-        let changed = caller.apply(transaction).await?;
+        let change = Transaction::of(caller.name(), edits);
+        let changed = caller.apply(Transaction { reserve, ..change }).await?;
         match (changed.conflict, request.version) {
-            (None, _) => {
-                return edited(caller, kind, changed.documents.first()).await;
-            }
+            (None, _) => return edited(caller, kind, changed.documents.first()).await,
             (Some(conflict), Some(version)) if conflict.edit == 0 => {
                 let detail = format!("`version` is {version}, and {conflict}; read it again");
-                return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
+                return Err(Problem::conflict("version_conflict", detail));
             }
             (Some(_), _) => {}
         }
     }
     let detail = format!("others changed it {ATTEMPTS} times meanwhile; send it again");
-    Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail))
+    Err(Problem::conflict("version_conflict", detail))
 }
 
 /// The newest version that is not a removal.
@@ -354,8 +340,7 @@ pub(super) fn permitted(
 ) -> Result<(), Problem> {
     let about = (kind.about)(token, &body.to_string());
     let on = about.resource(kind.resource, &caller.tenant.name);
-    let hidden = || Problem::not_found("no_such_path", "there is nothing here");
-    caller.require(action_of(kind, Action::Write), &on, hidden).map(drop)
+    caller.require(action_of(kind, Action::Write), &on, Problem::nothing).map(drop)
 }
 
 /// What writing is for some kinds.
@@ -377,7 +362,7 @@ fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) ->
 
 /// The members that a change leaves as they are: secrets that are not shown, who made a grant.
 fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
-    let body: Value = serde_json::from_str(&before.body).unwrap_or_default();
+    let body = before.members();
     let by = (before.kind.resource == Kind::Grant).then_some("by");
     for secret in before.kind.secrets().iter().chain(&by) {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
@@ -385,12 +370,6 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
         }
     }
     Value::Object(members)
-}
-
-pub(crate) fn wrong(field: &str, detail: &str) -> Problem {
-    let problem =
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", format!("{field}: {detail}"));
-    problem.with("field", json!(field))
 }
 
 /// The document after a change of it.

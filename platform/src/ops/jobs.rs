@@ -7,25 +7,23 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use lastmeter_model::access::{Principal, PrincipalRef};
-use lastmeter_model::document::{Document, Edit, Expect, Transaction, kind_of_code};
+use lastmeter_model::document::{Document, Edit, Transaction};
 use lastmeter_model::entity::{Assignment, Body as _, Job, JobKind, JobState};
 use lastmeter_model::refusal::shortened;
 use lastmeter_model::standing::Standing;
 use lastmeter_store::{Stretch, files};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Caller;
-use super::accounts::kind;
 use super::assignments;
-use super::documents::{self, Repeatable, wrong};
+use super::documents::{self, Repeatable};
 use crate::access::administrators;
 use crate::backup::{self, Manifest};
 use crate::identity;
 use crate::ingest::NO_DOOR;
 use crate::port::{Arrival, Verdict};
-use crate::problem::Problem;
+use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
 /// Jobs that have not ended, at most.
@@ -99,20 +97,21 @@ pub(crate) async fn make(
     let task = Task::of(JobKind::from_word(&word), &parameters);
     let task = task.map_err(|(field, expected)| wrong(field, expected))?;
     let body = json!({ "kind": word, "parameters": parameters, "state": JobState::Waiting });
-    let kind_of_jobs = kind::<Job>()?;
+    let kind_of_jobs = Job::kind();
     (kind_of_jobs.check)(&body)?;
     documents::permitted(caller, kind_of_jobs, token.as_deref().unwrap_or_default(), &body)?;
     if let Some(token) = &token {
         documents::check_token(kind_of_jobs, token)?;
     }
     if let Task::End(assignment) = &task {
-        documents::one(caller, kind::<Assignment>()?, assignment, None).await?;
+        documents::one(caller, Assignment::kind(), assignment, None).await?;
     }
     if open(&caller.tenant).len() >= OPEN_MAX {
         let detail = format!("{OPEN_MAX} jobs have not ended; wait for them");
-        return Err(Problem::new(StatusCode::CONFLICT, "too_many_jobs", detail));
+        return Err(Problem::conflict("too_many_jobs", detail));
     }
-    let made = documents::make_permitted(caller, kind_of_jobs, (token, body), repeatable).await?;
+    let document = (token, body);
+    let made = documents::make_with(caller, kind_of_jobs, document, repeatable, Vec::new()).await?;
     start(&caller.tenant, made.token.clone());
     Ok(documents::shown(&made))
 }
@@ -126,9 +125,8 @@ pub(crate) fn resume(tenant: &Arc<Tenant>) {
 
 /// Jobs that have not ended, in the order in which they were made.
 fn open(tenant: &Tenant) -> Vec<String> {
-    let Some(kind) = kind_of_code(Job::CODE) else { return Vec::new() };
     let states = [JobState::Waiting, JobState::Running];
-    let with = |state: JobState| tenant.documents.with_key(kind, "state", state.word());
+    let with = |state: JobState| tenant.documents.with_key(Job::kind(), "state", state.word());
     let mut open: Vec<Arc<Document>> = states.into_iter().flat_map(with).collect();
     open.sort_by(|one, other| (one.created, &one.token).cmp(&(other.created, &other.token)));
     open.into_iter().map(|document| document.token.clone()).collect()
@@ -163,20 +161,17 @@ async fn set(
     state: JobState,
     result: Option<&str>,
 ) -> Result<(), Problem> {
-    let kind = kind::<Job>()?;
+    let kind = Job::kind();
     let none = || documents::unknown(kind, token);
     let document = tenant.documents.find(kind, token).ok_or_else(none)?;
-    let mut body: Map<String, Value> = serde_json::from_str(&document.body).unwrap_or_default();
+    let mut body = document.members();
     body.insert("state".to_owned(), json!(state));
     if let Some(result) = result {
         body.insert("result".to_owned(), json!(shortened(result, RESULT_BYTES_MAX)));
     }
-    let (token, expect) = (Some(token.to_owned()), Expect::Version(document.version));
-    let edits = vec![Edit { kind, token, expect, body: Some(body.into()) }];
-    let by = BY.to_owned();
-    let reserve = true;
-    let changed =
-        tenant.apply(Transaction { by, edits, reserve, ..Transaction::default() }).await?;
+    let edits = vec![Edit::of(&document, Some(body.into()))];
+    let change = Transaction::of(BY.to_owned(), edits);
+    let changed = tenant.apply(Transaction { reserve: true, ..change }).await?;
     changed.limit.map_or(Ok(()), |limit| Err(Problem::limit_reached(limit)))
 }
 
@@ -202,8 +197,7 @@ fn words(error: impl Display) -> String {
 
 /// Who made a job, with the rights of now.
 async fn maker(tenant: &Arc<Tenant>, token: &str) -> Result<Caller, String> {
-    let kind = kind::<Job>().map_err(|problem| problem.detail().to_owned())?;
-    let first = tenant.readers.permitted().document(kind, token.to_owned(), Some(1)).await;
+    let first = tenant.readers.permitted().document(Job::kind(), token.to_owned(), Some(1)).await;
     let by = first.map_err(words)?.map(|document| document.by).unwrap_or_default();
     let who: Vec<Principal> = match by.parse::<PrincipalRef>() {
         Ok(PrincipalRef::Bench) => administrators(&tenant.name),

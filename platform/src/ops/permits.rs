@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::StatusCode;
 use lastmeter_model::access::{
     Action, Cut, Kind, Permit, Principal, PrincipalRef, Resource, Scope, Span, Subject, Target,
     Visibility,
@@ -119,10 +120,6 @@ fn looked_at(stretch: store::Stretch, found: Option<u64>, is_more: bool) -> u64 
     found.unwrap_or(end)
 }
 
-fn nothing() -> Problem {
-    Problem::not_found("no_such_path", "there is nothing here")
-}
-
 impl Caller {
     /// The permit of a list of a kind.
     ///
@@ -130,7 +127,7 @@ impl Caller {
     /// 401, 403 or 404, if who asks may have nothing of it, of whatever device.
     pub(crate) fn list(&self, kind: Kind) -> Result<Permit, Problem> {
         let on = Resource::new(kind, &self.tenant.name, Subject::List);
-        let permit = self.require(Action::Read, &on, nothing)?;
+        let permit = self.require(Action::Read, &on, Problem::nothing)?;
         // Where nothing is public there is nothing for who has not logged in.
         if *permit.scope() == Scope::Public && self.is_nobody() && self.public().next().is_none() {
             return Err(log_in());
@@ -149,13 +146,13 @@ impl Caller {
         public.filter_map(|(id, _)| HardwareId::new(id).ok())
     }
 
-    /// The permit of a kind of data of a device.
+    /// The permit to do something with a kind of data of a device.
     ///
     /// # Errors
     /// 401, 403, or the same for one that is hidden and one that is not there.
     pub(crate) fn of_device(
         &self,
-        kind: Kind,
+        (kind, action): (Kind, Action),
         device: Option<&HardwareId>,
         unknown: impl Fn() -> Problem,
     ) -> Result<Permit, Problem> {
@@ -163,12 +160,10 @@ impl Caller {
         let id = device.cloned().or_else(|| HardwareId::new("$").ok()).ok_or_else(&unknown)?;
         let target = Target::Device(id);
         let on = Resource::new(kind, &self.tenant.name, Subject::One(&target));
-        match (device, self.require(Action::Read, &on, &unknown)) {
+        match (device, self.require(action, &on, &unknown)) {
             (Some(_), permit) => permit,
             // Nobody learns without a log-in what there is.
-            (None, Err(problem)) if problem.status() == axum::http::StatusCode::UNAUTHORIZED => {
-                Err(problem)
-            }
+            (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
             (None, _) => Err(unknown()),
         }
     }
@@ -199,19 +194,17 @@ impl Caller {
     /// As [`Self::list`].
     pub(crate) fn devices(&self, kind: Kind, page: Page) -> Result<(u64, Vec<DeviceRow>), Problem> {
         let directory = &self.tenant.devices;
-        let permit = self.list(kind)?;
+        let (permit, needed) = (self.list(kind)?, (kind, Action::Read));
         let ids: BTreeSet<HardwareId> = match permit.scope() {
             Scope::All => return Ok(directory.page(page.offset, page.limit)),
             Scope::Windows(windows) => windows.iter().map(|one| one.device.clone()).collect(),
             Scope::Public => {
-                self.public().filter(|id| self.of_device(kind, Some(id), nothing).is_ok()).collect()
+                let of = |id: &HardwareId| self.of_device(needed, Some(id), Problem::nothing);
+                self.public().filter(|id| of(id).is_ok()).collect()
             }
         };
         let rows = ids.iter().filter_map(|id| directory.find(id.as_str()));
-        let rows: Vec<_> = rows.collect();
-        let count = rows.len() as u64;
-        let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-        Ok((count, rows.into_iter().skip(skipped).take(page.limit as usize).collect()))
+        Ok(page.of(rows.collect()))
     }
 
     /// A command, if that is the id of one.
@@ -225,7 +218,7 @@ impl Caller {
     ) -> Result<StoredInvocation, Problem> {
         let found = self.tenant.readers.permitted().invocation(id).await?;
         let device = found.as_ref().map(|found| &found.hardware_id);
-        let permit = self.of_device(Kind::Invocation, device, &unknown)?;
+        let permit = self.of_device((Kind::Invocation, Action::Read), device, &unknown)?;
         let is_left =
             |found: &StoredInvocation| permit.cut(&found.hardware_id).has(found.row.asked.created);
         found.filter(is_left).ok_or_else(unknown)

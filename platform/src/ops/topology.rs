@@ -3,19 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction};
-use lastmeter_model::entity::{ElectricNetwork, Topology, read};
+use lastmeter_model::entity::{Body as _, ElectricNetwork, Topology, read};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_store::Page;
 use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::accounts::kind;
-use super::documents::{self, wrong};
-use crate::problem::Problem;
+use super::documents;
+use crate::problem::{Problem, wrong};
 
 /// The type of the alert of a change.
 pub(crate) const CHANGED: &str = "topology.changed";
@@ -60,8 +58,8 @@ pub(crate) enum When {
 
 /// An electric network that may be read.
 pub(crate) async fn network(caller: &Caller, token: &str) -> Result<ElectricNetwork, Problem> {
-    let found = documents::one(caller, kind::<ElectricNetwork>()?, token, None).await?;
-    Ok(read(&serde_json::from_str::<Value>(&found.body).unwrap_or_default())?)
+    let found = documents::one(caller, ElectricNetwork::kind(), token, None).await?;
+    Ok(read(&Value::Object(found.members()))?)
 }
 
 /// The states of a network's switches.
@@ -72,7 +70,7 @@ pub(crate) async fn states(
 ) -> Result<SwitchStates, Problem> {
     require(caller, Action::Read, token)?;
     let network = network(caller, token).await?;
-    let (kind, readers) = (kind::<Topology>()?, caller.tenant.readers.permitted());
+    let (kind, readers) = (Topology::kind(), caller.tenant.readers.permitted());
     let found = match when {
         When::Now => caller.tenant.documents.find(kind, token),
         When::At(at) => readers.document_at(kind, token.to_owned(), at).await?.map(Arc::new),
@@ -97,7 +95,7 @@ pub(crate) async fn history(
     require(caller, Action::Read, token)?;
     network(caller, token).await?;
     let readers = caller.tenant.readers.permitted();
-    let (count, found) = readers.history(kind::<Topology>()?, token.to_owned(), page).await?;
+    let (count, found) = readers.history(Topology::kind(), token.to_owned(), page).await?;
     Ok((count, found.iter().filter_map(SwitchStates::of).collect()))
 }
 
@@ -125,16 +123,16 @@ pub(crate) async fn switch(
     let expect = if version == 0 { Expect::New } else { Expect::Version(version) };
     let (from, by) = (caller.tenant.clock.now(), caller.name());
     let body = json!({ "states": states, "from": from, "by": by, "cause": cause, "metadata": {} });
-    let kind = kind::<Topology>()?;
+    let kind = Topology::kind();
     (kind.check)(&body)?;
     let edits = vec![Edit { kind, token: Some(token.to_owned()), expect, body: Some(body) }];
     let messages = vec![alert(token, version + 1)?];
-    let transaction = Transaction { by, edits, messages, ..Transaction::default() };
-    let changed = caller.apply(transaction).await?;
+    let change = Transaction::of(by, edits);
+    let changed = caller.apply(Transaction { messages, ..change }).await?;
     if changed.conflict.is_some() {
         let found = before.version;
         let detail = format!("`version` is {version}, and the topology is in version {found}");
-        return Err(Problem::new(StatusCode::CONFLICT, "version_conflict", detail));
+        return Err(Problem::conflict("version_conflict", detail));
     }
     let when = When::Version(version + 1);
     documents::edited(caller, kind, changed.documents.first()).await?;

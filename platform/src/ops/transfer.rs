@@ -293,8 +293,7 @@ struct Import {
 impl Import {
     /// Of lines that are to be taken, each once, by who may send for every device.
     async fn new(tenant: &Arc<Tenant>, permit: Permit, lines: &[Line]) -> Result<Self, Problem> {
-        let none = || Problem::not_found("no_such_path", "there is nothing here");
-        let store = tenant.readers.whole(&permit).ok_or_else(none)?;
+        let store = tenant.readers.whole(&permit).ok_or_else(Problem::nothing)?;
         let given = lines.iter().filter_map(|(_, line)| alert_key(&decoded(line)?));
         let given: BTreeSet<AlertKey> = given.collect();
         let mut alerts = BTreeSet::new();

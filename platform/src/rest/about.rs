@@ -8,45 +8,29 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
 use lastmeter_text::{append, escape};
 
-use super::Shared;
 use super::openapi::{self, PROBLEMS};
 use super::parameter::ParameterValue;
-use super::routes::{Access, Gives, Route, Verb, all};
+use super::routes::{Access, Gives, Route, all, routes};
 use crate::config::TENANT;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPENAPI: Gives = Gives::json::<serde_json::Map<String, serde_json::Value>>(200);
 
-/// The routes of this file. Where there is no free connection they are answered with 503, and
-/// with 429 to an address that sends too many requests.
-pub(super) const ROUTES: &[Route] = &[
-    page("/", "A page that states what runs", Gives::text(HTML), |verb| on(verb, root)),
-    page("/api-doc", "A page that lists every route", Gives::text(HTML), |verb| on(verb, api_doc)),
-    page("/style.css", "The style sheet of both pages", Gives::text(CSS), |verb| on(verb, style)),
-    page("/openapi.json", "Every route as OpenAPI 3.1", OPENAPI, |verb| on(verb, openapi)),
-];
-
-const fn page(
-    path: &'static str,
-    summary: &'static str,
-    gives: Gives,
-    run: fn(MethodFilter) -> MethodRouter<Shared>,
-) -> Route {
-    Route {
-        method: Verb::Get,
-        path,
-        resource: "about",
-        summary,
-        access: Access::Open,
-        parameters: &[],
-        takes: None,
-        gives,
-        refuses: &[429, 503],
-        run,
+// Where there is no free connection they are answered with 503, and with 429 to an address that
+// sends too many requests.
+routes! {
+    "about" {
+        Get "/" => root: "A page that states what runs",
+            Open, [], gives Gives::text(HTML), refuses [429, 503];
+        Get "/api-doc" => api_doc: "A page that lists every route",
+            Open, [], gives Gives::text(HTML), refuses [429, 503];
+        Get "/style.css" => style: "The style sheet of both pages",
+            Open, [], gives Gives::text(CSS), refuses [429, 503];
+        Get "/openapi.json" => openapi: "Every route as OpenAPI 3.1",
+            Open, [], gives OPENAPI, refuses [429, 503];
     }
 }
 

@@ -1,157 +1,78 @@
 //! Users, one's own account, and log-ins.
 
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::on;
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Role};
+use lastmeter_model::entity::User;
 use lastmeter_store::lock;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::devices::List;
-use super::documents::{DocumentJson, described, listed, repeatable};
-use super::extract::{Body, Pairs, PathText};
+use super::documents::{DocumentJson, Members, described, list_of, one_of};
+use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Api, Made, Problem};
 use crate::access::Passwords;
 use crate::identity::{Proof, Visitor};
-use crate::ops::{accounts, documents};
+use crate::ops::accounts;
 
 /// Where a password is replaced, with a code too.
 pub(super) const PASSWORD: &str = "/api/v1/account/password";
 const USERS: &str = "/sitewhere/api/users";
-const USER: &str = "/sitewhere/api/users/{username}";
-const ACCOUNT: &str = "/api/v1/account";
-const TOKENS: &str = "/api/v1/tokens";
+const USER: &str = r#"{"username":"bob","password":"correct horse","roles":["user"]}"#;
 const NAME: Parameter = Parameter::text("username", "the user's name").example("bob");
 
-const ROW: Route = Route {
-    method: Verb::Get,
-    path: USER,
-    resource: "access",
-    summary: "A user",
-    access: Access::Within(Kind::User, Action::Read),
-    parameters: &[&NAME],
-    takes: None,
-    gives: Gives::json::<DocumentJson>(200),
-    refuses: &[500],
-    run: |verb| on(verb, one),
-};
-const CHANGE: Route = Route {
-    method: Verb::Put,
-    summary: "Replaces a user, who has the same password unless there is a `password`",
-    access: Access::Within(Kind::User, Action::Write),
-    takes: Some(|_| described(r#"{"username":"bob","password":"correct horse","roles":["user"]}"#)),
-    refuses: &[409, 500, 507],
-    run: |verb| on(verb, change),
-    ..ROW
-};
-const OWN: Route = Route {
-    path: ACCOUNT,
-    summary: "One's own account",
-    access: Access::Within(Kind::Account, Action::Read),
-    parameters: &[],
-    run: |verb| on(verb, account),
-    ..ROW
-};
-const OWN_CHANGE: Route = Route {
-    method: Verb::Put,
-    summary: "Replaces one's own profile",
-    access: Access::Within(Kind::Account, Action::Write),
-    takes: Some(|_| described(r#"{"fullName":"Bob","language":"en"}"#)),
-    refuses: &[409, 500, 507],
-    run: |verb| on(verb, change_account),
-    ..OWN
-};
-
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        path: USERS,
-        summary: "Users, by name",
-        parameters: &[&PAGE, &PAGE_SIZE],
-        gives: Gives::json::<List<DocumentJson>>(200),
-        run: |verb| on(verb, list),
-        ..ROW
-    },
-    Route {
-        method: Verb::Post,
-        path: USERS,
-        summary: "Makes a user, with a `password` or to log in by a code",
-        parameters: &[],
-        gives: Gives::json::<DocumentJson>(201),
-        run: |verb| on(verb, make),
-        ..CHANGE
-    },
-    ROW,
-    CHANGE,
-    Route {
-        method: Verb::Delete,
-        summary: "Erases a user with profile, keys and grants; readings stay without a name",
-        takes: None,
-        run: |verb| on(verb, erase),
-        ..CHANGE
-    },
-    Route {
-        method: Verb::Post,
-        path: "/sitewhere/api/users/{username}/reset",
-        summary: "Gives a user a code that replaces the password once; it is shown this time only",
-        takes: None,
-        gives: Gives::json::<CodeJson>(201),
-        refuses: &[409, 500, 507],
-        run: |verb| on(verb, reset),
-        ..CHANGE
-    },
-    Route {
-        path: "/sitewhere/api/authorities",
-        summary: "The roles that a user may have",
-        access: Access::To(Kind::User, Action::Read),
-        parameters: &[],
-        gives: Gives::json::<List<AuthorityJson>>(200),
-        refuses: &[],
-        run: |verb| on(verb, authorities),
-        ..ROW
-    },
-    OWN,
-    OWN_CHANGE,
-    Route {
-        method: Verb::Delete,
-        summary: "Erases one's own account",
-        takes: None,
-        run: |verb| on(verb, erase_account),
-        ..OWN_CHANGE
-    },
-    Route {
-        path: PASSWORD,
-        summary: "Replaces the password that the request is sent with, or a code",
-        takes: Some(schema::<PasswordJson>),
-        run: |verb| on(verb, change_password),
-        ..OWN_CHANGE
-    },
-    Route {
-        method: Verb::Post,
-        path: TOKENS,
-        summary: "Logs in: an access token for the password that the request is sent with",
-        access: Access::Within(Kind::Token, Action::Write),
-        takes: None,
-        gives: Gives::json::<TokenJson>(201),
-        run: |verb| on(verb, log_in),
-        ..OWN_CHANGE
-    },
-    Route {
-        method: Verb::Delete,
-        path: TOKENS,
-        summary: "Logs out: ends the access token that the request is sent with",
-        access: Access::Within(Kind::Token, Action::Write),
-        takes: None,
-        gives: Gives::json::<DocumentJson>(200),
-        run: |verb| on(verb, log_out),
-        ..OWN_CHANGE
-    },
-];
+routes! {
+    "access" {
+        Get USERS => list_of::<User>: "Users, by name",
+            Within(User, Read), [PAGE, PAGE_SIZE],
+            gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Post USERS => make:
+            "Makes a user, with a `password` or to log in by a code",
+            Within(User, Write), [], takes |_| described(USER),
+            gives Gives::json::<DocumentJson>(201), refuses [409, 500, 507];
+        Get "/sitewhere/api/users/{username}" => one_of::<User>: "A user",
+            Within(User, Read), [NAME], gives Gives::json::<DocumentJson>(200), refuses [500];
+        Put "/sitewhere/api/users/{username}" => change:
+            "Replaces a user, who has the same password unless there is a `password`",
+            Within(User, Write), [NAME], takes |_| described(USER),
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Delete "/sitewhere/api/users/{username}" => erase:
+            "Erases a user with profile, keys and grants; readings stay without a name",
+            Within(User, Write), [NAME],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Post "/sitewhere/api/users/{username}/reset" => reset:
+            "Gives a user a code that replaces the password once; it is shown this time only",
+            Within(User, Write), [NAME],
+            gives Gives::json::<CodeJson>(201), refuses [409, 500, 507];
+        Get "/sitewhere/api/authorities" => authorities: "The roles that a user may have",
+            To(User, Read), [], gives Gives::json::<List<AuthorityJson>>(200), refuses [];
+        Get "/api/v1/account" => account: "One's own account",
+            Within(Account, Read), [], gives Gives::json::<DocumentJson>(200), refuses [500];
+        Put "/api/v1/account" => change_account: "Replaces one's own profile",
+            Within(Account, Write), [],
+            takes |_| described(r#"{"fullName":"Bob","language":"en"}"#),
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Delete "/api/v1/account" => erase_account: "Erases one's own account",
+            Within(Account, Write), [],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Put PASSWORD => change_password:
+            "Replaces the password that the request is sent with, or a code",
+            Within(Account, Write), [], takes schema::<PasswordJson>,
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Post "/api/v1/tokens" => log_in:
+            "Logs in: an access token for the password that the request is sent with",
+            Within(Token, Write), [], gives Gives::json::<TokenJson>(201), refuses [409, 500, 507];
+        Delete "/api/v1/tokens" => log_out:
+            "Logs out: ends the access token that the request is sent with",
+            Within(Token, Write), [],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+    }
+}
 
 /// A code that replaces a password once.
 #[derive(Serialize, JsonSchema)]
@@ -201,94 +122,51 @@ async fn cut(api: &Api, name: &str) {
     }
 }
 
-async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DocumentJson>> {
-    let page = pairs.page()?;
-    pairs.finish()?;
-    let kind = accounts::kind::<lastmeter_model::entity::User>()?;
-    Ok(Json(listed(documents::list(&api.caller(), kind, None, page).await?)))
-}
-
-async fn make(
-    api: Api,
-    pairs: Pairs,
-    headers: HeaderMap,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Result<(StatusCode, Json<DocumentJson>), Problem> {
-    pairs.finish()?;
-    let repeatable = repeatable(&headers, USERS)?;
-    let made = accounts::make(&api.caller(), passwords(&api), members, repeatable).await?;
+async fn make(call: Call, Body(members): Body<Members>) -> Made<DocumentJson> {
+    let repeatable = call.repeatable()?;
+    let made = accounts::make(&call.caller(), passwords(&call), members, repeatable).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
-async fn one(api: Api, PathText(name): PathText, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let kind = accounts::kind::<lastmeter_model::entity::User>()?;
-    let found = documents::one(&api.caller(), kind, &name, None).await?;
-    Ok(Json(documents::shown(&found).into()))
-}
-
-async fn change(
-    api: Api,
-    PathText(name): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let changed = accounts::change(&api.caller(), passwords(&api), &name, members).await?;
-    cut(&api, &name).await;
+async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let name = &call.variable;
+    let changed = accounts::change(&call.caller(), passwords(&call), name, members).await?;
+    cut(&call, name).await;
     Ok(Json(changed.into()))
 }
 
-async fn erase(api: Api, PathText(name): PathText, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let erased = accounts::erase(&api.caller(), &name).await?;
-    cut(&api, &name).await;
+async fn erase(call: Call) -> Answer<DocumentJson> {
+    let erased = accounts::erase(&call.caller(), &call.variable).await?;
+    cut(&call, &call.variable).await;
     Ok(Json(erased.into()))
 }
 
-async fn reset(
-    api: Api,
-    PathText(username): PathText,
-    headers: HeaderMap,
-    pairs: Pairs,
-) -> Result<(StatusCode, Json<CodeJson>), Problem> {
-    pairs.finish()?;
-    let repeatable = repeatable(&headers, &format!("{USERS}/{username}/reset"))?;
-    let (code, until) = accounts::reset(&api.caller(), &username, repeatable).await?;
+async fn reset(call: Call) -> Made<CodeJson> {
+    let username = call.variable.clone();
+    let repeatable = call.repeatable_at(&format!("{USERS}/{username}/reset"))?;
+    let (code, until) = accounts::reset(&call.caller(), &username, repeatable).await?;
     Ok((StatusCode::CREATED, Json(CodeJson { username, code, until })))
 }
 
-async fn authorities(pairs: Pairs) -> Answer<List<AuthorityJson>> {
-    pairs.finish()?;
+async fn authorities(_: Call) -> Answer<List<AuthorityJson>> {
     let results: Vec<_> =
         Role::ALL.iter().map(|role| AuthorityJson { authority: role.word() }).collect();
     Ok(Json(List { num_results: results.len() as u64, results }))
 }
 
-async fn account(api: Api, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    Ok(Json(accounts::account(&api.caller())?.into()))
+async fn account(call: Call) -> Answer<DocumentJson> {
+    Ok(Json(accounts::account(&call.caller())?.into()))
 }
 
-async fn change_account(
-    api: Api,
-    pairs: Pairs,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    Ok(Json(accounts::change_account(&api.caller(), members).await?.into()))
+async fn change_account(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    Ok(Json(accounts::change_account(&call.caller(), members).await?.into()))
 }
 
-async fn erase_account(
-    api: Api,
-    Extension(visitor): Extension<Visitor>,
-    pairs: Pairs,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let name = accounts::own(&api.caller(), Kind::Account, Action::Write)?;
+async fn erase_account(call: Call, Extension(visitor): Extension<Visitor>) -> Answer<DocumentJson> {
+    let name = accounts::own(&call.caller(), Kind::Account, Action::Write)?;
     password_of(&visitor)?;
-    let erased = accounts::erase_account(&api.caller()).await?;
-    cut(&api, &name).await;
+    let erased = accounts::erase_account(&call.caller()).await?;
+    cut(&call, &name).await;
     Ok(Json(erased.into()))
 }
 
@@ -302,48 +180,36 @@ fn password_of(visitor: &Visitor) -> Result<&str, Problem> {
 }
 
 async fn change_password(
-    api: Api,
+    call: Call,
     Extension(visitor): Extension<Visitor>,
-    pairs: Pairs,
     Body(PasswordJson { password }): Body<PasswordJson>,
 ) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    accounts::own(&api.caller(), Kind::Account, Action::Write)?;
+    let caller = call.caller();
+    accounts::own(&caller, Kind::Account, Action::Write)?;
     if visitor.proof != Proof::Code {
         password_of(&visitor)?;
     }
-    let given = password.into();
-    let name = accounts::change_password(&api.caller(), passwords(&api), &given).await?;
-    cut(&api, &name).await;
-    Ok(Json(accounts::account(&api.caller())?.into()))
+    let name = accounts::change_password(&caller, passwords(&call), &password.into()).await?;
+    cut(&call, &name).await;
+    Ok(Json(accounts::account(&caller)?.into()))
 }
 
-async fn log_in(
-    api: Api,
-    Extension(visitor): Extension<Visitor>,
-    pairs: Pairs,
-) -> Result<(StatusCode, Json<TokenJson>), Problem> {
-    pairs.finish()?;
-    let name = accounts::own(&api.caller(), Kind::Token, Action::Write)?;
+async fn log_in(call: Call, Extension(visitor): Extension<Visitor>) -> Made<TokenJson> {
+    let name = accounts::own(&call.caller(), Kind::Token, Action::Write)?;
     let hash = password_of(&visitor)?.to_owned();
-    let (access, of) = (&api.shared.tenants.access, (api.tenant.name.clone(), name));
+    let (access, of) = (&call.shared.tenants.access, (call.tenant.name.clone(), name));
     let made = lock(&access.tokens).make(of, hash, access.now());
     let token = made.map_err(|error| Problem::unavailable("no_random", &error))?.print();
     let made = TokenJson { token, expires_after_seconds: 12 * 3600, idle_seconds: 1800 };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-async fn log_out(
-    api: Api,
-    Extension(visitor): Extension<Visitor>,
-    pairs: Pairs,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    accounts::own(&api.caller(), Kind::Token, Action::Write)?;
+async fn log_out(call: Call, Extension(visitor): Extension<Visitor>) -> Answer<DocumentJson> {
+    accounts::own(&call.caller(), Kind::Token, Action::Write)?;
     let Proof::AccessToken(id) = visitor.proof else {
         let detail = "send the access token that is to end with this request";
         return Err(Problem::new(StatusCode::FORBIDDEN, "no_access_token", detail));
     };
-    lock(&api.shared.tenants.access.tokens).end(id);
+    lock(&call.shared.tenants.access.tokens).end(id);
     Ok(Json(serde_json::json!({ "ended": true }).into()))
 }

@@ -1,22 +1,21 @@
 //! Assignments made, changed and ended, and the events of their devices.
 
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::on;
-use axum::{Extension, Json};
+use axum::Json;
+use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_store::{PAGE_BYTES_MAX, Page, Range, Stretch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::assignments::AlertJson;
-use super::device_changes::{envelope, members};
+use super::device_changes::envelope;
 use super::devices::List;
-use super::documents::{DocumentJson, TOKEN, described, repeatable};
-use super::extract::{Body, Pairs, PathText};
+use super::documents::{DocumentJson, Members, TOKEN, described};
+use super::extract::{Body, Call};
 use super::parameter::{ASSIGNMENT, END_DATE, PAGE, PAGE_SIZE, START_DATE};
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Made, Problem};
 use crate::ops::documents::shown;
 use crate::ops::transfer::{Imported, store_messages};
 use crate::ops::{Cuts, Looked, assignments, devices};
@@ -35,117 +34,53 @@ const ALERT: &str = r#"{"type":"maximum.power","level":"Warning","message":"clos
 /// Alerts that are read at once.
 const ROWS_AT_ONCE: u32 = 5000;
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Post,
-        path: "/sitewhere/api/assignments",
-        resource: "assignments",
-        summary: "Assigns a device, from now on unless `activeDate` is given",
-        access: Access::Within(Kind::Assignment, Action::Write),
-        parameters: &[],
-        takes: Some(|_| described(NEW)),
-        gives: Gives::json::<DocumentJson>(201),
-        refuses: &[404, 409, 500, 507],
-        run: |verb| on(verb, make),
-    },
-    Route {
-        method: Verb::Put,
-        path: "/sitewhere/api/assignments/{token}",
-        summary: "Replaces an assignment, if it is in the `version` that is sent with it",
-        takes: Some(|_| described(REPLACED)),
-        run: |verb| on(verb, change),
-        ..END
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/missing",
-        summary: "Marks the device of an assignment as missing",
-        run: |verb| on(verb, missing),
-        ..END
-    },
-    Route {
-        method: Verb::Put,
-        path: "/sitewhere/api/assignments/{token}/metadata",
-        summary: "Replaces the free texts of an assignment",
-        takes: Some(|_| described(METADATA)),
-        run: |verb| on(verb, metadata),
-        ..END
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/measurements",
-        summary: "Takes a reading of the device; one with a number or date is stored once",
-        takes: Some(|_| described(MEASUREMENTS)),
-        run: |verb| on(verb, measurements),
-        ..SEND
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/alerts",
-        summary: "Takes an alert of the device; one with a date is stored once",
-        takes: Some(|_| described(ALERT)),
-        run: |verb| on(verb, alert),
-        ..SEND
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/alerts",
-        summary: "Alerts of the device while the assignment was in force, newest first",
-        access: Access::Within(Kind::Alert, Action::Read),
-        gives: Gives::json::<List<AlertJson>>(200),
-        run: |verb| on(verb, alerts),
-        ..LISTED
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/locations",
-        summary: "Moves the device to a position; what was measured before keeps the one before",
-        access: Access::Within(Kind::Device, Action::Write),
-        takes: Some(schema::<PlaceJson>),
-        gives: Gives::json::<LocationJson>(201),
-        refuses: &[409, 500, 507],
-        run: |verb| on(verb, locate),
-        ..SEND
-    },
-    Route {
-        path: "/sitewhere/api/assignments/{token}/locations",
-        summary: "Where the device was put while the assignment was in force, newest first",
-        access: Access::Within(Kind::Location, Action::Read),
-        gives: Gives::json::<List<LocationJson>>(200),
-        run: |verb| on(verb, locations),
-        ..LISTED
-    },
-    Route { path: "/sitewhere/api/assignments/{token}/end", ..END },
-    Route {
-        method: Verb::Delete,
-        path: "/sitewhere/api/assignments/{token}",
-        summary: "Removes an assignment that has ended",
-        run: |verb| on(verb, remove),
-        ..END
-    },
-];
-
-const END: Route = Route {
-    method: Verb::Post,
-    path: "",
-    resource: "assignments",
-    summary: "Ends an assignment now",
-    access: Access::Within(Kind::Assignment, Action::Write),
-    parameters: &[&TOKEN],
-    takes: None,
-    gives: Gives::json::<DocumentJson>(200),
-    refuses: &[409, 500, 507],
-    run: |verb| on(verb, end),
-};
-const SEND: Route = Route {
-    access: Access::Within(Kind::OwnInput, Action::Write),
-    parameters: &[&ASSIGNMENT],
-    gives: Gives::json::<Imported>(201),
-    refuses: &[409, 500],
-    ..END
-};
-const LISTED: Route = Route {
-    method: Verb::Get,
-    parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
-    refuses: &[500],
-    ..END
-};
+routes! {
+    "assignments" {
+        Post "/sitewhere/api/assignments" => make:
+            "Assigns a device, from now on unless `activeDate` is given",
+            Within(Assignment, Write), [], takes |_| described(NEW),
+            gives Gives::json::<DocumentJson>(201), refuses [404, 409, 500, 507];
+        Put "/sitewhere/api/assignments/{token}" => change:
+            "Replaces an assignment, if it is in the `version` that is sent with it",
+            Within(Assignment, Write), [TOKEN], takes |_| described(REPLACED),
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Post "/sitewhere/api/assignments/{token}/missing" => missing:
+            "Marks the device of an assignment as missing",
+            Within(Assignment, Write), [TOKEN],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Put "/sitewhere/api/assignments/{token}/metadata" => metadata:
+            "Replaces the free texts of an assignment",
+            Within(Assignment, Write), [TOKEN], takes |_| described(METADATA),
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Post "/sitewhere/api/assignments/{token}/measurements" => measurements:
+            "Takes a reading of the device; one with a number or date is stored once",
+            Within(OwnInput, Write), [ASSIGNMENT], takes |_| described(MEASUREMENTS),
+            gives Gives::json::<Imported>(201), refuses [409, 500];
+        Post "/sitewhere/api/assignments/{token}/alerts" => alert:
+            "Takes an alert of the device; one with a date is stored once",
+            Within(OwnInput, Write), [ASSIGNMENT], takes |_| described(ALERT),
+            gives Gives::json::<Imported>(201), refuses [409, 500];
+        Get "/sitewhere/api/assignments/{token}/alerts" => alerts:
+            "Alerts of the device while the assignment was in force, newest first",
+            Within(Alert, Read), [ASSIGNMENT, PAGE, PAGE_SIZE, START_DATE, END_DATE],
+            gives Gives::json::<List<AlertJson>>(200), refuses [500];
+        Post "/sitewhere/api/assignments/{token}/locations" => locate:
+            "Moves the device to a position; what was measured before keeps the one before",
+            Within(Device, Write), [ASSIGNMENT], takes schema::<PlaceJson>,
+            gives Gives::json::<LocationJson>(201), refuses [409, 500, 507];
+        Get "/sitewhere/api/assignments/{token}/locations" => locations:
+            "Where the device was put while the assignment was in force, newest first",
+            Within(Location, Read), [ASSIGNMENT, PAGE, PAGE_SIZE, START_DATE, END_DATE],
+            gives Gives::json::<List<LocationJson>>(200), refuses [500];
+        Post "/sitewhere/api/assignments/{token}/end" => end: "Ends an assignment now",
+            Within(Assignment, Write), [TOKEN],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Delete "/sitewhere/api/assignments/{token}" => remove:
+            "Removes an assignment that has ended",
+            Within(Assignment, Write), [TOKEN],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+    }
+}
 
 /// A position (WGS 84), degrees and metres.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -170,38 +105,22 @@ struct LocationJson {
     elevation: Option<f64>,
 }
 
-async fn make(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    pairs: Pairs,
-    headers: HeaderMap,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Result<(StatusCode, Json<DocumentJson>), Problem> {
-    pairs.finish()?;
-    let repeatable = repeatable(&headers, route.path)?;
-    let made = assignments::make(&api.caller(), members, repeatable).await?;
+async fn make(call: Call, Body(members): Body<Members>) -> Made<DocumentJson> {
+    let made = assignments::make(&call.caller(), members, call.repeatable()?).await?;
     Ok((StatusCode::CREATED, Json(shown(&made).into())))
 }
 
-async fn change(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let changed = assignments::change(&api.caller(), &token, members).await?;
+async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let changed = assignments::change(&call.caller(), &call.variable, members).await?;
     Ok(Json(shown(&changed).into()))
 }
 
-async fn end(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    Ok(Json(shown(&*assignments::end(&api.caller(), &token).await?).into()))
+async fn end(call: Call) -> Answer<DocumentJson> {
+    Ok(Json(shown(&*assignments::end(&call.caller(), &call.variable).await?).into()))
 }
 
-async fn missing(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let changed = assignments::edit(&api.caller(), &token, |own, body| {
+async fn missing(call: Call) -> Answer<DocumentJson> {
+    let changed = assignments::edit(&call.caller(), &call.variable, |own, body| {
         if own.released_date.is_none() {
             body.insert("status".to_owned(), json!("missing"));
         }
@@ -210,33 +129,25 @@ async fn missing(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<Do
     Ok(Json(shown(&changed).into()))
 }
 
-async fn metadata(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(texts)): Body<DocumentJson>,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let changed = assignments::edit(&api.caller(), &token, |_, body| {
+async fn metadata(call: Call, Body(texts): Body<Members>) -> Answer<DocumentJson> {
+    let changed = assignments::edit(&call.caller(), &call.variable, |_, body| {
         body.insert("metadata".to_owned(), Value::Object(texts));
     })
     .await?;
     Ok(Json(shown(&changed).into()))
 }
 
-async fn remove(api: Api, PathText(token): PathText, pairs: Pairs) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    Ok(Json(shown(&*assignments::remove(&api.caller(), &token).await?).into()))
+async fn remove(call: Call) -> Answer<DocumentJson> {
+    Ok(Json(shown(&*assignments::remove(&call.caller(), &call.variable).await?).into()))
 }
 
-type Sent = Result<(StatusCode, Json<Imported>), Problem>;
-
 /// Takes what a device would send; a refusal is answered as one.
-async fn send(api: &Api, token: &str, kind: &str, request: Map<String, Value>) -> Sent {
-    let row = assignments::device(&api.caller(), (Kind::OwnInput, Action::Write), token)?;
+async fn send(call: &Call, kind: &str, request: Members) -> Made<Imported> {
+    let needed = (Kind::OwnInput, Action::Write);
+    let (row, _) = assignments::device(&call.caller(), needed, &call.variable)?;
     let message = envelope(row.hardware_id.as_str(), kind, &Value::Object(request));
     let lines = vec![(1, message)];
-    let done = store_messages(&api.tenant, Permit::whole_tenant(), lines).await?;
+    let done = store_messages(&call.tenant, Permit::whole_tenant(), lines).await?;
     match done.first_refusal() {
         None => Ok((StatusCode::CREATED, Json(done))),
         Some((reason, detail)) => {
@@ -247,46 +158,32 @@ async fn send(api: &Api, token: &str, kind: &str, request: Map<String, Value>) -
     }
 }
 
-async fn measurements(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(request)): Body<DocumentJson>,
-) -> Sent {
-    pairs.finish()?;
-    send(&api, &token, "DeviceMeasurements", request).await
+async fn measurements(call: Call, Body(request): Body<Members>) -> Made<Imported> {
+    send(&call, "DeviceMeasurements", request).await
 }
 
-async fn alert(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(request)): Body<DocumentJson>,
-) -> Sent {
-    pairs.finish()?;
-    send(&api, &token, "DeviceAlert", request).await
+async fn alert(call: Call, Body(request): Body<Members>) -> Made<Imported> {
+    send(&call, "DeviceAlert", request).await
 }
 
 /// Part of a list, newest first, and how many it has.
 fn paged<T>(mut found: Vec<(SimTime, T)>, page: Page) -> List<T> {
     found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-    let num_results = found.len() as u64;
-    let on_page = found.into_iter().skip(skipped).take(page.limit as usize);
-    List { num_results, results: on_page.map(|(_, one)| one).collect() }
+    let (num_results, on_page) = page.of(found);
+    List { num_results, results: on_page.into_iter().map(|(_, one)| one).collect() }
 }
 
 fn has(range: Range, at: SimTime) -> bool {
     range.start <= at && at <= range.end
 }
 
-async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer<List<AlertJson>> {
-    let (page, range) = (pairs.page()?, pairs.range()?);
-    pairs.finish()?;
-    let row = assignments::device(&api.caller(), (Kind::Alert, Action::Read), &token)?;
-    let mut cuts = Cuts::of(api.caller(), Kind::Alert)?;
-    let range = assignments::clipped(&api.tenant, &token, range);
-    let (mut after, last) = (0, api.tenant.progress.totals().alerts);
+async fn alerts(mut call: Call) -> Answer<List<AlertJson>> {
+    let (page, range) = call.page_of_range()?;
+    let token = &call.variable;
+    let (row, _) = assignments::device(&call.caller(), (Kind::Alert, Action::Read), token)?;
+    let mut cuts = Cuts::of(call.caller(), Kind::Alert)?;
+    let range = assignments::clipped(&call.tenant, token, range);
+    let (mut after, last) = (0, call.tenant.progress.totals().alerts);
     // Which ones there are; those of the page are read again, so that the others are not kept.
     let mut found = Vec::new();
     let is_meant = |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
@@ -308,44 +205,32 @@ async fn alerts(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer
         for alert in again.filter(|alert| alert.sequence == sequence) {
             let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
             bytes += alert.kind.len() + alert.message.len() + facts.sum::<usize>();
-            results.push(AlertJson::marked(&api, alert, cuts.is_whole()));
+            results.push(AlertJson::marked(&call, alert, cuts.is_whole()));
         }
     }
     Ok(Json(List { num_results, results }))
 }
 
-async fn locate(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(place): Body<PlaceJson>,
-) -> Result<(StatusCode, Json<LocationJson>), Problem> {
-    pairs.finish()?;
-    let row = assignments::device(&api.caller(), devices::WRITE, &token)?;
+async fn locate(call: Call, Body(place): Body<PlaceJson>) -> Made<LocationJson> {
+    let (row, _) = assignments::device(&call.caller(), devices::WRITE, &call.variable)?;
     let id = row.hardware_id.as_str();
-    let body = devices::document(&api.tenant, id)?.and_then(|document| {
-        let body: Value = serde_json::from_str(&document.body).ok()?;
-        Some(members(body))
-    });
-    let mut body = body.unwrap_or_default();
+    let known = devices::document(&call.tenant, id);
+    let mut body = known.map(|document| document.members()).unwrap_or_default();
     body.insert("location".to_owned(), json!(place));
-    devices::change(&api.caller(), id, body).await?;
+    devices::change(&call.caller(), id, body).await?;
     let PlaceJson { latitude, longitude, elevation } = place;
-    let (event_type, event_date) = ("Location", api.tenant.clock.now());
+    let (event_type, event_date) = ("Location", call.tenant.clock.now());
     let located = LocationJson { event_type, event_date, latitude, longitude, elevation };
     Ok((StatusCode::CREATED, Json(located)))
 }
 
-async fn locations(
-    api: Api,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<List<LocationJson>> {
-    let (page, range) = (pairs.page()?, pairs.range()?);
-    pairs.finish()?;
-    let row = assignments::device(&api.caller(), (Kind::Location, Action::Read), &token)?;
-    let range = assignments::clipped(&api.tenant, &token, range);
-    let placed = devices::Positions::of(&api.tenant, &row.hardware_id).await?;
+async fn locations(mut call: Call) -> Answer<List<LocationJson>> {
+    let (page, range) = call.page_of_range()?;
+    let token = &call.variable;
+    let needed = (Kind::Location, Action::Read);
+    let (row, permit) = assignments::device(&call.caller(), needed, token)?;
+    let range = assignments::clipped(&call.tenant, token, range);
+    let placed = devices::Positions::of(&call.tenant, &row.hardware_id).await?;
     let mut found: Vec<(SimTime, LocationJson)> = Vec::new();
     for (event_date, at) in placed.own() {
         let place = (at.latitude, at.longitude, at.elevation);
@@ -359,8 +244,6 @@ async fn locations(
             found.push((event_date, one));
         }
     }
-    let none = || Problem::not_found("unknown_assignment", "there is no such assignment");
-    let permit = api.caller().of_device(Kind::Location, Some(&row.hardware_id), none)?;
     let cut = permit.cut(&row.hardware_id);
     found.retain(|(at, _)| has(range, *at) && cut.has(*at));
     Ok(Json(paged(found, page)))

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::access::{self, Action, Permit};
 use lastmeter_model::decide::{is_reserved, specification};
-use lastmeter_model::document::kind_of_code;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, SeriesPoint, StateValue};
@@ -17,15 +15,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::cursor::{self, Kind};
-use super::devices::{self, List};
-use super::extract::{Pairs, PathText};
+use super::devices::List;
+use super::extract::{Call, Pairs};
 use super::openapi::Instant;
 use super::parameter::{ASSIGNMENT, END_DATE, HARDWARE_ID, PAGE, PAGE_SIZE, Parameter, START_DATE};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::ops::{Caller, assignments, documents};
+use crate::ops::{assignments, devices, documents};
 
+const LATEST: (access::Kind, Action) = (access::Kind::Latest, Action::Read);
+const SERIES: (access::Kind, Action) = (access::Kind::Series, Action::Read);
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
 /// The type of an assignment that a device has while it has none of its own.
@@ -37,65 +37,25 @@ const MEASUREMENT_IDS: Parameter =
 const MEASUREMENT_IDS_ARRAY: Parameter =
     Parameter::texts("measurementIds[]", "the same, as some clients write lists").example(VOLTAGE);
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/devices/{hardwareId}/assignment",
-        resource: "assignments",
-        summary: "A device's assignment, with its latest state",
-        access: Access::Within(access::Kind::Latest, Action::Read),
-        parameters: &[&HARDWARE_ID],
-        takes: None,
-        gives: Gives::json::<AssignmentJson>(200),
-        refuses: &[500],
-        run: |verb| on(verb, assignment),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/assignments/{token}",
-        resource: "assignments",
-        summary: "An assignment, with its latest state",
-        access: Access::Within(access::Kind::Latest, Action::Read),
-        parameters: &[&ASSIGNMENT],
-        takes: None,
-        gives: Gives::json::<AssignmentJson>(200),
-        refuses: &[500],
-        run: |verb| on(verb, one),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/assignments/{token}/measurements",
-        resource: "assignments",
-        summary: "Measurement events, newest first",
-        access: Access::Within(access::Kind::Series, Action::Read),
-        parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE, &START_DATE, &END_DATE],
-        takes: None,
-        gives: Gives::json::<List<MeasurementsJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, measurements),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/assignments/{token}/measurements/series",
-        resource: "assignments",
-        summary: "Series, oldest first, each on its own page",
-        access: Access::Within(access::Kind::Series, Action::Read),
-        parameters: &[
-            &ASSIGNMENT,
-            &MEASUREMENT_IDS,
-            &MEASUREMENT_IDS_ARRAY,
-            &PAGE,
-            &PAGE_SIZE,
-            &START_DATE,
-            &END_DATE,
-        ],
-        takes: None,
-        gives: Gives::json::<Vec<SeriesJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, series),
-    },
-];
+routes! {
+    "assignments" {
+        Get "/sitewhere/api/devices/{hardwareId}/assignment" => assignment:
+            "A device's assignment, with its latest state",
+            Within(Latest, Read), [HARDWARE_ID],
+            gives Gives::json::<AssignmentJson>(200), refuses [500];
+        Get "/sitewhere/api/assignments/{token}" => one: "An assignment, with its latest state",
+            Within(Latest, Read), [ASSIGNMENT],
+            gives Gives::json::<AssignmentJson>(200), refuses [500];
+        Get "/sitewhere/api/assignments/{token}/measurements" => measurements:
+            "Measurement events, newest first",
+            Within(Series, Read), [ASSIGNMENT, PAGE, PAGE_SIZE, START_DATE, END_DATE],
+            gives Gives::json::<List<MeasurementsJson>>(200), refuses [500];
+        Get "/sitewhere/api/assignments/{token}/measurements/series" => series:
+            "Series, oldest first, each on its own page",
+            Within(Series, Read), [ASSIGNMENT, MEASUREMENT_IDS, MEASUREMENT_IDS_ARRAY, PAGE, PAGE_SIZE, START_DATE, END_DATE],
+            gives Gives::json::<Vec<SeriesJson>>(200), refuses [500];
+    }
+}
 
 /// An assignment with what is known last.
 #[derive(Serialize, JsonSchema)]
@@ -131,9 +91,7 @@ impl AssignmentJson {
         };
         let Some(own) = api.tenant.documents.body::<Assignment>(&plain.token) else { return plain };
         let readable = |kind| documents::readable(&api.caller(), kind, &plain.token);
-        let Some(document) = kind_of_code(Assignment::CODE).and_then(readable) else {
-            return plain;
-        };
+        let Some(document) = readable(Assignment::kind()) else { return plain };
         let mut document = match documents::shown(&document) {
             Value::Object(members) => members,
             _ => Map::new(),
@@ -276,28 +234,18 @@ fn id_of(kind: Kind, sequence: u64, is_whole: bool) -> String {
 }
 
 /// `GET /sitewhere/api/assignments/{token}`
-pub(super) async fn one(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-) -> Answer<AssignmentJson> {
-    pairs.finish()?;
-    let found = find(&api.caller(), access::Kind::Latest, &token)?;
-    with_state(&api, found).await
+async fn one(call: Call) -> Answer<AssignmentJson> {
+    let found = assignments::device(&call.caller(), LATEST, &call.variable)?;
+    with_state(&call, found).await
 }
 
 /// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
-pub(super) async fn measurements(
-    api: Api,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<List<MeasurementsJson>> {
-    let (page, range) = (pairs.page()?, pairs.range()?);
-    pairs.finish()?;
-    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
-    let range = assignments::clipped(&api.tenant, &token, range);
-    let (num_results, rows) = api.tenant.readers.events(&permit, &device, range, page).await?;
-    let of = AssignmentJson::without_state(&api, device);
+async fn measurements(mut call: Call) -> Answer<List<MeasurementsJson>> {
+    let (page, range) = call.page_of_range()?;
+    let (device, permit) = assignments::device(&call.caller(), SERIES, &call.variable)?;
+    let range = assignments::clipped(&call.tenant, &call.variable, range);
+    let (num_results, rows) = call.tenant.readers.events(&permit, &device, range, page).await?;
+    let of = AssignmentJson::without_state(&call, device);
     let one = |row| event(row, &of, permit.is_whole());
     let results = rows.iter().map(one).collect();
     Ok(Json(List { num_results, results }))
@@ -324,18 +272,13 @@ fn event(row: &ReadingRow, assignment: &AssignmentJson, is_whole: bool) -> Measu
 
 /// `GET /sitewhere/api/assignments/{token}/measurements/series`: each series on its own page,
 /// oldest first; without `measurementIds` all that the device has in its state.
-pub(super) async fn series(
-    api: Api,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<Vec<SeriesJson>> {
-    let ids = measurement_ids(&mut pairs)?;
-    let (page, range) = (pairs.page()?, pairs.range()?);
-    pairs.finish()?;
-    let (device, permit) = find(&api.caller(), access::Kind::Series, &token)?;
-    let range = assignments::clipped(&api.tenant, &token, range);
+async fn series(mut call: Call) -> Answer<Vec<SeriesJson>> {
+    let ids = measurement_ids(&mut call.pairs)?;
+    let (page, range) = call.page_of_range()?;
+    let (device, permit) = assignments::device(&call.caller(), SERIES, &call.variable)?;
+    let range = assignments::clipped(&call.tenant, &call.variable, range);
     let (device, cut) = (device.id, permit.cut(&device.hardware_id));
-    let (readers, is_named) = (&api.tenant.readers, !ids.is_empty());
+    let (readers, is_named) = (&call.tenant.readers, !ids.is_empty());
     let ids = if is_named { ids } else { readers.quantities_of(device, &cut).await? };
     let query = SeriesQuery { device, ids, range, page, after: None, cut };
     let mut series = readers.series(query).await?;
@@ -379,22 +322,6 @@ pub(super) fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     })
 }
 
-/// The device of an assignment, and what may be had of a kind of its data.
-pub(super) fn find(
-    caller: &Caller,
-    kind: access::Kind,
-    token: &str,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let unknown = || assignments::unknown(token);
-    let found = assignments::find(&caller.tenant, token);
-    let (device, permit) = devices::permitted(caller, kind, found, unknown)?;
-    let target = Target::Device(device.hardware_id.clone());
-    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
-    let cut = permit.cut(&device.hardware_id);
-    assignments::within(caller, token, &on, (Action::Read, &cut))?;
-    Ok((device, permit))
-}
-
 async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<AssignmentJson> {
     let (heard, state) = api.tenant.readers.state(&permit, &device).await?;
     let alerts = state.alerts.into_iter();
@@ -408,13 +335,8 @@ async fn with_state(api: &Api, (device, permit): (DeviceRow, Permit)) -> Answer<
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
-pub(super) async fn assignment(
-    api: Api,
-    PathText(hardware_id): PathText,
-    pairs: Pairs,
-) -> Answer<AssignmentJson> {
-    pairs.finish()?;
-    let (device, permit) = devices::find(&api.caller(), access::Kind::Latest, &hardware_id)?;
-    let device = assignments::current(&api.tenant, device);
-    with_state(&api, (device, permit)).await
+async fn assignment(call: Call) -> Answer<AssignmentJson> {
+    let (device, permit) = devices::find(&call.caller(), LATEST, &call.variable)?;
+    let device = assignments::current(&call.tenant, device);
+    with_state(&call, (device, permit)).await
 }

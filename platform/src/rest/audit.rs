@@ -1,20 +1,18 @@
 //! The audit, in its order: who did what, and what was denied to whom.
 
 use axum::Json;
-use axum::routing::on;
-use lastmeter_model::access::{Action, Kind, Secret};
+use lastmeter_model::access::{Kind, Secret};
 use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_store::Stretch;
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cursor;
-use super::extract::{Pairs, wrong_parameter};
+use super::extract::{Call, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::Parameter;
-use super::routes::{Access, Gives, Route, Verb};
-use super::{Answer, Api};
+use super::routes::{Gives, routes};
+use super::{Answer, cursor};
 
 const CURSOR: Parameter =
     Parameter::text("cursor", "`next` of an earlier answer, or 0").example("0");
@@ -22,19 +20,14 @@ const LIMIT: Parameter = Parameter::whole("limit", "rows at most", 100, (1, 1000
 /// Rows that one request looks at.
 const LOOKED_AT_MAX: usize = 10_000;
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Verb::Get,
-    path: "/api/v1/audit",
-    resource: "access",
-    summary: "The audit in its order: the tenant's, or what is about oneself and one's own data",
-    access: Access::Within(Kind::Audit, Action::Read),
-    parameters: &[&CURSOR, &LIMIT],
-    takes: None,
-    gives: Gives::json::<AuditJson>(200),
-    refuses: &[500],
-    run: |verb| on(verb, audit),
-}];
+routes! {
+    "access" {
+        Get "/api/v1/audit" => audit:
+            "The audit in its order: the tenant's, or what is about oneself and one's own data",
+            Within(Audit, Read), [CURSOR, LIMIT],
+            gives Gives::json::<AuditJson>(200), refuses [500];
+    }
+}
 
 /// A page of the audit.
 #[derive(Serialize, JsonSchema)]
@@ -70,10 +63,10 @@ impl From<AuditRow> for RowJson {
 }
 
 /// `GET /api/v1/audit?cursor=&limit=`
-async fn audit(api: Api, mut pairs: Pairs) -> Answer<AuditJson> {
-    let (cursor, limit) = (pairs.one(&CURSOR)?, pairs.number(&LIMIT)? as usize);
-    pairs.finish()?;
-    let caller = api.caller();
+async fn audit(mut call: Call) -> Answer<AuditJson> {
+    let (cursor, limit) = (call.pairs.one(&CURSOR)?, call.pairs.number(&LIMIT)? as usize);
+    call.pairs.finish()?;
+    let caller = call.caller();
     let permit = caller.list(Kind::Audit)?;
     let mut after = match cursor.as_deref() {
         None | Some("0") => 0,
@@ -85,10 +78,10 @@ async fn audit(api: Api, mut pairs: Pairs) -> Answer<AuditJson> {
         caller.who.iter().any(|who| who.key.as_ref().is_some_and(|key| key.on.is_some()));
     let me = (!is_narrowed).then(|| caller.name());
     let (mut results, mut looked_at) = (Vec::new(), 0);
-    let last = api.tenant.progress.audited();
+    let last = call.tenant.progress.audited();
     while after < last && results.len() < limit && looked_at < LOOKED_AT_MAX {
         let stretch = Stretch { after, limit: limit as u32, last };
-        let (rows, count) = api.tenant.readers.audit(&permit, me.as_deref(), stretch).await?;
+        let (rows, count) = call.tenant.readers.audit(&permit, me.as_deref(), stretch).await?;
         // A page ends with its last row, not with the last one that was looked at.
         let left = limit - results.len();
         let end = rows.get(left).and(rows.get(left.wrapping_sub(1)));

@@ -6,24 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::routing::on;
 use axum::{Extension, Json};
-use lastmeter_model::access::{self, Action};
 use lastmeter_model::message::{EPOCH, SERIAL};
 use lastmeter_model::row::{AlertRow, ReadingRow, RefusalRow};
-use lastmeter_store::{self as store, Stretch};
+use lastmeter_store::{self as store, Progress, Stretch};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::watch;
 
-use super::extract::{Body, Pairs};
+use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::Parameter;
-use super::routes::{Access, Gives, Route, Verb, schema};
+use super::routes::{Gives, routes, schema};
 use super::serve::Stopping;
-use super::{Answer, Api, Problem};
+use super::{Answer, Problem};
 use crate::config::ClockSource;
 
 const AFTER: Parameter =
@@ -32,69 +30,27 @@ const LIMIT: Parameter = Parameter::whole("limit", "rows at most", 1000, (1, 500
 const WAIT_MS: Parameter =
     Parameter::whole("wait_ms", "how long to wait for a first row", 0, (0, 10_000));
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/readings",
-        resource: "records",
-        summary: "Readings, in the order of commit",
-        access: Access::To(access::Kind::CommitOrder, Action::Read),
-        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
-        takes: None,
-        gives: Gives::json::<Rows<ReadingJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, readings),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/refusals",
-        resource: "records",
-        summary: "Refused messages, in the order of commit",
-        access: Access::To(access::Kind::CommitOrder, Action::Read),
-        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
-        takes: None,
-        gives: Gives::json::<Rows<RefusalJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, refusals),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/alerts",
-        resource: "records",
-        summary: "Alerts, in the order of commit",
-        access: Access::To(access::Kind::CommitOrder, Action::Read),
-        parameters: &[&AFTER, &LIMIT, &WAIT_MS],
-        takes: None,
-        gives: Gives::json::<Rows<AlertJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, alerts),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/clock",
-        resource: "clock",
-        summary: "The platform's time",
-        access: Access::To(access::Kind::Clock, Action::Read),
-        parameters: &[],
-        takes: None,
-        gives: Gives::json::<ClockJson>(200),
-        refuses: &[],
-        run: |verb| on(verb, clock),
-    },
-    Route {
-        method: Verb::Post,
-        path: "/api/v1/clock/advance",
-        resource: "clock",
-        summary: "Advances a driven clock; answered when all that was acknowledged before is committed",
-        access: Access::To(access::Kind::Clock, Action::Write),
-        parameters: &[],
-        takes: Some(schema::<AdvanceJson>),
-        gives: Gives::json::<AdvancedJson>(200),
-        refuses: &[409, 500],
-        run: |verb| on(verb, advance),
-    },
-];
+routes! {
+    "records" {
+        Get "/api/v1/readings" => readings: "Readings, in the order of commit",
+            To(CommitOrder, Read), [AFTER, LIMIT, WAIT_MS],
+            gives Gives::json::<Rows<ReadingJson>>(200), refuses [500];
+        Get "/api/v1/refusals" => refusals: "Refused messages, in the order of commit",
+            To(CommitOrder, Read), [AFTER, LIMIT, WAIT_MS],
+            gives Gives::json::<Rows<RefusalJson>>(200), refuses [500];
+        Get "/api/v1/alerts" => alerts: "Alerts, in the order of commit",
+            To(CommitOrder, Read), [AFTER, LIMIT, WAIT_MS],
+            gives Gives::json::<Rows<AlertJson>>(200), refuses [500];
+    }
+    "clock" {
+        Get "/api/v1/clock" => clock: "The platform's time",
+            To(Clock, Read), [], gives Gives::json::<ClockJson>(200), refuses [];
+        Post "/api/v1/clock/advance" => advance:
+            "Advances a driven clock; answered when all that was acknowledged before is committed",
+            To(Clock, Write), [], takes schema::<AdvanceJson>,
+            gives Gives::json::<AdvancedJson>(200), refuses [409, 500];
+    }
+}
 
 /// Rows in the order of their sequence.
 #[derive(Serialize, JsonSchema)]
@@ -230,104 +186,74 @@ impl From<AlertRow> for AlertJson {
     }
 }
 
-/// What is asked of a list in the order of commit.
-struct Asked {
-    after: i64,
-    limit: u32,
-    wait: Duration,
-}
-
-/// `after`, `limit` and `wait_ms`.
-fn asked(mut pairs: Pairs) -> Result<Asked, Problem> {
-    let after = pairs.number(&AFTER)?;
-    let limit = pairs.number(&LIMIT)?;
-    let wait_ms = pairs.number(&WAIT_MS)?;
-    pairs.finish()?;
-    let (after, limit) = (after.cast_signed(), limit as u32);
-    Ok(Asked { after, limit, wait: Duration::from_millis(wait_ms) })
-}
-
-/// Returns once something after `asked.after` is committed, the time asked for is over, or the
-/// server stops. Who waits holds a connection, so only so many may.
-async fn wait(
-    api: &Api,
-    mut committed: watch::Receiver<u64>,
-    asked: &Asked,
+/// What is asked of a list in the order of commit, once something after it is committed, the time
+/// asked for is over, or the server stops. Who waits holds a connection, so only so many may.
+async fn asked(
+    call: &mut Call,
     mut stopping: Stopping,
-) -> Result<(), Problem> {
-    let is_news = |last: &u64| *last > asked.after.unsigned_abs();
-    if asked.wait.is_zero() || is_news(&committed.borrow()) {
-        return Ok(());
+    committed: impl Fn(&Progress) -> watch::Receiver<u64>,
+) -> Result<Stretch, Problem> {
+    let (after, limit) = (call.pairs.number(&AFTER)?, call.pairs.number(&LIMIT)? as u32);
+    let wait = Duration::from_millis(call.pairs.number(&WAIT_MS)?);
+    call.pairs.finish()?;
+    let mut news = committed(&call.tenant.progress);
+    let is_news = |last: &u64| *last > after;
+    if !wait.is_zero() && !is_news(&news.borrow()) {
+        let Ok(_waiter) = call.shared.waiters.try_acquire() else {
+            let detail = "as many requests wait with `wait_ms` as may at a time; ask without it";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail));
+        };
+        tokio::select! {
+            // Whether there is news or the time is over shows when the store is read.
+            _ = tokio::time::timeout(wait, news.wait_for(is_news)) => {}
+            () = stopping.wait() => {}
+        }
     }
-    let Ok(_waiter) = api.shared.waiters.try_acquire() else {
-        let detail = "as many requests wait with `wait_ms` as may at a time; ask without it";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail));
-    };
-    tokio::select! {
-        // Whether there is news or the time is over shows when the store is read.
-        _ = tokio::time::timeout(asked.wait, committed.wait_for(is_news)) => {}
-        () = stopping.wait() => {}
-    }
-    Ok(())
+    let last = *news.borrow();
+    Ok(Stretch { after, limit, last })
 }
 
 /// Rows as they are answered.
-fn page<R, T: From<R>>(found: store::Rows<R>, after: i64, key: fn(&R) -> u64) -> Rows<T> {
-    let last = found.rows.last().map_or(after.unsigned_abs(), key);
+fn page<R, T: From<R>>(
+    found: store::Rows<R>,
+    asked: Stretch,
+    key: fn(&R) -> u64,
+) -> Answer<Rows<T>> {
+    let last = found.rows.last().map_or(asked.after, key);
     let results = found.rows.into_iter().map(T::from).collect();
-    Rows { results, last, more: found.is_more }
+    Ok(Json(Rows { results, last, more: found.is_more }))
 }
 
 /// `GET /api/v1/readings?after=&limit=&wait_ms=`
-pub(super) async fn readings(
-    api: Api,
+async fn readings(
+    mut call: Call,
     Extension(stopping): Extension<Stopping>,
-    pairs: Pairs,
 ) -> Answer<Rows<ReadingJson>> {
-    let asked = asked(pairs)?;
-    let Asked { after, limit, .. } = asked;
-    let progress = &api.tenant.progress;
-    wait(&api, progress.readings(), &asked, stopping).await?;
     // A commit shows a moment before its instant is known; those readings come with the next call.
-    let last = *progress.readings().borrow();
-    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let mut found = api.store()?.readings(stretch).await?;
+    let asked = asked(&mut call, stopping, Progress::readings).await?;
+    let mut found = call.store()?.readings(asked).await?;
     for row in &mut found.rows {
-        row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
+        row.commit = call.tenant.progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
-    Ok(Json(page(found, after, |row| row.sequence)))
+    page(found, asked, |row| row.sequence)
 }
 
 /// `GET /api/v1/refusals?after=&limit=&wait_ms=`
-pub(super) async fn refusals(
-    api: Api,
+async fn refusals(
+    mut call: Call,
     Extension(stopping): Extension<Stopping>,
-    pairs: Pairs,
 ) -> Answer<Rows<RefusalJson>> {
-    let asked = asked(pairs)?;
-    let Asked { after, limit, .. } = asked;
-    let progress = &api.tenant.progress;
-    wait(&api, progress.refusals(), &asked, stopping).await?;
-    let last = *progress.refusals().borrow();
-    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.store()?.refusals(stretch).await?;
-    Ok(Json(page(found, after, |row| row.sequence)))
+    let asked = asked(&mut call, stopping, Progress::refusals).await?;
+    page(call.store()?.refusals(asked).await?, asked, |row| row.sequence)
 }
 
 /// `GET /api/v1/alerts?after=&limit=&wait_ms=`
-pub(super) async fn alerts(
-    api: Api,
+async fn alerts(
+    mut call: Call,
     Extension(stopping): Extension<Stopping>,
-    pairs: Pairs,
 ) -> Answer<Rows<AlertJson>> {
-    let asked = asked(pairs)?;
-    let Asked { after, limit, .. } = asked;
-    let progress = &api.tenant.progress;
-    wait(&api, progress.alerts(), &asked, stopping).await?;
-    let last = *progress.alerts().borrow();
-    let stretch = Stretch { after: after.unsigned_abs(), limit, last };
-    let found = api.store()?.alerts(stretch).await?;
-    Ok(Json(page(found, after, |row| row.sequence)))
+    let asked = asked(&mut call, stopping, Progress::alerts).await?;
+    page(call.store()?.alerts(asked).await?, asked, |row| row.sequence)
 }
 
 /// The clock as `/api/v1/clock` shows it.
@@ -340,9 +266,8 @@ pub(super) struct ClockJson {
 }
 
 /// `GET /api/v1/clock`
-pub(super) async fn clock(api: Api, pairs: Pairs) -> Answer<ClockJson> {
-    pairs.finish()?;
-    let clock = &api.tenant.clock;
+async fn clock(call: Call) -> Answer<ClockJson> {
+    let clock = &call.tenant.clock;
     Ok(Json(ClockJson { now: clock.now(), driven: clock.source == ClockSource::Driven }))
 }
 
@@ -369,13 +294,8 @@ pub(super) struct AdvancedJson {
 
 /// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
 /// fired and everything that was acknowledged before is committed.
-pub(super) async fn advance(
-    api: Api,
-    pairs: Pairs,
-    Body(asked): Body<AdvanceJson>,
-) -> Answer<AdvancedJson> {
-    pairs.finish()?;
-    let advanced = api.tenant.advance(asked.to).await?;
+async fn advance(call: Call, Body(asked): Body<AdvanceJson>) -> Answer<AdvancedJson> {
+    let advanced = call.tenant.advance(asked.to).await?;
     Ok(Json(AdvancedJson {
         now: advanced.now,
         committed: advanced.totals.readings,

@@ -2,8 +2,7 @@
 //! `device_changes`).
 
 use axum::Json;
-use axum::routing::on;
-use lastmeter_model::access::{self, Action, Permit, Resource, Subject, Target};
+use lastmeter_model::access::{self, Action, Resource, Subject, Target};
 use lastmeter_model::entity::BoundingBox;
 use lastmeter_model::row::DeviceRow;
 use lastmeter_store::Page;
@@ -12,10 +11,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::extract::{Pairs, PathText, wrong_parameter};
+use super::extract::{Call, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::{HARDWARE_ID, PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 use crate::ops::{self, Caller};
@@ -25,33 +24,15 @@ pub(super) const BBOX: Parameter =
     Parameter::text("bbox", "only devices inside `west,south,east,north` now, degrees")
         .example("-180,-90,180,90");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/devices",
-        resource: "devices",
-        summary: "All devices, in the order of their registration",
-        access: Access::Within(access::Kind::Device, Action::Read),
-        parameters: &[&PAGE, &PAGE_SIZE, &BBOX],
-        takes: None,
-        gives: Gives::json::<List<DeviceJson>>(200),
-        refuses: &[],
-        run: |verb| on(verb, list),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/devices/{hardwareId}",
-        resource: "devices",
-        summary: "One device",
-        access: Access::Within(access::Kind::Device, Action::Read),
-        parameters: &[&HARDWARE_ID],
-        takes: None,
-        gives: Gives::json::<DeviceJson>(200),
-        refuses: &[],
-        run: |verb| on(verb, one),
-    },
-];
+routes! {
+    "devices" {
+        Get "/sitewhere/api/devices" => list: "All devices, in the order of their registration",
+            Within(Device, Read), [PAGE, PAGE_SIZE, BBOX],
+            gives Gives::json::<List<DeviceJson>>(200), refuses [];
+        Get "/sitewhere/api/devices/{hardwareId}" => one: "One device",
+            Within(Device, Read), [HARDWARE_ID], gives Gives::json::<DeviceJson>(200), refuses [];
+    }
+}
 
 /// SiteWhere's list envelope.
 #[derive(Serialize, JsonSchema)]
@@ -84,7 +65,7 @@ impl DeviceJson {
     pub(super) fn of(api: &Api, row: DeviceRow) -> Self {
         let row = ops::assignments::current(&api.tenant, row);
         let document = ops::devices::document(&api.tenant, row.hardware_id.as_str());
-        let shown = document.ok().flatten().map(|document| ops::documents::shown(&document));
+        let shown = document.map(|document| ops::documents::shown(&document));
         let Some(Value::Object(mut document)) = shown else {
             return Self::without_document(row);
         };
@@ -112,38 +93,31 @@ impl DeviceJson {
 }
 
 /// `GET /sitewhere/api/devices`
-pub(super) async fn list(api: Api, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
-    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
-    pairs.finish()?;
+async fn list(mut call: Call) -> Answer<List<DeviceJson>> {
+    let (page, within) = (call.pairs.page()?, call.pairs.one(&BBOX)?);
+    call.pairs.finish()?;
     let within = within.map(|text| bounding_box(&text)).transpose()?;
-    let caller = api.caller();
+    let caller = call.caller();
     let may_see = caller.is_administrator();
     let is_seen =
-        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&api.tenant, &row.hardware_id);
+        |row: &DeviceRow| may_see || !ops::devices::is_recognised(&call.tenant, &row.hardware_id);
     let (num_results, rows) = match within {
         None => caller.devices(access::Kind::Device, page)?,
         Some(within) => {
-            let all = Page { offset: 0, limit: u32::MAX };
-            let mut rows = caller.devices(access::Kind::Device, all)?.1;
-            rows.retain(|row| ops::devices::is_inside(&api.tenant, &row.hardware_id, &within));
-            let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
-            let on_page = rows.iter().skip(skipped).take(page.limit as usize).cloned();
-            (rows.len() as u64, on_page.collect())
+            let mut rows = caller.devices(access::Kind::Device, Page::ALL)?.1;
+            rows.retain(|row| ops::devices::is_inside(&call.tenant, &row.hardware_id, &within));
+            page.of(rows)
         }
     };
     let rows = rows.into_iter().filter(is_seen);
-    Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&api, row)).collect() }))
+    Ok(Json(List { num_results, results: rows.map(|row| DeviceJson::of(&call, row)).collect() }))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}`
-pub(super) async fn one(
-    api: Api,
-    PathText(hardware_id): PathText,
-    pairs: Pairs,
-) -> Answer<DeviceJson> {
-    pairs.finish()?;
-    let row = find(&api.caller(), access::Kind::Device, &hardware_id)?.0;
-    Ok(Json(DeviceJson::of(&api, row)))
+async fn one(call: Call) -> Answer<DeviceJson> {
+    let needed = (access::Kind::Device, Action::Read);
+    let (row, _) = ops::devices::find(&call.caller(), needed, &call.variable)?;
+    Ok(Json(DeviceJson::of(&call, row)))
 }
 
 /// The box in a text.
@@ -156,19 +130,6 @@ pub(super) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
     serde_json::from_value(edges).map_err(|_| wrong())
 }
 
-/// A device, and what may be had of a kind of its data.
-pub(super) fn find(
-    caller: &Caller,
-    kind: access::Kind,
-    hardware_id: &str,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let unknown = || {
-        let hardware_id = lastmeter_model::refusal::shortened(hardware_id, 128);
-        Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
-    };
-    permitted(caller, kind, caller.tenant.devices.find(hardware_id), unknown)
-}
-
 /// Whether there is a device of which something may be had.
 pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) -> bool {
     let found = caller.tenant.devices.find(hardware_id);
@@ -177,16 +138,4 @@ pub(super) fn is_seen(caller: &Caller, kind: access::Kind, hardware_id: &str) ->
         let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
         caller.may(Action::Read, &on)
     })
-}
-
-/// A device that was found, or was not, and what may be had of a kind of its data.
-pub(super) fn permitted(
-    caller: &Caller,
-    kind: access::Kind,
-    found: Option<DeviceRow>,
-    unknown: impl Fn() -> Problem,
-) -> Result<(DeviceRow, Permit), Problem> {
-    let id = found.as_ref().map(|device| &device.hardware_id);
-    let permit = caller.of_device(kind, id, &unknown)?;
-    Ok((found.ok_or_else(unknown)?, permit))
 }

@@ -1,76 +1,58 @@
 //! Documents: the same six routes for each kind; a kind is a row of `documents!`.
 
+use axum::Json;
 use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::on;
-use axum::{Extension, Json};
-use lastmeter_model::access::{Action, Kind};
 use lastmeter_model::document::{DocumentKind, kind_of_name};
+use lastmeter_model::entity::Body as Entity;
 use schemars::{JsonSchema, Schema, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::devices::List;
-use super::extract::{Body, Pairs, PathText, wrong_parameter};
+use super::extract::{Body, Call, wrong_parameter};
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
-use crate::ops::documents::{self, Repeatable, Request, own_members, shown};
+use super::routes::{Gives, Route, routes};
+use super::{Answer, Made, Problem};
+use crate::ops::documents::{self, Request, own_members, shown};
 
 pub(super) const TOKEN: Parameter = Parameter::text("token", "the document's token").example("x.a");
 const WITH: Parameter =
     Parameter::text("with", "only those with a key and its value").example("site:a");
 const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out")
     .example("2100-01-01T00:00:00Z");
-/// The longest key of a request that may come again.
-const KEY_BYTES_MAX: usize = 128;
 
 /// Paths, with the kind of their documents.
 macro_rules! documents {
     ($($path:literal $group:literal $kind:literal $right:ident $write:ident $example:literal;)+) => {
         pub(super) const PATHS: &[(&str, &str)] = &[$(($path, $kind)),+];
 
-        /// The routes of this file.
-        pub(super) const ROUTES: &[Route] = &[$(
-            Route {
-                path: $path,
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::Read),
-                ..LIST
-            },
-            Route {
-                path: $path,
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::$write),
-                takes: Some(|_| described($example)),
-                ..MAKE
-            },
-            Route {
-                path: concat!($path, "/{token}"),
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::Read),
-                ..ONE
-            },
-            Route {
-                path: concat!($path, "/{token}"),
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::$write),
-                takes: Some(|_| described($example)),
-                ..CHANGE
-            },
-            Route {
-                path: concat!($path, "/{token}"),
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::$write),
-                ..REMOVE
-            },
-            Route {
-                path: concat!($path, "/{token}/history"),
-                resource: $group,
-                access: Access::Within(Kind::$right, Action::Read),
-                ..HISTORY
-            },
-        )+];
+        routes! {$(
+            $group {
+                Get $path => list: "Those that may be read, by token",
+                    Within($right, Read), [WITH, PAGE, PAGE_SIZE],
+                    gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+                Post $path => make:
+                    "Makes one; durable when answered, and once for an `Idempotency-Key`",
+                    Within($right, $write), [], takes |_| described($example),
+                    gives Gives::json::<DocumentJson>(201), refuses [409, 500, 507];
+                Get concat!($path, "/{token}") => one: "One of them",
+                    Within($right, Read), [TOKEN, AT],
+                    gives Gives::json::<DocumentJson>(200), refuses [500];
+                Put concat!($path, "/{token}") => change:
+                    "Replaces one, if it is in the `version` that is sent with it",
+                    Within($right, $write), [TOKEN], takes |_| described($example),
+                    gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+                Delete concat!($path, "/{token}") => remove:
+                    "Removes one that no other document names, in the version of `If-Match` if \
+                     given",
+                    Within($right, $write), [TOKEN],
+                    gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+                Get concat!($path, "/{token}/history") => history: "Its versions, newest first",
+                    Within($right, Read), [TOKEN, PAGE, PAGE_SIZE],
+                    gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+            }
+        )+}
     };
 }
 
@@ -103,64 +85,14 @@ documents! {
         r#"{"token":"x.a","timeZone":"Europe/Berlin","currency":"EUR","registration":"open"}"#;
 }
 
-const LIST: Route = Route {
-    method: Verb::Get,
-    path: "",
-    resource: "",
-    summary: "Those that may be read, by token",
-    access: Access::Within(Kind::Site, Action::Read),
-    parameters: &[&WITH, &PAGE, &PAGE_SIZE],
-    takes: None,
-    gives: Gives::json::<List<DocumentJson>>(200),
-    refuses: &[500],
-    run: |verb| on(verb, list),
-};
-const MAKE: Route = Route {
-    method: Verb::Post,
-    summary: "Makes one; durable when answered, and once for an `Idempotency-Key`",
-    parameters: &[],
-    takes: Some(schema::<DocumentJson>),
-    gives: Gives::json::<DocumentJson>(201),
-    refuses: &[409, 500, 507],
-    run: |verb| on(verb, make),
-    ..LIST
-};
-const ONE: Route = Route {
-    summary: "One of them",
-    parameters: &[&TOKEN, &AT],
-    gives: Gives::json::<DocumentJson>(200),
-    run: |verb| on(verb, one),
-    ..LIST
-};
-const CHANGE: Route = Route {
-    method: Verb::Put,
-    summary: "Replaces one, if it is in the `version` that is sent with it",
-    parameters: &[&TOKEN],
-    takes: Some(schema::<DocumentJson>),
-    gives: Gives::json::<DocumentJson>(200),
-    refuses: &[409, 500, 507],
-    run: |verb| on(verb, change),
-    ..LIST
-};
-const REMOVE: Route = Route {
-    method: Verb::Delete,
-    summary: "Removes one that no other document names, in the version of `If-Match` if given",
-    takes: None,
-    run: |verb| on(verb, remove),
-    ..CHANGE
-};
-pub(super) const HISTORY: Route = Route {
-    summary: "Its versions, newest first",
-    parameters: &[&TOKEN, &PAGE, &PAGE_SIZE],
-    run: |verb| on(verb, history),
-    ..LIST
-};
+/// What a client sends of a document.
+pub(super) type Members = Map<String, Value>;
 
 /// A document: members by its kind, its token and its version.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(rename = "Document")]
-pub(super) struct DocumentJson(pub(super) Map<String, Value>);
+pub(super) struct DocumentJson(Members);
 
 impl From<Value> for DocumentJson {
     fn from(value: Value) -> Self {
@@ -185,13 +117,9 @@ fn kind_of(route: &Route) -> Result<&'static DocumentKind, Problem> {
     kind.ok_or_else(|| Problem::not_found("no_such_path", format!("there is nothing at {path}")))
 }
 
-async fn list(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    mut pairs: Pairs,
-) -> Answer<List<DocumentJson>> {
-    let (with, page) = (pairs.one(&WITH)?, pairs.page()?);
-    pairs.finish()?;
+async fn list(mut call: Call) -> Answer<List<DocumentJson>> {
+    let (with, page) = (call.pairs.one(&WITH)?, call.pairs.page()?);
+    call.pairs.finish()?;
     let with = match &with {
         Some(text) => {
             let wrong = || wrong_parameter(&WITH, text, "a key and its value, as `site:a`");
@@ -199,7 +127,7 @@ async fn list(
         }
         None => None,
     };
-    let found = documents::list(&api.caller(), kind_of(route)?, with, page).await?;
+    let found = documents::list(&call.caller(), kind_of(call.route)?, with, page).await?;
     Ok(Json(listed(found)))
 }
 
@@ -207,66 +135,41 @@ pub(super) fn listed((num_results, found): (u64, Vec<Value>)) -> List<DocumentJs
     List { num_results, results: found.into_iter().map(DocumentJson::from).collect() }
 }
 
-async fn make(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    pairs: Pairs,
-    headers: HeaderMap,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Result<(StatusCode, Json<DocumentJson>), Problem> {
-    pairs.finish()?;
-    let kind = kind_of(route)?;
-    let repeatable = repeatable(&headers, route.path)?;
-    let request = own_members(kind, members)?;
-    let made = documents::make(&api.caller(), kind, request, repeatable).await?;
-    Ok((StatusCode::CREATED, Json(shown(&made).into())))
+/// The documents of a kind that has other routes of its own.
+pub(super) async fn list_of<T: Entity>(mut call: Call) -> Answer<List<DocumentJson>> {
+    let page = call.page()?;
+    Ok(Json(listed(documents::list(&call.caller(), T::kind(), None, page).await?)))
 }
 
-/// The key under which a request may come again.
-pub(super) fn repeatable(headers: &HeaderMap, path: &str) -> Result<Option<Repeatable>, Problem> {
-    let Some(key) = headers.get("Idempotency-Key") else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
-    let wrong = || {
-        let detail = format!("`Idempotency-Key` is no text of 1 to {KEY_BYTES_MAX} characters");
-        Problem::bad_request("wrong_header", detail)
-    };
-    Ok(Some(Repeatable { key: key.ok_or_else(wrong)?.to_owned(), path: path.to_owned() }))
-}
-
-async fn one(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<DocumentJson> {
-    let at = pairs.instant(&AT)?;
-    pairs.finish()?;
-    let found = documents::one(&api.caller(), kind_of(route)?, &token, at).await?;
+/// One of them.
+pub(super) async fn one_of<T: Entity>(call: Call) -> Answer<DocumentJson> {
+    let found = documents::one(&call.caller(), T::kind(), &call.variable, None).await?;
     Ok(Json(shown(&found).into()))
 }
 
-async fn change(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(DocumentJson(members)): Body<DocumentJson>,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
-    let kind = kind_of(route)?;
+async fn make(call: Call, Body(members): Body<Members>) -> Made<DocumentJson> {
+    let kind = kind_of(call.route)?;
+    let repeatable = call.repeatable()?;
     let request = own_members(kind, members)?;
-    let changed = documents::change(&api.caller(), kind, &token, request).await?;
+    let made = documents::make(&call.caller(), kind, request, repeatable).await?;
+    Ok((StatusCode::CREATED, Json(shown(&made).into())))
+}
+
+async fn one(mut call: Call) -> Answer<DocumentJson> {
+    let at = call.pairs.instant(&AT)?;
+    call.pairs.finish()?;
+    let found = documents::one(&call.caller(), kind_of(call.route)?, &call.variable, at).await?;
+    Ok(Json(shown(&found).into()))
+}
+
+async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let kind = kind_of(call.route)?;
+    let request = own_members(kind, members)?;
+    let changed = documents::change(&call.caller(), kind, &call.variable, request).await?;
     Ok(Json(shown(&changed).into()))
 }
 
-async fn remove(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    PathText(token): PathText,
-    pairs: Pairs,
-    headers: HeaderMap,
-) -> Answer<DocumentJson> {
-    pairs.finish()?;
+async fn remove(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
     let version = match headers.get(IF_MATCH) {
         Some(value) => {
             let version = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
@@ -279,18 +182,14 @@ async fn remove(
         None => None,
     };
     let request = Request { token: None, version, body: None };
-    let removed = documents::change(&api.caller(), kind_of(route)?, &token, request).await?;
+    let kind = kind_of(call.route)?;
+    let removed = documents::change(&call.caller(), kind, &call.variable, request).await?;
     Ok(Json(shown(&removed).into()))
 }
 
-async fn history(
-    api: Api,
-    Extension(route): Extension<&'static Route>,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<List<DocumentJson>> {
-    let page = pairs.page()?;
-    pairs.finish()?;
-    let found = documents::history(&api.caller(), kind_of(route)?, &token, page).await?;
+async fn history(mut call: Call) -> Answer<List<DocumentJson>> {
+    let page = call.page()?;
+    let kind = kind_of(call.route)?;
+    let found = documents::history(&call.caller(), kind, &call.variable, page).await?;
     Ok(Json(listed(found)))
 }

@@ -1,38 +1,110 @@
 //! Reading paths, queries and bodies, with every refusal as a problem.
 
+use std::ops::Deref;
 use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use lastmeter_store::{Page, Range};
 use lastmeter_units::SimTime;
 use serde::de::DeserializeOwned;
 
-use super::Problem;
 use super::parameter::{END_DATE, PAGE, PAGE_SIZE, Parameter, ParameterValue, START_DATE};
 use super::routes::Route;
+use super::{Api, Problem, Shared};
+use crate::ops::documents::Repeatable;
 
 /// The tenant of the query, as clients of SiteWhere give it; it is read before the handler runs.
 pub(super) const TENANT_IN_QUERY: &str = "tenantAuthToken";
 
+/// The longest key of a request that may come again.
+const KEY_BYTES_MAX: usize = 128;
+
+/// A request of a row: what it is answered from, and what its path, query and headers ask for. A
+/// row without parameters of the query refuses all of them, before its handler runs.
+pub(super) struct Call {
+    api: Api,
+    pub(super) route: &'static Route,
+    /// The variable of the path; empty where there is none.
+    pub(super) variable: String,
+    pub(super) pairs: Pairs,
+    key: Option<HeaderValue>,
+}
+
+impl Deref for Call {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl FromRequestParts<Shared> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let Ok(api) = Api::from_request_parts(parts, shared).await;
+        let route = parts.extensions.get::<&'static Route>().copied();
+        let route = route.ok_or_else(Problem::nothing)?;
+        let variable = match route.variable() {
+            Some(_) => Path::<String>::from_request_parts(parts, shared).await?.0,
+            None => String::new(),
+        };
+        let pairs = Pairs::from_request_parts(parts, shared).await?;
+        // What is wrong with a body is answered first.
+        if route.takes.is_none() {
+            pairs.finish_undeclared()?;
+        }
+        let key = parts.headers.get("Idempotency-Key").cloned();
+        Ok(Self { api, route, variable, pairs, key })
+    }
+}
+
+impl Call {
+    /// `page` and `pageSize`, of a row with no other parameters.
+    pub(super) fn page(&mut self) -> Result<Page, Problem> {
+        let page = self.pairs.page()?;
+        self.pairs.finish()?;
+        Ok(page)
+    }
+
+    /// The same with `startDate` and `endDate`.
+    pub(super) fn page_of_range(&mut self) -> Result<(Page, Range), Problem> {
+        let (page, range) = (self.pairs.page()?, self.pairs.range()?);
+        self.pairs.finish()?;
+        Ok((page, range))
+    }
+
+    /// The key under which it may come again.
+    pub(super) fn repeatable(&self) -> Result<Option<Repeatable>, Problem> {
+        self.repeatable_at(self.route.path)
+    }
+
+    /// The same for what it is of this path only.
+    pub(super) fn repeatable_at(&self, path: &str) -> Result<Option<Repeatable>, Problem> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
+        let wrong = || {
+            let detail = format!("`Idempotency-Key` is no text of 1 to {KEY_BYTES_MAX} characters");
+            Problem::bad_request("wrong_header", detail)
+        };
+        Ok(Some(Repeatable { key: key.ok_or_else(wrong)?.to_owned(), path: path.to_owned() }))
+    }
+}
+
+/// The body of a request, JSON.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Json::<T>::from_request(request, state).await?.0))
-    }
-}
-
-/// The one variable of a path.
-pub(super) struct PathText(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathText {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Path::<String>::from_request_parts(parts, state).await?.0))
+        let (mut parts, body) = request.into_parts();
+        let pairs = Pairs::from_request_parts(&mut parts, state).await?;
+        let read = Json::<T>::from_request(Request::from_parts(parts, body), state).await?.0;
+        pairs.finish_undeclared()?;
+        Ok(Self(read))
     }
 }
 
@@ -150,8 +222,13 @@ impl Pairs {
         Ok(Range { start, end })
     }
 
+    /// Refuses everything, where the row declares no parameter.
+    fn finish_undeclared(&self) -> Result<(), Problem> {
+        if self.unread.as_ref().is_some_and(Vec::is_empty) { self.finish() } else { Ok(()) }
+    }
+
     /// Refuses what no handler took.
-    pub(crate) fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(&self) -> Result<(), Problem> {
         let unread = self.unread.iter().flatten().map(|parameter| parameter.name);
         debug_assert!(
             unread.clone().next().is_none(),

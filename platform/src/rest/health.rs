@@ -9,58 +9,27 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
-use lastmeter_model::access::{self, Action};
 use lastmeter_units::TenantName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::{Api, Problem};
 use crate::metrics::{write_counter, write_gauge};
 use crate::tenant::Tenant;
 
 const METRICS_TYPE: &str = "text/plain; version=0.0.4";
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/healthz",
-        resource: "operation",
-        summary: "The process answers",
-        access: Access::Open,
-        parameters: &[],
-        takes: None,
-        gives: Gives::json::<StatusJson>(200),
-        refuses: &[],
-        run: |verb| on(verb, healthz),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/readyz",
-        resource: "operation",
-        summary: "Messages are taken and committed, and every loss is acknowledged",
-        access: Access::Open,
-        parameters: &[],
-        takes: None,
-        gives: Gives::json::<StatusJson>(200),
-        refuses: &[503],
-        run: |verb| on(verb, readyz),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/metrics",
-        resource: "operation",
-        summary: "Counters and gauges as Prometheus text",
-        access: Access::To(access::Kind::Metrics, Action::Read),
-        parameters: &[],
-        takes: None,
-        gives: Gives::text(METRICS_TYPE),
-        refuses: &[],
-        run: |verb| on(verb, metrics),
-    },
-];
+routes! {
+    "operation" {
+        Get "/healthz" => healthz: "The process answers",
+            Open, [], gives Gives::json::<StatusJson>(200), refuses [];
+        Get "/readyz" => readyz: "Messages are taken and committed, and every loss is acknowledged",
+            Open, [], gives Gives::json::<StatusJson>(200), refuses [503];
+        Get "/metrics" => metrics: "Counters and gauges as Prometheus text",
+            To(Metrics, Read), [], gives Gives::text(METRICS_TYPE), refuses [];
+    }
+}
 
 /// One word.
 #[derive(Serialize, JsonSchema)]
@@ -70,13 +39,13 @@ pub(super) struct StatusJson {
 }
 
 /// `GET /healthz`: the process answers.
-pub(super) async fn healthz() -> Json<StatusJson> {
+async fn healthz() -> Json<StatusJson> {
     Json(StatusJson { status: "ok" })
 }
 
 /// `GET /readyz`: messages are taken and committed, and nothing is known to be lost or damaged that
 /// nobody has acknowledged.
-pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
+async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
     if let Some(why) = api.tenant.trouble() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     }
@@ -95,7 +64,7 @@ pub(super) async fn readyz(api: Api) -> Result<Json<StatusJson>, Problem> {
 /// `GET /metrics`: Prometheus text, format 0.0.4. The first tenant's lines have no label of it;
 /// with them are those of the process and, for administrators of the platform, of all other
 /// tenants. Each of the others sees its own.
-pub(super) async fn metrics(api: Api) -> Response {
+async fn metrics(api: Api) -> Response {
     let of_process = |out: &mut String| {
         api.shared.gate.tally.write(out);
         let waiting = (api.shared.waiters_max - api.shared.waiters.available_permits()) as u64;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::on;
 use lastmeter_model::access::{self, Action, Resource, Subject, Target};
 use lastmeter_model::entity::Metadata;
 use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
@@ -14,95 +13,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::devices::List;
-use super::extract::{Body, Pairs, PathText};
+use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem, assignments};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Api, Made, Problem};
 use crate::config::TENANT;
-use crate::ops::not_permitted;
+use crate::ops::{assignments, not_permitted};
 
+const READ: (access::Kind, Action) = (access::Kind::Invocation, Action::Read);
 /// The longest time a command may stay open, seconds: a year.
 const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
 
 const INVOCATION: Parameter = Parameter::text("id", "the id of an invocation, `id` of its answer")
     .example("000000000000000000000001");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/assignments/{token}/invocations",
-        resource: "commands",
-        summary: "Commands asked for, newest first",
-        access: Access::Within(access::Kind::Invocation, Action::Read),
-        parameters: &[&ASSIGNMENT, &PAGE, &PAGE_SIZE],
-        takes: None,
-        gives: Gives::json::<List<InvocationJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, list),
-    },
-    Route {
-        method: Verb::Post,
-        path: "/sitewhere/api/assignments/{token}/invocations",
-        resource: "commands",
-        summary: "Asks for a command; durable when answered",
-        access: Access::Within(access::Kind::Invocation, Action::Command),
-        parameters: &[&ASSIGNMENT],
-        takes: Some(schema::<InvokeJson>),
-        gives: Gives::json::<InvocationJson>(201),
-        refuses: &[500],
-        run: |verb| on(verb, invoke),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/invocations/{id}",
-        resource: "commands",
-        summary: "What became of a command",
-        access: Access::Within(access::Kind::Invocation, Action::Read),
-        parameters: &[&INVOCATION],
-        takes: None,
-        gives: Gives::json::<InvocationJson>(200),
-        refuses: &[500],
-        run: |verb| on(verb, one),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/invocations/{id}/summary",
-        resource: "commands",
-        summary: "What was asked for, and what came of it",
-        access: Access::Within(access::Kind::Invocation, Action::Read),
-        parameters: &[&INVOCATION],
-        takes: None,
-        gives: Gives::json::<SummaryJson>(200),
-        refuses: &[500],
-        run: |verb| on(verb, summary),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/sitewhere/api/invocations/{id}/responses",
-        resource: "commands",
-        summary: "What the device answered",
-        access: Access::Within(access::Kind::Invocation, Action::Read),
-        parameters: &[&INVOCATION],
-        takes: None,
-        gives: Gives::json::<List<ResponseJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, responses),
-    },
-    Route {
-        method: Verb::Delete,
-        path: "/sitewhere/api/invocations/{id}",
-        resource: "commands",
-        summary: "Cancels a command that has not ended",
-        access: Access::Within(access::Kind::Invocation, Action::Command),
-        parameters: &[&INVOCATION],
-        takes: None,
-        gives: Gives::json::<InvocationJson>(200),
-        refuses: &[409, 500],
-        run: |verb| on(verb, cancel),
-    },
-];
+routes! {
+    "commands" {
+        Get "/sitewhere/api/assignments/{token}/invocations" => list:
+            "Commands asked for, newest first",
+            Within(Invocation, Read), [ASSIGNMENT, PAGE, PAGE_SIZE],
+            gives Gives::json::<List<InvocationJson>>(200), refuses [500];
+        Post "/sitewhere/api/assignments/{token}/invocations" => invoke:
+            "Asks for a command; durable when answered",
+            Within(Invocation, Command), [ASSIGNMENT], takes schema::<InvokeJson>,
+            gives Gives::json::<InvocationJson>(201), refuses [500];
+        Get "/sitewhere/api/invocations/{id}" => one: "What became of a command",
+            Within(Invocation, Read), [INVOCATION],
+            gives Gives::json::<InvocationJson>(200), refuses [500];
+        Get "/sitewhere/api/invocations/{id}/summary" => summary:
+            "What was asked for, and what came of it",
+            Within(Invocation, Read), [INVOCATION],
+            gives Gives::json::<SummaryJson>(200), refuses [500];
+        Get "/sitewhere/api/invocations/{id}/responses" => responses: "What the device answered",
+            Within(Invocation, Read), [INVOCATION],
+            gives Gives::json::<List<ResponseJson>>(200), refuses [500];
+        Delete "/sitewhere/api/invocations/{id}" => cancel: "Cancels a command that has not ended",
+            Within(Invocation, Command), [INVOCATION],
+            gives Gives::json::<InvocationJson>(200), refuses [409, 500];
+    }
+}
 
 /// What is asked for; SiteWhere's names, and one of our own.
 #[derive(Deserialize, JsonSchema)]
@@ -192,28 +142,22 @@ impl From<StoredInvocation> for InvocationJson {
 
 /// `POST /sitewhere/api/assignments/{token}/invocations`: durable when it is answered, and sent if
 /// the device is there.
-pub(super) async fn invoke(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(asked): Body<InvokeJson>,
-) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
-    pairs.finish()?;
-    let (device, _) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
-    may_command(&api, &device.hardware_id)?;
-    check_target(&asked, &token)?;
-    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.shared.command_expiry_s));
+async fn invoke(call: Call, Body(asked): Body<InvokeJson>) -> Made<InvocationJson> {
+    let (device, _) = assignments::device(&call.caller(), READ, &call.variable)?;
+    may_command(&call, &device.hardware_id)?;
+    check_target(&asked, &call.variable)?;
+    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(call.shared.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
         let detail = format!(
             "`expiresAfterSeconds` is {expiry_s}, expected more than 0 and at most {EXPIRY_S_MAX}"
         );
         return Err(Problem::bad_request("wrong_parameter", detail));
     }
-    let (created, expires) = api.tenant.dispatcher.lifetime(expiry_s);
+    let (created, expires) = call.tenant.dispatcher.lifetime(expiry_s);
     let mut metadata = asked.metadata;
     let initiators = (asked.initiator, asked.initiator_id);
     let (initiator, initiator_id) =
-        api.caller().initiator(initiators.0, initiators.1, &mut metadata);
+        call.caller().initiator(initiators.0, initiators.1, &mut metadata);
     let new = NewInvocation {
         device: device.id,
         command: asked.command_token,
@@ -224,7 +168,7 @@ pub(super) async fn invoke(
         created,
         expires,
     };
-    let stored = api.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
+    let stored = call.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -276,15 +220,10 @@ pub(super) fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, 
 }
 
 /// `GET /sitewhere/api/assignments/{token}/invocations`, newest first.
-pub(super) async fn list(
-    api: Api,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<List<InvocationJson>> {
-    let page = pairs.page()?;
-    pairs.finish()?;
-    let (device, permit) = assignments::find(&api.caller(), access::Kind::Invocation, &token)?;
-    let found = api.tenant.readers.invocations_of(&permit, &device, page).await?;
+async fn list(mut call: Call) -> Answer<List<InvocationJson>> {
+    let page = call.page()?;
+    let (device, permit) = assignments::device(&call.caller(), READ, &call.variable)?;
+    let found = call.tenant.readers.invocations_of(&permit, &device, page).await?;
     let (num_results, rows) = found;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
 }
@@ -335,33 +274,27 @@ fn responses_of(stored: &StoredInvocation) -> Vec<ResponseJson> {
     response.collect()
 }
 
-/// An invocation by its id.
-async fn find(api: &Api, text: &str) -> Result<StoredInvocation, Problem> {
+/// The invocation that a path names.
+async fn find(call: &Call) -> Result<StoredInvocation, Problem> {
     let unknown = || {
-        let text = lastmeter_model::refusal::shortened(text, 80);
+        let text = lastmeter_model::refusal::shortened(&call.variable, 80);
         Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
     };
-    let id = text.parse().map_err(|()| unknown())?;
-    api.caller().invocation(id, unknown).await
+    let id = call.variable.parse().map_err(|()| unknown())?;
+    call.caller().invocation(id, unknown).await
 }
 
 /// `GET /sitewhere/api/invocations/{id}`
-pub(super) async fn one(
-    api: Api,
-    PathText(text): PathText,
-    pairs: Pairs,
-) -> Answer<InvocationJson> {
-    pairs.finish()?;
-    Ok(Json(find(&api, &text).await?.into()))
+async fn one(call: Call) -> Answer<InvocationJson> {
+    Ok(Json(find(&call).await?.into()))
 }
 
 /// `GET /sitewhere/api/invocations/{id}/summary`
-async fn summary(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<SummaryJson> {
-    pairs.finish()?;
-    let stored = find(&api, &text).await?;
+async fn summary(call: Call) -> Answer<SummaryJson> {
+    let stored = find(&call).await?;
     let responses = responses_of(&stored);
     let StoredInvocation { hardware_id, row, .. } = stored;
-    let command = api.tenant.dispatcher.definitions.find(&hardware_id, &row.asked.command);
+    let command = call.tenant.dispatcher.definitions.find(&hardware_id, &row.asked.command);
     let (namespace, name) = match command {
         Some(command) => (command.namespace, command.name),
         // It is defined no more.
@@ -379,23 +312,20 @@ async fn summary(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<Sum
 }
 
 /// `GET /sitewhere/api/invocations/{id}/responses`
-async fn responses(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<List<ResponseJson>> {
-    pairs.finish()?;
-    let results = responses_of(&find(&api, &text).await?);
+async fn responses(call: Call) -> Answer<List<ResponseJson>> {
+    let results = responses_of(&find(&call).await?);
     Ok(Json(List { num_results: results.len() as u64, results }))
 }
 
 /// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
-async fn cancel(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<InvocationJson> {
-    pairs.finish()?;
-    let StoredInvocation { hardware_id, row, .. } = find(&api, &text).await?;
-    let id = row.id;
-    may_command(&api, &hardware_id)?;
-    let cancelled = api.tenant.dispatcher.cancel(&[id]).await?;
-    let stored = find(&api, &text).await?;
+async fn cancel(call: Call) -> Answer<InvocationJson> {
+    let StoredInvocation { hardware_id, row, .. } = find(&call).await?;
+    may_command(&call, &hardware_id)?;
+    let cancelled = call.tenant.dispatcher.cancel(&[row.id]).await?;
+    let stored = find(&call).await?;
     if cancelled != [true] {
         let detail = format!("the invocation is {}: it has ended already", stored.row.state.word());
-        return Err(Problem::new(StatusCode::CONFLICT, "invocation_ended", detail));
+        return Err(Problem::conflict("invocation_ended", detail));
     }
     Ok(Json(stored.into()))
 }

@@ -1,7 +1,6 @@
 //! The last values of many devices.
 
 use axum::Json;
-use axum::routing::on;
 use lastmeter_model::access::{self, Action};
 use lastmeter_model::row::{DeviceRow, DeviceState};
 use lastmeter_store::Page;
@@ -9,32 +8,27 @@ use lastmeter_units::{MeasurementId, SimTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::devices::{self, BBOX, bounding_box};
-use super::extract::Pairs;
+use super::Answer;
+use super::devices::{BBOX, bounding_box};
+use super::extract::Call;
 use super::openapi::Instant;
 use super::parameter::{EXAMPLE_DEVICE, PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::series::listed_devices;
-use super::{Answer, Api};
-use crate::ops::devices::is_inside;
+use crate::ops::devices::{self, is_inside};
 
 const DEVICE: Parameter =
     Parameter::texts("device", "hardware ids of devices; without it all, by page")
         .example(EXAMPLE_DEVICE);
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Verb::Get,
-    path: "/api/v1/latest",
-    resource: "series",
-    summary: "The last values of many devices, of messages that update their state",
-    access: Access::Within(access::Kind::Latest, Action::Read),
-    parameters: &[&DEVICE, &PAGE, &PAGE_SIZE, &BBOX],
-    takes: None,
-    gives: Gives::json::<LatestJson>(200),
-    refuses: &[404, 500],
-    run: |verb| on(verb, latest),
-}];
+routes! {
+    "series" {
+        Get "/api/v1/latest" => latest:
+            "The last values of many devices, of messages that update their state",
+            Within(Latest, Read), [DEVICE, PAGE, PAGE_SIZE, BBOX],
+            gives Gives::json::<LatestJson>(200), refuses [404, 500];
+    }
+}
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Latest")]
@@ -66,38 +60,34 @@ struct ValueJson {
 }
 
 /// `GET /api/v1/latest`
-async fn latest(api: Api, mut pairs: Pairs) -> Answer<LatestJson> {
-    let asked = pairs.all(&DEVICE);
-    let (page, within) = (pairs.page()?, pairs.one(&BBOX)?);
-    pairs.finish()?;
+async fn latest(mut call: Call) -> Answer<LatestJson> {
+    let asked = call.pairs.all(&DEVICE);
+    let (page, within) = (call.pairs.page()?, call.pairs.one(&BBOX)?);
+    call.pairs.finish()?;
     let within = within.map(|text| bounding_box(&text)).transpose()?;
-    let caller = api.caller();
+    let caller = call.caller();
     let with_permit = |row: DeviceRow| {
         let id = row.hardware_id.to_string();
-        devices::find(&caller, access::Kind::Latest, &id).ok()
+        devices::find(&caller, (access::Kind::Latest, Action::Read), &id).ok()
     };
     let (devices, rows) = if asked.is_empty() && within.is_none() {
         let (count, rows) = caller.devices(access::Kind::Latest, page)?;
         (count, rows.into_iter().filter_map(with_permit).collect())
     } else {
         let mut rows = if asked.is_empty() {
-            let all = Page { offset: 0, limit: u32::MAX };
-            let rows = caller.devices(access::Kind::Latest, all)?.1.into_iter();
+            let rows = caller.devices(access::Kind::Latest, Page::ALL)?.1.into_iter();
             rows.filter_map(with_permit).collect()
         } else {
             listed_devices(&caller, access::Kind::Latest, &asked)?
         };
         if let Some(within) = within {
-            rows.retain(|(row, _)| is_inside(&api.tenant, &row.hardware_id, &within));
+            rows.retain(|(row, _)| is_inside(&call.tenant, &row.hardware_id, &within));
         }
-        let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
-        let count = rows.len() as u64;
-        let on_page = rows.into_iter().skip(offset).take(page.limit as usize);
-        (count, on_page.collect::<Vec<_>>())
+        page.of(rows)
     };
     let mut results = Vec::new();
     for (row, permit) in rows {
-        let (heard, state) = api.tenant.readers.state(&permit, &row).await?;
+        let (heard, state) = call.tenant.readers.state(&permit, &row).await?;
         results.push(of_device(row.hardware_id.to_string(), heard, state));
     }
     Ok(Json(LatestJson { results, devices }))

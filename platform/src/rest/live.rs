@@ -9,21 +9,20 @@ use axum::Extension;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access;
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, MeasurementId};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::Problem;
 use super::assignments::{VOLTAGE, listed_ids};
 use super::cursor::{self, Kind};
-use super::extract::{Pairs, wrong_parameter};
+use super::extract::{Call, Pairs, wrong_parameter};
 use super::flow::{Outlet, flow};
 use super::parameter::{EXAMPLE_DEVICE, Parameter};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::serve::Stopping;
-use super::{Api, Problem};
 use crate::identity::{Visitor, is_current};
 use crate::live::{self as shown, Position};
 use crate::ops::Cuts;
@@ -39,20 +38,15 @@ const DEVICES: Parameter =
 const QUANTITIES: Parameter =
     Parameter::texts("quantities", "the quantities of readings; without it all").example(VOLTAGE);
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Verb::Get,
-    path: "/api/v1/live",
-    resource: "series",
-    summary: "Readings and alerts as they are committed: events `reading`, `alert`, `gap`; \
-              `Last-Event-ID` goes on where a stream ended",
-    access: Access::Within(access::Kind::Live, Action::Read),
-    parameters: &[&DEVICES, &QUANTITIES],
-    takes: None,
-    gives: Gives::text("text/event-stream"),
-    refuses: &[],
-    run: |verb| on(verb, live),
-}];
+routes! {
+    "series" {
+        Get "/api/v1/live" => live:
+            "Readings and alerts as they are committed: events `reading`, `alert`, `gap`; \
+             `Last-Event-ID` goes on where a stream ended",
+            Within(Live, Read), [DEVICES, QUANTITIES],
+            gives Gives::text("text/event-stream"), refuses [];
+    }
+}
 
 /// What a stream shows.
 struct Filter {
@@ -104,16 +98,15 @@ fn position_of(text: &str) -> Option<Position> {
 
 /// `GET /api/v1/live`
 async fn live(
-    api: Api,
+    mut call: Call,
     Extension(stopping): Extension<Stopping>,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
-    mut pairs: Pairs,
 ) -> Result<Response, Problem> {
-    let filter = Filter::of(&mut pairs)?;
-    pairs.finish()?;
+    let filter = Filter::of(&mut call.pairs)?;
+    call.pairs.finish()?;
     let asked = headers.get("Last-Event-ID").map(|id| id.to_str().ok().and_then(position_of));
-    let cuts = Cuts::of(api.caller(), access::Kind::Live)?;
+    let cuts = Cuts::of(call.caller(), access::Kind::Live)?;
     let Some(subscription) = Subscription::begin(cuts, asked.flatten()) else {
         let detail = "the tenant, or you, have as many live streams as may be at a time";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail));
@@ -121,7 +114,7 @@ async fn live(
     // What was committed between an unknown position and now is not in the stream.
     let is_lost = asked == Some(None);
     let (outlet, body) = flow();
-    let tenants = Arc::clone(&api.shared.tenants);
+    let tenants = Arc::clone(&call.shared.tenants);
     let still = move || is_current(&tenants.access, &visitor);
     tokio::spawn(stream(subscription, (filter, still), is_lost, outlet, stopping));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];

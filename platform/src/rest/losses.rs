@@ -2,47 +2,28 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::on;
-use lastmeter_model::access::{self, Action};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::extract::{Body, Pairs, PathText};
+use super::extract::{Body, Call};
 use super::parameter::Parameter;
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Problem};
 use crate::losses::Loss;
 
 const LOSS: Parameter =
     Parameter::text("id", "the number of a report, `id` in the list").example("1");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/losses",
-        resource: "operation",
-        summary: "What is known to be lost or damaged, oldest first",
-        access: Access::To(access::Kind::Losses, Action::Read),
-        parameters: &[],
-        takes: None,
-        gives: Gives::json::<LossesJson>(200),
-        refuses: &[],
-        run: |verb| on(verb, list),
-    },
-    Route {
-        method: Verb::Post,
-        path: "/api/v1/losses/{id}/acknowledge",
-        resource: "operation",
-        summary: "Acknowledges a loss; durable when answered",
-        access: Access::To(access::Kind::Losses, Action::Acknowledge),
-        parameters: &[&LOSS],
-        takes: Some(schema::<AcknowledgeJson>),
-        gives: Gives::json::<Loss>(200),
-        refuses: &[],
-        run: |verb| on(verb, acknowledge),
-    },
-];
+routes! {
+    "operation" {
+        Get "/api/v1/losses" => list: "What is known to be lost or damaged, oldest first",
+            To(Losses, Read), [], gives Gives::json::<LossesJson>(200), refuses [];
+        Post "/api/v1/losses/{id}/acknowledge" => acknowledge:
+            "Acknowledges a loss; durable when answered",
+            To(Losses, Acknowledge), [LOSS], takes schema::<AcknowledgeJson>,
+            gives Gives::json::<Loss>(200), refuses [];
+    }
+}
 
 /// All reports, oldest first.
 #[derive(Serialize, JsonSchema)]
@@ -56,10 +37,9 @@ pub(super) struct LossesJson {
 }
 
 /// `GET /api/v1/losses`
-pub(super) async fn list(api: Api, pairs: Pairs) -> Answer<LossesJson> {
-    pairs.finish()?;
-    let (results, further) = api.tenant.losses.list();
-    let unacknowledged = api.tenant.losses.open_ones().0;
+async fn list(call: Call) -> Answer<LossesJson> {
+    let (results, further) = call.tenant.losses.list();
+    let unacknowledged = call.tenant.losses.open_ones().0;
     Ok(Json(LossesJson { results, unacknowledged, further }))
 }
 
@@ -73,19 +53,13 @@ pub(super) struct AcknowledgeJson {
 }
 
 /// `POST /api/v1/losses/{id}/acknowledge`: durable when it is answered.
-pub(super) async fn acknowledge(
-    api: Api,
-    PathText(text): PathText,
-    pairs: Pairs,
-    Body(body): Body<AcknowledgeJson>,
-) -> Answer<Loss> {
-    pairs.finish()?;
+async fn acknowledge(call: Call, Body(body): Body<AcknowledgeJson>) -> Answer<Loss> {
     let unknown = || {
-        let text = lastmeter_model::refusal::shortened(&text, 80);
+        let text = lastmeter_model::refusal::shortened(&call.variable, 80);
         Problem::not_found("unknown_loss", format!("there is no report of a loss `{text}`"))
     };
-    let id: u64 = text.parse().map_err(|_| unknown())?;
-    let losses = std::sync::Arc::clone(&api.tenant.losses);
+    let id: u64 = call.variable.parse().map_err(|_| unknown())?;
+    let losses = std::sync::Arc::clone(&call.tenant.losses);
     let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &body.note)).await;
     let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
     match written.map_err(|error| unwritten(error.to_string()))? {

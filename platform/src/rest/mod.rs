@@ -125,7 +125,7 @@ impl Api {
     /// The whole store, on a route for those who may have everything.
     fn store(&self) -> Result<&dyn StoreReader, Problem> {
         let store = self.permit.as_ref().and_then(|permit| self.tenant.readers.whole(permit));
-        store.ok_or_else(|| Problem::not_found("no_such_path", "there is nothing here"))
+        store.ok_or_else(Problem::nothing)
     }
 }
 
@@ -143,6 +143,8 @@ impl FromRequestParts<Shared> for Api {
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
+/// What was made.
+type Made<T> = Result<(StatusCode, Json<T>), Problem>;
 
 impl Shared {
     fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {

@@ -25,6 +25,39 @@ use super::{
 };
 use crate::ops::not_permitted;
 
+/// The rows of a file, under the headings in which documentation lists them: method, path, handler
+/// and summary; who may ask, and the parameters; what it takes, what it gives, and statuses of
+/// problems beside those that follow from the rest.
+macro_rules! routes {
+    (@takes) => { None };
+    (@takes $takes:expr) => { Some($takes) };
+    ($($resource:literal {$(
+        $method:ident $path:expr => $run:path: $summary:expr,
+        $access:ident $(($kind:ident, $action:ident))?, [$($parameter:expr),*],
+        $(takes $takes:expr,)? gives $gives:expr, refuses [$($status:literal),*];
+    )+})+) => {
+        /// The routes of this file.
+        pub(super) const ROUTES: &[$crate::rest::routes::Route] = &[$($(
+            $crate::rest::routes::Route {
+                method: $crate::rest::routes::Verb::$method,
+                path: $path,
+                resource: $resource,
+                summary: $summary,
+                access: $crate::rest::routes::Access::$access $((
+                    ::lastmeter_model::access::Kind::$kind,
+                    ::lastmeter_model::access::Action::$action,
+                ))?,
+                parameters: &[$(&$parameter),*],
+                takes: $crate::rest::routes::routes!(@takes $($takes)?),
+                gives: $gives,
+                refuses: &[$($status),*],
+                run: |method| ::axum::routing::on(method, $run),
+            },
+        )+)+];
+    };
+}
+pub(super) use routes;
+
 /// All routes, one slice per file of handlers.
 pub(crate) static ROUTES: &[&[Route]] = &[
     devices::ROUTES,

@@ -13,7 +13,6 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
 use lastmeter_model::access::{self, Action, Cut, Permit};
 use lastmeter_model::calendar::{Width, Zone};
 use lastmeter_model::entity::Location;
@@ -27,14 +26,14 @@ use summed::summed;
 use super::assignments::{VOLTAGE, listed_ids, measurement_id};
 use super::cursor::{self, Kind};
 use super::devices::{self, BBOX, bounding_box};
-use super::extract::{Pairs, wrong_parameter};
+use super::extract::{Call, wrong_parameter};
 use super::openapi::Instant;
 use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
-use crate::ops::Caller;
 use crate::ops::devices::{Positions, is_inside};
 use crate::ops::transfer::csv_field;
+use crate::ops::{self, Caller};
 use crate::reader::Reader;
 
 /// Points that are read between two looks at whether a page is full.
@@ -79,48 +78,18 @@ const MEASUREMENT_ID: Parameter = Parameter::text(
 const AFTER: Parameter =
     Parameter::text("after", "`next` of an earlier answer about `measurementId`").example("0.0");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/series",
-        resource: "series",
-        summary: "Series of many devices and quantities, oldest first, raw or by width",
-        access: Access::Within(access::Kind::Series, Action::Read),
-        parameters: &[
-            &DEVICE,
-            &QUANTITY,
-            &START,
-            &END,
-            &ZONE,
-            &WIDTH,
-            &FORMAT,
-            &CURSOR,
-            &LIMIT,
-            &MEASUREMENT_ID,
-            &START_DATE,
-            &END_DATE,
-            &AFTER,
-            &BBOX,
-        ],
-        takes: None,
-        gives: Gives::json::<AnswerJson>(200).or_csv(),
-        refuses: &[404, 500],
-        run: |verb| on(verb, series),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/observations",
-        resource: "series",
-        summary: "Stored values, each with object, type, unit, field, position and time",
-        access: Access::Within(access::Kind::Series, Action::Read),
-        parameters: &[&DEVICE, &QUANTITY, &START, &END, &CURSOR, &LIMIT, &BBOX],
-        takes: None,
-        gives: Gives::json::<ObservationsJson>(200),
-        refuses: &[404, 500],
-        run: |verb| on(verb, observations),
-    },
-];
+routes! {
+    "series" {
+        Get "/api/v1/series" => series:
+            "Series of many devices and quantities, oldest first, raw or by width",
+            Within(Series, Read), [DEVICE, QUANTITY, START, END, ZONE, WIDTH, FORMAT, CURSOR, LIMIT, MEASUREMENT_ID, START_DATE, END_DATE, AFTER, BBOX],
+            gives Gives::json::<AnswerJson>(200).or_csv(), refuses [404, 500];
+        Get "/api/v1/observations" => observations:
+            "Stored values, each with object, type, unit, field, position and time",
+            Within(Series, Read), [DEVICE, QUANTITY, START, END, CURSOR, LIMIT, BBOX],
+            gives Gives::json::<ObservationsJson>(200), refuses [404, 500];
+    }
+}
 
 /// Either form of an answer about series.
 #[derive(Serialize, JsonSchema)]
@@ -236,15 +205,15 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(api: &Api, pairs: &mut Pairs, summed: Option<(Width, &Zone)>) -> Result<Self, Problem> {
-        let caller = api.caller();
+    fn of(call: &mut Call, summed: Option<(Width, &Zone)>) -> Result<Self, Problem> {
+        let (caller, pairs) = (call.caller(), &mut call.pairs);
         let mut devices = listed_devices(&caller, access::Kind::Series, &pairs.all(&DEVICE))?;
         if let Some(text) = pairs.one(&BBOX)? {
             let within = bounding_box(&text)?;
             // Where it is now is for who may read its document, which values alone do not give.
             devices.retain(|(row, _)| {
                 devices::is_seen(&caller, access::Kind::Device, row.hardware_id.as_str())
-                    && is_inside(&api.tenant, &row.hardware_id, &within)
+                    && is_inside(&caller.tenant, &row.hardware_id, &within)
             });
         }
         let with_cut = |(device, permit): (DeviceRow, Permit)| {
@@ -426,7 +395,7 @@ pub(super) fn listed_devices(
         // An id that has a comma itself is one of those who may have it.
         let is_one = !text.contains(',') || devices::is_seen(caller, kind, text);
         let ids = if is_one { vec![&**text] } else { text.split(',').collect() };
-        let of = |id: &str| devices::find(caller, kind, id);
+        let of = |id: &str| ops::devices::find(caller, (kind, Action::Read), id);
         let devices = ids.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
         for device in devices {
             if found.len() < DEVICES_MAX && found.iter().all(|(known, _)| known.id != device.0.id) {
@@ -441,7 +410,8 @@ pub(super) fn listed_devices(
 }
 
 /// `GET /api/v1/series`, in either form.
-async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
+async fn series(mut call: Call) -> Result<Response, Problem> {
+    let pairs = &mut call.pairs;
     let has = |given: &[&Parameter]| given.iter().any(|parameter| pairs.has(parameter));
     let is_many = has(&[&QUANTITY, &START, &END, &ZONE, &WIDTH, &FORMAT, &CURSOR]);
     if has(&[&MEASUREMENT_ID, &START_DATE, &END_DATE, &AFTER])
@@ -459,13 +429,13 @@ async fn series(api: Api, mut pairs: Pairs) -> Result<Response, Problem> {
     let zone = zone
         .map_or(Ok(Zone::utc()), |name| Zone::named(&name))
         .map_err(|error| Problem::bad_request("wrong_parameter", format!("`zone`: {error}")))?;
-    let mut asked = Asked::of(&api, &mut pairs, width.map(|width| (width, &zone)))?;
-    pairs.finish()?;
+    let mut asked = Asked::of(&mut call, width.map(|width| (width, &zone)))?;
+    call.pairs.finish()?;
     if let Some(id) = one {
         let id = measurement_id(&id)?;
-        return Ok(keyset(&api, &asked, id, dates, after).await?.into_response());
+        return Ok(keyset(&call, &asked, id, dates, after).await?.into_response());
     }
-    let readers = &api.tenant.readers;
+    let readers = &call.tenant.readers;
     let mut found = match width {
         None => measured(readers, &asked).await?,
         Some(width) => summed(readers, &mut asked, &zone, width).await?,
@@ -549,10 +519,10 @@ fn keyset_place(text: &str, is_whole: bool) -> Result<Place, Problem> {
 }
 
 /// `GET /api/v1/observations`
-async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
-    let asked = Asked::of(&api, &mut pairs, None)?;
-    pairs.finish()?;
-    let found = measured(&api.tenant.readers, &asked).await?;
+async fn observations(mut call: Call) -> Answer<ObservationsJson> {
+    let asked = Asked::of(&mut call, None)?;
+    call.pairs.finish()?;
+    let found = measured(&call.tenant.readers, &asked).await?;
     let (mut results, mut positions) = (Vec::new(), BTreeMap::new());
     for ((place, index), points) in found.points {
         let (Some(id), Some((device, _))) =
@@ -562,7 +532,7 @@ async fn observations(api: Api, mut pairs: Pairs) -> Answer<ObservationsJson> {
         };
         let (quantity, measurement_unit) = (id.name(), id.row().unit);
         if let Entry::Vacant(entry) = positions.entry(place) {
-            entry.insert(Positions::of(&api.tenant, &device.hardware_id).await?);
+            entry.insert(Positions::of(&call.tenant, &device.hardware_id).await?);
         }
         let positions = &positions[&place];
         results.extend(points.into_iter().filter_map(|point| match point {

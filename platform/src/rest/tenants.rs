@@ -4,93 +4,46 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::on;
 use lastmeter_store::{TenantRecord, TenantState};
 use lastmeter_units::TenantName;
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::extract::{Body, Pairs, PathText};
+use super::extract::{Body, Call};
 use super::parameter::Parameter;
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Api, Made, Problem};
 use crate::process::{Credentials, Process, TenantError, limits_of};
 use crate::tenant_limits::TenantLimits;
 
-const PATH: &str = "/api/v1/tenants";
-const PATH_OF_ONE: &str = "/api/v1/tenants/{name}";
 const NAME: Parameter = Parameter::text("name", "the tenant's name").example("b");
 
-/// What the rows have in common.
-const ROW: Route = Route {
-    method: Verb::Get,
-    path: PATH_OF_ONE,
-    resource: "tenants",
-    summary: "One tenant",
-    access: Access::Platform,
-    parameters: &[&NAME],
-    takes: None,
-    gives: Gives::json::<TenantJson>(200),
-    refuses: &[],
-    run: |verb| on(verb, one),
-};
-
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        path: PATH,
-        summary: "All tenants but `default`, which is always there",
-        parameters: &[],
-        gives: Gives::json::<TenantsJson>(200),
-        run: |verb| on(verb, list),
-        ..ROW
-    },
-    Route {
-        method: Verb::Post,
-        path: PATH,
-        summary: "Makes a tenant; the answer is the only one with its secrets",
-        parameters: &[],
-        takes: Some(schema::<NewTenantJson>),
-        gives: Gives::json::<MadeTenantJson>(201),
-        refuses: &[409],
-        run: |verb| on(verb, make),
-        ..ROW
-    },
-    ROW,
-    Route {
-        method: Verb::Put,
-        summary: "Gives a tenant other limits, all of them",
-        takes: Some(schema::<LimitsJson>),
-        run: |verb| on(verb, limit),
-        ..ROW
-    },
-    Route {
-        method: Verb::Delete,
-        summary: "Removes a tenant with all its data",
-        refuses: &[409],
-        run: |verb| on(verb, remove),
-        ..ROW
-    },
-    Route {
-        method: Verb::Post,
-        path: "/api/v1/tenants/{name}/secrets",
-        summary: "Gives a tenant other secrets, which this answer alone has; those that it had open \
-                  it no more, and who came by them is cut off",
-        gives: Gives::json::<MadeTenantJson>(201),
-        run: |verb| on(verb, rotate),
-        ..ROW
-    },
-    Route {
-        path: "/api/v1/health",
-        resource: "operation",
-        summary: "What keeps each tenant from taking messages",
-        parameters: &[],
-        gives: Gives::json::<HealthJson>(200),
-        run: |verb| on(verb, health),
-        ..ROW
-    },
-];
+routes! {
+    "tenants" {
+        Get "/api/v1/tenants" => list: "All tenants but `default`, which is always there",
+            Platform, [], gives Gives::json::<TenantsJson>(200), refuses [];
+        Post "/api/v1/tenants" => make:
+            "Makes a tenant; the answer is the only one with its secrets",
+            Platform, [], takes schema::<NewTenantJson>,
+            gives Gives::json::<MadeTenantJson>(201), refuses [409];
+        Get "/api/v1/tenants/{name}" => one: "One tenant",
+            Platform, [NAME], gives Gives::json::<TenantJson>(200), refuses [];
+        Put "/api/v1/tenants/{name}" => limit: "Gives a tenant other limits, all of them",
+            Platform, [NAME], takes schema::<LimitsJson>,
+            gives Gives::json::<TenantJson>(200), refuses [];
+        Delete "/api/v1/tenants/{name}" => remove: "Removes a tenant with all its data",
+            Platform, [NAME], gives Gives::json::<TenantJson>(200), refuses [409];
+        Post "/api/v1/tenants/{name}/secrets" => rotate:
+            "Gives a tenant other secrets, which this answer alone has; those that it had open it \
+             no more, and who came by them is cut off",
+            Platform, [NAME], gives Gives::json::<MadeTenantJson>(201), refuses [];
+    }
+    "operation" {
+        Get "/api/v1/health" => health: "What keeps each tenant from taking messages",
+            Platform, [], gives Gives::json::<HealthJson>(200), refuses [];
+    }
+}
 
 /// A tenant.
 #[derive(Serialize, JsonSchema)]
@@ -216,24 +169,18 @@ fn name(text: &str) -> Result<TenantName, Problem> {
 }
 
 /// `GET /api/v1/tenants`
-async fn list(api: Api, pairs: Pairs) -> Answer<TenantsJson> {
-    pairs.finish()?;
-    let results = process(&api)?.records().into_iter().map(TenantJson::from).collect();
+async fn list(call: Call) -> Answer<TenantsJson> {
+    let results = process(&call)?.records().into_iter().map(TenantJson::from).collect();
     Ok(Json(TenantsJson { results }))
 }
 
 /// `POST /api/v1/tenants`: open when it is answered.
-async fn make(
-    api: Api,
-    pairs: Pairs,
-    Body(asked): Body<NewTenantJson>,
-) -> Result<(StatusCode, Json<MadeTenantJson>), Problem> {
-    pairs.finish()?;
-    let process = process(&api)?;
+async fn make(call: Call, Body(asked): Body<NewTenantJson>) -> Made<MadeTenantJson> {
+    let process = process(&call)?;
     if asked.driven.is_some_and(|driven| driven != process.is_driven()) {
         let driven = process.is_driven();
         let detail = format!("`driven` of this process is {driven}, and so of all its tenants");
-        return Err(Problem::new(StatusCode::CONFLICT, "other_clock", detail));
+        return Err(Problem::conflict("other_clock", detail));
     }
     let made = to_the_end(async move { process.make(asked.name, asked.limits).await }).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
@@ -246,48 +193,34 @@ impl From<(TenantRecord, Credentials)> for MadeTenantJson {
 }
 
 /// `POST /api/v1/tenants/{name}/secrets`
-async fn rotate(
-    api: Api,
-    PathText(text): PathText,
-    pairs: Pairs,
-) -> Result<(StatusCode, Json<MadeTenantJson>), Problem> {
-    pairs.finish()?;
-    let (process, name) = (process(&api)?, name(&text)?);
+async fn rotate(call: Call) -> Made<MadeTenantJson> {
+    let (process, name) = (process(&call)?, name(&call.variable)?);
     let rotated = to_the_end(async move { process.rotate(&name).await }).await?;
     Ok((StatusCode::CREATED, Json(rotated.into())))
 }
 
 /// `GET /api/v1/tenants/{name}`
-async fn one(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<TenantJson> {
-    pairs.finish()?;
-    Ok(Json(process(&api)?.record(&name(&text)?)?.into()))
+async fn one(call: Call) -> Answer<TenantJson> {
+    Ok(Json(process(&call)?.record(&name(&call.variable)?)?.into()))
 }
 
 /// `PUT /api/v1/tenants/{name}`
-async fn limit(
-    api: Api,
-    PathText(text): PathText,
-    pairs: Pairs,
-    Body(asked): Body<LimitsJson>,
-) -> Answer<TenantJson> {
-    pairs.finish()?;
-    let (process, name) = (process(&api)?, name(&text)?);
+async fn limit(call: Call, Body(asked): Body<LimitsJson>) -> Answer<TenantJson> {
+    let (process, name) = (process(&call)?, name(&call.variable)?);
     let limited = to_the_end(async move { process.limit(&name, asked.limits).await }).await?;
     Ok(Json(limited.into()))
 }
 
 /// `DELETE /api/v1/tenants/{name}`: its data is gone when it is answered.
-async fn remove(api: Api, PathText(text): PathText, pairs: Pairs) -> Answer<TenantJson> {
-    pairs.finish()?;
-    let (process, name) = (process(&api)?, name(&text)?);
+async fn remove(call: Call) -> Answer<TenantJson> {
+    let (process, name) = (process(&call)?, name(&call.variable)?);
     let removed = to_the_end(async move { process.remove(&name).await }).await?;
     Ok(Json(removed.into()))
 }
 
 /// `GET /api/v1/health`
-async fn health(api: Api, pairs: Pairs) -> Answer<HealthJson> {
-    pairs.finish()?;
-    let process = process(&api)?;
+async fn health(call: Call) -> Answer<HealthJson> {
+    let process = process(&call)?;
     let first = (process.tenants.first().name.clone(), TenantState::Open, None);
     let others =
         process.records().into_iter().map(|record| (record.name, record.state, record.why));

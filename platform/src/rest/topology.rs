@@ -4,19 +4,18 @@
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
-use lastmeter_model::access::{Action, Kind};
 use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::devices::List;
 use super::documents::TOKEN;
-use super::extract::{Body, Pairs, PathText};
+use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
-use super::routes::{Access, Gives, Route, Verb, schema};
-use super::{Answer, Api, Problem};
+use super::routes::{Gives, routes, schema};
+use super::{Answer, Problem};
 use crate::ops::topology::{self, SwitchStates, When};
 
 const AT: Parameter = Parameter::instant("at", "as it was at this instant; now, if left out");
@@ -28,58 +27,26 @@ const VERSION: Parameter = Parameter::whole(
 );
 const VERSIONS: u64 = i64::MAX as u64;
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/electric-networks/{token}/model",
-        resource: "networks",
-        summary: "The model of a network, byte for byte as it was put",
-        access: Access::Within(Kind::ElectricNetwork, Action::Read),
-        parameters: &[&TOKEN],
-        takes: None,
-        gives: Gives::json::<Value>(200),
-        refuses: &[500],
-        run: |verb| on(verb, model),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/electric-networks/{token}/topology",
-        resource: "networks",
-        summary: "Whether each switch is closed, in the order of the network's switches",
-        access: Access::Within(Kind::Topology, Action::Read),
-        parameters: &[&TOKEN, &AT, &VERSION],
-        takes: None,
-        gives: Gives::json::<TopologyJson>(200),
-        refuses: &[500],
-        run: |verb| on(verb, one),
-    },
-    Route {
-        method: Verb::Put,
-        path: "/api/v1/electric-networks/{token}/topology",
-        resource: "networks",
-        summary: "Changes switches, if the topology is in the `version` that is sent with it; \
-                  an alert `topology.changed` is raised with it",
-        access: Access::Within(Kind::Topology, Action::Switch),
-        parameters: &[&TOKEN],
-        takes: Some(schema::<SwitchJson>),
-        gives: Gives::json::<TopologyJson>(200),
-        refuses: &[409, 500, 507],
-        run: |verb| on(verb, switch),
-    },
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/electric-networks/{token}/topology/history",
-        resource: "networks",
-        summary: "The versions of the topology, newest first",
-        access: Access::Within(Kind::Topology, Action::Read),
-        parameters: &[&TOKEN, &PAGE, &PAGE_SIZE],
-        takes: None,
-        gives: Gives::json::<super::devices::List<TopologyJson>>(200),
-        refuses: &[500],
-        run: |verb| on(verb, history),
-    },
-];
+routes! {
+    "networks" {
+        Get "/api/v1/electric-networks/{token}/model" => model:
+            "The model of a network, byte for byte as it was put",
+            Within(ElectricNetwork, Read), [TOKEN], gives Gives::json::<Value>(200), refuses [500];
+        Get "/api/v1/electric-networks/{token}/topology" => one:
+            "Whether each switch is closed, in the order of the network's switches",
+            Within(Topology, Read), [TOKEN, AT, VERSION],
+            gives Gives::json::<TopologyJson>(200), refuses [500];
+        Put "/api/v1/electric-networks/{token}/topology" => switch:
+            "Changes switches, if the topology is in the `version` that is sent with it; an alert \
+             `topology.changed` is raised with it",
+            Within(Topology, Switch), [TOKEN], takes schema::<SwitchJson>,
+            gives Gives::json::<TopologyJson>(200), refuses [409, 500, 507];
+        Get "/api/v1/electric-networks/{token}/topology/history" => history:
+            "The versions of the topology, newest first",
+            Within(Topology, Read), [TOKEN, PAGE, PAGE_SIZE],
+            gives Gives::json::<List<TopologyJson>>(200), refuses [500];
+    }
+}
 
 /// The states of a network's switches.
 #[derive(Serialize, JsonSchema)]
@@ -119,44 +86,34 @@ struct SwitchJson {
     cause: Option<String>,
 }
 
-async fn model(api: Api, PathText(token): PathText, pairs: Pairs) -> Result<Response, Problem> {
-    pairs.finish()?;
-    let network = topology::network(&api.caller(), &token).await?;
+async fn model(call: Call) -> Result<Response, Problem> {
+    let network = topology::network(&call.caller(), &call.variable).await?;
     Ok(([(CONTENT_TYPE, "application/json")], network.model).into_response())
 }
 
-async fn one(api: Api, PathText(token): PathText, mut pairs: Pairs) -> Answer<TopologyJson> {
-    let at = pairs.instant(&AT)?;
-    let has_version = pairs.has(&VERSION);
-    let version = pairs.number(&VERSION)?;
-    pairs.finish()?;
+async fn one(mut call: Call) -> Answer<TopologyJson> {
+    let at = call.pairs.instant(&AT)?;
+    let has_version = call.pairs.has(&VERSION);
+    let version = call.pairs.number(&VERSION)?;
+    call.pairs.finish()?;
     let when = match at {
         _ if has_version => When::Version(version),
         Some(at) => When::At(at),
         None => When::Now,
     };
-    Ok(Json(topology::states(&api.caller(), &token, when).await?.into()))
+    Ok(Json(topology::states(&call.caller(), &call.variable, when).await?.into()))
 }
 
-async fn switch(
-    api: Api,
-    PathText(token): PathText,
-    pairs: Pairs,
-    Body(SwitchJson { version, states, cause }): Body<SwitchJson>,
-) -> Answer<TopologyJson> {
-    pairs.finish()?;
-    let done = topology::switch(&api.caller(), &token, (version, states), cause).await?;
+async fn switch(call: Call, Body(asked): Body<SwitchJson>) -> Answer<TopologyJson> {
+    let SwitchJson { version, states, cause } = asked;
+    let states = (version, states);
+    let done = topology::switch(&call.caller(), &call.variable, states, cause).await?;
     Ok(Json(done.into()))
 }
 
-async fn history(
-    api: Api,
-    PathText(token): PathText,
-    mut pairs: Pairs,
-) -> Answer<super::devices::List<TopologyJson>> {
-    let page = pairs.page()?;
-    pairs.finish()?;
-    let (num_results, found) = topology::history(&api.caller(), &token, page).await?;
-    let results = found.into_iter().map(TopologyJson::from).collect();
-    Ok(Json(super::devices::List { num_results, results }))
+async fn history(mut call: Call) -> Answer<List<TopologyJson>> {
+    let page = call.page()?;
+    let found = topology::history(&call.caller(), &call.variable, page).await?;
+    let results = found.1.into_iter().map(TopologyJson::from).collect();
+    Ok(Json(List { num_results: found.0, results }))
 }

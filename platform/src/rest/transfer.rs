@@ -10,22 +10,21 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
 use axum::{Extension, Json};
-use lastmeter_model::access::{self, Action};
+use lastmeter_model::access;
 use lastmeter_store::{StoreError, Stretch};
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{self, Request as Wire};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::cursor::{self, Kind};
-use super::extract::{Pairs, wrong_parameter};
+use super::extract::{Call, wrong_parameter};
 use super::flow::{Gone, Outlet, flow};
 use super::parameter::{EXAMPLE_DEVICE, Parameter};
-use super::routes::{Access, Gives, Route, Verb};
+use super::routes::{Gives, routes};
 use super::series::listed_devices;
 use super::serve::Stopping;
-use super::{Answer, Api, Problem};
+use super::{Answer, Problem};
 use crate::ops::Cuts;
 use crate::ops::transfer::{
     CSV_HEAD, CsvReadings, Imported, Line, ROWS_AT_ONCE, alert_of, csv_lines, json_lines,
@@ -51,35 +50,20 @@ const AFTER: Parameter = Parameter::text(
 )
 .example("0");
 
-/// The routes of this file.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Verb::Get,
-        path: "/api/v1/export",
-        resource: "transfer",
-        summary: "Stored readings or alerts as messages of devices, in the order of commit, up to \
-                  what is committed when it begins",
-        access: Access::Within(access::Kind::Export, Action::Read),
-        parameters: &[&WHAT, &DEVICE, &START, &END, &FORMAT, &AFTER],
-        takes: None,
-        gives: Gives::text(NDJSON).or_csv(),
-        refuses: &[404, 500],
-        run: |verb| on(verb, export),
-    },
-    Route {
-        method: Verb::Post,
-        path: "/api/v1/import",
-        resource: "transfer",
-        summary: "Takes messages, one a line, or values as CSV; durable when answered, and what is \
-                  stored already is left out",
-        access: Access::To(access::Kind::SharedInput, Action::Write),
-        parameters: &[],
-        takes: Some(import_schema),
-        gives: Gives::json::<Imported>(200),
-        refuses: &[500],
-        run: |verb| on(verb, import),
-    },
-];
+routes! {
+    "transfer" {
+        Get "/api/v1/export" => export:
+            "Stored readings or alerts as messages of devices, in the order of commit, up to what \
+             is committed when it begins",
+            Within(Export, Read), [WHAT, DEVICE, START, END, FORMAT, AFTER],
+            gives Gives::text(NDJSON).or_csv(), refuses [404, 500];
+        Post "/api/v1/import" => import:
+            "Takes messages, one a line, or values as CSV; durable when answered, and what is \
+             stored already is left out",
+            To(SharedInput, Write), [], takes import_schema,
+            gives Gives::json::<Imported>(200), refuses [500];
+    }
+}
 
 /// Text, not JSON.
 fn import_schema(_: &mut SchemaGenerator) -> Schema {
@@ -103,15 +87,16 @@ impl Asked {
 
 /// `GET /api/v1/export`: rows are read and sent page by page, so that any number fits in memory.
 async fn export(
-    api: Api,
+    mut call: Call,
     Extension(stopping): Extension<Stopping>,
-    mut pairs: Pairs,
 ) -> Result<Response, Problem> {
+    let caller = call.caller();
+    let pairs = &mut call.pairs;
     let is_alerts = pairs.word(&WHAT)? == Some("alerts");
     let devices = match &pairs.all(&DEVICE)[..] {
         [] => BTreeSet::new(),
         texts => {
-            let rows = listed_devices(&api.caller(), access::Kind::Export, texts)?;
+            let rows = listed_devices(&caller, access::Kind::Export, texts)?;
             rows.into_iter().map(|(row, _)| row.hardware_id).collect()
         }
     };
@@ -130,10 +115,10 @@ async fn export(
         return Err(wrong_parameter(&FORMAT, "csv", "`json`, the form that alerts have"));
     }
     // What is committed later is for the next export, from the cursor that this one gives.
-    let totals = api.tenant.progress.totals();
+    let totals = call.tenant.progress.totals();
     let last = if is_alerts { totals.alerts } else { totals.readings };
     let asked = Asked { devices, range: start..end, is_csv, after, last };
-    let mut cuts = Cuts::of(api.caller(), access::Kind::Export)?;
+    let mut cuts = Cuts::of(caller, access::Kind::Export)?;
     let seal = if cuts.is_whole() { cursor::seal } else { cursor::seal_salted };
     let (outlet, body) = flow();
     let write = async move {
@@ -214,8 +199,8 @@ async fn write_rows(
 }
 
 /// `POST /api/v1/import`
-async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answer<Imported> {
-    pairs.finish()?;
+async fn import(call: Call, headers: HeaderMap, body: Bytes) -> Answer<Imported> {
+    call.pairs.finish()?;
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
     let lines = match &*media_type.trim().to_ascii_lowercase() {
@@ -227,9 +212,8 @@ async fn import(api: Api, pairs: Pairs, headers: HeaderMap, body: Bytes) -> Answ
             return Err(Problem::new(status, "not_import_content", detail));
         }
     };
-    let none = || Problem::not_found("no_such_path", "there is nothing here");
-    let permit = api.permit.clone().ok_or_else(none)?;
-    Ok(Json(store_messages(&api.tenant, permit, lines).await?))
+    let permit = call.permit.clone().ok_or_else(Problem::nothing)?;
+    Ok(Json(store_messages(&call.tenant, permit, lines).await?))
 }
 
 /// The messages of a table. Whatever is wrong with a line refuses the whole table, before anything

@@ -11,8 +11,7 @@
 //! | `writer` | the one writer: a batch decided and committed |
 //! | `stores` | the kinds of store that there are, and how each is opened |
 //! | `sqlite` | one SQLite file a tenant |
-//! | `memory` | maps, the reference of the contract test |
-//! | `tests` | the contract that every store has to pass |
+//! | `tests` | the contract that every store has to pass, and its reference, maps in `memory` |
 //! | `postgres` | one schema of a PostgreSQL database a tenant |
 //! | `summaries` | which roll-ups and readings sums of series are made of |
 //! | `page` | where the pages of lists end |
@@ -26,6 +25,8 @@ mod damages;
 mod error;
 pub mod files;
 mod lock;
+#[cfg(test)]
+#[path = "tests/memory/mod.rs"]
 mod memory;
 mod page;
 mod postgres;
@@ -44,7 +45,6 @@ pub use damage::Damage;
 pub use damages::Damages;
 pub use error::{StoreError, StoreResult};
 pub use lock::lock;
-pub use memory::MemoryStore;
 pub use page::PAGE_BYTES_MAX;
 pub use postgres::Database;
 pub use postgres_error::PostgresError;

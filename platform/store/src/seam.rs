@@ -66,6 +66,19 @@ pub struct Page {
     pub limit: u32,
 }
 
+impl Page {
+    /// All rows that there can be.
+    pub const ALL: Self = Self { offset: 0, limit: u32::MAX };
+
+    /// How many rows there are, and those of the page.
+    #[must_use]
+    pub fn of<T>(self, rows: Vec<T>) -> (u64, Vec<T>) {
+        let count = rows.len() as u64;
+        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        (count, rows.into_iter().skip(skipped).take(self.limit as usize).collect())
+    }
+}
+
 /// Rows that are asked for in the order of their sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {

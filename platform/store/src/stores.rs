@@ -12,7 +12,8 @@ use lastmeter_units::{SimTime, TenantName};
 
 use crate::error::{StoreError, StoreResult};
 use crate::files;
-use crate::memory::MemoryStore;
+#[cfg(test)]
+use crate::memory::{self, MemoryStore};
 use crate::postgres::{self, Database, PostgresOpened};
 use crate::postgres_error::PostgresError;
 use crate::progress::Progress;
@@ -30,10 +31,6 @@ const ELSEWHERE_FILE: &str = "store.postgres";
 pub struct StoreKind {
     /// Its name in settings.
     pub name: &'static str,
-    /// Where it keeps what is committed.
-    pub summary: &'static str,
-    /// Whether what is committed is there after the end of the process.
-    pub is_durable: bool,
     /// Opens a tenant's store, making it if it is not there. It blocks, outside of any runtime.
     pub open: fn(&StorePlace) -> StoreResult<OpenStore>,
     /// Opens one that is there for queries alone, where nothing can be written to the folder.
@@ -49,31 +46,19 @@ pub struct StoreKind {
 
 /// Every kind of store; a new one is a row here and has to pass the contract test.
 pub const STORES: &[StoreKind] = &[
+    // One SQLite file a tenant, durable at each commit.
     StoreKind {
         name: "sqlite",
-        summary: "one SQLite file a tenant, durable at each commit",
-        is_durable: true,
         open: open_sqlite,
         open_alone: open_sqlite_alone,
         inspect: Some(inspect_sqlite),
         copy: |place, to| copy(&sqlite_path(place)?, to),
     },
-    StoreKind {
-        name: "memory",
-        summary: "maps in memory, lost at the end of the process; the reference of the tests",
-        is_durable: false,
-        open: open_memory,
-        open_alone: |place| Ok(open_memory(place)?.content),
-        inspect: None,
-        copy: |place, _| {
-            let (place, by) = (format!("a store in memory, of `{}`,", place.tenant), "nobody");
-            Err(StoreError::CopiedOtherwise { place, by: by.to_owned() })
-        },
-    },
+    #[cfg(test)]
+    memory::KIND,
+    // One schema of a PostgreSQL database a tenant, durable at each commit.
     StoreKind {
         name: "postgres",
-        summary: "one schema of a PostgreSQL database a tenant, durable at each commit",
-        is_durable: true,
         open: open_postgres,
         open_alone: |place| Ok(open_postgres(place)?.content),
         inspect: None,
@@ -94,8 +79,8 @@ pub struct StorePlace {
     pub folder: PathBuf,
     /// Readers of a store that is a file.
     pub readers: FileReaders,
-    /// Content of a store in memory.
-    pub memory: MemoryStore,
+    #[cfg(test)]
+    pub(crate) memory: MemoryStore,
     /// Where a store is that is in a database.
     pub database: Option<Database>,
     /// Filled with the devices and open invocations of the store; empty until then.
@@ -115,6 +100,7 @@ impl StorePlace {
             tenant,
             folder,
             readers: FileReaders::default(),
+            #[cfg(test)]
             memory: MemoryStore::default(),
             database: None,
             devices: Arc::default(),
@@ -242,16 +228,6 @@ fn context(place: &StorePlace, quantities: Quantities) -> ReadContext {
         documents: Arc::clone(&place.documents),
         observer: Arc::clone(&place.observer),
     }
-}
-
-/// Opens the content of a place.
-#[expect(clippy::unnecessary_wraps, reason = "other stores fail to open")]
-fn open_memory(place: &StorePlace) -> StoreResult<OpenStore> {
-    let store = place.memory.clone();
-    let (standing, expiries) = store.enter(&place.devices, &place.documents);
-    let (reader, urgent) = (Arc::new(store.clone()), Arc::new(store.clone()));
-    let content = Readable { reader, urgent, standing, expiries };
-    Ok(OpenStore { writer: Box::new(store), content, inspection: None })
 }
 
 /// Opens the schema of a place.

@@ -33,6 +33,9 @@ impl<T> Found<T> {
 }
 
 /// What a store knows, asked while a batch is decided. It sees what the batch has put so far.
+///
+/// # Errors
+/// Of each question, if the store cannot be read.
 pub trait Known {
     /// Why a store cannot be read or written.
     type Error;
@@ -43,9 +46,6 @@ pub trait Known {
     /// The reading that a device sent under a number. Where the message has a date, a store that
     /// finds its readings by an index looks by the date as well, so that no fault of one index lets
     /// a reading be stored twice.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn numbered(
         &mut self,
         device: &DeviceRow,
@@ -54,21 +54,12 @@ pub trait Known {
     ) -> Result<Found<ReadingRow>, Self::Error>;
 
     /// An invocation.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn invocation(&mut self, id: InvocationId) -> Result<Found<InvocationRow>, Self::Error>;
 
     /// What is known last of a device.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn state(&mut self, device: i64) -> Result<Found<State>, Self::Error>;
 
     /// A document, in its last version; a removed one is there.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn document(
         &mut self,
         kind: &'static DocumentKind,
@@ -76,16 +67,10 @@ pub trait Known {
     ) -> Result<Found<Document>, Self::Error>;
 
     /// An answer that is kept.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn answer(&mut self, key: &AnswerKey) -> Result<Found<Answer>, Self::Error>;
 
     /// Answers that are kept no longer, at most `limit`: those that were given at an instant or
     /// before it, and of one principal those before its newest ones, of which so many are kept.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn old_answers(
         &mut self,
         given: SimTime,
@@ -94,45 +79,24 @@ pub trait Known {
     ) -> Result<Vec<AnswerKey>, Self::Error>;
 
     /// The roll-up of a bucket of a device, by its first instant.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn rollup(&mut self, device: i64, start: SimTime) -> Result<Found<Rollup>, Self::Error>;
 
     /// The readings that a device has within a bucket, summed up; damaged if one of them is.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn summed_up(&mut self, device: i64, start: SimTime) -> Result<Found<Rollup>, Self::Error>;
 
     /// The first instant of the last bucket of which a device has a reading or a roll-up.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn last_bucket(&mut self, device: i64) -> Result<Option<SimTime>, Self::Error>;
 
     /// The event of the first reading that a device has from an instant on.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn event_from(&mut self, device: i64, from: SimTime) -> Result<Option<SimTime>, Self::Error>;
 
     /// The first rows of a list, in their order, at most `limit`. Damaged ones are among them.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn oldest(&mut self, list: List, after: u64, limit: u32) -> Result<Vec<Old>, Self::Error>;
 
     /// The highest serial of a device and epoch that retention has removed.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn removed(&mut self, device: i64, epoch: u64) -> Result<Found<u64>, Self::Error>;
 
     /// Bytes of content that are kept with refusals, by the device that was claimed.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     fn refused_bytes(&mut self) -> Result<RefusedBytes, Self::Error>;
 }
 

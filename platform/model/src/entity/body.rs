@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::{DocumentKind, kind_of_code};
 use crate::access::{Kind, Owner, PrincipalRef, Resource, Subject, Target};
 use crate::token::validate_token;
 
@@ -16,6 +17,11 @@ use crate::token::validate_token;
 pub trait Body: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Number of its kind in stores; never given to another one.
     const CODE: u8;
+
+    /// Its kind.
+    fn kind() -> &'static DocumentKind {
+        kind_of_code(Self::CODE).expect("each body has a row in `KINDS`")
+    }
 
     /// Checks what concerns several fields.
     ///

@@ -186,6 +186,26 @@ impl Query<'_> {
         Ok(rows)
     }
 
+    /// A page of what is left of rows that have to be looked at to be counted, and how many these
+    /// are.
+    async fn left<T>(
+        &self,
+        (sql, keys): Select<'_>,
+        page: Page,
+        read: impl Fn(&Row) -> ReadResult<Option<(T, usize)>>,
+    ) -> ReadResult<(u64, Vec<T>)> {
+        let mut found = pin!(self.session.stream(sql, keys).await?);
+        let (mut count, mut rows) = (0, PageRows::new(page.limit));
+        while let Some(row) = found.try_next().await? {
+            let Some((row, bytes)) = read(&row)? else { continue };
+            if count >= page.offset {
+                rows.push(row, bytes);
+            }
+            count += 1;
+        }
+        Ok((count, rows.take()))
+    }
+
     /// Rows of a table after a sequence, without a gap up to the last one there has to be. What
     /// cannot be read ends the rows before it; if there are none, it is the answer.
     async fn in_order<T>(
@@ -304,20 +324,26 @@ impl Query<'_> {
         page: Page,
         cut: &Cut,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
-        if cut.windows().is_some() {
-            return self.invocations_within(device, page, cut).await;
-        }
         let query = "SELECT commands FROM device WHERE id = $1";
         let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
         let commands = commands.ok_or_else(|| Damage::missing("device", device))?;
-        let query = invocation_where!("device = $1 ORDER BY id DESC OFFSET $2 LIMIT $3");
-        let (offset, limit) = paged(page);
-        let keys: [Parameter<'_>; 3] = [&device, &offset, &limit];
         let stored = |row: &Row| {
             let stored = self.stored(row)?;
             let bytes = invocation_bytes(&stored.row);
             Ok((stored, bytes))
         };
+        if cut.windows().is_some() {
+            let query = invocation_where!("device = $1 ORDER BY id DESC");
+            let keys: [Parameter<'_>; 1] = [&device];
+            let left = |row: &Row| {
+                let (row, bytes) = stored(row)?;
+                Ok(cut.has(row.row.asked.created).then_some((row, bytes)))
+            };
+            return self.left((query, &keys), page, left).await;
+        }
+        let query = invocation_where!("device = $1 ORDER BY id DESC OFFSET $2 LIMIT $3");
+        let (offset, limit) = paged(page);
+        let keys: [Parameter<'_>; 3] = [&device, &offset, &limit];
         let rows = self.several((query, &keys), stored).await?;
         let bytes: usize = rows.iter().map(|row| invocation_bytes(&row.row)).sum();
         let expected = commands.saturating_sub(page.offset).min(page.limit.into());
@@ -327,33 +353,6 @@ impl Query<'_> {
             return Err(Damage::new("invocation", format!("device {device}"), found).into());
         }
         Ok((commands, rows))
-    }
-
-    /// The same where each invocation has to be looked at.
-    async fn invocations_within(
-        &self,
-        device: i64,
-        page: Page,
-        cut: &Cut,
-    ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
-        let query = "SELECT commands FROM device WHERE id = $1";
-        let commands = self.one((query, &[&device]), |row| row.count(0)).await?;
-        commands.ok_or_else(|| Damage::missing("device", device))?;
-        let query = invocation_where!("device = $1 ORDER BY id DESC");
-        let keys: [Parameter<'_>; 1] = [&device];
-        let mut found = pin!(self.session.stream(query, &keys).await?);
-        let (mut count, mut rows) = (0, PageRows::new(page.limit));
-        while let Some(row) = found.try_next().await? {
-            let row = self.stored(&row)?;
-            if cut.has(row.row.asked.created) {
-                if count >= page.offset {
-                    let bytes = invocation_bytes(&row.row);
-                    rows.push(row, bytes);
-                }
-                count += 1;
-            }
-        }
-        Ok((count, rows.take()))
     }
 
     async fn series(&self, query: &SeriesQuery) -> ReadResult<Vec<Series>> {
@@ -416,7 +415,19 @@ impl Query<'_> {
         cut: &Cut,
     ) -> ReadResult<(u64, Vec<ReadingRow>)> {
         if cut.windows().is_some() {
-            return self.events_within(device, range, page, cut).await;
+            let (start, end) = (range.start.max(cut.first()).as_nanoseconds(), range.end);
+            let query = reading_where!(
+                "device = $1 AND event_ns BETWEEN $2 AND $3 ORDER BY event_ns DESC, sequence DESC"
+            );
+            let keys: [Parameter<'_>; 3] = [&device, &start, &end.as_nanoseconds()];
+            let left = |row: &Row| {
+                let left = cut.reading(read_reading(self.names(), row)?.0);
+                Ok(left.map(|row| {
+                    let bytes = reading_bytes(&row);
+                    (row, bytes)
+                }))
+            };
+            return self.left((query, &keys), page, left).await;
         }
         let (start, end) = (range.start.as_nanoseconds(), range.end.as_nanoseconds());
         let count = "SELECT count(*) FROM reading WHERE device = $1 AND event_ns BETWEEN $2 AND $3";
@@ -428,32 +439,6 @@ impl Query<'_> {
         let (offset, limit) = paged(page);
         let keys: [Parameter<'_>; 5] = [&device, &start, &end, &offset, &limit];
         Ok((count, self.several((query, &keys), |row| read_reading(self.names(), row)).await?))
-    }
-
-    /// The same where each reading has to be looked at to be counted.
-    async fn events_within(
-        &self,
-        device: i64,
-        range: Range,
-        page: Page,
-        cut: &Cut,
-    ) -> ReadResult<(u64, Vec<ReadingRow>)> {
-        let (start, end) = (range.start.max(cut.first()).as_nanoseconds(), range.end);
-        let query = reading_where!(
-            "device = $1 AND event_ns BETWEEN $2 AND $3 ORDER BY event_ns DESC, sequence DESC"
-        );
-        let keys: [Parameter<'_>; 3] = [&device, &start, &end.as_nanoseconds()];
-        let mut found = pin!(self.session.stream(query, &keys).await?);
-        let (mut count, mut rows) = (0, PageRows::new(page.limit));
-        while let Some(row) = found.try_next().await? {
-            let Some(row) = cut.reading(read_reading(self.names(), &row)?.0) else { continue };
-            if count >= page.offset {
-                let bytes = reading_bytes(&row);
-                rows.push(row, bytes);
-            }
-            count += 1;
-        }
-        Ok((count, rows.take()))
     }
 
     /// A document in a version, or in its last one.
@@ -602,10 +587,9 @@ impl StoreReader for PostgresReaders {
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {
         let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
         let keys: [Parameter<'_>; 3] = [&device, &epoch, &serial];
-        let read = |context: &ReadContext, row: &Row| {
-            Ok(read_reading(Names { context, of_batch: None }, row)?.0)
-        };
-        ask!(self, query => query.one((READING_BY_NUMBER, &keys), |row| read(query.context, row)))
+        ask!(self, query => query.one((READING_BY_NUMBER, &keys), |row| {
+            Ok(read_reading(query.names(), row)?.0)
+        }))
     }
 
     async fn state(&self, device: i64) -> StoreResult<DeviceState> {

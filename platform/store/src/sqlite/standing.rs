@@ -4,7 +4,6 @@
 //! it, little endian. Version 1 had twelve numbers and no count. More numbers than are known here
 //! are of a later version, which they mean nothing without; missing ones are 0.
 
-use lastmeter_model::audit::Chain;
 use lastmeter_model::standing::Standing;
 
 /// First byte of the row; counts changes of it.
@@ -13,43 +12,51 @@ const NUMBERS: usize = 29;
 /// Those of version 1.
 const NUMBERS_1: usize = 12;
 const BYTES: usize = 3 + NUMBERS * 8 + 4;
+/// Of the clock, which is before all time in a store that has none.
+const CLOCK: usize = 1;
+const IS_GUARDED: usize = 11;
+/// The hash of the chain, as four numbers.
+const HASH: std::ops::Range<usize> = 18..22;
+
+/// The numbers that stand there as they are, by their places.
+fn plain(of: &mut Standing) -> [(usize, &mut u64); 23] {
+    [
+        (0, &mut of.journal_committed),
+        (2, &mut of.readings),
+        (3, &mut of.refusals),
+        (4, &mut of.alerts),
+        (5, &mut of.devices),
+        (6, &mut of.quantities),
+        (7, &mut of.invocations),
+        (8, &mut of.open),
+        (9, &mut of.changes),
+        (10, &mut of.refused_bytes),
+        (12, &mut of.documents),
+        (13, &mut of.document_bytes),
+        (14, &mut of.versions),
+        (15, &mut of.tokens),
+        (16, &mut of.answers),
+        (17, &mut of.chain.count),
+        (22, &mut of.results),
+        (23, &mut of.configurations),
+        (24, &mut of.blocks),
+        (25, &mut of.reading_floor),
+        (26, &mut of.alert_floor),
+        (27, &mut of.refusal_floor),
+        (28, &mut of.rolled_up),
+    ]
+}
 
 pub(crate) fn encode(standing: &Standing) -> [u8; BYTES] {
-    let clock = standing.clock_ns.unwrap_or(i64::MIN).cast_unsigned();
-    let words = standing.chain.hash.as_chunks::<8>().0;
-    let hash: [u64; 4] =
-        std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word)));
-    let numbers: [u64; NUMBERS] = [
-        standing.journal_committed,
-        clock,
-        standing.readings,
-        standing.refusals,
-        standing.alerts,
-        standing.devices,
-        standing.quantities,
-        standing.invocations,
-        standing.open,
-        standing.changes,
-        standing.refused_bytes,
-        u64::from(standing.is_guarded),
-        standing.documents,
-        standing.document_bytes,
-        standing.versions,
-        standing.tokens,
-        standing.answers,
-        standing.chain.count,
-        hash[0],
-        hash[1],
-        hash[2],
-        hash[3],
-        standing.results,
-        standing.configurations,
-        standing.blocks,
-        standing.reading_floor,
-        standing.alert_floor,
-        standing.refusal_floor,
-        standing.rolled_up,
-    ];
+    let mut numbers = [0; NUMBERS];
+    for (place, number) in plain(&mut { *standing }) {
+        numbers[place] = *number;
+    }
+    numbers[CLOCK] = standing.clock_ns.unwrap_or(i64::MIN).cast_unsigned();
+    numbers[IS_GUARDED] = u64::from(standing.is_guarded);
+    for (number, word) in numbers[HASH].iter_mut().zip(standing.chain.hash.as_chunks::<8>().0) {
+        *number = u64::from_le_bytes(*word);
+    }
     let mut bytes = [VERSION; BYTES];
     bytes[1..3].copy_from_slice(&(NUMBERS as u16).to_le_bytes());
     for (place, number) in bytes[3..].chunks_exact_mut(8).zip(numbers) {
@@ -78,44 +85,26 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Standing> {
     for (number, place) in numbers.iter_mut().zip(stored.as_chunks::<8>().0) {
         *number = u64::from_le_bytes(*place);
     }
-    // The clock of a store that has none is before all time.
-    let clock_ns = numbers[1].cast_signed();
-    let mut hash = [0; 32];
-    for (place, word) in hash.chunks_exact_mut(8).zip(&numbers[18..22]) {
+    let clock_ns = numbers[CLOCK].cast_signed();
+    let mut standing = Standing {
+        clock_ns: (clock_ns != i64::MIN).then_some(clock_ns),
+        is_guarded: numbers[IS_GUARDED] != 0,
+        ..Standing::default()
+    };
+    for (place, number) in plain(&mut standing) {
+        *number = numbers[place];
+    }
+    for (place, word) in standing.chain.hash.chunks_exact_mut(8).zip(&numbers[HASH]) {
         place.copy_from_slice(&word.to_le_bytes());
     }
-    Some(Standing {
-        journal_committed: numbers[0],
-        clock_ns: (clock_ns != i64::MIN).then_some(clock_ns),
-        readings: numbers[2],
-        refusals: numbers[3],
-        alerts: numbers[4],
-        devices: numbers[5],
-        quantities: numbers[6],
-        invocations: numbers[7],
-        open: numbers[8],
-        changes: numbers[9],
-        refused_bytes: numbers[10],
-        is_guarded: numbers[11] != 0,
-        documents: numbers[12],
-        document_bytes: numbers[13],
-        versions: numbers[14],
-        tokens: numbers[15],
-        answers: numbers[16],
-        chain: Chain { count: numbers[17], hash },
-        results: numbers[22],
-        configurations: numbers[23],
-        blocks: numbers[24],
-        reading_floor: numbers[25],
-        alert_floor: numbers[26],
-        refusal_floor: numbers[27],
-        rolled_up: numbers[28],
-    })
+    Some(standing)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use lastmeter_model::audit::Chain;
 
     use super::*;
 

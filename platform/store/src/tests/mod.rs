@@ -5,6 +5,7 @@
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `memory` | maps, the reference that the others are compared with |
 //! | `work` | the work, made at random |
 //! | `seen` | everything that a reader answers |
 //! | `server` | a PostgreSQL server of a test's own |

@@ -25,11 +25,35 @@ use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
 
+use crate::error::{StoreError, StoreResult};
 use crate::lock;
+use crate::stores::{OpenStore, Readable, StoreKind, StorePlace};
+
+/// Its row.
+pub(crate) const KIND: StoreKind = StoreKind {
+    name: "memory",
+    open,
+    open_alone: |place| Ok(open(place)?.content),
+    inspect: None,
+    copy: |place, _| {
+        let (place, by) = (format!("a store in memory, of `{}`,", place.tenant), "nobody");
+        Err(StoreError::CopiedOtherwise { place, by: by.to_owned() })
+    },
+};
+
+/// Opens the content of a place.
+#[expect(clippy::unnecessary_wraps, reason = "other stores fail to open")]
+fn open(place: &StorePlace) -> StoreResult<OpenStore> {
+    let store = place.memory.clone();
+    let (standing, expiries) = store.enter(&place.devices, &place.documents);
+    let (reader, urgent) = (Arc::new(store.clone()), Arc::new(store.clone()));
+    let content = Readable { reader, urgent, standing, expiries };
+    Ok(OpenStore { writer: Box::new(store), content, inspection: None })
+}
 
 /// The content of a store in memory; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<Arc<Content>>>);
+pub(crate) struct MemoryStore(Arc<Mutex<Arc<Content>>>);
 
 /// Everything that is committed.
 #[derive(Clone, Debug, Default)]
