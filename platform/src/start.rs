@@ -19,7 +19,7 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::documents::Documents;
 use lastmeter_model::refusal::RefusalRecord;
 use lastmeter_model::standing::{Standing, Totals};
-use lastmeter_model::work::{Body, Delivery};
+use lastmeter_model::work::{Body, Change, Delivery};
 use lastmeter_store::files;
 use lastmeter_store::files::FolderLock;
 use lastmeter_store::lock;
@@ -27,9 +27,10 @@ use lastmeter_store::{
     Inspection, OpenStore, Progress, Readable, StoreKind, StorePlace, StoreWriter, Writer,
 };
 use lastmeter_units::{SimTime, TenantName};
+use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Timer};
-use crate::config::{Config, Limits, TENANT};
+use crate::config::{ClockSource, Config, Limits, TENANT};
 use crate::database;
 use crate::error::PlatformError;
 use crate::folder::Places;
@@ -149,13 +150,22 @@ impl Start {
             .map_err(PlatformError::io("close the data folder to others", tenant))?;
         let OpenStore { writer, content, inspection } = (self.kind.open)(&self.place)?;
         self.enter(&content);
-        let stored = content.standing;
+        let mut stored = content.standing;
         let survey = self.survey(directory.as_ref(), &stored)?;
         let head = self.note(&survey, &stored)?;
         let position = Position { durable: survey.durable, used: survey.used };
         let changes = stored.changes.max(self.facts().changes);
+        // A clock that moved nothing is in the head alone: from here on the store has it.
+        stored.clock_ns = stored.clock_ns.max(self.clock_of_head());
         let jobs = self.start_store((writer, stored), Arc::clone(&head))?;
-        let replayed = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
+        let (replayed, latest) = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
+        if latest > self.clock.now() && self.clock.source == ClockSource::Driven {
+            // The power went before the head was durable; nothing came after now.
+            self.clock.set(latest);
+            let (reply, _) = oneshot::channel();
+            jobs.send(Job::Change(Change::Clock(latest), reply))
+                .map_err(|_| PlatformError::NotReady(Box::new(JournalStopped)))?;
+        }
         self.metrics.journal_replayed.store(replayed, Ordering::Relaxed);
         jobs.send(Job::Settle { committed: survey.durable, changes })
             .map_err(|_| PlatformError::NotReady(Box::new(JournalStopped)))?;
@@ -183,10 +193,16 @@ impl Start {
         for (id, expires) in &content.expiries {
             self.clock.schedule(*expires, Timer::Expire(*id));
         }
-        let stands = content.standing.clock_ns.unwrap_or_default().max(self.facts().clock_ns);
-        self.clock.set(SimTime(stands));
+        if let Some(stands) = content.standing.clock_ns.max(self.clock_of_head()) {
+            self.clock.set(SimTime(stands));
+        }
         self.progress.begin(content.standing.totals());
         self.progress.audit(content.standing.chain.count);
+    }
+
+    /// Where the driven clock stood by the head, if it did anywhere.
+    fn clock_of_head(&self) -> Option<i64> {
+        Some(self.facts().clock_ns).filter(|stands| *stands != 0)
     }
 
     fn facts(&self) -> Facts {
@@ -232,7 +248,7 @@ impl Start {
             synced: survey.durable,
             committed: stored.journal_committed,
             changes: stored.changes.max(self.facts().changes),
-            clock_ns: stored.clock_ns.unwrap_or_default().max(self.facts().clock_ns),
+            clock_ns: stored.clock_ns.max(self.clock_of_head()).unwrap_or_default(),
             losses: self.losses.count(),
             audit: stored.chain.head(),
         };
@@ -376,21 +392,21 @@ fn missing_audit(head: ChainHead, stored: Chain) -> Option<(String, String)> {
     })
 }
 
-/// Hands the store what the journal has and the store has not; how many there were.
+/// Hands the store what the journal has and the store has not; how many there were, and when the
+/// last of them was received.
 fn replay(
     directory: &dyn Directory,
     stored: u64,
     store: &SyncSender<Job>,
-) -> Result<u64, PlatformError> {
-    let mut replayed = 0;
+) -> Result<(u64, SimTime), PlatformError> {
+    let (mut replayed, mut latest) = (0, SimTime(i64::MIN));
     journal::replay(directory, stored, |record| {
-        replayed += 1;
-        store
-            .send(Job::Delivery { delivery: Box::new(delivery_of(&record)), _permit: None })
-            .map_err(|_| JournalStopped)
+        let delivery = Box::new(delivery_of(&record));
+        (replayed, latest) = (replayed + 1, latest.max(delivery.received));
+        store.send(Job::Delivery { delivery, _permit: None }).map_err(|_| JournalStopped)
     })
     .map_err(|error| PlatformError::Journal(Box::new(error)))?;
-    Ok(replayed)
+    Ok((replayed, latest))
 }
 
 /// A journal record as it goes to the store. It was accepted once, under the rules of that time,

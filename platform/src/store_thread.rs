@@ -275,7 +275,6 @@ impl Worker {
                 Ok(outcome) => {
                     self.note(&outcome)?;
                     self.signals.metrics.commits.fetch_add(1, Ordering::Relaxed);
-                    self.signals.health.failing.store(false, Ordering::Release);
                     return Some(outcome);
                 }
                 Err(error) => {
@@ -300,7 +299,10 @@ impl Worker {
             let head = &self.signals.head;
             let noted = head.store(standing).and_then(|()| head.audit(standing.chain.head()));
             let why = match (noted, self.writer.trouble()) {
-                (Ok(()), None) => return Some(()),
+                (Ok(()), None) => {
+                    self.signals.health.failing.store(false, Ordering::Release);
+                    return Some(());
+                }
                 (_, Some(why)) => why,
                 (Err(error), None) => format!("the head cannot be written: {error}"),
             };

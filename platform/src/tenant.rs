@@ -255,6 +255,7 @@ impl Tenant {
         };
         schedules::plan(&tenant.dispatcher, SimTime(i64::MIN));
         tenant.dispatcher.look_at_batches();
+        tenant.live.show(tenant.progress.totals());
         Ok(tenant)
     }
 

@@ -2,14 +2,16 @@
 //! `[tls]` and their limits.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lastmeter_model::access::PrincipalRef;
 use lastmeter_params::Entry;
+use lastmeter_store::lock;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics;
+use tokio::task::JoinSet;
 
 use super::live_topics::LiveTopics;
 use super::{DoorKind, Opening};
@@ -67,35 +69,44 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let broker = Broker::start(settings, port).await;
     let broker = Arc::new(broker.map_err(|error| PlatformError::Broker(Box::new(error)))?);
     tracing::debug!(address = %broker.address(), "MQTT is open");
-    Ok(Box::new(Mqtt(broker)))
+    Ok(Box::new(Mqtt { broker, live: Mutex::default() }))
 }
 
-struct Mqtt(Arc<Broker>);
+struct Mqtt {
+    broker: Arc<Broker>,
+    /// What publishes live values of each tenant.
+    live: Mutex<JoinSet<()>>,
+}
 
 #[async_trait]
 impl Door for Mqtt {
     fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        let plain = self.0.plain_address.map(|address| ("mqtt", address));
-        let tls = self.0.tls_address.map(|address| ("mqtts", address));
+        let plain = self.broker.plain_address.map(|address| ("mqtt", address));
+        let tls = self.broker.tls_address.map(|address| ("mqtts", address));
         plain.into_iter().chain(tls).collect()
     }
 
     fn attach(&self, tenant: &Tenant) {
-        tokio::spawn(LiveTopics::of(tenant, &self.0).publish());
-        let (broker, name) = (Arc::downgrade(&self.0), tenant.name.clone());
+        let mut live = lock(&self.live);
+        // Those of tenants that were removed.
+        while live.try_join_next().is_some() {}
+        live.spawn(LiveTopics::of(tenant, &self.broker).publish());
+        let (broker, name) = (Arc::downgrade(&self.broker), tenant.name.clone());
         tenant.dispatcher.routes.open(broker::DOOR, Arc::new(Link { broker, tenant: name }));
     }
 
     async fn cut(&self, tenant: &TenantName) -> usize {
-        self.0.cut(tenant).await.left
+        self.broker.cut(tenant).await.left
     }
 
     fn cut_principal(&self, tenant: &TenantName, who: &PrincipalRef) {
-        self.0.cut_principal(tenant, who);
+        self.broker.cut_principal(tenant, who);
     }
 
     async fn close(self: Box<Self>, _: Duration) -> bool {
-        if let Some(broker) = Arc::into_inner(self.0) {
+        let mut live = std::mem::take(&mut *lock(&self.live));
+        live.shutdown().await;
+        if let Some(broker) = Arc::into_inner(self.broker) {
             broker.stop().await;
         }
         true

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject, Target};
 use lastmeter_model::document::Document;
 use lastmeter_model::entity::{Assignment, AssignmentStatus, Body as _, Device, DeviceStatus};
 use lastmeter_model::row::DeviceRow;
@@ -55,9 +55,11 @@ pub(crate) fn device(caller: &Caller, needed: (Kind, Action), token: &str) -> Pe
     let is_hidden = own.is_some_and(|own| {
         let (target, span) = (Target::Device(row.hardware_id.clone()), own.span());
         let on = Resource::new(needed.0, &caller.tenant.name, Subject::One(&target));
-        let is_of_it = match permit.cut(&row.hardware_id).windows() {
-            Some(windows) => windows.iter().any(|it| it.from < span.until && span.from < it.until),
-            None => {
+        let is_of_it = match permit.scope() {
+            Scope::Windows(windows) => windows.iter().any(|it| {
+                it.device == row.hardware_id && it.from < span.until && span.from < it.until
+            }),
+            Scope::All | Scope::Public => {
                 let last = SimTime(span.until.0.saturating_sub(1));
                 let at = caller.tenant.clock.now().min(last).max(span.from);
                 caller.ask_at(needed.1, &on, at).is_ok()
@@ -66,7 +68,11 @@ pub(crate) fn device(caller: &Caller, needed: (Kind, Action), token: &str) -> Pe
         // Administrators see that there is one, though not what was measured.
         !is_of_it && documents::readable(caller, Assignment::kind(), token).is_none()
     });
-    if is_hidden { Err(unknown()) } else { Ok((row, permit)) }
+    if is_hidden {
+        caller.note_hidden(needed.1, needed.0);
+        return Err(unknown());
+    }
+    Ok((row, permit))
 }
 
 /// What an assignment has of a range: of one of a device's own the part in which it is in force.

@@ -208,8 +208,8 @@ pub(super) fn check_token(kind: &DocumentKind, token: &str) -> Result<(), Proble
     validate_token(token).map_err(|error| wrong(kind.token_member(), &error.to_string()))
 }
 
-/// Makes a document that whoever asks may have, and that is checked, together with what the platform
-/// raises with it.
+/// Makes a document that whoever asks may have, and that is checked, together with what the
+/// platform raises with it.
 pub(super) async fn make_with(
     caller: &Caller,
     kind: &'static DocumentKind,
@@ -220,7 +220,7 @@ pub(super) async fn make_with(
     let asked = json!([token, body]);
     let answer = repeatable.map(|of| of.answer(caller, &asked, NewAnswerBody::Edited(0)));
     let mut edits =
-        made_private(caller, kind, (token.as_deref().unwrap_or_default(), None, Some(&body)))?;
+        made_private(caller, kind, (token.as_deref().unwrap_or_default(), None, Some(&body)));
     let edit = Edit { kind, token: token.clone(), expect: Expect::New, body: Some(body) };
     edits.insert(0, edit);
     let hash = answer.as_ref().map(|answer| answer.request);
@@ -266,7 +266,7 @@ pub(crate) async fn change(
         }
         let reserve = body.as_ref().is_some_and(|body| takes_away(&before, body));
         let both = (token, Some(before.body.as_str()), body.as_ref());
-        let mut edits = made_private(caller, kind, both)?;
+        let mut edits = made_private(caller, kind, both);
         let expect = Expect::Version(request.version.unwrap_or(before.version));
         edits.insert(0, Edit { kind, token: Some(token.to_owned()), expect, body });
         let change = Transaction::of(caller.name(), edits);
@@ -324,6 +324,10 @@ fn require(
     let permitted = caller.require(action_of(kind, action), &on, || unknown(kind, token));
     match (found, permitted) {
         (Some(document), Ok(_)) if is_of_its_time(caller, &document, &on) => Ok(document),
+        (Some(_), Ok(_)) => {
+            caller.note_hidden(action_of(kind, action), kind.resource);
+            Err(unknown(kind, token))
+        }
         (Some(_), Err(problem)) => Err(problem),
         // Nobody learns without a log-in what there is.
         (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),

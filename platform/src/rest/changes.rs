@@ -214,14 +214,10 @@ async fn asked(
 }
 
 /// Rows as they are answered.
-fn page<R, T: From<R>>(
-    found: store::Rows<R>,
-    asked: Stretch,
-    key: fn(&R) -> u64,
-) -> Answer<Rows<T>> {
+fn page<R, T: From<R>>(found: store::Rows<R>, asked: Stretch, key: fn(&R) -> u64) -> Json<Rows<T>> {
     let last = found.rows.last().map_or(asked.after, key);
     let results = found.rows.into_iter().map(T::from).collect();
-    Ok(Json(Rows { results, last, more: found.is_more }))
+    Json(Rows { results, last, more: found.is_more })
 }
 
 /// `GET /api/v1/readings?after=&limit=&wait_ms=`
@@ -235,7 +231,7 @@ async fn readings(
     for row in &mut found.rows {
         row.commit = call.tenant.progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
-    page(found, asked, |row| row.sequence)
+    Ok(page(found, asked, |row| row.sequence))
 }
 
 /// `GET /api/v1/refusals?after=&limit=&wait_ms=`
@@ -244,7 +240,7 @@ async fn refusals(
     Extension(stopping): Extension<Stopping>,
 ) -> Answer<Rows<RefusalJson>> {
     let asked = asked(&mut call, stopping, Progress::refusals).await?;
-    page(call.store()?.refusals(asked).await?, asked, |row| row.sequence)
+    Ok(page(call.store()?.refusals(asked).await?, asked, |row| row.sequence))
 }
 
 /// `GET /api/v1/alerts?after=&limit=&wait_ms=`
@@ -253,7 +249,7 @@ async fn alerts(
     Extension(stopping): Extension<Stopping>,
 ) -> Answer<Rows<AlertJson>> {
     let asked = asked(&mut call, stopping, Progress::alerts).await?;
-    page(call.store()?.alerts(asked).await?, asked, |row| row.sequence)
+    Ok(page(call.store()?.alerts(asked).await?, asked, |row| row.sequence))
 }
 
 /// The clock as `/api/v1/clock` shows it.

@@ -71,17 +71,14 @@ pub(super) fn encode_values(values: &[(u16, f64)], out: &mut Vec<u8>) {
             difference >>= 7;
         }
         out.push(difference as u8);
-        match decimal(*value) {
-            Some((whole, decimals)) => {
-                let bytes = (72 - (whole ^ (whole >> 63)).leading_zeros() as usize) / 8;
-                let bytes = if whole == 0 { 0 } else { bytes };
-                out.push(decimals | (bytes as u8) << 4);
-                out.extend_from_slice(&whole.to_le_bytes()[..bytes]);
-            }
-            None => {
-                out.push(BINARY | 8 << 4);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
+        if let Some((whole, decimals)) = decimal(*value) {
+            let bytes = (72 - (whole ^ (whole >> 63)).leading_zeros() as usize) / 8;
+            let bytes = if whole == 0 { 0 } else { bytes };
+            out.push(decimals | (bytes as u8) << 4);
+            out.extend_from_slice(&whole.to_le_bytes()[..bytes]);
+        } else {
+            out.push(BINARY | 8 << 4);
+            out.extend_from_slice(&value.to_le_bytes());
         }
     }
 }
