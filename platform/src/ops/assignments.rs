@@ -43,36 +43,39 @@ fn find(tenant: &Tenant, token: &str) -> Option<DeviceRow> {
 }
 
 /// The device of an assignment with which something may be done, and the permit. One of no instant
-/// of which who asks had a right to the device is as one that is not there, such as that of a
-/// former owner to the present one.
+/// of which who asks had a right to the device is asked for as one that is not there, such as that
+/// of a former owner by the present one.
 pub(crate) fn device(caller: &Caller, needed: (Kind, Action), token: &str) -> Permitted {
-    let unknown = || {
+    let found =
+        find(&caller.tenant, token).filter(|row| is_of_its_time(caller, needed, token, row));
+    devices::permitted(caller, needed, found, || {
         let token = lastmeter_model::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
+    })
+}
+
+fn is_of_its_time(
+    caller: &Caller,
+    (kind, action): (Kind, Action),
+    token: &str,
+    row: &DeviceRow,
+) -> bool {
+    let Some(own) = caller.tenant.documents.body::<Assignment>(token) else { return true };
+    let (target, span) = (Target::Device(row.hardware_id.clone()), own.span());
+    let on = Resource::new(kind, &caller.tenant.name, Subject::One(&target));
+    let Ok(permit) = caller.ask(action, &on) else { return true };
+    let is_of_it = match permit.scope() {
+        Scope::Windows(windows) => windows
+            .iter()
+            .any(|it| it.device == row.hardware_id && it.from < span.until && span.from < it.until),
+        Scope::All | Scope::Public => {
+            let last = SimTime(span.until.0.saturating_sub(1));
+            let at = caller.tenant.clock.now().min(last).max(span.from);
+            caller.ask_at(action, &on, at).is_ok()
+        }
     };
-    let (row, permit) = devices::permitted(caller, needed, find(&caller.tenant, token), unknown)?;
-    let own = caller.tenant.documents.body::<Assignment>(token);
-    let is_hidden = own.is_some_and(|own| {
-        let (target, span) = (Target::Device(row.hardware_id.clone()), own.span());
-        let on = Resource::new(needed.0, &caller.tenant.name, Subject::One(&target));
-        let is_of_it = match permit.scope() {
-            Scope::Windows(windows) => windows.iter().any(|it| {
-                it.device == row.hardware_id && it.from < span.until && span.from < it.until
-            }),
-            Scope::All | Scope::Public => {
-                let last = SimTime(span.until.0.saturating_sub(1));
-                let at = caller.tenant.clock.now().min(last).max(span.from);
-                caller.ask_at(needed.1, &on, at).is_ok()
-            }
-        };
-        // Administrators see that there is one, though not what was measured.
-        !is_of_it && documents::readable(caller, Assignment::kind(), token).is_none()
-    });
-    if is_hidden {
-        caller.note_hidden(needed.1, needed.0);
-        return Err(unknown());
-    }
-    Ok((row, permit))
+    // Administrators see that there is one, though not what was measured.
+    is_of_it || documents::readable(caller, Assignment::kind(), token).is_some()
 }
 
 /// What an assignment has of a range: of one of a device's own the part in which it is in force.

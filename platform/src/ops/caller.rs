@@ -63,11 +63,6 @@ impl Caller {
         Err(problem)
     }
 
-    /// Takes note that something was asked for that is as if it were not there.
-    pub(super) fn note_hidden(&self, action: Action, kind: Kind) {
-        notes::denied(&self.tenant, &self.name(), [action.word(), &kind.to_string()]);
-    }
-
     /// Takes note that data of a device is read, which is in the audit where it is another's.
     pub(crate) fn note_reading(&self, device: &HardwareId) {
         if let Some(who) = self.who.first() {

@@ -318,16 +318,17 @@ fn require(
     token: &str,
     found: Option<Arc<Document>>,
 ) -> Result<Arc<Document>, Problem> {
+    // What is not of a time at which it could be had is asked for as what is not there.
+    let found = found.filter(|document| {
+        let about = (kind.about)(token, &document.body);
+        is_of_its_time(caller, document, &about.resource(kind.resource, &caller.tenant.name))
+    });
     let body = found.as_ref().map_or("", |document| document.body.as_str());
     let about = (kind.about)(token, body);
     let on = about.resource(kind.resource, &caller.tenant.name);
     let permitted = caller.require(action_of(kind, action), &on, || unknown(kind, token));
     match (found, permitted) {
-        (Some(document), Ok(_)) if is_of_its_time(caller, &document, &on) => Ok(document),
-        (Some(_), Ok(_)) => {
-            caller.note_hidden(action_of(kind, action), kind.resource);
-            Err(unknown(kind, token))
-        }
+        (Some(document), Ok(_)) => Ok(document),
         (Some(_), Err(problem)) => Err(problem),
         // Nobody learns without a log-in what there is.
         (None, Err(problem)) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),

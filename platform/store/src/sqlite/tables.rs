@@ -13,8 +13,8 @@ use crate::error::StoreError;
 pub(super) const FORMAT: i64 = 3;
 
 /// The tables. Times are nanoseconds since 1970 UTC. `dated`, the times and the `content` of a
-/// `reading` and the blobs of `state` are described in `content.rs`, `sum` in `seal.rs`, the one row
-/// of `meta` in `standing.rs`.
+/// `reading` and the blobs of `state` are described in `content.rs`, `sum` in `seal.rs`, the one
+/// row of `meta` in `standing.rs`.
 ///
 /// The values of a message are in its `reading` only: a series is read by way of `reading_time`.
 /// `tally` counts the readings of a device by the minute of their event, so that a reading that
