@@ -10,7 +10,7 @@ use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents, S
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The shared secret of the tests.
@@ -72,6 +72,13 @@ pub(crate) async fn ask(
     token: &str,
 ) -> (u16, Value) {
     ask_with(platform, (method, path), body, &format!("Authorization: Bearer {token}\r\n")).await
+}
+
+/// Moves the driven clock of a platform.
+pub(crate) async fn advance(platform: &Running, to: &str) {
+    let body = json!({ "to": to });
+    let done = ask(platform, "POST", "/api/v1/clock/advance", Some(&body), TOKEN).await;
+    assert_eq!(done.0, 200, "{done:?}");
 }
 
 /// A platform in a folder, on the wall's clock.

@@ -4,17 +4,11 @@
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use serde_json::{Value, json};
 
-use crate::common::{TOKEN, ask};
+use crate::common::{TOKEN, advance, ask};
 use crate::identity::{PASSWORD, basic, bearer, get, key, post, user};
 
 const FAR: &str = "2100-01-01T00:00:00Z";
 const VOLTAGE: &str = "electricity.voltage.rms.l1";
-
-async fn advance(platform: &Running, to: &str) {
-    let body = json!({ "to": to });
-    let done = ask(platform, "POST", "/api/v1/clock/advance", Some(&body), TOKEN).await;
-    assert_eq!(done.0, 200, "{done:?}");
-}
 
 /// Sends a reading of an instant.
 async fn send(platform: &Running, at: &str, volts: f64) {

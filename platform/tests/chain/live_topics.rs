@@ -4,7 +4,7 @@ use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions}
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use serde_json::{Value, json};
 
-use crate::common::{LIMIT, TOKEN, ask, reading};
+use crate::common::{LIMIT, TOKEN, advance, ask, reading};
 use crate::identity::{PASSWORD, basic, post, user};
 
 const HOME: &str = "default/live/device/home";
@@ -38,12 +38,6 @@ async fn heard(events: &mut SessionEvents) -> (String, Value) {
         }
         other => panic!("{other:?}"),
     }
-}
-
-async fn advance(platform: &Running, to: &str) {
-    let body = json!({ "to": to });
-    let done = ask(platform, "POST", "/api/v1/clock/advance", Some(&body), TOKEN).await;
-    assert_eq!(done.0, 200, "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
