@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::error::PlatformError;
+use crate::tenant::AdvanceError;
 
 fn start_error(config: &Config) -> PlatformError {
     match Tenant::start(config) {
@@ -147,4 +148,25 @@ fn a_folder_given_up_is_free_although_a_copy_of_its_lock_is_open() {
     drop(lock);
     lock_folder(folder.path()).unwrap();
     drop(copies);
+}
+
+#[tokio::test]
+async fn a_driven_clock_that_the_power_took_stands_where_the_last_was_received() {
+    let disk = SimulatedDirectory::default();
+    let bench = Bench::start_on(&disk).await;
+    bench.core.advance(time("2027-01-18T17:00:00Z")).await.unwrap();
+    store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
+    // It moves nothing: it is in the head alone, which the power takes with the store.
+    bench.core.advance(time("2027-01-18T17:00:09Z")).await.unwrap();
+    store(&bench.core, &[reading("home", Some(2), 230.0)]).await;
+    let image = disk.crash_image();
+    let after = Bench::start_on(&SimulatedDirectory::from_image(&image)).await;
+    assert_eq!(after.core.clock.now(), time("2027-01-18T17:00:09Z"));
+    let before = after.core.advance(time("2027-01-18T17:00:08Z")).await;
+    assert!(matches!(before, Err(AdvanceError::Backwards { .. })), "{before:?}");
+    store(&after.core, &[reading("home", Some(3), 230.0)]).await;
+    let received: Vec<SimTime> = readings(&after.core).await.iter().map(|r| r.received).collect();
+    assert_eq!(received, ["00", "09", "09"].map(|s| time(&format!("2027-01-18T17:00:{s}Z"))));
+    bench.stop().await;
+    after.stop().await;
 }
