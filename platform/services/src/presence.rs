@@ -1,0 +1,193 @@
+//! Presence: a device of which nothing is heard for longer than its specification allows is
+//! missing, until it is heard again. Each is an alert of the platform's own, and missing an alarm.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_model::document::Document;
+use lastmeter_model::entity::{Body as _, Device, DeviceStatus, Specification};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
+
+use crate::border::{AlarmKey, Input, Output, Service, ServiceKind};
+
+/// The row of [`crate::SERVICES`].
+pub(crate) const KIND: ServiceKind = ServiceKind {
+    name: "presence",
+    doc: "raises `presence.missing` for a device that is not heard for longer than its \
+        specification's `presenceAfter`, and `presence.present` when it is heard again",
+    kinds: &[Specification::CODE, Device::CODE],
+    build: |snapshot| Box::new(Presence::of(snapshot)),
+};
+
+/// Alerts of presence stand under this id.
+const SOURCE: &str = "$presence";
+const MISSING: &str = "presence.missing";
+const PRESENT: &str = "presence.present";
+
+#[derive(Debug, Default)]
+struct Presence {
+    /// By specification: after how long a device is missing.
+    limits: BTreeMap<String, SimDuration>,
+    /// By device: its specification.
+    specifications: BTreeMap<HardwareId, String>,
+    kept: Kept,
+    /// When devices that are watched and present will be missing.
+    due: BTreeSet<(SimTime, HardwareId)>,
+}
+
+/// What no document has.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    heard: BTreeMap<HardwareId, SimTime>,
+    missing: BTreeSet<HardwareId>,
+}
+
+impl Presence {
+    fn of(snapshot: Option<&[u8]>) -> Self {
+        let kept = snapshot.and_then(|bytes| serde_json::from_slice(bytes).ok());
+        Self { kept: kept.unwrap_or_default(), ..Self::default() }
+    }
+
+    fn limit(&self, device: &HardwareId) -> Option<SimDuration> {
+        self.limits.get(self.specifications.get(device)?).copied()
+    }
+
+    /// When a device is missing unless it is heard before.
+    fn due_of(&self, device: &HardwareId) -> Option<SimTime> {
+        if self.kept.missing.contains(device) {
+            return None;
+        }
+        Some(*self.kept.heard.get(device)? + self.limit(device)?)
+    }
+
+    /// Does something to a device of which it depends when it is missing.
+    fn change(&mut self, device: &HardwareId, change: impl FnOnce(&mut Self)) {
+        if let Some(before) = self.due_of(device) {
+            self.due.remove(&(before, device.clone()));
+        }
+        change(self);
+        if let Some(after) = self.due_of(device) {
+            self.due.insert((after, device.clone()));
+        }
+    }
+
+    fn heard(&mut self, device: &HardwareId, at: SimTime, out: &mut Vec<Output>) {
+        if self.limit(device).is_none() {
+            return;
+        }
+        if self.kept.missing.contains(device) {
+            raise(device, PRESENT, at, &self.kept.heard, out);
+        }
+        self.change(device, |this| {
+            this.kept.missing.remove(device);
+            let heard = this.kept.heard.entry(device.clone()).or_insert(at);
+            *heard = (*heard).max(at);
+        });
+    }
+
+    fn document(&mut self, document: &Document, now: SimTime, out: &mut Vec<Output>) {
+        if document.kind.code == Specification::CODE {
+            let body = serde_json::from_str::<Specification>(&document.body).ok();
+            let limit = body.filter(|_| !document.is_deleted).and_then(|it| it.presence_after);
+            let limit = limit.map(|seconds| SimDuration(i64::from(seconds) * 1_000_000_000));
+            let is_of = |(_, of): &(&HardwareId, &String)| **of == document.token;
+            let of: Vec<_> = self
+                .specifications
+                .iter()
+                .filter(is_of)
+                .map(|(device, _)| device.clone())
+                .collect();
+            for device in &of {
+                self.change(device, |this| match limit {
+                    Some(limit) => _ = this.limits.insert(document.token.clone(), limit),
+                    None => _ = this.limits.remove(&document.token),
+                });
+            }
+            match limit {
+                Some(limit) => _ = self.limits.insert(document.token.clone(), limit),
+                None => _ = self.limits.remove(&document.token),
+            }
+            of.iter().for_each(|device| self.watch(device, now, out));
+        } else if let Ok(device) = HardwareId::new(&document.token) {
+            let body = serde_json::from_str::<Device>(&document.body).ok();
+            let is_there =
+                |body: &Device| !document.is_deleted && body.status == DeviceStatus::Registered;
+            let of = body.filter(is_there).and_then(|body| body.specification_token);
+            self.change(&device, |this| match of {
+                Some(of) => _ = this.specifications.insert(device.clone(), of.to_string()),
+                None => _ = this.specifications.remove(&device),
+            });
+            self.watch(&device, now, out);
+        }
+    }
+
+    /// Counts silence from now on for a device that is watched from now on; who is watched no
+    /// longer is not missing either.
+    fn watch(&mut self, device: &HardwareId, now: SimTime, out: &mut Vec<Output>) {
+        if self.limit(device).is_some() {
+            self.change(device, |this| _ = this.kept.heard.entry(device.clone()).or_insert(now));
+        } else {
+            self.kept.heard.remove(device);
+            if self.kept.missing.remove(device) {
+                out.push(alarm(device, None, now));
+            }
+        }
+    }
+}
+
+fn raise(
+    device: &HardwareId,
+    kind: &str,
+    at: SimTime,
+    heard: &BTreeMap<HardwareId, SimTime>,
+    out: &mut Vec<Output>,
+) {
+    let Ok(source) = HardwareId::new(SOURCE) else { return };
+    let level = if kind == MISSING { "Warning" } else { "Info" };
+    let last = heard.get(device).copied().unwrap_or(at);
+    let text = format!("{device} was heard last at {last}");
+    let metadata = [("device", device.to_string()), ("last_heard", last.to_string())];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value)).into();
+    out.push(Output::Alert { source, kind: kind.to_owned(), level, text, at, metadata });
+    out.push(alarm(device, (kind == MISSING).then_some(level), at));
+}
+
+fn alarm(device: &HardwareId, level: Option<&'static str>, at: SimTime) -> Output {
+    let key = AlarmKey {
+        source: KIND.name.to_owned(),
+        kind: MISSING.to_owned(),
+        device: Some(device.clone()),
+    };
+    let text = format!("{device} is not heard");
+    Output::Alarm { key, level, text, at, owner: None }
+}
+
+impl Service for Presence {
+    fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
+        match input {
+            Input::Document(document) => self.document(document, now, out),
+            Input::Reading { row, .. } => self.heard(&row.device, row.received, out),
+            Input::Alert { row, .. } => self.heard(&row.device, row.received, out),
+            Input::Wake => {
+                while let Some((at, device)) =
+                    self.due.first().filter(|(at, _)| *at <= now).cloned()
+                {
+                    self.change(&device, |this| _ = this.kept.missing.insert(device.clone()));
+                    raise(&device, MISSING, at, &self.kept.heard, out);
+                }
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.limits.is_empty()
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.kept).unwrap_or_default()
+    }
+}
