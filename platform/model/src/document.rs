@@ -93,6 +93,8 @@ pub struct Transaction {
     pub notes: Vec<Note>,
     /// What is answered if the request comes again.
     pub answer: Option<NewAnswer>,
+    /// How far those have come who follow what is stored, and whose effects these are.
+    pub cursors: Vec<Cursor>,
     /// Whether it may take of the room that is kept for administrators and for what takes rights
     /// away.
     pub reserve: bool,
@@ -104,6 +106,15 @@ impl Transaction {
     pub fn of(by: String, edits: Vec<Edit>) -> Self {
         Self { by, edits, ..Self::default() }
     }
+}
+
+/// How far somebody has come who follows what is stored, and what they have to remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Whose it is.
+    pub name: String,
+    /// Its content, in whatever form.
+    pub value: Vec<u8>,
 }
 
 /// An audit row that no edit leaves.

@@ -223,6 +223,8 @@ pub trait StoreReader: Send + Sync {
     async fn audit(&self, stretch: Stretch) -> StoreResult<Rows<(AuditRow, Hash)>>;
     /// An answer that is kept.
     async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>>;
+    /// How far somebody has come who follows what is stored.
+    async fn cursor(&self, name: String) -> StoreResult<Option<Vec<u8>>>;
     /// Answers no more queries and closes the connections, where there are any.
     fn close(&self) {}
 }

@@ -99,6 +99,9 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         for Note { action, resource, outcome } in &transaction.notes {
             self.audit(&transaction.by, [action, resource, outcome], [None, None])?;
         }
+        for cursor in &transaction.cursors {
+            self.batch.put(Effect::Cursor(cursor))?;
+        }
         let changed = Changed { changed, documents, invocations, ..Changed::default() };
         if let Some(answer) = &transaction.answer {
             self.answer(answer, transaction, &changed)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::{MeasurementId, SimTime};
 
 use crate::audit::{AuditRow, Hash};
-use crate::document::{Answer, AnswerKey, Document, DocumentKind, Key};
+use crate::document::{Answer, AnswerKey, Cursor, Document, DocumentKind, Key};
 use crate::invocation::{InvocationId, InvocationRow};
 use crate::message::Number;
 use crate::row::{DeviceRow, ReadingRow};
@@ -175,6 +175,8 @@ pub enum Effect<'a> {
     Answer(u64, &'a Answer),
     /// An answer that is kept no longer.
     AnswerGone(&'a AnswerKey),
+    /// How far somebody has come who follows what is stored, in place of what they had before.
+    Cursor(&'a Cursor),
     /// The roll-up of a bucket of a device, new or changed.
     Rollup(i64, &'a Rollup),
     /// The roll-ups of some devices, by the first and the last of their rows, before a bucket are

@@ -681,4 +681,9 @@ impl StoreReader for PostgresReaders {
         let (by, key) = (escape(&key.by), escape(&key.key));
         ask!(self, query => query.one((ANSWER, &[&by, &key]), read_answer))
     }
+
+    async fn cursor(&self, name: String) -> StoreResult<Option<Vec<u8>>> {
+        let query_of = "SELECT value FROM cursor WHERE name = $1";
+        ask!(self, query => query.one((query_of, &[&name]), |row| row.value(0)))
+    }
 }

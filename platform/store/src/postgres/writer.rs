@@ -12,7 +12,7 @@ use std::time::Duration;
 use lastmeter_model::decide::{
     Batch, Effect, Found, Known, List, NewReading, NewVersion, Old, Put, RefusedBytes, State,
 };
-use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
+use lastmeter_model::document::{Answer, AnswerKey, Cursor, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{DeviceRow, ReadingRow};
@@ -501,6 +501,15 @@ impl Batch for PostgresBatch<'_> {
             }
             Effect::Removed { device, epoch, serial } => {
                 self.put.removed.insert((device, epoch), serial);
+            }
+            Effect::Cursor(Cursor { name, value }) => {
+                self.write()?;
+                let insert = "INSERT INTO cursor VALUES ($1, $2)
+                              ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+                let row: [Parameter<'_>; 2] = [name, value];
+                self.writer.ask("store a batch", async |session| {
+                    session.run(insert, &row).await.map_err(querying("store a batch"))
+                })?;
             }
             Effect::AnswerGone(key) => {
                 self.write()?;

@@ -1,8 +1,9 @@
 //! Rows of the audit, and answers that are kept.
 
 use lastmeter_model::audit::{AuditRow, Hash};
-use lastmeter_model::document::{Answer, AnswerKey};
+use lastmeter_model::document::{Answer, AnswerKey, Cursor};
 use lastmeter_units::SimTime;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::read::Reader;
@@ -63,6 +64,23 @@ pub(super) fn write_answer(
 pub(super) fn remove_answer(connection: &Connection, key: &AnswerKey) -> rusqlite::Result<usize> {
     let delete = "DELETE FROM answer WHERE who = ?1 AND key = ?2";
     connection.prepare_cached(delete)?.execute(params![key.by, key.key])
+}
+
+/// Writes how far somebody has come.
+pub(super) fn write_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite::Result<usize> {
+    let row = [ValueRef::Text(cursor.name.as_bytes()), ValueRef::Blob(&cursor.value)];
+    let insert = "INSERT OR REPLACE INTO cursor VALUES (?1, ?2, ?3)";
+    write_row(&mut *connection.prepare_cached(insert)?, "cursor", &row)
+}
+
+/// How far somebody has come.
+pub(super) fn cursor(connection: &Connection, name: &str) -> ReadResult<Option<Vec<u8>>> {
+    let query = "SELECT name, value, sum FROM cursor WHERE name = ?1";
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query([name])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    check_row("cursor", row, 2)?;
+    Ok(Some(row.get(1)?))
 }
 
 /// Answers that are kept no longer, the oldest ones first.

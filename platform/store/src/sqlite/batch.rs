@@ -292,6 +292,7 @@ impl Batch for SqliteBatch<'_> {
                 audit::write_answer(&self.transaction, number, answer)
             }
             Effect::AnswerGone(key) => audit::remove_answer(&self.transaction, key),
+            Effect::Cursor(cursor) => audit::write_cursor(&self.transaction, cursor),
             Effect::Rollup(device, row) => rollups::write(&self.transaction, device, row),
             Effect::RollupsGone { devices, before } => {
                 rollups::remove(&self.transaction, devices, before)

@@ -175,6 +175,10 @@ impl StoreReader for Readers {
         self.with(move |reader| super::audit::answer(&reader.connection, &key)).await
     }
 
+    async fn cursor(&self, name: String) -> StoreResult<Option<Vec<u8>>> {
+        self.with(move |reader| super::audit::cursor(&reader.connection, &name)).await
+    }
+
     fn close(&self) {
         self.0.turns.close();
         lock(&self.0.idle).clear();

@@ -51,6 +51,7 @@ pub(super) async fn seen(
     seen.answer("open", &Ok(devices.open(None)));
     lists(&mut seen, reader, totals).await;
     documents(&mut seen, reader, chain).await;
+    cursors(&mut seen, reader).await;
     let ids = (1..=INVOCATIONS).map(InvocationId);
     let mut known = Vec::new();
     for id in ids {
@@ -111,6 +112,12 @@ async fn documents(seen: &mut Questions, reader: &dyn StoreReader, chain: u64) {
             let key = AnswerKey { by: by.to_owned(), key: key.to_owned() };
             seen.answer(("answer", &key), &reader.answer(key.clone()).await);
         }
+    }
+}
+
+async fn cursors(seen: &mut Questions, reader: &dyn StoreReader) {
+    for name in ["a", "b", "c"] {
+        seen.answer(("cursor", name), &reader.cursor(name.to_owned()).await);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use lastmeter_model::document::{
-    AnswerKey, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note, Transaction,
+    AnswerKey, Cursor, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note, Transaction,
 };
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody, Number};
@@ -263,6 +263,8 @@ fn transaction() -> impl Strategy<Value = Change> {
             _ => NewAnswerBody::Secret,
         },
     });
+    let cursor = (prop::sample::select(&["a", "b"][..]), any::<Vec<u8>>())
+        .prop_map(|(name, value)| Cursor { name: name.to_owned(), value });
     let note = Just(Note { action: "log-in".into(), resource: "é".into(), outcome: "no".into() });
     let asked = (1..=DEVICES).prop_map(|device| asked(device, SimTime(1)));
     (
@@ -271,8 +273,9 @@ fn transaction() -> impl Strategy<Value = Change> {
         prop::collection::vec(asked, 0..2),
         prop::collection::vec(note, 0..2),
         prop::option::weighted(0.4, answer),
+        prop::collection::vec(cursor, 0..2),
     )
-        .prop_map(|(by, edits, invocations, notes, answer)| {
+        .prop_map(|(by, edits, invocations, notes, answer, cursors)| {
             let edits = edits.into_iter().flatten().collect();
             Change::Apply(Box::new(Transaction {
                 by,
@@ -281,6 +284,7 @@ fn transaction() -> impl Strategy<Value = Change> {
                 messages: Vec::new(),
                 notes,
                 answer,
+                cursors,
                 reserve: false,
             }))
         })

@@ -185,6 +185,7 @@ counted! {
     history(kind: &'static DocumentKind, token: String, page: Page) -> (u64, Vec<Document>);
     audit(stretch: Stretch) -> Rows<(AuditRow, Hash)>;
     answer(key: AnswerKey) -> Option<Kept>;
+    cursor(name: String) -> Option<Vec<u8>>;
 }
 
 /// A whole answer, and how often the store was asked for it.

@@ -6,7 +6,7 @@ use lastmeter_model::decide::{
     Batch, Effect, Found, Known, List, NewAlert, NewReading, NewRefusal, NewVersion, Old,
     OldContent, Put, RefusedBytes, State,
 };
-use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
+use lastmeter_model::document::{Answer, AnswerKey, Cursor, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow, extra_metadata};
@@ -205,6 +205,9 @@ impl Batch for MemoryBatch<'_> {
                 content.answers.insert(number, answer.clone());
             }
             Effect::AnswerGone(key) => content.answers.retain(|_, known| known.key != *key),
+            Effect::Cursor(Cursor { name, value }) => {
+                content.cursors.insert(name.clone(), value.clone());
+            }
             Effect::Rollup(device, row) => {
                 content.rollups.insert((device, row.start()), row.clone());
             }

@@ -75,6 +75,7 @@ struct Content {
     /// By number.
     audit: BTreeMap<u64, (AuditRow, Hash)>,
     answers: BTreeMap<u64, Answer>,
+    cursors: BTreeMap<String, Vec<u8>>,
     /// By row of the device and first instant.
     rollups: BTreeMap<(i64, SimTime), Rollup>,
     /// The highest serials that were removed, by row of the device and epoch.

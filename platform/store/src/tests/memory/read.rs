@@ -195,6 +195,10 @@ impl StoreReader for MemoryStore {
     async fn answer(&self, key: AnswerKey) -> StoreResult<Option<Answer>> {
         Ok(self.content().answers.values().find(|answer| answer.key == key).cloned())
     }
+
+    async fn cursor(&self, name: String) -> StoreResult<Option<Vec<u8>>> {
+        Ok(self.content().cursors.get(&name).cloned())
+    }
 }
 
 impl Content {
