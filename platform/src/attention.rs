@@ -26,6 +26,8 @@ pub(crate) struct Waiting {
 pub(crate) struct Attention {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    /// Documents have changed.
+    pub(crate) documents: Notify,
     /// On a driven clock all but subscriptions wait for the next advance.
     is_driven: bool,
 }

@@ -70,6 +70,7 @@ mod problem;
 mod process;
 mod reader;
 mod rest;
+mod services;
 mod shared_places;
 mod start;
 mod store_reports;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_model::access::Principal;
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
-use lastmeter_store::Progress;
+use lastmeter_store::{Progress, Rows, StoreError, StoreResult};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -103,6 +103,30 @@ impl Watch {
             _ = self.readings.changed(), if is_wall => {}
             _ = self.alerts.changed(), if is_wall => {}
         }
+    }
+}
+
+/// The rows that were found; the place moves behind them, or behind one that is damaged, which is
+/// reported where it is found.
+///
+/// # Errors
+/// If the store could not be read; the place stays.
+pub(crate) fn sound<T>(
+    found: StoreResult<Rows<T>>,
+    (at, last): (&mut u64, u64),
+    sequence: impl Fn(&T) -> u64,
+) -> StoreResult<Vec<T>> {
+    match found {
+        Ok(found) => {
+            let end = found.rows.last().map(sequence).filter(|_| found.is_more);
+            *at = end.unwrap_or(last);
+            Ok(found.rows)
+        }
+        Err(StoreError::DamagedPart(_)) => {
+            *at += 1;
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
     }
 }
 

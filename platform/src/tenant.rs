@@ -34,6 +34,7 @@ use crate::live::{Live, Watch};
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
+use crate::services::Services;
 use crate::reader::Reader;
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
@@ -59,6 +60,7 @@ pub(crate) struct Tenant {
     pub(crate) health: Arc<Health>,
     pub(crate) live: Live,
     pub(crate) notes: Notes,
+    pub(crate) services: Services,
     /// Where its files are.
     pub(crate) places: Places,
     /// Its store: the kind, and the place.
@@ -226,6 +228,7 @@ impl Tenant {
             (Arc::clone(&clock), Arc::clone(&metrics)),
             limits,
         );
+        let services = Services::at(progress.totals());
         let tenant = Self {
             name,
             secrets: Mutex::new(secrets),
@@ -242,6 +245,7 @@ impl Tenant {
             health,
             live: Live::default(),
             notes: Notes::default(),
+            services,
             places,
             store,
             maintaining: tokio::sync::Mutex::new(()),
@@ -359,10 +363,7 @@ impl Tenant {
             return Err(AdvanceError::Backwards { now, to });
         }
         self.barrier().await?;
-        while let Some((due, timer)) = self.clock.take_due(to) {
-            self.clock.set(due.max(now));
-            self.serve(due, timer).await?;
-        }
+        self.serve_until(now, to).await?;
         self.clock.set(to);
         if self.dispatcher.attention.take_batches() {
             batches::go_on(&self.dispatcher).await?;
@@ -386,6 +387,26 @@ impl Tenant {
         Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
     }
 
+    /// Fires timers and has services step, in the order of their instants.
+    async fn serve_until(&self, now: SimTime, to: SimTime) -> Result<(), AdvanceError> {
+        loop {
+            let step = self.services.next(self, to).await?;
+            match self.clock.take_due(step.unwrap_or(to)) {
+                Some((due, timer)) => {
+                    self.clock.set(due.max(now));
+                    self.serve(due, timer).await?;
+                }
+                None => match step {
+                    Some(at) => {
+                        self.clock.set(at.max(self.clock.now()));
+                        self.services.step(self, at).await?;
+                    }
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
     /// Does what a timer is for.
     async fn serve(&self, due: SimTime, timer: Timer) -> Result<(), InvokeError> {
         match timer {
@@ -395,9 +416,13 @@ impl Tenant {
         }
     }
 
-    /// Fires timers on the wall's clock and sends to devices that have subscribed or were heard, a
-    /// task for each door; never ends.
+    /// Fires timers on the wall's clock, has services follow, and sends to devices that have
+    /// subscribed or were heard, a task for each door; never ends.
     pub(crate) async fn attend(&self) {
+        tokio::join!(self.attend_devices(), self.services.follow(self));
+    }
+
+    async fn attend_devices(&self) {
         let mut doors = JoinSet::new();
         loop {
             tokio::select! {

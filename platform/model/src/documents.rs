@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::document::{Document, DocumentKind, Key};
 use crate::entity::Body;
@@ -15,6 +15,14 @@ use crate::entity::Body;
 pub struct Documents {
     inner: RwLock<Inner>,
     epoch: AtomicU64,
+    followed: Mutex<Followed>,
+}
+
+/// What has changed since somebody looked who follows some kinds.
+#[derive(Debug, Default)]
+struct Followed {
+    kinds: BTreeSet<u8>,
+    changed: BTreeMap<(u8, String), Arc<Document>>,
 }
 
 /// A document, the keys under which it is found, and its body once somebody has read it.
@@ -46,10 +54,33 @@ impl Documents {
             return;
         }
         let mut inner = self.write();
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         for (document, keys) in resident {
+            let document = Arc::new(document);
+            if followed.kinds.contains(&document.kind.code) {
+                let place = (document.kind.code, document.token.clone());
+                followed.changed.insert(place, Arc::clone(&document));
+            }
             inner.enter(document, keys);
         }
         self.epoch.fetch_add(1, Ordering::Release);
+    }
+
+    /// Follows documents of kinds from now on: all that there are, by kind and token.
+    pub fn follow(&self, kinds: impl IntoIterator<Item = u8>) -> Vec<Arc<Document>> {
+        let inner = self.read();
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        *followed = Followed { kinds: kinds.into_iter().collect(), changed: BTreeMap::new() };
+        let of_kind = |kind: &u8| inner.documents.get(kind).into_iter().flat_map(BTreeMap::values);
+        let all = followed.kinds.iter().flat_map(of_kind);
+        all.map(|one| Arc::clone(&one.document)).collect()
+    }
+
+    /// The documents of the kinds that are followed that have changed since then, in their last
+    /// versions; removed ones are among them.
+    pub fn take_changed(&self) -> Vec<Arc<Document>> {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut followed.changed).into_values().collect()
     }
 
     /// Moves with each change.
@@ -134,7 +165,7 @@ impl Inner {
         tokens.into_iter().flatten()
     }
 
-    fn enter(&mut self, document: Document, keys: Vec<Key>) {
+    fn enter(&mut self, document: Arc<Document>, keys: Vec<Key>) {
         let (code, token) = (document.kind.code, document.token.clone());
         let of_kind = self.documents.entry(code).or_default();
         if let Some(before) = of_kind.remove(&token) {
@@ -155,7 +186,6 @@ impl Inner {
             let values = self.keys.entry((code, name)).or_default();
             values.entry(value).or_default().insert(token.clone());
         }
-        let document = Arc::new(document);
         of_kind.insert(token, Indexed { document, keys, body: OnceLock::new() });
     }
 }

@@ -166,8 +166,9 @@ impl Service for Presence {
     fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
             Input::Document(document) => self.document(document, now, out),
-            Input::Reading { row, .. } => self.heard(&row.device, row.received, out),
-            Input::Alert { row, .. } => self.heard(&row.device, row.received, out),
+            // What is late was heard when it came.
+            Input::Reading { row, .. } => self.heard(&row.device, now.max(row.received), out),
+            Input::Alert { row, .. } => self.heard(&row.device, now.max(row.received), out),
             Input::Wake => {
                 while let Some((at, device)) =
                     self.due.first().filter(|(at, _)| *at <= now).cloned()

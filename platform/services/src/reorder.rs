@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, ReadingRow, instant_of_data};
+use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, SimTime};
 
 use crate::border::Input;
@@ -23,19 +23,18 @@ pub enum Row {
 type Place = (SimTime, HardwareId, Option<Number>, bool, u64);
 
 impl Row {
-    /// When it was: a clock that is fast does not take it into the future.
-    pub fn instant(&self) -> SimTime {
+    /// Where it stands. A clock that is fast takes nothing into the future: what is dated after an
+    /// instant, which is now, counts as of then.
+    fn place(&self, latest: Option<SimTime>) -> Place {
+        let instant = |event: SimTime, received| event.min(latest.unwrap_or(received));
         match self {
-            Self::Reading(row) => instant_of_data(row.event, row.received),
-            Self::Alert(row) => instant_of_data(row.event, row.received),
-        }
-    }
-
-    fn place(&self) -> Place {
-        let instant = self.instant();
-        match self {
-            Self::Reading(row) => (instant, row.device.clone(), row.number, false, row.sequence),
-            Self::Alert(row) => (instant, row.device.clone(), None, true, row.sequence),
+            Self::Reading(row) => {
+                let instant = instant(row.event, row.received);
+                (instant, row.device.clone(), row.number, false, row.sequence)
+            }
+            Self::Alert(row) => {
+                (instant(row.event, row.received), row.device.clone(), None, true, row.sequence)
+            }
         }
     }
 
@@ -57,19 +56,20 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// Rows that wait at most.
+    /// Rows that wait at most; then the first of them is given out although others may come.
     pub const MOST: usize = 100_000;
 
-    /// Takes a row.
-    pub fn put(&mut self, row: Row) {
-        self.waiting.insert(row.place(), row);
+    /// Takes a row. `latest` is where a driven clock goes, which stands behind the devices that run
+    /// ahead to there; `None`: a row is not after it was received.
+    pub fn put(&mut self, row: Row, latest: Option<SimTime>) {
+        self.waiting.insert(row.place(latest), row);
     }
 
     /// The instant of the first row that waits, if it is not after an instant, or if more wait than
     /// may.
     pub fn due(&self, until: SimTime) -> Option<SimTime> {
         let ((instant, ..), _) = self.waiting.first_key_value()?;
-        (*instant <= until || self.waiting.len() > Self::MOST).then_some(*instant)
+        (*instant <= until || self.is_full()).then_some(*instant)
     }
 
     /// The first row that waits, and whether it is behind others that were given out.
@@ -80,13 +80,23 @@ impl Reorder {
         Some((row, is_late))
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.waiting.len()
+    /// The rows that wait, in their order.
+    pub fn waiting(&self) -> impl Iterator<Item = &Row> {
+        self.waiting.values()
     }
 
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Whether as many wait as may.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= Self::MOST
+    }
+
+    /// The instant of the last row that was given out; what is before it is late.
+    pub fn given(&self) -> Option<SimTime> {
+        self.given
+    }
+
+    /// Goes on after rows up to an instant were given out.
+    pub fn go_on_after(&mut self, given: Option<SimTime>) {
+        self.given = given;
     }
 }

@@ -153,6 +153,7 @@ impl Dispatcher {
         if has_batches {
             self.look_at_batches();
         }
+        self.attention.documents.notify_one();
         Ok(changed)
     }
 

@@ -95,7 +95,7 @@ async fn make(
 }
 
 /// An invocation in somebody's name; otherwise why it may not be.
-pub(super) fn invocation(
+pub(crate) fn invocation(
     at: &Dispatcher,
     by: &PrincipalRef,
     device: &HardwareId,

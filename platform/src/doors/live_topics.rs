@@ -4,13 +4,13 @@
 
 use std::sync::{Arc, Weak};
 
-use lastmeter_store::{Rows, StoreError, StoreResult, Stretch};
+use lastmeter_store::{Rows, StoreResult, Stretch};
 use lastmeter_units::TenantName;
 use lastmeter_wire::topics;
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::live::{Watch, alert_json, reading_json};
+use crate::live::{self, Watch, alert_json, reading_json};
 use crate::reader::Reader;
 use crate::tenant::Tenant;
 
@@ -75,24 +75,13 @@ impl LiveTopics {
         (at, last): (&mut u64, u64),
         sequence: impl Fn(&T) -> u64,
     ) -> Vec<T> {
-        match found {
-            Ok(found) => {
-                let end = found.rows.last().map(sequence).filter(|_| found.is_more);
-                *at = end.unwrap_or(last);
-                found.rows
-            }
-            // It is reported where it was found.
-            Err(StoreError::DamagedPart(_)) => {
-                *at += 1;
-                Vec::new()
-            }
-            Err(error) => {
-                let tenant = &self.tenant;
-                tracing::warn!(%tenant, %error, "live values were not published");
-                *at = last;
-                Vec::new()
-            }
-        }
+        let place = &mut *at;
+        live::sound(found, (place, last), sequence).unwrap_or_else(|error| {
+            let tenant = &self.tenant;
+            tracing::warn!(%tenant, %error, "live values were not published");
+            *at = last;
+            Vec::new()
+        })
     }
 
     async fn put(&self, topic: &str, value: Option<Value>) {

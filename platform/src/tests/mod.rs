@@ -19,6 +19,7 @@ mod modes;
 mod one_format;
 mod recovery;
 mod schedules;
+mod services;
 mod start;
 mod wall;
 

@@ -1,0 +1,454 @@
+//! The shell of `lastmeter-services`: feeds a tenant's services with what is committed, in the order
+//! of instants, and commits their effects together with how far they have come. So after any stop
+//! they go on from the last commit, and what they give then is what they would have given.
+//!
+//! On a driven clock they take part in moving it, an instant at a time; on the wall's they follow
+//! what is committed, a little behind it. Where no document gives any of them something to do,
+//! nothing is read.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use lastmeter_model::document::{Cursor, Edit, Note, Transaction};
+use lastmeter_model::entity::CommandCall;
+use lastmeter_model::invocation::{CAUSE, NewInvocation};
+use lastmeter_model::message::{Message, MessageBody};
+use lastmeter_model::standing::Totals;
+use lastmeter_services::{Input, Output, Reorder, Row, SERVICES, Service, ServiceKind};
+use lastmeter_store::{StoreError, StoreReader, Stretch};
+use lastmeter_units::{SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{InvokeError, schedules};
+use crate::config::ClockSource;
+use crate::live;
+use crate::tenant::Tenant;
+
+/// How far behind the wall's clock rows are taken: devices of which rows come a little apart are in
+/// the order of instants all the same.
+const LATENESS: SimDuration = SimDuration(250_000_000);
+/// Rows that are read at once.
+const ROWS_AT_ONCE: u32 = 1_000;
+/// Rows after which the place is kept, whatever they gave.
+const ROWS_UNKEPT_MAX: usize = 1_000;
+/// How often within an hour a service may fail before it is left out.
+const FAILURES_MAX: usize = 3;
+const HOUR: SimDuration = SimDuration(3_600_000_000_000);
+/// How long to wait after an error.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The name of the cursor of the place; those of snapshots follow it.
+const PLACE: &str = "services";
+
+/// The services of a tenant.
+pub(crate) struct Services(tokio::sync::Mutex<Running>);
+
+#[derive(Default)]
+struct Running {
+    /// None until they are built.
+    machines: Vec<Machine>,
+    is_built: bool,
+    /// Whether any has something to do; else rows pass by.
+    is_active: bool,
+    /// Up to where rows have been read, or have passed by.
+    place: Totals,
+    reorder: Reorder,
+    /// The instant of the last step.
+    at: Option<SimTime>,
+    /// Rows since the place was kept.
+    unkept: usize,
+    /// When services failed, by name.
+    failures: BTreeMap<&'static str, Vec<SimTime>>,
+}
+
+struct Machine {
+    kind: &'static ServiceKind,
+    service: Box<dyn Service>,
+    /// It has taken something since its snapshot was kept.
+    is_dirty: bool,
+}
+
+/// How far they have come, as it is kept.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    is_active: bool,
+    readings: u64,
+    alerts: u64,
+    /// Rows that were read and have not been given.
+    waiting_readings: Vec<u64>,
+    waiting_alerts: Vec<u64>,
+    /// The instant of the last row that was given, and of the last step.
+    given: Option<SimTime>,
+    at: Option<SimTime>,
+}
+
+/// A service failed: its name.
+struct Failed(&'static str);
+
+impl Machine {
+    /// Has the service take an input; a fault in it stops nothing else.
+    fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) -> Result<(), Failed> {
+        self.is_dirty = true;
+        let step = AssertUnwindSafe(|| self.service.step(now, input, out));
+        catch_unwind(step).map_err(|_| Failed(self.kind.name))
+    }
+}
+
+impl Running {
+    /// Gives an input to those that take it.
+    fn give(
+        &mut self,
+        now: SimTime,
+        input: Input<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Failed> {
+        for machine in &mut self.machines {
+            let is_for = match input {
+                Input::Document(document) => machine.kind.kinds.contains(&document.kind.code),
+                Input::Reading { .. } | Input::Alert { .. } => !machine.service.is_idle(),
+                Input::Wake => machine.service.wake_at().is_some_and(|at| at <= now),
+            };
+            if is_for {
+                machine.step(now, input, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next instant at which there is something to do, not after one.
+    fn next(&self, until: SimTime) -> Option<SimTime> {
+        let wakes = self.machines.iter().filter_map(|one| one.service.wake_at());
+        let wake = wakes.min().filter(|at| *at <= until);
+        wake.into_iter().chain(self.reorder.due(until)).min()
+    }
+
+    /// Gives what is due at an instant: wakes, then rows in their order.
+    fn step(&mut self, at: SimTime, out: &mut Vec<Output>) -> Result<(), Failed> {
+        let now = self.at.map_or(at, |before| before.max(at));
+        self.at = Some(now);
+        self.give(now, Input::Wake, out)?;
+        while self.unkept < ROWS_UNKEPT_MAX && self.reorder.due(at).is_some() {
+            let Some((row, is_late)) = self.reorder.take() else { break };
+            self.unkept += 1;
+            self.give(now, row.input(is_late), out)?;
+        }
+        Ok(())
+    }
+
+    /// How far they have come.
+    fn cursors(&self) -> Vec<Cursor> {
+        let snapshots = self.machines.iter().filter(|one| one.is_dirty);
+        let snapshots = snapshots.map(|one| {
+            Cursor { name: snapshot_of(one.kind), value: one.service.snapshot() }
+        });
+        let mut kept = Kept {
+            is_active: self.is_active,
+            readings: self.place.readings,
+            alerts: self.place.alerts,
+            given: self.reorder.given(),
+            at: self.at,
+            ..Kept::default()
+        };
+        for row in self.reorder.waiting() {
+            match row {
+                Row::Reading(row) => kept.waiting_readings.push(row.sequence),
+                Row::Alert(row) => kept.waiting_alerts.push(row.sequence),
+            }
+        }
+        let value = serde_json::to_vec(&kept).unwrap_or_default();
+        snapshots.chain([Cursor { name: PLACE.to_owned(), value }]).collect()
+    }
+
+    /// Notes a failure; they are built again, without it if it has failed too often.
+    fn failed(&mut self, Failed(name): Failed, now: SimTime) {
+        let failures = self.failures.entry(name).or_default();
+        failures.retain(|at| now.since(*at) < HOUR);
+        failures.push(now);
+        let is_left_out = failures.len() >= FAILURES_MAX;
+        tracing::error!(service = name, is_left_out, "a service failed");
+        self.is_built = false;
+    }
+
+    fn is_left_out(&self, name: &str) -> bool {
+        self.failures.get(name).is_some_and(|failures| failures.len() >= FAILURES_MAX)
+    }
+}
+
+/// The name of the cursor that is a service's snapshot.
+fn snapshot_of(kind: &ServiceKind) -> String {
+    format!("{PLACE}/{}", kind.name)
+}
+
+impl Services {
+    /// Those of a tenant whose store stands there.
+    pub(crate) fn at(place: Totals) -> Self {
+        Self(tokio::sync::Mutex::new(Running { place, ..Running::default() }))
+    }
+
+    /// The services that have failed too often and are left out.
+    pub(crate) async fn left_out(&self) -> Vec<&'static str> {
+        let running = self.0.lock().await;
+        let names = SERVICES.iter().map(|kind| kind.name);
+        names.filter(|name| running.is_left_out(name)).collect()
+    }
+
+    /// The next instant, not after one, at which services have something to do with what is
+    /// committed by now; documents that have changed are given to them first.
+    pub(crate) async fn next(
+        &self,
+        tenant: &Tenant,
+        until: SimTime,
+    ) -> Result<Option<SimTime>, InvokeError> {
+        let mut running = self.0.lock().await;
+        let now = tenant.clock.now();
+        let (mut out, mut is_new) = (Vec::new(), false);
+        let given = if running.is_built {
+            let changed = tenant.documents.take_changed();
+            is_new = !changed.is_empty();
+            changed.iter().try_for_each(|one| running.give(now, Input::Document(one), &mut out))
+        } else {
+            build(&mut running, tenant, &mut out).await?
+        };
+        if let Err(failed) = given {
+            running.failed(failed, now);
+            return Ok(Some(now.min(until)));
+        }
+        let is_active = running.machines.iter().any(|one| !one.service.is_idle());
+        if !is_active {
+            // What passes by is not looked at, then or later.
+            running.place = tenant.progress.totals();
+            running.reorder = Reorder::default();
+        }
+        if is_active != running.is_active || !out.is_empty() || (is_active && is_new) {
+            running.is_active = is_active;
+            commit(&mut running, tenant, out).await?;
+        }
+        if is_active {
+            let is_driven = tenant.clock.source == ClockSource::Driven;
+            read(&mut running, tenant, is_driven.then_some(until)).await?;
+        }
+        Ok(running.next(until))
+    }
+
+    /// Does what is to be done at an instant.
+    pub(crate) async fn step(&self, tenant: &Tenant, at: SimTime) -> Result<(), InvokeError> {
+        let mut running = self.0.lock().await;
+        let mut out = Vec::new();
+        if let Err(failed) = running.step(at, &mut out) {
+            running.failed(failed, tenant.clock.now());
+            return Ok(());
+        }
+        if !out.is_empty() || running.unkept >= ROWS_UNKEPT_MAX {
+            commit(&mut running, tenant, out).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows what is committed on the wall's clock; on a driven one it never does anything.
+    pub(crate) async fn follow(&self, tenant: &Tenant) {
+        if tenant.clock.source == ClockSource::Driven {
+            return std::future::pending().await;
+        }
+        let mut watch = tenant.watch();
+        loop {
+            watch.visible();
+            let pause = match self.catch_up(tenant).await {
+                Ok(pause) => pause,
+                Err(InvokeError::Stopped(_)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "services could not go on");
+                    Some(PAUSE)
+                }
+            };
+            tokio::select! {
+                () = watch.news() => if watch.is_over() { return },
+                () = tenant.dispatcher.attention.documents.notified() => {}
+                () = wait(pause) => {}
+            }
+        }
+    }
+
+    /// Does what is due on the wall's clock; how long it is until more is, as far as that is known.
+    async fn catch_up(&self, tenant: &Tenant) -> Result<Option<Duration>, InvokeError> {
+        loop {
+            let until = SimTime(tenant.clock.now().0.saturating_sub(LATENESS.0));
+            match self.next(tenant, until).await? {
+                Some(at) => self.step(tenant, at).await?,
+                None => break,
+            }
+        }
+        let running = self.0.lock().await;
+        let next = running.next(SimTime(i64::MAX)).map(|at| {
+            let wait = (at + LATENESS).since(tenant.clock.now()).0.max(1_000_000);
+            Duration::from_nanos(wait.unsigned_abs())
+        });
+        Ok(next)
+    }
+}
+
+async fn wait(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Builds the services from what was kept, and gives them the documents that there are.
+async fn build(
+    running: &mut Running,
+    tenant: &Tenant,
+    out: &mut Vec<Output>,
+) -> Result<Result<(), Failed>, InvokeError> {
+    let store = tenant.readers.permitted();
+    let kept = store.cursor(PLACE.to_owned()).await?;
+    let kept: Option<Kept> = kept.and_then(|value| serde_json::from_slice(&value).ok());
+    let kept = kept.filter(|kept| kept.is_active).unwrap_or_default();
+    let mut machines = Vec::new();
+    for kind in SERVICES.iter().filter(|kind| !running.is_left_out(kind.name)) {
+        let snapshot = if kept.is_active { store.cursor(snapshot_of(kind)).await? } else { None };
+        let service = (kind.build)(snapshot.as_deref());
+        machines.push(Machine { kind, service, is_dirty: false });
+    }
+    let failures = std::mem::take(&mut running.failures);
+    let kept_place = Totals { readings: kept.readings, alerts: kept.alerts, ..Totals::default() };
+    *running = Running {
+        machines,
+        is_built: true,
+        is_active: kept.is_active,
+        place: if kept.is_active { kept_place } else { running.place },
+        at: kept.at,
+        failures,
+        ..Running::default()
+    };
+    running.reorder.go_on_after(kept.given);
+    for row in waiting(store, &kept).await? {
+        running.reorder.put(row, None);
+    }
+    let now = tenant.clock.now();
+    let documents = tenant.documents.follow(SERVICES.iter().flat_map(|kind| kind.kinds).copied());
+    Ok(documents.iter().try_for_each(|one| running.give(now, Input::Document(one), out)))
+}
+
+/// The rows that had been read and not given.
+async fn waiting(store: &dyn StoreReader, kept: &Kept) -> Result<Vec<Row>, StoreError> {
+    let one = |sequence: u64, last| Stretch { after: sequence.saturating_sub(1), limit: 1, last };
+    let mut rows = Vec::new();
+    for sequence in &kept.waiting_readings {
+        let found = store.readings(one(*sequence, kept.readings)).await?;
+        rows.extend(found.rows.into_iter().map(|row| Row::Reading(Box::new(row))));
+    }
+    for sequence in &kept.waiting_alerts {
+        let found = store.alerts(one(*sequence, kept.alerts)).await?;
+        rows.extend(found.rows.into_iter().map(|row| Row::Alert(Box::new(row))));
+    }
+    Ok(rows)
+}
+
+/// Reads on, as far as there is room for rows that wait.
+async fn read(
+    running: &mut Running,
+    tenant: &Tenant,
+    latest: Option<SimTime>,
+) -> Result<(), StoreError> {
+    let (store, totals) = (tenant.readers.permitted(), tenant.progress.totals());
+    while running.place.readings < totals.readings && !running.reorder.is_full() {
+        let (after, last) = (running.place.readings, totals.readings);
+        let found = store.readings(Stretch { after, limit: ROWS_AT_ONCE, last }).await;
+        let found = live::sound(found, (&mut running.place.readings, last), |row| row.sequence)?;
+        found.into_iter().for_each(|row| running.reorder.put(Row::Reading(Box::new(row)), latest));
+    }
+    while running.place.alerts < totals.alerts && !running.reorder.is_full() {
+        let (after, last) = (running.place.alerts, totals.alerts);
+        let found = store.alerts(Stretch { after, limit: ROWS_AT_ONCE, last }).await;
+        let found = live::sound(found, (&mut running.place.alerts, last), |row| row.sequence)?;
+        found.into_iter().for_each(|row| running.reorder.put(Row::Alert(Box::new(row)), latest));
+    }
+    Ok(())
+}
+
+/// Commits effects together with how far the services have come; after an error they are built
+/// again from what is kept.
+async fn commit(
+    running: &mut Running,
+    tenant: &Tenant,
+    outputs: Vec<Output>,
+) -> Result<(), InvokeError> {
+    let done = try_commit(running, tenant, outputs).await;
+    running.is_built = done.is_ok();
+    done
+}
+
+async fn try_commit(
+    running: &mut Running,
+    tenant: &Tenant,
+    outputs: Vec<Output>,
+) -> Result<(), InvokeError> {
+    // Nobody changes an alarm between what is read of it and the commit.
+    let _changing = tenant.changing.lock().await;
+    let mut effects = Effects::default();
+    outputs.into_iter().for_each(|output| effects.add(tenant, output));
+    let Effects { edits, invocations, messages, notes } = effects;
+    let transaction = Transaction {
+        invocations: invocations.clone(),
+        messages,
+        notes,
+        cursors: running.cursors(),
+        reserve: true,
+        ..Transaction::of(PLACE.to_owned(), edits)
+    };
+    let mut changed = tenant.apply(transaction.clone()).await?;
+    if let Some(limit) = changed.limit {
+        tracing::warn!(limit, "alarms are not kept; the tenant is at its limit");
+        changed = tenant.apply(Transaction { edits: Vec::new(), ..transaction }).await?;
+    }
+    for (asked, id) in invocations.iter().zip(&changed.invocations) {
+        if let Some(device) = tenant.devices.hardware_id(asked.device) {
+            tenant.dispatcher.made(&device, *id, asked.expires);
+        }
+    }
+    running.unkept = 0;
+    running.machines.iter_mut().for_each(|one| one.is_dirty = false);
+    Ok(())
+}
+
+/// Effects of an instant as what a transaction has.
+#[derive(Default)]
+struct Effects {
+    edits: Vec<Edit>,
+    invocations: Vec<NewInvocation>,
+    messages: Vec<Message>,
+    notes: Vec<Note>,
+}
+
+impl Effects {
+    fn add(&mut self, tenant: &Tenant, output: Output) {
+        match output {
+            Output::Alert { source, kind, level, text, at, metadata } => {
+                let body = MessageBody::Alert { kind, level, text };
+                let message = Message::new(source, body);
+                self.messages.push(Message {
+                    event: Some(at),
+                    updates_state: true,
+                    metadata,
+                    ..message
+                });
+            }
+            Output::Command { device, name, parameters, by, cause } => {
+                let call = CommandCall::of(name, parameters);
+                let resource = cause.first().cloned().unwrap_or_default();
+                let origin = ("Rule", resource.as_str());
+                match schedules::invocation(&tenant.dispatcher, &by, &device, &call, origin) {
+                    Ok(asked) => {
+                        let mut asked = asked;
+                        asked.metadata.insert(CAUSE.to_owned(), cause.join(","));
+                        self.invocations.push(asked);
+                    }
+                    Err(outcome) => {
+                        self.notes.push(Note { action: "command".to_owned(), resource, outcome });
+                    }
+                }
+            }
+            Output::Alarm { .. } | Output::Notify { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Services over the shell: in order, exactly once through stops, and nothing where nothing asks.
+
+use lastmeter_model::row::AlertRow;
+use serde_json::json;
+
+use super::commands::put;
+use super::*;
+
+const START: &str = "2027-01-18T17:00:00Z";
+
+fn at(seconds: i64) -> SimTime {
+    SimTime(time(START).0 + seconds * 1_000_000_000)
+}
+
+async fn watched(bench: &Bench, devices: &[&str], seconds: u32) {
+    let body = json!({ "name": "Meter", "presenceAfter": seconds });
+    put(&bench.core, "specification", "watched", body).await;
+    for device in devices {
+        put(&bench.core, "device", device, json!({ "specificationToken": "watched" })).await;
+    }
+}
+
+async fn heard(bench: &Bench, device: &str, serial: u64, seconds: i64) {
+    let mut message = reading(device, Some(serial), 230.0);
+    message.event_date = Some(at(seconds));
+    assert_eq!(accept(&bench.core, bytes(&message)).await.unwrap(), Accepted::Stored);
+}
+
+fn shown(alerts: &[AlertRow]) -> Vec<(String, String, i64)> {
+    let one = |row: &AlertRow| {
+        let seconds = (row.event.0 - time(START).0) / 1_000_000_000;
+        (row.kind.clone(), row.metadata["device"].clone(), seconds)
+    };
+    alerts.iter().map(one).collect()
+}
+
+fn missing(device: &str, seconds: i64) -> (String, String, i64) {
+    ("presence.missing".to_owned(), device.to_owned(), seconds)
+}
+
+fn present(device: &str, seconds: i64) -> (String, String, i64) {
+    ("presence.present".to_owned(), device.to_owned(), seconds)
+}
+
+async fn started() -> Bench {
+    let bench = Bench::start(ClockSource::Driven).await;
+    bench.core.advance(time(START)).await.unwrap();
+    bench
+}
+
+/// Two devices: one falls silent twice, the other once, within spans of the clock of any length.
+async fn two_silences(bench: Bench, stops: &[i64], restarts: bool) -> Vec<AlertRow> {
+    let mut bench = bench;
+    watched(&bench, &["a", "b"], 20).await;
+    let readings = [("a", 5), ("b", 9), ("a", 15), ("b", 19), ("b", 30), ("a", 61), ("b", 95)];
+    let mut sent = 0;
+    for stop in stops {
+        for (device, seconds) in &readings[sent..] {
+            if *seconds > *stop {
+                break;
+            }
+            sent += 1;
+            heard(&bench, device, sent as u64, *seconds).await;
+        }
+        bench.core.advance(at(*stop)).await.unwrap();
+        if restarts {
+            bench = bench.restart().await;
+        }
+    }
+    let found = alerts(&bench.core).await;
+    bench.stop().await;
+    found
+}
+
+#[tokio::test]
+async fn silence_is_noticed_at_its_instant_whatever_the_steps_and_stops() {
+    let expected = [
+        missing("a", 35),
+        missing("b", 50),
+        present("a", 61),
+        missing("a", 81),
+        present("b", 95),
+    ];
+    for stops in [&[120][..], &[10, 50, 60, 81, 100], &[5, 15, 35, 36, 61, 99, 110]] {
+        for restarts in [false, true] {
+            let found = two_silences(started().await, stops, restarts).await;
+            assert_eq!(shown(&found), expected, "{stops:?} {restarts}");
+            assert!(found.iter().all(|row| row.device.as_str() == "$presence"), "{found:?}");
+            assert_eq!(found[0].received, at(35), "it was committed then");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_watched_costs_nothing_and_who_is_no_longer_is_not_missing() {
+    let bench = started().await;
+    let place = async |bench: &Bench| {
+        let name = "services".to_owned();
+        bench.core.readers.store().cursor(name).await.unwrap()
+    };
+    heard(&bench, "a", 1, 5).await;
+    bench.core.advance(at(60)).await.unwrap();
+    assert_eq!(place(&bench).await, None, "nothing is kept");
+    watched(&bench, &["a"], 20).await;
+    bench.core.advance(at(70)).await.unwrap();
+    assert!(alerts(&bench.core).await.is_empty(), "silence counts from now on");
+    bench.core.advance(at(90)).await.unwrap();
+    assert_eq!(shown(&alerts(&bench.core).await), [missing("a", 80)]);
+    // Of a specification without a limit, none is missed.
+    put(&bench.core, "specification", "watched", json!({ "name": "Meter" })).await;
+    heard(&bench, "a", 2, 95).await;
+    bench.core.advance(at(500)).await.unwrap();
+    assert_eq!(alerts(&bench.core).await.len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_late_was_heard_when_it_came() {
+    let bench = started().await;
+    watched(&bench, &["a"], 20).await;
+    bench.core.advance(at(15)).await.unwrap();
+    heard(&bench, "a", 1, 1).await;
+    bench.core.advance(at(30)).await.unwrap();
+    assert!(alerts(&bench.core).await.is_empty());
+    bench.core.advance(at(40)).await.unwrap();
+    assert_eq!(shown(&alerts(&bench.core).await), [missing("a", 35)]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_is_noticed_on_the_walls_clock() {
+    let bench = Bench::start(ClockSource::Wall).await;
+    let attending = tokio::spawn({
+        let core = Arc::clone(&bench.core);
+        async move { core.attend().await }
+    });
+    watched(&bench, &["a", "b"], 1).await;
+    let find = async |count: usize| {
+        let found = async {
+            loop {
+                let found = alerts(&bench.core).await;
+                if found.len() >= count {
+                    return found;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(STOP_LIMIT, found).await.expect("alerts")
+    };
+    let missing = find(2).await;
+    assert!(missing.iter().all(|row| row.kind == "presence.missing"), "{missing:?}");
+    store(&bench.core, &[reading("b", Some(1), 230.0)]).await;
+    let found = find(3).await;
+    assert_eq!((&*found[2].kind, &*found[2].metadata["device"]), ("presence.present", "b"));
+    attending.abort();
+    bench.stop().await;
+}
