@@ -52,6 +52,8 @@ counters! {
     damaged_reads "damaged_reads" "queries that met something damaged";
     slow_queries "slow_queries" "queries broken off at their deadline";
     inspections "store_inspections" "rounds of looking at all that is stored";
+    service_failures "service_failures" "faults in services, which began anew";
+    services_left_out "services_left_out" "services that failed too often and were left out";
     content_not_kept "content_not_kept" "refusals there was no room for";
 }
 
@@ -144,6 +146,6 @@ mod tests {
         );
         assert!(text.contains("lastmeter_refused_total{reason=\"not_json\"} 2\n"));
         let heads = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!(heads, 18);
+        assert_eq!(heads, 20);
     }
 }

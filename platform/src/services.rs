@@ -8,10 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lastmeter_model::document::{Cursor, Edit, Note, Transaction};
-use lastmeter_model::entity::CommandCall;
 use lastmeter_model::invocation::{CAUSE, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::standing::Totals;
@@ -87,7 +87,12 @@ struct Failed(&'static str);
 
 impl Machine {
     /// Has the service take an input; a fault in it stops nothing else.
-    fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) -> Result<(), Failed> {
+    fn step(
+        &mut self,
+        now: SimTime,
+        input: Input<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Failed> {
         self.is_dirty = true;
         let step = AssertUnwindSafe(|| self.service.step(now, input, out));
         catch_unwind(step).map_err(|_| Failed(self.kind.name))
@@ -138,9 +143,8 @@ impl Running {
     /// How far they have come.
     fn cursors(&self) -> Vec<Cursor> {
         let snapshots = self.machines.iter().filter(|one| one.is_dirty);
-        let snapshots = snapshots.map(|one| {
-            Cursor { name: snapshot_of(one.kind), value: one.service.snapshot() }
-        });
+        let snapshots = snapshots
+            .map(|one| Cursor { name: snapshot_of(one.kind), value: one.service.snapshot() });
         let mut kept = Kept {
             is_active: self.is_active,
             readings: self.place.readings,
@@ -160,12 +164,15 @@ impl Running {
     }
 
     /// Notes a failure; they are built again, without it if it has failed too often.
-    fn failed(&mut self, Failed(name): Failed, now: SimTime) {
+    fn failed(&mut self, Failed(name): Failed, tenant: &Tenant) {
+        let now = tenant.clock.now();
         let failures = self.failures.entry(name).or_default();
         failures.retain(|at| now.since(*at) < HOUR);
         failures.push(now);
         let is_left_out = failures.len() >= FAILURES_MAX;
         tracing::error!(service = name, is_left_out, "a service failed");
+        tenant.metrics.service_failures.fetch_add(1, Ordering::Relaxed);
+        tenant.metrics.services_left_out.fetch_add(is_left_out.into(), Ordering::Relaxed);
         self.is_built = false;
     }
 
@@ -183,13 +190,6 @@ impl Services {
     /// Those of a tenant whose store stands there.
     pub(crate) fn at(place: Totals) -> Self {
         Self(tokio::sync::Mutex::new(Running { place, ..Running::default() }))
-    }
-
-    /// The services that have failed too often and are left out.
-    pub(crate) async fn left_out(&self) -> Vec<&'static str> {
-        let running = self.0.lock().await;
-        let names = SERVICES.iter().map(|kind| kind.name);
-        names.filter(|name| running.is_left_out(name)).collect()
     }
 
     /// The next instant, not after one, at which services have something to do with what is
@@ -210,7 +210,7 @@ impl Services {
             build(&mut running, tenant, &mut out).await?
         };
         if let Err(failed) = given {
-            running.failed(failed, now);
+            running.failed(failed, tenant);
             return Ok(Some(now.min(until)));
         }
         let is_active = running.machines.iter().any(|one| !one.service.is_idle());
@@ -235,7 +235,7 @@ impl Services {
         let mut running = self.0.lock().await;
         let mut out = Vec::new();
         if let Err(failed) = running.step(at, &mut out) {
-            running.failed(failed, tenant.clock.now());
+            running.failed(failed, tenant);
             return Ok(());
         }
         if !out.is_empty() || running.unkept >= ROWS_UNKEPT_MAX {
@@ -304,7 +304,8 @@ async fn build(
     let kept: Option<Kept> = kept.and_then(|value| serde_json::from_slice(&value).ok());
     let kept = kept.filter(|kept| kept.is_active).unwrap_or_default();
     let mut machines = Vec::new();
-    for kind in SERVICES.iter().filter(|kind| !running.is_left_out(kind.name)) {
+    let kinds: Vec<_> = SERVICES.iter().filter(|one| !running.is_left_out(one.name)).collect();
+    for kind in kinds {
         let snapshot = if kept.is_active { store.cursor(snapshot_of(kind)).await? } else { None };
         let service = (kind.build)(snapshot.as_deref());
         machines.push(Machine { kind, service, is_dirty: false });
@@ -434,12 +435,12 @@ impl Effects {
                 });
             }
             Output::Command { device, name, parameters, by, cause } => {
-                let call = CommandCall::of(name, parameters);
+                let dispatcher = &tenant.dispatcher;
                 let resource = cause.first().cloned().unwrap_or_default();
                 let origin = ("Rule", resource.as_str());
-                match schedules::invocation(&tenant.dispatcher, &by, &device, &call, origin) {
-                    Ok(asked) => {
-                        let mut asked = asked;
+                let call = (name.as_str(), &parameters, dispatcher.expiry_s);
+                match schedules::in_the_name_of(dispatcher, &by, &device, call, origin) {
+                    Ok(mut asked) => {
                         asked.metadata.insert(CAUSE.to_owned(), cause.join(","));
                         self.invocations.push(asked);
                     }

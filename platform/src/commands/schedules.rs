@@ -4,6 +4,7 @@
 //! nowhere. A change begins anew from its own instant; what was missed while the platform was away
 //! is made good once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
@@ -95,20 +96,31 @@ async fn make(
 }
 
 /// An invocation in somebody's name; otherwise why it may not be.
-pub(crate) fn invocation(
+pub(super) fn invocation(
     at: &Dispatcher,
     by: &PrincipalRef,
     device: &HardwareId,
     call: &CommandCall,
+    origin: (&str, &str),
+) -> Result<NewInvocation, String> {
+    let (name, parameters) = (call.command_token.as_str(), &call.parameter_values.0);
+    let expiry_s = call.expires_after_seconds.map_or(at.expiry_s, Into::into);
+    in_the_name_of(at, by, device, (name, parameters, expiry_s), origin)
+}
+
+/// An invocation of a command with arguments, that expires after so many seconds.
+pub(crate) fn in_the_name_of(
+    at: &Dispatcher,
+    by: &PrincipalRef,
+    device: &HardwareId,
+    (name, parameters, expiry_s): (&str, &BTreeMap<String, String>, u32),
     (initiator, id): (&str, &str),
 ) -> Result<NewInvocation, String> {
     let row = at.devices.row(device).ok_or_else(|| "unknown_device".to_owned())?;
     if !may_command(at, by, device) {
         return Err("denied".to_owned());
     }
-    let expiry_s = call.expires_after_seconds.map_or(at.expiry_s, Into::into);
     let (created, expires) = at.lifetime(expiry_s.into());
-    let (name, parameters) = (call.command_token.as_str(), &call.parameter_values.0);
     let command = at.check(device, name, parameters).map_err(|error| error.to_string())?;
     Ok(NewInvocation {
         device: row,

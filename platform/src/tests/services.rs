@@ -74,13 +74,8 @@ async fn two_silences(bench: Bench, stops: &[i64], restarts: bool) -> Vec<AlertR
 
 #[tokio::test]
 async fn silence_is_noticed_at_its_instant_whatever_the_steps_and_stops() {
-    let expected = [
-        missing("a", 35),
-        missing("b", 50),
-        present("a", 61),
-        missing("a", 81),
-        present("b", 95),
-    ];
+    let expected =
+        [missing("a", 35), missing("b", 50), present("a", 61), missing("a", 81), present("b", 95)];
     for stops in [&[120][..], &[10, 50, 60, 81, 100], &[5, 15, 35, 36, 61, 99, 110]] {
         for restarts in [false, true] {
             let found = two_silences(started().await, stops, restarts).await;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use lastmeter_model::document::{
-    AnswerKey, Cursor, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note, Transaction,
+    AnswerKey, Cursor, DocumentKind, Edit, Expect, KINDS, NewAnswer, NewAnswerBody, Note,
+    Transaction,
 };
 use lastmeter_model::invocation::{InvocationId, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody, Number};
