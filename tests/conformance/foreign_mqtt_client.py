@@ -416,6 +416,30 @@ def late_subscriber(comparison, version, platform):
     meter.close()
 
 
+def live_topics(comparison, version, platform):
+    """What is committed comes on the topics of live values, as it is over REST, and nothing else."""
+    listener = Meter(platform, version, f"listener-{version}")
+    code = listener.subscribe("default/live/#")
+    comparison.same(f"{version}: live topics are open", code.value, 1)
+    meter = Meter(platform, version, f"live-{version}")
+    device = f"live-{version[5]}"
+    sent = [reading(device, n, values(n), "2027-01-18T17:00:00Z") for n in range(1, 21)]
+    before = len(platform.everything("readings"))
+    meter.await_acknowledged([meter.send(message) for message in [*sent, sent[3]]])
+    stored = platform.await_rows("readings", before + len(sent))[before:]
+    heard = [listener.received.get(timeout=LIMIT_S) for _ in sent]
+    topics = {message.topic for message in heard}
+    comparison.same(f"{version}: live topic", topics, {f"default/live/device/{device}"})
+    fields = ("device", "epoch", "serial", "event_time", "values")
+    shown = [[json.loads(message.payload)[field] for field in fields] for message in heard]
+    comparison.same(
+        f"{version}: live values", shown, [[row[field] for field in fields] for row in stored]
+    )
+    comparison.true(f"{version}: a repetition is not shown", listener.received.empty())
+    meter.close()
+    listener.close()
+
+
 if __name__ == "__main__":
     outcome = Comparison()
     with tempfile.TemporaryDirectory() as scratch:
@@ -431,6 +455,7 @@ if __name__ == "__main__":
             strangers(outcome, mqtt_version, common)
             command(outcome, mqtt_version, common)
             late_subscriber(outcome, mqtt_version, common)
+            live_topics(outcome, mqtt_version, common)
             killed(outcome, mqtt_version, scratch)
             killed_under_way(outcome, mqtt_version, scratch)
         outcome.same("exit code after SIGTERM", common.stop(), 0)
