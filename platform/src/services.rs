@@ -11,7 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lastmeter_model::document::{Cursor, Edit, Note, Transaction};
+use lastmeter_model::document::{Cursor, Edit, Expect, Note, Transaction};
+use lastmeter_model::entity::{Alarm, Body as _};
 use lastmeter_model::invocation::{CAUSE, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::standing::Totals;
@@ -388,7 +389,12 @@ async fn try_commit(
     let _changing = tenant.changing.lock().await;
     let mut effects = Effects::default();
     outputs.into_iter().for_each(|output| effects.add(tenant, output));
-    let Effects { edits, invocations, messages, notes } = effects;
+    let Effects { invocations, messages, notes, alarms } = effects;
+    let edits = alarms.into_iter().map(|(token, alarm)| {
+        let body = serde_json::to_value(&alarm).ok();
+        Edit { kind: Alarm::kind(), token: Some(token), expect: Expect::Anything, body }
+    });
+    let edits = edits.collect();
     let transaction = Transaction {
         invocations: invocations.clone(),
         messages,
@@ -415,17 +421,18 @@ async fn try_commit(
 /// Effects of an instant as what a transaction has.
 #[derive(Default)]
 struct Effects {
-    edits: Vec<Edit>,
     invocations: Vec<NewInvocation>,
     messages: Vec<Message>,
     notes: Vec<Note>,
+    /// Alarms as they are afterwards, by token.
+    alarms: BTreeMap<String, Alarm>,
 }
 
 impl Effects {
     fn add(&mut self, tenant: &Tenant, output: Output) {
         match output {
             Output::Alert { source, kind, level, text, at, metadata } => {
-                let body = MessageBody::Alert { kind, level, text };
+                let body = MessageBody::Alert { kind, level: level.word(), text };
                 let message = Message::new(source, body);
                 self.messages.push(Message {
                     event: Some(at),
@@ -449,7 +456,20 @@ impl Effects {
                     }
                 }
             }
-            Output::Alarm { .. } | Output::Notify { .. } => {}
+            Output::Alarm { key, level, text, at, owner } => {
+                let token = key.token(tenant.name.as_str());
+                let before = match self.alarms.get(&token) {
+                    Some(alarm) => Some(alarm.clone()),
+                    None => tenant.documents.body::<Alarm>(&token).map(|body| (*body).clone()),
+                };
+                let now = match level {
+                    Some(level) => Alarm::raised(before.as_ref(), &key, (level, &text), owner, at),
+                    None => before.and_then(|before| before.cleared(at)),
+                };
+                if let Some(now) = now {
+                    self.alarms.insert(token, now);
+                }
+            }
         }
     }
 }

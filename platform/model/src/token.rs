@@ -30,6 +30,11 @@ pub fn entity_token(tenant: &str, kind: &str, n: u64) -> String {
     hashed_token(&[tenant, kind, &n.to_string()])
 }
 
+/// The token of an alarm in a tenant, by what identifies it.
+pub(crate) fn alarm_token(tenant: &str, key: [&str; 3]) -> String {
+    hashed_token(&[tenant, "alarm", key[0], key[1], key[2]])
+}
+
 /// The longest token that a client may give, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 128;
 

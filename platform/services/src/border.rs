@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use lastmeter_model::access::PrincipalRef;
 use lastmeter_model::document::Document;
+use lastmeter_model::entity::AlarmKey;
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::flexmeter::AlertLevel;
 
 /// A service.
 #[derive(Debug)]
@@ -54,8 +56,8 @@ pub enum Output {
         source: HardwareId,
         /// The type of the alert.
         kind: String,
-        /// How bad it is: a word of `AlertLevel`.
-        level: &'static str,
+        /// How bad it is.
+        level: AlertLevel,
         /// For people.
         text: String,
         /// When it happened.
@@ -67,14 +69,26 @@ pub enum Output {
     Alarm {
         /// What identifies the alarm.
         key: AlarmKey,
-        /// How bad it is: a word of `AlertLevel`; `None`: it is over.
-        level: Option<&'static str>,
+        /// How bad it is; `None`: it is over.
+        level: Option<AlertLevel>,
         /// Why.
         text: String,
         /// When.
         at: SimTime,
         /// Whose the alarm is; `None`: the tenant's.
         owner: Option<PrincipalRef>,
+    },
+    /// Effects that somebody wants. Whether they may read what the effects rest on is asked when
+    /// they are done; if not, none of them is.
+    InTheNameOf {
+        /// Who.
+        by: PrincipalRef,
+        /// The devices that they rest on.
+        reads: Vec<HardwareId>,
+        /// What causes them, as `rule:TOKEN`.
+        cause: String,
+        /// The effects.
+        effects: Vec<Self>,
     },
     /// A command in somebody's name, whose rights are asked when it is made.
     Command {
@@ -89,28 +103,6 @@ pub enum Output {
         /// What caused it, as `rule:TOKEN`, the nearest first.
         cause: Vec<String>,
     },
-    /// A message to a person.
-    Notify {
-        /// What causes it, unique for ever: the same is not sent twice.
-        key: String,
-        /// To whom.
-        to: PrincipalRef,
-        /// One line.
-        subject: String,
-        /// The rest.
-        text: String,
-    },
-}
-
-/// What identifies an alarm: there is one at a time of each.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AlarmKey {
-    /// What raises it, as `rule:TOKEN` or `presence`.
-    pub source: String,
-    /// What holds.
-    pub kind: String,
-    /// Of which device.
-    pub device: Option<HardwareId>,
 }
 
 /// A machine without clock and I/O.

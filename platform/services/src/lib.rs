@@ -7,15 +7,17 @@
 //! | `border` | what a service takes and gives |
 //! | `reorder` | rows in the order of their instants |
 //! | `presence` | devices that are not heard |
+//! | `rules` | what people want done when something begins to hold |
 //!
 //! A service is one row of [`SERVICES`].
 
 mod border;
 mod presence;
 mod reorder;
+mod rules;
 
-pub use border::{AlarmKey, Input, Output, Service, ServiceKind};
+pub use border::{Input, Output, Service, ServiceKind};
 pub use reorder::{Reorder, Row};
 
 /// Every service there is; a new one is a file and a row.
-pub static SERVICES: &[ServiceKind] = &[presence::KIND];
+pub static SERVICES: &[ServiceKind] = &[presence::KIND, rules::KIND];

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_model::document::Document;
-use lastmeter_model::entity::{Body as _, Device, DeviceStatus, Specification};
+use lastmeter_model::entity::{AlarmKey, Body as _, Device, DeviceStatus, Specification};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::AlertLevel;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{AlarmKey, Input, Output, Service, ServiceKind};
+use crate::border::{Input, Output, Service, ServiceKind};
 
 /// The row of [`crate::SERVICES`].
 pub(crate) const KIND: ServiceKind = ServiceKind {
@@ -143,7 +144,7 @@ fn raise(
     out: &mut Vec<Output>,
 ) {
     let Ok(source) = HardwareId::new(SOURCE) else { return };
-    let level = if kind == MISSING { "Warning" } else { "Info" };
+    let level = if kind == MISSING { AlertLevel::Warning } else { AlertLevel::Info };
     let last = heard.get(device).copied().unwrap_or(at);
     let text = format!("{device} was heard last at {last}");
     let metadata = [("device", device.to_string()), ("last_heard", last.to_string())];
@@ -152,7 +153,7 @@ fn raise(
     out.push(alarm(device, (kind == MISSING).then_some(level), at));
 }
 
-fn alarm(device: &HardwareId, level: Option<&'static str>, at: SimTime) -> Output {
+fn alarm(device: &HardwareId, level: Option<AlertLevel>, at: SimTime) -> Output {
     let key = AlarmKey {
         source: KIND.name.to_owned(),
         kind: MISSING.to_owned(),

@@ -284,6 +284,25 @@ pub(crate) async fn change(
     Err(Problem::conflict("version_conflict", detail))
 }
 
+/// Changes a document as it is now; `None` leaves it.
+///
+/// # Errors
+/// 401, 403 or 404 as for any change.
+pub(crate) async fn edit(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+    change: impl Fn(&Document) -> Option<Value>,
+) -> Result<Arc<Document>, Problem> {
+    let _alone = caller.tenant.changing.lock().await;
+    let before = newest(caller, kind, token).await?;
+    let before = require(caller, Action::Write, kind, token, before)?;
+    let Some(body) = change(&before) else { return Ok(before) };
+    let edits = vec![Edit::of(&before, Some(body))];
+    let changed = caller.apply(Transaction::of(caller.name(), edits)).await?;
+    edited(caller, kind, changed.documents.first()).await
+}
+
 /// The newest version that is not a removal.
 async fn newest(
     caller: &Caller,

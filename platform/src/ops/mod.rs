@@ -5,6 +5,7 @@
 //! | `caller` | who asks, and the one way to a permit |
 //! | `bounds` | what changes of documents may not do, and whose former versions are |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `alarms` | what people do about alarms |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `commands` | commands to many devices, and what schedules have to have |
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
@@ -15,6 +16,7 @@
 //! | `topology` | electric networks and the states of their switches |
 
 pub(crate) mod accounts;
+pub(crate) mod alarms;
 pub(crate) mod assignments;
 mod bounds;
 mod caller;

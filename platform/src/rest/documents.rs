@@ -187,6 +187,13 @@ async fn remove(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
     Ok(Json(shown(&removed).into()))
 }
 
+/// The versions of one of a kind that has other routes of its own.
+pub(super) async fn history_of<T: Entity>(mut call: Call) -> Answer<List<DocumentJson>> {
+    let page = call.page()?;
+    let found = documents::history(&call.caller(), T::kind(), &call.variable, page).await?;
+    Ok(Json(listed(found)))
+}
+
 async fn history(mut call: Call) -> Answer<List<DocumentJson>> {
     let page = call.page()?;
     let kind = kind_of(call.route)?;

@@ -22,10 +22,12 @@
 //! | `documents` | documents of every kind |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
+//! | `alarms` | alarms, and what people do about them |
 //! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
 mod about;
 mod accounts;
+mod alarms;
 mod assignment_changes;
 mod assignments;
 mod audit;

@@ -70,6 +70,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     changes::ROUTES,
     losses::ROUTES,
     jobs::ROUTES,
+    alarms::ROUTES,
     documents::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,

@@ -13,10 +13,12 @@
 //! | 15, 16, 19 | `schedule`, `batch`, `job` | `work` |
 //! | 20, 21 | `batch_elements`, `device_route` | `work` |
 //! | 18 | `tenant_settings` | `settings` |
+//! | 22, 23 | `rule`, `alarm` | `rule`, `alarm` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
 
+mod alarm;
 mod assignment;
 mod body;
 mod boundary;
@@ -27,6 +29,7 @@ mod history;
 mod identity;
 mod network;
 mod place;
+mod rule;
 mod settings;
 mod specification;
 #[cfg(test)]
@@ -38,6 +41,7 @@ use serde_json::Value;
 use crate::access::Kind;
 
 pub use crate::row::instant_of_data;
+pub use alarm::{Alarm, AlarmKey};
 pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
 pub use body::{
     About, Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
@@ -50,6 +54,10 @@ pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};
+pub use rule::{
+    Absence, AlertComes, Condition, GiveCommand, RaiseAlert, Rate, Rule, RuleAction, Threshold,
+    TimeWindow,
+};
 pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
     AlertType, Delivery, Quantity, QuantityKind, Specification, SpecifiedQuantity, Summary,
@@ -130,6 +138,8 @@ pub static KINDS: &[&[DocumentKind]] = &[
     identity::KINDS,
     work::KINDS,
     settings::KINDS,
+    rule::KINDS,
+    alarm::KINDS,
 ];
 
 /// The kind with a code.

@@ -115,18 +115,23 @@ const fn direct() -> Delivery {
 }
 
 /// Levels of alerts, as messages have them.
-mod level {
+pub(super) mod level {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::AlertLevel;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-    pub(super) fn serialize<S: Serializer>(level: &AlertLevel, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::entity) fn serialize<S: Serializer>(
+        level: &AlertLevel,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_str(level.word())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AlertLevel, D::Error> {
+    pub(in crate::entity) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<AlertLevel, D::Error> {
         let word = String::deserialize(from)?;
         AlertLevel::from_word(&word).ok_or_else(|| {
             D::Error::custom(format_args!("expected one of {}", AlertLevel::WORDS.join(", ")))

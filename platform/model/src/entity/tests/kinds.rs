@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
-    Application, Asset, Assignment, Batch, BatchElements, Body, CommandBody, Credential, Device,
-    DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, ScheduledCommand, Site,
-    Specification, TenantSettings, Topology, User, Zone, kind_of_code, kind_of_name, read,
+    Alarm, Application, Asset, Assignment, Batch, BatchElements, Body, CommandBody, Credential,
+    Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Rule, ScheduledCommand,
+    Site, Specification, TenantSettings, Topology, User, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -46,6 +46,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "batch_elements" => rewritten::<BatchElements>,
         "device_route" => rewritten::<DeviceRoute>,
         "tenant_settings" => rewritten::<TenantSettings>,
+        "rule" => rewritten::<Rule>,
+        "alarm" => rewritten::<Alarm>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
