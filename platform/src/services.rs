@@ -456,6 +456,15 @@ impl Effects {
                     }
                 }
             }
+            Output::InTheNameOf { by, reads, cause, effects } => {
+                let dispatcher = &tenant.dispatcher;
+                if reads.iter().all(|device| schedules::may_read(dispatcher, &by, device)) {
+                    effects.into_iter().for_each(|effect| self.add(tenant, effect));
+                } else {
+                    let (action, outcome) = ("act".to_owned(), "denied".to_owned());
+                    self.notes.push(Note { action, resource: cause, outcome });
+                }
+            }
             Output::Alarm { key, level, text, at, owner } => {
                 let token = key.token(tenant.name.as_str());
                 let before = match self.alarms.get(&token) {

@@ -390,8 +390,10 @@ fn act(
     out: &mut Vec<Output>,
 ) {
     let Cause { token, now, alert } = *cause;
+    // What is nobody's is done as the tenant's administrators do it.
+    let by = rule.owner.clone().unwrap_or(PrincipalRef::Bench);
     let is_cooling = stands.acted.is_some_and(|at| now.since(at) < seconds(rule.cool_down_seconds));
-    let of_owner = actions.entry(rule.owner.to_string()).or_default();
+    let of_owner = actions.entry(by.to_string()).or_default();
     while of_owner.front().is_some_and(|at| now.since(*at) >= HOUR) {
         of_owner.pop_front();
     }
@@ -415,7 +417,7 @@ fn act(
     });
     let effects = effects.collect();
     let cause = format!("rule:{token}");
-    out.push(Output::InTheNameOf { by: rule.owner.clone(), reads, cause, effects });
+    out.push(Output::InTheNameOf { by, reads, cause, effects });
 }
 
 fn effect(cause: &Cause<'_>, rule: &Rule, action: &RuleAction) -> Option<Output> {
@@ -439,13 +441,13 @@ fn effect(cause: &Cause<'_>, rule: &Rule, action: &RuleAction) -> Option<Output>
             level: Some(*level),
             text: text.to_string(),
             at: now,
-            owner: (rule.owner != PrincipalRef::Bench).then(|| rule.owner.clone()),
+            owner: rule.owner.clone(),
         },
         RuleAction::Command(GiveCommand { device, command, parameters }) => Output::Command {
             device: device.clone(),
             name: command.to_string(),
             parameters: parameters.0.clone(),
-            by: rule.owner.clone(),
+            by: rule.owner.clone().unwrap_or(PrincipalRef::Bench),
             cause: vec![format!("rule:{token}")],
         },
     })

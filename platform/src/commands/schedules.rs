@@ -136,11 +136,25 @@ pub(crate) fn in_the_name_of(
 
 /// Whether somebody may command a device now.
 fn may_command(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool {
+    may(at, by, (Action::Command, Kind::Invocation), device)
+}
+
+/// Whether somebody may read what a device measures now.
+pub(crate) fn may_read(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool {
+    may(at, by, (Action::Read, Kind::Series), device)
+}
+
+fn may(
+    at: &Dispatcher,
+    by: &PrincipalRef,
+    (action, kind): (Action, Kind),
+    device: &HardwareId,
+) -> bool {
     let who = match by {
         PrincipalRef::Bench => administrators(&at.tenant),
         _ => at.facts().principal(&at.tenant, by).into_iter().collect(),
     };
     let target = Target::Device(device.clone());
-    let on = Resource::new(Kind::Invocation, &at.tenant, Subject::One(&target));
-    require(&who, Action::Command, &on, &at.facts(), at.clock.now()).is_ok()
+    let on = Resource::new(kind, &at.tenant, Subject::One(&target));
+    require(&who, action, &on, &at.facts(), at.clock.now()).is_ok()
 }

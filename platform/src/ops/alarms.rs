@@ -8,7 +8,7 @@ use lastmeter_model::entity::{Alarm, Body as _};
 use lastmeter_units::SimTime;
 
 use super::Caller;
-use super::documents::{self, Request};
+use super::documents;
 use crate::problem::Problem;
 
 /// What somebody does about an alarm.
@@ -16,6 +16,8 @@ use crate::problem::Problem;
 pub(crate) enum Handling {
     /// Somebody knows of it.
     Acknowledge,
+    /// It is over, as somebody sees it.
+    Clear,
     /// It is not to be shown until an instant; `None` shows it again.
     Shelve(Option<SimTime>),
 }
@@ -34,6 +36,7 @@ pub(crate) async fn handle(
         let by = caller.who.first()?.reference.clone();
         let now = match handling {
             Handling::Acknowledge => alarm.acknowledged(by, caller.tenant.clock.now())?,
+            Handling::Clear => alarm.cleared(caller.tenant.clock.now())?,
             Handling::Shelve(until) => alarm.shelved(until),
         };
         serde_json::to_value(now).ok()

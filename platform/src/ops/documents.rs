@@ -376,18 +376,27 @@ fn action_of(kind: &DocumentKind, action: Action) -> Action {
     }
 }
 
-/// A new body; a grant is by who makes it, unless it is the tenant's.
+/// The member of a kind's body that names who made a document, unless it names somebody else.
+fn maker(kind: &DocumentKind) -> Option<&'static str> {
+    match kind.resource {
+        Kind::Grant => Some("by"),
+        Kind::Rule => Some("owner"),
+        _ => None,
+    }
+}
+
+/// A new body; a grant or a rule is by who makes it, unless it is the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
-    if kind.resource == Kind::Grant {
-        members.entry("by").or_insert_with(|| caller.name().into());
+    if let Some(maker) = maker(kind) {
+        members.entry(maker).or_insert_with(|| caller.name().into());
     }
     Value::Object(members)
 }
 
-/// The members that a change leaves as they are: secrets that are not shown, who made a grant.
+/// The members that a change leaves as they are: secrets that are not shown, who made it.
 fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     let body = before.members();
-    let by = (before.kind.resource == Kind::Grant).then_some("by");
+    let by = maker(before.kind);
     for secret in before.kind.secrets().iter().chain(&by) {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
             members.insert((*secret).to_owned(), value.clone());

@@ -31,6 +31,10 @@ routes! {
             "Notes that whoever asks knows of an alarm; who did so first stays",
             Within(Alarm, Write), [TOKEN],
             gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Post "/api/v1/alarms/{token}/clear" => clear:
+            "Ends an alarm by hand; what raises it may begin it anew",
+            Within(Alarm, Write), [TOKEN],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
         Post "/api/v1/alarms/{token}/shelve" => shelve:
             "Has an alarm not shown among those that need somebody until an instant",
             Within(Alarm, Write), [TOKEN], takes schema::<ShelveJson>,
@@ -51,6 +55,11 @@ struct ShelveJson {
 /// `POST /api/v1/alarms/{token}/acknowledge`
 async fn acknowledge(call: Call) -> Answer<DocumentJson> {
     handle(&call, Handling::Acknowledge).await
+}
+
+/// `POST /api/v1/alarms/{token}/clear`
+async fn clear(call: Call) -> Answer<DocumentJson> {
+    handle(&call, Handling::Clear).await
 }
 
 /// `POST /api/v1/alarms/{token}/shelve`

@@ -81,6 +81,10 @@ documents! {
     "/api/v1/applications" "access" "application" Application Write r#"{"token":"x.a"}"#;
     "/api/v1/electric-networks" "networks" "electric_network" ElectricNetwork Write
         r#"{"token":"x.a","name":"Feeder 1","model":"{}"}"#;
+    "/api/v1/rules" "rules" "rule" Rule Write
+        r#"{"token":"x.a","name":"Too much","when":{"threshold":{"device":"meter-1",
+            "quantity":"electricity.power.active.consumed.total","above":3.0}},
+            "then":[{"alert":{"type":"too.much","level":"Warning","text":"above 3 kW"}}]}"#;
     "/api/v1/settings" "operation" "tenant_settings" Settings Write
         r#"{"token":"x.a","timeZone":"Europe/Berlin","currency":"EUR","registration":"open"}"#;
 }

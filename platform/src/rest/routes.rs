@@ -19,9 +19,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, assignment_changes, assignments, audit, batches, changes, device_changes,
-    devices, documents, health, invocations, jobs, keys, latest, live, losses, series, tenants,
-    topology, transfer,
+    about, accounts, alarms, assignment_changes, assignments, audit, batches, changes,
+    device_changes, devices, documents, health, invocations, jobs, keys, latest, live, losses,
+    series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 

@@ -26,8 +26,8 @@ bodies! {
         name: Name,
         /// What it is for.
         description: Option<Text>,
-        /// In whose name it acts, and whose it is.
-        owner: PrincipalRef,
+        /// In whose name it acts, and whose it is; nobody's: the tenant's.
+        owner: Option<PrincipalRef>,
         /// Whether it does nothing for now.
         #[serde(default)]
         disabled: bool,
@@ -278,7 +278,7 @@ impl Body for Rule {
         devices.sort_unstable();
         devices.dedup();
         let mut all = keys("device", devices);
-        all.extend(keys("owner", [&self.owner]));
+        all.extend(keys("owner", &self.owner));
         all
     }
 
@@ -286,9 +286,7 @@ impl Body for Rule {
         let leaves = self.when.leaves();
         let mut devices = leaves.iter().filter_map(|leaf| leaf.device());
         let subject = devices.next().cloned().map(Target::Device);
-        // The bench's are the tenant's.
-        let owner = (self.owner != PrincipalRef::Bench).then(|| self.owner.clone());
-        About { owner, ..About::of(subject) }
+        About { owner: self.owner.clone(), ..About::of(subject) }
     }
 }
 
