@@ -231,6 +231,12 @@ impl Services {
         Ok(running.next(until))
     }
 
+    /// Has a service fail.
+    #[cfg(test)]
+    pub(crate) async fn fail(&self, tenant: &Tenant, name: &'static str) {
+        self.0.lock().await.failed(Failed(name), tenant);
+    }
+
     /// Does what is to be done at an instant.
     pub(crate) async fn step(&self, tenant: &Tenant, at: SimTime) -> Result<(), InvokeError> {
         let mut running = self.0.lock().await;

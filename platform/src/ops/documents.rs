@@ -385,9 +385,12 @@ fn maker(kind: &DocumentKind) -> Option<&'static str> {
     }
 }
 
-/// A new body; a grant or a rule is by who makes it, unless it is the tenant's.
+/// A new body; a grant or a rule is by who makes it, unless it is the tenant's. Rules of who may
+/// make the tenant's are the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
-    if let Some(maker) = maker(kind) {
+    let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);
+    let is_tenants = kind.resource == Kind::Rule && caller.may(Action::Write, &on);
+    if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());
     }
     Value::Object(members)

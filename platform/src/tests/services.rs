@@ -1,5 +1,6 @@
 //! Services over the shell: in order, exactly once through stops, and nothing where nothing asks.
 
+use lastmeter_model::entity::Alarm;
 use lastmeter_model::row::AlertRow;
 use serde_json::json;
 
@@ -156,5 +157,106 @@ async fn silence_is_noticed_on_the_walls_clock() {
     let found = find(3).await;
     assert_eq!((&*found[2].kind, &*found[2].metadata["device"]), ("presence.present", "b"));
     attending.abort();
+    bench.stop().await;
+}
+
+fn peak(more: &serde_json::Value) -> serde_json::Value {
+    let mut body = json!({
+        "name": "Peak", "owner": "user:ann",
+        "when": { "threshold": { "device": "home", "quantity": VOLTAGE, "above": 240.0 } },
+        "then": [
+            { "alert": { "type": "peak", "level": "Warning", "text": "high" } },
+            { "alarm": { "type": "high", "level": "Error", "text": "high" } },
+            { "command": {
+                "device": "home", "command": "setReportingPeriod", "parameters": { "seconds": "2" },
+            } },
+        ],
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+fn grant(more: &serde_json::Value) -> serde_json::Value {
+    let mut body = json!({
+        "to": "user:ann", "on": "device:home", "actions": ["read", "command"],
+        "quantities": ["*"], "from": at(0), "until": at(3600), "by": "user:bench",
+        "purpose": "home",
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+async fn value(bench: &Bench, serial: u64, volts: f64, seconds: i64) {
+    let mut message = reading("home", Some(serial), volts);
+    message.event_date = Some(at(seconds));
+    assert_eq!(accept(&bench.core, bytes(&message)).await.unwrap(), Accepted::Stored);
+    bench.core.advance(at(seconds)).await.unwrap();
+}
+
+/// What rules have done: alerts, commands, alarms that hold, and what was denied.
+async fn done(bench: &Bench) -> (usize, usize, usize, usize) {
+    let alarms = bench.core.documents.bodies::<Alarm>();
+    let active = alarms.iter().filter(|(_, alarm)| alarm.active).count();
+    let last = bench.core.progress.audited();
+    let stretch = Stretch { after: 0, limit: 1_000, last };
+    let audit = bench.core.readers.store().audit(stretch).await.unwrap().rows;
+    let denied = audit.iter().filter(|(row, _)| row.outcome == "denied").count();
+    let commands = super::schedules::made(&bench.core, "home").await.len();
+    (alerts(&bench.core).await.len(), commands, active, denied)
+}
+
+#[tokio::test]
+async fn a_rule_does_what_its_owner_may_as_long_as_the_owner_may() {
+    let mut bench = started().await;
+    put(&bench.core, "user", "ann", json!({ "roles": ["user"] })).await;
+    put(&bench.core, "grant", "g", grant(&json!({}))).await;
+    put(&bench.core, "rule", "peak", peak(&json!({}))).await;
+    // Restarted after each: nothing is done twice.
+    for (serial, volts, seconds, expected) in [
+        (1, 230.0, 10, (0, 0, 0, 0)),
+        (2, 250.0, 20, (1, 1, 1, 0)),
+        (3, 251.0, 30, (1, 1, 1, 0)),
+        (4, 230.0, 40, (1, 1, 0, 0)),
+        (5, 250.0, 50, (2, 2, 1, 0)),
+        (6, 230.0, 60, (2, 2, 0, 0)),
+    ] {
+        value(&bench, serial, volts, seconds).await;
+        assert_eq!(done(&bench).await, expected, "{seconds}");
+        bench = bench.restart().await;
+    }
+    let read_only = grant(&json!({ "actions": ["read"] }));
+    put(&bench.core, "grant", "g", read_only).await;
+    value(&bench, 7, 250.0, 70).await;
+    assert_eq!(done(&bench).await, (3, 2, 1, 1), "it may read, and not command");
+    value(&bench, 8, 230.0, 80).await;
+    put(&bench.core, "grant", "g", grant(&json!({ "revoked": at(85) }))).await;
+    value(&bench, 9, 250.0, 90).await;
+    assert_eq!(done(&bench).await, (3, 2, 0, 2), "it may not even know");
+    // One of the tenant's own needs nobody's rights.
+    put(&bench.core, "rule", "own", peak(&json!({ "owner": null }))).await;
+    value(&bench, 10, 260.0, 100).await;
+    assert_eq!(done(&bench).await, (4, 3, 1, 2));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_built_again_and_then_left_out() {
+    let bench = started().await;
+    watched(&bench, &["a"], 20).await;
+    let name = lastmeter_services::SERVICES[0].name;
+    for failures in 1..=3 {
+        bench.core.services.fail(&bench.core, name).await;
+        bench.core.advance(at(failures)).await.unwrap();
+    }
+    let counted =
+        |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    let metrics = &bench.core.metrics;
+    assert_eq!((counted(&metrics.service_failures), counted(&metrics.services_left_out)), (3, 1));
+    bench.core.advance(at(100)).await.unwrap();
+    assert!(alerts(&bench.core).await.is_empty(), "it is left out");
+    // Others go on.
+    put(&bench.core, "rule", "own", peak(&json!({ "owner": null }))).await;
+    value(&bench, 1, 250.0, 110).await;
+    assert_eq!(alerts(&bench.core).await.len(), 1);
     bench.stop().await;
 }

@@ -99,6 +99,8 @@ fn codes_and_names_are_given_once_and_stay() {
         (19, "job"),
         (20, "batch_elements"),
         (21, "device_route"),
+        (22, "rule"),
+        (23, "alarm"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
@@ -149,6 +151,8 @@ fn documents_are_found_by_their_keys() {
         ("device_route", ""),
         ("tenant_settings", ""),
         ("job", "kind=backup state=done"),
+        ("rule", "device=meter 1 device=meter 2 device=meter 3 owner=user:me"),
+        ("alarm", "device=meter 1 state=ended"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();
@@ -293,6 +297,15 @@ fn a_field_without_a_valid_value_is_named() {
         ("batch_elements", "/elements", json!(vec!["a"; 100_001]), "elements: `[\"a\","),
         ("tenant_settings", "/currency", json!("euro"), "currency: `\"euro\"`, expected three cap"),
         ("tenant_settings", "/retentionDays/alerts", json!(0), "retentionDays.alerts: `0`, expec"),
+        ("rule", "/then", json!([]), "then: `[]`, expected one to four actions"),
+        (
+            "rule",
+            "/when/all/0/any/0/threshold/below",
+            json!(1),
+            "when.all[0].any[0].threshold.abov",
+        ),
+        ("rule", "/when/all/3/alert/level", json!("bad"), "when.all[3].alert.level: `\"bad\"`, expected one of"),
+        ("alarm", "/level", json!("bad"), "level: `\"bad\"`, expected one of Info"),
         ("job", "/progress", json!(101), "progress: `101`, expected a number from 0 to 100"),
     ];
     for (kind, pointer, value, expected) in cases {
@@ -326,6 +339,8 @@ fn a_missing_field_is_named() {
         ("device_route", "/door"),
         ("tenant_settings", "/currency"),
         ("job", "/state"),
+        ("rule", "/then"),
+        ("alarm", "/count"),
     ];
     for (kind, pointer) in required {
         let error = checked(kind, &changed(kind, pointer, None)).unwrap_err();

@@ -177,5 +177,48 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "progress": 100.0, "result": "backups/weekly", "metadata": metadata,
             }),
         ),
+        ("rule", rule(&metadata)),
+        (
+            "alarm",
+            json!({
+                "source": "rule:r-1", "type": "peak", "hardwareId": "meter 1", "owner": "user:me",
+                "level": "Error", "text": "above 3 kW", "active": false, "count": 2,
+                "first": "2027-01-18T17:00:00.000Z", "last": "2027-01-18T17:10:00.000Z",
+                "ended": "2027-01-18T17:20:00.000Z", "acknowledgedBy": "user:me",
+                "acknowledgedAt": "2027-01-18T17:11:00.000Z",
+                "shelvedUntil": "2027-01-19T00:00:00.000Z", "metadata": metadata,
+            }),
+        ),
     ]
+}
+
+fn rule(metadata: &Value) -> Value {
+    json!({
+        "name": "Peak", "description": "Above 3 kW", "owner": "user:me", "disabled": true,
+        "when": { "all": [
+            { "any": [
+                { "threshold": {
+                    "device": "meter 1", "quantity": "electricity.voltage.rms.l1", "above": 240.0,
+                    "hysteresis": 1.0, "heldForSeconds": 20,
+                } },
+                { "absence": { "device": "meter 2", "quantity": "x.a", "forSeconds": 60 } },
+            ] },
+            { "not": { "rate": {
+                "device": "meter 1", "quantity": "x.b", "below": -1.0, "windowSeconds": 60,
+            } } },
+            { "time": {
+                "weekdays": ["mon", "sun"], "from": "22:00:00", "until": "06:00:00",
+                "zone": "Europe/Rome",
+            } },
+            { "alert": { "device": "meter 3", "type": "fire", "level": "Critical" } },
+        ] },
+        "then": [
+            { "alert": { "type": "peak", "level": "Warning", "text": "high" } },
+            { "alarm": { "type": "high", "level": "Error", "text": "high" } },
+            { "command": {
+                "device": "meter 1", "command": "setBreaker", "parameters": { "state": "open" },
+            } },
+        ],
+        "coolDownSeconds": 600, "metadata": metadata,
+    })
 }

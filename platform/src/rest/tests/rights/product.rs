@@ -162,7 +162,7 @@ const READS: &[Read] = {
 };
 
 /// Who may read documents of a kind that all of a tenant's are shown of.
-const DOCUMENTS: [(&str, &str); 8] = [
+const DOCUMENTS: [(&str, &str); 9] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
     ("command", "user utility operator admin app device devices gateway bench"),
     ("quantity", "user utility operator admin app device devices gateway bench"),
@@ -171,6 +171,7 @@ const DOCUMENTS: [(&str, &str); 8] = [
     ("electric_network", "utility operator admin app bench"),
     ("group", "operator admin bench"),
     ("application", "admin bench"),
+    ("rule", "admin bench"),
 ];
 
 /// Of nobody's password.
@@ -487,6 +488,13 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
         ("user", json!({ "roles": ["tenant-admin"], "passwordHash": { "argon2id": HASH } })),
         ("specification", json!({ "name": "s", "delivery": "mailbox" })),
         ("command", json!({ "specificationToken": "d-specification", "name": "c" })),
+        (
+            "rule",
+            json!({
+                "name": "r", "owner": "user:bob", "when": { "alert": { "device": "m-bobs" } },
+                "then": [{ "alert": { "type": "a", "level": "Info", "text": "" } }],
+            }),
+        ),
         ("quantity", json!({ "unit": "K", "kind": "gauge", "summary": "mean" })),
         ("site", json!({ "name": "s" })),
         ("zone", json!({ "name": "z", "kind": "feeder" })),
