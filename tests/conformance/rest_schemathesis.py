@@ -22,8 +22,9 @@ EXAMPLES, LIMIT_S, FUZZING_S = 10, 60, 600
 # A request may ask to wait for 10 s.
 ANSWER_S = 15
 # Not asked for: what the description cannot state. Dates are only those of 1677 to 2262, identifiers only those of
-# the registry, and parameters of a command those of its definition.
-NOT_STATED = "positive_data_acceptance"
+# the registry, and parameters of a command those of its definition. A device that is decommissioned stays, marked as
+# deleted, as its data does.
+NOT_STATED = "positive_data_acceptance,use_after_free"
 # An answer that does not end.
 ENDLESS = "/api/v1/live"
 # Open to everybody; a change of this list is a change of what strangers see.
