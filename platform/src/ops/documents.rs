@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use lastmeter_model::access::{Action, Kind, Resource, Scope, Subject};
+use lastmeter_model::access::{Action, Kind, Owner, Resource, Scope, Subject};
 use lastmeter_model::document::{
     Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, NewAnswer,
     NewAnswerBody, Transaction,
@@ -389,6 +389,7 @@ fn maker(kind: &DocumentKind) -> Option<&'static str> {
 /// make the tenant's are the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);
+    let on = on.owned(Owner::Tenant);
     let is_tenants = kind.resource == Kind::Rule && caller.may(Action::Write, &on);
     if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());
