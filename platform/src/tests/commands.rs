@@ -11,7 +11,7 @@ use crate::commands::InvokeError;
 pub(super) const START: &str = "2027-01-18T17:00:00Z";
 
 /// Makes or changes a document.
-pub(super) async fn put(core: &Tenant, kind: &str, token: &str, body: Value) {
+pub(crate) async fn put(core: &Tenant, kind: &str, token: &str, body: Value) {
     let kind = kind_of_name(kind).unwrap();
     (kind.check)(&body).unwrap();
     let (token, expect, body) = (Some(token.to_owned()), Expect::Anything, Some(body));

@@ -6,7 +6,7 @@ mod back_pressure;
 mod batches;
 mod bursts;
 mod command_batches;
-mod commands;
+pub(crate) mod commands;
 mod credentials;
 mod full;
 mod full_start;

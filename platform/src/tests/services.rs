@@ -201,7 +201,7 @@ async fn done(bench: &Bench) -> (usize, usize, usize, usize) {
     let stretch = Stretch { after: 0, limit: 1_000, last };
     let audit = bench.core.readers.store().audit(stretch).await.unwrap().rows;
     let denied = audit.iter().filter(|(row, _)| row.outcome == "denied").count();
-    let commands = super::schedules::made(&bench.core, "home").await.len();
+    let commands = schedules::made(&bench.core, "home").await.len();
     (alerts(&bench.core).await.len(), commands, active, denied)
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::rest::openapi::{PROBLEMS, TEXT, document};
 use crate::rest::parameter::{ASSIGNMENT, EXAMPLE_DEVICE, Parameter, ParameterValue};
 use crate::rest::routes::{Route, Verb, all, allowed};
+use crate::tests::commands::put;
 use crate::tests::set_period;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -20,6 +21,12 @@ async fn served() -> Served {
     let served = Served::behind(gate, |_| {}).await;
     store(&served.bench.core, &[reading(EXAMPLE_DEVICE, Some(1), 230.0)]).await;
     set_period(&served.bench.core, EXAMPLE_DEVICE, "5", 4e9).await;
+    // What raises alarms is not asked for.
+    let alarm = json!({
+        "source": "rule:x.a", "type": "peak", "level": "Error", "text": "", "active": true,
+        "count": 1, "first": START, "last": START,
+    });
+    put(&served.bench.core, "alarm", "x.a", alarm).await;
     served
 }
 

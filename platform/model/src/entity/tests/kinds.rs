@@ -304,7 +304,12 @@ fn a_field_without_a_valid_value_is_named() {
             json!(1),
             "when.all[0].any[0].threshold.abov",
         ),
-        ("rule", "/when/all/3/alert/level", json!("bad"), "when.all[3].alert.level: `\"bad\"`, expected one of"),
+        (
+            "rule",
+            "/when/all/3/alert/level",
+            json!("bad"),
+            "when.all[3].alert.level: `\"bad\"`, expected one of",
+        ),
         ("alarm", "/level", json!("bad"), "level: `\"bad\"`, expected one of Info"),
         ("job", "/progress", json!(101), "progress: `101`, expected a number from 0 to 100"),
     ];
