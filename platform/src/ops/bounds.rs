@@ -8,7 +8,9 @@ use lastmeter_model::access::{
 use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
-use lastmeter_model::entity::{Asset, Assignment, Body as _, Credential, Device, DeviceStatus};
+use lastmeter_model::entity::{
+    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, Rule,
+};
 use lastmeter_model::refusal::shortened;
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::commands as wire;
@@ -46,6 +48,7 @@ pub(super) fn within_quota(
             };
             (all.filter(|(_, one)| is_left(one)).count(), "API keys")
         }
+        Kind::Rule => (documents.bodies_with::<Rule>("owner", named("owner")).len(), "rules"),
         _ => return Ok(()),
     };
     if count < OF_USER_MAX || caller.is_administrator() {
