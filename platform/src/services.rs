@@ -112,6 +112,7 @@ impl Running {
             let is_for = match input {
                 Input::Document(document) => machine.kind.kinds.contains(&document.kind.code),
                 Input::Reading { .. } | Input::Alert { .. } => !machine.service.is_idle(),
+                Input::Started => true,
                 Input::Wake => machine.service.wake_at().is_some_and(|at| at <= now),
             };
             if is_for {
@@ -334,7 +335,12 @@ async fn build(
     }
     let now = tenant.clock.now();
     let documents = tenant.documents.follow(SERVICES.iter().flat_map(|kind| kind.kinds).copied());
-    Ok(documents.iter().try_for_each(|one| running.give(now, Input::Document(one), out)))
+    let mut given =
+        documents.iter().try_for_each(|one| running.give(now, Input::Document(one), out));
+    if given.is_ok() {
+        given = running.give(now, Input::Started, out);
+    }
+    Ok(given)
 }
 
 /// The rows that had been read and not given.

@@ -29,6 +29,9 @@ pub enum Input<'a> {
     /// A document of its kinds as it is now: all of them at the start, then each that changes; a
     /// removed one is marked so.
     Document(&'a Document),
+    /// All documents that there are have been given: what is remembered of others is of ones that
+    /// were removed meanwhile.
+    Started,
     /// A reading. `is_late`: others that are later have been given before.
     Reading {
         /// The reading.

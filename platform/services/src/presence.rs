@@ -167,6 +167,12 @@ impl Service for Presence {
     fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
             Input::Document(document) => self.document(document, now, out),
+            Input::Started => {
+                let is_watched = |device: &HardwareId| self.limit(device).is_some();
+                let known = self.kept.heard.keys().filter(|device| !is_watched(device));
+                let gone: Vec<HardwareId> = known.cloned().collect();
+                gone.iter().for_each(|device| self.watch(device, now, out));
+            }
             // What is late was heard when it came.
             Input::Reading { row, .. } => self.heard(&row.device, now.max(row.received), out),
             Input::Alert { row, .. } => self.heard(&row.device, now.max(row.received), out),

@@ -457,6 +457,15 @@ impl Service for Rules {
     fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
             Input::Document(document) => self.document(document, now, out),
+            Input::Started => {
+                let is_gone = |token: &&String| !self.rules.contains_key(*token);
+                let gone: Vec<String> = self.kept.rules.keys().filter(is_gone).cloned().collect();
+                for token in gone {
+                    let alarms = self.kept.rules.remove(&token).map(|stands| stands.alarms);
+                    let kinds = alarms.into_iter().flatten();
+                    out.extend(kinds.map(|kind| ended(&token, &kind, now)));
+                }
+            }
             Input::Reading { row, .. } => self.reading(row, now, out),
             Input::Alert { row, .. } => self.alert(row, now, out),
             Input::Wake => {

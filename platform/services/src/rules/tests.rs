@@ -405,6 +405,21 @@ fn a_changed_rule_begins_anew_and_a_removed_one_ends_its_alarm() {
 }
 
 #[test]
+fn the_alarm_of_a_rule_that_was_removed_unseen_ends_at_the_start() {
+    let mut service = (KIND.build)(None);
+    let mut out = Vec::new();
+    let document = document(&rule(&threshold(&json!({}))), 1);
+    service.step(start(), Input::Document(&document), &mut out);
+    service.step(start(), Input::Started, &mut out);
+    let high = row(&Comes { second: 10, device: "a", what: Ok(4.0) }, 1);
+    service.step(at(10), high.input(false), &mut out);
+    assert_eq!(out.len(), 1);
+    let mut service = (KIND.build)(Some(&service.snapshot()));
+    service.step(at(20), Input::Started, &mut out);
+    assert!(matches!(out[1..], [Output::Alarm { level: None, .. }]), "{out:?}");
+}
+
+#[test]
 fn bounds_are_named() {
     let leaf = threshold(&json!({}));
     let deep = json!({ "not": { "not": { "not": { "not": leaf } } } });
