@@ -52,7 +52,7 @@ counters! {
     damaged_reads "damaged_reads" "queries that met something damaged";
     slow_queries "slow_queries" "queries broken off at their deadline";
     inspections "store_inspections" "rounds of looking at all that is stored";
-    service_failures "service_failures" "faults in services, which began anew";
+    service_failures "service_failures" "faults in services, which began again";
     services_left_out "services_left_out" "services that failed too often and were left out";
     content_not_kept "content_not_kept" "refusals there was no room for";
 }

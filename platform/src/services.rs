@@ -1,5 +1,5 @@
-//! The shell of `lastmeter-services`: feeds a tenant's services with what is committed, in the order
-//! of instants, and commits their effects together with how far they have come. So after any stop
+//! The shell of `lastmeter-services`: feeds a tenant's services with what is committed, in the
+//! order of instants, and commits their effects together with how far they have come. So after any stop
 //! they go on from the last commit, and what they give then is what they would have given.
 //!
 //! On a driven clock they take part in moving it, an instant at a time; on the wall's they follow
@@ -8,23 +8,28 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::{Cursor, Edit, Expect, Note, Transaction};
+use lastmeter_model::documents::Documents;
 use lastmeter_model::entity::{Alarm, Body as _};
 use lastmeter_model::invocation::{CAUSE, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::standing::Totals;
 use lastmeter_services::{Input, Output, Reorder, Row, SERVICES, Service, ServiceKind};
-use lastmeter_store::{StoreError, StoreReader, Stretch};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_store::{Progress, StoreError, StoreReader, Stretch};
+use lastmeter_units::{SimDuration, SimTime, TenantName};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{InvokeError, schedules};
+use crate::clock::Clock;
+use crate::commands::{Dispatcher, InvokeError, schedules};
 use crate::config::ClockSource;
-use crate::live;
-use crate::tenant::Tenant;
+use crate::live::{self, Watch};
+use crate::metrics::Metrics;
+use crate::reader::Reader;
 
 /// How far behind the wall's clock rows are taken: devices of which rows come a little apart are in
 /// the order of instants all the same.
@@ -41,8 +46,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The name of the cursor of the place; those of snapshots follow it.
 const PLACE: &str = "services";
 
+/// What services work on, of a tenant.
+pub(crate) struct Core {
+    pub(crate) name: TenantName,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) documents: Arc<Documents>,
+    pub(crate) devices: Arc<DeviceDirectory>,
+    pub(crate) readers: Reader,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Held by who changes documents.
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
+}
+
 /// The services of a tenant.
-pub(crate) struct Services(tokio::sync::Mutex<Running>);
+pub(crate) struct Services {
+    core: Core,
+    running: tokio::sync::Mutex<Running>,
+}
 
 #[derive(Default)]
 struct Running {
@@ -166,15 +188,15 @@ impl Running {
     }
 
     /// Notes a failure; they are built again, without it if it has failed too often.
-    fn failed(&mut self, Failed(name): Failed, tenant: &Tenant) {
-        let now = tenant.clock.now();
+    fn failed(&mut self, Failed(name): Failed, core: &Core) {
+        let now = core.clock.now();
         let failures = self.failures.entry(name).or_default();
         failures.retain(|at| now.since(*at) < HOUR);
         failures.push(now);
         let is_left_out = failures.len() >= FAILURES_MAX;
         tracing::error!(service = name, is_left_out, "a service failed");
-        tenant.metrics.service_failures.fetch_add(1, Ordering::Relaxed);
-        tenant.metrics.services_left_out.fetch_add(is_left_out.into(), Ordering::Relaxed);
+        core.metrics.service_failures.fetch_add(1, Ordering::Relaxed);
+        core.metrics.services_left_out.fetch_add(is_left_out.into(), Ordering::Relaxed);
         self.is_built = false;
     }
 
@@ -189,78 +211,75 @@ fn snapshot_of(kind: &ServiceKind) -> String {
 }
 
 impl Services {
-    /// Those of a tenant whose store stands there.
-    pub(crate) fn at(place: Totals) -> Self {
-        Self(tokio::sync::Mutex::new(Running { place, ..Running::default() }))
+    /// Those of a tenant whose store stands where it does now.
+    pub(crate) fn new(core: Core) -> Self {
+        let place = core.progress.totals();
+        let running = tokio::sync::Mutex::new(Running { place, ..Running::default() });
+        Self { core, running }
     }
 
     /// The next instant, not after one, at which services have something to do with what is
     /// committed by now; documents that have changed are given to them first.
-    pub(crate) async fn next(
-        &self,
-        tenant: &Tenant,
-        until: SimTime,
-    ) -> Result<Option<SimTime>, InvokeError> {
-        let mut running = self.0.lock().await;
-        let now = tenant.clock.now();
+    pub(crate) async fn next(&self, until: SimTime) -> Result<Option<SimTime>, InvokeError> {
+        let mut running = self.running.lock().await;
+        let now = self.core.clock.now();
         let (mut out, mut is_new) = (Vec::new(), false);
         let given = if running.is_built {
-            let changed = tenant.documents.take_changed();
+            let changed = self.core.documents.take_changed();
             is_new = !changed.is_empty();
             changed.iter().try_for_each(|one| running.give(now, Input::Document(one), &mut out))
         } else {
-            build(&mut running, tenant, &mut out).await?
+            build(&mut running, &self.core, &mut out).await?
         };
         if let Err(failed) = given {
-            running.failed(failed, tenant);
+            running.failed(failed, &self.core);
             return Ok(Some(now.min(until)));
         }
         let is_active = running.machines.iter().any(|one| !one.service.is_idle());
         if !is_active {
             // What passes by is not looked at, then or later.
-            running.place = tenant.progress.totals();
+            running.place = self.core.progress.totals();
             running.reorder = Reorder::default();
         }
         if is_active != running.is_active || !out.is_empty() || (is_active && is_new) {
             running.is_active = is_active;
-            commit(&mut running, tenant, out).await?;
+            commit(&mut running, &self.core, out).await?;
         }
         if is_active {
-            let is_driven = tenant.clock.source == ClockSource::Driven;
-            read(&mut running, tenant, is_driven.then_some(until)).await?;
+            let is_driven = self.core.clock.source == ClockSource::Driven;
+            read(&mut running, &self.core, is_driven.then_some(until)).await?;
         }
         Ok(running.next(until))
     }
 
     /// Has a service fail.
     #[cfg(test)]
-    pub(crate) async fn fail(&self, tenant: &Tenant, name: &'static str) {
-        self.0.lock().await.failed(Failed(name), tenant);
+    pub(crate) async fn fail(&self, name: &'static str) {
+        self.running.lock().await.failed(Failed(name), &self.core);
     }
 
     /// Does what is to be done at an instant.
-    pub(crate) async fn step(&self, tenant: &Tenant, at: SimTime) -> Result<(), InvokeError> {
-        let mut running = self.0.lock().await;
+    pub(crate) async fn step(&self, at: SimTime) -> Result<(), InvokeError> {
+        let mut running = self.running.lock().await;
         let mut out = Vec::new();
         if let Err(failed) = running.step(at, &mut out) {
-            running.failed(failed, tenant);
+            running.failed(failed, &self.core);
             return Ok(());
         }
         if !out.is_empty() || running.unkept >= ROWS_UNKEPT_MAX {
-            commit(&mut running, tenant, out).await?;
+            commit(&mut running, &self.core, out).await?;
         }
         Ok(())
     }
 
     /// Follows what is committed on the wall's clock; on a driven one it never does anything.
-    pub(crate) async fn follow(&self, tenant: &Tenant) {
-        if tenant.clock.source == ClockSource::Driven {
+    pub(crate) async fn follow(&self, mut watch: Watch) {
+        if self.core.clock.source == ClockSource::Driven {
             return std::future::pending().await;
         }
-        let mut watch = tenant.watch();
         loop {
             watch.visible();
-            let pause = match self.catch_up(tenant).await {
+            let pause = match self.catch_up().await {
                 Ok(pause) => pause,
                 Err(InvokeError::Stopped(_)) => return,
                 Err(error) => {
@@ -270,24 +289,24 @@ impl Services {
             };
             tokio::select! {
                 () = watch.news() => if watch.is_over() { return },
-                () = tenant.dispatcher.attention.documents.notified() => {}
+                () = self.core.dispatcher.attention.documents.notified() => {}
                 () = wait(pause) => {}
             }
         }
     }
 
     /// Does what is due on the wall's clock; how long it is until more is, as far as that is known.
-    async fn catch_up(&self, tenant: &Tenant) -> Result<Option<Duration>, InvokeError> {
+    async fn catch_up(&self) -> Result<Option<Duration>, InvokeError> {
         loop {
-            let until = SimTime(tenant.clock.now().0.saturating_sub(LATENESS.0));
-            match self.next(tenant, until).await? {
-                Some(at) => self.step(tenant, at).await?,
+            let until = SimTime(self.core.clock.now().0.saturating_sub(LATENESS.0));
+            match self.next(until).await? {
+                Some(at) => self.step(at).await?,
                 None => break,
             }
         }
-        let running = self.0.lock().await;
+        let running = self.running.lock().await;
         let next = running.next(SimTime(i64::MAX)).map(|at| {
-            let wait = (at + LATENESS).since(tenant.clock.now()).0.max(1_000_000);
+            let wait = (at + LATENESS).since(self.core.clock.now()).0.max(1_000_000);
             Duration::from_nanos(wait.unsigned_abs())
         });
         Ok(next)
@@ -304,10 +323,10 @@ async fn wait(pause: Option<Duration>) {
 /// Builds the services from what was kept, and gives them the documents that there are.
 async fn build(
     running: &mut Running,
-    tenant: &Tenant,
+    core: &Core,
     out: &mut Vec<Output>,
 ) -> Result<Result<(), Failed>, InvokeError> {
-    let store = tenant.readers.permitted();
+    let store = core.readers.permitted();
     let kept = store.cursor(PLACE.to_owned()).await?;
     let kept: Option<Kept> = kept.and_then(|value| serde_json::from_slice(&value).ok());
     let kept = kept.filter(|kept| kept.is_active).unwrap_or_default();
@@ -333,8 +352,8 @@ async fn build(
     for row in waiting(store, &kept).await? {
         running.reorder.put(row, None);
     }
-    let now = tenant.clock.now();
-    let documents = tenant.documents.follow(SERVICES.iter().flat_map(|kind| kind.kinds).copied());
+    let now = core.clock.now();
+    let documents = core.documents.follow(SERVICES.iter().flat_map(|kind| kind.kinds).copied());
     let mut given =
         documents.iter().try_for_each(|one| running.give(now, Input::Document(one), out));
     if given.is_ok() {
@@ -361,10 +380,10 @@ async fn waiting(store: &dyn StoreReader, kept: &Kept) -> Result<Vec<Row>, Store
 /// Reads on, as far as there is room for rows that wait.
 async fn read(
     running: &mut Running,
-    tenant: &Tenant,
+    core: &Core,
     latest: Option<SimTime>,
 ) -> Result<(), StoreError> {
-    let (store, totals) = (tenant.readers.permitted(), tenant.progress.totals());
+    let (store, totals) = (core.readers.permitted(), core.progress.totals());
     while running.place.readings < totals.readings && !running.reorder.is_full() {
         let (after, last) = (running.place.readings, totals.readings);
         let found = store.readings(Stretch { after, limit: ROWS_AT_ONCE, last }).await;
@@ -384,23 +403,23 @@ async fn read(
 /// again from what is kept.
 async fn commit(
     running: &mut Running,
-    tenant: &Tenant,
+    core: &Core,
     outputs: Vec<Output>,
 ) -> Result<(), InvokeError> {
-    let done = try_commit(running, tenant, outputs).await;
+    let done = try_commit(running, core, outputs).await;
     running.is_built = done.is_ok();
     done
 }
 
 async fn try_commit(
     running: &mut Running,
-    tenant: &Tenant,
+    core: &Core,
     outputs: Vec<Output>,
 ) -> Result<(), InvokeError> {
     // Nobody changes an alarm between what is read of it and the commit.
-    let _changing = tenant.changing.lock().await;
+    let _changing = core.changing.lock().await;
     let mut effects = Effects::default();
-    outputs.into_iter().for_each(|output| effects.add(tenant, output));
+    outputs.into_iter().for_each(|output| effects.add(core, output));
     let Effects { invocations, messages, notes, alarms } = effects;
     let edits = alarms.into_iter().map(|(token, alarm)| {
         let body = serde_json::to_value(&alarm).ok();
@@ -415,14 +434,14 @@ async fn try_commit(
         reserve: true,
         ..Transaction::of(PLACE.to_owned(), edits)
     };
-    let mut changed = tenant.apply(transaction.clone()).await?;
+    let mut changed = core.dispatcher.apply(transaction.clone()).await?;
     if let Some(limit) = changed.limit {
         tracing::warn!(limit, "alarms are not kept; the tenant is at its limit");
-        changed = tenant.apply(Transaction { edits: Vec::new(), ..transaction }).await?;
+        changed = core.dispatcher.apply(Transaction { edits: Vec::new(), ..transaction }).await?;
     }
     for (asked, id) in invocations.iter().zip(&changed.invocations) {
-        if let Some(device) = tenant.devices.hardware_id(asked.device) {
-            tenant.dispatcher.made(&device, *id, asked.expires);
+        if let Some(device) = core.devices.hardware_id(asked.device) {
+            core.dispatcher.made(&device, *id, asked.expires);
         }
     }
     running.unkept = 0;
@@ -441,7 +460,7 @@ struct Effects {
 }
 
 impl Effects {
-    fn add(&mut self, tenant: &Tenant, output: Output) {
+    fn add(&mut self, core: &Core, output: Output) {
         match output {
             Output::Alert { source, kind, level, text, at, metadata } => {
                 let body = MessageBody::Alert { kind, level: level.word(), text };
@@ -454,7 +473,7 @@ impl Effects {
                 });
             }
             Output::Command { device, name, parameters, by, cause } => {
-                let dispatcher = &tenant.dispatcher;
+                let dispatcher = &core.dispatcher;
                 let resource = cause.first().cloned().unwrap_or_default();
                 let origin = ("Rule", resource.as_str());
                 let call = (name.as_str(), &parameters, dispatcher.expiry_s);
@@ -469,19 +488,20 @@ impl Effects {
                 }
             }
             Output::InTheNameOf { by, reads, cause, effects } => {
-                let dispatcher = &tenant.dispatcher;
+                let dispatcher = &core.dispatcher;
                 if reads.iter().all(|device| schedules::may_read(dispatcher, &by, device)) {
-                    effects.into_iter().for_each(|effect| self.add(tenant, effect));
+                    effects.into_iter().for_each(|effect| self.add(core, effect));
                 } else {
                     let (action, outcome) = ("act".to_owned(), "denied".to_owned());
                     self.notes.push(Note { action, resource: cause, outcome });
                 }
             }
             Output::Alarm { key, level, text, at, owner } => {
-                let token = key.token(tenant.name.as_str());
+                // Of one alarm each effect goes on where the one before it was.
+                let token = key.token(core.name.as_str());
                 let before = match self.alarms.get(&token) {
                     Some(alarm) => Some(alarm.clone()),
-                    None => tenant.documents.body::<Alarm>(&token).map(|body| (*body).clone()),
+                    None => core.documents.body::<Alarm>(&token).map(|body| (*body).clone()),
                 };
                 let now = match level {
                     Some(level) => Alarm::raised(before.as_ref(), &key, (level, &text), owner, at),

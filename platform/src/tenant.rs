@@ -35,7 +35,7 @@ use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
 use crate::reader::Reader;
-use crate::services::Services;
+use crate::services::{Core, Services};
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store_thread::Health;
 use crate::tenant_limits::TenantLimits;
@@ -68,7 +68,7 @@ pub(crate) struct Tenant {
     /// Held by the job of maintenance that is under way.
     pub(crate) maintaining: tokio::sync::Mutex<()>,
     /// Held by who changes documents, from what is checked of them to the commit.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// Bytes of documents that who is no administrator has written, on a day since 1970.
     pub(crate) written: Mutex<(i64, BTreeMap<String, u64>)>,
     /// For look-ups that must not wait behind queries.
@@ -228,7 +228,19 @@ impl Tenant {
             (Arc::clone(&clock), Arc::clone(&metrics)),
             limits,
         );
-        let services = Services::at(progress.totals());
+        let (dispatcher, readers) = (Arc::new(dispatcher), Reader::new(readers));
+        let changing = Arc::default();
+        let services = Services::new(Core {
+            name: name.clone(),
+            clock: Arc::clone(&clock),
+            documents: Arc::clone(&documents),
+            devices: Arc::clone(&devices),
+            readers: readers.clone(),
+            progress: Arc::clone(&progress),
+            dispatcher: Arc::clone(&dispatcher),
+            metrics: Arc::clone(&metrics),
+            changing: Arc::clone(&changing),
+        });
         let tenant = Self {
             name,
             secrets: Mutex::new(secrets),
@@ -236,12 +248,12 @@ impl Tenant {
             metrics,
             journal,
             progress,
-            readers: Reader::new(readers),
+            readers,
             devices,
             documents,
             losses,
             ingest: Arc::new(ingest),
-            dispatcher: Arc::new(dispatcher),
+            dispatcher,
             health,
             live: Live::default(),
             notes: Notes::default(),
@@ -249,7 +261,7 @@ impl Tenant {
             places,
             store,
             maintaining: tokio::sync::Mutex::new(()),
-            changing: tokio::sync::Mutex::new(()),
+            changing,
             written: Mutex::default(),
             urgent,
             advancing: tokio::sync::Mutex::new(()),
@@ -390,7 +402,7 @@ impl Tenant {
     /// Fires timers and has services step, in the order of their instants.
     async fn serve_until(&self, now: SimTime, to: SimTime) -> Result<(), AdvanceError> {
         loop {
-            let step = self.services.next(self, to).await?;
+            let step = self.services.next(to).await?;
             match self.clock.take_due(step.unwrap_or(to)) {
                 Some((due, timer)) => {
                     self.clock.set(due.max(now));
@@ -399,7 +411,7 @@ impl Tenant {
                 None => match step {
                     Some(at) => {
                         self.clock.set(at.max(self.clock.now()));
-                        self.services.step(self, at).await?;
+                        self.services.step(at).await?;
                     }
                     None => return Ok(()),
                 },
@@ -419,7 +431,7 @@ impl Tenant {
     /// Fires timers on the wall's clock, has services follow, and sends to devices that have
     /// subscribed or were heard, a task for each door; never ends.
     pub(crate) async fn attend(&self) {
-        tokio::join!(self.attend_devices(), self.services.follow(self));
+        tokio::join!(self.attend_devices(), self.services.follow(self.watch()));
     }
 
     async fn attend_devices(&self) {

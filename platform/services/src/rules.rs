@@ -198,6 +198,7 @@ impl Rules {
         let rule = serde_json::from_str::<Rule>(&document.body).ok();
         let rule = rule.filter(|rule| !document.is_deleted && !rule.disabled);
         self.forget(token);
+        // A version that is known goes on where it stood; of another one the alarms end.
         let stands = self.kept.rules.get(token).filter(|stands| stands.version == document.version);
         if stands.is_none()
             && let Some(before) = self.kept.rules.remove(token)

@@ -364,7 +364,12 @@ pub(super) fn permitted(
 ) -> Result<(), Problem> {
     let about = (kind.about)(token, &body.to_string());
     let on = about.resource(kind.resource, &caller.tenant.name);
-    caller.require(action_of(kind, Action::Write), &on, Problem::nothing).map(drop)
+    let permit = caller.require(action_of(kind, Action::Write), &on, Problem::nothing).map(drop);
+    if permit.as_ref().is_err_and(|problem| problem.status() == StatusCode::NOT_FOUND) {
+        // Whose a document is that cannot be read is not known: what is wrong with it is.
+        (kind.check)(body)?;
+    }
+    permit
 }
 
 /// What writing is for some kinds.

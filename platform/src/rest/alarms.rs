@@ -32,7 +32,7 @@ routes! {
             Within(Alarm, Write), [TOKEN],
             gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
         Post "/api/v1/alarms/{token}/clear" => clear:
-            "Ends an alarm by hand; what raises it may begin it anew",
+            "Ends an alarm by hand; what raises it may begin it again",
             Within(Alarm, Write), [TOKEN],
             gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
         Post "/api/v1/alarms/{token}/shelve" => shelve:

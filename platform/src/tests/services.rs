@@ -245,7 +245,7 @@ async fn a_service_that_fails_is_built_again_and_then_left_out() {
     watched(&bench, &["a"], 20).await;
     let name = lastmeter_services::SERVICES[0].name;
     for failures in 1..=3 {
-        bench.core.services.fail(&bench.core, name).await;
+        bench.core.services.fail(name).await;
         bench.core.advance(at(failures)).await.unwrap();
     }
     let counted =
