@@ -1,6 +1,6 @@
 //! The shell of `lastmeter-services`: feeds a tenant's services with what is committed, in the
-//! order of instants, and commits their effects together with how far they have come. So after any stop
-//! they go on from the last commit, and what they give then is what they would have given.
+//! order of instants, and commits their effects together with how far they have come. So after any
+//! stop they go on from the last commit, and what they give then is what they would have given.
 //!
 //! On a driven clock they take part in moving it, an instant at a time; on the wall's they follow
 //! what is committed, a little behind it. Where no document gives any of them something to do,
