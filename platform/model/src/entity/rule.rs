@@ -176,10 +176,12 @@ impl Condition {
 
     /// Whether it holds where its leaves, from left to right, do so or not.
     pub fn holds(&self, leaves: &mut impl Iterator<Item = bool>) -> bool {
+        // Every leaf is taken, whatever the others are.
+        let mut each =
+            |parts: &[Self]| -> Vec<bool> { parts.iter().map(|part| part.holds(leaves)).collect() };
         match self {
-            // Every leaf is taken, whatever the others are.
-            Self::All(parts) => parts.iter().fold(true, |all, part| part.holds(leaves) && all),
-            Self::Any(parts) => parts.iter().fold(false, |any, part| part.holds(leaves) || any),
+            Self::All(parts) => each(parts).into_iter().all(|holds| holds),
+            Self::Any(parts) => each(parts).contains(&true),
             Self::Not(part) => !part.holds(leaves),
             _ => leaves.next().unwrap_or(false),
         }
@@ -297,7 +299,11 @@ mod least {
 
     use super::AlertLevel;
 
-    #[expect(clippy::ref_option, reason = "serde passes references")]
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes references"
+    )]
     pub(super) fn serialize<S: Serializer>(
         level: &Option<AlertLevel>,
         to: S,
