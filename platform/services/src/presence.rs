@@ -108,7 +108,9 @@ impl Presence {
                 Some(limit) => _ = self.limits.insert(document.token.clone(), limit),
                 None => _ = self.limits.remove(&document.token),
             }
-            of.iter().for_each(|device| self.watch(device, now, out));
+            for device in &of {
+                self.watch(device, now, out);
+            }
         } else if let Ok(device) = HardwareId::new(&document.token) {
             let body = serde_json::from_str::<Device>(&document.body).ok();
             let is_there =
@@ -171,7 +173,9 @@ impl Service for Presence {
                 let is_watched = |device: &HardwareId| self.limit(device).is_some();
                 let known = self.kept.heard.keys().filter(|device| !is_watched(device));
                 let gone: Vec<HardwareId> = known.cloned().collect();
-                gone.iter().for_each(|device| self.watch(device, now, out));
+                for device in &gone {
+                    self.watch(device, now, out);
+                }
             }
             // What is late was heard when it came.
             Input::Reading { row, .. } => self.heard(&row.device, now.max(row.received), out),

@@ -40,7 +40,7 @@ const RATE_VALUES_MAX: usize = 1_000;
 /// The rules of a tenant.
 #[derive(Debug, Default)]
 struct Rules {
-    rules: BTreeMap<String, Running>,
+    running: BTreeMap<String, Running>,
     /// Rules by the device and the quantity that they look at.
     by_quantity: BTreeMap<HardwareId, BTreeMap<String, BTreeSet<String>>>,
     /// Rules that look at whether anything comes, by device.
@@ -239,13 +239,13 @@ impl Rules {
             passed_over: 0,
         });
         let running = Running { rule, wake: None };
-        self.rules.insert(token.clone(), running);
+        self.running.insert(token.clone(), running);
         self.look(token, now, None, out);
     }
 
     /// Looks at a rule no longer.
     fn forget(&mut self, token: &str) {
-        let Some(Running { wake, .. }) = self.rules.remove(token) else { return };
+        let Some(Running { wake, .. }) = self.running.remove(token) else { return };
         if let Some(wake) = wake {
             self.wakes.remove(&(wake, token.to_owned()));
         }
@@ -255,7 +255,9 @@ impl Rules {
         }
         self.by_device.retain(|_, rules| !rules.is_empty());
         for quantities in self.by_quantity.values_mut() {
-            quantities.values_mut().for_each(|rules| _ = rules.remove(token));
+            for rules in quantities.values_mut() {
+                rules.remove(token);
+            }
             quantities.retain(|_, rules| !rules.is_empty());
         }
         self.by_quantity.retain(|_, quantities| !quantities.is_empty());
@@ -263,7 +265,7 @@ impl Rules {
 
     /// Looks at whether the condition of a rule holds, and acts if it begins to.
     fn look(&mut self, token: &str, now: SimTime, alert: Option<&AlertRow>, out: &mut Vec<Output>) {
-        let Some(running) = self.rules.get_mut(token) else { return };
+        let Some(running) = self.running.get_mut(token) else { return };
         let Some(stands) = self.kept.rules.get_mut(token) else { return };
         let mut wake: Option<SimTime> = None;
         let conditions = running.rule.when.leaves();
@@ -307,7 +309,7 @@ impl Rules {
         let at = row.event.min(now);
         for token in touched {
             let (Some(running), Some(stands)) =
-                (self.rules.get(&token), self.kept.rules.get_mut(&token))
+                (self.running.get(&token), self.kept.rules.get_mut(&token))
             else {
                 continue;
             };
@@ -328,7 +330,7 @@ impl Rules {
                 continue;
             }
             if let (Some(running), Some(stands)) =
-                (self.rules.get(&token), self.kept.rules.get_mut(&token))
+                (self.running.get(&token), self.kept.rules.get_mut(&token))
             {
                 let leaves = running.rule.when.leaves().into_iter().zip(&mut stands.leaves);
                 for (condition, leaf) in leaves {
@@ -355,10 +357,10 @@ fn take(condition: &Condition, leaf: &mut Leaf, row: &ReadingRow, (at, now): (Si
                 leaf.value(condition, at, *value);
             }
         }
-        Condition::Absence(Absence { quantity, .. }) => {
-            if quantity.as_ref().is_none_or(|quantity| of(quantity.as_str()).is_some()) {
-                *leaf = Leaf::Absence { last: now };
-            }
+        Condition::Absence(Absence { quantity, .. })
+            if quantity.as_ref().is_none_or(|quantity| of(quantity.as_str()).is_some()) =>
+        {
+            *leaf = Leaf::Absence { last: now };
         }
         _ => {}
     }
@@ -459,7 +461,7 @@ impl Service for Rules {
         match input {
             Input::Document(document) => self.document(document, now, out),
             Input::Started => {
-                let is_gone = |token: &&String| !self.rules.contains_key(*token);
+                let is_gone = |token: &&String| !self.running.contains_key(*token);
                 let gone: Vec<String> = self.kept.rules.keys().filter(is_gone).cloned().collect();
                 for token in gone {
                     let alarms = self.kept.rules.remove(&token).map(|stands| stands.alarms);
@@ -472,13 +474,15 @@ impl Service for Rules {
             Input::Wake => {
                 let due = self.wakes.iter().take_while(|(at, _)| *at <= now);
                 let due: Vec<String> = due.map(|(_, token)| token.clone()).collect();
-                due.iter().for_each(|token| self.look(token, now, None, out));
+                for token in &due {
+                    self.look(token, now, None, out);
+                }
             }
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.rules.is_empty()
+        self.running.is_empty()
     }
 
     fn wake_at(&self) -> Option<SimTime> {

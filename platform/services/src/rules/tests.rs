@@ -216,7 +216,7 @@ fn is_on(window: &Value, now: SimTime) -> bool {
         let begin = (first..=minute).find(|m| local(*m).date() == date && local(*m).time() >= from);
         let Some(begin) = begin else { continue };
         let last = if from < until { date } else { date.tomorrow().unwrap() };
-        let end = (begin + 1..).find(|m| {
+        let end = (begin + 1..begin + 3 * 1440).find(|m| {
             let at = local(*m);
             at.date() > last || (at.date() == last && at.time() >= until)
         });
