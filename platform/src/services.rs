@@ -287,10 +287,19 @@ impl Services {
                     Some(PAUSE)
                 }
             };
-            tokio::select! {
-                () = watch.news() => if watch.is_over() { return },
-                () = self.core.dispatcher.attention.documents.notified() => {}
-                () = wait(pause) => {}
+            let news = async {
+                tokio::select! {
+                    () = watch.news() => {}
+                    () = self.core.dispatcher.attention.documents.notified() => {}
+                }
+            };
+            match pause {
+                // Either there is news, or something is due: both are looked at.
+                Some(pause) => drop(tokio::time::timeout(pause, news).await),
+                None => news.await,
+            }
+            if watch.is_over() {
+                return;
             }
         }
     }
@@ -310,13 +319,6 @@ impl Services {
             Duration::from_nanos(wait.unsigned_abs())
         });
         Ok(next)
-    }
-}
-
-async fn wait(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -388,13 +390,17 @@ async fn read(
         let (after, last) = (running.place.readings, totals.readings);
         let found = store.readings(Stretch { after, limit: ROWS_AT_ONCE, last }).await;
         let found = live::sound(found, (&mut running.place.readings, last), |row| row.sequence)?;
-        found.into_iter().for_each(|row| running.reorder.put(Row::Reading(Box::new(row)), latest));
+        for row in found {
+            running.reorder.put(Row::Reading(Box::new(row)), latest);
+        }
     }
     while running.place.alerts < totals.alerts && !running.reorder.is_full() {
         let (after, last) = (running.place.alerts, totals.alerts);
         let found = store.alerts(Stretch { after, limit: ROWS_AT_ONCE, last }).await;
         let found = live::sound(found, (&mut running.place.alerts, last), |row| row.sequence)?;
-        found.into_iter().for_each(|row| running.reorder.put(Row::Alert(Box::new(row)), latest));
+        for row in found {
+            running.reorder.put(Row::Alert(Box::new(row)), latest);
+        }
     }
     Ok(())
 }
@@ -419,7 +425,9 @@ async fn try_commit(
     // Nobody changes an alarm between what is read of it and the commit.
     let _changing = core.changing.lock().await;
     let mut effects = Effects::default();
-    outputs.into_iter().for_each(|output| effects.add(core, output));
+    for output in outputs {
+        effects.add(core, output);
+    }
     let Effects { invocations, messages, notes, alarms } = effects;
     let edits = alarms.into_iter().map(|(token, alarm)| {
         let body = serde_json::to_value(&alarm).ok();
@@ -445,7 +453,9 @@ async fn try_commit(
         }
     }
     running.unkept = 0;
-    running.machines.iter_mut().for_each(|one| one.is_dirty = false);
+    for machine in &mut running.machines {
+        machine.is_dirty = false;
+    }
     Ok(())
 }
 
@@ -490,7 +500,9 @@ impl Effects {
             Output::InTheNameOf { by, reads, cause, effects } => {
                 let dispatcher = &core.dispatcher;
                 if reads.iter().all(|device| schedules::may_read(dispatcher, &by, device)) {
-                    effects.into_iter().for_each(|effect| self.add(core, effect));
+                    for effect in effects {
+                        self.add(core, effect);
+                    }
                 } else {
                     let (action, outcome) = ("act".to_owned(), "denied".to_owned());
                     self.notes.push(Note { action, resource: cause, outcome });

@@ -187,6 +187,7 @@ impl Tenant {
             .map(|tenant| Self { began_reading_only, ..tenant })
     }
 
+    #[expect(clippy::too_many_lines, reason = "puts all the parts together")]
     fn assemble(
         (name, secrets): (TenantName, Secrets),
         config: &Config,

@@ -146,7 +146,7 @@ async fn silence_is_noticed_on_the_walls_clock() {
                 if found.len() >= count {
                     return found;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(STOP_LIMIT, found).await.expect("alerts")
