@@ -63,12 +63,21 @@ impl Presence {
 
     /// Does something to a device of which it depends when it is missing.
     fn change(&mut self, device: &HardwareId, change: impl FnOnce(&mut Self)) {
-        if let Some(before) = self.due_of(device) {
-            self.due.remove(&(before, device.clone()));
+        self.change_all(std::slice::from_ref(device), change);
+    }
+
+    /// The same of several devices of which it depends together.
+    fn change_all(&mut self, devices: &[HardwareId], change: impl FnOnce(&mut Self)) {
+        for device in devices {
+            if let Some(before) = self.due_of(device) {
+                self.due.remove(&(before, device.clone()));
+            }
         }
         change(self);
-        if let Some(after) = self.due_of(device) {
-            self.due.insert((after, device.clone()));
+        for device in devices {
+            if let Some(after) = self.due_of(device) {
+                self.due.insert((after, device.clone()));
+            }
         }
     }
 
@@ -98,16 +107,10 @@ impl Presence {
                 .filter(is_of)
                 .map(|(device, _)| device.clone())
                 .collect();
-            for device in &of {
-                self.change(device, |this| match limit {
-                    Some(limit) => _ = this.limits.insert(document.token.clone(), limit),
-                    None => _ = this.limits.remove(&document.token),
-                });
-            }
-            match limit {
-                Some(limit) => _ = self.limits.insert(document.token.clone(), limit),
-                None => _ = self.limits.remove(&document.token),
-            }
+            self.change_all(&of, |this| match limit {
+                Some(limit) => _ = this.limits.insert(document.token.clone(), limit),
+                None => _ = this.limits.remove(&document.token),
+            });
             for device in &of {
                 self.watch(device, now, out);
             }
@@ -201,5 +204,61 @@ impl Service for Presence {
 
     fn snapshot(&self) -> Vec<u8> {
         serde_json::to_vec(&self.kept).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_model::document::{Document, kind_of_name};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn document(kind: &str, token: &str, body: &Value) -> Document {
+        let kind = kind_of_name(kind).unwrap();
+        assert!((kind.check)(body).is_ok(), "{body}");
+        Document {
+            kind,
+            token: token.to_owned(),
+            version: 1,
+            created: SimTime(0),
+            changed: SimTime(0),
+            by: "bench".to_owned(),
+            is_deleted: false,
+            body: body.to_string(),
+        }
+    }
+
+    fn missing_at(out: &[Output]) -> Vec<i64> {
+        let alerts = out.iter().filter_map(|output| match output {
+            Output::Alert { at, .. } => Some(at.0 / 1_000_000_000),
+            _ => None,
+        });
+        alerts.collect()
+    }
+
+    #[test]
+    fn a_limit_that_changes_holds_for_all_devices_of_its_specification() {
+        let specification = |seconds: u32| {
+            document("specification", "s", &json!({ "name": "s", "presenceAfter": seconds }))
+        };
+        let device = json!({ "status": "registered", "specificationToken": "s" });
+        let (mut presence, mut out) = (Presence::default(), Vec::new());
+        presence.step(SimTime(0), Input::Document(&specification(20)), &mut out);
+        for token in ["a", "b", "c"] {
+            presence.step(
+                SimTime(0),
+                Input::Document(&document("device", token, &device)),
+                &mut out,
+            );
+        }
+        assert_eq!(presence.due.len(), 3);
+        for seconds in [40, 10, 30] {
+            presence.step(SimTime(0), Input::Document(&specification(seconds)), &mut out);
+            assert_eq!(presence.due.len(), 3, "each is due once");
+        }
+        let at = presence.wake_at().unwrap();
+        presence.step(at, Input::Wake, &mut out);
+        assert_eq!((missing_at(&out), presence.wake_at()), (vec![30, 30, 30], None));
     }
 }
