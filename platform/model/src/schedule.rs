@@ -31,7 +31,7 @@ words! {
 }
 
 /// A time of day, by the local clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TimeOfDay(Time);
 
@@ -103,6 +103,13 @@ impl From<TimeOfDay> for String {
     }
 }
 
+impl TimeOfDay {
+    /// The instant of it on a day.
+    pub(crate) fn on(self, day: jiff::civil::Date, zone: &Zone) -> SimTime {
+        zone.instant(day.to_datetime(self.0))
+    }
+}
+
 impl Schedule {
     /// Checks what its types leave open.
     ///
@@ -152,7 +159,7 @@ impl Schedule {
     fn instant_on(&self, day: jiff::civil::Date) -> Option<SimTime> {
         let Self::Calendar { weekdays, time, zone } = self else { return None };
         let weekday = Weekday::ALL[day.weekday().to_monday_zero_offset() as usize];
-        weekdays.contains(&weekday).then(|| zone.instant(day.to_datetime(time.0)))
+        weekdays.contains(&weekday).then(|| time.on(day, zone))
     }
 }
 

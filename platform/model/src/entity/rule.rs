@@ -244,20 +244,16 @@ impl Condition {
 }
 
 impl TimeWindow {
-    /// When it begins, and when it could end.
-    fn schedules(&self) -> [Schedule; 2] {
-        let calendar = |weekdays: &[Weekday], time| {
-            let (weekdays, zone) = (weekdays.to_vec(), self.zone.clone());
-            Schedule::Calendar { weekdays, time, zone }
-        };
-        [calendar(&self.weekdays, self.from), calendar(&Weekday::ALL, self.until)]
-    }
-
-    /// Whether it is on at an instant, and the next one at which that changes.
+    /// Whether it is on at an instant, and the next one at which that changes. One that a change
+    /// of offset leaves out from its beginning to its end is not on that day.
     pub fn at(&self, now: SimTime) -> (bool, Option<SimTime>) {
-        let [begin, end] = self.schedules();
-        let begun = begin.due(SimTime(i64::MIN), now);
-        let until = begun.and_then(|begun| end.next_after(begun)).filter(|until| now < *until);
+        let (weekdays, zone) = (self.weekdays.clone(), self.zone.clone());
+        let begin = Schedule::Calendar { weekdays, time: self.from, zone };
+        let until = begin.due(SimTime(i64::MIN), now).and_then(|begun| {
+            let day = self.zone.date(begun);
+            let last = if self.until <= self.from { day.tomorrow().ok()? } else { day };
+            Some(self.until.on(last, &self.zone)).filter(|until| now < *until)
+        });
         // Where it ends it may begin again.
         (until.is_some(), until.or_else(|| begin.next_after(now)))
     }

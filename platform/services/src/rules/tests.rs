@@ -216,7 +216,8 @@ fn is_on(window: &Value, now: SimTime) -> bool {
         let begin = (first..=minute).find(|m| local(*m).date() == date && local(*m).time() >= from);
         let Some(begin) = begin else { continue };
         let last = if from < until { date } else { date.tomorrow().unwrap() };
-        let end = (begin + 1..begin + 3 * 1440).find(|m| {
+        // Both may be in what a change of offset leaves out.
+        let end = (begin..begin + 3 * 1440).find(|m| {
             let at = local(*m);
             at.date() > last || (at.date() == last && at.time() >= until)
         });
@@ -229,7 +230,7 @@ fn is_on(window: &Value, now: SimTime) -> bool {
 fn reference(when: &Value, rows: &[Comes]) -> Seen {
     let mut instants: BTreeSet<SimTime> = (0..=SECONDS / STEP).map(|n| at(n * STEP)).collect();
     // What a window leaves behind it leaves just after its end.
-    instants.extend((0..=SECONDS / STEP).map(|n| SimTime(at(n * STEP).0 + 1)));
+    instants.extend((0..SECONDS / STEP).map(|n| SimTime(at(n * STEP).0 + 1)));
     let (mut held, mut seen, mut alarm) = (false, Seen::default(), false);
     let is_pulse = when.to_string().contains("\"alert\"");
     let mut look = |now: SimTime, rows: &[Comes], alert: Option<&Comes>| {
