@@ -75,17 +75,15 @@ struct Stands {
     /// Whether its condition held when it was looked at last.
     held: bool,
     acted: Option<SimTime>,
-    /// The devices of its alarms, and what they are of, that have begun and not ended.
+    /// Types of its alarms that have begun and not ended.
     alarms: BTreeSet<String>,
-    /// What it did not do, for its cool-down or its owner's limit.
-    passed_over: u64,
 }
 
 /// What a part of a condition has to remember.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Leaf {
-    /// Since when a value is beyond its level, and when the last one was.
-    Threshold { since: Option<SimTime>, last: Option<SimTime>, value: Option<f64> },
+    /// Since when values are beyond the level, and when the last one was.
+    Threshold { since: Option<SimTime>, last: Option<SimTime> },
     /// When something came last.
     Absence { last: SimTime },
     /// Values of the window, oldest first.
@@ -101,7 +99,7 @@ fn seconds(seconds: u32) -> SimDuration {
 impl Leaf {
     fn of(condition: &Condition, now: SimTime) -> Self {
         match condition {
-            Condition::Threshold(_) => Self::Threshold { since: None, last: None, value: None },
+            Condition::Threshold(_) => Self::Threshold { since: None, last: None },
             Condition::Absence(_) => Self::Absence { last: now },
             Condition::Rate(_) => Self::Rate { values: VecDeque::new() },
             _ => Self::Nothing,
@@ -112,10 +110,10 @@ impl Leaf {
     fn value(&mut self, condition: &Condition, at: SimTime, value: f64) {
         match (self, condition) {
             (
-                Self::Threshold { since, last, value: known },
+                Self::Threshold { since, last },
                 Condition::Threshold(Threshold { above, below, hysteresis, .. }),
             ) if last.is_none_or(|last| last <= at) => {
-                (*last, *known) = (Some(at), Some(value));
+                *last = Some(at);
                 let back = if since.is_some() { *hysteresis } else { 0.0 };
                 let is_beyond = above.is_some_and(|level| value > level - back)
                     || below.is_some_and(|level| value < level + back);
@@ -236,7 +234,6 @@ impl Rules {
             held: false,
             acted: None,
             alarms: BTreeSet::new(),
-            passed_over: 0,
         });
         let running = Running { rule, wake: None };
         self.running.insert(token.clone(), running);
@@ -401,7 +398,6 @@ fn act(
         of_owner.pop_front();
     }
     if is_cooling || of_owner.len() + rule.then.len() > ACTIONS_MAX {
-        stands.passed_over += 1;
         return;
     }
     stands.acted = Some(now);
