@@ -261,6 +261,10 @@ impl Services {
     /// Does what is to be done at an instant.
     pub(crate) async fn step(&self, at: SimTime) -> Result<(), InvokeError> {
         let mut running = self.running.lock().await;
+        if !running.is_built {
+            // One has failed: all are built again first.
+            return Ok(());
+        }
         let mut out = Vec::new();
         if let Err(failed) = running.step(at, &mut out) {
             running.failed(failed, &self.core);
@@ -329,13 +333,13 @@ async fn build(
     out: &mut Vec<Output>,
 ) -> Result<Result<(), Failed>, InvokeError> {
     let store = core.readers.permitted();
-    let kept = store.cursor(PLACE.to_owned()).await?;
+    let kept = cursor(store, PLACE.to_owned()).await?;
     let kept: Option<Kept> = kept.and_then(|value| serde_json::from_slice(&value).ok());
     let kept = kept.filter(|kept| kept.is_active).unwrap_or_default();
     let mut machines = Vec::new();
     let kinds: Vec<_> = SERVICES.iter().filter(|one| !running.is_left_out(one.name)).collect();
     for kind in kinds {
-        let snapshot = if kept.is_active { store.cursor(snapshot_of(kind)).await? } else { None };
+        let snapshot = if kept.is_active { cursor(store, snapshot_of(kind)).await? } else { None };
         let service = (kind.build)(snapshot.as_deref());
         machines.push(Machine { kind, service, is_dirty: false });
     }
@@ -362,6 +366,17 @@ async fn build(
         given = running.give(now, Input::Started, out);
     }
     Ok(given)
+}
+
+/// What is kept under a name; what is damaged is as if nothing were.
+async fn cursor(store: &dyn StoreReader, name: String) -> Result<Option<Vec<u8>>, StoreError> {
+    match store.cursor(name).await {
+        Err(StoreError::DamagedPart(damage)) => {
+            tracing::error!(%damage, "services begin again from here");
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 /// The rows that had been read and not given.
@@ -499,7 +514,7 @@ impl Effects {
             }
             Output::InTheNameOf { by, reads, cause, effects } => {
                 let dispatcher = &core.dispatcher;
-                if reads.iter().all(|device| schedules::may_read(dispatcher, &by, device)) {
+                if schedules::may_act(dispatcher, &by, &reads) {
                     for effect in effects {
                         self.add(core, effect);
                     }

@@ -139,9 +139,18 @@ fn may_command(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool 
     may(at, by, (Action::Command, Kind::Invocation), device)
 }
 
-/// Whether somebody may read what a device measures now.
-pub(crate) fn may_read(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool {
-    may(at, by, (Action::Read, Kind::Series), device)
+/// Whether somebody is there, and may read now what devices measure.
+pub(crate) fn may_act(at: &Dispatcher, by: &PrincipalRef, reads: &[HardwareId]) -> bool {
+    let may_read = |device| may(at, by, (Action::Read, Kind::Series), device);
+    !who(at, by).is_empty() && reads.iter().all(may_read)
+}
+
+/// What somebody is, as long as that is so.
+fn who(at: &Dispatcher, by: &PrincipalRef) -> Vec<Principal> {
+    match by {
+        PrincipalRef::Bench => administrators(&at.tenant).into(),
+        _ => at.facts().principal(&at.tenant, by).into_iter().collect(),
+    }
 }
 
 fn may(
@@ -150,10 +159,7 @@ fn may(
     (action, kind): (Action, Kind),
     device: &HardwareId,
 ) -> bool {
-    let who = match by {
-        PrincipalRef::Bench => administrators(&at.tenant),
-        _ => at.facts().principal(&at.tenant, by).into_iter().collect(),
-    };
+    let who = who(at, by);
     let target = Target::Device(device.clone());
     let on = Resource::new(kind, &at.tenant, Subject::One(&target));
     require(&who, action, &on, &at.facts(), at.clock.now()).is_ok()
