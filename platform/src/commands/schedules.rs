@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
+use lastmeter_model::access::{Action, Kind, Principal, PrincipalRef, Resource, Subject, Target};
 use lastmeter_model::document::{Document, Edit, Note, Transaction};
 use lastmeter_model::entity::{Body as _, CommandCall, ScheduledCommand, Targets};
 use lastmeter_model::invocation::NewInvocation;
