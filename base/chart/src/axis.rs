@@ -44,6 +44,8 @@ enum Scale {
     Broken(Box<[Axis; 2]>),
     /// Names, each with a field of length 1.
     Categories(Vec<String>),
+    /// Figures at given values.
+    Marked(Vec<(f64, String)>),
     /// Without figures.
     Bare,
 }
@@ -149,6 +151,13 @@ impl Axis {
         Self::new(0.0, to, Figures::Plain, Scale::Categories(names))
     }
 
+    /// From 0 to `to`, with these figures at these values, such as local times of day.
+    #[must_use]
+    pub fn marked(to: f64, figures: impl IntoIterator<Item = (f64, String)>) -> Self {
+        let marks = figures.into_iter().filter(|(at, _)| at.is_finite()).collect();
+        Self::new(0.0, drawn_end(to), Figures::Plain, Scale::Marked(marks))
+    }
+
     /// From 0 to 1, without figures.
     #[must_use]
     pub fn bare() -> Self {
@@ -248,6 +257,11 @@ impl Axis {
                 let every = names.len().div_ceil(most).max(1);
                 let named = names.iter().enumerate().step_by(every);
                 named.map(|(at, name)| ((at as f64 + 0.5) / self.to, name.clone())).collect()
+            }
+            Scale::Marked(marks) => {
+                let every = marks.len().div_ceil(most).max(1);
+                let figures = marks.iter().filter(|(at, _)| self.holds(*at)).step_by(every);
+                figures.filter_map(|(at, text)| Some((self.place(*at)?, text.clone()))).collect()
             }
             Scale::Bare => Vec::new(),
         }
