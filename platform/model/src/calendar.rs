@@ -47,6 +47,23 @@ words! {
 #[error("unknown width `{0}`, expected one of {expected}", expected = Width::WORDS.join(", "))]
 pub struct WidthError(pub String);
 
+/// An instant as a zone's clocks show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// The year.
+    pub year: i16,
+    /// The month, from 1.
+    pub month: i8,
+    /// The day of the month, from 1.
+    pub day: i8,
+    /// The day of the week, from Monday 0.
+    pub weekday: i8,
+    /// The hour, from 0.
+    pub hour: i8,
+    /// The minute, from 0.
+    pub minute: i8,
+}
+
 /// A stretch of time: from an instant up to, not including, another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
@@ -85,6 +102,25 @@ impl Zone {
     pub fn local_text(&self, at: SimTime) -> String {
         let at = timestamp(at);
         at.display_with_offset(self.0.to_offset(at)).to_string()
+    }
+
+    /// What its clocks show at an instant.
+    pub fn local(&self, at: SimTime) -> LocalTime {
+        let local = self.0.to_datetime(timestamp(at));
+        LocalTime {
+            year: local.year(),
+            month: local.month(),
+            day: local.day(),
+            weekday: local.weekday().to_monday_zero_offset(),
+            hour: local.hour(),
+            minute: local.minute(),
+        }
+    }
+
+    /// The first instant of a date; `None` if there is no such date.
+    pub fn midnight(&self, year: i16, month: i8, day: i8) -> Option<SimTime> {
+        let date = Date::new(year, month, day).ok()?;
+        Some(self.instant(date.to_datetime(jiff::civil::Time::midnight())))
     }
 
     /// The local date at an instant.

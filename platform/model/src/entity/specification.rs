@@ -64,6 +64,9 @@ bodies! {
         delivery: Delivery,
         /// After how many seconds of silence a device is missing.
         presence_after: Option<u32>,
+        /// How often a device reports, in seconds; a time without readings is missing ones only
+        /// by this.
+        reporting_period: Option<u32>,
         /// The type of field network that connects them.
         network_type: Option<Name>,
         /// Types of alerts that they raise.
