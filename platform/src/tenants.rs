@@ -94,13 +94,22 @@ impl Tenants {
     /// Whose bearer token it is: an administrators' one, an API key or an access token.
     pub(crate) fn by_bearer(&self, given: &[u8]) -> Option<Visitor> {
         let token = std::str::from_utf8(given).ok().and_then(MachineToken::parse);
-        match token.filter(|token| token.kind != TokenKind::Bench) {
+        let is_known =
+            |token: &MachineToken| matches!(token.kind, TokenKind::ApiKey | TokenKind::Access);
+        match token.filter(is_known) {
             None => self.of_administrator(given).map(identity::by_settings),
             Some(token) => {
                 let found = (self.find(&token.tenant), &self.first);
                 identity::by_token(&self.access, found, &token)
             }
         }
+    }
+
+    /// Whose log-in to pages it is.
+    pub(crate) fn by_page(&self, given: &str) -> Option<Visitor> {
+        let token = MachineToken::parse(given).filter(|token| token.kind == TokenKind::Page)?;
+        let found = (self.find(&token.tenant), &self.first);
+        identity::by_token(&self.access, found, &token)
     }
 
     /// Who has a user name and a password in a tenant.

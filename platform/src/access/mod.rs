@@ -21,7 +21,7 @@ use std::time::Duration;
 use lastmeter_units::TenantName;
 use tokio::time::Instant;
 
-pub(crate) use access_tokens::AccessTokens;
+pub(crate) use access_tokens::{AccessTokens, LogIn};
 pub(crate) use lock_out::LockOut;
 pub(crate) use notes::{DENIALS_MAX, MINUTE, Notes};
 pub(crate) use password::Passwords;

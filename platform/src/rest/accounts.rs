@@ -16,7 +16,7 @@ use super::openapi::Instant;
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes, schema};
 use super::{Answer, Api, Made, Problem};
-use crate::access::Passwords;
+use crate::access::{LogIn, Passwords};
 use crate::identity::{Proof, Visitor};
 use crate::ops::accounts;
 
@@ -198,7 +198,7 @@ async fn log_in(call: Call, Extension(visitor): Extension<Visitor>) -> Made<Toke
     let name = accounts::own(&call.caller(), Kind::Token, Action::Write)?;
     let hash = password_of(&visitor)?.to_owned();
     let (access, of) = (&call.shared.tenants.access, (call.tenant.name.clone(), name));
-    let made = lock(&access.tokens).make(of, hash, access.now());
+    let made = lock(&access.tokens).make(of, (hash, LogIn::Program), access.now());
     let token = made.map_err(|error| Problem::unavailable("no_random", &error))?.print();
     let made = TokenJson { token, expires_after_seconds: 12 * 3600, idle_seconds: 1800 };
     Ok((StatusCode::CREATED, Json(made)))

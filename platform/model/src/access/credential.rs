@@ -58,6 +58,8 @@ lastmeter_units::words! {
         Bench = "lmb",
         /// An access token of a log-in.
         Access = "lma",
+        /// A log-in to pages, which only their cookie presents.
+        Page = "lmp",
     }
 }
 
