@@ -42,6 +42,11 @@ impl Definitions {
         !self.0.bodies_with::<Batch>("state", "open").is_empty()
     }
 
+    /// The commands that the specification of a device defines.
+    pub(crate) fn of_specification(&self, device: &HardwareId) -> Vec<Command> {
+        self.own(device).iter().map(|(token, body)| body.command(token)).collect()
+    }
+
     fn own(&self, device: &HardwareId) -> Vec<Named<CommandBody>> {
         let of = |token: String| self.0.bodies_with("specification", &token);
         self.specification(device).map(of).unwrap_or_default()

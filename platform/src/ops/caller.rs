@@ -160,6 +160,11 @@ impl Caller {
         (own_kind, own)
     }
 
+    /// Whether it may do something with all that is meant; nothing is noted.
+    pub(crate) fn may_all(&self, action: Action, on: &Resource<'_>) -> bool {
+        self.ask(action, on).is_ok_and(|permit| permit.is_whole())
+    }
+
     /// Whether something may be done.
     pub(crate) fn may(&self, action: Action, on: &Resource<'_>) -> bool {
         self.ask(action, on).is_ok()

@@ -1,19 +1,95 @@
-//! Commands to many devices: batches made, shown and cancelled.
+//! Commands to a device, and to many: batches made, shown and cancelled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, PrincipalRef, Resource, Subject, Target};
 use lastmeter_model::document::{Document, DocumentKind};
 use lastmeter_model::entity::{
-    Batch, Body as _, CommandCall, ELEMENTS_MAX, Group, ScheduledCommand, Targets, Zone, read,
+    Batch, Body as _, CommandCall, ELEMENTS_MAX, Group, Metadata, ScheduledCommand, Targets, Zone,
+    read,
 };
+use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
+use lastmeter_model::row::DeviceRow;
+use lastmeter_units::HardwareId;
 use serde_json::{Value, json};
 
 use super::documents::{self, Repeatable, Request};
 use super::{Caller, not_permitted};
 use crate::commands::batches;
 use crate::problem::Problem;
+
+/// The longest time a command may stay open, seconds: a year.
+pub(crate) const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
+
+/// A command as it is asked for.
+pub(crate) struct Asked {
+    /// Its token or name.
+    pub(crate) command: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    /// Who or what asks, and which exactly, where that is not who sends the request.
+    pub(crate) initiators: (Option<String>, Option<String>),
+    /// After how many seconds it expires.
+    pub(crate) expiry_s: f64,
+}
+
+/// Whether who asks, and sees commands of a device, may make and call off some.
+///
+/// # Errors
+/// 401 or 403.
+pub(crate) fn may_command(caller: &Caller, device: &HardwareId) -> Result<(), Problem> {
+    let target = Target::Device(device.clone());
+    let on = Resource::new(Kind::Invocation, &caller.tenant.name, Subject::One(&target));
+    let hidden = || not_permitted(Action::Command, Kind::Invocation);
+    caller.require(Action::Command, &on, hidden).map(drop)
+}
+
+/// Makes a command of a device that is seen: durable when this returns, and sent if the device is
+/// there.
+pub(crate) async fn invoke(
+    caller: &Caller,
+    device: &DeviceRow,
+    asked: Asked,
+) -> Result<StoredInvocation, Problem> {
+    may_command(caller, &device.hardware_id)?;
+    let expiry_s = asked.expiry_s;
+    if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
+        let detail = format!(
+            "`expiresAfterSeconds` is {expiry_s}, expected more than 0 and at most {EXPIRY_S_MAX}"
+        );
+        return Err(Problem::bad_request("wrong_parameter", detail));
+    }
+    let dispatcher = &caller.tenant.dispatcher;
+    let (created, expires) = dispatcher.lifetime(expiry_s);
+    let mut metadata = asked.metadata;
+    let (initiator, initiator_id) =
+        caller.initiator(asked.initiators.0, asked.initiators.1, &mut metadata);
+    let new = NewInvocation {
+        device: device.id,
+        command: asked.command,
+        parameters: bounded("parameterValues", asked.parameters)?,
+        initiator,
+        initiator_id,
+        metadata: bounded("metadata", metadata)?,
+        created,
+        expires,
+    };
+    Ok(dispatcher.invoke(&device.hardware_id, new).await?)
+}
+
+/// Texts of a command, of which there are no more than of a document: its device has to take them.
+fn bounded(
+    name: &str,
+    texts: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let wrong = |why: &str| {
+        let detail = format!("`{name}`: {why}");
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail)
+    };
+    Metadata::try_from(texts).map(|Metadata(texts)| texts).map_err(wrong)
+}
 
 /// How often a batch is cancelled that goes on meanwhile.
 const ATTEMPTS: usize = 5;

@@ -316,7 +316,7 @@ async fn newest(
     Ok(found.filter(|document| !document.is_deleted).map(Arc::new))
 }
 
-fn may(caller: &Caller, action: Action, document: &Document) -> bool {
+pub(crate) fn may(caller: &Caller, action: Action, document: &Document) -> bool {
     let about = (document.kind.about)(&document.token, &document.body);
     let on = about.resource(document.kind.resource, &caller.tenant.name);
     caller.may(action, &on) && is_of_its_time(caller, document, &on)

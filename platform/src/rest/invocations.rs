@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::http::StatusCode;
-use lastmeter_model::access::{self, Action, Resource, Subject, Target};
-use lastmeter_model::entity::Metadata;
-use lastmeter_model::invocation::{NewInvocation, StoredInvocation};
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_model::access::{self, Action};
+use lastmeter_model::invocation::StoredInvocation;
+use lastmeter_units::SimTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,13 +16,12 @@ use super::extract::{Body, Call};
 use super::openapi::Instant;
 use super::parameter::{ASSIGNMENT, PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes, schema};
-use super::{Answer, Api, Made, Problem};
+use super::{Answer, Made, Problem};
 use crate::config::TENANT;
-use crate::ops::{assignments, not_permitted};
+use crate::ops::assignments;
+use crate::ops::commands::{self, Asked, EXPIRY_S_MAX};
 
 const READ: (access::Kind, Action) = (access::Kind::Invocation, Action::Read);
-/// The longest time a command may stay open, seconds: a year.
-const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
 
 const INVOCATION: Parameter = Parameter::text("id", "the id of an invocation, `id` of its answer")
     .example("000000000000000000000001");
@@ -144,52 +142,17 @@ impl From<StoredInvocation> for InvocationJson {
 /// the device is there.
 async fn invoke(call: Call, Body(asked): Body<InvokeJson>) -> Made<InvocationJson> {
     let (device, _) = assignments::device(&call.caller(), READ, &call.variable)?;
-    may_command(&call, &device.hardware_id)?;
+    commands::may_command(&call.caller(), &device.hardware_id)?;
     check_target(&asked, &call.variable)?;
-    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(call.shared.command_expiry_s));
-    if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
-        let detail = format!(
-            "`expiresAfterSeconds` is {expiry_s}, expected more than 0 and at most {EXPIRY_S_MAX}"
-        );
-        return Err(Problem::bad_request("wrong_parameter", detail));
-    }
-    let (created, expires) = call.tenant.dispatcher.lifetime(expiry_s);
-    let mut metadata = asked.metadata;
-    let initiators = (asked.initiator, asked.initiator_id);
-    let (initiator, initiator_id) =
-        call.caller().initiator(initiators.0, initiators.1, &mut metadata);
-    let new = NewInvocation {
-        device: device.id,
+    let asked = Asked {
         command: asked.command_token,
-        parameters: bounded("parameterValues", texts(asked.parameter_values)?)?,
-        initiator,
-        initiator_id,
-        metadata: bounded("metadata", metadata)?,
-        created,
-        expires,
+        parameters: texts(asked.parameter_values)?,
+        metadata: asked.metadata,
+        initiators: (asked.initiator, asked.initiator_id),
+        expiry_s: asked.expires_after_seconds.unwrap_or(f64::from(call.shared.command_expiry_s)),
     };
-    let stored = call.tenant.dispatcher.invoke(&device.hardware_id, new).await?;
+    let stored = commands::invoke(&call.caller(), &device, asked).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
-}
-
-/// Texts of a command, of which there are no more than of a document: its device has to take them.
-fn bounded(
-    name: &str,
-    texts: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Problem> {
-    let wrong = |why: &str| {
-        let detail = format!("`{name}`: {why}");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail)
-    };
-    Metadata::try_from(texts).map(|Metadata(texts)| texts).map_err(wrong)
-}
-
-/// Whether who asks, and sees commands of a device, may make and call off some.
-fn may_command(api: &Api, device: &HardwareId) -> Result<(), Problem> {
-    let target = Target::Device(device.clone());
-    let kind = access::Kind::Invocation;
-    let on = Resource::new(kind, &api.tenant.name, Subject::One(&target));
-    api.caller().require(Action::Command, &on, || not_permitted(Action::Command, kind)).map(drop)
 }
 
 fn check_target(asked: &InvokeJson, token: &str) -> Result<(), Problem> {
@@ -320,7 +283,7 @@ async fn responses(call: Call) -> Answer<List<ResponseJson>> {
 /// `DELETE /sitewhere/api/invocations/{id}`: `Failed` with `failure` = `cancelled`.
 async fn cancel(call: Call) -> Answer<InvocationJson> {
     let StoredInvocation { hardware_id, row, .. } = find(&call).await?;
-    may_command(&call, &hardware_id)?;
+    commands::may_command(&call.caller(), &hardware_id)?;
     let cancelled = call.tenant.dispatcher.cancel(&[row.id]).await?;
     let stored = find(&call).await?;
     if cancelled != [true] {
