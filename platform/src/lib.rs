@@ -65,6 +65,7 @@ pub mod maintenance;
 mod metrics;
 mod open_doors;
 mod ops;
+mod pages;
 mod pipeline;
 mod port;
 mod problem;
@@ -213,11 +214,17 @@ async fn listen(
     process.open(doors).await;
     let settings = rest::Settings::of(limits, gate::Listener::Rest, share.rest, &gate);
     let settings = rest::Settings { edge, ..settings };
-    let router = rest::router(process, config, &settings);
+    let router = web(process, config, &settings);
     let address = config.rest_address;
     let server = Server::start(address, router, settings)
         .map_err(|source| PlatformError::Listen { what: "REST", address, source })?;
     Ok((addresses, server))
+}
+
+/// REST and the pages, behind one server with these settings.
+fn web(process: &Arc<Process>, config: &Config, settings: &rest::Settings) -> axum::Router {
+    let router = rest::router(process, config, settings);
+    pages::with_missing_page(router.merge(pages::router(process, config, settings)))
 }
 
 /// The kinds of doors that `Config::doors` may name, with their keys.

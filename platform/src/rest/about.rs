@@ -1,5 +1,5 @@
-//! What runs, and how it is asked: the page at `/`, `/api-doc` and the OpenAPI description, open to
-//! everybody. The pages are plain: no script, nothing from elsewhere, one style sheet.
+//! How REST is asked: `/api-doc` and the OpenAPI description, open to everybody. The page is plain:
+//! no script, nothing from elsewhere, one style sheet.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,6 @@ use lastmeter_text::{append, escape};
 use super::openapi::{self, PROBLEMS};
 use super::parameter::ParameterValue;
 use super::routes::{Access, Gives, Route, all, routes};
-use crate::config::TENANT;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -23,11 +22,9 @@ const OPENAPI: Gives = Gives::json::<serde_json::Map<String, serde_json::Value>>
 // sends too many requests.
 routes! {
     "about" {
-        Get "/" => root: "A page that states what runs",
-            Open, [], gives Gives::text(HTML), refuses [429, 503];
         Get "/api-doc" => api_doc: "A page that lists every route",
             Open, [], gives Gives::text(HTML), refuses [429, 503];
-        Get "/style.css" => style: "The style sheet of both pages",
+        Get "/style.css" => style: "The style sheet of `/api-doc`",
             Open, [], gives Gives::text(CSS), refuses [429, 503];
         Get "/openapi.json" => openapi: "Every route as OpenAPI 3.1",
             Open, [], gives OPENAPI, refuses [429, 503];
@@ -47,23 +44,6 @@ fn answer(media_type: &'static str, body: impl IntoResponse) -> Response {
         (CACHE_CONTROL, "no-store"),
     ];
     (headers, body).into_response()
-}
-
-/// `GET /`
-async fn root() -> Response {
-    let body = format!(
-        "<p>This is the metering platform of lastmeter, version {}. It serves the tenant \
-         <code>{}</code>.</p>\n<ul>\n\
-         <li><a href=\"/healthz\">/healthz</a> and <a href=\"/readyz\">/readyz</a>: whether it \
-         answers, and whether it takes messages</li>\n\
-         <li><a href=\"/metrics\">/metrics</a>: counters as Prometheus text, with the \
-         administrators' token</li>\n\
-         <li><a href=\"/api-doc\">/api-doc</a>: the REST interface; for programs \
-         <a href=\"/openapi.json\">/openapi.json</a></li>\n</ul>\n",
-        env!("CARGO_PKG_VERSION"),
-        escape(TENANT),
-    );
-    answer(HTML, html("lastmeter", &body))
 }
 
 /// `GET /openapi.json`

@@ -15,7 +15,7 @@ pub(super) const WAITING_BYTES_MAX: usize = 256 * 1024;
 type Chunk = (io::Result<Bytes>, Option<OwnedSemaphorePermit>);
 
 /// The end that writes.
-pub(super) struct Outlet {
+pub(crate) struct Outlet {
     chunks: mpsc::UnboundedSender<Chunk>,
     room: Arc<Semaphore>,
 }
@@ -24,18 +24,18 @@ pub(super) struct Outlet {
 struct Flow(mpsc::UnboundedReceiver<Chunk>);
 
 /// Both ends of an answer.
-pub(super) fn flow() -> (Outlet, Body) {
+pub(crate) fn flow() -> (Outlet, Body) {
     let (chunks, waiting) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
     (Outlet { chunks, room }, Body::new(Flow(waiting)))
 }
 
 /// The client is gone.
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl Outlet {
     /// Writes some bytes, once there is room for them.
-    pub(super) async fn write(&self, bytes: impl Into<Bytes>) -> Result<(), Gone> {
+    pub(crate) async fn write(&self, bytes: impl Into<Bytes>) -> Result<(), Gone> {
         let bytes = bytes.into();
         let share = bytes.len().min(WAITING_BYTES_MAX) as u32;
         tokio::select! {
@@ -58,7 +58,7 @@ impl Outlet {
     }
 
     /// Returns when the client is gone.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.chunks.closed().await;
     }
 }

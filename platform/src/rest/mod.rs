@@ -8,7 +8,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `routes`, `parameter` | `ROUTES`, the one registry, and the router made of it |
-//! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc`; the page at `/` |
+//! | `openapi`, `about` | what else is made of it: OpenAPI, `/api-doc` |
 //! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
 //! | `edge` | TLS, proxies, `Host`, rates of requests |
 //! | `bearer`, `extract`, `body` | credentials, queries and bodies in |
@@ -56,7 +56,7 @@ mod series;
 mod serve;
 mod tenants;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topology;
 mod transfer;
 mod unread;
@@ -78,6 +78,7 @@ pub(crate) use edge::Edge;
 use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 use extract::TENANT_IN_QUERY;
+pub(crate) use flow::{Outlet, flow};
 use lastmeter_model::access::{Permit, Principal};
 use lastmeter_store::StoreReader;
 use lastmeter_units::TenantName;
@@ -149,7 +150,21 @@ type Answer<T> = Result<Json<T>, Problem>;
 type Made<T> = Result<(StatusCode, Json<T>), Problem>;
 
 impl Shared {
-    fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {
+    pub(crate) fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// How long the body of a request may take.
+    pub(crate) fn body_limit(&self) -> Duration {
+        self.body_limit
+    }
+
+    /// What requests are answered from, of a server with these settings.
+    pub(crate) fn of(process: &Arc<Process>, config: &Config, settings: &Settings) -> Self {
         let waiters_max = settings.waiting();
         Self {
             tenants: Arc::clone(&process.tenants),
@@ -287,7 +302,7 @@ async fn limit_rate(
 
 /// Refuses a request beyond the rate of its address, or of who sends it. The token in the settings,
 /// which a bench has, is that of the first tenant, and has no rate.
-fn check_rates(
+pub(crate) fn check_rates(
     shared: &Shared,
     visitor: Option<&Visitor>,
     visit: &Visit,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Edge, Server, Settings, router};
+use super::{Edge, Server, Settings};
 use crate::config::ClockSource;
 use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
@@ -38,8 +38,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const START: &str = "2027-01-18T17:00:00Z";
 
 /// A served core.
-struct Served {
-    bench: Bench,
+pub(crate) struct Served {
+    pub(crate) bench: Bench,
     server: Server,
     gate: Arc<Gate>,
     process: Arc<Process>,
@@ -47,14 +47,14 @@ struct Served {
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
@@ -72,7 +72,7 @@ impl Answer {
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(ClockSource::Driven).await
     }
 
@@ -100,13 +100,13 @@ impl Served {
         let limits = &bench.config.limits;
         let of_router = Settings::of(limits, Listener::Rest, limits.rest_connections, &gate);
         let process = bench.process();
-        let router = router(&process, &bench.config, &of_router);
+        let router = crate::web(&process, &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();
         Self { bench, server, gate, process }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         assert!(self.server.stop(LIMIT).await);
         assert!(self.process.stop().await);
     }
@@ -137,7 +137,7 @@ impl Served {
         Answer { status, head: head.to_lowercase(), body: bytes[end + 4..].to_vec() }
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
@@ -150,13 +150,13 @@ impl Served {
         self.ask("GET", path, &format!("Authorization: Bearer {TOKEN}\r\n"), "").await
     }
 
-    async fn ok(&self, path: &str) -> Value {
+    pub(crate) async fn ok(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.json()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let headers =
             format!("Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n");
         self.ask("POST", path, &headers, &body.to_string()).await

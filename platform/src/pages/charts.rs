@@ -1,0 +1,257 @@
+//! Drawings of series, as SVG from the server: one for narrow and one for wide cards. What is
+//! drawn also stands in a table below, and beside it as points for the script.
+
+use lastmeter_chart::{Axis, Block, Chart, Colour, Figures, Panel};
+use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
+use lastmeter_units::SimTime;
+use serde::Serialize;
+use serde_json::json;
+
+use super::energy::Energy;
+use super::format::{Times, number};
+use super::homes::Bucket;
+
+/// The colour of what is taken from the grid, and of a time without readings.
+const GRID: Colour = Colour(0x20, 0x5E, 0xA6);
+const GAP: Colour = Colour(0x85, 0x82, 0x77);
+
+/// A drawing with what a page needs beside it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Drawing {
+    pub(super) wide: String,
+    pub(super) narrow: String,
+    /// What it shows, in words: least, most, total, what is missing.
+    pub(super) summary: String,
+    /// Points for the script, as JSON that may stand in a document.
+    pub(super) points: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// A row of the table below a drawing.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) time: String,
+    pub(super) datetime: String,
+    /// `None` where nothing was measured.
+    pub(super) value: Option<super::format::Shown>,
+    pub(super) kind: &'static str,
+}
+
+/// JSON that may stand within an element of a document.
+fn in_document(value: &serde_json::Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// Seconds from the beginning of a picture.
+fn seconds(from: SimTime, at: SimTime) -> f64 {
+    at.since(from).as_seconds_f64()
+}
+
+/// The axis of local time: elapsed time, with the figures of the zone's clocks.
+fn time_axis(zone: &Zone, whole: Stretch) -> Axis {
+    let length = seconds(whole.from, whole.until);
+    let (width, is_clock) = match length {
+        length if length <= 7.0 * 3600.0 => (Width::Hour, true),
+        length if length <= 2.2 * 86_400.0 => (Width::Hour, true),
+        length if length <= 62.0 * 86_400.0 => (Width::Day, false),
+        _ => (Width::Month, false),
+    };
+    let all = stretches(zone, width, whole.from, whole.until);
+    let marks = all.filter(|one| one.from >= whole.from).filter_map(|one| {
+        let local = zone.local(one.from);
+        let is_wanted = !is_clock || length <= 7.0 * 3600.0 || local.hour % 6 == 0;
+        let text = match (is_clock, width) {
+            (true, _) => format!("{:02}:{:02}", local.hour, local.minute),
+            (false, Width::Month) => {
+                super::format::date(local, local).split(' ').next_back()?.to_owned()
+            }
+            (false, _) => super::format::date(local, local),
+        };
+        is_wanted.then(|| (seconds(whole.from, one.from), text))
+    });
+    Axis::marked(length, marks)
+}
+
+fn value_axis(most: f64, unit: &str) -> Axis {
+    let most = if most > 0.0 { most * 1.08 } else { 1.0 };
+    Axis::linear(0.0, most, Figures::Plain).named(unit)
+}
+
+/// Both drawings of a panel.
+fn drawn(label: &str, panel: &Panel) -> (String, String) {
+    let chart = Chart::new(label).with_panel(panel.clone());
+    (chart.clone().wide().svg(), chart.svg())
+}
+
+/// Bars of what a register counted in each stretch, with times of which only the total is known.
+pub(super) fn bars(
+    times: &Times,
+    energy: &Energy,
+    (whole, name): (Stretch, &str),
+    unit: &'static str,
+) -> Drawing {
+    let span =
+        |stretch: Stretch| (seconds(whole.from, stretch.from), seconds(whole.from, stretch.until));
+    let per_bar =
+        energy.counted.first().map_or(1.0, |one| seconds(one.stretch.from, one.stretch.until));
+    // A gap is as high as its mean over the width of a bar.
+    let heights = energy.gaps.iter().filter_map(|gap| {
+        let (from, until) = (gap.from.max(whole.from), gap.until.min(whole.until));
+        (from < until).then_some(())?;
+        let length = seconds(gap.from, gap.until).max(1.0);
+        Some((from, until, gap.total.map(|total| total * per_bar / length)))
+    });
+    let gaps: Vec<_> = heights.collect();
+    let most = energy.counted.iter().filter_map(|one| one.value).fold(0.0, f64::max);
+    let most = gaps.iter().filter_map(|gap| gap.2).fold(most, f64::max);
+    let mut panel = Panel::new(time_axis(&times.zone, whole), value_axis(most, unit), 150.0);
+    for (from, until, height) in &gaps {
+        let (left, right) = (seconds(whole.from, *from), seconds(whole.from, *until));
+        panel.span((left, right), "no readings", GAP, 0.25);
+        if let Some(height) = height {
+            panel.block(Block {
+                from: (left, 0.0),
+                to: (right, *height),
+                colour: GRID,
+                opacity: 0.3,
+                hint: "only the total is known".to_owned(),
+                text: String::new(),
+            });
+        }
+    }
+    for one in &energy.counted {
+        let Some(value) = one.value else { continue };
+        let (left, right) = span(one.stretch);
+        let inset = (right - left) * 0.08;
+        panel.block(Block {
+            from: (left + inset, 0.0),
+            to: (right - inset, value),
+            colour: GRID,
+            opacity: 1.0,
+            hint: number(value, unit).text,
+            text: String::new(),
+        });
+    }
+    let rows = rows_of(times, energy, unit);
+    let summary = summary(times, energy, unit);
+    let points: Vec<_> = energy
+        .counted
+        .iter()
+        .map(|one| {
+            json!([times.clock(one.stretch.from).text, one.value.map(|it| number(it, unit))])
+        })
+        .collect();
+    let (wide, narrow) = drawn(&format!("{name}: {summary}"), &panel);
+    Drawing { wide, narrow, summary, points: in_document(&json!(points)), rows }
+}
+
+fn rows_of(times: &Times, energy: &Energy, unit: &'static str) -> Vec<Row> {
+    let counted = energy.counted.iter().map(|one| (one.stretch.from, one.value, "measured"));
+    let gaps = energy.gaps.iter().map(|gap| match gap.total {
+        Some(total) => (gap.from, Some(total), "only the total known"),
+        None => (gap.from, None, "counter restarted"),
+    });
+    let mut all: Vec<_> = counted.chain(gaps).filter(|one| one.0 < times.now).collect();
+    all.sort_by_key(|one| one.0);
+    let row = |(at, value, kind): (SimTime, Option<f64>, &'static str)| {
+        let when = times.clock(at);
+        let kind = if value.is_none() && kind == "measured" { "missing" } else { kind };
+        let value = value.map(|value| number(value, unit));
+        Row { time: when.text, datetime: when.datetime, value, kind }
+    };
+    all.into_iter().map(row).collect()
+}
+
+fn summary(times: &Times, energy: &Energy, unit: &'static str) -> String {
+    let of = |value: f64| {
+        let shown = number(value, unit);
+        format!("{} {}", shown.text, shown.unit)
+    };
+    let Some(total) = energy.total else { return "no readings".to_owned() };
+    let mut text = format!("{} in all", of(total));
+    let most = energy.counted.iter().filter_map(|one| Some((one.value?, one.stretch.from)));
+    if let Some((most, at)) = most.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        text += &format!(", most {} from {}", of(most), times.clock(at).text);
+    }
+    for gap in energy.gaps.iter().take(3) {
+        let (from, until) = (times.clock(gap.from).text, times.clock(gap.until).text);
+        text += &match gap.total {
+            Some(total) => format!("; from {from} to {until} only the total, {}", of(total)),
+            None => format!("; the counter restarted between {from} and {until}"),
+        };
+    }
+    text
+}
+
+/// A line with the band of least and greatest values, broken where readings are missing.
+pub(super) fn line(
+    times: &Times,
+    buckets: &[Bucket],
+    (whole, name): (Stretch, &str),
+    (unit, gap_s): (&'static str, f64),
+    is_from_zero: bool,
+) -> Drawing {
+    let (least, most) =
+        buckets.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
+            (low.min(it.min), high.max(it.max))
+        });
+    let axis = if is_from_zero && least >= 0.0 {
+        value_axis(most.max(0.0), unit)
+    } else {
+        Axis::around(buckets.iter().flat_map(|it| [it.min, it.max]), Figures::Plain).named(unit)
+    };
+    let mut panel = Panel::new(time_axis(&times.zone, whole), axis, 150.0);
+    let middle =
+        |it: &Bucket| seconds(whole.from, it.first.0).midpoint(seconds(whole.from, it.last.0));
+    let mut parts: Vec<Vec<&Bucket>> = Vec::new();
+    for bucket in buckets {
+        let before = parts.last().and_then(|part| part.last());
+        let is_next = before
+            .is_some_and(|before| bucket.first.0.since(before.last.0).as_seconds_f64() <= gap_s);
+        match parts.last_mut().filter(|_| is_next) {
+            Some(part) => part.push(bucket),
+            None => parts.push(vec![bucket]),
+        }
+    }
+    for pair in parts.windows(2) {
+        let (Some(end), Some(begin)) = (pair[0].last(), pair[1].first()) else { continue };
+        let ends = [end.last.0, begin.first.0].map(|at| seconds(whole.from, at));
+        panel.span((ends[0], ends[1]), "no readings", GAP, 0.25);
+    }
+    for part in &parts {
+        let edges: Vec<_> = part.iter().map(|it| (middle(it), it.min, it.max)).collect();
+        panel.band(&edges, GRID, 0.18);
+        let points: Vec<_> = part.iter().map(|it| (middle(it), it.mean)).collect();
+        if points.len() == 1 {
+            panel.dots(points, GRID, (5.0, 1.0));
+        } else {
+            panel.line(points, GRID, 2.0);
+        }
+    }
+    let of = |value: f64| {
+        let shown = number(value, unit);
+        format!("{} {}", shown.text, shown.unit)
+    };
+    let summary = if buckets.is_empty() {
+        "no readings".to_owned()
+    } else {
+        let missing = parts.len().saturating_sub(1);
+        let missing = match missing {
+            0 => String::new(),
+            1 => "; readings are missing once".to_owned(),
+            many => format!("; readings are missing {many} times"),
+        };
+        format!("least {}, most {}{missing}", of(least), of(most))
+    };
+    let rows: Vec<Row> = buckets
+        .iter()
+        .map(|it| {
+            let when = times.clock(it.first.0);
+            let value = Some(number(it.mean, unit));
+            Row { time: when.text, datetime: when.datetime, value, kind: "measured" }
+        })
+        .collect();
+    let points: Vec<_> = rows.iter().map(|row| json!([row.time, row.value])).collect();
+    let (wide, narrow) = drawn(&format!("{name}: {summary}"), &panel);
+    Drawing { wide, narrow, summary, points: in_document(&json!(points)), rows }
+}

@@ -1,0 +1,276 @@
+//! `PAGES`, the one registry of pages, and what stands between a request and its page: who is
+//! signed in, from where a form is sent, and the headers of every answer.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::{Extension, Router};
+use lastmeter_model::access::{Action, Kind, Resource, Subject};
+
+use super::view::{self, Answer};
+use super::viewer::Viewer;
+use super::{account, alarms, devices, health, history, live, now, public, session};
+use crate::config::Config;
+use crate::ops::Caller;
+use crate::problem::Problem;
+use crate::process::Process;
+use crate::rest::{Settings, Shared, Visit};
+
+/// The longest form.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// What somebody is to the pages; a user may be several of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// Nobody who is signed in.
+    Nobody,
+    /// Has devices, or may have some.
+    Household,
+    /// Reads groups.
+    Utility,
+    /// Operates or administers a tenant.
+    Operator,
+    /// Administers the platform.
+    Platform,
+}
+
+/// What becomes of a request for a page.
+pub(super) type Answered = Result<Answer, Problem>;
+type Run = fn(Viewer) -> Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// Who may have a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Everybody.
+    Nothing,
+    /// Who is signed in.
+    SignIn,
+    /// Who may read something of a kind.
+    Some(Kind),
+    /// Who may read all of a kind.
+    All(Kind),
+}
+
+/// One page.
+pub(super) struct Page {
+    pub(super) path: &'static str,
+    /// Its state in the table of states.
+    pub(super) state: &'static str,
+    pub(super) title: &'static str,
+    /// What it is called in the navigation; pages without are reached from others.
+    pub(super) entry: Option<&'static str>,
+    /// In whose navigation it stands.
+    pub(super) seats: &'static [Seat],
+    pub(super) needs: Need,
+    show: Run,
+}
+
+/// What a form does.
+struct Form {
+    path: &'static str,
+    /// The page that it stands on.
+    of: &'static str,
+    run: Run,
+}
+
+use Seat::{Household, Nobody, Operator, Platform, Utility};
+
+const ALL: &[Seat] = &[Household, Utility, Operator, Platform];
+
+macro_rules! pages {
+    ($($path:literal $state:literal $title:literal, $entry:expr, $seats:expr, $needs:expr
+        => $run:path;)+) => {
+        &[$(Page {
+            path: $path,
+            state: $state,
+            title: $title,
+            entry: $entry,
+            seats: $seats,
+            needs: $needs,
+            show: |viewer| Box::pin($run(viewer)),
+        }),+]
+    };
+}
+
+macro_rules! forms {
+    ($($path:literal on $of:literal => $run:path;)+) => {
+        &[$(Form { path: $path, of: $of, run: |viewer| Box::pin($run(viewer)) }),+]
+    };
+}
+
+/// Every page; a new one is a file and a row.
+pub(super) static PAGES: &[Page] = pages! {
+    "/" "V0" "lastmeter", None, &[], Need::Nothing => session::home;
+    "/sign-in" "V0" "Sign in", Some("Sign in"), &[Nobody], Need::Nothing => session::sign_in;
+    "/public" "V1" "Public sensors", Some("Public sensors"), &[Nobody], Need::Nothing => public::show;
+    "/now" "V2" "Now", Some("Now"), &[Household], Need::Some(Kind::Latest) => now::show;
+    "/history" "V4" "History", Some("History"), &[Household], Need::Some(Kind::Series)
+        => history::show;
+    "/devices" "V3" "Devices", Some("Devices"), &[Household], Need::Some(Kind::Latest)
+        => devices::list;
+    "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
+    "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
+        Need::Some(Kind::Alarm) => alarms::show;
+    "/admin/health" "P5" "Health", Some("Health"), &[Operator, Platform],
+        Need::All(Kind::Metrics) => health::show;
+    "/account" "A9" "Account", Some("Account"), ALL, Need::SignIn
+        => account::show;
+};
+
+/// Every form.
+static FORMS: &[Form] = forms! {
+    "/sign-in" on "/sign-in" => session::enter;
+    "/sign-out" on "/account" => session::leave;
+    "/devices/{id}/command" on "/devices/{id}" => devices::command;
+    "/devices/{id}/cancel" on "/devices/{id}" => devices::cancel;
+    "/alarms/{id}/acknowledge" on "/alarms" => alarms::acknowledge;
+    "/alarms/{id}/shelve" on "/alarms" => alarms::shelve;
+    "/account" on "/account" => account::change;
+    "/account/password" on "/account" => account::password;
+    "/account/sign-out-elsewhere" on "/account" => account::sign_out_elsewhere;
+};
+
+/// What pages are answered from.
+#[derive(Clone)]
+pub(super) struct Web {
+    pub(super) shared: Shared,
+    /// Whether browsers come by way of TLS.
+    pub(super) is_secure: bool,
+}
+
+/// All pages, of a server with these settings.
+pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Settings) -> Router {
+    let is_secure = config.rest_tls.is_some() || config.behind_proxy;
+    let web = Web { shared: Shared::of(process, config, settings), is_secure };
+    let mut paths: BTreeMap<&'static str, MethodRouter<Web>> = BTreeMap::new();
+    let mut add = |path, filter, page, run: Run| {
+        let answer = move |State(web): State<Web>, Extension(visit): Extension<Visit>, request| {
+            answer((page, run), web, visit, request)
+        };
+        let methods = paths.remove(path).unwrap_or_default();
+        paths.insert(path, methods.merge(on(filter, answer)));
+    };
+    for page in PAGES {
+        add(page.path, MethodFilter::GET, page, page.show);
+    }
+    for form in FORMS {
+        add(form.path, MethodFilter::POST, page(form.of), form.run);
+    }
+    let pages = paths.into_iter().fold(Router::new(), |router, (path, methods)| {
+        router.route(path, methods.fallback(async || StatusCode::METHOD_NOT_ALLOWED))
+    });
+    pages
+        .route("/live", get(live::stream))
+        .route("/assets/{name}", get(view::asset))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(web.clone(), with_headers))
+        .with_state(web)
+}
+
+/// The page of a path of [`PAGES`].
+pub(super) fn page(path: &str) -> &'static Page {
+    PAGES.iter().find(|page| page.path == path).unwrap_or(&PAGES[0])
+}
+
+/// Whether a page is for somebody.
+pub(super) fn is_for(caller: &Caller, page: &Page) -> bool {
+    let is_user = caller.user().is_some();
+    let on = |kind| Resource::new(kind, &caller.tenant.name, Subject::List);
+    match page.needs {
+        Need::Nothing => true,
+        Need::SignIn => is_user,
+        Need::Some(kind) => is_user && caller.may(Action::Read, &on(kind)),
+        Need::All(kind) => is_user && caller.may_all(Action::Read, &on(kind)),
+    }
+}
+
+async fn answer(
+    (page, run): (&'static Page, Run),
+    web: Web,
+    visit: Visit,
+    request: Request,
+) -> Response {
+    if request.method() == Method::POST && !is_own(request.headers()) {
+        let detail = "the form came from another site";
+        return view::alone(&Problem::new(StatusCode::FORBIDDEN, "foreign_form", detail));
+    }
+    let viewer = match Viewer::read(page, web, visit, request).await {
+        Ok(viewer) => viewer,
+        Err(problem) => return view::alone(&problem),
+    };
+    let frame = viewer.frame();
+    if page.needs != Need::Nothing && viewer.caller.user().is_none() {
+        return view::respond(&frame, Ok(session::first_sign_in(&viewer)));
+    }
+    if !is_for(&viewer.caller, page) {
+        return view::respond(&frame, Err(Problem::nothing()));
+    }
+    view::respond(&frame, run(viewer).await)
+}
+
+/// Whether a form was sent from one of our own pages.
+fn is_own(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("Sec-Fetch-Site") {
+        return site == "same-origin";
+    }
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(ORIGIN).and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(_, host)| text(HOST) == Some(host))
+}
+
+/// What may be loaded and embedded: our own style, script and pictures.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'; \
+                      trusted-types part";
+
+async fn with_headers(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut put = |name, value| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    put(CONTENT_SECURITY_POLICY, POLICY);
+    put(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(REFERRER_POLICY, "same-origin");
+    put(CACHE_CONTROL, "no-store");
+    if web.is_secure {
+        put(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
+}
+
+/// Answers browsers that ask for what is nowhere with a page.
+pub(crate) fn with_missing_page(router: Router) -> Router {
+    router.layer(from_fn(|request: Request, next: Next| {
+        let has = |name: HeaderName, word: &str| {
+            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            value.is_some_and(|value| value.contains(word))
+        };
+        let path = request.uri().path();
+        let is_program = path.starts_with("/api/") || path.starts_with("/sitewhere/");
+        let is_browser = *request.method() == Method::GET
+            && has(ACCEPT, "text/html")
+            && !request.headers().contains_key(AUTHORIZATION)
+            && !is_program;
+        async move {
+            let response = next.run(request).await;
+            let is_nowhere =
+                matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED);
+            if is_browser && is_nowhere && !view::is_page(&response) {
+                return view::nowhere();
+            }
+            response
+        }
+    }))
+}

@@ -1,0 +1,208 @@
+//! What devices show: names, last values, how old these are, and readings of registers.
+
+use lastmeter_model::access::{Action, Kind, Permit, Resource, Subject, Target};
+use lastmeter_model::entity::{Device, Specification};
+use lastmeter_model::row::{DeviceRow, DeviceState};
+use lastmeter_store::{Page, Range, SummaryQuery};
+use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
+use serde::Serialize;
+
+use super::energy::Reading;
+use super::format::{Shown, When, of_quantity};
+use super::viewer::Viewer;
+use crate::ops::{Caller, devices};
+use crate::problem::Problem;
+
+/// Devices of a page at most.
+const DEVICES_MAX: u32 = 200;
+/// How often a device reports of which nothing is declared.
+const PERIOD: SimDuration = SimDuration::from_seconds(900);
+/// Values that are older than so many periods are out of date.
+const PERIODS: i64 = 3;
+/// Summaries that are read at once, and how often at most for a series.
+const SUMMARIES_AT_ONCE: usize = 8192;
+const LOOKS_MAX: usize = 16;
+/// How long before a range its first reading may be.
+const BEFORE: SimDuration = SimDuration::from_seconds(14 * 86_400);
+
+pub(super) const POWER: &str = "electricity.power.active.consumed.total";
+pub(super) const SENT_POWER: &str = "electricity.power.active.injected.total";
+pub(super) const ENERGY: &str = "electricity.energy.active.consumed.total";
+pub(super) const BREAKER: &str = "x.electricity.breaker.closed";
+
+/// How old the last value of a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Age {
+    Fresh,
+    /// Older than some reporting periods.
+    Stale,
+    /// Nothing for so long that nothing is known, or nothing ever.
+    Missing,
+}
+
+/// A device of which somebody may have last values.
+pub(super) struct Known {
+    pub(super) row: DeviceRow,
+    pub(super) permit: Permit,
+    pub(super) name: String,
+    pub(super) room: Option<String>,
+    pub(super) parent: Option<HardwareId>,
+    pub(super) period: SimDuration,
+    pub(super) heard: Option<SimTime>,
+    pub(super) age: Age,
+    pub(super) state: DeviceState,
+}
+
+impl Known {
+    pub(super) fn id(&self) -> &str {
+        self.row.hardware_id.as_str()
+    }
+
+    /// The last value of a quantity.
+    pub(super) fn value(&self, quantity: &str) -> Option<(SimTime, f64)> {
+        let found = self.state.values.iter().find(|value| value.name == quantity)?;
+        Some((found.event, found.value))
+    }
+
+    /// The last value of a quantity, as shown.
+    pub(super) fn shown(&self, quantity: &str) -> Option<Shown> {
+        let id = MeasurementId::lookup(quantity)?;
+        self.value(quantity).map(|(_, value)| of_quantity(id, value))
+    }
+
+    /// When it was heard, for people.
+    pub(super) fn when(&self, viewer: &Viewer) -> Option<When> {
+        self.heard.map(|heard| viewer.times.age(heard))
+    }
+}
+
+/// The devices of which last values may be had, by hardware id.
+pub(super) async fn known(viewer: &Viewer) -> Result<Vec<Known>, Problem> {
+    let page = Page { offset: 0, limit: DEVICES_MAX };
+    let (_, rows) = viewer.caller.devices(Kind::Latest, page)?;
+    let mut all = Vec::new();
+    for row in rows {
+        let needed = (Kind::Latest, Action::Read);
+        if let Ok((row, permit)) = devices::find(&viewer.caller, needed, row.hardware_id.as_str()) {
+            all.push(one(viewer, row, permit).await?);
+        }
+    }
+    Ok(all)
+}
+
+/// What is known of a device.
+pub(super) async fn one(viewer: &Viewer, row: DeviceRow, permit: Permit) -> Result<Known, Problem> {
+    let tenant = viewer.tenant();
+    let (heard, state) = tenant.readers.state(&permit, &row).await?;
+    let device = described(&viewer.caller, &row.hardware_id);
+    let specification = device.as_ref().and_then(|device| device.specification_token.as_ref());
+    let specification =
+        specification.and_then(|token| tenant.documents.body::<Specification>(token.as_str()));
+    let seconds = |seconds: Option<u32>| {
+        seconds.map(|seconds| SimDuration::from_seconds(i64::from(seconds.max(1))))
+    };
+    let period = specification.as_ref().and_then(|it| seconds(it.reporting_period));
+    let period = period.unwrap_or(PERIOD);
+    let limit = specification.as_ref().and_then(|it| seconds(it.presence_after));
+    let limit = limit.unwrap_or(SimDuration(period.0.saturating_mul(32)));
+    let silence = heard.map(|heard| viewer.now().since(heard));
+    let age = match silence {
+        Some(silence) if silence.0 <= period.0.saturating_mul(PERIODS) => Age::Fresh,
+        Some(silence) if silence <= limit => Age::Stale,
+        _ => Age::Missing,
+    };
+    let text = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let name = text(device.as_ref().and_then(|it| it.name.as_ref().map(ToString::to_string)));
+    let room = text(device.as_ref().and_then(|it| it.room.as_ref().map(ToString::to_string)));
+    let parent = device.and_then(|device| device.parent_hardware_id.clone());
+    let name = name.unwrap_or_else(|| row.hardware_id.to_string());
+    Ok(Known { row, permit, name, room, parent, period, heard, age, state })
+}
+
+/// The document of a device, if it may be read.
+fn described(caller: &Caller, id: &HardwareId) -> Option<std::sync::Arc<Device>> {
+    let target = Target::Device(id.clone());
+    let on = Resource::new(Kind::Device, &caller.tenant.name, Subject::One(&target));
+    if !caller.may(Action::Read, &on) {
+        return None;
+    }
+    caller.tenant.documents.body::<Device>(id.as_str())
+}
+
+/// What was measured in a stretch: least, mean and greatest of each bucket with values.
+pub(super) struct Bucket {
+    pub(super) first: Reading,
+    pub(super) last: Reading,
+    pub(super) min: f64,
+    pub(super) mean: f64,
+    pub(super) max: f64,
+    pub(super) n: u64,
+}
+
+/// The values of a quantity of a device between two instants, in buckets of a quarter of an hour
+/// and shorter ones; `is_single` gives each value by itself.
+pub(super) async fn buckets(
+    viewer: &Viewer,
+    (row, permit): (&DeviceRow, &Permit),
+    quantity: MeasurementId,
+    (from, until): (SimTime, SimTime),
+    is_single: bool,
+) -> Result<Vec<Bucket>, Problem> {
+    let mut range = Range { start: from, end: SimTime(until.0.saturating_sub(1)) };
+    let mut all = Vec::new();
+    for _ in 0..LOOKS_MAX {
+        let query = SummaryQuery {
+            device: row.id,
+            ids: vec![quantity],
+            range,
+            rows_from: if is_single { SimTime(i64::MAX) } else { SimTime(i64::MIN) },
+            limit: SUMMARIES_AT_ONCE,
+            cut: permit.cut(&row.hardware_id),
+        };
+        let found = viewer.tenant().readers.summaries(query).await?;
+        all.extend(found.summaries.into_iter().map(|(_, summary)| Bucket {
+            first: summary.first,
+            last: summary.last,
+            min: summary.min,
+            mean: summary.mean(),
+            max: summary.max,
+            n: summary.n,
+        }));
+        match found.next {
+            Some(next) => range.start = next,
+            None => break,
+        }
+    }
+    Ok(all)
+}
+
+/// Readings of a register up to an instant: the last one before the range, then the first and last
+/// of each bucket.
+pub(super) async fn register(
+    viewer: &Viewer,
+    of: (&DeviceRow, &Permit),
+    quantity: &str,
+    (from, until): (SimTime, SimTime),
+) -> Result<Vec<Reading>, Problem> {
+    let Some(id) = MeasurementId::lookup(quantity) else { return Ok(Vec::new()) };
+    let early = SimTime(from.0.saturating_sub(BEFORE.0));
+    // The end of the last stretch belongs to it.
+    let until = SimTime(until.0.saturating_add(1));
+    let found = buckets(viewer, of, id, (early, until), false).await?;
+    let mut readings: Vec<Reading> = Vec::new();
+    for bucket in found {
+        let is_fallen = bucket.min.total_cmp(&bucket.first.1).is_lt();
+        readings.push(bucket.first);
+        if is_fallen {
+            // It was restarted within the bucket, after its first reading.
+            readings.push((bucket.first.0, bucket.min));
+        }
+        if bucket.n > 1 {
+            readings.push(bucket.last);
+        }
+    }
+    let within = readings.partition_point(|(at, _)| *at <= from);
+    readings.drain(..within.saturating_sub(1));
+    Ok(readings)
+}

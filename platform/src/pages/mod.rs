@@ -1,0 +1,42 @@
+//! The web pages: what people see and use of the platform. The server renders whole documents;
+//! forms work without script; script adds live values and parts of a page.
+//!
+//! A page asks the same use cases as REST, with the credential of who is signed in, so it can show
+//! nothing that REST would not. A `GET` changes nothing; forms `POST`, and are answered with a way
+//! to what became of it (303).
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `frame` | `PAGES`, the router made of it, who may see which page, headers |
+//! | `viewer` | who asks for a page, and what the request has in it |
+//! | `view` | templates, whole pages and parts of them |
+//! | `session` | signing in and out: the cookie |
+//! | `live` | which parts of an open page are out of date |
+//! | `format` | numbers and instants for people |
+//! | `energy` | what a register counted over stretches of time |
+//! | `homes` | what a household's devices show: values, names, readings of registers |
+//! | `charts` | drawings of series |
+//! | `now`, `devices`, `history` | a household: now, its devices, series over time |
+//! | `alarms`, `account`, `public` | alarms; one's own account; what everybody may see |
+//! | `health` | how the platform is, for who runs it |
+
+mod account;
+mod alarms;
+mod charts;
+mod devices;
+mod energy;
+mod format;
+mod frame;
+mod health;
+mod history;
+mod homes;
+mod live;
+mod now;
+mod public;
+mod session;
+#[cfg(test)]
+mod tests;
+mod view;
+mod viewer;
+
+pub(crate) use frame::{router, with_missing_page};

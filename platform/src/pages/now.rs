@@ -1,0 +1,127 @@
+//! What is used now, what it was today, and what is on.
+
+use lastmeter_model::calendar::{Stretch, Width, stretches};
+use lastmeter_units::{HardwareId, SimTime};
+use serde_json::{Value, json};
+
+use super::charts;
+use super::energy::{Energy, Gap, counted};
+use super::format::number;
+use super::frame::Answered;
+use super::homes::{self, Age, ENERGY, Known, POWER, SENT_POWER};
+use super::view::View;
+use super::viewer::{Viewer, in_address};
+use crate::problem::Problem;
+
+/// The stretch of a width that an instant lies in.
+pub(super) fn around(viewer: &Viewer, width: Width, at: SimTime) -> Stretch {
+    let found = stretches(&viewer.times.zone, width, at, SimTime(at.0.saturating_add(1))).next();
+    found.unwrap_or(Stretch { from: at, until: SimTime(at.0.saturating_add(1)) })
+}
+
+/// `GET /now`
+pub(super) async fn show(viewer: Viewer) -> Answered {
+    let known = homes::known(&viewer).await?;
+    let ids: Vec<&HardwareId> = known.iter().map(|one| &one.row.hardware_id).collect();
+    let is_load = |one: &Known| one.parent.as_ref().is_some_and(|parent| ids.contains(&parent));
+    let (loads, meters): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|one| is_load(one));
+    let meters: Vec<&Known> = meters.into_iter().filter(|one| one.value(POWER).is_some()).collect();
+    let today = around(&viewer, Width::Day, viewer.now());
+    let energy = energy_of(&viewer, &meters, today).await?;
+    let drawing = charts::bars(&viewer.times, &energy, (today, "Energy by hour"), "kWh");
+    let values = json!({
+        "power": power(&viewer, &meters),
+        "sent": sent(&meters),
+        "energy": energy.total.map(|total| number(total, "kWh")),
+        "missing": missing(&viewer, &energy),
+        "drawing": drawing,
+        "loads": loads.iter().map(|one| row(one)).collect::<Vec<_>>(),
+        "rest": rest(&meters, &loads),
+        "has_meter": !meters.is_empty(),
+        "alarms": super::alarms::open(&viewer).len(),
+    });
+    Ok(View::new("now.html", values).into())
+}
+
+/// The sum of a quantity of devices whose last value is not too old, and the oldest instant of it.
+fn sum(of: &[&Known], quantity: &str) -> Option<(SimTime, f64)> {
+    let fresh = of.iter().filter(|one| one.age != Age::Missing);
+    let values: Vec<_> = fresh.filter_map(|one| one.value(quantity)).collect();
+    let oldest = values.iter().map(|(at, _)| *at).min()?;
+    Some((oldest, values.iter().map(|(_, value)| value).sum()))
+}
+
+fn power(viewer: &Viewer, meters: &[&Known]) -> Value {
+    let Some((at, value)) = sum(meters, POWER) else {
+        let last = meters.iter().filter_map(|one| one.heard).max();
+        return json!({ "since": last.map(|at| viewer.times.clock(at)) });
+    };
+    let is_stale = meters.iter().any(|one| one.age == Age::Stale);
+    json!({ "value": number(value, "kW"), "when": viewer.times.age(at), "is_stale": is_stale })
+}
+
+fn sent(meters: &[&Known]) -> Option<Value> {
+    let (_, value) = sum(meters, SENT_POWER).filter(|(_, value)| *value > 0.0)?;
+    Some(json!(number(value, "kW")))
+}
+
+fn row(one: &Known) -> Value {
+    let value = one.value(POWER).filter(|_| one.age != Age::Missing);
+    json!({
+        "name": one.name,
+        "room": one.room,
+        "path": format!("/devices/{}", in_address(one.id())),
+        "value": value.map(|(_, value)| number(value, "kW")),
+        "age": one.age,
+    })
+}
+
+/// What no load has measured by itself.
+fn rest(meters: &[&Known], loads: &[&Known]) -> Value {
+    let (Some((_, all)), loads) = (sum(meters, POWER), sum(loads, POWER)) else {
+        return Value::Null;
+    };
+    let Some((_, loads)) = loads else { return Value::Null };
+    match all - loads {
+        rest if rest >= 0.0 => json!({ "value": number(rest, "kW") }),
+        _ => json!({ "is_more": true }),
+    }
+}
+
+/// What the meters counted in each hour of a day, together.
+async fn energy_of(viewer: &Viewer, meters: &[&Known], day: Stretch) -> Result<Energy, Problem> {
+    let hours: Vec<Stretch> =
+        stretches(&viewer.times.zone, Width::Hour, day.from, day.until).collect();
+    let mut all = counted(&[], &hours, meters.first().map_or(Default::default(), |it| it.period));
+    for meter in meters {
+        let of = (&meter.row, &meter.permit);
+        let readings = homes::register(viewer, of, ENERGY, (day.from, day.until)).await?;
+        let one = counted(&readings, &hours, meter.period);
+        for (sum, own) in all.counted.iter_mut().zip(&one.counted) {
+            if let Some(value) = own.value {
+                sum.value = Some(sum.value.unwrap_or_default() + value);
+            }
+        }
+        all.gaps.extend(one.gaps.iter().filter(|gap| gap.until > day.from));
+        if let Some(total) = one.total {
+            all.total = Some(all.total.unwrap_or_default() + total);
+        }
+    }
+    Ok(all)
+}
+
+/// Sentences about readings that are missing.
+fn missing(viewer: &Viewer, energy: &Energy) -> Vec<String> {
+    let sentence = |gap: &Gap| {
+        let (from, until) = (viewer.times.clock(gap.from).text, viewer.times.clock(gap.until).text);
+        let Some(total) = gap.total else {
+            return format!("The counter restarted between {from} and {until}.");
+        };
+        let total = number(total, "kWh");
+        let (total, unit) = (total.text, total.unit);
+        format!(
+            "Readings were missing from {from} to {until}. The meter counted on: {total} {unit}."
+        )
+    };
+    energy.gaps.iter().take(3).map(sentence).collect()
+}
