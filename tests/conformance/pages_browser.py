@@ -1,0 +1,359 @@
+"""Looks at every page in headless Chromium, as its main reader, on a telephone in light and on a desk in dark.
+
+Of each page: no entry in the console, no request to another host, nothing beyond 320 pixels to the side, no finding of
+axe-core (WCAG 2.2 A and AA, best practice), each stop of the Tab key visible and in the order of reading, and the same
+facts and drawings without script. By mouse and again by keyboard: signing in, a command, an alarm acknowledged, and a
+new reading on an open page within two seconds. Must-fail pages have to be found: a field without label, a foreign
+picture, a style attribute, a page that is too wide.
+
+    pages_browser.py            what the tests ask
+    pages_browser.py --sheets F also a picture of each page, width and theme in the folder F
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import time
+import urllib.parse
+
+try:
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    print("selenium is not installed; tests/setup peers installs it")
+    sys.exit(77)
+
+from peer.bench import Comparison
+from peer.meter import Meter
+from peer.platform import Platform
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+PASSWORD = "correct horse"
+POWER = "electricity.power.active.consumed.total"
+ENERGY = "electricity.energy.active.consumed.total"
+BREAKER = "x.electricity.breaker.closed"
+# How soon something shows on an open page.
+SHOWN_S = 2.0
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Every page, who looks at it, and its state.
+PAGES = [
+    ("/sign-in", None, "V0"),
+    ("/public", None, "V1"),
+    ("/now", "ann", "V2"),
+    ("/history", "ann", "V4"),
+    ("/history?per=week", "ann", "V4"),
+    ("/devices", "ann", "V3"),
+    ("/devices/plug", "ann", "V3"),
+    ("/alarms", "ann", "V7"),
+    ("/account", "ann", "A9"),
+    ("/no/such/page", "ann", None),
+    ("/admin/health", "adam", "P5"),
+]
+
+
+def browser(width, height, scheme, has_script=True):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                     "--hide-scrollbars", "--force-device-scale-factor=1"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    if not has_script:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(30)
+    resize(driver, width, height)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    return driver
+
+
+def resize(driver, width, height):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+class Household:
+    """A platform with a household: a meter with readings since midnight and a gap, a plug, an alarm."""
+
+    def __init__(self, folder):
+        self.platform = platform = Platform(folder)
+        settings = {"token": "settings", "timeZone": "Europe/Rome", "currency": "EUR", "registration": "open"}
+        platform.get("/api/v1/settings", settings)
+        for name, role in (("ann", "user"), ("adam", "tenant-admin")):
+            platform.get("/sitewhere/api/users", {"username": name, "password": PASSWORD, "roles": [role]})
+        specification = {"token": "plug", "name": "Plug", "quantities": [], "reportingPeriod": 900}
+        platform.get("/sitewhere/api/specifications", specification)
+        platform.get("/sitewhere/api/assets", {"token": "ann", "category": "person", "name": "Ann", "user": "ann"})
+        for device, name, parent in (("meter", "Home meter", None), ("plug", "Heater <b>&amp;", "meter")):
+            body = {"hardwareId": device, "name": name, "specificationToken": "plug", "parentHardwareId": parent,
+                    "status": "registered"}
+            platform.get("/sitewhere/api/devices", body)
+            platform.get("/sitewhere/api/assignments", {"deviceHardwareId": device, "assetId": "ann"})
+        self.meter = Meter(platform, "MQTT 5", "filler")
+        now = time.time()
+        self.serial = 0
+        sent = []
+        for quarter in range(0, 96):
+            if 40 <= quarter <= 47:
+                continue
+            at = now - (96 - quarter) * 900
+            sent.append(self.send("meter", {ENERGY: 100 + quarter * 0.25, POWER: 1.2449}, at))
+        sent.append(self.send("plug", {POWER: 0.82, BREAKER: 1.0}, now))
+        rule = {"token": "high", "name": "High", "owner": "user:ann",
+                "when": {"threshold": {"device": "meter", "quantity": POWER, "above": 2.9}},
+                "then": [{"alarm": {"type": "high.power", "level": "Critical",
+                                    "text": "Home power is close to its limit"}}]}
+        platform.get("/api/v1/rules", rule)
+        sent.append(self.send("meter", {ENERGY: 124.0, POWER: 3.0}, now))
+        self.meter.await_acknowledged(sent)
+        platform.await_rows("readings", len(sent))
+        deadline = time.monotonic() + 10
+        while not platform.get("/api/v1/alarms")["results"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def send(self, device, values, at):
+        self.serial += 1
+        date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + ".000Z"
+        request = {"measurements": values, "updateState": True, "eventDate": date}
+        return self.meter.send({"hardwareId": device, "type": "DeviceMeasurements", "request": request})
+
+
+def sign_in(driver, rest, name):
+    driver.get(rest + "/sign-in")
+    driver.find_element(By.ID, "name").send_keys(name)
+    driver.find_element(By.ID, "password").send_keys(PASSWORD)
+    driver.find_element(By.CSS_SELECTOR, "main form button").click()
+
+
+def axe(driver, source):
+    driver.execute_script(source)
+    options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+    script = "const done = arguments[arguments.length - 1]; axe.run(document, arguments[0]).then(done, done)"
+    found = driver.execute_async_script(script, options)
+    return [(one["id"], [node["html"][:100] for node in one["nodes"]][:3]) for one in found["violations"]]
+
+
+def hosts(driver):
+    """The hosts that were asked for something since the last time."""
+    found = set()
+    for entry in driver.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            url = urllib.parse.urlparse(message["params"]["request"]["url"])
+            if url.scheme not in ("data", "about"):
+                found.add(url.netloc)
+    return found
+
+
+def stops(driver):
+    """Where the Tab key stops: each element's place among all, and whether its focus can be seen."""
+    script = """
+        const one = document.activeElement;
+        if (!one || one === document.body) return null;
+        const style = getComputedStyle(one), box = one.getBoundingClientRect();
+        const all = [...document.querySelectorAll("*")];
+        const x = box.left + Math.min(box.width, 20) / 2, y = box.top + Math.min(box.height, 20) / 2;
+        const top = document.elementFromPoint(x, y);
+        return [all.indexOf(one), one.outerHTML.slice(0, 80), parseFloat(style.outlineWidth) >= 2 &&
+            style.outlineStyle !== "none", box.bottom > 0 && box.top < innerHeight &&
+            (one === top || one.contains(top) || top?.contains(one))];
+    """
+    found = []
+    for _ in range(80):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        stop = driver.execute_script(script)
+        if stop is None or (found and stop[0] <= found[-1][0]):
+            break
+        found.append(stop)
+    return found
+
+
+def check_page(comparison, driver, rest, page, source, name):
+    path, _, state = page
+    driver.get_log("browser"), hosts(driver)
+    driver.get(rest + path)
+    label = f"{name} {path}"
+    found = driver.execute_script("return document.querySelector('main').dataset.state")
+    comparison.same(f"{label}: state", found, state or found)
+    entries = [one["message"] for one in driver.get_log("browser")]
+    # A page that is nowhere is answered with 404, which the browser notes.
+    entries = [one for one in entries if state or "404" not in one]
+    comparison.same(f"{label}: console", entries, [])
+    comparison.same(f"{label}: hosts", hosts(driver) - {urllib.parse.urlparse(rest).netloc}, set())
+    comparison.same(f"{label}: axe", axe(driver, source), [])
+    dark = "matchMedia('(prefers-color-scheme: dark)').matches"
+    paper = driver.execute_script(f"return [{dark}, getComputedStyle(document.body).backgroundColor]")
+    comparison.same(f"{label}: theme", paper[1], "rgb(20, 20, 19)" if paper[0] else "rgb(251, 250, 246)")
+    driver.get(rest + path)
+    seen = stops(driver)
+    comparison.same(f"{label}: Tab stops", bool(seen), True)
+    hidden = [stop[1] for stop in seen if not (stop[2] and stop[3])]
+    comparison.same(f"{label}: stops whose focus is not seen", hidden, [])
+
+
+def is_too_wide(driver):
+    script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    wide, room = driver.execute_script(script)
+    return wide > room
+
+
+def facts(driver):
+    script = """
+        const shown = (one) => one.getClientRects().length > 0;
+        const values = [...document.querySelectorAll("main data")].map((one) => one.value);
+        const drawn = [...document.querySelectorAll("main .drawing")].map((one) =>
+            [...one.querySelectorAll("svg")].filter(shown).length);
+        return [values, drawn];
+    """
+    return driver.execute_script(script)
+
+
+def without_script(comparison, household, driver, sheets):
+    """The same facts, and a drawing that can be seen in each place for one."""
+    rest = household.platform.rest
+    plain = browser(360, 740, "light", has_script=False)
+    sign_in(plain, rest, "ann")
+    for width, height in ((360, 740), (1280, 900)):
+        resize(plain, width, height), resize(driver, width, height)
+        for path, who, _ in PAGES:
+            if who == "ann":
+                plain.get(rest + path), driver.get(rest + path)
+                with_it, without = facts(driver), facts(plain)
+                comparison.same(f"{width} {path}: values without script", without[0], with_it[0])
+                comparison.same(f"{width} {path}: drawings", set(without[1]) | set(with_it[1]) | {1}, {1})
+                comparison.same(f"{width} {path}: too wide", is_too_wide(plain), False)
+    plain.quit()
+
+
+def await_text(driver, selector, text, limit_s=SHOWN_S):
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        found = driver.execute_script("return document.querySelector(arguments[0])?.innerText", selector)
+        if found and text in found:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def press(driver, selector, is_mouse):
+    element = driver.find_element(By.CSS_SELECTOR, selector)
+    if is_mouse:
+        element.click()
+        return
+    for _ in range(80):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        if driver.switch_to.active_element == element:
+            break
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+
+
+def walk(comparison, household, is_mouse):
+    """Signs in, sees a reading come, gives a command, acknowledges an alarm."""
+    way = "mouse" if is_mouse else "keyboard"
+    platform = household.platform
+    driver = browser(1280, 900, "light")
+    driver.get(platform.rest + "/devices/plug")
+    comparison.same(f"{way}: sign-in first", driver.current_url.split("?")[0], platform.rest + "/sign-in")
+    driver.find_element(By.ID, "name").send_keys("ann")
+    if is_mouse:
+        driver.find_element(By.ID, "password").send_keys(PASSWORD)
+        driver.find_element(By.CSS_SELECTOR, "main form button").click()
+    else:
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        driver.switch_to.active_element.send_keys(PASSWORD, Keys.ENTER)
+    comparison.same(f"{way}: way back", driver.current_url, platform.rest + "/devices/plug")
+    power = 0.555 if is_mouse else 0.444
+    household.meter.await_acknowledged([household.send("plug", {POWER: power, BREAKER: 1.0}, time.time())])
+    text = f"{power * 1000:.0f}"
+    comparison.same(f"{way}: a reading shows within {SHOWN_S} s", await_text(driver, "#state", text), True)
+    press(driver, "form.command button", is_mouse)
+    comparison.same(f"{way}: command under way", await_text(driver, "#doing", "Switch off"), True)
+    comparison.same(f"{way}: its state", driver.find_element(By.ID, "main").get_dom_attribute("data-state"), "V3c")
+    driver.get(platform.rest + "/history")
+    chart = driver.find_element(By.CSS_SELECTOR, "[data-chart]")
+    chart.send_keys(Keys.ARROW_LEFT)
+    comparison.same(f"{way}: the chart reads a value", bool(driver.find_element(By.TAG_NAME, "output").text), True)
+    driver.get(platform.rest + "/alarms")
+    if is_mouse:
+        press(driver, ".alarms button", is_mouse)
+        driver.get(platform.rest + "/alarms?show=known")
+        comparison.same(f"{way}: who acknowledged", await_text(driver, "#alarms", "Acknowledged by ann"), True)
+    driver.find_element(By.CSS_SELECTOR, "header button").click()
+    driver.back()
+    driver.refresh()
+    comparison.same(f"{way}: signed out", "/sign-in" in driver.current_url, True)
+    driver.quit()
+
+
+def must_fail(comparison, driver, rest, source):
+    """Pages that are made worse are found, each by its check."""
+    driver.get(rest + "/account")
+    driver.execute_script("document.querySelector('main label').remove()")
+    comparison.same("must fail: a field without label", bool(axe(driver, source)), True)
+    driver.get(rest + "/account")
+    driver.get_log("browser"), hosts(driver)
+    driver.execute_script("const one = new Image(); one.src = 'http://127.0.0.2:9/x.png'; document.body.append(one)")
+    time.sleep(0.3)
+    comparison.same("must fail: a foreign picture", bool(driver.get_log("browser")), True)
+    driver.execute_script("document.querySelector('main').insertAdjacentElement('beforeend',"
+                          "Object.assign(document.createElement('p'), {className: 'x'}))"
+                          ".setAttribute('style', 'color: red')")
+    comparison.same("must fail: a style attribute", bool(driver.get_log("browser")), True)
+    resize(driver, 320, 640)
+    driver.execute_script("document.querySelector('h1').textContent = 'x'.repeat(20);"
+                          "document.querySelector('h1').style.width = '400px'")
+    comparison.same("must fail: too wide", is_too_wide(driver), True)
+
+
+def main():
+    package = importlib.util.find_spec("axe_playwright_python")
+    axe_core = os.path.join(os.path.dirname(package.origin), "axe.min.js") if package else "axe-core"
+    for needed in (axe_core, CHROMIUM, DRIVER):
+        if not os.path.exists(needed):
+            print(f"{needed} is not there; tests/setup peers browser installs it")
+            sys.exit(77)
+    with open(axe_core, encoding="utf-8") as file:
+        source = file.read()
+    sheets = sys.argv[2] if "--sheets" in sys.argv else None
+    comparison = Comparison()
+    with tempfile.TemporaryDirectory() as folder:
+        household = Household(folder)
+        rest = household.platform.rest
+        kept = None
+        for width, height, scheme in ((360, 740, "light"), (1280, 900, "dark")):
+            for who in (None, "ann", "adam"):
+                driver = browser(width, height, scheme)
+                if who:
+                    sign_in(driver, rest, who)
+                for page in PAGES:
+                    if page[1] != who:
+                        continue
+                    check_page(comparison, driver, rest, page, source, f"{width} {scheme}")
+                    if sheets:
+                        size = driver.execute_script("return document.documentElement.scrollHeight")
+                        resize(driver, width, min(size, 6000))
+                        name = page[0].strip("/").replace("/", "-").replace("?", "-") or "home"
+                        driver.save_screenshot(os.path.join(sheets, f"{name}-{width}-{scheme}.png"))
+                    resize(driver, 320, 640)
+                    comparison.same(f"320 {page[0]}: too wide", is_too_wide(driver), False)
+                    resize(driver, width, height)
+                if who == "ann" and width == 1280:
+                    kept = driver
+                else:
+                    driver.quit()
+        without_script(comparison, household, kept, sheets)
+        must_fail(comparison, kept, rest, source)
+        kept.quit()
+        walk(comparison, household, is_mouse=False)
+        walk(comparison, household, is_mouse=True)
+        household.meter.close()
+        household.platform.stop()
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
