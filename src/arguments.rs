@@ -11,6 +11,7 @@ use lastmeter_commands::accuracy::AccuracyOptions;
 use lastmeter_commands::boards::BoardsOptions;
 use lastmeter_commands::can::CanCommand;
 use lastmeter_commands::certificates::CertificatesOptions;
+use lastmeter_commands::demo::DemoOptions;
 use lastmeter_commands::device::DeviceOptions;
 use lastmeter_commands::doctor::DoctorOptions;
 use lastmeter_commands::grid::GridOptions;
@@ -128,6 +129,8 @@ pub(crate) enum Command {
     Schema,
     /// Run the metering platform alone
     Serve(ServeOptions),
+    /// Play a household for fourteen days, then serve its pages to look at
+    Demo(DemoOptions),
     /// Verify, back up, restore, export and import the data of a platform that does not run
     #[command(subcommand)]
     Store(StoreCommand),

@@ -7,7 +7,7 @@ use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
 use lastmeter_commands::{
-    boards, can, certificates, device, grid, inspect, measure, rts, serve, store,
+    boards, can, certificates, demo, device, grid, inspect, measure, rts, serve, store,
 };
 use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
@@ -36,6 +36,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Report { run, format } => inspect::report(&run, json(format)),
         Command::Schema => inspect::schema(),
         Command::Serve(options) => serve::serve(&options),
+        Command::Demo(options) => demo::demo(&options),
         Command::Store(command) => store::store(&command),
         Command::Audit(command) => store::audit(&command),
         Command::Device(options) => device::device(&options),

@@ -8,6 +8,7 @@
 //! | `device`, `gateway`, `can`, `boards` | one device or gateway on real lines; buses and boards |
 //! | `rts` | simulators: point maps, the adapter, captures, latency |
 //! | `serve`, `certificates` | the platform alone, and what TLS needs |
+//! | `demo` | the platform with a household in it, to look at |
 //! | `store` | its data while it does not run, and the audit in it |
 //! | `doctor` | whether this machine can do all that |
 //!
@@ -17,6 +18,7 @@ pub mod accuracy;
 pub mod boards;
 pub mod can;
 pub mod certificates;
+pub mod demo;
 pub mod device;
 pub mod doctor;
 mod ending;
