@@ -48,6 +48,7 @@ PAGES = [
     ("/devices", "ann", "V3"),
     ("/devices/plug", "ann", "V3"),
     ("/alarms", "ann", "V7"),
+    ("/rules", "ann", "V6"),
     ("/account", "ann", "A9"),
     ("/no/such/page", "ann", None),
     ("/admin/health", "adam", "P5"),

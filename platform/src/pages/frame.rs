@@ -19,7 +19,7 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 
 use super::view::{self, Answer};
 use super::viewer::Viewer;
-use super::{account, alarms, devices, health, history, live, now, public, session};
+use super::{account, alarms, devices, health, history, live, now, public, rules, session};
 use crate::config::Config;
 use crate::ops::Caller;
 use crate::problem::Problem;
@@ -121,6 +121,7 @@ pub(super) static PAGES: &[Page] = pages! {
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
+    "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
     "/admin/health" "P5" "Health", Some("Health"), &[Operator, Platform],
         Need::All(Kind::Metrics) => health::show;
     "/account" "A9" "Account", Some("Account"), ALL, Need::SignIn
@@ -135,6 +136,9 @@ static FORMS: &[Form] = forms! {
     "/devices/{id}/cancel" on "/devices/{id}" => devices::cancel;
     "/alarms/{id}/acknowledge" on "/alarms" => alarms::acknowledge;
     "/alarms/{id}/shelve" on "/alarms" => alarms::shelve;
+    "/rules" on "/rules" => rules::make;
+    "/rules/{id}/pause" on "/rules" => rules::pause;
+    "/rules/{id}/remove" on "/rules" => rules::remove;
     "/account" on "/account" => account::change;
     "/account/password" on "/account" => account::password;
     "/account/sign-out-elsewhere" on "/account" => account::sign_out_elsewhere;

@@ -17,7 +17,8 @@
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
-//! | `alarms`, `account`, `public` | alarms; one's own account; what everybody may see |
+//! | `alarms`, `rules` | alarms, and rules as sentences |
+//! | `account`, `public` | one's own account; what everybody may see |
 //! | `health` | how the platform is, for who runs it |
 
 mod account;
@@ -33,6 +34,7 @@ mod homes;
 mod live;
 mod now;
 mod public;
+mod rules;
 mod session;
 #[cfg(test)]
 mod tests;

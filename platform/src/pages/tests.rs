@@ -402,3 +402,36 @@ async fn an_administrators_code_opens_a_new_password_and_nothing_else() {
     assert_eq!(again.status, 422);
     household.0.stop().await;
 }
+
+#[tokio::test]
+async fn a_rule_is_made_paused_and_removed_by_its_owner_and_reads_as_a_sentence() {
+    let household = Household::start().await;
+    let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
+    let form = |device: &str, level: &str| {
+        format!(
+            "name=Too+much&device={device}&quantity={POWER}&side=above&level={level}&minutes=10\
+             &does=open&target=p1"
+        )
+    };
+    let wrong = household.form("/rules", &ann, &form("m1", "much")).await;
+    let text = String::from_utf8(wrong.body).unwrap();
+    assert!(wrong.status == 422 && text.contains("value=\"much\""), "{text}");
+    assert_eq!(household.form("/rules", &ann, &form("m1", "2,9")).await.status, 303);
+    let (_, page) = household.page("/rules", &ann).await;
+    let sentence = "When power of Home &lt;b&gt;meter&lt;&#x2f;b&gt; is above 2.90 kW for 10 min: \
+                    switch off Heater.";
+    assert!(page.contains(sentence), "{page}");
+    // Nobody sees or changes another's.
+    let (_, others) = household.page("/rules", &bob).await;
+    assert!(!others.contains("Too much"), "{others}");
+    let pause = page.split("action=\"").find(|rest| rest.contains("&#x2f;pause\"")).unwrap();
+    let pause = pause.split('"').next().unwrap().replace("&#x2f;", "/");
+    assert_eq!(household.form(&pause, &bob, "").await.status, 404);
+    assert_eq!(household.form(&pause, &ann, "").await.status, 303);
+    assert!(household.page("/rules", &ann).await.1.contains("paused"));
+    let remove = pause.replace("/pause", "/remove");
+    assert_eq!(household.form(&remove, &bob, "").await.status, 404);
+    assert_eq!(household.form(&remove, &ann, "").await.status, 303);
+    assert!(household.page("/rules", &ann).await.1.contains("No rule yet"));
+    household.0.stop().await;
+}

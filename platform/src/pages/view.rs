@@ -31,8 +31,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     let texts = templates!(
         "shell.html" "parts.html" "problem.html" "sign_in.html" "new_password.html" "public.html"
-        "now.html" "devices.html" "device.html" "history.html" "alarms.html" "account.html"
-        "health.html"
+        "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
+        "account.html" "health.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.

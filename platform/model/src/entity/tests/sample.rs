@@ -21,7 +21,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "name": "Plug", "description": "switches and measures", "quantities": [{
                     "id": "x.power", "unit": "W", "kind": "gauge", "resolution": 0.1, "accuracy": 1.5,
                 }],
-                "delivery": "mailbox", "presenceAfter": 3600, "networkType": "zigbee",
+                "delivery": "mailbox", "presenceAfter": 3600, "reportingPeriod": 900, "networkType": "zigbee",
                 "alertTypes": [{"name": "overheated", "level": "Critical"}], "strictAlerts": true,
                 "metadata": metadata,
             }),
