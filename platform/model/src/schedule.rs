@@ -103,6 +103,14 @@ impl From<TimeOfDay> for String {
     }
 }
 
+impl TimeOfDay {
+    /// Whole seconds since midnight, as the clock counts them.
+    pub(crate) fn second_of_day(self) -> i64 {
+        let Self(time) = self;
+        (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second())
+    }
+}
+
 impl Schedule {
     /// Checks what its types leave open.
     ///
