@@ -151,14 +151,14 @@ pub fn bill(account: &Account<'_>) -> Result<Bill, BillError> {
     let (imports, exports) = (imports?, exports?);
     let mut taken = Vec::new();
     for register in account.registers {
-        let Some(counted) = intersection(register.service, period) else { continue };
-        let steps = steps(register, counted)?;
+        let Some(within) = intersection(register.service, period) else { continue };
+        let steps = steps(register, within)?;
         let pieces = if register.direction == Direction::Import { &imports } else { &exports };
         for step in &steps {
-            ledger.post(register, counted, step, pieces)?;
+            ledger.post(register, within, step, pieces)?;
         }
         if register.direction == Direction::Import {
-            taken.push((counted, steps));
+            taken.push((within, steps));
         }
     }
     for tariff in account.tariffs {
@@ -189,9 +189,8 @@ pub fn bill(account: &Account<'_>) -> Result<Bill, BillError> {
 /// Checks what contradicts itself; returns the currency.
 fn checked<'a>(account: &Account<'a>) -> Result<&'a Currency, BillError> {
     let Stretch { from, until } = account.period;
-    let length = i128::from(until.0) - i128::from(from.0);
     let longest = i128::from(SimDuration::from_seconds(DAYS_MAX * 86_400).0);
-    if !(1..=longest).contains(&length) {
+    if !(1..=longest).contains(&length(account.period)) {
         return Err(BillError::Period { from, until });
     }
     let currency = account.tariffs.first().map(|tariff| &tariff.currency);
@@ -212,8 +211,12 @@ fn checked<'a>(account: &Account<'a>) -> Result<&'a Currency, BillError> {
     Ok(currency)
 }
 
-fn too_large(what: impl ToString) -> BillError {
+fn too_large(what: &(impl ToString + ?Sized)) -> BillError {
     BillError::TooLarge(what.to_string())
+}
+
+fn length(stretch: Stretch) -> i128 {
+    i128::from(stretch.until.0) - i128::from(stretch.from.0)
 }
 
 fn intersection(one: Stretch, other: Stretch) -> Option<Stretch> {
@@ -230,57 +233,82 @@ fn merged(mut pieces: Vec<Piece>) -> Result<Vec<Piece>, BillError> {
         return Err(BillError::Overlap { at, first, second });
     }
     let mut all = Vec::new();
-    pieces.into_iter().for_each(|piece| piece.push(&mut all));
+    for piece in pieces {
+        piece.push(&mut all);
+    }
     Ok(all)
 }
 
-/// From one reading to the next; where one of them is missing, from or to the end of the service or
-/// period.
-#[derive(Clone, Copy)]
-struct Step {
+/// From one reading of a register to the next.
+enum Step {
+    /// It counted, or stood still.
+    Counted(Counted),
+    /// What it counted is not known.
+    Open(Open),
+}
+
+struct Counted {
     span: Stretch,
+    first_wh: i64,
+    last_wh: i64,
+    energy_wh: i64,
+}
+
+/// Where one of the readings is missing, it goes from or to the end of the service or period.
+struct Open {
+    span: Stretch,
+    cause: OpenCause,
     first_wh: Option<i64>,
     last_wh: Option<i64>,
-    energy: Result<i64, OpenCause>,
+}
+
+impl Step {
+    const fn span(&self) -> Stretch {
+        match self {
+            Self::Counted(counted) => counted.span,
+            Self::Open(open) => open.span,
+        }
+    }
 }
 
 /// The steps of a register that have a part in a stretch.
-fn steps(register: &Register, counted: Stretch) -> Result<Vec<Step>, BillError> {
-    let open = |from: SimTime, until: SimTime, [first_wh, last_wh]: [Option<i64>; 2]| Step {
-        span: Stretch { from, until },
-        first_wh,
-        last_wh,
-        energy: Err(OpenCause::NoReading),
+fn steps(register: &Register, within: Stretch) -> Result<Vec<Step>, BillError> {
+    let open = |from: SimTime, until: SimTime, [first_wh, last_wh]: [Option<i64>; 2]| {
+        let span = Stretch { from, until };
+        Step::Open(Open { span, cause: OpenCause::NoReading, first_wh, last_wh })
     };
     let (first, last) = (register.readings.first(), register.readings.last());
     let (Some(first), Some(last)) = (first, last) else {
-        return Ok(vec![open(counted.from, counted.until, [None; 2])]);
+        return Ok(vec![open(within.from, within.until, [None; 2])]);
     };
     let mut steps = Vec::new();
-    if counted.from < first.at {
-        let until = first.at.min(counted.until);
-        steps.push(open(counted.from, until, [None, Some(first.register_wh)]));
+    if within.from < first.at {
+        let until = first.at.min(within.until);
+        steps.push(open(within.from, until, [None, Some(first.register_wh)]));
     }
     for pair in register.readings.windows(2) {
         let span = Stretch { from: pair[0].at, until: pair[1].at };
-        let [before, after] = [pair[0].register_wh, pair[1].register_wh];
-        let energy = after.checked_sub(before).ok_or_else(|| too_large(&register.meter))?;
-        let energy = match energy {
-            ..0 if span.from < span.until => Err(OpenCause::Fall),
-            0.. if span.from < span.until => Ok(energy),
-            0 => continue,
-            _ => Err(OpenCause::Conflict),
-        };
-        let is_instant = span.from == span.until && span.from <= counted.until;
-        if counted.from < span.until && span.from < counted.until
-            || is_instant && counted.from <= span.from
-        {
-            steps.push(Step { span, first_wh: Some(before), last_wh: Some(after), energy });
+        let [first_wh, last_wh] = [pair[0].register_wh, pair[1].register_wh];
+        let energy_wh = last_wh.checked_sub(first_wh).ok_or_else(|| too_large(&register.meter))?;
+        let is_instant = span.from == span.until;
+        // Two values at an end of the service or period concern it too.
+        let is_apart = span.until < within.from || within.until < span.from;
+        let touches = span.until == within.from || span.from == within.until;
+        if is_apart || is_instant && energy_wh == 0 || !is_instant && touches {
+            continue;
         }
+        let open = |cause| {
+            Step::Open(Open { span, cause, first_wh: Some(first_wh), last_wh: Some(last_wh) })
+        };
+        steps.push(match energy_wh {
+            _ if is_instant => open(OpenCause::Conflict),
+            ..0 => open(OpenCause::Fall),
+            0.. => Step::Counted(Counted { span, first_wh, last_wh, energy_wh }),
+        });
     }
-    if last.at < counted.until {
-        let from = last.at.max(counted.from);
-        steps.push(open(from, counted.until, [Some(last.register_wh), None]));
+    if last.at < within.until {
+        let from = last.at.max(within.from);
+        steps.push(open(from, within.until, [Some(last.register_wh), None]));
     }
     Ok(steps)
 }
@@ -317,11 +345,15 @@ fn shares(tariff: &Tariff, period: Stretch) -> Vec<Share> {
     months.filter_map(share).collect()
 }
 
+/// The meter, the direction, and the name and amount of the price of a line.
+type PriceKey = (HardwareId, Direction, Name, Decimal);
+
 /// The lines of a bill while they come about.
 struct Ledger {
     period: Stretch,
     places: u32,
-    energy: BTreeMap<(HardwareId, Direction, Name, Decimal), (i64, Vec<RegisterSpan>)>,
+    /// What was charged at each price, in Wh.
+    energy: BTreeMap<PriceKey, (i64, Vec<RegisterSpan>)>,
     others: Vec<Line>,
     complete_until: SimTime,
 }
@@ -338,43 +370,37 @@ impl Ledger {
         self.others.push(line);
     }
 
-    /// What energy costs that flows one way, rounded.
-    fn cost(&self, direction: Direction, price: Decimal, energy_wh: i64) -> Option<Money> {
-        Money::rounded(micros_wh(direction, price, energy_wh), MICROS_WH, self.places)
-    }
-
     /// Charges a step, or adds it as a gap.
     fn post(
         &mut self,
         register: &Register,
-        counted: Stretch,
+        within: Stretch,
         step: &Step,
         pieces: &[Piece],
     ) -> Result<(), BillError> {
-        let span = step.span;
-        let first = pieces.partition_point(|piece| piece.until <= span.from.max(counted.from));
-        let until = span.until.min(counted.until);
+        let span = step.span();
+        let first = pieces.partition_point(|piece| piece.until <= span.from.max(within.from));
+        let until = span.until.min(within.until);
         let touched: Vec<_> =
             pieces[first..].iter().take_while(|piece| piece.from < until).collect();
-        let is_billed = register.direction == Direction::Import
-            || !touched.is_empty()
-            || step.energy == Err(OpenCause::Conflict) && !pieces.is_empty();
-        let energy = match step.energy {
-            Err(cause) if is_billed => {
-                self.open(span.from, Line::GapOpen(open_line(register, step, cause)));
-                return Ok(());
+        let is_paid = register.direction == Direction::Import || !touched.is_empty();
+        match step {
+            Step::Counted(counted) => match touched[..] {
+                [piece]
+                    if is_covered(span, &touched) && intersection(span, within) == Some(span) =>
+                {
+                    self.charge(register, counted, piece)
+                }
+                _ if counted.energy_wh == 0 || !is_paid => Ok(()),
+                _ => self.gap(register, within, counted, &touched),
+            },
+            // One of an instant touches nothing.
+            Step::Open(open) => {
+                if is_paid || span.from == span.until && !pieces.is_empty() {
+                    self.open(span.from, Line::GapOpen(open_line(register, open)));
+                }
+                Ok(())
             }
-            Ok(energy) if is_billed && energy > 0 => energy,
-            Ok(0) => 0,
-            _ => return Ok(()),
-        };
-        let is_counted = counted.from <= span.from && span.until <= counted.until;
-        match touched[..] {
-            [piece] if is_counted && piece.from <= span.from && span.until <= piece.until => {
-                self.charge(register, step, energy, piece)
-            }
-            _ if energy == 0 => Ok(()),
-            _ => self.gap(register, counted, step, &touched),
         }
     }
 
@@ -382,27 +408,20 @@ impl Ledger {
     fn charge(
         &mut self,
         register: &Register,
-        step: &Step,
-        energy_wh: i64,
+        counted: &Counted,
         piece: &Piece,
     ) -> Result<(), BillError> {
-        let Step { span, first_wh: Some(first_wh), last_wh: Some(last_wh), .. } = *step else {
-            return Ok(());
-        };
+        let Counted { span: Stretch { from, until }, first_wh, last_wh, energy_wh } = *counted;
         let key = (register.meter.clone(), register.direction, piece.name.clone(), piece.price);
         let (sum, spans) = self.energy.entry(key).or_default();
         *sum = sum.checked_add(energy_wh).ok_or_else(|| too_large(&register.meter))?;
-        let length = i128::from(span.until.0) - i128::from(span.from.0);
         // Longer than 2.5 reading periods.
-        let only_total = 2 * length > 5 * i128::from(register.reading_period.0);
+        let only_total = 2 * length(counted.span) > 5 * i128::from(register.reading_period.0);
         match spans.last_mut() {
-            Some(last) if last.until == span.from && !last.only_total && !only_total => {
-                (last.until, last.last_wh) = (span.until, last_wh);
+            Some(last) if last.until == from && !last.only_total && !only_total => {
+                (last.until, last.last_wh) = (until, last_wh);
             }
-            _ => {
-                let (from, until) = (span.from, span.until);
-                spans.push(RegisterSpan { from, until, first_wh, last_wh, only_total });
-            }
+            _ => spans.push(RegisterSpan { from, until, first_wh, last_wh, only_total }),
         }
         Ok(())
     }
@@ -411,45 +430,39 @@ impl Ledger {
     fn gap(
         &mut self,
         register: &Register,
-        counted: Stretch,
-        step: &Step,
+        within: Stretch,
+        counted: &Counted,
         touched: &[&Piece],
     ) -> Result<(), BillError> {
-        let Step { span, first_wh: Some(first_wh), last_wh: Some(last_wh), energy: Ok(energy_wh) } =
-            *step
-        else {
-            return Ok(());
-        };
+        let Counted { span, first_wh, last_wh, energy_wh } = *counted;
         let (meter, direction) = (register.meter.clone(), register.direction);
-        let inside = intersection(span, counted).unwrap_or(span);
-        let has_price_throughout = is_covered(inside, touched);
-        let mut costs: Vec<_> = touched.iter().map(|piece| piece.price).collect();
-        if inside != span || !has_price_throughout && direction == Direction::Export {
-            // All of it may have flowed when it costs nothing here.
-            costs.push(Decimal::default());
+        let places = self.places;
+        let cost = |price: Decimal| {
+            let cost = Money::rounded(cost(direction, price, energy_wh), MICROS_WH, places);
+            cost.ok_or_else(|| too_large(&register.meter))
+        };
+        let mut prices: Vec<GapPrice> = Vec::new();
+        for Piece { name, price, .. } in touched {
+            if !prices.iter().any(|one| (&one.name, one.price) == (name, *price)) {
+                prices.push(GapPrice { name: name.clone(), price: *price, amount: cost(*price)? });
+            }
         }
-        costs.sort_unstable();
-        let is_bounded = has_price_throughout || direction == Direction::Export;
-        let mut bounds = [costs.first(), costs.last()].map(|cost| cost.filter(|_| is_bounded));
+        let inside = intersection(span, within).unwrap_or(span);
+        let is_priced = is_covered(inside, touched);
+        let is_free = !is_priced && direction == Direction::Export;
+        // What lies outside costs nothing here, and all of it may.
+        let nothing = (inside != span || is_free).then(Decimal::default);
+        let costs = || prices.iter().map(|one| one.price).chain(nothing);
+        let mut bounds =
+            [costs().min(), costs().max()].map(|bound| bound.filter(|_| is_priced || is_free));
         if direction == Direction::Export {
             bounds.reverse();
         }
-        let cost = |price: Decimal| {
-            self.cost(direction, price, energy_wh).ok_or_else(|| too_large(&meter))
-        };
-        let [lower, upper] = bounds.map(|price| price.copied().map(cost).transpose());
-        let mut prices: Vec<GapPrice> = Vec::new();
-        for piece in touched {
-            let (name, price) = (&piece.name, piece.price);
-            if !prices.iter().any(|one| (&one.name, one.price) == (name, price)) {
-                prices.push(GapPrice { name: name.clone(), price, amount: cost(price)? });
-            }
-        }
-        let (from, until) = (span.from, span.until);
+        let [lower, upper] = bounds.map(|price| price.map(cost).transpose());
         let (lower, upper) = (lower?, upper?);
-        let length = i128::from(until.0) - i128::from(from.0);
-        let missed = length > register.reading_period.0.into();
         let amount = lower.filter(|_| bounds[0] == bounds[1]);
+        let missed = length(span) > register.reading_period.0.into();
+        let Stretch { from, until } = span;
         let line = Line::Gap(GapLine {
             meter,
             direction,
@@ -535,7 +548,7 @@ impl Ledger {
         let mut lines = Vec::with_capacity(self.energy.len() + self.others.len());
         let places = self.places;
         for ((meter, direction, name, price), (energy_wh, registers)) in self.energy {
-            let amount = Money::rounded(micros_wh(direction, price, energy_wh), MICROS_WH, places);
+            let amount = Money::rounded(cost(direction, price, energy_wh), MICROS_WH, places);
             let amount = amount.ok_or_else(|| too_large(&meter))?;
             let line = EnergyLine { meter, direction, name, price, energy_wh, amount, registers };
             lines.push(Line::Energy(line));
@@ -546,13 +559,13 @@ impl Ledger {
 }
 
 /// What energy costs that flows one way, exactly; below zero where the customer is paid.
-fn micros_wh(direction: Direction, price: Decimal, energy_wh: i64) -> i128 {
+fn cost(direction: Direction, price: Decimal, energy_wh: i64) -> i128 {
     let cost = i128::from(price.micros()) * i128::from(energy_wh);
     if direction == Direction::Import { cost } else { -cost }
 }
 
-fn open_line(register: &Register, step: &Step, cause: OpenCause) -> OpenLine {
-    let Step { span: Stretch { from, until }, first_wh, last_wh, .. } = *step;
+fn open_line(register: &Register, open: &Open) -> OpenLine {
+    let Open { span: Stretch { from, until }, cause, first_wh, last_wh } = *open;
     let (meter, direction) = (register.meter.clone(), register.direction);
     OpenLine { meter, direction, from, until, cause, first_wh, last_wh }
 }
@@ -584,10 +597,11 @@ fn powers(zone: &Zone, stretch: Stretch, taken: &[(Stretch, Vec<Step>)]) -> Opti
     let windows: Vec<_> =
         stretches(zone, Width::Minutes15, stretch.from, stretch.until).filter(is_whole).collect();
     let mut energies = vec![(0_i64, Some(0_i64)); windows.len()];
-    let steps = taken.iter().flat_map(|(counted, steps)| steps.iter().map(|step| (*counted, step)));
-    for (counted, step) in steps {
-        // A conflict has no length, and concerns the windows on both sides.
-        let span = intersection(step.span, counted).unwrap_or(step.span);
+    let steps =
+        taken.iter().flat_map(|(within, steps)| steps.iter().map(move |step| (*within, step)));
+    for (within, step) in steps {
+        // Two values at an instant have no length, and concern the windows on both sides.
+        let span = intersection(step.span(), within).unwrap_or(step.span());
         let is_instant = span.from == span.until;
         let first = windows.partition_point(|window| window.until < span.from);
         let windows = windows[first..].iter().zip(&mut energies[first..]);
@@ -596,16 +610,16 @@ fn powers(zone: &Zone, stretch: Stretch, taken: &[(Stretch, Vec<Step>)]) -> Opti
             if !is_instant && (window.until == span.from || window.from == span.until) {
                 continue;
             }
-            let Ok(energy) = step.energy else {
+            let Step::Counted(Counted { energy_wh, .. }) = step else {
                 *upper = None;
                 continue;
             };
             // Otherwise all of it may lie in this window, or nothing.
-            if span == step.span && window.from <= span.from && span.until <= window.until {
-                *lower = lower.checked_add(energy)?;
+            if intersection(step.span(), *window) == Some(step.span()) && span == step.span() {
+                *lower = lower.checked_add(*energy_wh)?;
             }
             if let Some(upper) = upper {
-                *upper = upper.checked_add(energy)?;
+                *upper = upper.checked_add(*energy_wh)?;
             }
         }
     }
