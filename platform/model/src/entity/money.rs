@@ -94,9 +94,11 @@ fn parse(text: &str) -> Option<(i64, u32)> {
     if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number: i64 = digits.parse().ok()?;
+    // The lowest number is further from zero than the highest one.
+    let number: i128 = digits.parse().ok()?;
+    let number = if unsigned.len() == text.len() { number } else { -number };
     let places = u32::try_from(fraction.len()).ok()?;
-    Some((if unsigned.len() == text.len() { number } else { -number }, places))
+    Some((i64::try_from(number).ok()?, places))
 }
 
 fn write(f: &mut fmt::Formatter<'_>, number: i64, places: u32) -> fmt::Result {
