@@ -149,6 +149,7 @@ pub fn bill(account: &Account<'_>) -> Result<Bill, BillError> {
         merged(account.tariffs.iter().flat_map(clip).collect())
     });
     let (imports, exports) = (imports?, exports?);
+    // A peak is that of all registers together.
     let mut taken = Vec::new();
     for register in account.registers {
         let Some(within) = intersection(register.service, period) else { continue };
@@ -447,19 +448,10 @@ impl Ledger {
                 prices.push(GapPrice { name: name.clone(), price: *price, amount: cost(*price)? });
             }
         }
-        let inside = intersection(span, within).unwrap_or(span);
-        let is_priced = is_covered(inside, touched);
-        let is_free = !is_priced && direction == Direction::Export;
-        // What lies outside costs nothing here, and all of it may.
-        let nothing = (inside != span || is_free).then(Decimal::default);
-        let costs = || prices.iter().map(|one| one.price).chain(nothing);
-        let mut bounds =
-            [costs().min(), costs().max()].map(|bound| bound.filter(|_| is_priced || is_free));
-        if direction == Direction::Export {
-            bounds.reverse();
-        }
+        let bounds = bounds(direction, span, within, touched);
         let [lower, upper] = bounds.map(|price| price.map(cost).transpose());
         let (lower, upper) = (lower?, upper?);
+        // Bounds that are rounded to the same amount are not the same.
         let amount = lower.filter(|_| bounds[0] == bounds[1]);
         let missed = length(span) > register.reading_period.0.into();
         let Stretch { from, until } = span;
@@ -562,6 +554,25 @@ impl Ledger {
 fn cost(direction: Direction, price: Decimal, energy_wh: i64) -> i128 {
     let cost = i128::from(price.micros()) * i128::from(energy_wh);
     if direction == Direction::Import { cost } else { -cost }
+}
+
+/// The prices at which the energy of a step costs least and most; nothing if a part of the time has
+/// no price.
+fn bounds(
+    direction: Direction,
+    span: Stretch,
+    within: Stretch,
+    touched: &[&Piece],
+) -> [Option<Decimal>; 2] {
+    let inside = intersection(span, within).unwrap_or(span);
+    let is_priced = is_covered(inside, touched);
+    let is_free = !is_priced && direction == Direction::Export;
+    // What lies outside costs nothing here, and all of it may.
+    let nothing = (inside != span || is_free).then(Decimal::default);
+    let prices = || touched.iter().map(|piece| piece.price).chain(nothing);
+    let [lowest, highest] =
+        [prices().min(), prices().max()].map(|price| price.filter(|_| is_priced || is_free));
+    if direction == Direction::Import { [lowest, highest] } else { [highest, lowest] }
 }
 
 fn open_line(register: &Register, open: &Open) -> OpenLine {

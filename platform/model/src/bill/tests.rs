@@ -220,6 +220,7 @@ fn a_fall_a_conflict_and_missing_ends_are_open() {
         expect("23:00-07:00 no-reading null 0, 18:00-23:00 no-reading 1000 null", "0.30", "23:00"),
     );
     assert_eq!(of(&[]), expect("23:00-23:00 no-reading null null", "0.00", "23:00"));
+    // The last reading long before the period.
     assert_eq!(
         of(&[("2027-01-01T00:00:00Z", 5)]),
         expect("23:00-23:00 no-reading 5 null", "0.00", "23:00"),
