@@ -340,6 +340,18 @@ fn meters_that_were_exchanged_have_a_register_each() {
 }
 
 #[test]
+fn a_step_over_the_end_of_a_service_may_be_outside() {
+    let mut moved = register(&[("10:00", 0), ("10:15", 1000), ("23:00", 1000)]);
+    moved.service = Stretch { from: at("2027-01-11T10:07:00Z"), ..monday() };
+    let peak = json!({"peak": {"name": "Peak", "perKwMonth": "31", "window": "15m"}});
+    let bill = billed(&[tariff(peak)], &[moved]);
+    let gap = &lines(&bill, "gap")[0];
+    assert_eq!((&gap["lower"], &gap["upper"]), (&json!("0.00"), &json!("0.30")));
+    let peak = &lines(&bill, "peak")[0];
+    assert_eq!((&peak["lowerW"], &peak["upperW"]), (&json!(0), &json!(4000)));
+}
+
+#[test]
 fn a_peak_is_known_if_nothing_else_can_be_higher() {
     let peak = |readings: &[(&str, i64)]| {
         let tariff = tariff(json!({
