@@ -146,7 +146,7 @@ impl Zone {
     }
 
     /// The first change of offset after an instant; the end of time if there is none.
-    fn change_after(&self, at: SimTime) -> SimTime {
+    pub(crate) fn change_after(&self, at: SimTime) -> SimTime {
         let before = self.0.to_offset(timestamp(at));
         let mut changes = self.0.following(timestamp(at));
         let change = changes.find(|change| change.offset() != before);

@@ -13,10 +13,12 @@
 //! | `facts` | what documents hold about access: owners, grants, memberships |
 //! | `schedule` | when something is due |
 //! | `calendar`, `series` | stretches of local time; roll-ups of values |
+//! | `bill` | what a customer's energy costs, by registers and tariffs |
 //! | `audit`, `token` | the chain of audit rows; tokens of entities, numbers that strangers see |
 
 pub mod access;
 pub mod audit;
+pub mod bill;
 pub mod calendar;
 pub mod consistency;
 pub mod decide;

@@ -108,6 +108,12 @@ impl TimeOfDay {
     pub(crate) fn on(self, day: jiff::civil::Date, zone: &Zone) -> SimTime {
         zone.instant(day.to_datetime(self.0))
     }
+
+    /// Whole seconds since midnight, as the clock counts them.
+    pub(crate) fn second_of_day(self) -> i64 {
+        let Self(time) = self;
+        (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second())
+    }
 }
 
 impl Schedule {

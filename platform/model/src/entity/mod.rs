@@ -14,12 +14,14 @@
 //! | 20, 21 | `batch_elements`, `device_route` | `work` |
 //! | 18 | `tenant_settings` | `settings` |
 //! | 22, 23 | `rule`, `alarm` | `rule`, `alarm` |
+//! | 24, 25 | `tariff`, `bill` | `tariff`, `bill`, with `money` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
 
 mod alarm;
 mod assignment;
+mod bill;
 mod body;
 mod boundary;
 mod command;
@@ -27,11 +29,13 @@ mod device;
 mod group;
 mod history;
 mod identity;
+mod money;
 mod network;
 mod place;
 mod rule;
 mod settings;
 mod specification;
+mod tariff;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -43,6 +47,10 @@ use crate::access::Kind;
 pub use crate::row::instant_of_data;
 pub use alarm::{Alarm, AlarmKey};
 pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
+pub use bill::{
+    Bill, EnergyLine, FixedLine, GapLine, GapPrice, Line, OpenCause, OpenLine, PeakLine,
+    RegisterSpan,
+};
 pub use body::{
     About, Body, Currency, Fault, FieldError, Fingerprint, Key, Metadata, Name, Text, Token, read,
 };
@@ -52,6 +60,7 @@ pub use device::{Device, DeviceStatus};
 pub use group::{Group, Member, MemberReference};
 pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
+pub use money::{Decimal, Money};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};
 pub use rule::{
@@ -61,6 +70,9 @@ pub use rule::{
 pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
     AlertType, Delivery, Quantity, QuantityKind, Specification, SpecifiedQuantity, Summary,
+};
+pub use tariff::{
+    DatedPrice, Direction, FixedTerm, PeakTerm, PeakWindow, Piece, PriceZone, Tariff,
 };
 pub use work::{
     Batch, BatchElements, CommandCall, DeviceRoute, ELEMENTS_MAX, Job, JobKind, JobState,
@@ -140,6 +152,8 @@ pub static KINDS: &[&[DocumentKind]] = &[
     settings::KINDS,
     rule::KINDS,
     alarm::KINDS,
+    tariff::KINDS,
+    bill::KINDS,
 ];
 
 /// The kind with a code.

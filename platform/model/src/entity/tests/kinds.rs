@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
-    Alarm, Application, Asset, Assignment, Batch, BatchElements, Body, CommandBody, Credential,
-    Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Rule, ScheduledCommand,
-    Site, Specification, TenantSettings, Topology, User, Zone, kind_of_code, kind_of_name, read,
+    Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
+    Credential, Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Rule,
+    ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology, User, Zone,
+    kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -48,6 +49,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "tenant_settings" => rewritten::<TenantSettings>,
         "rule" => rewritten::<Rule>,
         "alarm" => rewritten::<Alarm>,
+        "tariff" => rewritten::<Tariff>,
+        "bill" => rewritten::<Bill>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -101,12 +104,15 @@ fn codes_and_names_are_given_once_and_stay() {
         (21, "device_route"),
         (22, "rule"),
         (23, "alarm"),
+        (24, "tariff"),
+        (25, "bill"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
         assert_eq!(kind_of_code(kind.code), Some(kind));
         assert_eq!(kind_of_name(kind.name), Some(kind));
-        assert_eq!(kind.is_resident, !["electric_network", "batch_elements"].contains(&kind.name));
+        let is_stored = ["electric_network", "batch_elements", "bill"].contains(&kind.name);
+        assert_eq!(kind.is_resident, !is_stored);
     }
     let sampled: BTreeSet<_> = bodies().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(sampled, expected.iter().map(|(_, name)| *name).collect());
@@ -153,6 +159,8 @@ fn documents_are_found_by_their_keys() {
         ("job", "kind=backup state=done"),
         ("rule", "device=meter 1 device=meter 2 device=meter 3 owner=user:me"),
         ("alarm", "device=meter 1 state=ended"),
+        ("tariff", ""),
+        ("bill", "customer=a-2 state=open"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();
@@ -262,7 +270,12 @@ fn a_field_without_a_valid_value_is_named() {
             json!({"secret": {"argon2id": "x"}}),
             "proof.secret: `{\"argon2id\":\"x\"}`, expected a text of argon2id",
         ),
-        ("grant", "/until", early, "until: `\"2020-01-01T00:00:00Z\"`, expected an instant after"),
+        (
+            "grant",
+            "/until",
+            early.clone(),
+            "until: `\"2020-01-01T00:00:00Z\"`, expected an instant after",
+        ),
         ("grant", "/purpose", long(1025), "purpose: `\"xxx"),
         ("grant", "/actions/0", json!("eat"), "actions[0]: `\"eat\"`, expected one of `read`,"),
         ("application", "/disabled", json!(1), "disabled: `1`, expected a boolean"),
@@ -311,6 +324,35 @@ fn a_field_without_a_valid_value_is_named() {
             "when.all[3].alert.level: `\"bad\"`, expected one of",
         ),
         ("alarm", "/level", json!("bad"), "level: `\"bad\"`, expected one of Info"),
+        ("tariff", "/imports/0/weekdays", json!(["mon"]), "imports[0]: `{\"from\":null,"),
+        ("tariff", "/imports/1", json!({"name": "F", "price": "1"}), "imports[1]: `{\"name\":"),
+        (
+            "tariff",
+            "/imports/1/price",
+            json!("0.2215001"),
+            "imports[1].price: `\"0.2215001\"`, expected a text of a decimal with at most six",
+        ),
+        ("tariff", "/exports/0/price", json!(0.1), "exports[0].price: `0.1`, expected a string"),
+        ("tariff", "/validUntil", early.clone(), "validUntil: `\"2020-01-01T00:00:00Z\"`, expec"),
+        ("tariff", "/peak/perKwMonth", json!("-1"), "peak.perKwMonth: `\"-1\"`, expected an am"),
+        ("tariff", "/peak/window", json!("1h"), "peak.window: `\"1h\"`, expected `15m`"),
+        ("tariff", "/prices/0/until", early.clone(), "prices[0].until: `\"2020-01-01T00:00:00Z\""),
+        ("tariff", "/prices/1/from", json!("2027-01-01T00:00:00Z"), "prices[1].from: `\"2027-01-"),
+        ("bill", "/total", json!("3.01"), "total: `\"3.01\"`, expected the sum of the amounts"),
+        ("bill", "/total", json!("3.000"), "total: `\"3.000\"`, expected the sum of the amounts"),
+        ("bill", "/isOpen", json!(false), "isOpen: `false`, expected whether a line has no amo"),
+        (
+            "bill",
+            "/completeUntil",
+            late.clone(),
+            "completeUntil: `\"2030-01-01T00:00:00Z\"`, expected",
+        ),
+        (
+            "bill",
+            "/lines/0/energy/amount",
+            json!("1e3"),
+            "lines[0].energy.amount: `\"1e3\"`, expected a text of an amount",
+        ),
         ("job", "/progress", json!(101), "progress: `101`, expected a number from 0 to 100"),
     ];
     for (kind, pointer, value, expected) in cases {
@@ -346,6 +388,9 @@ fn a_missing_field_is_named() {
         ("job", "/state"),
         ("rule", "/then"),
         ("alarm", "/count"),
+        ("tariff", "/validFrom"),
+        ("tariff", "/imports/1/price"),
+        ("bill", "/isOpen"),
     ];
     for (kind, pointer) in required {
         let error = checked(kind, &changed(kind, pointer, None)).unwrap_err();

@@ -5,3 +5,4 @@ mod command;
 mod history;
 mod kinds;
 mod sample;
+mod tariff;

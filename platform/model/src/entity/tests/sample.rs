@@ -189,6 +189,8 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "shelvedUntil": "2027-01-19T00:00:00.000Z", "metadata": metadata,
             }),
         ),
+        ("tariff", tariff(&metadata)),
+        ("bill", bill(&metadata)),
     ]
 }
 
@@ -220,5 +222,72 @@ fn rule(metadata: &Value) -> Value {
             } },
         ],
         "coolDownSeconds": 600, "metadata": metadata,
+    })
+}
+
+fn tariff(metadata: &Value) -> Value {
+    json!({
+        "name": "Two zones", "currency": "EUR", "zone": "Europe/Rome",
+        "validFrom": "2027-01-01T00:00:00.000Z", "validUntil": "2028-01-01T00:00:00.000Z",
+        "imports": [
+            { "name": "F3", "weekdays": [], "from": null, "until": null, "price": "0.18" },
+            {
+                "name": "F1", "weekdays": ["mon", "fri"], "from": "08:00:00", "until": "19:00:00",
+                "price": "0.2215",
+            },
+        ],
+        "exports": [{ "name": "Feed-in", "weekdays": [], "price": "0.091234" }],
+        "fixed": [{ "name": "Meter", "perMonth": "3.5" }],
+        "peak": { "name": "Peak", "perKwMonth": "1.75", "window": "15m" },
+        "prices": [
+            {
+                "name": "Storm", "direction": "import", "from": "2027-01-10T12:00:00.000Z",
+                "until": "2027-01-10T13:00:00.000Z", "price": "2",
+            },
+            {
+                "direction": "import", "from": "2027-01-10T13:00:00.000Z",
+                "until": "2027-01-10T13:15:00.000Z", "price": "-0.01",
+            },
+        ],
+        "metadata": metadata,
+    })
+}
+
+fn bill(metadata: &Value) -> Value {
+    let (from, until) = ("2027-01-31T23:00:00.000Z", "2027-02-28T23:00:00.000Z");
+    let (noon, night) = ("2027-02-10T11:00:00.000Z", "2027-02-10T22:00:00.000Z");
+    json!({
+        "customer": "a-2", "owner": "user:me", "from": from, "until": until, "currency": "EUR",
+        "lines": [
+            { "energy": {
+                "meter": "meter 1", "direction": "export", "name": "Feed-in", "price": "0.1",
+                "energyWh": 5000, "amount": "-0.50", "registers": [{
+                    "from": from, "until": noon, "firstWh": 1000, "lastWh": 6000, "onlyTotal": true,
+                }],
+            } },
+            { "gap": {
+                "meter": "meter 1", "direction": "import", "from": noon, "until": night,
+                "firstWh": 10, "lastWh": 1010, "energyWh": 1000, "missed": true,
+                "prices": [
+                    { "name": "F1", "price": "0.25", "amount": "0.25" },
+                    { "name": "F3", "price": "0.18", "amount": "0.18" },
+                ],
+                "lower": "0.18", "upper": "0.25",
+            } },
+            { "gapOpen": {
+                "meter": "meter 1", "direction": "import", "from": noon, "until": night,
+                "cause": "fall", "firstWh": 10, "lastWh": 9,
+            } },
+            { "fixed": {
+                "name": "Meter", "perMonth": "3.5", "from": from, "until": until, "days": 28,
+                "daysOfMonth": 28, "amount": "3.50",
+            } },
+            { "peak": {
+                "name": "Peak", "perKwMonth": "1.75", "from": from, "until": until, "days": 28,
+                "daysOfMonth": 28, "window": noon, "lowerW": 4000, "upperW": 8000,
+                "lower": "7.00", "upper": "14.00",
+            } },
+        ],
+        "total": "3.00", "isOpen": true, "completeUntil": noon, "metadata": metadata,
     })
 }
