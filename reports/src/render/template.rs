@@ -65,7 +65,7 @@ mod tests {
             assert!(is_own || TOKENS.iter().any(|token| token.name == name), "{name}");
         }
         let own = lastmeter_chart::STYLE.to_owned() + include_str!("style.css");
-        for literal in ["#", "rgb", "hsl"] {
+        for literal in ["#", "rgb(", "hsl("] {
             assert!(!own.contains(literal), "{literal}");
         }
     }
