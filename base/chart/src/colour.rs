@@ -14,7 +14,7 @@ pub struct Colour(pub u8, pub u8, pub u8);
 /// Letters and axes.
 pub const INK: Colour = tokens::SOFT.light;
 /// Letters over a coloured field.
-pub(crate) const STRONG: Colour = tokens::INK.light;
+pub const STRONG: Colour = tokens::INK.light;
 /// Grid lines.
 pub const LINE: Colour = tokens::LINE.light;
 /// Shaded areas, and grid lines without a figure.

@@ -31,7 +31,7 @@ mod tokens;
 pub use axis::{Axis, Figures};
 pub use bins::{BINS_MAX, Bin, Bins, Moments};
 pub use chart::Chart;
-pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE};
+pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE, STRONG};
 pub use panel::{Block, Panel};
 pub use ticks::{TimeTick, time_ticks};
 pub use tokens::{TOKENS, Token, tokens_css};
