@@ -4,6 +4,8 @@
 //! system prefers, unless the page has `data-theme="light"` or `"dark"` on its root. Paper is
 //! always light.
 
+#![expect(clippy::unreadable_literal, reason = "colours are written as in CSS")]
+
 use lastmeter_text::append;
 
 use crate::colour::{Colour, PARTS, WORDS};
