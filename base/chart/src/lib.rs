@@ -9,7 +9,7 @@
 //! | `layout` | where texts have room, with the letters of a phone |
 //! | `svg` | the surface on which the library draws |
 //! | `colour` | the words of the palette |
-//! | `tokens` | [`TOKENS`]: the colours of pages, reports and charts, light and dark, and their CSS |
+//! | `tokens` | [`TOKENS`]: colours of pages, reports and charts, light and dark, and their CSS |
 //! | `style.css` | [`STYLE`]: text, tables, cards, notices and charts of pages and reports |
 //! | `bins` | long series as a few hundred bins |
 //!

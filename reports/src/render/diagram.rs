@@ -157,7 +157,8 @@ fn draw_label(svg: &mut String, label: &str, base: usize, from: f64, next: f64) 
     append(
         svg,
         format_args!(
-            "<text class=\"label\" x=\"{from:.2}%\" dx=\"7\" y=\"{base}\" fill=\"{STRONG}\">{}</text>",
+            "<text class=\"label\" x=\"{from:.2}%\" dx=\"7\" y=\"{base}\" \
+             fill=\"{STRONG}\">{}</text>",
             escape(&shown)
         ),
     );
@@ -215,7 +216,8 @@ pub(crate) fn bench(bench: &Bench) -> String {
              <text x=\"304\" y=\"154\" fill=\"{INK}\" font-size=\"12\">MQTT</text>\
              <path d=\"M214 252H170\" fill=\"none\" stroke=\"{INJECTED}\" stroke-width=\"1.5\"/>\
              <path d=\"M170 247l-7 5l7 5Z\" fill=\"{INJECTED}\"/>\
-             <text x=\"189\" y=\"244\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">REST</text>\
+             <text x=\"189\" y=\"244\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">\
+             REST</text>\
              <circle cx=\"214\" cy=\"252\" r=\"5\" fill=\"{INJECTED}\"/>\
              <text x=\"188\" y=\"324\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">\
              reported: what the platform gives back</text>\
@@ -223,7 +225,8 @@ pub(crate) fn bench(bench: &Bench) -> String {
              stroke-dasharray=\"5 4\"/>\
              <path d=\"M75 192l5 7l5 -7Z\" fill=\"{DATA}\"/>\
              <circle cx=\"80\" cy=\"104\" r=\"5\" fill=\"{DATA}\"/>\
-             <g fill=\"{INK}\" font-size=\"12\"><text x=\"92\" y=\"146\">reference: the true value</text>\
+             <g fill=\"{INK}\" font-size=\"12\">\
+             <text x=\"92\" y=\"146\">reference: the true value</text>\
              <text x=\"92\" y=\"162\">over the reading's span</text></g></svg>"
         ),
     );
