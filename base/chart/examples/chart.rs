@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::path::PathBuf;
 
 use lastmeter_chart::{
-    Axis, BAD, Block, Chart, Colour, DATA, Figures, INJECTED, INK, PARTS, Panel, SECOND, SHADE,
+    Axis, BAD, Block, Chart, Colour, DATA, Figures, INJECTED, INK, Panel, REST, SECOND, SHADE,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@ fn over_time() -> Chart {
     );
     let edges: Vec<_> =
         along(60).map(|it| (5_400.0 * it, wave(it) - 1.0, wave(it) + 0.5)).collect();
-    values.band(&edges, PARTS[0], 0.35);
+    values.band(&edges, REST, 0.35);
     values.line(along(60).map(|it| (5_400.0 * it, wave(it))), DATA, 1.8);
     let error = Axis::symmetric([0.2], Figures::Plain).named("error in %");
     let mut errors = Panel::new(Axis::time(5_400.0), error, 90.0);
@@ -56,7 +56,7 @@ fn over_time() -> Chart {
     errors.line(along(60).map(|it| (5_400.0 * it, 0.1 * (9.0 * it).cos())), DATA, 1.8);
     Chart::new("voltage over time")
         .with_key(DATA, "reported by meter-01")
-        .with_key(PARTS[0], "3 other devices: lowest to highest")
+        .with_key(REST, "3 other devices: lowest to highest")
         .with_panel(values.without_x_figures())
         .with_panel(errors)
 }
@@ -128,9 +128,9 @@ fn bars() -> Chart {
             .into_iter()
             .enumerate()
     {
-        chart = chart.with_key(PARTS[place], name);
+        chart = chart.with_key(Colour::of_part(place), name);
         let (from, to) = ((from * 1e6, 0.1), (to * 1e6, 0.9));
-        panel.block(block(from, to, PARTS[place], name, String::new()));
+        panel.block(block(from, to, Colour::of_part(place), name, String::new()));
     }
     panel.mark(91e6, "", INK, (2.0, ""));
     chart.with_panel(panel)

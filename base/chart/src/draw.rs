@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::axis::{Axis, Ruled, Tick};
-use crate::colour::{Colour, INK, LINE, SHADE};
+use crate::colour::{Colour, INK, LINE, SHADE, STRONG};
 use crate::layout::{Area, Free, Letters, SIZE, Stairs, WIDTH};
 use crate::panel::{Block, Panel, Series, Shape};
 use crate::svg::{FINE, Surface, fine};
@@ -167,7 +167,8 @@ impl Panel {
         for (row, (text, colour, side)) in plan.lines.iter().enumerate() {
             let x = if matches!(side, HPos::Right) { width } else { 0.0 };
             let at = (x, row as f64 * letters.line());
-            inside.text(text, at, style(letters, *colour, (*side, VPos::Top)))?;
+            let style = style(letters, colour.of_letters(), (*side, VPos::Top));
+            inside.text(text, at, style)?;
         }
         self.draw_axes(sheet, plan, letters)?;
         if self.has_x_figures {
@@ -309,8 +310,7 @@ impl Inside<'_> {
                 self.straight([(from, start), (from, bottom)], style, mark.dashes)?;
             }
             if let Some((row, left)) = place {
-                let colour = if mark.colour == SHADE { INK } else { mark.colour };
-                let style = style(self.letters, colour, TOP_LEFT);
+                let style = style(self.letters, mark.colour.of_letters(), TOP_LEFT);
                 self.text(&mark.name, (*left, row_top(*row)), style)?;
             }
         }
@@ -336,7 +336,7 @@ impl Inside<'_> {
             self.filled([from, to], (block.colour, block.opacity), &block.hint)?;
             if have_room && !block.text.is_empty() {
                 let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1, to.1));
-                let style = style(self.letters, INK, (HPos::Center, VPos::Center));
+                let style = style(self.letters, STRONG, (HPos::Center, VPos::Center));
                 self.text(&block.text, middle, style)?;
             }
         }
@@ -420,7 +420,8 @@ impl Inside<'_> {
             let corners = sides.into_iter().flat_map(|x| [y - tall - 1.0, y + 1.0].map(|y| (x, y)));
             let named = Some(&limit.name).filter(|name| !name.is_empty());
             if let Some(corner) = named.and_then(|_| free.place(corners, (wide, tall))) {
-                self.text(&limit.name, corner, style(letters, limit.colour, TOP_LEFT))?;
+                let style = style(letters, limit.colour.of_letters(), TOP_LEFT);
+                self.text(&limit.name, corner, style)?;
             }
         }
         for (at, text, colour) in &panel.labels {
@@ -431,7 +432,7 @@ impl Inside<'_> {
             let sides = [x + 9.0, x - 9.0 - wide];
             let corners = rows.iter().flat_map(|row| sides.map(|side| (side, y + row * tall)));
             if let Some(corner) = free.place(corners, (wide, tall)) {
-                self.text(text, corner, style(letters, *colour, TOP_LEFT))?;
+                self.text(text, corner, style(letters, colour.of_letters(), TOP_LEFT))?;
             }
         }
         Ok(())

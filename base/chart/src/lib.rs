@@ -9,6 +9,8 @@
 //! | `layout` | where texts have room, with the letters of a phone |
 //! | `svg` | the surface on which the library draws |
 //! | `colour` | the words of the palette |
+//! | `tokens` | [`TOKENS`]: colours of pages, reports and charts, light and dark, and their CSS |
+//! | `style.css` | [`STYLE`]: text, tables, cards, notices and charts of pages and reports |
 //! | `bins` | long series as a few hundred bins |
 //!
 //! Whoever draws fills panels with values, which axes turn into places from 0 to 1; the library
@@ -24,10 +26,15 @@ mod layout;
 mod panel;
 mod svg;
 mod ticks;
+mod tokens;
 
 pub use axis::{Axis, Figures};
 pub use bins::{BINS_MAX, Bin, Bins, Moments};
 pub use chart::Chart;
-pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, PARTS, SECOND, SHADE};
+pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE, STRONG};
 pub use panel::{Block, Panel};
 pub use ticks::{TimeTick, time_ticks};
+pub use tokens::{TOKENS, Token, tokens_css};
+
+/// The style sheet that pages and reports share; it stands behind [`tokens_css`].
+pub const STYLE: &str = include_str!("style.css");

@@ -24,6 +24,7 @@ fn the_same_chart_gives_the_same_bytes_with_its_label() {
         assert_eq!(svg, other.svg(), "{name}");
         assert!(svg.contains(" role=\"img\" aria-label=\"") && svg.contains("><title>"), "{name}");
         assert!(svg.ends_with("</svg>\n") && svg.len() < 20_000, "{name}: {}", svg.len());
+        assert!(!svg.contains("style="), "{name}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Lengths along the timeline are percentages, so it fills any width and its letters stay
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
-use lastmeter_chart::{BAD, Colour, DATA, INJECTED, INK, LINE, SHADE, time_ticks};
+use lastmeter_chart::{BAD, Colour, DATA, INJECTED, INK, LINE, SHADE, STRONG, time_ticks};
 use lastmeter_text::{append, escape};
 
 /// Something on the timeline.
@@ -133,7 +133,7 @@ fn draw_mark(svg: &mut String, mark: &Mark, y: usize, from: f64, to: f64) {
             svg,
             format_args!(
                 "<rect x=\"{from:.2}%\" y=\"{top}\" width=\"{width:.2}%\" height=\"{height}\" rx=\"2\" \
-             fill=\"{colour}\" opacity=\"0.45\"/>"
+             fill=\"{colour}\" opacity=\"0.3\"/>"
             ),
         );
     }
@@ -157,7 +157,8 @@ fn draw_label(svg: &mut String, label: &str, base: usize, from: f64, next: f64) 
     append(
         svg,
         format_args!(
-            "<text class=\"label\" x=\"{from:.2}%\" dx=\"7\" y=\"{base}\" fill=\"{INK}\">{}</text>",
+            "<text class=\"label\" x=\"{from:.2}%\" dx=\"7\" y=\"{base}\" \
+             fill=\"{STRONG}\">{}</text>",
             escape(&shown)
         ),
     );
@@ -215,15 +216,17 @@ pub(crate) fn bench(bench: &Bench) -> String {
              <text x=\"304\" y=\"154\" fill=\"{INK}\" font-size=\"12\">MQTT</text>\
              <path d=\"M214 252H170\" fill=\"none\" stroke=\"{INJECTED}\" stroke-width=\"1.5\"/>\
              <path d=\"M170 247l-7 5l7 5Z\" fill=\"{INJECTED}\"/>\
-             <text x=\"189\" y=\"244\" fill=\"{INJECTED}\" text-anchor=\"middle\" font-size=\"12\">REST</text>\
+             <text x=\"189\" y=\"244\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">\
+             REST</text>\
              <circle cx=\"214\" cy=\"252\" r=\"5\" fill=\"{INJECTED}\"/>\
-             <text x=\"188\" y=\"324\" fill=\"{INJECTED}\" text-anchor=\"middle\" font-size=\"12\">\
+             <text x=\"188\" y=\"324\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">\
              reported: what the platform gives back</text>\
              <path d=\"M80 104V192\" fill=\"none\" stroke=\"{DATA}\" stroke-width=\"1.5\" \
              stroke-dasharray=\"5 4\"/>\
              <path d=\"M75 192l5 7l5 -7Z\" fill=\"{DATA}\"/>\
              <circle cx=\"80\" cy=\"104\" r=\"5\" fill=\"{DATA}\"/>\
-             <g fill=\"{DATA}\" font-size=\"12\"><text x=\"92\" y=\"146\">reference: the true value</text>\
+             <g fill=\"{INK}\" font-size=\"12\">\
+             <text x=\"92\" y=\"146\">reference: the true value</text>\
              <text x=\"92\" y=\"162\">over the reading's span</text></g></svg>"
         ),
     );

@@ -74,7 +74,7 @@ impl Chip {
 /// How much of the limit was used.
 #[derive(Serialize)]
 struct Margin {
-    /// In percent of the bar; the limit stands at two thirds of it.
+    /// In units of the bar, which is 90 wide; the limit stands at 60.
     width: String,
     text: String,
 }
@@ -97,7 +97,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     };
     let of_what = if verdict.limit_low.is_some() { "band" } else { "limit" };
     let margin = verdict.share().map(|share| Margin {
-        width: format!("{:.1}", (share * 200.0 / 3.0).min(100.0)),
+        width: format!("{:.1}", (share * 60.0).clamp(2.0, 90.0)),
         text: format!("{} % of the {of_what}", number(100.0 * share)),
     });
     let limit = match verdict.limit_low {

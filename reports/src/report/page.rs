@@ -20,7 +20,7 @@ use crate::render::page::{
     self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, FailureDetail, RefusedRow,
 };
 use crate::render::pictures;
-use crate::render::template::{STYLE, fill};
+use crate::render::template::{fill, style};
 use crate::render::under_test::{UnderTest, under_test};
 use lastmeter_record::{
     RecordError, RunFacts, RunReader, RunState, Status, TimeMode, file, hexadecimal,
@@ -34,7 +34,7 @@ const DELIVERY_OPEN_MAX: usize = 12;
 
 #[derive(Serialize)]
 struct Page {
-    style: &'static str,
+    style: String,
     status: Status,
     title: String,
     scenario: String,
@@ -116,7 +116,7 @@ pub(crate) fn page(
     let input = SectionInput { reader, scenario: &scenario, verdicts, accuracy, collected, end_s };
     let (sections, evidence) = sections(&input, &mut figures)?;
     let page = Page {
-        style: STYLE,
+        style: style(),
         status: evaluation.status(),
         title: if facts.title.is_empty() { facts.scenario.clone() } else { facts.title.clone() },
         scenario: facts.scenario.clone(),

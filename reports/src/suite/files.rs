@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{PassedOver, Suite, SuiteRun, Twin, junit};
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
-use crate::render::template::{STYLE, fill};
+use crate::render::template::{fill, style};
 use crate::verdict::{Reason, Verdict};
 
 const TEMPLATE: &str = include_str!("index.html");
@@ -46,7 +46,7 @@ struct RunJson<'a> {
 
 #[derive(Serialize)]
 struct Index<'a> {
-    style: &'static str,
+    style: String,
     status: Status,
     name: &'a str,
     runs_summary: String,
@@ -173,7 +173,7 @@ impl Suite {
 
     fn index(&self) -> Result<String, RenderError> {
         let index = Index {
-            style: STYLE,
+            style: style(),
             status: self.status(),
             name: &self.name,
             runs_summary: self.runs_summary(),

@@ -1,6 +1,6 @@
 //! Values over time beside their reference, or errors with their limit, as a panel of a chart.
 
-use lastmeter_chart::{self as chart, Axis, BAD, Bin, Bins, Colour, Figures, PARTS};
+use lastmeter_chart::{self as chart, Axis, BAD, Bin, Bins, Colour, Figures, REST};
 
 /// One point of a curve: the values of a span of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,9 +26,9 @@ pub(super) enum Role {
 impl Role {
     pub(super) const fn colour(self) -> Colour {
         match self {
-            Self::Others => PARTS[0],
-            Self::Reference => PARTS[2],
-            Self::Reported => PARTS[1],
+            Self::Others => REST,
+            Self::Reference => Colour::of_curve(1),
+            Self::Reported => Colour::of_curve(0),
         }
     }
 
@@ -188,13 +188,15 @@ mod tests {
     fn pictures_escape_their_texts_and_have_the_limit() {
         let svg = svg(&panel(Some(1.0), &[0.0, 1.0, 2.0]));
         assert!(svg.contains("aria-label=\"&lt;a&gt;\"") && svg.contains("&lt;error&gt; in %"));
-        assert!(svg.contains("#205EA6") && svg.contains("#AF3029"));
+        assert!(
+            svg.contains(&Role::Reported.colour().to_string()) && svg.contains(&BAD.to_string())
+        );
     }
 
     #[test]
     fn limits_far_away_are_left_out_so_that_the_curve_is_seen() {
         assert!(!panel(Some(100.0), &[1.0]).shows_limit());
-        assert!(!svg(&panel(Some(100.0), &[1.0])).contains("#AF3029"));
+        assert!(!svg(&panel(Some(100.0), &[1.0])).contains(&BAD.to_string()));
         assert!(panel(Some(5.0), &[1.0]).shows_limit());
         assert!(!panel(None, &[1.0]).shows_limit());
     }

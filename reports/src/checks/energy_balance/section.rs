@@ -1,7 +1,7 @@
 //! The part of a report about the plant's network: what flowed, what was lost, which voltages there
 //! were, from the run folder alone.
 
-use lastmeter_chart::{Axis, BAD, Block, Chart, Colour, Figures, PARTS, Panel};
+use lastmeter_chart::{Axis, BAD, Block, Chart, Colour, DATA, Figures, Panel};
 use serde::Serialize;
 
 use super::EnergyBalance;
@@ -319,7 +319,7 @@ fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Fig
         csv.line(&[&row.time.to_string()], &figures.collect::<Vec<f64>>());
     }
     let of = |(at, phase): (usize, &'_ Range)| {
-        let (colour, name) = (PARTS[at + 1], ["phase a", "phase b", "phase c"][at]);
+        let (colour, name) = (Colour::of_curve(at), ["phase a", "phase b", "phase c"][at]);
         [(colour, name, phase.lowest.clone()), (colour, "", phase.highest.clone())]
     };
     let series: Vec<_> = phases.iter().enumerate().flat_map(of).collect();
@@ -343,11 +343,11 @@ fn losses(rows: &[GridRow], figures: &mut Vec<Figure>) -> Picture {
     let (series, caption) = if differs {
         let both = [
             (BAD, "of the plant", &plant[..]),
-            (PARTS[1], "of the network as it is written down", &declared[..]),
+            (DATA, "of the network as it is written down", &declared[..]),
         ];
         (both.to_vec(), "the plant's lines are not what is written down")
     } else {
-        (vec![(PARTS[1], "", &plant[..])], "lines, transformers, switches and shunts")
+        (vec![(DATA, "", &plant[..])], "lines, transformers, switches and shunts")
     };
     let svg = curves(rows, "losses of the network over time", "losses in kW", &series);
     let figure = Figure::drawn("grid-losses", svg, csv.finish());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_chart::{Axis, Chart, Colour, Figures, PARTS, Panel};
+use lastmeter_chart::{Axis, Chart, Colour, Figures, Panel};
 use lastmeter_record::{Event, RecordError, RunReader, field, file};
 use serde::Deserialize;
 
@@ -107,7 +107,7 @@ fn time_current(
             csv.line(&[&elements[place], &name], &[*current_a, *time_s]);
         }
         named[place].push(name);
-        drawn.push((phase_colour(place), points));
+        drawn.push((Colour::of_curve(place), points));
     }
     let mut dots = Vec::new();
     for (place, element) in elements.iter().enumerate() {
@@ -116,10 +116,10 @@ fn time_current(
             csv.line(&[element, "acted"], &[current_a, time_s]);
             let (name, current, time) = (own_name(element), amperes(current_a), elapsed(time_s));
             let word = format!("{name}: {current}, {time}");
-            dots.push((phase_colour(place), (current_a, time_s)));
+            dots.push((Colour::of_curve(place), (current_a, time_s)));
             // Melted and blown at one point, phases alike: once is enough.
             if labels.len() < LABELS_MAX && labels.iter().all(|it| it.1 != word) {
-                labels.push(((current_a, time_s), word, phase_colour(place)));
+                labels.push(((current_a, time_s), word, Colour::of_curve(place)));
             }
         }
     }
@@ -146,7 +146,7 @@ fn time_current(
     }
     let mut chart = Chart::new("time and current of protective devices");
     for (place, element) in elements.iter().enumerate() {
-        chart = chart.with_key(phase_colour(place), element);
+        chart = chart.with_key(Colour::of_curve(place), element);
     }
     let figure = Figure::drawn("grid-time-current", chart.with_panel(panel).svg(), csv.finish());
     let each = elements.iter().zip(&named);
@@ -183,9 +183,4 @@ fn dark(reader: &RunReader, figures: &mut Vec<Figure>) -> Result<Option<Picture>
 fn unescaped(text: &str) -> String {
     let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
     plain.replace("&amp;", "&")
-}
-
-/// The colour of a phase or of a device: blue, orange, teal, violet.
-pub(super) const fn phase_colour(place: usize) -> Colour {
-    PARTS[[1, 4, 2, 3][place % 4]]
 }

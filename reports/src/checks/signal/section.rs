@@ -1,6 +1,6 @@
 //! The part of a report about signals: each checked one over time, with the band it was held to.
 
-use lastmeter_chart::{Axis, BAD, Chart, Colour, Figures, PARTS, Panel};
+use lastmeter_chart::{Axis, BAD, Chart, Colour, Figures, Panel};
 use serde::Serialize;
 
 use super::SignalCheck;
@@ -97,11 +97,11 @@ impl SignalCheck {
             csv.line(&[&self.signal], &[s(interval.to_ns), interval.value, low, high]);
         }
         let label = format!("{} over time with the band of {}", self.signal, verdict.check);
-        let mut chart = Chart::new(label).with_key(PARTS[1], &*self.signal);
+        let mut chart = Chart::new(label).with_key(Colour::of_curve(0), &*self.signal);
         if let super::Rule::Follows { other, .. } = &self.rule {
-            chart = chart.with_key(PARTS[2], other);
+            chart = chart.with_key(Colour::of_curve(1), other);
         }
-        let curves = [(PARTS[2], points(&other)), (PARTS[1], points(&own))];
+        let curves = [(Colour::of_curve(1), points(&other)), (Colour::of_curve(0), points(&own))];
         let mark = verdict.at.as_ref().and_then(|at| at.time);
         let mark_s = mark.map(|time| (time - facts.start).as_seconds_f64());
         let unit = format!("{} in {}", self.signal, self.unit());
@@ -206,7 +206,7 @@ fn draw(
     let mut panel = Panel::new(Axis::time(end_s).named("since the start"), upright, 170.0);
     for band in bands {
         let ends = |edge: &Edge| [edge.from_s, edge.to_s].map(|at| (at, edge.low, edge.high));
-        panel.band(&band.iter().flat_map(ends).collect::<Vec<_>>(), PARTS[1], 0.18);
+        panel.band(&band.iter().flat_map(ends).collect::<Vec<_>>(), Colour::of_curve(0), 0.18);
     }
     for (colour, places) in curves {
         panel.line(places.iter().copied(), *colour, 1.2);
@@ -264,7 +264,7 @@ mod tests {
             let places: Vec<(f64, f64)> = values.iter().map(|value| (1.0, *value)).collect();
             let edge = Edge { from_s: 0.0, to_s: 1.0, low: f64::NEG_INFINITY, high: 1.0 };
             for end_s in [10.0, 0.0] {
-                let curves = [(PARTS[1], places.clone())];
+                let curves = [(Colour::of_curve(0), places.clone())];
                 let panel = draw("V", end_s, (&curves, &[vec![edge]], Some(3.0)));
                 let svg = Chart::new("l").with_panel(panel).svg();
                 assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{values:?}");

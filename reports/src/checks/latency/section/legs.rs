@@ -3,7 +3,7 @@
 //! The percentiles of parts do not add up to the percentile of the whole; the whole's own are
 //! marked beside the stack, and the page states so.
 
-use lastmeter_chart::{Axis, Block, Chart, Figures, INK, PARTS, Panel};
+use lastmeter_chart::{Axis, Block, Chart, Colour, Figures, INK, Panel};
 
 use super::words::{duration, nanoseconds};
 use crate::latency::{Delay, LegFigures, Span};
@@ -49,7 +49,7 @@ impl Legs<'_> {
     pub(super) fn svg(&self) -> String {
         let mut chart = Chart::new("time by part of the way");
         for (place, leg) in self.parts.iter().enumerate() {
-            chart = chart.with_key(PARTS[place % PARTS.len()], name(leg.span));
+            chart = chart.with_key(Colour::of_part(place), name(leg.span));
         }
         let bars: [(&str, Figure); 2] = [("p50", |leg| leg.p50_ns), ("p99", |leg| leg.p99_ns)];
         for (name, value) in bars {
@@ -69,7 +69,7 @@ impl Legs<'_> {
                 // What takes hardly any time is still seen.
                 let seen_ns = to_ns.max(from_ns + 0.002 * end);
                 let (from, to) = ((from_ns, 0.1), (seen_ns, 0.9));
-                let (colour, text) = (PARTS[place % PARTS.len()], String::new());
+                let (colour, text) = (Colour::of_part(place), String::new());
                 panel.block(Block { from, to, colour, opacity: 0.8, hint, text });
                 from_ns = to_ns;
             }

@@ -524,7 +524,7 @@ impl Path<'_> {
         }
         let row = |name: String, leg: &LegFigures, colour: Option<usize>| LegRow {
             whole: colour.is_none(),
-            colour: colour.map(|place| place % lastmeter_chart::PARTS.len()),
+            colour: colour.map(|place| place % lastmeter_chart::Colour::PARTS),
             name,
             from: leg.span.from.word(),
             to: leg.span.to.word(),
