@@ -1,7 +1,7 @@
 //! Drawings of series, as SVG from the server: one for narrow and one for wide cards. What is
 //! drawn also stands in a table below, and beside it as points for the script.
 
-use lastmeter_chart::{Axis, Block, Chart, Colour, Figures, Panel};
+use lastmeter_chart::{Axis, Block, Chart, Colour, DATA, Figures, Panel, REST};
 use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
 use lastmeter_units::SimTime;
 use serde::Serialize;
@@ -12,8 +12,8 @@ use super::format::{Times, number};
 use super::homes::Bucket;
 
 /// The colour of what is taken from the grid, and of a time without readings.
-const GRID: Colour = Colour(0x20, 0x5E, 0xA6);
-const GAP: Colour = Colour(0x85, 0x82, 0x77);
+const GRID: Colour = DATA;
+const GAP: Colour = REST;
 
 /// A drawing with what a page needs beside it.
 #[derive(Debug, Default, Serialize)]

@@ -9,6 +9,7 @@ use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use lastmeter_chart::{STYLE as STYLE_OF_ALL, tokens_css};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -45,22 +46,24 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 struct Asset {
     name: String,
     media_type: &'static str,
-    text: &'static str,
+    text: String,
 }
 
 impl Asset {
-    fn of(stem: &str, extension: &str, media_type: &'static str, text: &'static str) -> Self {
-        let sum = Sha256::digest(text);
+    fn of(stem: &str, extension: &str, media_type: &'static str, text: String) -> Self {
+        let sum = Sha256::digest(&text);
         let mark: String = sum.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Self { name: format!("{stem}-{mark}.{extension}"), media_type, text }
     }
 }
 
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::of("pages", "css", "text/css; charset=utf-8", include_str!("pages.css"))
+    let text = tokens_css() + STYLE_OF_ALL + include_str!("pages.css");
+    Asset::of("pages", "css", "text/css; charset=utf-8", text)
 });
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::of("pages", "js", "text/javascript; charset=utf-8", include_str!("pages.js"))
+    let text = include_str!("pages.js").to_owned();
+    Asset::of("pages", "js", "text/javascript; charset=utf-8", text)
 });
 
 /// `GET /assets/{name}`
@@ -69,7 +72,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
         return nowhere();
     };
     let cached = "public, max-age=31536000, immutable";
-    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, cached)], asset.text).into_response()
+    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, cached)], asset.text.as_str()).into_response()
 }
 
 /// An entry of the navigation.
