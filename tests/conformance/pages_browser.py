@@ -93,7 +93,9 @@ class Household:
             body = {"hardwareId": device, "name": name, "specificationToken": "plug", "parentHardwareId": parent,
                     "status": "registered"}
             platform.get("/sitewhere/api/devices", body)
-            platform.get("/sitewhere/api/assignments", {"deviceHardwareId": device, "assetId": "ann"})
+            begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 2 * 86400))
+            assignment = {"deviceHardwareId": device, "assetId": "ann", "activeDate": begun}
+            platform.get("/sitewhere/api/assignments", assignment)
         self.meter = Meter(platform, "MQTT 5", "filler")
         now = time.time()
         self.serial = 0
@@ -104,11 +106,15 @@ class Household:
             at = now - (96 - quarter) * 900
             sent.append(self.send("meter", {ENERGY: 100 + quarter * 0.25, POWER: 1.2449}, at))
         sent.append(self.send("plug", {POWER: 0.82, BREAKER: 1.0}, now))
-        rule = {"token": "high", "name": "High", "owner": "user:ann",
+        key = {"of": "user:ann", "actions": ["read", "write"], "until": "2100-01-01T00:00:00Z"}
+        key = platform.get("/api/v1/keys", key)["key"]
+        rule = {"name": "High",
                 "when": {"threshold": {"device": "meter", "quantity": POWER, "above": 2.9}},
                 "then": [{"alarm": {"type": "high.power", "level": "Critical",
                                     "text": "Home power is close to its limit"}}]}
-        platform.get("/api/v1/rules", rule)
+        status, answer = platform.ask("/api/v1/rules", rule, key)
+        if status != 201:
+            sys.exit(f"/api/v1/rules: {status} {answer}")
         sent.append(self.send("meter", {ENERGY: 124.0, POWER: 3.0}, now))
         self.meter.await_acknowledged(sent)
         platform.await_rows("readings", len(sent))

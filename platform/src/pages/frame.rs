@@ -83,9 +83,7 @@ struct Form {
     run: Run,
 }
 
-use Seat::{Household, Nobody, Operator, Platform, Utility};
-
-const ALL: &[Seat] = &[Household, Utility, Operator, Platform];
+use Seat::{Household, Nobody, Operator, Platform};
 
 macro_rules! pages {
     ($($path:literal $state:literal $title:literal, $entry:expr, $seats:expr, $needs:expr
@@ -124,7 +122,7 @@ pub(super) static PAGES: &[Page] = pages! {
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
     "/admin/health" "P5" "Health", Some("Health"), &[Operator, Platform],
         Need::All(Kind::Metrics) => health::show;
-    "/account" "A9" "Account", Some("Account"), ALL, Need::SignIn
+    "/account" "A9" "Account", None, &[], Need::SignIn
         => account::show;
 };
 

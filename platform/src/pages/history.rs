@@ -132,6 +132,10 @@ pub(super) fn name_of(id: MeasurementId) -> String {
         Quantity::ActivePower(_) => "Power",
         Quantity::HeatEnergy => "Heat",
         Quantity::HeatPower => "Heat power",
+        Quantity::VoltageRms => "Voltage",
+        Quantity::CurrentRms => "Current",
+        Quantity::Frequency => "Frequency",
+        Quantity::BreakerClosed => "Switch closed",
         _ => return row.name.trim_start_matches("x.").replace('.', " "),
     };
     format!("{name}{phase}")

@@ -66,13 +66,23 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::of("pages", "js", "text/javascript; charset=utf-8", text)
 });
 
+static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    let colour = lastmeter_chart::DATA;
+    let text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path d=\"M2 14V9h3v5zM6.5 \
+         14V2h3v12zM11 14V6h3v8z\" fill=\"{colour}\"/></svg>"
+    );
+    Asset::of("icon", "svg", "image/svg+xml", text)
+});
+
 /// `GET /assets/{name}`
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
-    let Some(asset) = [&STYLE, &SCRIPT].into_iter().find(|asset| asset.name == name) else {
+    let Some(asset) = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name == name) else {
         return nowhere();
     };
     let cached = "public, max-age=31536000, immutable";
-    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, cached)], asset.text.as_str()).into_response()
+    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, cached)], asset.text.as_str())
+        .into_response()
 }
 
 /// An entry of the navigation.
@@ -187,6 +197,7 @@ fn rendered(frame: &Frame, view: View) -> Response {
         "user": frame.user,
         "style": STYLE.name,
         "script": SCRIPT.name,
+        "icon": ICON.name,
         "version": env!("CARGO_PKG_VERSION"),
     });
     let mut values = view.values;

@@ -23,7 +23,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::set_breaker;
 use lastmeter_wire::flexmeter::{
-    self, AcknowledgeMessage, Limits, MeasurementMessage, ParameterValue, Request, decode_command,
+    self, AcknowledgeMessage, Limits, ParameterValue, Request, decode_command,
 };
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
@@ -183,7 +183,7 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
         post(client, "/sitewhere/api/assignments", &assignment).await?;
     }
     let rule = json!({
-        "token": "near-the-limit", "name": "Power close to its limit", "owner": format!("user:{USER}"),
+        "name": "Power close to its limit",
         "when": { "threshold": {
             "device": "meter", "quantity": household::POWER, "above": 2.9, "hysteresis": 0.3,
         } },
@@ -191,7 +191,18 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
             "type": "power.limit", "level": "Warning", "text": "Home power is close to its limit",
         } }],
     });
-    post(client, "/api/v1/rules", &rule).await.map(drop)
+    // Hers are hers alone to make: by a key of hers, for an hour.
+    let until = SimTime(now().0 + 3_600_000_000_000);
+    let key = json!({ "of": format!("user:{USER}"), "actions": ["read", "write"], "until": until });
+    let key = post(client, "/api/v1/keys", &key).await?;
+    let key = key["key"].as_str().unwrap_or_default();
+    let made = client.ask("POST", "/api/v1/rules", Some(&rule.to_string()), Some(key)).await;
+    match made.map_err(|error| chain(&error))? {
+        (201, _) => Ok(()),
+        (status, answer) => {
+            Err(format!("/api/v1/rules: {status} {}", String::from_utf8_lossy(&answer)))
+        }
+    }
 }
 
 /// A session that carries all devices of the household.
