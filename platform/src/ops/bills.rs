@@ -269,39 +269,49 @@ async fn registers(
     };
     let mut registers = Vec::new();
     for (meter, service) in services.iter().filter(|(meter, _)| !is_behind(meter)) {
-        let document = tenant.documents.body::<Device>(meter.as_str());
-        let token = document.as_ref().and_then(|device| device.specification_token.as_ref());
-        let specification =
-            token.and_then(|token| tenant.documents.body::<Specification>(token.as_str()));
-        let row = tenant.devices.find(meter.as_str());
-        let known = match &row {
+        registers.extend(registers_of(tenant, meter, (*service, period)).await?);
+    }
+    Ok(registers)
+}
+
+/// The registers that a device has sent, or has by its specification.
+async fn registers_of(
+    tenant: &Tenant,
+    meter: &HardwareId,
+    (service, period): (Stretch, Stretch),
+) -> Result<Vec<Register>, Problem> {
+    let document = tenant.documents.body::<Device>(meter.as_str());
+    let token = document.as_ref().and_then(|device| device.specification_token.as_ref());
+    let specification = token.and_then(|it| tenant.documents.body::<Specification>(it.as_str()));
+    let row = tenant.devices.find(meter.as_str());
+    let sent = match &row {
+        Some(row) => {
+            let cut = Permit::whole_tenant().cut(meter);
+            tenant.readers.quantities_of(row.id, &cut).await?
+        }
+        None => Vec::new(),
+    };
+    let seconds = specification.as_ref().and_then(|it| it.reporting_period);
+    let reading_period =
+        seconds.map_or(PERIOD, |seconds| SimDuration::from_seconds(seconds.max(1).into()));
+    let is_declared = |name: &str| {
+        let declared = specification.as_ref().map_or(&[][..], |it| &it.quantities[..]);
+        declared.iter().any(|quantity| quantity.id.as_str() == name)
+    };
+    let mut registers = Vec::new();
+    for (direction, name) in REGISTERS {
+        let Some(id) = MeasurementId::lookup(name) else { continue };
+        if !is_declared(name) && !sent.contains(&id) {
+            continue;
+        }
+        let readings = match &row {
             Some(row) => {
-                let cut = Permit::whole_tenant().cut(meter);
-                tenant.readers.quantities_of(row.id, &cut).await?
+                Meter { tenant, row, id, reading_period }.readings(service, period).await?
             }
             None => Vec::new(),
         };
-        for (direction, name) in REGISTERS {
-            let Some(id) = MeasurementId::lookup(name) else { continue };
-            let is_declared = specification.as_ref().is_some_and(|specification| {
-                specification.quantities.iter().any(|quantity| quantity.id.as_str() == name)
-            });
-            if !is_declared && !known.contains(&id) {
-                continue;
-            }
-            let seconds = specification.as_ref().and_then(|it| it.reporting_period);
-            let reading_period =
-                seconds.map_or(PERIOD, |seconds| SimDuration::from_seconds(seconds.max(1).into()));
-            let readings = match &row {
-                Some(row) => {
-                    let meter = Meter { tenant, row, id, reading_period };
-                    meter.readings(*service, period).await?
-                }
-                None => Vec::new(),
-            };
-            let (meter, service) = (meter.clone(), *service);
-            registers.push(Register { meter, direction, service, reading_period, readings });
-        }
+        let meter = meter.clone();
+        registers.push(Register { meter, direction, service, reading_period, readings });
     }
     Ok(registers)
 }

@@ -125,8 +125,8 @@ pub(crate) async fn list(
     Ok((count, on_page.iter().map(|document| shown(document)).collect()))
 }
 
-/// Documents of a kind that is not resident, those that may be read. All of them are looked at: whose
-/// they are is in their bodies.
+/// Documents of a kind that is not resident, those that may be read. All of them are looked at:
+/// whose they are is in their bodies.
 async fn readable_stored(
     caller: &Caller,
     kind: &'static DocumentKind,
