@@ -25,6 +25,8 @@ use crate::problem::{Problem, wrong};
 
 /// How often a change is tried that names no version.
 const ATTEMPTS: usize = 5;
+/// Documents that are not resident and are looked at together.
+const STORED_AT_ONCE: u32 = 256;
 
 /// A change of a document.
 pub(crate) struct Request {
@@ -104,9 +106,12 @@ pub(crate) async fn list(
 ) -> Result<(u64, Vec<Value>), Problem> {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::List);
     let is_all = *caller.require(Action::Read, &on, Problem::nothing)?.scope() == Scope::All;
-    if !kind.is_resident {
+    if !kind.is_resident && is_all {
         let (count, found) = caller.tenant.readers.permitted().documents(kind, None, page).await?;
         return Ok((count, found.iter().map(shown).collect()));
+    }
+    if !kind.is_resident {
+        return readable_stored(caller, kind, page).await;
     }
     let documents = &caller.tenant.documents;
     let mut found = match key {
@@ -118,6 +123,31 @@ pub(crate) async fn list(
     }
     let (count, on_page) = page.of(found);
     Ok((count, on_page.iter().map(|document| shown(document)).collect()))
+}
+
+/// Documents of a kind that is not resident, those that may be read. All of them are looked at:
+/// whose they are is in their bodies.
+async fn readable_stored(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    page: Page,
+) -> Result<(u64, Vec<Value>), Problem> {
+    let end = page.offset.saturating_add(page.limit.into());
+    let (mut count, mut on_page) = (0, Vec::new());
+    let mut part = Page { offset: 0, limit: STORED_AT_ONCE };
+    loop {
+        let (all, found) = caller.tenant.readers.permitted().documents(kind, None, part).await?;
+        for document in found.iter().filter(|document| may(caller, Action::Read, document)) {
+            if (page.offset..end).contains(&count) {
+                on_page.push(shown(document));
+            }
+            count += 1;
+        }
+        part.offset += found.len() as u64;
+        if found.is_empty() || part.offset >= all {
+            return Ok((count, on_page));
+        }
+    }
 }
 
 /// One document, now or as it was at an instant.
@@ -304,7 +334,7 @@ pub(crate) async fn edit(
 }
 
 /// The newest version that is not a removal.
-async fn newest(
+pub(super) async fn newest(
     caller: &Caller,
     kind: &'static DocumentKind,
     token: &str,

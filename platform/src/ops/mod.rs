@@ -7,6 +7,7 @@
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `alarms` | what people do about alarms |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
+//! | `bills` | bills of customers, made of registers and tariffs |
 //! | `commands` | commands to many devices, and what schedules have to have |
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
@@ -18,6 +19,7 @@
 pub(crate) mod accounts;
 pub(crate) mod alarms;
 pub(crate) mod assignments;
+pub(crate) mod bills;
 mod bounds;
 mod caller;
 pub(crate) mod commands;

@@ -85,6 +85,11 @@ documents! {
         r#"{"token":"x.a","name":"Too much","when":{"threshold":{"device":"meter-1",
             "quantity":"electricity.power.active.consumed.total","above":3.0}},
             "then":[{"alert":{"type":"too.much","level":"Warning","text":"above 3 kW"}}]}"#;
+    "/api/v1/tariffs" "bills" "tariff" Tariff Write
+        r#"{"token":"x.a","name":"Two prices","currency":"EUR","zone":"Europe/Rome",
+            "validFrom":"2026-01-01T00:00:00Z","imports":[{"name":"F3","price":"0.18"},
+            {"name":"F1","weekdays":["mon","tue","wed","thu","fri"],"from":"08:00:00",
+            "until":"19:00:00","price":"0.2215"}],"fixed":[{"name":"Meter","perMonth":"3.5"}]}"#;
     "/api/v1/settings" "operation" "tenant_settings" Settings Write
         r#"{"token":"x.a","timeZone":"Europe/Berlin","currency":"EUR","registration":"open"}"#;
 }

@@ -23,6 +23,7 @@
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
 //! | `alarms` | alarms, and what people do about them |
+//! | `bills` | bills, drafts of bills |
 //! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
 mod about;
@@ -33,6 +34,7 @@ mod assignments;
 mod audit;
 mod batches;
 mod bearer;
+mod bills;
 mod body;
 mod changes;
 pub(crate) mod cursor;

@@ -19,7 +19,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, alarms, assignment_changes, assignments, audit, batches, changes,
+    about, accounts, alarms, assignment_changes, assignments, audit, batches, bills, changes,
     device_changes, devices, documents, health, invocations, jobs, keys, latest, live, losses,
     series, tenants, topology, transfer,
 };
@@ -72,6 +72,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     jobs::ROUTES,
     alarms::ROUTES,
     documents::ROUTES,
+    bills::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,
     topology::ROUTES,

@@ -19,6 +19,7 @@ use crate::process::Process;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
+mod bills;
 mod edge;
 mod flips;
 mod jobs;

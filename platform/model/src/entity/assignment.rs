@@ -4,7 +4,7 @@ use lastmeter_units::{HardwareId, SimTime};
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{About, Body, Fault, Key, Metadata, Name, Token, bodies, ensure, keys};
+use super::body::{About, Body, Fault, Key, Metadata, Name, Token, at_most, bodies, ensure, keys};
 use crate::access::{Kind, PrincipalName, PrincipalRef, Span, Target};
 
 pub(super) const KINDS: &[DocumentKind] = &[
@@ -50,6 +50,9 @@ bodies! {
         user: Option<PrincipalName>,
         /// The place that it is in.
         parent_token: Option<Token>,
+        /// The tariffs of a person; none: the only one that the tenant has.
+        #[serde(default, deserialize_with = "at_most::<_, _, 16>")]
+        tariff_tokens: Vec<Token>,
     }
 
     /// A device in the service of somebody or something, from an instant to another.
@@ -78,7 +81,15 @@ impl Body for Asset {
 
     fn validate(&self) -> Result<(), Fault> {
         let is_fit = self.user.is_none() || self.category == AssetCategory::Person;
-        ensure(is_fit, "user", "none, since the category is not `person`")
+        ensure(is_fit, "user", "none, since the category is not `person`")?;
+        for (index, tariff) in self.tariff_tokens.iter().enumerate() {
+            let field = format!("tariffTokens[{index}]");
+            let is_person = self.category == AssetCategory::Person;
+            ensure(is_person, &*field, "none, since the category is not `person`")?;
+            let is_first = !self.tariff_tokens[..index].contains(tariff);
+            ensure(is_first, field, "a tariff that is not listed")?;
+        }
+        Ok(())
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -86,6 +97,7 @@ impl Body for Asset {
             keys("category", [self.category]),
             keys("user", &self.user),
             keys("parent", &self.parent_token),
+            keys("tariff", &self.tariff_tokens),
         ]
         .concat()
     }

@@ -132,6 +132,7 @@ impl DocumentKind {
             "group" => Group::CODE,
             "schedule" => ScheduledCommand::CODE,
             "electric_network" => ElectricNetwork::CODE,
+            "tariff" => Tariff::CODE,
             "parent" => self.code,
             _ => return None,
         })

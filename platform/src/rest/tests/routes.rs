@@ -27,7 +27,32 @@ async fn served() -> Served {
         "count": 1, "first": START, "last": START,
     });
     put(&served.bench.core, "alarm", "x.a", alarm).await;
+    customer(&served).await;
     served
+}
+
+/// The customer of the examples of bills, with a month that is whole.
+async fn customer(served: &Served) {
+    let core = &served.bench.core;
+    let tariff = json!({
+        "name": "One price", "currency": "EUR", "zone": "UTC",
+        "validFrom": "2026-01-01T00:00:00Z", "imports": [{ "name": "F0", "price": "0.2" }],
+    });
+    put(core, "tariff", "tariff-1", tariff).await;
+    let asset = json!({ "category": "person", "name": "Ann", "tariffTokens": ["tariff-1"] });
+    put(core, "asset", "customer-1", asset).await;
+    let (begin, end) = ("2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
+    let assignment = json!({
+        "deviceHardwareId": "meter-2", "customerId": "customer-1", "status": "active",
+        "activeDate": begin,
+    });
+    put(core, "assignment", "customer-1", assignment).await;
+    let register = MeasurementId::lookup("electricity.energy.active.consumed.total").unwrap();
+    for (serial, at, kwh) in [(1, begin, 5.0), (2, end, 105.0)] {
+        let mut message = reading("meter-2", Some(serial), 230.0);
+        (message.values, message.event_date) = (vec![(register, kwh)], Some(time(at)));
+        store(core, &[message]).await;
+    }
 }
 
 fn authorization() -> String {

@@ -140,7 +140,7 @@ fn documents_are_found_by_their_keys() {
             "device",
             "specification=s-1 site=site-1 field_network=n-1 parent=meter 1 status=registered",
         ),
-        ("asset", "category=person user=a.person parent=house-1"),
+        ("asset", "category=person user=a.person parent=house-1 tariff=t-1 tariff=t-2"),
         ("assignment", "device=meter 1 asset=a-1 site=site-1 zone=z-1 customer=a-2"),
         ("site", "parent=street"),
         ("zone", "site=site-1 parent=transformer"),
@@ -353,6 +353,8 @@ fn a_field_without_a_valid_value_is_named() {
             json!("1e3"),
             "lines[0].energy.amount: `\"1e3\"`, expected a text of an amount",
         ),
+        ("asset", "/tariffTokens/1", json!("t-1"), "tariffTokens[1]: `\"t-1\"`, expected a tariff"),
+        ("asset", "/tariffTokens", json!(vec!["a"; 17]), "tariffTokens: `[\"a\","),
         ("job", "/progress", json!(101), "progress: `101`, expected a number from 0 to 100"),
     ];
     for (kind, pointer, value, expected) in cases {

@@ -54,7 +54,8 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             "asset",
             json!({
                 "category": "person", "name": "A. Person", "properties": {"floor": "3"},
-                "user": "a.person", "parentToken": "house-1", "metadata": metadata,
+                "user": "a.person", "parentToken": "house-1", "tariffTokens": ["t-1", "t-2"],
+                "metadata": metadata,
             }),
         ),
         (

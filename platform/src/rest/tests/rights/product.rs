@@ -162,7 +162,7 @@ const READS: &[Read] = {
 };
 
 /// Who may read documents of a kind that all of a tenant's are shown of.
-const DOCUMENTS: [(&str, &str); 9] = [
+const DOCUMENTS: [(&str, &str); 10] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
     ("command", "user utility operator admin app device devices gateway bench"),
     ("quantity", "user utility operator admin app device devices gateway bench"),
@@ -172,10 +172,26 @@ const DOCUMENTS: [(&str, &str); 9] = [
     ("group", "operator admin bench"),
     ("application", "admin bench"),
     ("rule", "admin bench"),
+    ("tariff", "anonymous user utility operator admin app device devices gateway bench"),
 ];
 
 /// Of nobody's password.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0";
+
+/// A bill of a person, which names a meter.
+fn bill(person: &str, meter: &str) -> Value {
+    let (from, until) = ("2027-01-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z");
+    let registers = json!([{ "from": from, "until": until, "firstWh": 0, "lastWh": 5000 }]);
+    let line = json!({
+        "meter": meter, "direction": "import", "name": "F0", "price": "0.2", "energyWh": 5000,
+        "amount": "1.00", "registers": registers,
+    });
+    json!({
+        "customer": person, "owner": format!("user:{person}"), "from": from, "until": until,
+        "currency": "EUR", "lines": [{ "energy": line }], "total": "1.00", "isOpen": false,
+        "completeUntil": until,
+    })
+}
 
 /// A principal before a world: its kind, which is none of the tenant's where it is another's.
 struct Seat<'a> {
@@ -400,6 +416,34 @@ impl Product {
         }
     }
 
+    /// Bills, and drafts of them: each is its owner's and the administrators'.
+    async fn bills(&mut self, seat: &Seat<'_>) {
+        let list = self.world.ask(&seat.who, "GET", "/api/v1/bills").await;
+        self.check(seat, Row::Device, "/api/v1/bills", &list);
+        for person in ["ann", "bob"] {
+            let is_own = seat.name == "user" && person == "ann";
+            let is_seen = is_own || ["admin", "bench"].contains(&seat.name);
+            let is_listed = list.body.contains(&format!("\"{person}-2027-01\""));
+            assert_eq!(is_listed, is_seen, "{}: {person}: {list:?}", seat.name);
+            for path in [
+                "/api/v1/bills/{p}-2027-01",
+                "/api/v1/bills/{p}-2027-01/history",
+                "/api/v1/bills/draft?customer={p}&month=2027-01",
+            ] {
+                let [one, none] = [person, "eve"].map(|name| path.replace("{p}", name));
+                let told = self.world.ask(&seat.who, "GET", &one).await;
+                self.check(seat, Row::Device, &one, &told);
+                // Nobody's meters have a register here.
+                let is_given = [200, 409].contains(&told.status);
+                assert_eq!(is_given, is_seen, "{} {one}: {told:?}", seat.name);
+                if !is_seen {
+                    let none = self.world.ask(&seat.who, "GET", &none).await;
+                    self.alike(seat, &one, [(&told, person), (&none, "eve")]);
+                }
+            }
+        }
+    }
+
     /// Everything that changes something, or reads all of the tenant, is refused to who may not.
     async fn writes(&mut self, seat: &Seat<'_>) {
         if ["bench", "admin", "operator", "platform"].contains(&seat.name) {
@@ -501,8 +545,18 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
         ("electric_network", json!({ "name": "n", "model": "{}" })),
         ("group", json!({ "name": "g" })),
         ("application", json!({ "description": "a" })),
+        (
+            "tariff",
+            json!({
+                "name": "t", "currency": "EUR", "zone": "UTC", "validFrom": SimTime(0),
+                "imports": [{ "name": "F0", "price": "0.2" }],
+            }),
+        ),
     ] {
         world.put(kind, &format!("d-{kind}"), body).await;
+    }
+    for (person, meter) in [("ann", "m-home"), ("bob", "m-bobs")] {
+        world.put("bill", &format!("{person}-2027-01"), bill(person, meter)).await;
     }
     let core = Arc::clone(&world.bench.core);
     // What the devices' credential sends may be refused.
@@ -518,6 +572,7 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     for seat in own.chain(foreign) {
         product.reads(&seat).await;
         product.documents(&seat).await;
+        product.bills(&seat).await;
         product.writes(&seat).await;
         product.others(&seat).await;
         product.topics(&seat);
