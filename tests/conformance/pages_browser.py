@@ -48,6 +48,7 @@ PAGES = [
     ("/devices", "ann", "V3"),
     ("/devices/plug", "ann", "V3"),
     ("/alarms", "ann", "V7"),
+    ("/bills", "ann", "V8"),
     ("/rules", "ann", "V6"),
     ("/account", "ann", "A9"),
     ("/no/such/page", "ann", None),
@@ -96,6 +97,9 @@ class Household:
             begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 2 * 86400))
             assignment = {"deviceHardwareId": device, "assetId": "ann", "activeDate": begun}
             platform.get("/sitewhere/api/assignments", assignment)
+        tariff = {"token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome",
+                  "validFrom": "2026-01-01T00:00:00Z", "imports": [{"name": "Base", "price": "0.22"}]}
+        platform.get("/api/v1/tariffs", tariff)
         self.meter = Meter(platform, "MQTT 5", "filler")
         now = time.time()
         self.serial = 0

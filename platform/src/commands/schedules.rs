@@ -148,7 +148,7 @@ pub(crate) fn may_act(at: &Dispatcher, by: &PrincipalRef, reads: &[HardwareId]) 
 /// What somebody is, as long as that is so.
 fn who(at: &Dispatcher, by: &PrincipalRef) -> Vec<Principal> {
     match by {
-        PrincipalRef::Bench => administrators(&at.tenant).into(),
+        PrincipalRef::Bench => administrators(&at.tenant),
         _ => at.facts().principal(&at.tenant, by).into_iter().collect(),
     }
 }

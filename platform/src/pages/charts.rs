@@ -3,6 +3,7 @@
 
 use lastmeter_chart::{Axis, Block, Chart, Colour, DATA, Figures, Panel, REST};
 use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
+use lastmeter_text::append;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 use serde_json::json;
@@ -171,14 +172,20 @@ fn summary(times: &Times, energy: &Energy, unit: &'static str) -> String {
     let mut text = format!("{} in all", of(total));
     let most = energy.counted.iter().filter_map(|one| Some((one.value?, one.stretch.from)));
     if let Some((most, at)) = most.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        text += &format!(", most {} from {}", of(most), times.clock(at).text);
+        append(&mut text, format_args!(", most {} from {}", of(most), times.clock(at).text));
     }
     for gap in energy.gaps.iter().take(3) {
         let (from, until) = (times.clock(gap.from).text, times.clock(gap.until).text);
-        text += &match gap.total {
-            Some(total) => format!("; from {from} to {until} only the total, {}", of(total)),
-            None => format!("; the counter restarted between {from} and {until}"),
-        };
+        match gap.total {
+            Some(total) => {
+                let total = of(total);
+                append(&mut text, format_args!("; from {from} to {until} only the total, {total}"));
+            }
+            None => append(
+                &mut text,
+                format_args!("; the counter restarted between {from} and {until}"),
+            ),
+        }
     }
     text
 }

@@ -19,7 +19,7 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 
 use super::view::{self, Answer};
 use super::viewer::Viewer;
-use super::{account, alarms, devices, health, history, live, now, public, rules, session};
+use super::{account, alarms, bills, devices, health, history, live, now, public, rules, session};
 use crate::config::Config;
 use crate::ops::Caller;
 use crate::problem::Problem;
@@ -117,6 +117,7 @@ pub(super) static PAGES: &[Page] = pages! {
     "/devices" "V3" "Devices", Some("Devices"), &[Household], Need::Some(Kind::Latest)
         => devices::list;
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
+    "/bills" "V8" "Bills", Some("Bills"), &[Household], Need::Some(Kind::Bill) => bills::show;
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;

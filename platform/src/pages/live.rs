@@ -10,6 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use lastmeter_model::access::Kind;
+use lastmeter_text::append;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::frame::Web;
@@ -97,7 +98,7 @@ async fn write(
             let is_due = sent_at[index].is_none_or(|at| at.elapsed() >= PAUSE);
             if waiting[index] && is_due {
                 (waiting[index], sent_at[index]) = (false, Some(Instant::now()));
-                out += &format!("event: {name}\ndata: \n\n");
+                append(&mut out, format_args!("event: {name}\ndata: \n\n"));
             }
         }
         if !is_still_let_in() {

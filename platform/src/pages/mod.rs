@@ -17,12 +17,13 @@
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
-//! | `alarms`, `rules` | alarms, and rules as sentences |
+//! | `alarms`, `rules`, `bills` | alarms, rules as sentences, bills with their arithmetic |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `health` | how the platform is, for who runs it |
 
 mod account;
 mod alarms;
+mod bills;
 mod charts;
 mod devices;
 mod energy;

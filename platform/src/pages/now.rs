@@ -1,7 +1,7 @@
 //! What is used now, what it was today, and what is on.
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 use super::charts;
@@ -92,7 +92,7 @@ fn rest(meters: &[&Known], loads: &[&Known]) -> Value {
 async fn energy_of(viewer: &Viewer, meters: &[&Known], day: Stretch) -> Result<Energy, Problem> {
     let hours: Vec<Stretch> =
         stretches(&viewer.times.zone, Width::Hour, day.from, day.until).collect();
-    let mut all = counted(&[], &hours, meters.first().map_or(Default::default(), |it| it.period));
+    let mut all = counted(&[], &hours, meters.first().map_or(SimDuration::ZERO, |it| it.period));
     for meter in meters {
         let of = (&meter.row, &meter.permit);
         let readings = homes::register(viewer, of, ENERGY, (day.from, day.until)).await?;

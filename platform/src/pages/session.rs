@@ -69,7 +69,7 @@ pub(super) async fn sign_in(viewer: Viewer) -> Answered {
 }
 
 /// The form again, with what was wrong; the name is kept, the password is not.
-fn again(viewer: &Viewer, error: String) -> View {
+fn again(viewer: &Viewer, error: &str) -> View {
     let (name, back) = (viewer.field("name"), way_back(viewer.field("back")).unwrap_or_default());
     let values = json!({ "back": back, "name": name, "error": error });
     View::new("sign_in.html", values).with_status(StatusCode::UNPROCESSABLE_ENTITY)
@@ -82,12 +82,12 @@ pub(super) async fn enter(viewer: Viewer) -> Answered {
         Ok(visitor) => visitor,
         Err(NotProved::Wrong) => {
             let text = "Name or password is wrong. Check both, or choose \"Forgotten password\"";
-            return Ok(again(&viewer, text.to_owned()).into());
+            return Ok(again(&viewer, text).into());
         }
         Err(NotProved::Locked(wait)) => {
             let seconds = wait.as_secs_f64().ceil() as u64;
             let text = format!("Too many tries. Wait {seconds} s, then try again");
-            let view = again(&viewer, text).with_status(StatusCode::TOO_MANY_REQUESTS);
+            let view = again(&viewer, &text).with_status(StatusCode::TOO_MANY_REQUESTS);
             return Ok(view.after(seconds).into());
         }
     };

@@ -435,3 +435,27 @@ async fn a_rule_is_made_paused_and_removed_by_its_owner_and_reads_as_a_sentence(
     assert!(household.page("/rules", &ann).await.1.contains("No rule yet"));
     household.0.stop().await;
 }
+
+#[tokio::test]
+async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_rest() {
+    let household = Household::start().await;
+    let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
+    let (_, page) = household.page("/bills", &ann).await;
+    assert!(page.contains("there are 0 tariffs"), "{page}");
+    let tariff = json!({
+        "token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome",
+        "validFrom": "2026-01-01T00:00:00Z",
+        "imports": [{ "name": "Base", "price": "0.2" }],
+    });
+    let made = household.0.post("/api/v1/tariffs", &tariff).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let (status, page) = household.page("/bills", &ann).await;
+    assert_eq!(status, 200);
+    // 13.25 kWh at 0.20, the two hours without readings included: they had one price.
+    assert!(page.contains("<data value=\"2.65\">"), "{page}");
+    assert!(page.contains("Base, taken from the grid") && page.contains("only the total known"));
+    assert!(page.contains("Open: a part is not known"), "{page}");
+    assert_eq!(household.page("/bills?customer=ann", &bob).await.0, 404);
+    assert_eq!(household.page("/bills?customer=nobody", &bob).await.0, 404);
+    household.0.stop().await;
+}

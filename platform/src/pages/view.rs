@@ -33,7 +33,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let texts = templates!(
         "shell.html" "parts.html" "problem.html" "sign_in.html" "new_password.html" "public.html"
         "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
-        "account.html" "health.html"
+        "account.html" "bills.html" "health.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.
@@ -52,8 +52,8 @@ struct Asset {
 impl Asset {
     fn of(stem: &str, extension: &str, media_type: &'static str, text: String) -> Self {
         let sum = Sha256::digest(&text);
-        let mark: String = sum.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("{stem}-{mark}.{extension}"), media_type, text }
+        let mark = sum.iter().take(6).fold(0_u64, |mark, byte| mark << 8 | u64::from(*byte));
+        Self { name: format!("{stem}-{mark:012x}.{extension}"), media_type, text }
     }
 }
 

@@ -182,6 +182,17 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
         let assignment = json!({ "deviceHardwareId": id, "assetId": USER });
         post(client, "/sitewhere/api/assignments", &assignment).await?;
     }
+    let tariff = json!({
+        "token": "two-prices", "name": "Two prices", "currency": "EUR", "zone": ZONE,
+        "validFrom": "2020-01-01T00:00:00Z",
+        "imports": [
+            { "name": "Night", "price": "0.17" },
+            { "name": "Day", "from": "07:00:00", "until": "19:00:00", "price": "0.22" },
+        ],
+        "exports": [{ "name": "Feed-in", "price": "0.08" }],
+        "fixed": [{ "name": "Standing charge", "perMonth": "9.50" }],
+    });
+    post(client, "/api/v1/tariffs", &tariff).await?;
     let rule = json!({
         "name": "Power close to its limit",
         "when": { "threshold": {
