@@ -55,16 +55,13 @@ fn money(amount: &Value, currency: &str) -> Value {
 pub(super) async fn show(viewer: Viewer) -> Answered {
     let customers = customers(&viewer);
     let asked = viewer.field("customer");
-    let customer = match customers.iter().find(|token| *token == asked) {
-        Some(token) => token.clone(),
+    let chosen = match customers.iter().find(|token| *token == asked) {
         None if !asked.is_empty() => return Err(Problem::nothing()),
-        None => match customers.first() {
-            Some(token) => token.clone(),
-            None => {
-                let why = "No contract is yours. What its meters count is billed here";
-                return Ok(empty(why).into());
-            }
-        },
+        found => found.or(customers.first()).cloned(),
+    };
+    let Some(customer) = chosen else {
+        let why = "No contract is yours. What its meters count is billed here";
+        return Ok(empty(why).into());
     };
     let (local, [before, month, after]) = month_of(&viewer);
     let asked: Month = month.parse().map_err(|()| Problem::nothing())?;

@@ -7,6 +7,7 @@
 
 mod household;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,7 +77,7 @@ fn random() -> Result<String, String> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| format!("the system gives no random bytes: {error}"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 async fn run(options: &DemoOptions) -> Result<(), String> {
@@ -127,6 +128,7 @@ async fn run(options: &DemoOptions) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is played ends now, and then goes on")]
 fn now() -> SimTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     SimTime(since.map_or(0, |since| since.as_nanos() as i64))
@@ -338,7 +340,7 @@ fn obey(household: &mut Household, payload: &[u8]) -> Option<AcknowledgeMessage>
         response: response.to_owned(),
         event_date: None,
         update_state: false,
-        metadata: Default::default(),
+        metadata: BTreeMap::new(),
     })
 }
 
