@@ -100,7 +100,7 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         "tags": [route.resource],
         "parameters": parameters,
         "responses": responses,
-        "security": if route.access.is_open() { json!([]) } else { json!([{ SCHEME: [] }, { PASSWORD: [] }]) },
+        "security": security(route),
     });
     if let Access::To(kind, action) | Access::Within(kind, action) = route.access {
         operation["x-lastmeter-right"] = json!({ "kind": kind.word(), "action": action.word() });
@@ -116,6 +116,17 @@ fn operation(route: &Route, taken: &mut SchemaGenerator, given: &mut SchemaGener
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation
+}
+
+/// What a request has to present: nothing, or one of several things, of which nothing may be one.
+fn security(route: &Route) -> Value {
+    if route.access.is_open() {
+        json!([])
+    } else if route.is_for_everybody() {
+        json!([{}, { SCHEME: [] }, { PASSWORD: [] }])
+    } else {
+        json!([{ SCHEME: [] }, { PASSWORD: [] }])
+    }
 }
 
 /// Method and path as one word, which is theirs alone.

@@ -13,7 +13,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
-use lastmeter_model::access::{self, Action, Permit, Resource, Subject};
+use lastmeter_model::access::{
+    self, Action, Decision, NoFacts, Permit, Principal, PrincipalRef, Resource, Scope, Subject, may,
+};
+use lastmeter_units::{SimTime, TenantName};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameter::Parameter;
@@ -230,6 +233,15 @@ impl Route {
         statuses.sort_unstable();
         statuses.dedup();
         statuses
+    }
+
+    /// Whether all of what it is about may be had without a log-in, as prices may.
+    pub(super) fn is_for_everybody(&self) -> bool {
+        let Access::Within(kind, action) = self.access else { return false };
+        let tenant = TenantName::default();
+        let nobody = Principal::of(PrincipalRef::Anonymous, tenant.clone());
+        let on = Resource::new(kind, &tenant, Subject::List);
+        may(&nobody, action, &on, &NoFacts, SimTime(0)) == Decision::Yes(Scope::All)
     }
 
     /// Whether a parameter is the variable of the path.
