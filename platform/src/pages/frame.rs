@@ -209,7 +209,7 @@ async fn answer(
     }
     let viewer = match Viewer::read(page, web, visit, request).await {
         Ok(viewer) => viewer,
-        Err(problem) => return view::alone(&problem),
+        Err(response) => return response,
     };
     let frame = viewer.frame();
     if page.needs != Need::Nothing && viewer.caller.user().is_none() {

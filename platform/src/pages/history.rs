@@ -1,6 +1,7 @@
 //! Series over time: what was used by day, week, month or year, beside the time before, as picture,
 //! table and CSV.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use lastmeter_model::access::{Action, Kind, Permit};
@@ -328,10 +329,19 @@ async fn compared(
     Ok(Some(json!({ "difference": difference, "word": word, "name": name })))
 }
 
+/// A text that tables take for a text, and never for a formula.
+fn as_text(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// What is shown, for programs.
 fn csv(known: &Known, id: MeasurementId, drawing: &Drawing) -> Answer {
     let mut text = String::from("device,quantity,unit,time,value,kind\n");
-    let device = csv_field(known.id());
+    let device = csv_field(&as_text(known.id()));
     for row in &drawing.rows {
         let value = row.value.as_ref().map_or("", |value| value.value.as_str());
         // Writing into memory does not fail.
@@ -345,4 +355,17 @@ fn csv(known: &Known, id: MeasurementId, drawing: &Drawing) -> Answer {
         );
     }
     Answer::Text("text/csv; charset=utf-8", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_of_text_is_a_formula() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            assert!(as_text(text).starts_with('\''), "{text}");
+        }
+        assert_eq!(as_text("meter-1"), "meter-1");
+    }
 }

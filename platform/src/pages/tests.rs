@@ -191,6 +191,8 @@ async fn a_form_from_elsewhere_does_nothing() {
         }
     }
     assert_eq!(household.page("/now", &cookie).await.0, 200);
+    let large = household.form("/sign-in", "", &format!("name={}", "x".repeat(70_000))).await;
+    assert_eq!(large.status, 413);
     let headers = format!("Origin: http://localhost\r\n{FORM}{cookie}");
     assert_eq!(household.0.ask("POST", "/sign-out", &headers, "").await.status, 303);
     household.0.stop().await;

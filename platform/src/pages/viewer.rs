@@ -8,6 +8,7 @@ use axum::RequestPartsExt as _;
 use axum::extract::{FromRequest as _, Path, Query, Request};
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, Method};
+use axum::response::Response;
 use lastmeter_model::access::{PrincipalRef, Role};
 use lastmeter_model::calendar::Zone;
 use lastmeter_model::entity::{TenantSettings, User};
@@ -16,7 +17,7 @@ use lastmeter_units::SimTime;
 use super::format::Times;
 use super::frame::{PAGES, Page, Seat, Web, is_for};
 use super::session::cookie_name;
-use super::view::{Entry, Frame};
+use super::view::{self, Entry, Frame};
 use crate::identity::Visitor;
 use crate::ops::Caller;
 use crate::problem::{Problem, wrong};
@@ -49,10 +50,12 @@ impl Viewer {
         web: Web,
         visit: Visit,
         request: Request,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Response> {
+        let refused = |problem: Problem| view::alone(&problem);
         let visitor = visitor(&web, request.headers());
         let is_signed_in = visitor.proof != crate::identity::Proof::Nothing;
-        check_rates(&web.shared, is_signed_in.then_some(&visitor), &visit, &request)?;
+        let by = is_signed_in.then_some(&visitor);
+        check_rates(&web.shared, by, &visit, &request).map_err(refused)?;
         let path = request.uri().path_and_query();
         let address = path.map_or_else(|| "/".to_owned(), ToString::to_string);
         let part = request.headers().get("X-Part").and_then(|part| part.to_str().ok());
@@ -65,15 +68,14 @@ impl Viewer {
         };
         let pairs = if is_form {
             let request = Request::from_parts(parts, body);
-            let whole = read_whole(request, web.shared.body_limit()).await;
-            let request = whole.map_err(|_| wrong("form", "it did not come in time"))?;
+            let request = read_whole(request, web.shared.body_limit()).await?;
             axum::Form::<Vec<(String, String)>>::from_request(request, &())
                 .await
-                .map_err(|_| wrong("form", "expected a form of pages"))?
+                .map_err(|_| refused(wrong("form", "expected a form of pages")))?
                 .0
         } else {
             Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-                .map_err(|_| wrong("address", "its query cannot be read"))?
+                .map_err(|_| refused(wrong("address", "its query cannot be read")))?
                 .0
         };
         let caller = Caller { tenant: Arc::clone(&visitor.tenant), who: Arc::clone(&visitor.who) };
