@@ -15,8 +15,8 @@
 //! behind the same doors, `process` makes and removes them behind the `open_doors`, within their
 //! `tenant_limits`. `store_thread` gives the store (`lastmeter_store`) what it decides by the rules
 //! of `lastmeter_model`; `store_reports` hears of damage. `ops` has a function for each use case of
-//! people and programs, which REST and the `pages` call, with `problem` for what is no success and `reader` for
-//! queries; `services` feeds the machines of `lastmeter_services` with what is committed. `backup`
+//! people and programs, which REST and the `pages` call, with `problem` for what is no success and
+//! `reader` for queries; `services` feeds the machines of `lastmeter_services` with what is committed. `backup`
 //! copies a tenant while it runs, `maintenance` works on one that does not. `identity` finds who is
 //! behind what a client presents. Of all of them: `error`; `access`, `certificates` and `tls` for
 //! what is secret, `folder` and `database` for what lies where;

@@ -4,9 +4,10 @@ use lastmeter_text::{append, escape};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use crate::colour::{Colour, INK};
+use crate::colour::Colour;
 use crate::draw::{Drawn, Plan, Sheet, style};
 use crate::layout::{Letters, WIDTH};
+use crate::palette::INK;
 use crate::panel::Panel;
 use crate::svg::{Surface, fine};
 

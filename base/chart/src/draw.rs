@@ -5,8 +5,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::axis::{Axis, Ruled, Tick};
-use crate::colour::{Colour, INK, LINE, SHADE, STRONG};
+use crate::colour::Colour;
 use crate::layout::{Area, Free, Letters, SIZE, Stairs, WIDTH};
+use crate::palette::{INK, LINE, SHADE, STRONG};
 use crate::panel::{Block, Panel, Series, Shape};
 use crate::svg::{FINE, Surface, fine};
 

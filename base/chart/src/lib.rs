@@ -8,8 +8,8 @@
 //! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, categories and others; figures |
 //! | `layout` | where texts have room, with the letters of a phone |
 //! | `svg` | the surface on which the library draws |
-//! | `colour` | the words of the palette |
-//! | `tokens` | [`TOKENS`]: colours of pages, reports and charts, light and dark, and their CSS |
+//! | `colour`, `palette` | a colour; the words of pictures |
+//! | `tokens`, `css` | [`TOKENS`]: the colours of pages, reports and charts, light and dark; as CSS |
 //! | `style.css` | [`STYLE`]: text, tables, cards, notices and charts of pages and reports |
 //! | `bins` | long series as a few hundred bins |
 //!
@@ -21,8 +21,10 @@ mod axis;
 mod bins;
 mod chart;
 mod colour;
+mod css;
 mod draw;
 mod layout;
+mod palette;
 mod panel;
 mod svg;
 mod ticks;
@@ -31,10 +33,12 @@ mod tokens;
 pub use axis::{Axis, Figures};
 pub use bins::{BINS_MAX, Bin, Bins, Moments};
 pub use chart::Chart;
-pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE, STRONG};
+pub use colour::Colour;
+pub use css::tokens_css;
+pub use palette::{BAD, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE, STRONG};
 pub use panel::{Block, Panel};
 pub use ticks::{TimeTick, time_ticks};
-pub use tokens::{TOKENS, Token, tokens_css};
+pub use tokens::{TOKENS, Token};
 
 /// The style sheet that pages and reports share; it stands behind [`tokens_css`].
 pub const STYLE: &str = include_str!("style.css");

@@ -1,7 +1,8 @@
 //! A panel: two axes, and what is between them.
 
 use crate::axis::Axis;
-use crate::colour::{BAD, Colour};
+use crate::colour::Colour;
+use crate::palette::BAD;
 
 /// A rectangle of a heat map, or of a bar.
 #[derive(Clone, Debug)]

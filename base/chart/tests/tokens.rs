@@ -50,7 +50,7 @@ fn texts_and_shapes_have_contrast_on_every_ground() {
 }
 
 #[test]
-fn series_are_told_apart_by_every_sight() {
+fn series_differ_for_every_sight() {
     for (theme, of, least) in THEMES {
         for (sight, matrix) in SIGHTS {
             let lab = |name: &str| seen(&matrix, of(token(name)));

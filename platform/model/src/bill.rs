@@ -5,8 +5,8 @@
 //! counted nothing. Amounts are exact until a line is rounded, once, to the minor unit of the
 //! currency, half away from zero; the total is the sum of the rounded lines.
 //!
-//! Energy that is taken costs something at every instant: where no tariff says what, the bill is
-//! open. Energy that is fed in is paid for only where a tariff says so.
+//! Energy that is taken costs something at every instant: where no tariff has a price, the bill is
+//! open. Energy that is fed in is paid for only where a tariff has a price for it.
 
 use std::collections::BTreeMap;
 

@@ -112,7 +112,7 @@ impl AccessTokens {
         self.0.get(&id).is_some_and(|token| !token.is_over(now))
     }
 
-    /// Ends the other log-ins to pages of an account, and tells how many they were.
+    /// Ends the other log-ins to pages of an account; how many they were.
     pub(crate) fn end_others(&mut self, of: &Account, except: u64) -> usize {
         let before = self.0.len();
         self.0.retain(|id, token| {

@@ -55,6 +55,7 @@ fn money(amount: &Value, currency: &str) -> Value {
 pub(super) async fn show(viewer: Viewer) -> Answered {
     let customers = customers(&viewer);
     let asked = viewer.field("customer");
+    // Somebody else's is as one that is not there.
     let chosen = match customers.iter().find(|token| *token == asked) {
         None if !asked.is_empty() => return Err(Problem::nothing()),
         found => found.or(customers.first()).cloned(),

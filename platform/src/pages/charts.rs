@@ -198,6 +198,7 @@ pub(super) fn line(
     (unit, gap_s): (&'static str, f64),
     is_from_zero: bool,
 ) -> Drawing {
+    // The greatest value is drawn whatever the width of a bucket.
     let (least, most) =
         buckets.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
             (low.min(it.min), high.max(it.max))

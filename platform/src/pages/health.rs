@@ -11,6 +11,7 @@ use super::viewer::Viewer;
 /// `GET /admin/health`
 pub(super) async fn show(viewer: Viewer) -> Answered {
     let tenant = viewer.tenant();
+    // What needs somebody comes first, each with its remedy.
     let mut needs = Vec::new();
     if let Some(why) = tenant.trouble() {
         needs.push(json!({

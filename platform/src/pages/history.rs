@@ -246,6 +246,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     let series = series_of(&viewer)?;
     let choice = Choice::of(&viewer);
     let asked = viewer.field("s");
+    // What is hidden is as what is not there.
     let chosen = match series.iter().find(|(row, _)| row.hardware_id.as_str() == asked) {
         Some(found) => Some(found),
         None if asked.is_empty() => series.first(),

@@ -62,6 +62,7 @@ async fn write(
     outlet: Outlet,
     mut stopping: Stopping,
 ) {
+    // What came between two looks is one event.
     let mut beats = interval(HEARTBEAT);
     let mut looks = interval(PAUSE);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

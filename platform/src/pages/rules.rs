@@ -31,6 +31,7 @@ async fn page(viewer: &Viewer, error: Option<&str>) -> Answered {
     let documents = viewer.tenant().documents.all(Rule::kind());
     let mut may = documents;
     may.retain(|document| documents::may(&viewer.caller, Action::Read, document));
+    // Those of others are not counted either.
     let more = may.len().saturating_sub(SHOWN);
     let rows = may.iter().take(SHOWN).map(|document| {
         let body = document.members();
@@ -103,6 +104,7 @@ fn condition(known: &[Known], when: &Value) -> String {
         let parts = of.as_array().into_iter().flatten().map(|part| condition(known, part));
         parts.collect::<Vec<_>>().join(joint)
     };
+    // In the unit in which people read the quantity.
     let level = || {
         let (word, level) = match of["above"].as_f64() {
             Some(level) => ("above", level),

@@ -1,7 +1,7 @@
 //! Templates, whole pages and parts of them, and what pages load.
 //!
-//! A part is an element with an `id` that is a block `part_ID` of its page's template: the same
-//! address with the header `X-Part: ID` answers that element alone.
+//! A part is an element with an `id` that is a block of its page's template, its name
+//! behind `part_`: the same address with the header `X-Part` answers that element alone.
 
 use std::sync::LazyLock;
 

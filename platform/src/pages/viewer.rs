@@ -53,6 +53,7 @@ impl Viewer {
     ) -> Result<Self, Response> {
         let refused = |problem: Problem| view::alone(&problem);
         let visitor = visitor(&web, request.headers());
+        // Rates are those of an address, and of who is signed in.
         let is_signed_in = visitor.proof != crate::identity::Proof::Nothing;
         let by = is_signed_in.then_some(&visitor);
         check_rates(&web.shared, by, &visit, &request).map_err(refused)?;

@@ -1,5 +1,5 @@
-//! A household to look at: fourteen days of it played on a driven clock, then the same folder on the
-//! wall's clock with its devices going on, and pages to sign in to.
+//! A household to look at: fourteen days of it played on a driven clock, then the same folder on
+//! the wall's clock with its devices going on, and pages to sign in to.
 //!
 //! | file | purpose |
 //! |---|---|
@@ -91,6 +91,7 @@ async fn run(options: &DemoOptions) -> Result<(), String> {
         (None, Some(folder)) => folder.path().join("platform"),
         (None, None) => return Err("no folder for it".to_owned()),
     };
+    // New at each start, and in no address.
     let token = random()?;
     let password = random()?[..12].to_owned();
     let until = now();

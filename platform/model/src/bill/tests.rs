@@ -240,7 +240,7 @@ fn what_lies_around_the_period_may_be_outside() {
 }
 
 #[test]
-fn energy_that_is_fed_in_is_paid_where_a_tariff_says_so() {
+fn energy_that_is_fed_in_is_paid_where_a_tariff_has_a_price_for_it() {
     let registers = [export(&[(MIDNIGHT, 0), ("07:00", 25), ("23:00", 25)])];
     let feed_in = tariff(json!({"exports": [{"name": "Feed-in", "price": "0.2"}]}));
     let bill = billed(std::slice::from_ref(&feed_in), &registers);

@@ -170,7 +170,7 @@ impl Case {
 /// Minutes, Wh, and bounds in cents, where there are some.
 type Gap = (i64, i64, i64, Option<(i64, i64)>);
 
-/// What a bill says, or should say.
+/// What a bill has, or should have.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     /// Wh by name and price in 1e-6.
@@ -214,7 +214,7 @@ fn watched(case: &Case) -> Outcome {
         }
         let inside: BTreeSet<_> =
             case.minutes(from, until).map(|minute| case.price(&zone, minute)).collect();
-        // Nothing is said of minutes outside of the period.
+        // Minutes outside of the period are in none.
         let is_inside = case.minutes(from, until) == (from..until);
         let known: Vec<_> = inside.iter().flatten().collect();
         if let ([one], true) = (&known[..], is_inside && inside.len() == 1) {
