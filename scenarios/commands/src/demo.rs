@@ -182,7 +182,9 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
             "status": "registered", "parentHardwareId": (!is_meter).then_some("meter"),
         });
         post(client, "/sitewhere/api/devices", &device).await?;
-        let assignment = json!({ "deviceHardwareId": id, "assetId": USER });
+        // From its first reading on, so that its bill is whole.
+        let first = household.at() + PAST_STEP;
+        let assignment = json!({ "deviceHardwareId": id, "assetId": USER, "activeDate": first });
         post(client, "/sitewhere/api/assignments", &assignment).await?;
     }
     let tariff = json!({
