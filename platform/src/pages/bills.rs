@@ -133,7 +133,7 @@ fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
     let way = if is_export { "sent to the grid" } else { "taken from the grid" };
     let amount = of.get("amount").filter(|amount| !amount.is_null());
     let span = |name: &str| of.get(name).filter(|amount| !amount.is_null());
-    let bounds = span("least").or(span("lowest")).zip(span("most").or(span("highest")));
+    let bounds = span("lower").zip(span("upper"));
     let what = match kind.as_str() {
         "energy" => format!("{}, {way}", of["name"].as_str().unwrap_or_default()),
         "gap" => format!("Only the total is known, over a change of price, {way}"),

@@ -95,7 +95,9 @@ async fn run(options: &DemoOptions) -> Result<(), String> {
     let token = random()?;
     let password = random()?[..12].to_owned();
     let until = now();
-    let from = SimTime(until.0 - DAYS * 86_400_000_000_000);
+    // At the quarters of an hour, at which prices change.
+    let last = until.0 - until.0.rem_euclid(PAST_STEP.0);
+    let from = SimTime(last - DAYS * 86_400_000_000_000);
     let mut household = Household::new(options.seed, ZONE, from)?;
     tokio::pin!(ended);
     let playing = async {
