@@ -69,6 +69,11 @@ impl Problem {
         &self.detail
     }
 
+    /// The field of a body that is wrong, if it is about one.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.members.get("field").and_then(Value::as_str)
+    }
+
     /// With a member of its own (RFC 9457, 3.2).
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);

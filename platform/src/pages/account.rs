@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use super::frame::Answered;
 use super::view::{Answer, View, way};
 use super::viewer::Viewer;
-use crate::access::LogIn;
 use crate::identity::Proof;
 use crate::ops::accounts;
 use crate::problem::Problem;
@@ -76,7 +75,7 @@ pub(super) async fn change(viewer: Viewer) -> Answered {
         Ok(_) => Ok(way("/account?done=profile")),
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
             let detail = problem.detail().to_owned();
-            let field = PROFILE.iter().find(|(member, ..)| detail.starts_with(member));
+            let field = PROFILE.iter().find(|(member, ..)| problem.field() == Some(*member));
             let field = field.map_or("fullName", |(member, ..)| member);
             page(&viewer, Some((field, detail)), None).map(Answer::from)
         }
@@ -98,7 +97,7 @@ pub(super) async fn password(viewer: Viewer) -> Answered {
     }
     let (passwords, new_one) = (&tenants.access.passwords, json!(new));
     match accounts::change_password(&viewer.caller, passwords, &new_one).await {
-        Ok(_) => {}
+        Ok(_) => viewer.web.shared.cut(&tenant, &name).await,
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
             let text = "Choose 8 to 128 characters that are not your name".to_owned();
             return page(&viewer, Some(("new-password", text)), None).map(Answer::from);
@@ -110,8 +109,8 @@ pub(super) async fn password(viewer: Viewer) -> Answered {
     let Ok(Proof::Password(hash)) = proved.map(|visitor| visitor.proof) else {
         return Ok(way("/sign-in"));
     };
-    let access = &tenants.access;
-    let made = lock(&access.tokens).make((tenant, name), (hash, LogIn::Pages), access.now());
+    let (access, log_in) = (&tenants.access, super::session::log_in_of(&viewer.caller, false));
+    let made = lock(&access.tokens).make((tenant, name), (hash, log_in), access.now());
     let token = made.map_err(|error| Problem::unavailable("no_random", &error))?.print();
     let cookie = super::session::cookie(viewer.web.is_secure, &token, None);
     Ok(Answer::Way("/account?done=password".to_owned(), Some(cookie)))

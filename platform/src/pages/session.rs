@@ -101,10 +101,13 @@ pub(super) async fn enter(viewer: Viewer) -> Answered {
         let caller = Caller { tenant: visitor.tenant.clone(), who: visitor.who.clone() };
         let passwords = &viewer.web.shared.tenants().access.passwords;
         match accounts::change_password(&caller, passwords, &json!(new)).await {
-            Ok(_) => match proved(&viewer, new).await {
-                Ok(visitor) => return begin(&viewer, visitor),
-                Err(_) => return Ok(way("/sign-in")),
-            },
+            Ok(name) => {
+                viewer.web.shared.cut(&caller.tenant.name, &name).await;
+                return match proved(&viewer, new).await {
+                    Ok(visitor) => begin(&viewer, visitor),
+                    Err(_) => Ok(way("/sign-in")),
+                };
+            }
             Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
                 error = Some("Choose 8 to 128 characters that are not your name");
             }
@@ -145,19 +148,22 @@ async fn proved(viewer: &Viewer, password: &str) -> Result<Visitor, NotProved> {
     proved
 }
 
+/// The log-in of somebody, who marks the device as an own one or does not.
+pub(super) fn log_in_of(caller: &Caller, is_own: bool) -> LogIn {
+    let is_office = |seat: &Seat| matches!(seat, Seat::Operator | Seat::Platform);
+    match is_own {
+        _ if seats(caller).iter().any(is_office) => LogIn::Office,
+        true => LogIn::OwnDevice,
+        false => LogIn::Pages,
+    }
+}
+
 /// Begins a log-in, under a new cookie.
 fn begin(viewer: &Viewer, visitor: Visitor) -> Answered {
     let Proof::Password(hash) = visitor.proof else { return Ok(way("/sign-in")) };
     let caller = Caller { tenant: visitor.tenant, who: visitor.who };
     let Some(name) = caller.user().map(ToString::to_string) else { return Ok(way("/sign-in")) };
-    let seats = seats(&caller);
-    let log_in = match () {
-        () if seats.iter().any(|seat| matches!(seat, Seat::Operator | Seat::Platform)) => {
-            LogIn::Office
-        }
-        () if viewer.field("own") == "yes" => LogIn::OwnDevice,
-        () => LogIn::Pages,
-    };
+    let log_in = log_in_of(&caller, viewer.field("own") == "yes");
     let access = &viewer.web.shared.tenants().access;
     // What was signed in before is so no longer: nobody else's cookie becomes this one's.
     if let Proof::AccessToken(id) = viewer.visitor.proof {

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use lastmeter_model::access::{Action, Kind, PrincipalRef, Role};
+use lastmeter_model::access::{Action, Kind, Role};
 use lastmeter_model::entity::User;
 use lastmeter_store::lock;
 use lastmeter_units::SimTime;
@@ -117,9 +117,7 @@ fn passwords(api: &Api) -> &Passwords {
 
 /// Ends what a user is connected as.
 async fn cut(api: &Api, name: &str) {
-    if let (Ok(name), Some(process)) = (name.parse(), api.shared.process.upgrade()) {
-        process.cut(&api.tenant.name, &PrincipalRef::User(name)).await;
-    }
+    api.shared.cut(&api.tenant.name, name).await;
 }
 
 async fn make(call: Call, Body(members): Body<Members>) -> Made<DocumentJson> {

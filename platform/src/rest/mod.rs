@@ -81,7 +81,7 @@ use edge::{check_rate, check_rate_of};
 pub(crate) use extract::Pairs;
 use extract::TENANT_IN_QUERY;
 pub(crate) use flow::{Outlet, flow};
-use lastmeter_model::access::{Permit, Principal};
+use lastmeter_model::access::{Permit, Principal, PrincipalRef};
 use lastmeter_store::StoreReader;
 use lastmeter_units::TenantName;
 pub(crate) use parameter::Parameter;
@@ -158,6 +158,13 @@ impl Shared {
 
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Ends what a user is connected as.
+    pub(crate) async fn cut(&self, tenant: &TenantName, name: &str) {
+        if let (Ok(name), Some(process)) = (name.parse(), self.process.upgrade()) {
+            process.cut(tenant, &PrincipalRef::User(name)).await;
+        }
     }
 
     /// How long the body of a request may take.
