@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastmeter_model::access::{Cut, Permit};
 use lastmeter_model::audit::AuditRow;
 use lastmeter_model::invocation::StoredInvocation;
-use lastmeter_model::row::{DeviceRow, DeviceState, ReadingRow};
+use lastmeter_model::row::{DeviceRow, DeviceState, ReadingRow, RefusalRow};
 use lastmeter_store::{
     Page, Range, Series, SeriesQuery, StoreReader, StoreResult, Stretch, Summaries, SummaryQuery,
 };
@@ -117,6 +117,21 @@ impl Reader {
         page: Page,
     ) -> StoreResult<(u64, Vec<StoredInvocation>)> {
         self.0.invocations_of(device.id, page, permit.cut(&device.hardware_id)).await
+    }
+
+    /// Refusals of devices as far as who asks may have what they measured then; all of them for who
+    /// may have all.
+    pub(crate) async fn refusals(
+        &self,
+        permit: &Permit,
+        stretch: Stretch,
+    ) -> StoreResult<Vec<RefusalRow>> {
+        let mut rows = self.0.refusals(stretch).await?.rows;
+        rows.retain(|row| {
+            let device = row.device.as_ref().and_then(|id| HardwareId::new(id.clone()).ok());
+            permit.is_whole() || device.is_some_and(|id| permit.cut(&id).has(row.event))
+        });
+        Ok(rows)
     }
 
     /// Rows of the audit by or about `me`, or about data of the windows of who asks; and how many

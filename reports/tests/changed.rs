@@ -10,8 +10,7 @@ use lastmeter_reports::{ExitCode, complete, evaluate, render_evaluated};
 use sample::Sample;
 use sha2::Digest;
 
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 /// 10 readings of 20 values: 200 rows; 5 events.
 const SMALL: Sample = Sample { readings: 10, disturbed: true, ..Sample::CALM };

@@ -12,8 +12,7 @@ use lastmeter_reports::{
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;
 
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 const BAD: Sample =
     Sample { current_gain_error: 0.01, disturbed: true, readings: 60, ..Sample::CALM };

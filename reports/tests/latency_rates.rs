@@ -12,8 +12,7 @@ use lastmeter_reports::latency::{BLOCK_NS, Blocks, design_effect};
 use latency_model::{Bench, Design, Phase, Process, declared, drawn};
 use rand::{RngExt as _, SeedableRng as _};
 
-#[path = "latency_model/mod.rs"]
-mod latency_model;
+use crate::latency_model;
 
 const RUNS: u32 = 500;
 

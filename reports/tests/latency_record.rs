@@ -14,8 +14,7 @@ use lastmeter_reports::{Evaluation, evaluate};
 use sample::Sample;
 
 #[expect(dead_code, reason = "its values are not written here")]
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 fn row<'a>(path: &'a str, id: &'a str, intended_ns: i64) -> LatencyRow<'a> {
     let mut points = [None; Point::COUNT];

@@ -15,10 +15,8 @@ use lastmeter_units::SimDuration;
 use latency_sample::{CHECKS, LatencySample};
 use sample::Sample;
 
-#[path = "latency_sample/mod.rs"]
-mod latency_sample;
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::latency_sample;
+use crate::sample;
 
 const MS: i64 = 1_000_000;
 const HOSTILE: &str = "<script>alert('x')</script>";

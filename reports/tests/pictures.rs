@@ -11,8 +11,7 @@ use lastmeter_reports::{evaluate, render};
 use sample::Sample;
 
 #[expect(dead_code, reason = "its values are not written here")]
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 /// Ends a run that got to its end.
 fn finish(writer: RunWriter) {

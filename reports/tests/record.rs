@@ -15,8 +15,7 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use proptest::prelude::*;
 use sample::Sample;
 
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 const U: &str = "electricity.voltage.rms.l1";
 

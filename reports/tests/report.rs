@@ -10,8 +10,7 @@ use lastmeter_reports::suite::{Control, Outcome, PassedOver, Suite, SuiteRun, Tw
 use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render, render_evaluated};
 use sample::Sample;
 
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 const HOSTILE: &str = "<script>alert('x')</script>\"&{{ 7*7 }}";
 

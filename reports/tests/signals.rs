@@ -13,10 +13,8 @@ use lastmeter_reports::{Reason, complete, evaluate};
 use lastmeter_units::SimDuration;
 use sample::Sample;
 
-#[path = "../../base/chart/tests/boxes/mod.rs"]
-mod boxes;
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::boxes;
+use crate::sample;
 
 /// The voltage of each second: it steps after the fifth, and the last value is `last`.
 fn write(dir: &Path, last: f64) {

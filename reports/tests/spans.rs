@@ -13,8 +13,7 @@ use lastmeter_reports::{Reason, evaluate};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;
 
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 const U: &str = "electricity.voltage.rms.l1";
 

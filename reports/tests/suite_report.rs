@@ -13,8 +13,7 @@ use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{evaluate, junit, render};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
-#[path = "../../base/chart/tests/boxes/mod.rs"]
-mod boxes;
+use crate::boxes;
 
 const TEST_PLAN: &str = r#"format = 1
 [test_plan]

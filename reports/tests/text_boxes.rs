@@ -10,12 +10,9 @@ use lastmeter_reports::render;
 use latency_sample::{CHECKS, LatencySample};
 use sample::Sample;
 
-#[path = "../../base/chart/tests/boxes/mod.rs"]
-mod boxes;
-#[path = "latency_sample/mod.rs"]
-mod latency_sample;
-#[path = "sample/mod.rs"]
-mod sample;
+use crate::boxes;
+use crate::latency_sample;
+use crate::sample;
 
 /// Holds the pictures of a run against their boxes; at least so many have axes.
 fn assert_pictures(dir: &Path, charts: usize) {

@@ -50,9 +50,17 @@ PAGES = [
     ("/alarms", "ann", "V7"),
     ("/bills", "ann", "V8"),
     ("/rules", "ann", "V6"),
+    ("/sharing", "ann", "A8"),
+    ("/shared", "ann", "V12"),
     ("/account", "ann", "A9"),
     ("/no/such/page", "ann", None),
     ("/admin/health", "adam", "P5"),
+    ("/admin/people", "adam", "P2"),
+    ("/admin/people/ann", "adam", "P2"),
+    ("/admin/keys", "adam", "P3"),
+    ("/admin/tenants", "adam", "P1"),
+    ("/admin/rejected", "adam", "P6"),
+    ("/admin/audit", "adam", "P4"),
 ]
 
 
@@ -293,6 +301,16 @@ def walk(comparison, household, is_mouse):
         press(driver, ".alarms button", is_mouse)
         driver.get(platform.rest + "/alarms?show=known")
         comparison.same(f"{way}: who acknowledged", await_text(driver, "#alarms", "Acknowledged by ann"), True)
+    driver.get(platform.rest + "/sharing")
+    driver.find_element(By.ID, "to").send_keys("bob")
+    press(driver, "form.narrow button", is_mouse)
+    shared = await_text(driver, "[role=status]", "bob will see each reading of Home meter")
+    comparison.same(f"{way}: what is shared, in a sentence", shared, True)
+    press(driver, ".alarms a", is_mouse)
+    comparison.same(f"{way}: as the other sees it", await_text(driver, "h1", "Shared with bob"), True)
+    driver.get(platform.rest + "/sharing")
+    press(driver, ".alarms button", is_mouse)
+    comparison.same(f"{way}: ended", await_text(driver, "main", "Nobody but you sees"), True)
     driver.find_element(By.CSS_SELECTOR, "header button").click()
     driver.back()
     driver.refresh()

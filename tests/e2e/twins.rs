@@ -164,9 +164,10 @@ const IMPLICIT: &str = "unjudged-readings";
 #[test]
 fn every_twin_fails_by_exactly_its_check() {
     let scratch = tempfile::tempdir().unwrap();
-    // Where somebody has just run them all, their folders are read; else those in virtual time are
-    // run here. Twins in real time want the machine for themselves.
+    // Where somebody has just run them, or those that were drawn, their folders are read; else those
+    // in virtual time are run here. Twins in real time want the machine for themselves.
     let run_before = std::env::var_os("LASTMETER_TWINS").map(PathBuf::from);
+    let is_drawn = run_before.is_some();
     let out = run_before.unwrap_or_else(|| {
         let out = scratch.path().join("twins");
         let (library, database) = (virtual_library(scratch.path()), DatabaseOfRuns::start());
@@ -179,7 +180,10 @@ fn every_twin_fails_by_exactly_its_check() {
     let in_virtual_time = LIBRARY.twins.iter().filter(|(_, twin)| !twin.in_real_time);
     let twins: BTreeMap<&str, &Table> =
         in_virtual_time.map(|(name, twin)| (name.as_str(), &twin.table)).collect();
-    assert!(twins.len() > 250, "{} twins", twins.len());
+    let is_run = |name: &str| !is_drawn || out.join(name).is_dir();
+    let (all, twins): (usize, BTreeMap<&str, &Table>) =
+        (twins.len(), twins.into_iter().filter(|(name, _)| is_run(name)).collect());
+    assert!(all > 250 && twins.len() > all / 3, "{} twins of {all}", twins.len());
     for (&name, &twin) in &twins {
         let expect = twin["expect"].as_table().unwrap();
         let verdicts = json(&out.join(name), "verdicts.json");
@@ -213,7 +217,7 @@ fn every_twin_fails_by_exactly_its_check() {
             assert_eq!(verdict["status"], status, "{name}: {verdict}");
         }
     }
-    for (name, points, worst) in POINTS {
+    for (name, points, worst) in POINTS.into_iter().filter(|(name, ..)| is_run(name)) {
         let check = text(twins[name]["expect"].as_table().unwrap(), "check");
         let verdict = verdict(&out.join(name), check);
         let why = verdict["why"].as_str().unwrap();
@@ -222,6 +226,9 @@ fn every_twin_fails_by_exactly_its_check() {
             None => (1, why),
         };
         assert!(red == points && at.starts_with(worst), "{name}: {why}");
+    }
+    if !is_run("phase-error") {
+        return;
     }
     // Half a degree at a power factor of 0.5: 1 - cos(60.5 deg) / cos(60 deg).
     let measured = verdict(&out.join("phase-error"), "power")["measured"].as_f64().unwrap();

@@ -5,7 +5,7 @@
 
 use lastmeter_chart::{Axis, BAD, Block, Chart, DATA, Figures, Panel};
 
-mod boxes;
+use crate::boxes;
 #[expect(dead_code, reason = "its files are not written here")]
 #[path = "../examples/chart.rs"]
 mod example;

@@ -6,6 +6,7 @@
 use lastmeter_chart::{Colour, STYLE, TOKENS, Token, tokens_css};
 use sight::{SIGHTS, contrast, difference, seen};
 
+#[path = "sight/mod.rs"]
 mod sight;
 
 const GROUNDS: [&str; 3] = ["paper", "surface", "sunken"];

@@ -19,7 +19,10 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 
 use super::view::{self, Answer};
 use super::viewer::Viewer;
-use super::{account, alarms, bills, devices, health, history, live, now, public, rules, session};
+use super::{
+    account, alarms, bills, devices, health, history, keys, live, now, people, public, records,
+    rules, session, sharing, tenants,
+};
 use crate::config::Config;
 use crate::ops::Caller;
 use crate::problem::Problem;
@@ -59,6 +62,8 @@ pub(super) enum Need {
     Some(Kind),
     /// Who may read all of a kind.
     All(Kind),
+    /// Who administers the platform.
+    Platform,
 }
 
 /// One page.
@@ -121,8 +126,25 @@ pub(super) static PAGES: &[Page] = pages! {
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
+    "/sharing" "A8" "Who sees what", Some("Sharing"), &[Household], Need::Some(Kind::Grant)
+        => sharing::show;
+    "/sharing/{id}" "V12" "As they see it", None, &[], Need::Some(Kind::Grant)
+        => sharing::preview;
+    "/shared" "V12" "Shared with me", Some("Shared with me"), &[Household],
+        Need::Some(Kind::Grant) => sharing::shared;
     "/admin/health" "P5" "Health", Some("Health"), &[Operator, Platform],
         Need::All(Kind::Metrics) => health::show;
+    "/admin/people" "P2" "People", Some("People"), &[Operator, Platform], Need::All(Kind::User)
+        => people::list;
+    "/admin/people/{id}" "P2" "Person", None, &[], Need::All(Kind::User) => people::show;
+    "/admin/keys" "P3" "Keys", Some("Keys"), &[Operator, Platform], Need::All(Kind::Credential)
+        => keys::list;
+    "/admin/tenants" "P1" "Tenants", Some("Tenants"), &[Platform], Need::Platform
+        => tenants::list;
+    "/admin/rejected" "P6" "Rejected messages", Some("Rejected"), &[Operator, Platform],
+        Need::Some(Kind::Refusal) => records::rejected;
+    "/admin/audit" "P4" "Audit", Some("Audit"), &[Operator, Platform], Need::All(Kind::Audit)
+        => records::audit;
     "/account" "A9" "Account", None, &[], Need::SignIn
         => account::show;
 };
@@ -138,6 +160,16 @@ static FORMS: &[Form] = forms! {
     "/rules" on "/rules" => rules::make;
     "/rules/{id}/pause" on "/rules" => rules::pause;
     "/rules/{id}/remove" on "/rules" => rules::remove;
+    "/sharing" on "/sharing" => sharing::share;
+    "/sharing/{id}/end" on "/sharing" => sharing::end;
+    "/admin/people" on "/admin/people" => people::make;
+    "/admin/people/{id}" on "/admin/people/{id}" => people::change;
+    "/admin/people/{id}/code" on "/admin/people/{id}" => people::code;
+    "/admin/people/{id}/remove" on "/admin/people/{id}" => people::remove;
+    "/admin/keys" on "/admin/keys" => keys::make;
+    "/admin/keys/{id}/end" on "/admin/keys" => keys::end;
+    "/admin/tenants" on "/admin/tenants" => tenants::make;
+    "/admin/tenants/{id}/remove" on "/admin/tenants" => tenants::remove;
     "/account" on "/account" => account::change;
     "/account/password" on "/account" => account::password;
     "/account/sign-out-elsewhere" on "/account" => account::sign_out_elsewhere;
@@ -194,6 +226,7 @@ pub(super) fn is_for(caller: &Caller, page: &Page) -> bool {
         Need::SignIn => is_user,
         Need::Some(kind) => is_user && caller.may(Action::Read, &on(kind)),
         Need::All(kind) => is_user && caller.may_all(Action::Read, &on(kind)),
+        Need::Platform => is_user && caller.is_platforms(),
     }
 }
 

@@ -106,7 +106,7 @@ impl Choice {
 }
 
 /// A date of the zone, as `2027-01-18`, by its noon.
-fn day_of(viewer: &Viewer, text: &str) -> Option<SimTime> {
+pub(super) fn day_of(viewer: &Viewer, text: &str) -> Option<SimTime> {
     let mut parts = text.splitn(3, '-');
     let year = parts.next()?.parse().ok().filter(|year| (1970..=2200).contains(year))?;
     let (month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -114,7 +114,7 @@ fn day_of(viewer: &Viewer, text: &str) -> Option<SimTime> {
     Some(midnight + SimDuration::from_seconds(12 * 3600))
 }
 
-fn date_of(viewer: &Viewer, at: SimTime) -> String {
+pub(super) fn date_of(viewer: &Viewer, at: SimTime) -> String {
     let local = viewer.times.zone.local(at);
     format!("{:04}-{:02}-{:02}", local.year, local.month, local.day)
 }

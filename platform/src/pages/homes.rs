@@ -121,7 +121,7 @@ pub(super) async fn one(viewer: &Viewer, row: DeviceRow, permit: Permit) -> Resu
 }
 
 /// The document of a device, if it may be read.
-fn described(caller: &Caller, id: &HardwareId) -> Option<std::sync::Arc<Device>> {
+pub(super) fn described(caller: &Caller, id: &HardwareId) -> Option<std::sync::Arc<Device>> {
     let target = Target::Device(id.clone());
     let on = Resource::new(Kind::Device, &caller.tenant.name, Subject::One(&target));
     if !caller.may(Action::Read, &on) {

@@ -32,11 +32,17 @@ mod frame;
 mod health;
 mod history;
 mod homes;
+mod keys;
+mod lists;
 mod live;
 mod now;
+mod people;
 mod public;
+mod records;
 mod rules;
 mod session;
+mod sharing;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod view;

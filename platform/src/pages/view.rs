@@ -19,6 +19,8 @@ use sha2::{Digest as _, Sha256};
 use super::frame::{Page, page};
 use crate::problem::Problem;
 
+/// Entries of the navigation that are always seen; the rest stand under "More".
+const ENTRIES_MAX: usize = 5;
 const HTML: &str = "text/html; charset=utf-8";
 
 macro_rules! templates {
@@ -33,7 +35,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let texts = templates!(
         "shell.html" "parts.html" "problem.html" "sign_in.html" "new_password.html" "public.html"
         "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
-        "account.html" "bills.html" "health.html"
+        "account.html" "bills.html" "health.html" "sharing.html" "shared.html" "people.html"
+        "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.
@@ -190,10 +193,14 @@ fn problem_view(problem: &Problem) -> View {
 }
 
 fn rendered(frame: &Frame, view: View) -> Response {
+    // As many as fit a telephone stand beside each other.
+    let beside = if frame.entries.len() > ENTRIES_MAX { ENTRIES_MAX - 1 } else { ENTRIES_MAX };
+    let (entries, more) = frame.entries.split_at(beside.min(frame.entries.len()));
     let around = json!({
         "title": view.title.as_deref().unwrap_or(frame.page.title),
         "state": view.state.unwrap_or(frame.page.state),
-        "entries": frame.entries,
+        "entries": entries,
+        "more_entries": more,
         "user": frame.user,
         "style": STYLE.name,
         "script": SCRIPT.name,

@@ -87,6 +87,7 @@ use lastmeter_units::TenantName;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};
+pub(crate) use tenants::to_the_end;
 use tokio::sync::Semaphore;
 pub(crate) use visit::Visit;
 
@@ -154,6 +155,13 @@ type Made<T> = Result<(StatusCode, Json<T>), Problem>;
 impl Shared {
     pub(crate) fn tenants(&self) -> &Tenants {
         &self.tenants
+    }
+
+    /// The process, unless it is about to end.
+    pub(crate) fn process(&self) -> Result<Arc<Process>, Problem> {
+        let detail = "the platform is stopping";
+        let stopping = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail);
+        self.process.upgrade().ok_or_else(stopping)
     }
 
     pub(crate) fn gate(&self) -> &Gate {

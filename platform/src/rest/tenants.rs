@@ -1,7 +1,5 @@
 //! The tenants of the process, for the platform's administrator: the bearer of the setting `token`.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::http::StatusCode;
 use lastmeter_store::{TenantRecord, TenantState};
@@ -13,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::extract::{Body, Call};
 use super::parameter::Parameter;
 use super::routes::{Gives, routes, schema};
-use super::{Answer, Api, Made, Problem};
-use crate::process::{Credentials, Process, TenantError, limits_of};
+use super::{Answer, Made, Problem};
+use crate::process::{Credentials, TenantError, limits_of};
 use crate::tenant_limits::TenantLimits;
 
 const NAME: Parameter = Parameter::text("name", "the tenant's name").example("b");
@@ -147,14 +145,8 @@ impl From<TenantError> for Problem {
     }
 }
 
-fn process(api: &Api) -> Result<Arc<Process>, Problem> {
-    let stopping =
-        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the platform is stopping");
-    api.shared.process.upgrade().ok_or_else(stopping)
-}
-
 /// Goes on to its end, whether or not the client waits for it.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, TenantError>> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::spawn(work).await;
@@ -170,13 +162,13 @@ fn name(text: &str) -> Result<TenantName, Problem> {
 
 /// `GET /api/v1/tenants`
 async fn list(call: Call) -> Answer<TenantsJson> {
-    let results = process(&call)?.records().into_iter().map(TenantJson::from).collect();
+    let results = call.shared.process()?.records().into_iter().map(TenantJson::from).collect();
     Ok(Json(TenantsJson { results }))
 }
 
 /// `POST /api/v1/tenants`: open when it is answered.
 async fn make(call: Call, Body(asked): Body<NewTenantJson>) -> Made<MadeTenantJson> {
-    let process = process(&call)?;
+    let process = call.shared.process()?;
     if asked.driven.is_some_and(|driven| driven != process.is_driven()) {
         let driven = process.is_driven();
         let detail = format!("`driven` of this process is {driven}, and so of all its tenants");
@@ -194,33 +186,33 @@ impl From<(TenantRecord, Credentials)> for MadeTenantJson {
 
 /// `POST /api/v1/tenants/{name}/secrets`
 async fn rotate(call: Call) -> Made<MadeTenantJson> {
-    let (process, name) = (process(&call)?, name(&call.variable)?);
+    let (process, name) = (call.shared.process()?, name(&call.variable)?);
     let rotated = to_the_end(async move { process.rotate(&name).await }).await?;
     Ok((StatusCode::CREATED, Json(rotated.into())))
 }
 
 /// `GET /api/v1/tenants/{name}`
 async fn one(call: Call) -> Answer<TenantJson> {
-    Ok(Json(process(&call)?.record(&name(&call.variable)?)?.into()))
+    Ok(Json(call.shared.process()?.record(&name(&call.variable)?)?.into()))
 }
 
 /// `PUT /api/v1/tenants/{name}`
 async fn limit(call: Call, Body(asked): Body<LimitsJson>) -> Answer<TenantJson> {
-    let (process, name) = (process(&call)?, name(&call.variable)?);
+    let (process, name) = (call.shared.process()?, name(&call.variable)?);
     let limited = to_the_end(async move { process.limit(&name, asked.limits).await }).await?;
     Ok(Json(limited.into()))
 }
 
 /// `DELETE /api/v1/tenants/{name}`: its data is gone when it is answered.
 async fn remove(call: Call) -> Answer<TenantJson> {
-    let (process, name) = (process(&call)?, name(&call.variable)?);
+    let (process, name) = (call.shared.process()?, name(&call.variable)?);
     let removed = to_the_end(async move { process.remove(&name).await }).await?;
     Ok(Json(removed.into()))
 }
 
 /// `GET /api/v1/health`
 async fn health(call: Call) -> Answer<HealthJson> {
-    let process = process(&call)?;
+    let process = call.shared.process()?;
     let first = (process.tenants.first().name.clone(), TenantState::Open, None);
     let others =
         process.records().into_iter().map(|record| (record.name, record.state, record.why));

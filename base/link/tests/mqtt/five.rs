@@ -6,7 +6,7 @@ use lastmeter_link::mqtt::{
     MqttVersion, PublicationRefusal, Session, SessionEvent, SessionEvents, SessionOptions,
 };
 
-use crate::fake::{Fake, Peer, soon};
+use crate::mqtt::fake::{Fake, Peer, soon};
 
 fn options(fake: &Fake) -> SessionOptions {
     let options = SessionOptions::new(&fake.address(), "gateway", "default", "token");

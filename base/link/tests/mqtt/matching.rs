@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionOptions};
 use proptest::prelude::*;
 
-use crate::fake::{Fake, soon};
+use crate::mqtt::fake::{Fake, soon};
 
 /// What the broker does with one connection: how many publications it takes, which of them it
 /// acknowledges in which order (picked by these numbers), before it cuts the connection.
@@ -35,7 +35,7 @@ async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
         let mut picks = course.acknowledged.into_iter();
         for _ in 0..course.taken {
             let Some((0x32, body)) = peer.try_packet().await else { break };
-            held.push(crate::fake::parse_publish(&body));
+            held.push(crate::mqtt::fake::parse_publish(&body));
             // Every other pick acknowledges something held, the rest hold back.
             if let Some(pick) = picks.next().filter(|pick| pick % 2 == 0) {
                 let published = held.remove(pick / 2 % held.len());
@@ -51,7 +51,7 @@ async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
         if header != 0x32 {
             break;
         }
-        let published = crate::fake::parse_publish(&body);
+        let published = crate::mqtt::fake::parse_publish(&body);
         peer.acknowledge(published.id).await;
         *sent.entry(u64::from_be_bytes(published.payload.try_into().unwrap())).or_default() += 1;
     }

@@ -9,7 +9,7 @@ use lastmeter_link::mqtt::{
     SessionOptions,
 };
 
-use crate::fake::{Fake, Peer, Published, soon};
+use crate::mqtt::fake::{Fake, Peer, Published, soon};
 
 fn options(fake: &Fake) -> SessionOptions {
     SessionOptions::new(&fake.address(), "meter-1", "default", "token")

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::fake::{Fake, soon};
+use crate::mqtt::fake::{Fake, soon};
 
 const NAME: &str = "platform.test";
 const INPUT: &str = "default/SiteWhere/input/json";

@@ -1,0 +1,7 @@
+//! Charts and the look that they share, from outside.
+//!
+//! One program, since each more is linked by itself.
+
+mod boxes;
+mod kinds;
+mod tokens;

@@ -1,0 +1,8 @@
+//! Messages on the wire, from outside.
+//!
+//! One program, since each more is linked by itself.
+
+mod batches;
+mod examples;
+mod properties;
+mod refusals;

@@ -1,0 +1,24 @@
+//! Reports of runs and suites, from outside.
+//!
+//! One program, since each more is linked by itself.
+
+#[path = "../../base/chart/tests/boxes/mod.rs"]
+mod boxes;
+mod changed;
+mod contract;
+#[path = "latency_compare/main.rs"]
+mod latency_compare;
+mod latency_model;
+mod latency_rates;
+mod latency_record;
+mod latency_report;
+mod latency_sample;
+mod missing_clauses;
+mod pictures;
+mod record;
+mod report;
+mod sample;
+mod signals;
+mod spans;
+mod suite_report;
+mod text_boxes;
