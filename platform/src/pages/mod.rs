@@ -13,7 +13,6 @@
 //! | `session` | signing in and out: the cookie |
 //! | `live` | which parts of an open page are out of date |
 //! | `format` | numbers and instants for people |
-//! | `energy` | what a register counted over stretches of time |
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
@@ -26,7 +25,6 @@ mod alarms;
 mod bills;
 mod charts;
 mod devices;
-mod energy;
 mod format;
 mod frame;
 mod health;
