@@ -49,10 +49,12 @@ PAGES = [
     ("/devices/plug", "ann", "V3"),
     ("/alarms", "ann", "V7"),
     ("/bills", "ann", "V8"),
+    ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
     ("/account", "ann", "A9"),
     ("/no/such/page", "ann", None),
     ("/admin/health", "adam", "P5"),
+    ("/groups", "adam", "O6"),
 ]
 
 

@@ -92,6 +92,8 @@ struct Aggregates {
 /// What no document has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
+    /// Since when there are statistical zones.
+    since: Option<SimTime>,
     /// Until when hours are closed.
     after: Option<SimTime>,
     /// The month that the zones and their members are of.
@@ -147,15 +149,6 @@ impl Aggregates {
         }
     }
 
-    /// The first month that begins from now on is the first one of which anything is published.
-    fn begin(&mut self, now: SimTime) {
-        if self.is_started && !self.is_idle() && self.kept.after.is_none() {
-            let month = self.month(now);
-            let after = if month.from == now { now } else { month.until };
-            self.kept.after = Some(after);
-        }
-    }
-
     fn month(&self, at: SimTime) -> Stretch {
         let next = SimTime(at.0.saturating_add(1));
         let found = stretches(&self.clock(), Width::Month, at, next).next();
@@ -164,7 +157,12 @@ impl Aggregates {
 
     /// The next hour that is to be closed.
     fn hour(&self) -> Option<Stretch> {
-        let after = self.kept.after?;
+        // The first month that begins with them is the first one of which anything is published.
+        let first = |since: SimTime| {
+            let month = self.month(since);
+            if month.from == since { since } else { month.until }
+        };
+        let after = self.kept.after.or(self.kept.since.map(first))?;
         let until = SimTime(after.0.saturating_add(2 * LATEST.0));
         stretches(&self.clock(), Width::Hour, after, until).find(|hour| hour.from >= after)
     }
@@ -410,14 +408,8 @@ fn danger(meters: &[(&str, &[f64])], least: usize) -> Option<Outcome> {
 impl Service for Aggregates {
     fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
-            Input::Document(document) => {
-                self.document(document);
-                self.begin(now);
-            }
-            Input::Started => {
-                self.is_started = true;
-                self.begin(now);
-            }
+            Input::Document(document) => self.document(document),
+            Input::Started => self.is_started = true,
             Input::Wake => self.ask(now, out),
             Input::Answer { ask, rows } => {
                 if let Some(hour) = self.asked.take_if(|hour| hour.from.0.unsigned_abs() == ask) {
@@ -425,6 +417,9 @@ impl Service for Aggregates {
                 }
             }
             Input::Reading { .. } | Input::Alert { .. } => return,
+        }
+        if self.is_started && !self.is_idle() && self.kept.since.is_none() {
+            self.kept.since = Some(now);
         }
         self.next = self.hour().filter(|_| !self.is_idle());
     }

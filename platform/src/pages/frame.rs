@@ -19,7 +19,8 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 
 use super::view::{self, Answer};
 use super::viewer::Viewer;
-use super::{account, alarms, bills, devices, health, history, live, now, public, rules, session};
+use super::{account, alarms, bills, devices, groups, health, history, live, now};
+use super::{public, reports, rules, session};
 use crate::config::Config;
 use crate::ops::Caller;
 use crate::problem::Problem;
@@ -83,7 +84,7 @@ struct Form {
     run: Run,
 }
 
-use Seat::{Household, Nobody, Operator, Platform};
+use Seat::{Household, Nobody, Operator, Platform, Utility};
 
 macro_rules! pages {
     ($($path:literal $state:literal $title:literal, $entry:expr, $seats:expr, $needs:expr
@@ -118,6 +119,11 @@ pub(super) static PAGES: &[Page] = pages! {
         => devices::list;
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
     "/bills" "V8" "Bills", Some("Bills"), &[Household], Need::Some(Kind::Bill) => bills::show;
+    "/reports" "V9" "Reports", Some("Reports"), &[Household, Operator], Need::Some(Kind::Report)
+        => reports::show;
+    "/reports/{id}" "V9" "Report", None, &[], Need::Some(Kind::Report) => reports::one;
+    "/groups" "O6" "Groups", Some("Groups"), &[Utility, Operator], Need::Some(Kind::Aggregate)
+        => groups::show;
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;

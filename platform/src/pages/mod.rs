@@ -17,6 +17,7 @@
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
 //! | `alarms`, `rules`, `bills` | alarms, rules as sentences, bills with their arithmetic |
+//! | `reports`, `groups` | what was made of periods; what zones take as a whole |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `health` | how the platform is, for who runs it |
 
@@ -27,12 +28,14 @@ mod charts;
 mod devices;
 mod format;
 mod frame;
+mod groups;
 mod health;
 mod history;
 mod homes;
 mod live;
 mod now;
 mod public;
+mod reports;
 mod rules;
 mod session;
 #[cfg(test)]

@@ -33,7 +33,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let texts = templates!(
         "shell.html" "parts.html" "problem.html" "sign_in.html" "new_password.html" "public.html"
         "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
-        "account.html" "bills.html" "health.html"
+        "account.html" "bills.html" "health.html" "reports.html" "report.html" "groups.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.

@@ -145,6 +145,9 @@ impl Reading<'_> {
         let who = self.who();
         let one = |(device, spans): (HardwareId, Vec<Span>)| {
             let cut = self.permit(who.as_deref(), &device)?.cut(&device);
+            if !self.leaves_any(&cut) {
+                return None;
+            }
             let row = self.core.devices.find(device.as_str());
             Some(Meant { rows: self.described(device), row, spans, cut })
         };
@@ -169,6 +172,14 @@ impl Reading<'_> {
         let target = Target::Device(device.clone());
         let on = Resource::new(Kind::Series, &self.core.name, On::One(&target));
         require(who, Action::Read, &on, &self.facts(), self.core.clock.now()).ok()
+    }
+
+    /// Whether a cut leaves anything of the time that is asked for.
+    fn leaves_any(&self, cut: &Cut) -> bool {
+        let Stretch { from, until } = self.query.within;
+        let within = Span { from, until };
+        let windows = cut.windows();
+        windows.is_none_or(|all| all.iter().any(|one| one.span().intersection(within).is_some()))
     }
 
     /// A device without its rows.
