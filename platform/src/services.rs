@@ -6,6 +6,8 @@
 //! what is committed, a little behind it. Where no document gives any of them something to do,
 //! nothing is read.
 
+mod asked;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use lastmeter_model::entity::{Alarm, Body as _};
 use lastmeter_model::invocation::{CAUSE, NewInvocation};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::standing::Totals;
-use lastmeter_services::{Input, Output, Reorder, Row, SERVICES, Service, ServiceKind};
+use lastmeter_services::{
+    Input, Output, Query, Reorder, Row, SERVICES, Service, ServiceKind, Task,
+};
 use lastmeter_store::{Progress, StoreError, StoreReader, Stretch};
 use lastmeter_units::{SimDuration, SimTime, TenantName};
 use serde::{Deserialize, Serialize};
@@ -87,6 +91,8 @@ struct Running {
 struct Machine {
     kind: &'static ServiceKind,
     service: Box<dyn Service>,
+    /// What it asks, by number.
+    asks: Vec<(u64, Query)>,
     /// It has taken something since its snapshot was kept.
     is_dirty: bool,
 }
@@ -117,8 +123,15 @@ impl Machine {
         out: &mut Vec<Output>,
     ) -> Result<(), Failed> {
         self.is_dirty = true;
+        let known = out.len();
         let step = AssertUnwindSafe(|| self.service.step(now, input, out));
-        catch_unwind(step).map_err(|_| Failed(self.kind.name))
+        catch_unwind(step).map_err(|_| Failed(self.kind.name))?;
+        let asks = out.extract_if(known.., |output| matches!(output, Output::Ask { .. }));
+        self.asks.extend(asks.filter_map(|output| match output {
+            Output::Ask { ask, query } => Some((ask, query)),
+            _ => None,
+        }));
+        Ok(())
     }
 }
 
@@ -133,9 +146,11 @@ impl Running {
         for machine in &mut self.machines {
             let is_for = match input {
                 Input::Document(document) => machine.kind.kinds.contains(&document.kind.code),
-                Input::Reading { .. } | Input::Alert { .. } => !machine.service.is_idle(),
+                Input::Reading { .. } | Input::Alert { .. } => machine.service.takes_rows(),
                 Input::Started => true,
                 Input::Wake => machine.service.wake_at().is_some_and(|at| at <= now),
+                // It is for who asked.
+                Input::Answer { .. } => false,
             };
             if is_for {
                 machine.step(now, input, out)?;
@@ -236,16 +251,16 @@ impl Services {
             return Ok(Some(now.min(until)));
         }
         let is_active = running.machines.iter().any(|one| !one.service.is_idle());
-        if !is_active {
+        let takes_rows = running.machines.iter().any(|one| one.service.takes_rows());
+        if !takes_rows {
             // What passes by is not looked at, then or later.
             running.place = self.core.progress.totals();
             running.reorder = Reorder::default();
         }
-        if is_active != running.is_active || !out.is_empty() || (is_active && is_new) {
-            running.is_active = is_active;
-            commit(&mut running, &self.core, out).await?;
-        }
-        if is_active {
+        let is_due = is_active != running.is_active || (is_active && is_new);
+        running.is_active = is_active;
+        settle(&mut running, &self.core, now, (out, is_due)).await?;
+        if takes_rows {
             let is_driven = self.core.clock.source == ClockSource::Driven;
             read(&mut running, &self.core, is_driven.then_some(until)).await?;
         }
@@ -270,10 +285,17 @@ impl Services {
             running.failed(failed, &self.core);
             return Ok(());
         }
-        if !out.is_empty() || running.unkept >= ROWS_UNKEPT_MAX {
-            commit(&mut running, &self.core, out).await?;
-        }
-        Ok(())
+        let (now, is_due) = (running.at.unwrap_or(at), running.unkept >= ROWS_UNKEPT_MAX);
+        settle(&mut running, &self.core, now, (out, is_due)).await
+    }
+
+    /// What they do again and again, with the name of the service, as it stood at the last step.
+    pub(crate) async fn tasks(&self) -> Vec<(&'static str, Task)> {
+        let running = self.running.lock().await;
+        let of = |machine: &Machine| {
+            machine.service.tasks().into_iter().map(|task| (machine.kind.name, task)).collect()
+        };
+        running.machines.iter().flat_map(|machine| -> Vec<_> { of(machine) }).collect()
     }
 
     /// Follows what is committed on the wall's clock; on a driven one it never does anything.
@@ -341,7 +363,7 @@ async fn build(
     for kind in kinds {
         let snapshot = if kept.is_active { cursor(store, snapshot_of(kind)).await? } else { None };
         let service = (kind.build)(snapshot.as_deref());
-        machines.push(Machine { kind, service, is_dirty: false });
+        machines.push(Machine { kind, service, asks: Vec::new(), is_dirty: false });
     }
     let failures = std::mem::take(&mut running.failures);
     let kept_place = Totals { readings: kept.readings, alerts: kept.alerts, ..Totals::default() };
@@ -432,6 +454,45 @@ async fn commit(
     done
 }
 
+/// Commits effects, or how far they have come if that is due, and answers what is asked, until
+/// nothing more is.
+async fn settle(
+    running: &mut Running,
+    core: &Core,
+    now: SimTime,
+    (mut out, mut is_due): (Vec<Output>, bool),
+) -> Result<(), InvokeError> {
+    loop {
+        if is_due || !out.is_empty() {
+            commit(running, core, std::mem::take(&mut out)).await?;
+        }
+        let machines = running.machines.iter_mut().enumerate();
+        let asks = machines.flat_map(|(index, one)| {
+            std::mem::take(&mut one.asks).into_iter().map(move |(ask, query)| (index, ask, query))
+        });
+        let asks: Vec<_> = asks.collect();
+        if asks.is_empty() {
+            return Ok(());
+        }
+        for (index, ask, query) in asks {
+            let rows = match asked::rows(core, &query).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    // What is not answered is asked again by those that are built again.
+                    running.is_built = false;
+                    return Err(error.into());
+                }
+            };
+            let input = Input::Answer { ask, rows: rows.as_ref().map_err(|why| *why) };
+            if let Err(failed) = running.machines[index].step(now, input, &mut out) {
+                running.failed(failed, core);
+                return Ok(());
+            }
+        }
+        is_due = true;
+    }
+}
+
 async fn try_commit(
     running: &mut Running,
     core: &Core,
@@ -443,12 +504,11 @@ async fn try_commit(
     for output in outputs {
         effects.add(core, output);
     }
-    let Effects { invocations, messages, notes, alarms } = effects;
-    let edits = alarms.into_iter().map(|(token, alarm)| {
+    let Effects { invocations, messages, notes, alarms, mut edits } = effects;
+    edits.extend(alarms.into_iter().map(|(token, alarm)| {
         let body = serde_json::to_value(&alarm).ok();
         Edit { kind: Alarm::kind(), token: Some(token), expect: Expect::Anything, body }
-    });
-    let edits = edits.collect();
+    }));
     let transaction = Transaction {
         invocations: invocations.clone(),
         messages,
@@ -459,7 +519,7 @@ async fn try_commit(
     };
     let mut changed = core.dispatcher.apply(transaction.clone()).await?;
     if let Some(limit) = changed.limit {
-        tracing::warn!(limit, "alarms are not kept; the tenant is at its limit");
+        tracing::warn!(limit, "alarms and reports are not kept; the tenant is at its limit");
         changed = core.dispatcher.apply(Transaction { edits: Vec::new(), ..transaction }).await?;
     }
     for (asked, id) in invocations.iter().zip(&changed.invocations) {
@@ -482,6 +542,8 @@ struct Effects {
     notes: Vec<Note>,
     /// Alarms as they are afterwards, by token.
     alarms: BTreeMap<String, Alarm>,
+    /// Documents that are put.
+    edits: Vec<Edit>,
 }
 
 impl Effects {
@@ -497,6 +559,16 @@ impl Effects {
                     ..message
                 });
             }
+            Output::Put { kind, token, body } => {
+                let expect = Expect::Anything;
+                self.edits.push(Edit { kind, token: Some(token), expect, body: Some(body) });
+            }
+            Output::Reading { source, at, values, metadata } => {
+                let message = Message::new(source, MessageBody::Measurements(values));
+                self.messages.push(Message { event: Some(at), metadata, ..message });
+            }
+            // Questions were taken out where they were asked.
+            Output::Ask { .. } => {}
             Output::Command { device, name, parameters, by, cause } => {
                 let dispatcher = &core.dispatcher;
                 let resource = cause.first().cloned().unwrap_or_default();

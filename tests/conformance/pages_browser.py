@@ -49,6 +49,7 @@ PAGES = [
     ("/devices/plug", "ann", "V3"),
     ("/alarms", "ann", "V7"),
     ("/bills", "ann", "V8"),
+    ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
     ("/sharing", "ann", "A8"),
     ("/shared", "ann", "V12"),
@@ -61,6 +62,7 @@ PAGES = [
     ("/admin/tenants", "adam", "P1"),
     ("/admin/rejected", "adam", "P6"),
     ("/admin/audit", "adam", "P4"),
+    ("/groups", "adam", "O6"),
 ]
 
 

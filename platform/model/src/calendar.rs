@@ -123,6 +123,12 @@ impl Zone {
         Some(self.instant(date.to_datetime(jiff::civil::Time::midnight())))
     }
 
+    /// The instant at which a full hour of the local date of another begins.
+    pub fn hour_of_date(&self, of: SimTime, hour: u8) -> SimTime {
+        let hour = i8::try_from(hour).unwrap_or(23).min(23);
+        self.instant(self.date(of).at(hour, 0, 0, 0))
+    }
+
     /// The local date at an instant.
     pub(crate) fn date(&self, at: SimTime) -> Date {
         self.0.to_datetime(timestamp(at)).date()

@@ -8,16 +8,26 @@
 //! | `reorder` | rows in the order of their instants |
 //! | `presence` | devices that are not heard |
 //! | `rules` | what people want done when something begins to hold |
+//! | `aggregates` | what a zone takes as a whole, where nobody can be picked out of it |
+//! | `reports` | what is made of each period; `reports/made` has the content, by kind |
 //!
 //! A service is one row of [`SERVICES`].
 
+mod aggregates;
 mod border;
 mod presence;
 mod reorder;
+mod reports;
 mod rules;
 
-pub use border::{Input, Output, Service, ServiceKind};
+pub use aggregates::{AggregateWidth, HOUSEHOLDS_MIN, MEMBERS, source};
+pub use border::{
+    Also, Asker, DeviceRows, Input, Output, Query, Rows, Service, ServiceKind, Subject, Task,
+    Unanswered,
+};
 pub use reorder::{Reorder, Row};
+pub use reports::made::{REPORTS, ReportRow};
 
 /// Every service there is; a new one is a file and a row.
-pub static SERVICES: &[ServiceKind] = &[presence::KIND, rules::KIND];
+pub static SERVICES: &[ServiceKind] =
+    &[presence::KIND, rules::KIND, aggregates::KIND, reports::KIND];

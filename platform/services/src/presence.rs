@@ -191,6 +191,8 @@ impl Service for Presence {
                     raise(&device, MISSING, at, &self.kept.heard, out);
                 }
             }
+            // It asks nothing.
+            Input::Answer { .. } => {}
         }
     }
 

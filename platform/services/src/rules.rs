@@ -474,6 +474,8 @@ impl Service for Rules {
                     self.look(token, now, None, out);
                 }
             }
+            // They ask nothing.
+            Input::Answer { .. } => {}
         }
     }
 

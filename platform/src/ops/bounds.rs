@@ -9,7 +9,7 @@ use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
 use lastmeter_model::entity::{
-    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, Rule,
+    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, ReportPlan, Rule,
 };
 use lastmeter_model::refusal::shortened;
 use lastmeter_units::{HardwareId, SimTime};
@@ -49,6 +49,9 @@ pub(super) fn within_quota(
             (all.filter(|(_, one)| is_left(one)).count(), "API keys")
         }
         Kind::Rule => (documents.bodies_with::<Rule>("owner", named("owner")).len(), "rules"),
+        Kind::ReportPlan => {
+            (documents.bodies_with::<ReportPlan>("owner", named("owner")).len(), "plans of reports")
+        }
         _ => return Ok(()),
     };
     if count < OF_USER_MAX || caller.is_administrator() {

@@ -415,17 +415,18 @@ fn action_of(kind: &DocumentKind, action: Action) -> Action {
 fn maker(kind: &DocumentKind) -> Option<&'static str> {
     match kind.resource {
         Kind::Grant => Some("by"),
-        Kind::Rule => Some("owner"),
+        Kind::Rule | Kind::ReportPlan => Some("owner"),
         _ => None,
     }
 }
 
-/// A new body; a grant or a rule is by who makes it, unless it is the tenant's. Rules of who may
-/// make the tenant's are the tenant's.
+/// A new body; a grant, a rule or a plan of reports is by who makes it, unless it is the tenant's.
+/// Rules and plans of who may make the tenant's are the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);
     let on = on.owned(Owner::Tenant);
-    let is_tenants = kind.resource == Kind::Rule && caller.may(Action::Write, &on);
+    let is_meant = matches!(kind.resource, Kind::Rule | Kind::ReportPlan);
+    let is_tenants = is_meant && caller.may(Action::Write, &on);
     if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());
     }

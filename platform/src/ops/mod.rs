@@ -5,6 +5,7 @@
 //! | `caller` | who asks, and the one way to a permit |
 //! | `bounds` | what changes of documents may not do, and whose former versions are |
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
+//! | `aggregates` | what was published of zones |
 //! | `alarms` | what people do about alarms |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `bills` | bills of customers, made of registers and tariffs |
@@ -13,10 +14,12 @@
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
 //! | `documents` | making, reading, changing and removing documents of every kind |
+//! | `reports` | reports that are asked for; what services do again and again |
 //! | `transfer` | rows as messages, and messages taken in again |
 //! | `topology` | electric networks and the states of their switches |
 
 pub(crate) mod accounts;
+pub(crate) mod aggregates;
 pub(crate) mod alarms;
 pub(crate) mod assignments;
 pub(crate) mod bills;
@@ -29,6 +32,7 @@ pub(crate) mod documents;
 pub(crate) mod jobs;
 pub(crate) mod live;
 mod permits;
+pub(crate) mod reports;
 pub(crate) mod topology;
 pub(crate) mod transfer;
 

@@ -3,12 +3,12 @@
 
 use lastmeter_chart::{Axis, Block, Chart, Colour, DATA, Figures, Panel, REST};
 use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
+use lastmeter_model::series::energy::Energy;
 use lastmeter_text::append;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 use serde_json::json;
 
-use super::energy::Energy;
 use super::format::{Times, number};
 use super::homes::Bucket;
 

@@ -20,8 +20,8 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
-    account, alarms, bills, devices, health, history, keys, live, now, people, public, records,
-    rules, session, sharing, tenants,
+    account, alarms, bills, devices, groups, health, history, keys, live, now, people, public,
+    records, reports, rules, session, sharing, tenants,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -88,7 +88,7 @@ struct Form {
     run: Run,
 }
 
-use Seat::{Household, Nobody, Operator, Platform};
+use Seat::{Household, Nobody, Operator, Platform, Utility};
 
 macro_rules! pages {
     ($($path:literal $state:literal $title:literal, $entry:expr, $seats:expr, $needs:expr
@@ -123,6 +123,11 @@ pub(super) static PAGES: &[Page] = pages! {
         => devices::list;
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
     "/bills" "V8" "Bills", Some("Bills"), &[Household], Need::Some(Kind::Bill) => bills::show;
+    "/reports" "V9" "Reports", Some("Reports"), &[Household, Operator], Need::Some(Kind::Report)
+        => reports::show;
+    "/reports/{id}" "V9" "Report", None, &[], Need::Some(Kind::Report) => reports::one;
+    "/groups" "O6" "Groups", Some("Groups"), &[Utility, Operator], Need::Some(Kind::Aggregate)
+        => groups::show;
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;

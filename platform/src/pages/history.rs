@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_model::calendar::{Stretch, Width, stretches};
 use lastmeter_model::row::DeviceRow;
+use lastmeter_model::series::energy::{Energy, counted};
 use lastmeter_store::Page;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 use super::charts::{self, Drawing};
-use super::energy::{Energy, counted};
 use super::format::number;
 use super::frame::Answered;
 use super::homes::{self, ENERGY, Known};

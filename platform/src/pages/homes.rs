@@ -3,11 +3,12 @@
 use lastmeter_model::access::{Action, Kind, Permit, Resource, Subject, Target};
 use lastmeter_model::entity::{Device, Specification};
 use lastmeter_model::row::{DeviceRow, DeviceState};
+use lastmeter_model::series::energy::{Reading, readings};
+use lastmeter_model::series::rollup::Summary;
 use lastmeter_store::{Page, Range, SummaryQuery};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 use serde::Serialize;
 
-use super::energy::Reading;
 use super::format::{Shown, When, of_quantity};
 use super::viewer::Viewer;
 use crate::ops::{Caller, devices};
@@ -144,11 +145,30 @@ pub(super) struct Bucket {
 /// and shorter ones; `is_single` gives each value by itself.
 pub(super) async fn buckets(
     viewer: &Viewer,
+    of: (&DeviceRow, &Permit),
+    quantity: MeasurementId,
+    ends: (SimTime, SimTime),
+    is_single: bool,
+) -> Result<Vec<Bucket>, Problem> {
+    let found = summaries(viewer, of, quantity, ends, is_single).await?;
+    let bucket = |summary: Summary| Bucket {
+        first: summary.first,
+        last: summary.last,
+        min: summary.min,
+        mean: summary.mean(),
+        max: summary.max,
+        n: summary.n,
+    };
+    Ok(found.into_iter().map(bucket).collect())
+}
+
+async fn summaries(
+    viewer: &Viewer,
     (row, permit): (&DeviceRow, &Permit),
     quantity: MeasurementId,
     (from, until): (SimTime, SimTime),
     is_single: bool,
-) -> Result<Vec<Bucket>, Problem> {
+) -> Result<Vec<Summary>, Problem> {
     let mut range = Range { start: from, end: SimTime(until.0.saturating_sub(1)) };
     let mut all = Vec::new();
     for _ in 0..LOOKS_MAX {
@@ -161,14 +181,7 @@ pub(super) async fn buckets(
             cut: permit.cut(&row.hardware_id),
         };
         let found = viewer.tenant().readers.summaries(query).await?;
-        all.extend(found.summaries.into_iter().map(|(_, summary)| Bucket {
-            first: summary.first,
-            last: summary.last,
-            min: summary.min,
-            mean: summary.mean(),
-            max: summary.max,
-            n: summary.n,
-        }));
+        all.extend(found.summaries.into_iter().map(|(_, summary)| summary));
         match found.next {
             Some(next) => range.start = next,
             None => break,
@@ -189,19 +202,8 @@ pub(super) async fn register(
     let early = SimTime(from.0.saturating_sub(BEFORE.0));
     // The end of the last stretch belongs to it.
     let until = SimTime(until.0.saturating_add(1));
-    let found = buckets(viewer, of, id, (early, until), false).await?;
-    let mut readings: Vec<Reading> = Vec::new();
-    for bucket in found {
-        let is_fallen = bucket.min.total_cmp(&bucket.first.1).is_lt();
-        readings.push(bucket.first);
-        if is_fallen {
-            // It was restarted within the bucket, after its first reading.
-            readings.push((bucket.first.0, bucket.min));
-        }
-        if bucket.n > 1 {
-            readings.push(bucket.last);
-        }
-    }
+    let found = summaries(viewer, of, id, (early, until), false).await?;
+    let mut readings = readings(&found);
     let within = readings.partition_point(|(at, _)| *at <= from);
     readings.drain(..within.saturating_sub(1));
     Ok(readings)

@@ -13,11 +13,11 @@
 //! | `session` | signing in and out: the cookie |
 //! | `live` | which parts of an open page are out of date |
 //! | `format` | numbers and instants for people |
-//! | `energy` | what a register counted over stretches of time |
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
 //! | `alarms`, `rules`, `bills` | alarms, rules as sentences, bills with their arithmetic |
+//! | `reports`, `groups` | what was made of periods; what zones take as a whole |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `health` | how the platform is, for who runs it |
 
@@ -26,9 +26,9 @@ mod alarms;
 mod bills;
 mod charts;
 mod devices;
-mod energy;
 mod format;
 mod frame;
+mod groups;
 mod health;
 mod history;
 mod homes;
@@ -39,6 +39,7 @@ mod now;
 mod people;
 mod public;
 mod records;
+mod reports;
 mod rules;
 mod session;
 mod sharing;

@@ -1,11 +1,11 @@
 //! What is used now, what it was today, and what is on.
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
+use lastmeter_model::series::energy::{Energy, Gap, counted};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 use super::charts;
-use super::energy::{Energy, Gap, counted};
 use super::format::number;
 use super::frame::Answered;
 use super::homes::{self, Age, ENERGY, Known, POWER, SENT_POWER};

@@ -34,6 +34,7 @@ fn home_of(caller: &Caller) -> &'static str {
         () if has(Seat::Nobody) => "/public",
         () if has(Seat::Household) && !has(Seat::Operator) => "/now",
         () if has(Seat::Operator) || has(Seat::Platform) => "/admin/health",
+        () if has(Seat::Utility) => "/groups",
         () => "/account",
     };
     let page = PAGES.iter().find(|page| page.path == preferred);

@@ -85,6 +85,9 @@ documents! {
         r#"{"token":"x.a","name":"Too much","when":{"threshold":{"device":"meter-1",
             "quantity":"electricity.power.active.consumed.total","above":3.0}},
             "then":[{"alert":{"type":"too.much","level":"Warning","text":"above 3 kW"}}]}"#;
+    "/api/v1/report-plans" "reports" "report_plan" ReportPlan Write
+        r#"{"token":"x.a","name":"Energy of the day","kind":"consumption",
+            "subject":"device:meter-1","period":"day","hour":3}"#;
     "/api/v1/tariffs" "bills" "tariff" Tariff Write
         r#"{"token":"x.a","name":"Two prices","currency":"EUR","zone":"Europe/Rome",
             "validFrom":"2026-01-01T00:00:00Z","imports":[{"name":"F3","price":"0.18"},

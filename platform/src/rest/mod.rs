@@ -24,10 +24,12 @@
 //! | `audit` | the audit |
 //! | `alarms` | alarms, and what people do about them |
 //! | `bills` | bills, drafts of bills |
+//! | `reports`, `aggregates` | what is made of periods; what zones take as a whole |
 //! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
 mod about;
 mod accounts;
+mod aggregates;
 mod alarms;
 mod assignment_changes;
 mod assignments;
@@ -53,6 +55,7 @@ mod live;
 mod losses;
 mod openapi;
 mod parameter;
+mod reports;
 mod routes;
 mod series;
 mod serve;

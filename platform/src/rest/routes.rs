@@ -22,9 +22,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, alarms, assignment_changes, assignments, audit, batches, bills, changes,
-    device_changes, devices, documents, health, invocations, jobs, keys, latest, live, losses,
-    series, tenants, topology, transfer,
+    about, accounts, aggregates, alarms, assignment_changes, assignments, audit, batches, bills,
+    changes, device_changes, devices, documents, health, invocations, jobs, keys, latest, live,
+    losses, reports, series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -76,6 +76,8 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     alarms::ROUTES,
     documents::ROUTES,
     bills::ROUTES,
+    reports::ROUTES,
+    aggregates::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,
     topology::ROUTES,

@@ -25,6 +25,7 @@ mod flips;
 mod jobs;
 mod live;
 mod overload;
+mod reports;
 mod retention;
 mod rights;
 mod routes;

@@ -260,3 +260,54 @@ async fn a_service_that_fails_is_built_again_and_then_left_out() {
     assert_eq!(alerts(&bench.core).await.len(), 1);
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn a_report_is_made_once_whatever_the_steps_and_stops() {
+    let register = MeasurementId::lookup("electricity.energy.active.consumed.total").unwrap();
+    let hour = 3600;
+    let mut all = Vec::new();
+    for (stops, restarts) in
+        [(&[80][..], false), (&[1, 7, 8, 30, 31, 33, 56, 57, 79, 80], true), (&[6, 32, 80], true)]
+    {
+        let mut bench = started().await;
+        let body = json!({
+            "name": "Day", "kind": "consumption", "subject": "device:home", "period": "day",
+            "hour": 1,
+        });
+        put(&bench.core, "report_plan", "p", body).await;
+        let mut sent = 0;
+        for stop in stops {
+            while sent <= 4 * stop {
+                let mut message = reading("home", Some(sent as u64 + 1), 0.0);
+                message.values = vec![(register, 0.25 * sent as f64)];
+                message.event_date = Some(at(sent * hour / 4));
+                assert_eq!(accept(&bench.core, bytes(&message)).await.unwrap(), Accepted::Stored);
+                sent += 1;
+            }
+            bench.core.advance(at(stop * hour)).await.unwrap();
+            if restarts {
+                bench = bench.restart().await;
+            }
+        }
+        let store = bench.core.readers.store();
+        let kind = lastmeter_model::document::kind_of_name("report").unwrap();
+        let (count, reports) =
+            store.documents(kind, None, lastmeter_store::Page::ALL).await.unwrap();
+        let shown = |one: &lastmeter_model::document::Document| {
+            (one.token.clone(), one.version, one.changed, one.body.clone())
+        };
+        assert_eq!(count, 4, "of 18 to 21 January");
+        assert!(reports.iter().all(|one| one.version == 1), "{reports:?}");
+        all.push(reports.iter().map(shown).collect::<Vec<_>>());
+        bench.stop().await;
+    }
+    assert_eq!((&all[0], &all[0]), (&all[1], &all[2]));
+    // 17:00 to midnight; then whole days.
+    let energy = |index: usize| {
+        let body: serde_json::Value = serde_json::from_str(&all[0][index].3).unwrap();
+        (body["content"]["energyKwh"].clone(), body["content"]["devices"][0]["days"][0].clone())
+    };
+    assert_eq!(energy(0), (serde_json::Value::Null, serde_json::Value::Null), "it began at 17:00");
+    assert_eq!(energy(1), (json!(24.0), json!(24.0)));
+    assert_eq!(all[0][1].2, at((24 + 8) * hour), "at 01:00");
+}

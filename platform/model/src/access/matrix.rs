@@ -138,7 +138,9 @@ impl Kind {
             Self::Aggregate => Row::Aggregates,
             Self::Invocation | Self::Schedule | Self::Batch => Row::Invocations,
             Self::Grant => Row::Grants,
-            Self::Rule | Self::View | Self::Alarm | Self::Notification => Row::Rules,
+            Self::Rule | Self::ReportPlan | Self::View | Self::Alarm | Self::Notification => {
+                Row::Rules
+            }
             Self::NetworkAlarm => Row::NetworkAlarms,
             Self::Report | Self::Bill => Row::Reports,
             Self::Tariff | Self::Feed => Row::Tariffs,

@@ -56,6 +56,8 @@ lastmeter_units::words! {
         Grant = "grant",
         /// A rule.
         Rule = "rule",
+        /// What a report is made of, and when.
+        ReportPlan = "report-plan",
         /// A layout of a user's page.
         View = "view",
         /// An alarm of a user's rule.

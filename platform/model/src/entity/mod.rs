@@ -15,6 +15,7 @@
 //! | 18 | `tenant_settings` | `settings` |
 //! | 22, 23 | `rule`, `alarm` | `rule`, `alarm` |
 //! | 24, 25 | `tariff`, `bill` | `tariff`, `bill`, with `money` |
+//! | 27, 28 | `report_plan`, `report` | `report` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -32,6 +33,7 @@ mod identity;
 mod money;
 mod network;
 mod place;
+mod report;
 mod rule;
 mod settings;
 mod specification;
@@ -63,6 +65,10 @@ pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use money::{Decimal, Money};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use place::{Site, Zone, ZoneKind};
+pub use report::{
+    Lack, Missing, Report, ReportFailure, ReportInput, ReportKind, ReportPeriod, ReportPlan,
+    ReportRun, report_token,
+};
 pub use rule::{
     Absence, AlertComes, Condition, GiveCommand, RaiseAlert, Rate, Rule, RuleAction, Threshold,
     TimeWindow,
@@ -155,6 +161,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     alarm::KINDS,
     tariff::KINDS,
     bill::KINDS,
+    report::KINDS,
 ];
 
 /// The kind with a code.

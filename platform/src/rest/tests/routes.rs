@@ -28,6 +28,17 @@ async fn served() -> Served {
     });
     put(&served.bench.core, "alarm", "x.a", alarm).await;
     customer(&served).await;
+    let plan = json!({
+        "name": "Energy", "kind": "consumption", "subject": "device:meter-2", "period": "day",
+        "disabled": true,
+    });
+    put(&served.bench.core, "report_plan", "plan-1", plan).await;
+    let report = json!({
+        "plan": "plan-1", "name": "Energy", "kind": "consumption", "subject": "device:meter-2",
+        "from": "2027-01-17T00:00:00Z", "until": START, "zone": "UTC", "made": START, "inputs": [],
+        "missing": [], "content": {},
+    });
+    put(&served.bench.core, "report", "plan-1-2027-01-17", report).await;
     served
 }
 

@@ -10,9 +10,9 @@ use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
-    Credential, Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Rule,
-    ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology, User, Zone,
-    kind_of_code, kind_of_name, read,
+    Credential, Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Report,
+    ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology,
+    User, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -51,6 +51,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "alarm" => rewritten::<Alarm>,
         "tariff" => rewritten::<Tariff>,
         "bill" => rewritten::<Bill>,
+        "report_plan" => rewritten::<ReportPlan>,
+        "report" => rewritten::<Report>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -106,12 +108,15 @@ fn codes_and_names_are_given_once_and_stay() {
         (23, "alarm"),
         (24, "tariff"),
         (25, "bill"),
+        (27, "report_plan"),
+        (28, "report"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
         assert_eq!(kind_of_code(kind.code), Some(kind));
         assert_eq!(kind_of_name(kind.name), Some(kind));
-        let is_stored = ["electric_network", "batch_elements", "bill"].contains(&kind.name);
+        let is_stored =
+            ["electric_network", "batch_elements", "bill", "report"].contains(&kind.name);
         assert_eq!(kind.is_resident, !is_stored);
     }
     let sampled: BTreeSet<_> = bodies().into_iter().map(|(kind, _)| kind).collect();
@@ -161,6 +166,8 @@ fn documents_are_found_by_their_keys() {
         ("alarm", "device=meter 1 state=ended"),
         ("tariff", ""),
         ("bill", "customer=a-2 state=open"),
+        ("report_plan", "kind=consumption owner=user:me"),
+        ("report", "plan=p-1 kind=TI.E"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();

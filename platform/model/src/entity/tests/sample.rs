@@ -192,6 +192,15 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
         ),
         ("tariff", tariff(&metadata)),
         ("bill", bill(&metadata)),
+        (
+            "report_plan",
+            json!({
+                "name": "Energy of the week", "kind": "consumption", "subject": "asset:a-2",
+                "period": "week", "hour": 3, "owner": "user:me", "disabled": true,
+                "runs": [{"number": 2, "at": from}], "metadata": metadata,
+            }),
+        ),
+        ("report", report(&metadata)),
     ]
 }
 
@@ -223,6 +232,20 @@ fn rule(metadata: &Value) -> Value {
             } },
         ],
         "coolDownSeconds": 600, "metadata": metadata,
+    })
+}
+
+fn report(metadata: &Value) -> Value {
+    let (from, until) = ("2027-01-17T23:00:00.000Z", "2027-01-24T23:00:00.000Z");
+    json!({
+        "plan": "p-1", "name": "Energy of the week", "kind": "TI.E", "subject": "device:meter 1",
+        "owner": "user:me", "from": from, "until": until, "zone": "Europe/Rome",
+        "made": "2027-01-25T02:00:00.000Z", "failure": "too-much",
+        "inputs": [{
+            "device": "meter 1", "readings": 670, "expected": 672, "first": from, "last": until,
+        }],
+        "missing": [{"what": "readings", "device": "meter 1", "count": 2}],
+        "content": {"energyKwh": 61.5}, "metadata": metadata,
     })
 }
 

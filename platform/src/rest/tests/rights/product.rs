@@ -162,7 +162,7 @@ const READS: &[Read] = {
 };
 
 /// Who may read documents of a kind that all of a tenant's are shown of.
-const DOCUMENTS: [(&str, &str); 10] = [
+const DOCUMENTS: [(&str, &str); 11] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
     ("command", "user utility operator admin app device devices gateway bench"),
     ("quantity", "user utility operator admin app device devices gateway bench"),
@@ -172,6 +172,7 @@ const DOCUMENTS: [(&str, &str); 10] = [
     ("group", "operator admin bench"),
     ("application", "admin bench"),
     ("rule", "admin bench"),
+    ("report_plan", "admin bench"),
     ("tariff", "anonymous user utility operator admin app device devices gateway bench"),
 ];
 
@@ -537,6 +538,13 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
             json!({
                 "name": "r", "owner": "user:bob", "when": { "alert": { "device": "m-bobs" } },
                 "then": [{ "alert": { "type": "a", "level": "Info", "text": "" } }],
+            }),
+        ),
+        (
+            "report_plan",
+            json!({
+                "name": "p", "kind": "NILM", "subject": "device:m-bobs", "period": "day",
+                "owner": "user:bob",
             }),
         ),
         ("quantity", json!({ "unit": "K", "kind": "gauge", "summary": "mean" })),

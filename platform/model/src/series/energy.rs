@@ -6,51 +6,75 @@
 //! known, of no stretch a part. A register that falls was restarted or exchanged: what it counted
 //! meanwhile is not known.
 
-use lastmeter_model::calendar::Stretch;
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::rollup::Summary;
+use crate::calendar::Stretch;
+
 /// One reading of a register.
-pub(super) type Reading = (SimTime, f64);
+pub type Reading = (SimTime, f64);
 
 /// What a register counted in one stretch.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Counted {
-    pub(super) stretch: Stretch,
+pub struct Counted {
+    /// Which one.
+    pub stretch: Stretch,
     /// The sum of its steps; `None` without any.
-    pub(super) value: Option<f64>,
+    pub value: Option<f64>,
 }
 
 /// Time of which no stretch knows its part.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Gap {
-    pub(super) from: SimTime,
-    pub(super) until: SimTime,
+pub struct Gap {
+    /// The instant of the reading before it.
+    pub from: SimTime,
+    /// The instant of the reading after it.
+    pub until: SimTime,
     /// What was counted in all; `None` where the register fell.
-    pub(super) total: Option<f64>,
+    pub total: Option<f64>,
 }
 
 /// What a register counted.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Energy {
-    pub(super) counted: Vec<Counted>,
-    pub(super) gaps: Vec<Gap>,
+pub struct Energy {
+    /// By stretch.
+    pub counted: Vec<Counted>,
+    /// What belongs to none.
+    pub gaps: Vec<Gap>,
     /// The sum of the stretches and of the gaps within them.
-    pub(super) total: Option<f64>,
+    pub total: Option<f64>,
     /// The last reading.
-    pub(super) last: Option<Reading>,
+    pub last: Option<Reading>,
 }
 
 /// How many periods without a reading are no gap.
 const PERIODS: f64 = 2.5;
 
 /// Whether a time without readings is a gap for a device that reports so often.
-pub(super) fn is_gap(step: SimDuration, period: SimDuration) -> bool {
+pub fn is_gap(step: SimDuration, period: SimDuration) -> bool {
     step.as_seconds_f64() > PERIODS * period.as_seconds_f64()
+}
+
+/// The readings of a register of which summaries are left, in the order of time: the first and the
+/// last of each, and where it fell in between.
+pub fn readings<'a>(summaries: impl IntoIterator<Item = &'a Summary>) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Vec::new();
+    for summary in summaries {
+        readings.push(summary.first);
+        if summary.min.total_cmp(&summary.first.1).is_lt() {
+            // It was restarted within the bucket, after its first reading.
+            readings.push((summary.first.0, summary.min));
+        }
+        if summary.n > 1 {
+            readings.push(summary.last);
+        }
+    }
+    readings
 }
 
 /// Sums up readings, in the order of time, of which the first may be from before the stretches.
 /// The stretches follow each other.
-pub(super) fn counted(readings: &[Reading], stretches: &[Stretch], period: SimDuration) -> Energy {
+pub fn counted(readings: &[Reading], stretches: &[Stretch], period: SimDuration) -> Energy {
     let mut energy = Energy {
         counted: stretches.iter().map(|&stretch| Counted { stretch, value: None }).collect(),
         gaps: Vec::new(),
