@@ -13,7 +13,6 @@ use lastmeter_record::{
 use lastmeter_reports::{Evaluation, evaluate};
 use sample::Sample;
 
-#[expect(dead_code, reason = "its values are not written here")]
 use crate::sample;
 
 fn row<'a>(path: &'a str, id: &'a str, intended_ns: i64) -> LatencyRow<'a> {

@@ -10,7 +10,6 @@ use lastmeter_record::{RunState, RunWriter, Status, file};
 use lastmeter_reports::{evaluate, render};
 use sample::Sample;
 
-#[expect(dead_code, reason = "its values are not written here")]
 use crate::sample;
 
 /// Ends a run that got to its end.

@@ -643,6 +643,7 @@ async fn the_audit_has_what_was_done_and_the_rejected_messages_are_whole_for_the
     let audit = page("/admin/audit?who=ann", "adam").await;
     assert!(audit.contains("<td>user:ann</td>") && !audit.contains("user:adam"), "{audit}");
     assert_eq!(household.page("/admin/audit", &cookies["ann"]).await.0, 404);
+    household.0.stop().await;
 }
 
 #[tokio::test]
