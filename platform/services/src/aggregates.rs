@@ -1,5 +1,5 @@
-//! Aggregates: what the households of a zone take together, by the hour and, of larger zones, by the
-//! quarter of an hour, so that nobody can be picked out of it.
+//! Aggregates: what the households of a zone take together, by the hour and, of larger zones, by
+//! the quarter of an hour, so that nobody can be picked out of it.
 //!
 //! Terms: the *rest* of a published zone is what it has beyond the zones in it that are published
 //! next. Whatever is added up and subtracted of published values is a sum of rests, so a zone is

@@ -116,6 +116,8 @@ pub struct Also {
     pub commands: bool,
     /// What was refused of them.
     pub refusals: bool,
+    /// How much was refused of whomever.
+    pub refused: bool,
 }
 
 /// What is stored, as far as it was asked for.
@@ -125,6 +127,8 @@ pub struct Rows {
     pub devices: Vec<DeviceRows>,
     /// In the order of their instants.
     pub alerts: Vec<AlertRow>,
+    /// How many messages were refused in all, if that was asked for.
+    pub refused: u64,
 }
 
 /// What is stored of one device.

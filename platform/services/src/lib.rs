@@ -9,12 +9,14 @@
 //! | `presence` | devices that are not heard |
 //! | `rules` | what people want done when something begins to hold |
 //! | `aggregates` | what a zone takes as a whole, where nobody can be picked out of it |
-//! | `reports` | what is made of each period; `reports/made` has the content, by kind |
+//! | `monitor` | what whoever operates the tenant has to know |
+//! | `reports` | what is made of each period |
 //!
 //! A service is one row of [`SERVICES`].
 
 mod aggregates;
 mod border;
+mod monitor;
 mod presence;
 mod reorder;
 mod reports;
@@ -30,4 +32,4 @@ pub use reports::made::{REPORTS, ReportRow};
 
 /// Every service there is; a new one is a file and a row.
 pub static SERVICES: &[ServiceKind] =
-    &[presence::KIND, rules::KIND, aggregates::KIND, reports::KIND];
+    &[presence::KIND, rules::KIND, aggregates::KIND, reports::KIND, monitor::KIND];

@@ -1,5 +1,6 @@
 //! Reports: at an hour of the day after each period of a plan it is asked what is stored of the
-//! period, and what [`made`] makes of it is kept, as often as somebody asks for it in a new version.
+//! period, and what [`made`] makes of it is kept; where somebody asks for it again, in a new
+//! version.
 
 pub(crate) mod made;
 

@@ -60,9 +60,13 @@ pub(crate) async fn run(
 
 /// What services do again and again, as far as it may be known: what is done for plans by who may
 /// read them, what is done for zones by who reads aggregates.
-pub(crate) async fn tasks(caller: &Caller) -> Vec<(&'static str, Task)> {
-    let on = Resource::new(Kind::Aggregate, &caller.tenant.name, Subject::List);
-    let reads_all = caller.may_all(Action::Read, &on);
+///
+/// # Errors
+/// 401 for nobody.
+pub(crate) async fn tasks(caller: &Caller) -> Result<Vec<(&'static str, Task)>, Problem> {
+    let on = |kind| Resource::new(kind, &caller.tenant.name, Subject::List);
+    caller.require(Action::Read, &on(Kind::Account), Problem::nothing)?;
+    let reads_all = caller.may_all(Action::Read, &on(Kind::Aggregate));
     let is_known = |task: &Task| {
         let (kind, token) = &task.of;
         match kind.code {
@@ -72,5 +76,5 @@ pub(crate) async fn tasks(caller: &Caller) -> Vec<(&'static str, Task)> {
     };
     let mut tasks = caller.tenant.services.tasks().await;
     tasks.retain(|(_, task)| is_known(task));
-    tasks
+    Ok(tasks)
 }

@@ -52,14 +52,14 @@ fn reason(state: &str) -> String {
 }
 
 /// The zones of which nothing was published in the last hour, with why.
-async fn withheld(viewer: &Viewer, zones: &[(String, String)]) -> Vec<Value> {
-    let tasks = reports::tasks(&viewer.caller).await;
+async fn withheld(viewer: &Viewer, zones: &[(String, String)]) -> Result<Vec<Value>, Problem> {
+    let tasks = reports::tasks(&viewer.caller).await?;
     let state = |token: &str| {
         let found = tasks.iter().find(|(_, task)| task.of.1 == token);
         found.map(|(_, task)| task.state).filter(|state| *state != "published")
     };
     let all = zones.iter().filter_map(|(token, name)| Some((name, state(token)?)));
-    all.map(|(name, state)| json!({ "name": name, "why": reason(state) })).collect()
+    Ok(all.map(|(name, state)| json!({ "name": name, "why": reason(state) })).collect())
 }
 
 /// `GET /groups`
@@ -71,7 +71,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         None if !asked.is_empty() => return Err(Problem::nothing()),
         found => found.or(zones.first()),
     };
-    let withheld = withheld(&viewer, &zones).await;
+    let withheld = withheld(&viewer, &zones).await?;
     let Some((token, name)) = chosen else {
         return Ok(View::new("groups.html", json!({ "zones": [], "withheld": [] })).into());
     };

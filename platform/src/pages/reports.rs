@@ -151,7 +151,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
             "failure": report.failure.map(failure_name),
         })
     });
-    let tasks = reports::tasks(&viewer.caller).await;
+    let tasks = reports::tasks(&viewer.caller).await?;
     let due = tasks.iter().filter(|(_, task)| task.of.0.code == ReportPlan::CODE);
     let next = due.filter_map(|(_, task)| Some((task.next?, task.name.as_str()))).min();
     let option = |word: &'static str, name: &'static str, chosen: &str| json!({ "id": word, "name": name, "is_chosen": word == chosen });

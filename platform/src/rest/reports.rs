@@ -99,7 +99,7 @@ async fn run(call: Call, Body(asked): Body<RunJson>) -> Made<RunningJson> {
 
 /// `GET /api/v1/tasks`
 async fn tasks(call: Call) -> Answer<TasksJson> {
-    let tasks = reports::tasks(&call.caller()).await;
+    let tasks = reports::tasks(&call.caller()).await?;
     let one = |(service, task): (&'static str, lastmeter_services::Task)| {
         let (kind, token) = task.of;
         let lastmeter_services::Task { name, period, last, next, state, .. } = task;

@@ -107,7 +107,9 @@ impl Reading<'_> {
             self.refusals(&mut meant).await?;
         }
         let alerts = if self.query.also.alerts { self.alerts(&meant).await? } else { Vec::new() };
-        Ok(Rows { devices: meant.into_iter().map(|one| one.rows).collect(), alerts })
+        let refused = if self.query.also.refused { self.refused().await? } else { 0 };
+        let devices = meant.into_iter().map(|one| one.rows).collect();
+        Ok(Rows { devices, alerts, refused })
     }
 
     /// The devices of the subject and the loads behind them, each for as long as it belongs to it.
@@ -319,6 +321,14 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How many messages were refused in all.
+    async fn refused(&mut self) -> Result<u64, Ended> {
+        let Stretch { from, until } = self.query.within;
+        let last = self.core.progress.totals().refusals;
+        let before = self.first_after(from, last, Of::Refusals).await?;
+        Ok(self.first_after(until, last, Of::Refusals).await?.saturating_sub(before))
     }
 
     /// The number after which the rows come that arrived at an instant or later.

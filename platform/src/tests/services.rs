@@ -262,6 +262,28 @@ async fn a_service_that_fails_is_built_again_and_then_left_out() {
 }
 
 #[tokio::test]
+async fn more_refusals_in_an_hour_than_may_be_are_an_alarm_until_there_are_fewer() {
+    let bench = started().await;
+    let body = json!({
+        "timeZone": "UTC", "currency": "EUR", "registration": "open", "refusalsPerHour": 2,
+    });
+    put(&bench.core, "tenant_settings", "settings", body).await;
+    bench.core.advance(at(60)).await.unwrap();
+    let mut active = Vec::new();
+    for (hour, refused) in [(1, 2), (2, 3), (3, 0)] {
+        for _ in 0..refused {
+            let accepted = accept(&bench.core, b"no message".to_vec()).await.unwrap();
+            assert!(matches!(accepted, Accepted::Refused(_)), "{accepted:?}");
+        }
+        bench.core.advance(at(hour * 3600)).await.unwrap();
+        let alarms = bench.core.documents.bodies::<Alarm>();
+        active.push(alarms.iter().filter(|(_, alarm)| alarm.active).count());
+    }
+    assert_eq!(active, [0, 1, 0]);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_report_is_made_once_whatever_the_steps_and_stops() {
     let register = MeasurementId::lookup("electricity.energy.active.consumed.total").unwrap();
     let hour = 3600;

@@ -33,6 +33,8 @@ bodies! {
         currency: Currency,
         /// What becomes of messages from unknown devices.
         registration: Registration,
+        /// More refused messages in an hour are an alarm.
+        refusals_per_hour: Option<NonZeroU32>,
         /// How long data is kept.
         #[serde(default)]
         retention_days: RetentionDays,

@@ -1,5 +1,5 @@
 //! Aggregates against the definition: whatever is added up and subtracted of published sums is of
-//! enough households. The reference solves the linear system over all zones and forgets nothing.
+//! enough households. The reference works on sets of meters and knows no tree.
 
 use lastmeter_model::document::kind_of_name;
 use lastmeter_model::series::rollup::Summary;
@@ -227,11 +227,10 @@ fn trees() -> impl Strategy<Value = Vec<(usize, Vec<(usize, f64)>)>> {
     prop::collection::vec(zone, 1..9)
 }
 
-/// By how much a row of a matrix is that of whole meters: the system of published sums is reduced
-/// until each row is one that cannot be split, with rational numbers as whole ones.
+/// What is known of sums that are within one another or apart: from each everything is taken that
+/// others within it have.
 fn rests(sums: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
     let mut rests: Vec<BTreeSet<usize>> = Vec::new();
-    // Sums that are within one another or apart: subtract every one from each that contains it.
     let mut sums = sums.to_vec();
     sums.sort_by_key(BTreeSet::len);
     for (index, sum) in sums.iter().enumerate() {
@@ -274,8 +273,8 @@ proptest! {
             let is_in = |(_, meter): &(usize, &(usize, usize, f64))| within.contains(&meter.0);
             meters.iter().enumerate().filter(is_in).map(|(index, _)| index).collect()
         };
-        let sums: Vec<BTreeSet<usize>> =
-            (0..zones.len()).filter(|zone| found.published.contains(&name(*zone))).map(all).collect();
+        let published = (0..zones.len()).filter(|zone| found.published.contains(&name(*zone)));
+        let sums: Vec<BTreeSet<usize>> = published.map(all).collect();
         for rest in rests(&sums) {
             let mut households: BTreeMap<usize, f64> = BTreeMap::new();
             for meter in &rest {

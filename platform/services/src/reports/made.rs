@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
 use lastmeter_model::entity::{Lack, Missing, ReportInput, ReportKind};
 use lastmeter_model::invocation::{InvocationRow, InvocationState};
-use lastmeter_model::series::energy::{Energy, Reading, counted, is_gap, readings};
+use lastmeter_model::series::energy::{Energy, Gap, Reading, counted, is_gap, readings};
 use lastmeter_model::series::rollup::{Summary, bucket};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -47,7 +47,7 @@ const REPORTING_PERIOD: SimDuration = SimDuration::from_seconds(900);
 const BEFORE: SimDuration = SimDuration::from_seconds(6 * 3600);
 /// Entries of a list in a report at most.
 const ENTRIES_MAX: usize = 1000;
-const NOTHING: Also = Also { alerts: false, commands: false, refusals: false };
+const NOTHING: Also = Also { alerts: false, commands: false, refusals: false, refused: false };
 
 /// Every sub-service; a new one is a row.
 pub static REPORTS: &[ReportRow] = &[
@@ -292,14 +292,17 @@ fn by_stretch(registers: &[(&HardwareId, Register)], stretches: &[Stretch]) -> V
     stretches.iter().enumerate().map(one).collect()
 }
 
+fn gap_json(gap: &Gap) -> Value {
+    json!({ "from": gap.from, "until": gap.until, "energyKwh": energy_json(gap.total) })
+}
+
 /// Consumption.
 fn consumption(period: &Period, rows: &Rows) -> Made {
     let days = period.days();
     let (found, missing) = registers(mains(rows), &days);
-    let gap = |gap: &lastmeter_model::series::energy::Gap| json!({ "from": gap.from, "until": gap.until, "energyKwh": energy_json(gap.total) });
     let device = |(device, register): &(&HardwareId, Register)| {
         let days: Vec<_> = (0..days.len()).map(|day| energy_json(register.value(day))).collect();
-        let gaps: Vec<_> = register.energy.gaps.iter().take(ENTRIES_MAX).map(gap).collect();
+        let gaps: Vec<_> = register.energy.gaps.iter().take(ENTRIES_MAX).map(gap_json).collect();
         let total = energy_json(register.total(&period.days()));
         json!({ "device": device, "energyKwh": total, "days": days, "gaps": gaps })
     };
@@ -448,7 +451,10 @@ fn schedules(period: &Period, rows: &Rows) -> Made {
         *given += 1;
         *followed += usize::from(is_followed(command));
     }
-    let schedule = |(schedule, (given, followed)): (&&str, &(usize, usize))| json!({ "schedule": schedule, "given": given, "followed": followed });
+    let schedule = |(name, (given, followed)): (&&str, &(usize, usize))| {
+        let members = json!({ "schedule": name, "given": given, "followed": followed });
+        object(members)
+    };
     let one = |(device, command): &(&DeviceRows, &InvocationRow)| command_json(device, command);
     let content = json!({
         "given": meant.len(),

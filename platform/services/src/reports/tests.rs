@@ -119,7 +119,7 @@ fn register(id: &str, parent: Option<&str>, kw: f64, missing: std::ops::Range<i6
 }
 
 fn rows(devices: Vec<DeviceRows>) -> Rows {
-    Rows { devices, alerts: Vec::new() }
+    Rows { devices, ..Rows::default() }
 }
 
 #[test]
@@ -346,6 +346,7 @@ fn faults_name_their_devices_and_delivery_counts_what_came() {
             alert("$presence", "presence.missing", "Warning", 12 * HOUR, "main"),
             alert("main", "late", "Error", DAY, "main"),
         ],
+        ..Rows::default()
     };
     let content = made(&mut started(&plan("LGFA", "day", &json!({}))), &rows).1.content;
     assert_eq!(content["types"], json!({ "overheated": 1, "presence.missing": 1 }));

@@ -167,6 +167,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             "tenant_settings",
             json!({
                 "timeZone": "Europe/Rome", "currency": "EUR", "registration": "recognise",
+                "refusalsPerHour": 100,
                 "retentionDays": {"readings": 400, "alerts": 400, "refusals": 30, "rollups": 3650},
                 "metadata": metadata,
             }),
