@@ -164,8 +164,8 @@ const IMPLICIT: &str = "unjudged-readings";
 #[test]
 fn every_twin_fails_by_exactly_its_check() {
     let scratch = tempfile::tempdir().unwrap();
-    // Where somebody has just run them, or those that were drawn, their folders are read; else those
-    // in virtual time are run here. Twins in real time want the machine for themselves.
+    // Where somebody has just run them, or those that were drawn, their folders are read; else
+    // those in virtual time are run here. Twins in real time want the machine for themselves.
     let run_before = std::env::var_os("LASTMETER_TWINS").map(PathBuf::from);
     let is_drawn = run_before.is_some();
     let out = run_before.unwrap_or_else(|| {

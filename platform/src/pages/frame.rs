@@ -123,14 +123,14 @@ pub(super) static PAGES: &[Page] = pages! {
         => devices::list;
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
     "/bills" "V8" "Bills", Some("Bills"), &[Household], Need::Some(Kind::Bill) => bills::show;
+    "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
+        Need::Some(Kind::Alarm) => alarms::show;
+    "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
     "/reports" "V9" "Reports", Some("Reports"), &[Household, Operator], Need::Some(Kind::Report)
         => reports::show;
     "/reports/{id}" "V9" "Report", None, &[], Need::Some(Kind::Report) => reports::one;
     "/groups" "O6" "Groups", Some("Groups"), &[Utility, Operator], Need::Some(Kind::Aggregate)
         => groups::show;
-    "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
-        Need::Some(Kind::Alarm) => alarms::show;
-    "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
     "/sharing" "A8" "Who sees what", Some("Sharing"), &[Household], Need::Some(Kind::Grant)
         => sharing::show;
     "/sharing/{id}" "V12" "As they see it", None, &[], Need::Some(Kind::Grant)

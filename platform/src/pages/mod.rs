@@ -19,7 +19,11 @@
 //! | `alarms`, `rules`, `bills` | alarms, rules as sentences, bills with their arithmetic |
 //! | `reports`, `groups` | what was made of periods; what zones take as a whole |
 //! | `account`, `public` | one's own account; what everybody may see |
+//! | `sharing` | who sees what of one's own; what others share |
 //! | `health` | how the platform is, for who runs it |
+//! | `lists` | the frame of lists: what is looked for, and a page of what fits |
+//! | `people`, `keys`, `tenants` | lists of administrators |
+//! | `records` | the audit and the rejected messages, newest first |
 
 mod account;
 mod alarms;

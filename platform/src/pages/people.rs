@@ -131,7 +131,7 @@ fn one(viewer: &Viewer, code: Option<Value>, error: Option<&str>) -> Answered {
         "full": text(user.full_name.as_ref().map(ToString::to_string)),
         "email": text(user.email.as_ref().map(ToString::to_string)),
         "phone": text(user.phone.as_ref().map(ToString::to_string)),
-        "state": state(&user),
+        "standing": state(&user),
         "disabled": user.disabled,
         "roles": roles.collect::<Vec<_>>(),
         "path": path(name),

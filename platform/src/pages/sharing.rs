@@ -47,7 +47,7 @@ const FINEST: [(&str, &str); 4] = [
 ];
 
 /// The fields of the form.
-const FIELDS: [&str; 6] = ["to", "device", "quantity", "finest", "until", "done"];
+const FIELDS: [&str; 7] = ["to", "device", "quantity", "finest", "until", "history", "switch"];
 
 fn grants(viewer: &Viewer, key: &str) -> Vec<(String, Arc<Grant>)> {
     let me = viewer.caller.name();
@@ -66,8 +66,10 @@ fn called(who: &PrincipalRef) -> String {
     }
 }
 
+/// The last day before an instant, unless there is no end.
 fn until(times: &Times, at: SimTime) -> Option<String> {
-    (times.zone.local(at).year < YEARS).then(|| times.day(at))
+    let last = SimTime(at.0.saturating_sub(1));
+    (times.zone.local(last).year < YEARS).then(|| times.day(last))
 }
 
 /// What a grant is on, by the names of devices.
@@ -175,31 +177,37 @@ async fn page(viewer: &Viewer, error: Option<&str>) -> Answered {
             "end": format!("/sharing/{id}/end"),
         })
     });
-    let own = own(&viewer.caller, &known);
-    let mut of_these: Vec<MeasurementId> = Vec::new();
-    for value in own.iter().flat_map(|one| &one.state.values) {
-        of_these.extend(MeasurementId::lookup(&value.name).filter(|id| !of_these.contains(id)));
-    }
-    let given: Map<String, Value> =
-        FIELDS.iter().map(|name| ((*name).to_owned(), json!(viewer.field(name)))).collect();
     let done = all.iter().find(|(token, _)| *token == viewer.field("done"));
-    let default_end = viewer.now() + SimDuration(DAY.0.saturating_mul(DAYS));
     let values = json!({
         "rows": rows.collect::<Vec<_>>(),
         "more": all.len().saturating_sub(SHOWN),
         "days": LOOKS_DAYS,
-        "devices": own.iter().map(|one| json!({ "id": one.id(), "name": one.name })).collect::<Vec<_>>(),
-        "quantities": of_these.iter().map(|id| json!({ "id": id.name(), "name": name_of(*id) })).collect::<Vec<_>>(),
-        "widths": FINEST.map(|(id, name)| json!({ "id": id, "name": name })),
-        "default_end": date_of(viewer, default_end),
-        "given": given,
-        "has_history": viewer.field("history") == "yes",
-        "may_switch": viewer.field("switch") == "yes",
+        "form": form(viewer, &own(&viewer.caller, &known)),
         "done": done.map(|(_, grant)| sentence(viewer, &known, grant)),
         "error": error,
     });
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(View::new("sharing.html", values).with_status(status).into())
+}
+
+/// What the form of a new share offers, and what was entered in it.
+fn form(viewer: &Viewer, own: &[&Known]) -> Value {
+    let mut of_these: Vec<MeasurementId> = Vec::new();
+    for value in own.iter().flat_map(|one| &one.state.values) {
+        of_these.extend(MeasurementId::lookup(&value.name).filter(|id| !of_these.contains(id)));
+    }
+    let device = |one: &&Known| json!({ "id": one.id(), "name": one.name });
+    let quantity = |id: &MeasurementId| json!({ "id": id.name(), "name": name_of(*id) });
+    let given: Map<String, Value> =
+        FIELDS.iter().map(|name| ((*name).to_owned(), json!(viewer.field(name)))).collect();
+    let end = viewer.now() + SimDuration(DAY.0.saturating_mul(DAYS));
+    json!({
+        "devices": own.iter().map(device).collect::<Vec<_>>(),
+        "quantities": of_these.iter().map(quantity).collect::<Vec<_>>(),
+        "widths": FINEST.map(|(id, name)| json!({ "id": id, "name": name })),
+        "default_end": date_of(viewer, end),
+        "given": given,
+    })
 }
 
 /// The grant that a form describes.
