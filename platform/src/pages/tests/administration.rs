@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Household, cookie_of, header, reading};
+use super::{Household, header, reading};
 use crate::pages::homes::POWER;
 use crate::tests::{Accepted, accept, bytes};
 
