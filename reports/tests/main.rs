@@ -2,6 +2,7 @@
 //!
 //! One program, since each more is linked by itself.
 
+#[expect(clippy::unwrap_used, reason = "a picture that cannot be read fails its test")]
 #[path = "../../base/chart/tests/boxes/mod.rs"]
 mod boxes;
 mod changed;

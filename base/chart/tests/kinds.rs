@@ -1,8 +1,6 @@
 //! Every kind of chart: its texts have room on a phone, its bytes are always the same, and nothing
 //! in it breaks the picture.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by its panic what went wrong")]
-
 use lastmeter_chart::{Axis, BAD, Block, Chart, DATA, Figures, Panel};
 
 use crate::boxes;

@@ -48,12 +48,11 @@ impl Monitor {
         let body = serde_json::from_str::<TenantSettings>(&document.body).ok();
         let body = body.filter(|_| !document.is_deleted);
         self.limit = body.and_then(|body| body.refusals_per_hour).map(|limit| limit.get().into());
-        match self.limit {
-            Some(_) => _ = self.kept.after.get_or_insert(begun(now)),
-            None => {
-                self.kept.after = None;
-                self.alarm(false, now, out);
-            }
+        if self.limit.is_some() {
+            self.kept.after.get_or_insert(begun(now));
+        } else {
+            self.kept.after = None;
+            self.alarm(false, now, out);
         }
     }
 

@@ -12,7 +12,7 @@ use lastmeter_model::entity::{Device, TenantSettings};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow};
 use lastmeter_store::{self as store, Page, StoreResult};
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, SimTime};
 
 use super::Caller;
 use super::caller::log_in;
@@ -144,6 +144,16 @@ impl Caller {
         let documents = self.tenant.documents.bodies::<Device>().into_iter();
         let public = documents.filter(|(_, one)| one.visibility == Visibility::Public);
         public.filter_map(|(id, _)| HardwareId::new(id).ok())
+    }
+
+    /// Whether what was refused of a device at an instant may be read as a whole: who may read what
+    /// it measured then. It is no look.
+    pub(crate) fn may_read_refused(&self, device: &HardwareId, at: SimTime) -> bool {
+        let target = Target::Device(device.clone());
+        let on = |kind| Resource::new(kind, &self.tenant.name, Subject::One(&target));
+        let series = self.ask(Action::Read, &on(Kind::Series));
+        self.may(Action::Content, &on(Kind::Refusal))
+            && series.is_ok_and(|permit| permit.cut(device).has(at))
     }
 
     /// The permit to do something with a kind of data of a device.

@@ -23,7 +23,7 @@ pub(super) async fn list(viewer: Viewer) -> Answered {
     page(&viewer, None, None)
 }
 
-fn page(viewer: &Viewer, secret: Option<Value>, error: Option<&str>) -> Answered {
+fn page(viewer: &Viewer, secret: Option<&Value>, error: Option<&str>) -> Answered {
     let (_, mut all) =
         credentials::list(&viewer.caller, true, Page { offset: 0, limit: LOOKED_AT })?;
     all.retain(|key| key["revoked"].is_null());
@@ -44,11 +44,12 @@ fn page(viewer: &Viewer, secret: Option<Value>, error: Option<&str>) -> Answered
     });
     let rows: Vec<Value> = rows.collect();
     let is_error = error.is_some();
+    let given = |name: &str| if is_error { viewer.field(name) } else { "" };
     let values = json!({
         "rows": rows,
         "list": listed.around(),
         "actions": ACTIONS.map(|(_, word)| word),
-        "given": if is_error { json!({ "of": viewer.field("of"), "until": viewer.field("until") }) } else { json!({}) },
+        "given": json!({ "of": given("of"), "until": given("until") }),
         "today": date_of(viewer, viewer.now()),
         "secret": secret,
         "error": error,
@@ -70,7 +71,7 @@ pub(super) async fn make(viewer: Viewer) -> Answered {
     match credentials::make_key(&viewer.caller, members, None).await {
         Ok(made) => {
             let secret = json!({ "of": viewer.field("of").trim(), "key": made.secret });
-            page(&viewer, Some(secret), None)
+            page(&viewer, Some(&secret), None)
         }
         Err(problem)
             if matches!(

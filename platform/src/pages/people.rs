@@ -37,11 +37,11 @@ fn words(user: &User) -> Vec<&'static str> {
 
 /// `GET /admin/people`
 pub(super) async fn list(viewer: Viewer) -> Answered {
-    page(&viewer, None, None).await
+    Ok(page(&viewer, None, None).into())
 }
 
 /// The list, with a code that is shown this once, or with what is wrong in the form.
-async fn page(viewer: &Viewer, code: Option<Value>, error: Option<&str>) -> Answered {
+fn page(viewer: &Viewer, code: Option<&Value>, error: Option<&str>) -> View {
     let role = if viewer.is_form() { "" } else { viewer.field("role") };
     let mut all = viewer.tenant().documents.bodies::<User>();
     all.retain(|(_, user)| role.is_empty() || words(user).contains(&role));
@@ -74,7 +74,7 @@ async fn page(viewer: &Viewer, code: Option<Value>, error: Option<&str>) -> Answ
         "error": error,
     });
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(View::new("people.html", values).with_status(status).into())
+    View::new("people.html", values).with_status(status)
 }
 
 /// The roles that a form has ticked.
@@ -100,11 +100,11 @@ pub(super) async fn make(viewer: Viewer) -> Answered {
     match accounts::make(&viewer.caller, passwords(&viewer), members, None).await {
         Ok(_) => {
             let code = code_of(&viewer, &name).await?;
-            page(&viewer, Some(code), None).await
+            Ok(page(&viewer, Some(&code), None).into())
         }
         Err(problem) if is_of_the_form(&problem) => {
             let detail = problem.detail().to_owned();
-            page(&viewer, None, Some(&detail)).await
+            Ok(page(&viewer, None, Some(&detail)).into())
         }
         Err(problem) => Err(problem),
     }
@@ -119,7 +119,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     one(&viewer, None, None)
 }
 
-fn one(viewer: &Viewer, code: Option<Value>, error: Option<&str>) -> Answered {
+fn one(viewer: &Viewer, code: Option<&Value>, error: Option<&str>) -> Answered {
     let name = &viewer.variable;
     let user = viewer.tenant().documents.body::<User>(name).ok_or_else(Problem::nothing)?;
     let known = words(&user);
@@ -166,7 +166,7 @@ pub(super) async fn change(viewer: Viewer) -> Answered {
 pub(super) async fn code(viewer: Viewer) -> Answered {
     let name = viewer.variable.clone();
     let code = code_of(&viewer, &name).await?;
-    one(&viewer, Some(code), None)
+    one(&viewer, Some(&code), None)
 }
 
 /// `POST /admin/people/{id}/remove`: with the name typed once more.

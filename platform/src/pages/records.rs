@@ -1,6 +1,6 @@
 //! What was done and what was refused, newest first: the audit and the rejected messages.
 
-use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
+use lastmeter_model::access::Kind;
 use lastmeter_model::row::RefusalRow;
 use lastmeter_store::Stretch;
 use lastmeter_units::HardwareId;
@@ -216,13 +216,8 @@ pub(super) async fn rejected(viewer: Viewer) -> Answered {
 /// A refusal, with its content for who may read what the device measures. Others have its detail
 /// without the digits: they may be of a value.
 fn refusal(viewer: &Viewer, row: &RefusalRow) -> Value {
-    let target = row.device.as_ref().and_then(|id| HardwareId::new(id.clone()).ok());
-    let target = target.map(Target::Device);
-    let tenant = &viewer.tenant().name;
-    let may_content = target.as_ref().is_some_and(|target| {
-        let on = Resource::new(Kind::Refusal, tenant, Subject::One(target));
-        viewer.caller.may(Action::Content, &on)
-    });
+    let device = row.device.as_ref().and_then(|id| HardwareId::new(id.clone()).ok());
+    let may_content = device.is_some_and(|id| viewer.caller.may_read_refused(&id, row.event));
     let content = row.content.as_ref().filter(|_| may_content);
     let (what, todo) = explained(&row.reason);
     json!({

@@ -18,7 +18,7 @@ pub(super) async fn list(viewer: Viewer) -> Answered {
     page(&viewer, None, None)
 }
 
-fn page(viewer: &Viewer, made: Option<Value>, error: Option<&str>) -> Answered {
+fn page(viewer: &Viewer, made: Option<&Value>, error: Option<&str>) -> Answered {
     let process = viewer.web.shared.process()?;
     let all = process.records();
     let listed = Listed::of(viewer, all, |one, text| one.name.as_str().contains(text));
@@ -62,7 +62,7 @@ pub(super) async fn make(viewer: Viewer) -> Answered {
             let made = json!({
                 "name": record.name, "token": secrets.bench, "secret": secrets.devices,
             });
-            page(&viewer, Some(made), None)
+            page(&viewer, Some(&made), None)
         }
         Err(problem) if is_of_the_form(&problem) => page(&viewer, None, Some(problem.detail())),
         Err(problem) => Err(problem),

@@ -217,7 +217,7 @@ mod tests {
         // By kernel: without CAN, or without the interface.
         match CanInterface::open(&name).unwrap_err() {
             SocketCanError::NoKernel { interface, .. } | SocketCanError::NoInterface(interface) => {
-                assert_eq!(interface, name)
+                assert_eq!(interface, name);
             }
             other => panic!("{other}"),
         }

@@ -57,7 +57,7 @@ async fn what_is_shared_is_seen_as_its_owner_sees_it_beforehand_and_ends_at_once
         if looked.contains("Looked on 1 of the last 7 days") {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        household.0.bench.core.barrier().await.unwrap();
     }
     assert!(looked.contains("Looked on 1 of the last 7 days"), "{looked}");
     // Nobody shares or ends what is another's.
