@@ -182,6 +182,8 @@ pub fn bill(account: &Account<'_>) -> Result<Bill, BillError> {
         is_open: lines.iter().any(|line| line.amount().is_none()),
         lines,
         total,
+        price_feeds: Vec::new(),
+        prices_changed: false,
         complete_until,
         metadata: Metadata::default(),
     })

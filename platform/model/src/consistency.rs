@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::documents::Documents;
 use crate::entity::{
-    Asset, Assignment, Body, Device, DocumentKind, FieldError, Group, MemberReference, Site, Zone,
-    is_in_cycle, read,
+    Asset, Assignment, Body, Device, DocumentKind, Feed, FeedKind, FieldError, Group,
+    MemberReference, Site, Tariff, Zone, is_in_cycle, read,
 };
 
 #[cfg(test)]
@@ -43,8 +43,32 @@ pub fn consistency(
         }
         Group::CODE => group(token, &read::<Group>(body)?, documents),
         Assignment::CODE => assignment(token, &read::<Assignment>(body)?, documents),
+        Tariff::CODE => priced(&read::<Tariff>(body)?, documents),
+        Feed::CODE => prices(token, &read::<Feed>(body)?, documents),
         _ => None,
     })
+}
+
+/// Whether a feed has the prices of a tariff: they are ones, and in its currency.
+fn has_prices(feed: &Feed, tariff: &Tariff) -> bool {
+    let currency = feed.unit.as_str().strip_suffix("/kWh");
+    feed.kind == FeedKind::Price && currency == Some(tariff.currency.as_str())
+}
+
+/// A feed without the prices of the tariff that names it.
+fn priced(tariff: &Tariff, documents: &Documents) -> Option<Inconsistency> {
+    let feed = documents.body::<Feed>(tariff.price_feed.as_ref()?.as_str())?;
+    let detail = || format!("it has no prices in {} for 1 kWh; name another", tariff.currency);
+    let found = || Inconsistency { code: "other_prices", field: "priceFeed", detail: detail() };
+    (!has_prices(&feed, tariff)).then(found)
+}
+
+/// A tariff whose prices a feed would have no longer.
+fn prices(token: &str, feed: &Feed, documents: &Documents) -> Option<Inconsistency> {
+    let named = documents.bodies_with::<Tariff>("feed", token).into_iter();
+    let (tariff, _) = named.into_iter().find(|(_, tariff)| !has_prices(feed, tariff))?;
+    let detail = format!("the tariff `{tariff}` has its prices from it; change that one first");
+    Some(Inconsistency { code: "other_prices", field: "unit", detail })
 }
 
 /// What a body names as its parent.

@@ -12,7 +12,7 @@ use crate::access::{
 use crate::directory::DeviceDirectory;
 use crate::documents::{Documents, Named};
 use crate::entity::{
-    Application, Asset, Assignment, Credential, Device, DeviceStatus, Group, MemberReference,
+    Application, Asset, Assignment, Credential, Device, DeviceStatus, Feed, Group, MemberReference,
     Token, User, Zone, tenures,
 };
 
@@ -177,6 +177,7 @@ impl Facts for DocumentFacts<'_> {
             },
             Target::Group(token) => if_there(self.documents.body::<Group>(token).is_some()),
             Target::Zone(token) => if_there(self.documents.body::<Zone>(token).is_some()),
+            Target::Feed(token) => if_there(self.documents.body::<Feed>(token).is_some()),
             Target::Device(_) | Target::VirtualDevice(_) | Target::FieldNetwork(_) => Vec::new(),
         }
     }
@@ -237,7 +238,7 @@ impl Facts for DocumentFacts<'_> {
             }
             Target::Group(token) => self.group_members(token),
             Target::Zone(token) => self.assigned("zone", self.zones_within(token)),
-            Target::FieldNetwork(_) => Vec::new(),
+            Target::FieldNetwork(_) | Target::Feed(_) => Vec::new(),
         }
     }
 

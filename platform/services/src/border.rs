@@ -184,8 +184,8 @@ pub enum Output {
     InTheNameOf {
         /// Who.
         by: PrincipalRef,
-        /// The devices that they rest on.
-        reads: Vec<HardwareId>,
+        /// What they rest on.
+        reads: Vec<Read>,
         /// What causes them, as `rule:TOKEN`.
         cause: String,
         /// The effects.
@@ -249,6 +249,17 @@ pub struct Task {
     pub next: Option<SimTime>,
     /// How it stands: `waiting`, `asking`, or how the last one failed.
     pub state: &'static str,
+}
+
+/// What effects rest on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// What a device measures and sends.
+    Device(HardwareId),
+    /// The feed of a token.
+    Feed(String),
+    /// The tariff of a token.
+    Tariff(String),
 }
 
 /// A machine without clock and I/O.

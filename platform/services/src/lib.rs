@@ -24,11 +24,12 @@ mod rules;
 
 pub use aggregates::{AggregateWidth, HOUSEHOLDS_MIN, MEMBERS, source};
 pub use border::{
-    Also, Asker, DeviceRows, Input, Output, Query, Rows, Service, ServiceKind, Subject, Task,
+    Also, Asker, DeviceRows, Input, Output, Query, Read, Rows, Service, ServiceKind, Subject, Task,
     Unanswered,
 };
 pub use reorder::{Reorder, Row};
 pub use reports::made::{REPORTS, ReportRow};
+pub use rules::{Firing, tried};
 
 /// Every service there is; a new one is a file and a row.
 pub static SERVICES: &[ServiceKind] =

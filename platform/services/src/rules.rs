@@ -6,28 +6,37 @@
 //!
 //! A value that comes behind a later one of its quantity changes nothing: neither a level nor a
 //! rate goes back. For absence it counts when it comes. A rule that is changed begins anew.
+//!
+//! What is not known neither begins nor ends anything: a rule stands as it did.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lastmeter_model::access::PrincipalRef;
 use lastmeter_model::document::Document;
 use lastmeter_model::entity::{
-    Absence, AlarmKey, AlertComes, Body as _, Condition, GiveCommand, RaiseAlert, Rate, Rule,
-    RuleAction, Threshold,
+    Absence, AlarmKey, AlertComes, Body as _, Condition, Feed, GiveCommand, RaiseAlert, Rate, Rule,
+    RuleAction, Tariff, Threshold,
 };
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::AlertLevel;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{Input, Output, Service, ServiceKind};
+use crate::border::{Input, Output, Read, Service, ServiceKind};
+
+use outside::{Outside, read_of};
+
+mod outside;
+mod trial;
+
+pub use trial::{Firing, tried};
 
 /// The row of [`crate::SERVICES`].
 pub(crate) const KIND: ServiceKind = ServiceKind {
     name: "rules",
     doc: "does what the rules of people want done when their conditions begin to hold: alerts, \
         alarms and commands, each in its owner's name",
-    kinds: &[Rule::CODE],
+    kinds: &[Rule::CODE, Tariff::CODE, Feed::CODE],
     build: |snapshot| Box::new(Rules::of(snapshot)),
 };
 
@@ -47,6 +56,9 @@ struct Rules {
     by_device: BTreeMap<HardwareId, BTreeSet<String>>,
     /// Rules that look at alerts.
     by_alert: BTreeSet<String>,
+    /// Rules by the tariff or feed that they look at.
+    by_read: BTreeMap<Read, BTreeSet<String>>,
+    outside: Outside,
     /// When rules are to be looked at although nothing comes.
     wakes: BTreeSet<(SimTime, String)>,
     kept: Kept,
@@ -88,6 +100,8 @@ enum Leaf {
     Absence { last: SimTime },
     /// Values of the window, oldest first.
     Rate { values: VecDeque<(SimTime, f64)> },
+    /// Whether the value of a feed was beyond the level when it was known last.
+    Feed { is_beyond: bool },
     /// Nothing.
     Nothing,
 }
@@ -102,6 +116,7 @@ impl Leaf {
             Condition::Threshold(_) => Self::Threshold { since: None, last: None },
             Condition::Absence(_) => Self::Absence { last: now },
             Condition::Rate(_) => Self::Rate { values: VecDeque::new() },
+            Condition::Weather(_) => Self::Feed { is_beyond: false },
             _ => Self::Nothing,
         }
     }
@@ -131,25 +146,27 @@ impl Leaf {
         }
     }
 
-    /// Whether it holds at an instant; `alert` is what comes just then. And the next instant at
-    /// which that may be otherwise although nothing comes.
+    /// Whether it holds at an instant, if that is known; `alert` is what comes just then. And the
+    /// next instant at which that may be otherwise although nothing comes.
     fn at(
         &mut self,
         condition: &Condition,
         now: SimTime,
         alert: Option<&AlertRow>,
-    ) -> (bool, Option<SimTime>) {
+        outside: &mut Outside,
+    ) -> (Option<bool>, Option<SimTime>) {
         match (self, condition) {
+            (Self::Threshold { since: None, last }, _) => (last.map(|_| false), None),
             (
                 Self::Threshold { since: Some(since), .. },
                 Condition::Threshold(Threshold { held_for_seconds, .. }),
             ) => {
                 let from = *since + seconds(*held_for_seconds);
-                (from <= now, Some(from).filter(|from| now < *from))
+                (Some(from <= now), Some(from).filter(|from| now < *from))
             }
             (Self::Absence { last }, Condition::Absence(Absence { for_seconds, .. })) => {
                 let from = *last + seconds(*for_seconds);
-                (from <= now, Some(from).filter(|from| now < *from))
+                (Some(from <= now), Some(from).filter(|from| now < *from))
             }
             (Self::Rate { values }, Condition::Rate(Rate { above, below, window_seconds, .. })) => {
                 let window = seconds(*window_seconds);
@@ -158,20 +175,31 @@ impl Leaf {
                 }
                 let next = values.front().map(|(at, _)| SimTime((*at + window).0 + 1));
                 let (Some(first), Some(last)) = (values.front(), values.back()) else {
-                    return (false, None);
+                    return (None, None);
                 };
                 let hours = last.0.since(first.0).0 as f64 / HOUR.0 as f64;
                 if hours <= 0.0 {
-                    return (false, None);
+                    return (None, None);
                 }
                 let rate = (last.1 - first.1) / hours;
                 let is_beyond = above.is_some_and(|level| rate > level)
                     || below.is_some_and(|level| rate < level);
-                (is_beyond, next)
+                (Some(is_beyond), next)
             }
-            (_, Condition::Time(window)) => window.at(now),
-            (_, Condition::Alert(asked)) => (alert.is_some_and(|row| is_asked(asked, row)), None),
-            _ => (false, None),
+            (Self::Feed { is_beyond }, Condition::Weather(asked)) => {
+                let (holds, next) = outside.is_beyond(asked, *is_beyond, now);
+                *is_beyond = holds.unwrap_or(*is_beyond);
+                (holds, next)
+            }
+            (_, Condition::Tariff(asked)) => outside.is_priced(asked, now),
+            (_, Condition::Time(window)) => {
+                let (is_on, next) = window.at(now);
+                (Some(is_on), next)
+            }
+            (_, Condition::Alert(asked)) => {
+                (Some(alert.is_some_and(|row| is_asked(asked, row))), None)
+            }
+            _ => (None, None),
         }
     }
 }
@@ -191,10 +219,20 @@ impl Rules {
         Self { kept: kept.unwrap_or_default(), ..Self::default() }
     }
 
-    fn document(&mut self, document: &Document, now: SimTime, out: &mut Vec<Output>) {
+    /// Takes a tariff or a feed.
+    fn given(&mut self, document: &Document, now: SimTime, out: &mut Vec<Output>) {
+        let touched = self.outside.document(document);
+        let touched = touched.iter().filter_map(|read| self.by_read.get(read));
+        let touched: BTreeSet<String> = touched.flatten().cloned().collect();
+        for token in touched {
+            self.look(&token, now, None, out);
+        }
+    }
+
+    fn rule(&mut self, document: &Document, now: SimTime, out: &mut Vec<Output>) {
         let token = &document.token;
         let rule = serde_json::from_str::<Rule>(&document.body).ok();
-        let rule = rule.filter(|rule| !document.is_deleted && !rule.disabled);
+        let rule = rule.filter(|rule| !document.is_deleted && rule.is_on());
         self.forget(token);
         // A version that is known goes on where it stood; of another one the alarms end.
         let stands = self.kept.rules.get(token).filter(|stands| stands.version == document.version);
@@ -208,6 +246,9 @@ impl Rules {
         let Some(rule) = rule else { return };
         let leaves = rule.when.leaves();
         for leaf in &leaves {
+            if let Some(read) = read_of(leaf) {
+                self.by_read.entry(read).or_default().insert(token.clone());
+            }
             let quantity = match leaf {
                 Condition::Threshold(Threshold { quantity, .. })
                 | Condition::Rate(Rate { quantity, .. }) => Some(quantity),
@@ -247,6 +288,10 @@ impl Rules {
             self.wakes.remove(&(wake, token.to_owned()));
         }
         self.by_alert.remove(token);
+        for rules in self.by_read.values_mut() {
+            rules.remove(token);
+        }
+        self.by_read.retain(|_, rules| !rules.is_empty());
         for rules in self.by_device.values_mut() {
             rules.remove(token);
         }
@@ -266,11 +311,12 @@ impl Rules {
         let Some(stands) = self.kept.rules.get_mut(token) else { return };
         let mut wake: Option<SimTime> = None;
         let conditions = running.rule.when.leaves();
+        let outside = &mut self.outside;
         let mut holds = |alert: Option<&AlertRow>| {
             let leaves = conditions.iter().zip(&mut stands.leaves);
-            let truths: Vec<bool> = leaves
+            let truths: Vec<Option<bool>> = leaves
                 .map(|(condition, leaf)| {
-                    let (holds, next) = leaf.at(condition, now, alert);
+                    let (holds, next) = leaf.at(condition, now, alert, outside);
                     wake = [wake, next].into_iter().flatten().min();
                     holds
                 })
@@ -280,12 +326,13 @@ impl Rules {
         // What comes at an instant holds for that instant alone.
         let during = holds(alert);
         let after = if alert.is_some() { holds(None) } else { during };
+        let after = after.unwrap_or(stands.held);
         let before = std::mem::replace(&mut stands.held, after);
         if let Some(old) = std::mem::replace(&mut running.wake, wake) {
             self.wakes.remove(&(old, token.to_owned()));
         }
         self.wakes.extend(wake.map(|wake| (wake, token.to_owned())));
-        if during && !before {
+        if during == Some(true) && !before {
             let cause = Cause { token, now, alert };
             act(&cause, &running.rule, stands, &mut self.kept.actions, out);
         }
@@ -402,9 +449,11 @@ fn act(
     }
     stands.acted = Some(now);
     of_owner.extend(rule.then.iter().map(|_| now));
-    let mut reads: Vec<HardwareId> =
-        rule.when.leaves().iter().filter_map(|leaf| leaf.device()).cloned().collect();
-    reads.extend(alert.map(|row| row.device.clone()));
+    let leaves = rule.when.leaves();
+    let devices = leaves.iter().filter_map(|leaf| leaf.device()).cloned();
+    let devices = devices.chain(alert.map(|row| row.device.clone())).map(Read::Device);
+    let mut reads: Vec<Read> =
+        devices.chain(leaves.iter().filter_map(|leaf| read_of(leaf))).collect();
     reads.sort_unstable();
     reads.dedup();
     let effects = rule.then.iter().filter_map(|action| {
@@ -455,7 +504,10 @@ fn effect(cause: &Cause<'_>, rule: &Rule, action: &RuleAction) -> Option<Output>
 impl Service for Rules {
     fn step(&mut self, now: SimTime, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
-            Input::Document(document) => self.document(document, now, out),
+            Input::Document(document) if document.kind.code == Rule::CODE => {
+                self.rule(document, now, out);
+            }
+            Input::Document(document) => self.given(document, now, out),
             Input::Started => {
                 let is_gone = |token: &&String| !self.running.contains_key(*token);
                 let gone: Vec<String> = self.kept.rules.keys().filter(is_gone).cloned().collect();

@@ -11,6 +11,7 @@ use lastmeter_model::access::{Action, Kind, Principal, PrincipalRef, Resource, S
 use lastmeter_model::document::{Document, Edit, Note, Transaction};
 use lastmeter_model::entity::{Body as _, CommandCall, ScheduledCommand, Targets};
 use lastmeter_model::invocation::NewInvocation;
+use lastmeter_services::Read;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::{Dispatcher, InvokeError, batches};
@@ -139,9 +140,16 @@ fn may_command(at: &Dispatcher, by: &PrincipalRef, device: &HardwareId) -> bool 
     may(at, by, (Action::Command, Kind::Invocation), device)
 }
 
-/// Whether somebody is there, and may read now what devices measure.
-pub(crate) fn may_act(at: &Dispatcher, by: &PrincipalRef, reads: &[HardwareId]) -> bool {
-    let may_read = |device| may(at, by, (Action::Read, Kind::Series), device);
+/// Whether somebody is there, and may read now what effects rest on.
+pub(crate) fn may_act(at: &Dispatcher, by: &PrincipalRef, reads: &[Read]) -> bool {
+    let may_read = |read: &Read| match read {
+        Read::Device(device) => may(at, by, (Action::Read, Kind::Series), device),
+        Read::Feed(token) => {
+            let feed = Target::Feed(token.clone());
+            may_with(at, by, (Action::Read, Kind::Feed), Subject::One(&feed))
+        }
+        Read::Tariff(_) => may_with(at, by, (Action::Read, Kind::Tariff), Subject::Nothing),
+    };
     !who(at, by).is_empty() && reads.iter().all(may_read)
 }
 
@@ -159,8 +167,17 @@ fn may(
     (action, kind): (Action, Kind),
     device: &HardwareId,
 ) -> bool {
-    let who = who(at, by);
     let target = Target::Device(device.clone());
-    let on = Resource::new(kind, &at.tenant, Subject::One(&target));
+    may_with(at, by, (action, kind), Subject::One(&target))
+}
+
+fn may_with(
+    at: &Dispatcher,
+    by: &PrincipalRef,
+    (action, kind): (Action, Kind),
+    subject: Subject<'_>,
+) -> bool {
+    let who = who(at, by);
+    let on = Resource::new(kind, &at.tenant, subject);
     require(&who, action, &on, &at.facts(), at.clock.now()).is_ok()
 }

@@ -16,8 +16,8 @@ use lastmeter_model::bill::{self, Account, Reading, Register};
 use lastmeter_model::calendar::{Stretch, Zone};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction};
 use lastmeter_model::entity::{
-    Asset, AssetCategory, Assignment, Bill, Body as _, Device, Direction, Line, Specification,
-    Tariff, Token,
+    Asset, AssetCategory, Assignment, Bill, Body as _, Device, Direction, Feed, Line, PriceFeed,
+    Specification, Tariff, Token,
 };
 use lastmeter_model::refusal::shortened;
 use lastmeter_model::row::{DeviceRow, SeriesPoint};
@@ -101,17 +101,20 @@ pub(crate) async fn keep(
     let (kind, token) = (Bill::kind(), format!("{customer}-{month}"));
     check_token(kind, &token)?;
     let before = newest(caller, kind, &token).await?;
-    let bill = made(&caller.tenant, (customer, &person), month).await?;
+    let mut bill = made(&caller.tenant, (customer, &person), month).await?;
     if bill.is_open {
         return Err(open(&bill));
     }
-    let is_known = |before: &Arc<Document>| {
-        serde_json::from_str::<Bill>(&before.body).is_ok_and(|known| known == bill)
-    };
-    let before = match before {
-        Some(before) if is_known(&before) => return Ok(before),
-        before => before,
-    };
+    let known = before.as_ref();
+    let known = known.and_then(|before| serde_json::from_str::<Bill>(&before.body).ok());
+    if let (Some(before), Some(known)) = (&before, &known) {
+        // What it was made of is named as it is where nothing else has changed.
+        let Bill { price_feeds, prices_changed, .. } = known.clone();
+        if *known == (Bill { price_feeds, prices_changed, ..bill.clone() }) {
+            return Ok(Arc::clone(before));
+        }
+        bill.prices_changed = have_prices_changed(&caller.tenant, known, &bill).await?;
+    }
     let body = serde_json::to_value(&bill);
     let body = body.map_err(|error| Problem::unavailable("unwritable_bill", &error))?;
     // What is checked holds until the bill is there.
@@ -125,6 +128,54 @@ pub(crate) async fn keep(
         return Err(Problem::conflict("version_conflict", detail));
     }
     edited(caller, kind, changed.documents.first()).await
+}
+
+/// Whether a feed that a bill was made of has other prices for its period in the version that
+/// another one is made of.
+async fn have_prices_changed(tenant: &Tenant, known: &Bill, now: &Bill) -> Result<bool, Problem> {
+    let within = |feed: &Feed| {
+        let ends = feed.points.iter().skip(1).map(|point| point.0).chain([feed.valid_until]);
+        let points = feed.points.iter().zip(ends).map(|(point, until)| (*point, until));
+        let points = points.filter(|(point, until)| point.0 < now.until && now.from < *until);
+        points.collect::<Vec<_>>()
+    };
+    for feed in &now.price_feeds {
+        let before = known.price_feeds.iter().find(|before| before.feed == feed.feed);
+        let Some(before) = before.filter(|before| before.version != feed.version) else { continue };
+        let [was, is] = [
+            price_feed(tenant, &feed.feed, before.version).await?,
+            price_feed(tenant, &feed.feed, feed.version).await?,
+        ];
+        if was.as_ref().map(within) != is.as_ref().map(within) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A feed in a version.
+async fn price_feed(tenant: &Tenant, token: &Token, version: u64) -> Result<Option<Feed>, Problem> {
+    let readers = tenant.readers.permitted();
+    let found = readers.document(Feed::kind(), token.to_string(), Some(version)).await?;
+    Ok(found.and_then(|document| serde_json::from_str(&document.body).ok()))
+}
+
+/// Tariffs with the prices of their feeds, and the versions of these.
+fn priced(tenant: &Tenant, tariffs: &[Tariff]) -> (Vec<Tariff>, Vec<PriceFeed>) {
+    let mut feeds = Vec::new();
+    let mut one = |tariff: &Tariff| {
+        let token = tariff.price_feed.as_ref()?;
+        let found = tenant.documents.find(Feed::kind(), token.as_str())?;
+        let feed: Feed = serde_json::from_str(&found.body).ok()?;
+        let used = PriceFeed { feed: token.clone(), version: found.version };
+        if !feeds.contains(&used) {
+            feeds.push(used);
+        }
+        Some(tariff.with_feed(&feed))
+    };
+    let tariffs = tariffs.iter().map(|tariff| one(tariff).unwrap_or_else(|| tariff.clone()));
+    let tariffs = tariffs.collect();
+    (tariffs, feeds)
 }
 
 /// The refusal of a bill of which something is not known, with the lines of it.
@@ -188,9 +239,11 @@ async fn made(
     }
     let customer = Token::try_from(customer.to_owned());
     let customer = customer.map_err(|expected| wrong("customer", expected))?;
+    let (tariffs, price_feeds) = priced(tenant, &tariffs);
     let (tariffs, registers) = (&tariffs[..], &registers[..]);
     let account = Account { customer, owner: owner(person), period, tariffs, registers };
-    bill::bill(&account).map_err(no_bill)
+    let bill = bill::bill(&account).map_err(no_bill)?;
+    Ok(Bill { price_feeds, ..bill })
 }
 
 /// The tariffs that a customer names, or the only one that there is.

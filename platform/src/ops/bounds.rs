@@ -120,9 +120,17 @@ pub(super) fn refuse_if_used(
     token: &str,
 ) -> Result<(), Problem> {
     for other in KINDS.iter().copied().flatten() {
-        for key in
-            ["specification", "site", "zone", "asset", "customer", "group", "parent", "tariff"]
-        {
+        for key in [
+            "specification",
+            "site",
+            "zone",
+            "asset",
+            "customer",
+            "group",
+            "parent",
+            "tariff",
+            "feed",
+        ] {
             if other.named_by(key).is_some_and(|named| named == kind)
                 && let Some(user) = caller.tenant.documents.with_key(other, key, token).first()
             {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Owner, Resource, Scope, Subject};
 use lastmeter_model::document::{
     Answer, AnswerBody, AnswerKey, Document, DocumentKind, Edit, Edited, Expect, NewAnswer,
-    NewAnswerBody, Transaction,
+    NewAnswerBody, Note, Transaction,
 };
 use lastmeter_model::message::Message;
 use lastmeter_model::refusal::shortened;
@@ -324,12 +324,23 @@ pub(crate) async fn edit(
     token: &str,
     change: impl Fn(&Document) -> Option<Value>,
 ) -> Result<Arc<Document>, Problem> {
+    edit_with(caller, (kind, token), Vec::new(), change).await
+}
+
+/// The same with what the audit is to have beside it.
+pub(super) async fn edit_with(
+    caller: &Caller,
+    (kind, token): (&'static DocumentKind, &str),
+    notes: Vec<Note>,
+    change: impl Fn(&Document) -> Option<Value>,
+) -> Result<Arc<Document>, Problem> {
     let _alone = caller.tenant.changing.lock().await;
     let before = newest(caller, kind, token).await?;
     let before = require(caller, Action::Write, kind, token, before)?;
     let Some(body) = change(&before) else { return Ok(before) };
     let edits = vec![Edit::of(&before, Some(body))];
-    let changed = caller.apply(Transaction::of(caller.name(), edits)).await?;
+    let change = Transaction { notes, ..Transaction::of(caller.name(), edits) };
+    let changed = caller.apply(change).await?;
     edited(caller, kind, changed.documents.first()).await
 }
 
@@ -411,6 +422,9 @@ fn action_of(kind: &DocumentKind, action: Action) -> Action {
     }
 }
 
+/// The member of a rule that has whose offer it is: only offers and answers to them change it.
+const OFFER: &str = "offer";
+
 /// The member of a kind's body that names who made a document, unless it names somebody else.
 fn maker(kind: &DocumentKind) -> Option<&'static str> {
     match kind.resource {
@@ -430,6 +444,9 @@ fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) ->
     if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());
     }
+    if kind.resource == Kind::Rule {
+        members.remove(OFFER);
+    }
     Value::Object(members)
 }
 
@@ -441,6 +458,10 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
             members.insert((*secret).to_owned(), value.clone());
         }
+    }
+    if before.kind.resource == Kind::Rule {
+        members.remove(OFFER);
+        members.extend(body.get(OFFER).map(|offer| (OFFER.to_owned(), offer.clone())));
     }
     Value::Object(members)
 }

@@ -10,6 +10,7 @@
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `bills` | bills of customers, made of registers and tariffs |
 //! | `commands` | commands to many devices, and what schedules have to have |
+//! | `rules` | rules that are offered, and what one would have done |
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
@@ -33,6 +34,7 @@ pub(crate) mod jobs;
 pub(crate) mod live;
 mod permits;
 pub(crate) mod reports;
+pub(crate) mod rules;
 pub(crate) mod topology;
 pub(crate) mod transfer;
 

@@ -93,6 +93,11 @@ documents! {
             "validFrom":"2026-01-01T00:00:00Z","imports":[{"name":"F3","price":"0.18"},
             {"name":"F1","weekdays":["mon","tue","wed","thu","fri"],"from":"08:00:00",
             "until":"19:00:00","price":"0.2215"}],"fixed":[{"name":"Meter","perMonth":"3.5"}]}"#;
+    "/api/v1/feeds" "bills" "feed" Feed Write
+        r#"{"token":"x.a","name":"Day ahead","kind":"price","quantity":"price","unit":"EUR/kWh",
+            "validFrom":"2027-01-18T00:00:00Z","validUntil":"2027-01-19T00:00:00Z",
+            "points":[["2027-01-18T00:00:00Z",0.21],["2027-01-18T17:00:00Z",0.58],
+            ["2027-01-18T20:00:00Z",null]]}"#;
     "/api/v1/settings" "operation" "tenant_settings" Settings Write
         r#"{"token":"x.a","timeZone":"Europe/Berlin","currency":"EUR","registration":"open"}"#;
 }

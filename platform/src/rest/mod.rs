@@ -25,6 +25,7 @@
 //! | `alarms` | alarms, and what people do about them |
 //! | `bills` | bills, drafts of bills |
 //! | `reports`, `aggregates` | what is made of periods; what zones take as a whole |
+//! | `rules` | rules that are offered, and what one would have done |
 //! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
 mod about;
@@ -57,6 +58,7 @@ mod openapi;
 mod parameter;
 mod reports;
 mod routes;
+mod rules;
 mod series;
 mod serve;
 mod tenants;

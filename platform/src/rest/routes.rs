@@ -24,7 +24,7 @@ use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, aggregates, alarms, assignment_changes, assignments, audit, batches, bills,
     changes, device_changes, devices, documents, health, invocations, jobs, keys, latest, live,
-    losses, reports, series, tenants, topology, transfer,
+    losses, reports, rules, series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -74,6 +74,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     losses::ROUTES,
     jobs::ROUTES,
     alarms::ROUTES,
+    rules::ROUTES,
     documents::ROUTES,
     bills::ROUTES,
     reports::ROUTES,

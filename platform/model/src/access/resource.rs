@@ -140,6 +140,8 @@ pub enum Target {
     Group(String),
     /// `zone:TOKEN`.
     Zone(String),
+    /// `feed:TOKEN`.
+    Feed(String),
 }
 
 impl Target {
@@ -161,6 +163,7 @@ impl fmt::Display for Target {
             Self::Asset(token) => write!(f, "asset:{token}"),
             Self::Group(token) => write!(f, "group:{token}"),
             Self::Zone(token) => write!(f, "zone:{token}"),
+            Self::Feed(token) => write!(f, "feed:{token}"),
         }
     }
 }
@@ -179,6 +182,7 @@ impl FromStr for Target {
             "asset" => Self::Asset(name.to_owned()),
             "group" => Self::Group(name.to_owned()),
             "zone" => Self::Zone(name.to_owned()),
+            "feed" => Self::Feed(name.to_owned()),
             _ => return Err(error()),
         })
     }

@@ -44,9 +44,23 @@ bodies! {
         total: Money,
         /// Whether a line has an amount that is not known.
         is_open: bool,
+        /// The feeds that prices are from, with the versions that counted.
+        #[serde(default)]
+        price_feeds: Vec<PriceFeed>,
+        /// Whether a feed has had other prices for this time since the bill was kept before.
+        #[serde(default)]
+        prices_changed: bool,
         /// Until when everything is known: the end of the period, or where the first line begins
         /// whose amount is not.
         complete_until: SimTime,
+    }
+
+    /// A version of a feed of prices.
+    struct PriceFeed {
+        /// The feed.
+        feed: Token,
+        /// Its version.
+        version: u64,
     }
 
     /// Energy of one meter and direction at one price: `energy_wh` / 1000 x `price`, rounded once.

@@ -15,6 +15,7 @@
 //! | 18 | `tenant_settings` | `settings` |
 //! | 22, 23 | `rule`, `alarm` | `rule`, `alarm` |
 //! | 24, 25 | `tariff`, `bill` | `tariff`, `bill`, with `money` |
+//! | 26 | `feed` | `feed` |
 //! | 27, 28 | `report_plan`, `report` | `report` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
@@ -27,6 +28,7 @@ mod body;
 mod boundary;
 mod command;
 mod device;
+mod feed;
 mod group;
 mod history;
 mod identity;
@@ -50,7 +52,7 @@ pub use crate::row::instant_of_data;
 pub use alarm::{Alarm, AlarmKey};
 pub use assignment::{Asset, AssetCategory, Assignment, AssignmentStatus};
 pub use bill::{
-    Bill, EnergyLine, FixedLine, GapLine, GapPrice, Line, OpenCause, OpenLine, PeakLine,
+    Bill, EnergyLine, FixedLine, GapLine, GapPrice, Line, OpenCause, OpenLine, PeakLine, PriceFeed,
     RegisterSpan,
 };
 pub use body::{
@@ -59,6 +61,7 @@ pub use body::{
 pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
 pub use device::{Device, DeviceStatus};
+pub use feed::{Feed, FeedKind, FeedPoint};
 pub use group::{Group, Member, MemberReference};
 pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
@@ -70,8 +73,8 @@ pub use report::{
     ReportRun, report_token,
 };
 pub use rule::{
-    Absence, AlertComes, Condition, GiveCommand, RaiseAlert, Rate, Rule, RuleAction, Threshold,
-    TimeWindow,
+    Absence, AlertComes, Condition, FeedLevel, GiveCommand, Offer, OfferState, RaiseAlert, Rate,
+    Rule, RuleAction, TariffPrice, Threshold, TimeWindow,
 };
 pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
@@ -139,6 +142,7 @@ impl DocumentKind {
             "schedule" => ScheduledCommand::CODE,
             "electric_network" => ElectricNetwork::CODE,
             "tariff" => Tariff::CODE,
+            "feed" => Feed::CODE,
             "parent" => self.code,
             _ => return None,
         })
@@ -161,6 +165,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     alarm::KINDS,
     tariff::KINDS,
     bill::KINDS,
+    feed::KINDS,
     report::KINDS,
 ];
 

@@ -6,8 +6,10 @@ use lastmeter_wire::flexmeter::AlertLevel;
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{About, Body, Fault, Key, Metadata, Name, Text, bodies, ensure, keys};
+use super::body::{About, Body, Fault, Key, Metadata, Name, Text, Token, bodies, ensure, keys};
+use super::money::Decimal;
 use super::specification::level;
+use super::tariff::Direction;
 use crate::access::{Kind, PrincipalRef, Target};
 use crate::calendar::Zone;
 use crate::schedule::{Schedule, TimeOfDay, Weekday};
@@ -19,6 +21,20 @@ const DEPTH_MAX: usize = 3;
 const LEAVES_MAX: usize = 8;
 const ACTIONS_MAX: usize = 4;
 
+lastmeter_units::words! {
+    /// What somebody makes of a rule that is offered.
+    pub enum OfferState in files {
+        /// Nothing yet.
+        Offered = "offered",
+        /// It acts in its owner's name.
+        Accepted = "accepted",
+        /// It is not wanted.
+        Refused = "refused",
+        /// It was accepted, and is no longer wanted.
+        Revoked = "revoked",
+    }
+}
+
 bodies! {
     /// What is done when a condition begins to hold.
     document Rule {
@@ -28,6 +44,8 @@ bodies! {
         description: Option<Text>,
         /// In whose name it acts, and whose it is; nobody's: the tenant's.
         owner: Option<PrincipalRef>,
+        /// Who offers it to its owner, where it is not the owner's own.
+        offer: Option<Offer>,
         /// Whether it does nothing for now.
         #[serde(default)]
         disabled: bool,
@@ -38,6 +56,14 @@ bodies! {
         /// For so many seconds after that it does nothing again.
         #[serde(default)]
         cool_down_seconds: u32,
+    }
+
+    /// Somebody else's rule for its owner.
+    struct Offer {
+        /// Whose it is.
+        by: PrincipalRef,
+        /// What its owner makes of it; it does nothing unless it is accepted.
+        state: OfferState,
     }
 
     /// A value beyond a level.
@@ -80,6 +106,37 @@ bodies! {
         below: Option<f64>,
         /// From the first value of so many seconds to the last one.
         window_seconds: u32,
+    }
+
+    /// What energy costs.
+    struct TariffPrice {
+        /// By which tariff.
+        tariff: Token,
+        /// Which way the energy flows.
+        #[serde(default)]
+        direction: Direction,
+        /// It holds above this price for 1 kWh.
+        above: Option<Decimal>,
+        /// It holds below this one.
+        below: Option<Decimal>,
+        /// It holds while the price is called so.
+        zone: Option<Name>,
+    }
+
+    /// A value of a feed beyond a level.
+    struct FeedLevel {
+        /// Of which feed.
+        feed: Token,
+        /// It holds above this level, in the feed's unit.
+        above: Option<f64>,
+        /// It holds below this one.
+        below: Option<f64>,
+        /// It ends only so far on the other side.
+        #[serde(default)]
+        hysteresis: f64,
+        /// The value is the one that is valid so many seconds later.
+        #[serde(default)]
+        ahead_seconds: u32,
     }
 
     /// A part of some days, by the local clock.
@@ -146,6 +203,10 @@ pub enum Condition {
     Absence(Absence),
     /// A value changes fast.
     Rate(Rate),
+    /// Energy has a price.
+    Tariff(TariffPrice),
+    /// A value of a feed is beyond a level.
+    Weather(FeedLevel),
     /// It is time.
     Time(TimeWindow),
     /// An alert comes.
@@ -164,6 +225,14 @@ pub enum RuleAction {
     Command(GiveCommand),
 }
 
+impl Rule {
+    /// Whether it does something: it is not disabled, and its owner's or accepted.
+    pub fn is_on(&self) -> bool {
+        let is_wanted = |offer: &Offer| offer.state == OfferState::Accepted;
+        !self.disabled && self.offer.as_ref().is_none_or(is_wanted)
+    }
+}
+
 impl Condition {
     /// What it asks of time and devices, from left to right.
     pub fn leaves(&self) -> Vec<&Self> {
@@ -174,16 +243,23 @@ impl Condition {
         }
     }
 
-    /// Whether it holds where its leaves, from left to right, do so or not.
-    pub fn holds(&self, leaves: &mut impl Iterator<Item = bool>) -> bool {
-        // Every leaf is taken, whatever the others are.
-        let mut each =
-            |parts: &[Self]| -> Vec<bool> { parts.iter().map(|part| part.holds(leaves)).collect() };
+    /// Whether it holds where its leaves, from left to right, do so or not; `None` as long as that
+    /// is not known: where what is known of the leaves leaves it open.
+    pub fn holds(&self, leaves: &mut impl Iterator<Item = Option<bool>>) -> Option<bool> {
+        // Every leaf is taken, whatever the others are. One part decides, if it is so.
+        let mut decided = |parts: &[Self], decides: bool| {
+            let parts: Vec<_> = parts.iter().map(|part| part.holds(leaves)).collect();
+            match (parts.contains(&Some(decides)), parts.contains(&None)) {
+                (true, _) => Some(decides),
+                (false, true) => None,
+                (false, false) => Some(!decides),
+            }
+        };
         match self {
-            Self::All(parts) => each(parts).into_iter().all(|holds| holds),
-            Self::Any(parts) => each(parts).contains(&true),
-            Self::Not(part) => !part.holds(leaves),
-            _ => leaves.next().unwrap_or(false),
+            Self::All(parts) => decided(parts, false),
+            Self::Any(parts) => decided(parts, true),
+            Self::Not(part) => part.holds(leaves).map(|holds| !holds),
+            _ => leaves.next().flatten(),
         }
     }
 
@@ -234,6 +310,16 @@ impl Condition {
             }
             Self::Absence(Absence { for_seconds, .. }) => {
                 ensure(*for_seconds > 0, within("absence.forSeconds"), "a number from 1")
+            }
+            Self::Weather(FeedLevel { above, below, hysteresis, .. }) => {
+                level(*above, *below, "weather")?;
+                let is_distance = hysteresis.is_finite() && *hysteresis >= 0.0;
+                ensure(is_distance, within("weather.hysteresis"), "a number from 0")
+            }
+            Self::Tariff(TariffPrice { above, below, zone, .. }) => {
+                let given = [above.is_some(), below.is_some(), zone.is_some()];
+                let is_one = given.iter().filter(|is_given| **is_given).count() == 1;
+                ensure(is_one, within("tariff.above"), "one of `above`, `below` and `zone`")
             }
             Self::Time(TimeWindow { weekdays, .. }) => {
                 ensure(!weekdays.is_empty(), within("time.weekdays"), "at least one day")

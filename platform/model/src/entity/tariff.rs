@@ -9,7 +9,10 @@ use lastmeter_units::{SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Currency, Fault, Metadata, Name, at_most, bodies, ensure};
+use super::body::{
+    Body, Currency, Fault, Key, Metadata, Name, Token, at_most, bodies, ensure, keys,
+};
+use super::feed::Feed;
 use super::money::Decimal;
 use crate::access::Kind;
 use crate::calendar::{Stretch, Zone};
@@ -65,6 +68,8 @@ bodies! {
         /// hour, and more. In order, without overlap in a direction.
         #[serde(default, deserialize_with = "at_most::<_, _, 3000>")]
         prices: Vec<DatedPrice>,
+        /// The feed that has all prices of energy that is taken.
+        price_feed: Option<Token>,
     }
 
     /// A price during a part of each week.
@@ -185,6 +190,18 @@ impl Tariff {
         Stretch { from: self.valid_from, until: self.valid_until.unwrap_or(SimTime(i64::MAX)) }
     }
 
+    /// It with the prices of its feed, as those of stretches.
+    #[must_use]
+    pub fn with_feed(&self, feed: &Feed) -> Self {
+        let mut own = self.clone();
+        let ends = feed.points.iter().skip(1).map(|point| point.0).chain([feed.valid_until]);
+        own.prices.extend(feed.points.iter().zip(ends).filter_map(|(point, until)| {
+            let (name, direction, price) = (None, Direction::Import, point.price()?);
+            Some(DatedPrice { name, direction, from: point.0, until, price })
+        }));
+        own
+    }
+
     /// What energy of a direction costs between two instants: maximal stretches of one price and
     /// name, in order. Where the tariff is not valid or has no price there is none.
     pub fn pieces(&self, direction: Direction, from: SimTime, until: SimTime) -> Vec<Piece> {
@@ -272,6 +289,13 @@ impl Body for Tariff {
             ensure(price.from < price.until, field("until"), "an instant after `from`")?;
             *end = price.until;
         }
-        Ok(())
+        let is_import = |price: &DatedPrice| price.direction == Direction::Import;
+        let has_own = !self.imports.is_empty() || self.prices.iter().any(is_import);
+        let is_one = self.price_feed.is_none() || !has_own;
+        ensure(is_one, "priceFeed", "none where `imports` or `prices` has prices of import")
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        keys("feed", &self.price_feed)
     }
 }

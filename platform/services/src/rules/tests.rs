@@ -1,5 +1,6 @@
 //! Rules against a reference that keeps nothing: at each instant it looks at all that has come by
-//! then. Local times are scanned for minute by minute.
+//! then. Local times are scanned for minute by minute. Truths are numbers there, as of Kleene: 0 is
+//! false, 1 not known, 2 true; `all` is the least, `any` the greatest, and `not` what is left to 2.
 
 use std::sync::Arc;
 
@@ -49,6 +50,31 @@ fn rule(when: &Value) -> Value {
         ],
     })
 }
+
+/// The feed `f` of prices, and the tariff `t` that has its prices from it.
+fn outside(points: &[Given]) -> [Document; 2] {
+    let points: Vec<_> = points.iter().map(|(second, value)| json!([at(*second), value])).collect();
+    let feed = json!({
+        "name": "f", "kind": "price", "quantity": "price", "unit": "EUR/kWh",
+        "validFrom": at(-SECONDS), "validUntil": at(2 * SECONDS), "points": points,
+    });
+    let tariff = json!({
+        "name": "F", "currency": "EUR", "zone": "Europe/Rome", "validFrom": at(-SECONDS),
+        "priceFeed": "f",
+    });
+    [(Tariff::kind(), "t", tariff), (Feed::kind(), "f", feed)].map(|(kind, token, body)| {
+        assert!((kind.check)(&body).is_ok(), "{body}");
+        let token = token.to_owned();
+        Document { kind, token, body: body.to_string(), ..document(&rule(&time()), 1) }
+    })
+}
+
+fn time() -> Value {
+    json!({ "time": { "weekdays": ["sun"], "from": "00:00", "until": "01:00", "zone": "UTC" } })
+}
+
+/// A point of a feed: from a second on a value, or none.
+type Given = (i64, Option<f64>);
 
 /// A reading or an alert, at a second.
 #[derive(Clone, Debug)]
@@ -123,16 +149,27 @@ fn wake_until(service: &mut dyn Service, until: SimTime, seen: &mut Seen) {
 
 /// Plays rows, stopped and made again after so many of them.
 fn played(body: &Value, rows: &[Comes], stops: &[usize]) -> Seen {
+    played_with(body, &[], rows, stops)
+}
+
+/// The same where a feed has points.
+fn played_with(body: &Value, points: &[Given], rows: &[Comes], stops: &[usize]) -> Seen {
     let (document, mut seen) = (document(body, 1), Seen::default());
+    let [tariff, feed] = outside(points);
+    let documents = [document, tariff, feed];
     let mut service = (KIND.build)(None);
     let mut out = Vec::new();
-    service.step(start(), Input::Document(&document), &mut out);
+    for document in &documents {
+        service.step(start(), Input::Document(document), &mut out);
+    }
     for (index, comes) in rows.iter().enumerate() {
         if stops.contains(&index) {
             service = (KIND.build)(Some(&service.snapshot()));
             let now = at(comes.second).min(service.wake_at().unwrap_or(SimTime(i64::MAX)));
             let before = rows[..index].last().map_or(start(), |before| at(before.second));
-            service.step(before.min(now), Input::Document(&document), &mut out);
+            for document in &documents {
+                service.step(before.min(now), Input::Document(document), &mut out);
+            }
         }
         seen.take(std::mem::take(&mut out));
         wake_until(&mut *service, at(comes.second), &mut seen);
@@ -143,10 +180,31 @@ fn played(body: &Value, rows: &[Comes], stops: &[usize]) -> Seen {
     seen
 }
 
-/// Whether a condition holds by all that has come: up to and with `now`, or before it.
-fn holds(when: &Value, rows: &[Comes], now: SimTime, alert: Option<&Comes>) -> bool {
+/// The value of a feed at a second, and whether it is beyond a level with hysteresis since the
+/// start: 0, 1 or 2.
+fn fed(points: &[Given], inner: &Value, now: i64) -> u8 {
+    let ahead = inner["aheadSeconds"].as_i64().unwrap();
+    let value = |second: i64| points.iter().rfind(|(at, _)| *at <= second).and_then(|one| one.1);
+    let seconds = (ahead..=now + ahead).filter(|second| (second - ahead) % STEP == 0);
+    let (level, back) = (inner["above"].as_f64().unwrap(), inner["hysteresis"].as_f64().unwrap());
+    let mut is_beyond = false;
+    for value in seconds.filter_map(value) {
+        is_beyond = if is_beyond { value > level - back } else { value > level };
+    }
+    value(now + ahead).map_or(1, |_| if is_beyond { 2 } else { 0 })
+}
+
+/// Whether a condition holds by all that has come: up to and with `now`, or before it. It is 0, 1
+/// or 2.
+fn holds(
+    when: &Value,
+    (points, rows): (&[Given], &[Comes]),
+    now: SimTime,
+    alert: Option<&Comes>,
+) -> u8 {
     let (name, inner) = when.as_object().unwrap().iter().next().unwrap();
-    let all = |part: &Value| holds(part, rows, now, alert);
+    let all = |part: &Value| holds(part, (points, rows), now, alert);
+    let yes = |holds: bool| if holds { 2 } else { 0 };
     let of = |row: &&Comes| inner["device"] == row.device && at(row.second) <= now;
     let values = || {
         let of_device = rows.iter().filter(of);
@@ -154,9 +212,16 @@ fn holds(when: &Value, rows: &[Comes], now: SimTime, alert: Option<&Comes>) -> b
     };
     let for_ns = |name: &str| inner[name].as_i64().unwrap() * 1_000_000_000;
     match &**name {
-        "all" => inner.as_array().unwrap().iter().all(all),
-        "any" => inner.as_array().unwrap().iter().any(all),
-        "not" => !all(inner),
+        "all" => inner.as_array().unwrap().iter().map(all).min().unwrap(),
+        "any" => inner.as_array().unwrap().iter().map(all).max().unwrap(),
+        "not" => 2 - all(inner),
+        "weather" => fed(points, inner, (now.0 - start().0).div_euclid(1_000_000_000)),
+        "tariff" => {
+            let second = (now.0 - start().0).div_euclid(1_000_000_000);
+            let price = points.iter().rfind(|(at, _)| *at <= second).and_then(|one| one.1);
+            let below = inner["below"].as_str().map(|level| level.parse::<f64>().unwrap());
+            price.map_or(1, |price| yes(below.map_or(inner["zone"] == "F", |level| price < level)))
+        }
         "threshold" => {
             let (level, is_above) = match inner["above"].as_f64() {
                 Some(level) => (level, true),
@@ -175,11 +240,14 @@ fn holds(when: &Value, rows: &[Comes], now: SimTime, alert: Option<&Comes>) -> b
                     (false, _) => None,
                 };
             }
-            since.is_some_and(|since: SimTime| since.0 + for_ns("heldForSeconds") <= now.0)
+            if values().is_empty() {
+                return 1;
+            }
+            yes(since.is_some_and(|since: SimTime| since.0 + for_ns("heldForSeconds") <= now.0))
         }
         "absence" => {
             let last = rows.iter().filter(of).map(|row| at(row.second)).max().unwrap_or(start());
-            last.0 + for_ns("forSeconds") <= now.0
+            yes(last.0 + for_ns("forSeconds") <= now.0)
         }
         "rate" => {
             let window = for_ns("windowSeconds");
@@ -187,15 +255,18 @@ fn holds(when: &Value, rows: &[Comes], now: SimTime, alert: Option<&Comes>) -> b
             // Of one instant the first value counts.
             values.dedup_by_key(|(at, _)| *at);
             values.retain(|(at, _)| now.0 - at.0 <= window);
-            let (Some(first), Some(last)) = (values.first(), values.last()) else { return false };
+            let (Some(first), Some(last)) = (values.first(), values.last()) else { return 1 };
             let hours = (last.0.0 - first.0.0) as f64 / 3.6e12;
-            hours > 0.0 && (last.1 - first.1) / hours > inner["above"].as_f64().unwrap()
+            if hours <= 0.0 {
+                return 1;
+            }
+            yes((last.1 - first.1) / hours > inner["above"].as_f64().unwrap())
         }
-        "time" => is_on(inner, now),
-        "alert" => alert.is_some_and(|row| {
+        "time" => yes(is_on(inner, now)),
+        "alert" => yes(alert.is_some_and(|row| {
             let least = inner["level"].as_str().and_then(AlertLevel::from_word);
             least.is_none_or(|least| row.what.is_err_and(|level| least <= level))
-        }),
+        })),
         other => panic!("{other}"),
     }
 }
@@ -227,16 +298,19 @@ fn is_on(window: &Value, now: SimTime) -> bool {
 }
 
 /// When the condition begins to hold and ceases to, looked at whenever anything can be otherwise.
-fn reference(when: &Value, rows: &[Comes]) -> Seen {
+fn reference(when: &Value, points: &[Given], rows: &[Comes]) -> Seen {
     let mut instants: BTreeSet<SimTime> = (0..=SECONDS / STEP).map(|n| at(n * STEP)).collect();
     // What a window leaves behind it leaves just after its end.
     instants.extend((0..SECONDS / STEP).map(|n| SimTime(at(n * STEP).0 + 1)));
     let (mut held, mut seen, mut alarm) = (false, Seen::default(), false);
     let is_pulse = when.to_string().contains("\"alert\"");
     let mut look = |now: SimTime, rows: &[Comes], alert: Option<&Comes>| {
-        let during = holds(when, rows, now, alert);
-        let after = holds(when, rows, now, None);
-        if during && !held {
+        let during = holds(when, (points, rows), now, alert);
+        let after = match holds(when, (points, rows), now, None) {
+            1 => held,
+            after => after == 2,
+        };
+        if during == 2 && !held {
             seen.acted.push(now);
             alarm = true;
         }
@@ -286,6 +360,18 @@ fn leaf() -> impl Strategy<Value = Value> {
             } })
         }),
         1 => Just(json!({ "alert": { "level": "Error" } })),
+        2 => (0..5_i64, 0..3_i64, minutes(-1..20)).prop_map(|(above, hysteresis, ahead)| {
+            json!({ "weather": {
+                "feed": "f", "above": above as f64, "hysteresis": hysteresis as f64,
+                "aheadSeconds": ahead.max(0),
+            } })
+        }),
+        1 => (0..6_i64).prop_map(|below| {
+            json!({ "tariff": { "tariff": "t", "below": below.to_string() } })
+        }),
+        1 => prop::sample::select(&["F", "G"][..]).prop_map(|name| {
+            json!({ "tariff": { "tariff": "t", "zone": name } })
+        }),
     ]
 }
 
@@ -315,18 +401,42 @@ fn rows() -> impl Strategy<Value = Vec<Comes>> {
     })
 }
 
+/// Points of a feed, by instant.
+fn points() -> impl Strategy<Value = Vec<Given>> {
+    let value = prop::option::weighted(0.8, (0..6_i64).prop_map(|n| n as f64));
+    let points = prop::collection::btree_map(-20..SECONDS / STEP, value, 0..12);
+    points.prop_map(|points| points.into_iter().map(|(n, value)| (n * STEP, value)).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn rules_act_when_the_reference_does(when in condition(), rows in rows()) {
-        prop_assert_eq!(played(&rule(&when), &rows, &[]), reference(&when, &rows));
+    fn rules_act_when_the_reference_does(
+        when in condition(), points in points(), rows in rows(),
+    ) {
+        let seen = played_with(&rule(&when), &points, &rows, &[]);
+        prop_assert_eq!(seen, reference(&when, &points, &rows));
+    }
+
+    #[test]
+    fn what_is_tried_is_what_is_done(when in condition(), points in points(), rows in rows()) {
+        let body = rule(&when);
+        let [tariff, feed] = outside(&points);
+        let documents = [document(&body, 1), tariff, feed];
+        let given = rows.iter().enumerate().map(|(index, comes)| row(comes, index as u64 + 1));
+        let mut tried = Vec::new();
+        let end = SimTime(at(SECONDS).0 + 1);
+        super::tried(&documents, given, (start(), end), |firing| tried.push(firing.at));
+        prop_assert_eq!(tried, played_with(&body, &points, &rows, &[]).acted);
     }
 
     #[test]
     fn a_stop_anywhere_changes_nothing(
-        when in condition(), rows in rows(), stops in prop::collection::vec(0..40_usize, 0..4),
+        when in condition(), points in points(), rows in rows(),
+        stops in prop::collection::vec(0..40_usize, 0..4),
     ) {
-        prop_assert_eq!(played(&rule(&when), &rows, &stops), played(&rule(&when), &rows, &[]));
+        let play = |stops: &[usize]| played_with(&rule(&when), &points, &rows, stops);
+        prop_assert_eq!(play(&stops), play(&[]));
     }
 }
 
@@ -350,6 +460,39 @@ fn a_level_ends_behind_its_hysteresis_and_begins_once_it_is_held() {
     let rows = values(&[(0, 4.0), (90, 5.0), (100, 1.0)]);
     let seen = played(&rule(&threshold(&json!({ "heldForSeconds": 60 }))), &rows, &[]);
     assert_eq!((seen.acted, seen.ended), (vec![at(60)], vec![at(100)]));
+}
+
+#[test]
+fn a_zone_of_a_tariff_begins_and_ends_by_the_local_clock() {
+    let mut service = (KIND.build)(None);
+    let when = json!({ "tariff": { "tariff": "t", "zone": "Day" } });
+    let [tariff, _] = outside(&[]);
+    let zones = json!({
+        "name": "F", "currency": "EUR", "zone": "Europe/Rome", "validFrom": start(),
+        "imports": [
+            { "name": "Night", "price": "0.1" },
+            { "name": "Day", "from": "06:00", "until": "20:00", "price": "0.2" },
+        ],
+    });
+    let tariff = Document { body: zones.to_string(), ..tariff };
+    let mut out = Vec::new();
+    for document in [&document(&rule(&when), 1), &tariff] {
+        service.step(start(), Input::Document(document), &mut out);
+    }
+    let mut seen = Seen::default();
+    wake_until(&mut *service, at(86_400), &mut seen);
+    // Summer time begins an hour after the start.
+    assert_eq!((seen.acted, seen.ended), (vec![at(4 * 3600)], vec![at(18 * 3600)]));
+}
+
+#[test]
+fn an_offered_rule_does_nothing_before_it_is_accepted() {
+    let rows = values(&[(10, 4.0)]);
+    for (state, acts) in [("offered", 0), ("accepted", 1), ("refused", 0), ("revoked", 0)] {
+        let mut body = rule(&threshold(&json!({})));
+        body["offer"] = json!({ "by": "user:grid", "state": state });
+        assert_eq!(played(&body, &rows, &[]).acted.len(), acts, "{state}");
+    }
 }
 
 #[test]

@@ -308,3 +308,113 @@ async fn what_is_no_month_is_refused() {
     }
     utility.0.stop().await;
 }
+
+/// A feed with the price of each hour, in cents by the hour of the day; one hour may have another.
+fn spot(other: Option<(i64, Option<f64>)>) -> Value {
+    let price = |hour: i64| match other {
+        Some((of, price)) if of == hour => json!(price),
+        _ => json!((10 + hour % 24) as f64 / 100.0),
+    };
+    let points: Vec<_> = (0..HOURS).map(|hour| json!([at(hour), price(hour)])).collect();
+    json!({
+        "name": "Day ahead", "kind": "price", "quantity": "price", "unit": "EUR/kWh",
+        "validFrom": at(0), "validUntil": at(HOURS), "points": points,
+    })
+}
+
+#[tokio::test]
+async fn a_late_price_of_a_feed_closes_a_bill_and_a_corrected_one_rates_it_again() {
+    let utility = Utility::start(&[]).await;
+    utility.make("/api/v1/feeds", with_token("spot", spot(Some((30, None))))).await;
+    let dynamic = json!({
+        "token": "dynamic", "name": "Spot", "currency": "EUR", "zone": "Europe/Rome",
+        "validFrom": "2026-01-01T00:00:00Z", "priceFeed": "spot",
+    });
+    utility.make("/api/v1/tariffs", dynamic.clone()).await;
+    let ann = json!({
+        "token": "ann", "category": "person", "name": "Ann", "user": "ann",
+        "tariffTokens": ["dynamic"],
+    });
+    utility.make("/sitewhere/api/assets", ann).await;
+    utility.read("m", IMPORT, (0..=HOURS).map(|hour| (hour, hour))).await;
+    utility.assign("m", "ann", at(0)).await;
+    let change = async |path: &str, body: Value| {
+        let headers = format!("{ADAM}Content-Type: application/json\r\n");
+        utility.0.ask("PUT", path, &headers, &body.to_string()).await
+    };
+
+    // Hour 30 has no price: its energy is known, and what it costs is not.
+    let draft = utility.draft("ann").await;
+    assert_eq!(draft["priceFeeds"], json!([{ "feed": "spot", "version": 1 }]));
+    assert_eq!((&draft["isOpen"], &draft["completeUntil"]), (&json!(true), &json!(at(30))));
+    assert_eq!(utility.keep(ADAM, "ann").await.status, 409);
+
+    // Each hour of the day has 31 kWh a month: 31 x (24 x 0.10 + 0.01 x 276) = 159.96.
+    assert_eq!(change("/api/v1/feeds/spot", spot(None)).await.status, 200);
+    for _ in 0..2 {
+        let kept = utility.keep(ADAM, "ann").await.json();
+        assert_eq!((&kept["version"], &kept["total"]), (&json!(1), &json!("159.96")));
+        assert_eq!(kept["pricesChanged"], json!(false));
+    }
+    let mut later = spot(None);
+    later["name"] = json!("Other name");
+    assert_eq!(change("/api/v1/feeds/spot", later).await.status, 200);
+    assert_eq!(utility.keep(ADAM, "ann").await.json()["version"], 1, "the same prices");
+
+    // Hour 30, at 06:00, costs 0.96 instead of 0.16.
+    assert_eq!(change("/api/v1/feeds/spot", spot(Some((30, Some(0.96))))).await.status, 200);
+    for _ in 0..2 {
+        let kept = utility.keep(ADAM, "ann").await.json();
+        assert_eq!((&kept["version"], &kept["total"]), (&json!(2), &json!("160.76")));
+        assert_eq!(kept["priceFeeds"], json!([{ "feed": "spot", "version": 4 }]));
+        assert_eq!(kept["pricesChanged"], json!(true));
+    }
+
+    let mut pounds = spot(None);
+    pounds["unit"] = json!("GBP/kWh");
+    let answer = change("/api/v1/feeds/spot", pounds).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "other_prices"));
+    let answer = utility.0.ask("DELETE", "/api/v1/feeds/spot", ADAM, "").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "document_is_used"));
+    let mut pounds = dynamic;
+    pounds["currency"] = json!("GBP");
+    let answer = change("/api/v1/tariffs/dynamic", pounds).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "other_prices"));
+    utility.0.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_is_changed_by_administrators_and_by_who_has_a_grant_on_it() {
+    const UMA: &str = "Authorization: Basic dW1hOmNvcnJlY3QgaG9yc2U=\r\n";
+    let utility = Utility::start(&[]).await;
+    let uma = json!({ "username": "uma", "password": "correct horse", "roles": ["utility"] });
+    utility.make("/sitewhere/api/users", uma).await;
+    utility.make("/api/v1/feeds", with_token("spot", spot(None))).await;
+    utility.make("/api/v1/feeds", with_token("other", spot(None))).await;
+    let put = async |who: &str, token: &str, body: Value| {
+        let headers = format!("{who}Content-Type: application/json\r\n");
+        let path = format!("/api/v1/feeds/{token}");
+        utility.0.ask("PUT", &path, &headers, &body.to_string()).await
+    };
+    for who in [UMA, ANN] {
+        assert_eq!(put(who, "spot", spot(None)).await.status, 403);
+        let answer = utility.0.ask("GET", "/api/v1/feeds/spot", who, "").await;
+        assert_eq!((answer.status, &answer.json()["version"]), (200, &json!(1)));
+    }
+    let grant = json!({
+        "to": "user:uma", "on": "feed:spot", "actions": ["read", "write"], "quantities": ["*"],
+        "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z", "purpose": "prices",
+        "by": "user:bench",
+    });
+    utility.make("/api/v1/grants", grant).await;
+    assert_eq!(put(UMA, "spot", spot(Some((3, None)))).await.json()["version"], 2);
+    assert_eq!(put(UMA, "other", spot(None)).await.status, 403);
+    let history = utility.0.ask("GET", "/api/v1/feeds/spot/history", ANN, "").await.json();
+    assert_eq!(history["results"][0]["points"][3][1], Value::Null);
+    assert_eq!(history["results"][1]["points"][3][1], 0.13);
+    let mut wrong = spot(None);
+    wrong["points"][5][0] = json!(at(4));
+    let answer = put(UMA, "spot", wrong).await;
+    assert_eq!((answer.status, &answer.json()["field"]), (422, &json!("points[5]")));
+    utility.0.stop().await;
+}

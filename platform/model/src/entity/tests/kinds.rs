@@ -10,7 +10,7 @@ use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
-    Credential, Device, DeviceRoute, ElectricNetwork, Group, Job, KINDS, Quantity, Report,
+    Credential, Device, DeviceRoute, ElectricNetwork, Feed, Group, Job, KINDS, Quantity, Report,
     ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology,
     User, Zone, kind_of_code, kind_of_name, read,
 };
@@ -51,6 +51,7 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "alarm" => rewritten::<Alarm>,
         "tariff" => rewritten::<Tariff>,
         "bill" => rewritten::<Bill>,
+        "feed" => rewritten::<Feed>,
         "report_plan" => rewritten::<ReportPlan>,
         "report" => rewritten::<Report>,
         "job" => rewritten::<Job>,
@@ -108,6 +109,7 @@ fn codes_and_names_are_given_once_and_stay() {
         (23, "alarm"),
         (24, "tariff"),
         (25, "bill"),
+        (26, "feed"),
         (27, "report_plan"),
         (28, "report"),
     ];
@@ -166,6 +168,7 @@ fn documents_are_found_by_their_keys() {
         ("alarm", "device=meter 1 state=ended"),
         ("tariff", ""),
         ("bill", "customer=a-2 state=open"),
+        ("feed", ""),
         ("report_plan", "kind=consumption owner=user:me"),
         ("report", "plan=p-1 kind=TI.E"),
     ];
@@ -345,6 +348,16 @@ fn a_field_without_a_valid_value_is_named() {
         ("tariff", "/peak/window", json!("1h"), "peak.window: `\"1h\"`, expected `15m`"),
         ("tariff", "/prices/0/until", early.clone(), "prices[0].until: `\"2020-01-01T00:00:00Z\""),
         ("tariff", "/prices/1/from", json!("2027-01-01T00:00:00Z"), "prices[1].from: `\"2027-01-"),
+        ("tariff", "/priceFeed", json!("f-1"), "priceFeed: `\"f-1\"`, expected none where"),
+        ("rule", "/when/all/4/tariff/zone", json!("F1"), "when.all[4].tariff.above: `\"0.3\"`, ex"),
+        ("rule", "/when/all/5/weather/below", json!(1), "when.all[5].weather.above: `30.0`, exp"),
+        ("rule", "/offer/state", json!("bad"), "offer.state: `\"bad\"`, expected one of `offer"),
+        ("feed", "/kind", json!("tide"), "kind: `\"tide\"`, expected one of `price`, `weather`,"),
+        ("feed", "/unit", json!("EUR/MWh"), "unit: `\"EUR/MWh\"`, expected a currency for 1 kWh"),
+        ("feed", "/points/1/0", early.clone(), "points[1]: `[\"2020-01-01T00:00:00Z\",null]`, ex"),
+        ("feed", "/points/0/1", json!("x"), "points[0][1]: `\"x\"`, expected f64"),
+        ("feed", "/points/0/1", json!(1e12), "points[0]: `[\"2027-01-18T17:00:00.000Z\",10000"),
+        ("feed", "/validUntil", early.clone(), "validUntil: `\"2020-01-01T00:00:00Z\"`, expecte"),
         ("bill", "/total", json!("3.01"), "total: `\"3.01\"`, expected the sum of the amounts"),
         ("bill", "/total", json!("3.000"), "total: `\"3.000\"`, expected the sum of the amounts"),
         ("bill", "/isOpen", json!(false), "isOpen: `false`, expected whether a line has no amo"),
@@ -400,6 +413,7 @@ fn a_missing_field_is_named() {
         ("tariff", "/validFrom"),
         ("tariff", "/imports/1/price"),
         ("bill", "/isOpen"),
+        ("feed", "/validUntil"),
     ];
     for (kind, pointer) in required {
         let error = checked(kind, &changed(kind, pointer, None)).unwrap_err();

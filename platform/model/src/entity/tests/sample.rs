@@ -194,6 +194,15 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
         ("tariff", tariff(&metadata)),
         ("bill", bill(&metadata)),
         (
+            "feed",
+            json!({
+                "name": "Day ahead", "kind": "price", "quantity": "price", "unit": "EUR/kWh",
+                "validFrom": from, "validUntil": until,
+                "points": [["2027-01-18T17:00:00.000Z", 0.21], ["2027-01-18T18:00:00.000Z", null]],
+                "metadata": metadata,
+            }),
+        ),
+        (
             "report_plan",
             json!({
                 "name": "Energy of the week", "kind": "consumption", "subject": "asset:a-2",
@@ -208,6 +217,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
 fn rule(metadata: &Value) -> Value {
     json!({
         "name": "Peak", "description": "Above 3 kW", "owner": "user:me", "disabled": true,
+        "offer": { "by": "user:other", "state": "accepted" },
         "when": { "all": [
             { "any": [
                 { "threshold": {
@@ -224,6 +234,10 @@ fn rule(metadata: &Value) -> Value {
                 "zone": "Europe/Rome",
             } },
             { "alert": { "device": "meter 3", "type": "fire", "level": "Critical" } },
+            { "tariff": { "tariff": "t-1", "direction": "import", "above": "0.3" } },
+            { "weather": {
+                "feed": "f-1", "above": 30.0, "hysteresis": 1.0, "aheadSeconds": 3600,
+            } },
         ] },
         "then": [
             { "alert": { "type": "peak", "level": "Warning", "text": "high" } },
@@ -313,6 +327,7 @@ fn bill(metadata: &Value) -> Value {
                 "lower": "7.00", "upper": "14.00",
             } },
         ],
-        "total": "3.00", "isOpen": true, "completeUntil": noon, "metadata": metadata,
+        "total": "3.00", "isOpen": true, "completeUntil": noon, "priceFeeds": [],
+        "pricesChanged": false, "metadata": metadata,
     })
 }

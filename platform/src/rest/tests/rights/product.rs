@@ -174,6 +174,7 @@ const DOCUMENTS: [(&str, &str); 11] = [
     ("rule", "admin bench"),
     ("report_plan", "admin bench"),
     ("tariff", "anonymous user utility operator admin app device devices gateway bench"),
+    ("feed", "anonymous user utility operator admin app device devices gateway bench"),
 ];
 
 /// Of nobody's password.
@@ -558,6 +559,13 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
             json!({
                 "name": "t", "currency": "EUR", "zone": "UTC", "validFrom": SimTime(0),
                 "imports": [{ "name": "F0", "price": "0.2" }],
+            }),
+        ),
+        (
+            "feed",
+            json!({
+                "name": "f", "kind": "weather", "quantity": "temperature", "unit": "C",
+                "validFrom": SimTime(0), "validUntil": SimTime(1), "points": [[SimTime(0), 4.0]],
             }),
         ),
     ] {
