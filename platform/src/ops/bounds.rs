@@ -48,7 +48,14 @@ pub(super) fn within_quota(
             };
             (all.filter(|(_, one)| is_left(one)).count(), "API keys")
         }
-        Kind::Rule => (documents.bodies_with::<Rule>("owner", named("owner")).len(), "rules"),
+        // What others offer takes no room from what somebody makes.
+        Kind::Rule => {
+            let by = |offer: &Value| offer.get("by").cloned();
+            let offers = body.get("offer").and_then(by);
+            let all = documents.bodies_with::<Rule>("owner", named("owner")).into_iter();
+            let is_same = |one: &Rule| one.offer.as_ref().map(|it| json!(it.by)) == offers;
+            (all.filter(|(_, one)| is_same(one)).count(), "rules")
+        }
         Kind::ReportPlan => {
             (documents.bodies_with::<ReportPlan>("owner", named("owner")).len(), "plans of reports")
         }

@@ -128,7 +128,7 @@ fn action(effect: &Output) -> Option<&'static str> {
         Output::Alert { .. } => "alert",
         Output::Alarm { .. } => "alarm",
         Output::Command { .. } => "command",
-        Output::InTheNameOf { .. } => return None,
+        _ => return None,
     })
 }
 

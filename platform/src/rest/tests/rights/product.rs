@@ -162,7 +162,7 @@ const READS: &[Read] = {
 };
 
 /// Who may read documents of a kind that all of a tenant's are shown of.
-const DOCUMENTS: [(&str, &str); 11] = [
+const DOCUMENTS: [(&str, &str); 12] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
     ("command", "user utility operator admin app device devices gateway bench"),
     ("quantity", "user utility operator admin app device devices gateway bench"),
