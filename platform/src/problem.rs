@@ -64,6 +64,11 @@ impl Problem {
         self.status
     }
 
+    /// Its word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What was found and expected.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

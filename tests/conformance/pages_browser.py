@@ -49,6 +49,7 @@ PAGES = [
     ("/devices/plug", "ann", "V3"),
     ("/alarms", "ann", "V7"),
     ("/bills", "ann", "V8"),
+    ("/tariff", "ann", "V8"),
     ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
     ("/sharing", "ann", "A8"),

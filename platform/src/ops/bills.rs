@@ -160,6 +160,17 @@ async fn price_feed(tenant: &Tenant, token: &Token, version: u64) -> Result<Opti
     Ok(found.and_then(|document| serde_json::from_str(&document.body).ok()))
 }
 
+/// What a customer of who asks pays by: tariffs that it names, or the only one that there is, with
+/// the prices of their feeds.
+///
+/// # Errors
+/// 404 for a customer of nobody or of somebody else, 409 where it has no tariff.
+pub(crate) fn paid_by(caller: &Caller, customer: &str) -> Result<Vec<Tariff>, Problem> {
+    let person = person(caller, Action::Read, customer)?;
+    let tariffs = tariffs(&caller.tenant, (customer, &person))?;
+    Ok(priced(&caller.tenant, &tariffs).0)
+}
+
 /// Tariffs with the prices of their feeds, and the versions of these.
 fn priced(tenant: &Tenant, tariffs: &[Tariff]) -> (Vec<Tariff>, Vec<PriceFeed>) {
     let mut feeds = Vec::new();

@@ -13,7 +13,7 @@ use crate::ops::bills::{self, Month};
 use crate::problem::Problem;
 
 /// The person assets of who asks, which are customers.
-fn customers(viewer: &Viewer) -> Vec<String> {
+pub(super) fn customers(viewer: &Viewer) -> Vec<String> {
     let Some(name) = viewer.caller.user() else { return Vec::new() };
     let own = viewer.tenant().documents.bodies_with::<Asset>("user", name.as_str());
     let is_person = |asset: &Asset| asset.category == AssetCategory::Person;
@@ -83,6 +83,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
             "token": token, "is_chosen": *token == customer,
         })).collect::<Vec<_>>(),
         "given": month,
+        "tariff": format!("/tariff?customer={}", in_address(&customer)),
     });
     let bill = match bills::draft(&viewer.caller, &customer, asked).await {
         Ok(bill) => serde_json::to_value(&bill).unwrap_or_default(),

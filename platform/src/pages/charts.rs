@@ -3,13 +3,14 @@
 
 use lastmeter_chart::{Axis, Block, Chart, Colour, DATA, Figures, Panel, REST};
 use lastmeter_model::calendar::{Stretch, Width, Zone, stretches};
+use lastmeter_model::entity::Piece;
 use lastmeter_model::series::energy::Energy;
 use lastmeter_text::append;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 use serde_json::json;
 
-use super::format::{Times, number};
+use super::format::{Shown, Times, number};
 use super::homes::Bucket;
 
 /// The colour of what is taken from the grid, and of a time without readings.
@@ -34,7 +35,7 @@ pub(super) struct Row {
     pub(super) time: String,
     pub(super) datetime: String,
     /// `None` where nothing was measured.
-    pub(super) value: Option<super::format::Shown>,
+    pub(super) value: Option<Shown>,
     pub(super) kind: &'static str,
 }
 
@@ -188,6 +189,60 @@ fn summary(times: &Times, energy: &Energy, unit: &'static str) -> String {
         }
     }
     text
+}
+
+/// Prices as steps, each as high as what 1 kWh costs; nothing where there is none.
+pub(super) fn prices(
+    times: &Times,
+    pieces: &[Piece],
+    (whole, name): (Stretch, &str),
+    unit: &str,
+) -> Drawing {
+    let value = |piece: &Piece| piece.price.micros() as f64 / 1e6;
+    let all = || pieces.iter().map(value);
+    let (least, most) = (all().fold(0.0, f64::min), all().fold(0.0, f64::max));
+    let axis = if least < 0.0 {
+        Axis::around([least, most], Figures::Plain).named(unit)
+    } else {
+        value_axis(most, unit)
+    };
+    let mut panel = Panel::new(time_axis(&times.zone, whole), axis, 150.0);
+    for piece in pieces {
+        let price = value(piece);
+        panel.block(Block {
+            from: (seconds(whole.from, piece.from.max(whole.from)), price.min(0.0)),
+            to: (seconds(whole.from, piece.until.min(whole.until)), price.max(0.0)),
+            colour: GRID,
+            // What is past stands back.
+            opacity: if piece.until <= times.now { 0.35 } else { 1.0 },
+            hint: piece.name.to_string(),
+            text: String::new(),
+        });
+    }
+    let shown = |piece: &Piece| {
+        let text = piece.price.to_string();
+        Shown { value: text.clone(), text, unit: "" }
+    };
+    let rows: Vec<Row> = pieces
+        .iter()
+        .map(|piece| {
+            let when = times.clock(piece.from);
+            let value = Some(shown(piece));
+            Row { time: when.text, datetime: when.datetime, value, kind: "price" }
+        })
+        .collect();
+    let edge = |least: bool| {
+        let order = |one: &&Piece, other: &&Piece| one.price.cmp(&other.price);
+        let found = if least { pieces.iter().min_by(order) } else { pieces.iter().max_by(order) };
+        found.map(|piece| format!("{} {unit} from {}", piece.price, times.clock(piece.from).text))
+    };
+    let summary = match (edge(true), edge(false)) {
+        (Some(least), Some(most)) => format!("least {least}, most {most}"),
+        _ => "no prices".to_owned(),
+    };
+    let points: Vec<_> = rows.iter().map(|row| json!([row.time, row.value])).collect();
+    let (wide, narrow) = drawn(&format!("{name}: {summary}"), &panel);
+    Drawing { wide, narrow, summary, points: in_document(&json!(points)), rows }
 }
 
 /// A line with the band of least and greatest values, broken where readings are missing.

@@ -21,7 +21,7 @@ use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
     account, alarms, bills, devices, groups, health, history, keys, live, now, people, public,
-    records, reports, rules, session, sharing, tenants,
+    records, reports, rules, session, sharing, tariff, tenants,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -123,6 +123,7 @@ pub(super) static PAGES: &[Page] = pages! {
         => devices::list;
     "/devices/{id}" "V3" "Device", None, &[], Need::Some(Kind::Latest) => devices::show;
     "/bills" "V8" "Bills", Some("Bills"), &[Household], Need::Some(Kind::Bill) => bills::show;
+    "/tariff" "V8" "Tariff", None, &[], Need::Some(Kind::Bill) => tariff::show;
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
@@ -163,6 +164,10 @@ static FORMS: &[Form] = forms! {
     "/alarms/{id}/acknowledge" on "/alarms" => alarms::acknowledge;
     "/alarms/{id}/shelve" on "/alarms" => alarms::shelve;
     "/rules" on "/rules" => rules::make;
+    "/rules/try" on "/rules" => rules::attempt;
+    "/rules/{id}/accept" on "/rules" => rules::accept;
+    "/rules/{id}/refuse" on "/rules" => rules::refuse;
+    "/rules/{id}/revoke" on "/rules" => rules::revoke;
     "/rules/{id}/pause" on "/rules" => rules::pause;
     "/rules/{id}/remove" on "/rules" => rules::remove;
     "/sharing" on "/sharing" => sharing::share;

@@ -16,7 +16,8 @@
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
-//! | `alarms`, `rules`, `bills` | alarms, rules as sentences, bills with their arithmetic |
+//! | `alarms`, `rules` | alarms, rules as sentences |
+//! | `bills`, `tariff` | bills with their arithmetic, what energy costs now and next |
 //! | `reports`, `groups` | what was made of periods; what zones take as a whole |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `sharing` | who sees what of one's own; what others share |
@@ -47,6 +48,7 @@ mod reports;
 mod rules;
 mod session;
 mod sharing;
+mod tariff;
 mod tenants;
 #[cfg(test)]
 mod tests;

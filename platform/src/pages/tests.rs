@@ -2,6 +2,7 @@
 
 mod administration;
 mod reports;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -435,39 +436,6 @@ async fn an_administrators_code_opens_a_new_password_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_rule_is_made_paused_and_removed_by_its_owner_and_reads_as_a_sentence() {
-    let household = Household::start().await;
-    let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
-    let form = |device: &str, level: &str| {
-        format!(
-            "name=Too+much&device={device}&quantity={POWER}&side=above&level={level}&minutes=10\
-             &does=open&target=p1"
-        )
-    };
-    let wrong = household.form("/rules", &ann, &form("m1", "much")).await;
-    let text = String::from_utf8(wrong.body).unwrap();
-    assert!(wrong.status == 422 && text.contains("value=\"much\""), "{text}");
-    assert_eq!(household.form("/rules", &ann, &form("m1", "2,9")).await.status, 303);
-    let (_, page) = household.page("/rules", &ann).await;
-    let sentence = "When power of Home &lt;b&gt;meter&lt;&#x2f;b&gt; is above 2.90 kW for 10 min: \
-                    switch off Heater.";
-    assert!(page.contains(sentence), "{page}");
-    // Nobody sees or changes another's.
-    let (_, others) = household.page("/rules", &bob).await;
-    assert!(!others.contains("Too much"), "{others}");
-    let pause = page.split("action=\"").find(|rest| rest.contains("&#x2f;pause\"")).unwrap();
-    let pause = pause.split('"').next().unwrap().replace("&#x2f;", "/");
-    assert_eq!(household.form(&pause, &bob, "").await.status, 404);
-    assert_eq!(household.form(&pause, &ann, "").await.status, 303);
-    assert!(household.page("/rules", &ann).await.1.contains("paused"));
-    let remove = pause.replace("/pause", "/remove");
-    assert_eq!(household.form(&remove, &bob, "").await.status, 404);
-    assert_eq!(household.form(&remove, &ann, "").await.status, 303);
-    assert!(household.page("/rules", &ann).await.1.contains("No rule yet"));
-    household.0.stop().await;
-}
-
-#[tokio::test]
 async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_rest() {
     let household = Household::start().await;
     let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
@@ -486,6 +454,13 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     assert!(page.contains("<data value=\"2.65\">"), "{page}");
     assert!(page.contains("Base, taken from the grid") && page.contains("only the total known"));
     assert!(page.contains("Open: a part is not known"), "{page}");
+    // What it pays by: one price, at all times of the seven days.
+    assert!(page.contains("href=\"&#x2f;tariff?customer=ann\""), "{page}");
+    let (status, page) = household.page("/tariff?customer=ann", &ann).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("<p class=\"lead\"><data value=\"0.2\">") && page.contains("always"));
+    assert!(page.contains("0.2 EUR for 1 kWh"), "{page}");
+    assert_eq!(household.page("/tariff?customer=ann", &bob).await.0, 404);
     assert_eq!(household.page("/bills?customer=ann", &bob).await.0, 404);
     assert_eq!(household.page("/bills?customer=nobody", &bob).await.0, 404);
     household.0.stop().await;

@@ -35,8 +35,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let texts = templates!(
         "shell.html" "parts.html" "problem.html" "sign_in.html" "new_password.html" "public.html"
         "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
-        "account.html" "bills.html" "health.html" "sharing.html" "shared.html" "people.html"
-        "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
+        "account.html" "bills.html" "tariff.html" "health.html" "sharing.html" "shared.html"
+        "people.html" "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
         "reports.html" "report.html" "groups.html"
     );
     for (name, text) in texts {

@@ -403,11 +403,12 @@ async fn a_feed_is_changed_by_administrators_and_by_who_has_a_grant_on_it() {
     }
     let grant = json!({
         "to": "user:uma", "on": "feed:spot", "actions": ["read", "write"], "quantities": ["*"],
-        "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z", "purpose": "prices",
+        "from": "1970-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z", "purpose": "prices",
         "by": "user:bench",
     });
     utility.make("/api/v1/grants", grant).await;
-    assert_eq!(put(UMA, "spot", spot(Some((3, None)))).await.json()["version"], 2);
+    let changed = put(UMA, "spot", spot(Some((3, None)))).await;
+    assert_eq!((changed.status, &changed.json()["version"]), (200, &json!(2)), "{changed:?}");
     assert_eq!(put(UMA, "other", spot(None)).await.status, 403);
     let history = utility.0.ask("GET", "/api/v1/feeds/spot/history", ANN, "").await.json();
     assert_eq!(history["results"][0]["points"][3][1], Value::Null);

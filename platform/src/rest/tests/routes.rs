@@ -28,6 +28,8 @@ async fn served() -> Served {
     });
     put(&served.bench.core, "alarm", "x.a", alarm).await;
     customer(&served).await;
+    let user = json!({ "username": "ann", "password": "correct horse", "roles": ["user"] });
+    assert_eq!(served.post("/sitewhere/api/users", &user).await.status, 201);
     let plan = json!({
         "name": "Energy", "kind": "consumption", "subject": "device:meter-2", "period": "day",
         "disabled": true,
@@ -98,7 +100,9 @@ fn path(route: &Route, is_given: impl Fn(&Parameter) -> bool) -> String {
 /// nobody knows before. The tests of the whole chain go through them.
 fn is_for_users(route: &Route) -> bool {
     let paths = ["/api/v1/account", "/api/v1/tokens", "/api/v1/keys/", "/api/v1/credentials/"];
-    paths.iter().any(|path| route.path.starts_with(path))
+    // Rules are answered to by whom they are offered.
+    let is_answer = route.path.starts_with("/api/v1/rules/{token}/");
+    is_answer && route.method == Verb::Post || paths.iter().any(|path| route.path.starts_with(path))
 }
 
 /// All rows, those that remove something last, and what was made first removed last.
