@@ -38,6 +38,15 @@
 //! # Ok(()) }
 //! ```
 
+/// Asserts in the package's own tests alone: builds for tests are without `debug_assert!`.
+macro_rules! assert_in_tests {
+    ($($of:tt)*) => {
+        if cfg!(test) {
+            assert!($($of)*);
+        }
+    };
+}
+
 mod access;
 mod attention;
 mod backup;

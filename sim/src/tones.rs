@@ -86,7 +86,7 @@ impl ToneBank {
         rate_hz: f64,
         out: &mut [&mut [f64]],
     ) {
-        debug_assert_eq!(out.len(), channels.len());
+        assert_eq!(out.len(), channels.len());
         let samples = out.first().map_or(0, |channel| channel.len());
         let tables: Vec<Table> =
             self.frequencies_hz.iter().map(|&f| Table::new(f, rate_hz)).collect();

@@ -230,7 +230,7 @@ fn rendered(frame: &Frame, view: View) -> Response {
             return Problem::nothing().into_response();
         }
         Err(error) => {
-            debug_assert!(false, "{}: {error:#}", view.template);
+            assert_in_tests!(false, "{}: {error:#}", view.template);
             return Problem::unavailable("page_not_rendered", &error).into_response();
         }
     };

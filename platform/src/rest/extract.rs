@@ -140,7 +140,7 @@ impl Pairs {
         let name = parameter.name;
         if let Some(unread) = &mut self.unread {
             let place = unread.iter().position(|declared| *declared == parameter);
-            debug_assert!(
+            assert_in_tests!(
                 place.is_some(),
                 "the row does not declare `{name}`, or it was read before"
             );
@@ -176,7 +176,7 @@ impl Pairs {
     /// Takes a whole number; another kind of parameter has none.
     pub(crate) fn number(&mut self, parameter: &Parameter) -> Result<u64, Problem> {
         let ParameterValue::Whole { least, most, default } = parameter.value else {
-            debug_assert!(false, "`{}` is not a whole number", parameter.name);
+            assert_in_tests!(false, "`{}` is not a whole number", parameter.name);
             return Ok(0);
         };
         let expected = format!("a whole number from {least} to {most}");
@@ -198,7 +198,7 @@ impl Pairs {
     /// Takes one of the words of a parameter; another kind of parameter has none.
     pub(super) fn word(&mut self, parameter: &Parameter) -> Result<Option<&'static str>, Problem> {
         let ParameterValue::Word(words) = parameter.value else {
-            debug_assert!(false, "`{}` is not one of some words", parameter.name);
+            assert_in_tests!(false, "`{}` is not one of some words", parameter.name);
             return Ok(None);
         };
         let Some(text) = self.one(parameter)? else { return Ok(None) };
@@ -230,7 +230,7 @@ impl Pairs {
     /// Refuses what no handler took.
     pub(crate) fn finish(&self) -> Result<(), Problem> {
         let unread = self.unread.iter().flatten().map(|parameter| parameter.name);
-        debug_assert!(
+        assert_in_tests!(
             unread.clone().next().is_none(),
             "declared but not read: {:?}",
             unread.collect::<Vec<_>>()

@@ -310,7 +310,7 @@ async fn run(route: &'static Route, mut request: Request, next: Next) -> Respons
     }
     request.extensions_mut().insert(route);
     let response = next.run(request).await;
-    debug_assert!(
+    assert_in_tests!(
         route.has_status(response.status()),
         "{} {} answered {}, which its row does not declare",
         route.method.word(),
