@@ -192,6 +192,15 @@ struct Call<'a> {
     limit: Duration,
 }
 
+/// The media type of most bodies.
+pub const JSON: &str = "application/json";
+
+/// What is sent.
+struct Content<'a> {
+    media_type: &'a str,
+    bytes: Bytes,
+}
+
 impl Client {
     /// A client for `http://host:port[/prefix]`, with a bearer token unless it is empty. Connects
     /// on the first request.
@@ -282,20 +291,23 @@ impl Client {
         String::from_utf8(body.into()).map_err(|error| HttpError::Json { request, why: why(error) })
     }
 
-    /// Sends any request, with a JSON body or none, as whoever has the bearer token (`Some("")` is
-    /// nobody, `None` the client's own), and returns status and body whatever they are. What is no
-    /// method is GET.
+    /// Sends any request, with a body and its media type or none, as whoever has the bearer token
+    /// (`Some("")` is nobody, `None` the client's own), and returns status and body whatever they
+    /// are. What is no method is GET.
     pub async fn ask(
         &self,
         method: &str,
         path: &str,
-        body: Option<&str>,
+        body: Option<(&str, &str)>,
         bearer_token: Option<&str>,
     ) -> Result<(u16, Bytes), HttpError> {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
         let request = RequestLine::new(method, path);
-        let body = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
-        let (status, answer, _) = self.answer(&request, body, bearer_token).await?;
+        let bytes = |(media_type, body): (_, &str)| Content {
+            media_type,
+            bytes: Bytes::copy_from_slice(body.as_bytes()),
+        };
+        let (status, answer, _) = self.answer(&request, body.map(bytes), bearer_token).await?;
         Ok((status.as_u16(), answer))
     }
 
@@ -304,6 +316,7 @@ impl Client {
         request: &RequestLine,
         body: Option<Bytes>,
     ) -> Result<Bytes, HttpError> {
+        let body = body.map(|bytes| Content { media_type: JSON, bytes });
         let (status, answer, is_json) = self.answer(request, body, None).await?;
         if status.is_success() {
             return Ok(answer);
@@ -316,7 +329,7 @@ impl Client {
     async fn answer(
         &self,
         request: &RequestLine,
-        body: Option<Bytes>,
+        body: Option<Content<'_>>,
         bearer_token: Option<&str>,
     ) -> Result<(StatusCode, Bytes, bool), HttpError> {
         let limit = self.time_limit;
@@ -337,7 +350,7 @@ impl Client {
     fn request(
         &self,
         call: &Call<'_>,
-        body: Option<Bytes>,
+        body: Option<Content<'_>>,
         bearer_token: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut builder = Request::builder()
@@ -353,9 +366,11 @@ impl Client {
         }
         // The platform wants writes declared, also those without a body.
         if body.is_some() || [Method::POST, Method::PUT].contains(&call.line.method) {
-            builder = builder.header(CONTENT_TYPE, "application/json");
+            let media_type = body.as_ref().map_or(JSON, |body| body.media_type);
+            builder = builder.header(CONTENT_TYPE, media_type);
         }
-        builder.body(Full::new(body.unwrap_or_default())).map_err(|error| HttpError::Request {
+        let bytes = body.map(|body| body.bytes).unwrap_or_default();
+        builder.body(Full::new(bytes)).map_err(|error| HttpError::Request {
             request: call.line.clone(),
             why: error.to_string(),
         })

@@ -17,7 +17,7 @@ use household::{Appliance, Household};
 use indicatif::{ProgressBar, ProgressStyle};
 use lastmeter_bench::output::{broken, complain, print_out};
 use lastmeter_bench::run::chain;
-use lastmeter_link::http::Client;
+use lastmeter_link::http::{Client, JSON};
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use lastmeter_reports::ExitCode;
@@ -214,7 +214,8 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
     let key = json!({ "of": format!("user:{USER}"), "actions": ["read", "write"], "until": until });
     let key = post(client, "/api/v1/keys", &key).await?;
     let key = key["key"].as_str().unwrap_or_default();
-    let made = client.ask("POST", "/api/v1/rules", Some(&rule.to_string()), Some(key)).await;
+    let made =
+        client.ask("POST", "/api/v1/rules", Some((JSON, &rule.to_string())), Some(key)).await;
     match made.map_err(|error| chain(&error))? {
         (201, _) => Ok(()),
         (status, answer) => {

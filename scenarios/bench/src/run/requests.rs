@@ -57,7 +57,8 @@ impl Requests {
             RequestBody::Text(text) => self.filled_text(text),
         });
         let path = self.filled_text(&row.path);
-        let asked = client.ask(&row.method, &path, body.as_deref(), token).await;
+        let body = body.as_deref().map(|body| (row.media_type.as_str(), body));
+        let asked = client.ask(&row.method, &path, body, token).await;
         let (status, answer) = match asked {
             Ok((status, body)) => (status, Ok(serde_json::from_slice(&body).unwrap_or_default())),
             Err(error) => (0, Err(chain(&error))),

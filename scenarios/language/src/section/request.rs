@@ -49,6 +49,12 @@ pub(crate) static REQUEST: Section = Section {
         Field::required("path", Kind::Text, "the path, with its query"),
         Field::optional("body", Kind::Open, "the body, written as JSON"),
         Field::optional("text", Kind::Text, "the body as it is, in place of `body`"),
+        Field::default(
+            "type",
+            Kind::Choice(&["application/json", "application/x-ndjson", "text/csv"]),
+            "\"application/json\"",
+            "the media type of the body",
+        ),
         Field::optional(
             "door",
             Kind::Text,
@@ -96,6 +102,8 @@ pub struct RequestRow {
     pub path: String,
     /// The body, likewise.
     pub body: Option<RequestBody>,
+    /// Its media type.
+    pub media_type: String,
     /// The kind of the door it goes to; `None`: REST.
     pub door: Option<String>,
     /// The status that has to be answered.
@@ -220,6 +228,7 @@ fn request(row: &Row<'_>) -> Option<RequestRow> {
             Some(text) => Some(RequestBody::Text(text.to_owned())),
             None => json("body")?.map(RequestBody::Json),
         },
+        media_type: values.text("type").to_owned(),
         door: values.text_opt("door").map(str::to_owned),
         expect: values.integer("expect") as u16,
         answer: json("answer")?,
