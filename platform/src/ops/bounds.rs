@@ -9,7 +9,7 @@ use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
 use lastmeter_model::entity::{
-    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, ReportPlan, Rule,
+    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, ReportPlan, Rule, View,
 };
 use lastmeter_model::refusal::shortened;
 use lastmeter_units::{HardwareId, SimTime};
@@ -59,6 +59,7 @@ pub(super) fn within_quota(
         Kind::ReportPlan => {
             (documents.bodies_with::<ReportPlan>("owner", named("owner")).len(), "plans of reports")
         }
+        Kind::View => (documents.bodies_with::<View>("owner", named("owner")).len(), "views"),
         _ => return Ok(()),
     };
     if count < OF_USER_MAX || caller.is_administrator() {

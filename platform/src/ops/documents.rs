@@ -429,12 +429,12 @@ const OFFER: &str = "offer";
 fn maker(kind: &DocumentKind) -> Option<&'static str> {
     match kind.resource {
         Kind::Grant => Some("by"),
-        Kind::Rule | Kind::ReportPlan => Some("owner"),
+        Kind::Rule | Kind::ReportPlan | Kind::View => Some("owner"),
         _ => None,
     }
 }
 
-/// A new body; a grant, a rule or a plan of reports is by who makes it, unless it is the tenant's.
+/// A new body; a grant, a rule, a view or a plan of reports is by who makes it, or the tenant's.
 /// Rules and plans of who may make the tenant's are the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);

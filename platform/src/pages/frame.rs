@@ -21,7 +21,7 @@ use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
     account, alarms, bills, devices, groups, health, history, keys, live, now, people, public,
-    records, reports, rules, session, sharing, tariff, tenants,
+    records, reports, rules, session, sharing, tariff, tenants, views,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -163,6 +163,8 @@ static FORMS: &[Form] = forms! {
     "/devices/{id}/cancel" on "/devices/{id}" => devices::cancel;
     "/alarms/{id}/acknowledge" on "/alarms" => alarms::acknowledge;
     "/alarms/{id}/shelve" on "/alarms" => alarms::shelve;
+    "/history" on "/history" => views::keep;
+    "/history/views/{id}/remove" on "/history" => views::remove;
     "/rules" on "/rules" => rules::make;
     "/rules/try" on "/rules" => rules::attempt;
     "/rules/{id}/accept" on "/rules" => rules::accept;

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_model::calendar::{Stretch, Width, stretches};
 use lastmeter_model::row::DeviceRow;
@@ -19,6 +20,7 @@ use super::homes::{self, ENERGY, Known};
 use super::now::around;
 use super::view::{Answer, View};
 use super::viewer::{Viewer, in_address};
+use super::views;
 use crate::ops::devices;
 use crate::ops::transfer::csv_field;
 use crate::problem::Problem;
@@ -243,8 +245,14 @@ fn series_of(viewer: &Viewer) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
 
 /// `GET /history`
 pub(super) async fn show(viewer: Viewer) -> Answered {
-    let series = series_of(&viewer)?;
-    let choice = Choice::of(&viewer);
+    shown(&viewer, None).await
+}
+
+/// The page, with what was wrong with a form of it.
+pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
+    let series = series_of(viewer)?;
+    let choice = Choice::of(viewer);
+    let (views, view) = views::listed(viewer);
     let asked = viewer.field("s");
     // What is hidden is as what is not there.
     let chosen = match series.iter().find(|(row, _)| row.hardware_id.as_str() == asked) {
@@ -254,50 +262,67 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     };
     let mut options = Vec::new();
     for (row, permit) in &series {
-        let known = homes::one(&viewer, row.clone(), permit.clone()).await?;
+        let known = homes::one(viewer, row.clone(), permit.clone()).await?;
         let is_chosen = chosen.is_some_and(|(chosen, _)| chosen.id == row.id);
         options.push(json!({ "id": known.id(), "name": known.name, "is_chosen": is_chosen }));
     }
     let Some((row, permit)) = chosen else {
-        return Ok(View::new("history.html", json!({ "options": options })).into());
+        return Ok(View::new(
+            "history.html",
+            json!({ "options": options, "views": views, "error": error }),
+        )
+        .into());
     };
-    let known = homes::one(&viewer, row.clone(), permit.clone()).await?;
-    let ids = quantities(&viewer, &known).await?;
+    let known = homes::one(viewer, row.clone(), permit.clone()).await?;
+    let ids = quantities(viewer, &known).await?;
     let default = MeasurementId::lookup(ENERGY).filter(|id| ids.contains(id));
     let id = MeasurementId::lookup(viewer.field("q")).filter(|id| ids.contains(id));
     let Some(id) = id.or(default).or(ids.first().copied()) else {
-        return Ok(
-            View::new("history.html", json!({ "options": options, "name": known.name })).into()
-        );
+        return Ok(View::new(
+            "history.html",
+            json!({
+                "options": options, "name": known.name, "views": views, "error": error,
+            }),
+        )
+        .into());
     };
     let of = (&known.row, &known.permit, known.period);
-    let (drawn, energy) = drawing(&viewer, of, id, &choice).await?;
+    let (drawn, energy) = drawing(viewer, of, id, &choice).await?;
     if viewer.field("as") == "csv" {
         return Ok(csv(&known, id, &drawn));
     }
     let rest = format!("&s={}&q={}", in_address(known.id()), in_address(id.name()));
     let before = match &energy {
-        Some(energy) => compared(&viewer, of, id, &choice, energy).await?,
+        Some(energy) => compared(viewer, of, id, &choice, energy).await?,
         None => None,
     };
     let quantities = ids
         .iter()
         .map(|one| json!({ "id": one.name(), "name": name_of(*one), "is_chosen": *one == id }));
     let values = json!({
+        "views": views,
+        "view": view,
+        "error": error,
+        "device_id": known.id(),
+        "quantity_id": id.name(),
         "options": options,
         "quantities": quantities.collect::<Vec<_>>(),
         "name": known.name,
         "quantity": name_of(id),
-        "links": choice.links(&viewer, "/history", &rest),
+        "links": choice.links(viewer, "/history", &rest),
         "per": choice.per.word,
         "bar": choice.per.bar,
-        "at": choice.date(&viewer),
+        "at": choice.date(viewer),
         "total": energy.as_ref().and_then(|energy| energy.total).map(|it| number(it, id.row().unit)),
         "before": before,
         "drawing": drawn,
-        "csv": format!("/history?per={}&at={}{rest}&as=csv", choice.per.word, choice.date(&viewer)),
+        "csv": format!("/history?per={}&at={}{rest}&as=csv", choice.per.word, choice.date(viewer)),
     });
-    Ok(View::new("history.html", values).into())
+    let is_view = values["view"].is_object();
+    let page = View::new("history.html", values);
+    let page = if is_view { page.in_state("V5") } else { page };
+    let wrong = error.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
+    Ok(page.with_status(wrong).into())
 }
 
 /// What a device may have values of, of which pictures are made.

@@ -16,6 +16,7 @@
 //! | `homes` | what a household's devices show: values, names, readings of registers |
 //! | `charts` | drawings of series |
 //! | `now`, `devices`, `history` | a household: now, its devices, series over time |
+//! | `views` | series kept under a name |
 //! | `alarms`, `rules` | alarms, rules as sentences |
 //! | `bills`, `tariff` | bills with their arithmetic, what energy costs now and next |
 //! | `reports`, `groups` | what was made of periods; what zones take as a whole |
@@ -54,5 +55,6 @@ mod tenants;
 mod tests;
 mod view;
 mod viewer;
+mod views;
 
 pub(crate) use frame::{router, with_missing_page};

@@ -365,6 +365,33 @@ async fn the_table_of_a_day_sums_up_to_the_register() {
 }
 
 #[tokio::test]
+async fn a_view_is_kept_found_again_and_removed_by_its_maker_alone() {
+    let household = Household::start().await;
+    let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
+    let form = |name: &str, per: &str| format!("name={name}&s=m1&q={ENERGY}&per={per}");
+    for (name, per) in [("", "week"), ("Mine", "hour")] {
+        assert_eq!(household.form("/history", &ann, &form(name, per)).await.status, 422);
+    }
+    let kept = household.form("/history", &ann, &form("My+%3Cb%3Eweek", "week")).await;
+    assert_eq!(kept.status, 303, "{kept:?}");
+    let address = header(&kept, "location").unwrap().to_owned();
+    let (status, page) = household.page(&address, &ann).await;
+    assert!(status == 200 && page.contains("data-state=\"V5\""), "{page}");
+    assert!(page.contains("<h1>My &lt;b&gt;week</h1>") && page.contains("Remove this view"));
+    let (_, page) = household.page("/history", &ann).await;
+    assert!(page.contains("data-state=\"V4\"") && page.contains("My &lt;b&gt;week"), "{page}");
+    // The heads of answers are read in lower case, and so are the letters of the token.
+    let remove = page.split("href=\"").find(|rest| rest.contains("My &lt;b&gt;week")).unwrap();
+    let token = remove.split("&amp;v=").nth(1).or(remove.split("&v=").nth(1)).unwrap();
+    let remove = format!("/history/views/{}/remove", token.split('"').next().unwrap());
+    assert!(!household.page("/history", &bob).await.1.contains("week</a>"));
+    assert_eq!(household.form(&remove, &bob, "").await.status, 404);
+    assert_eq!(household.form(&remove, &ann, "").await.status, 303);
+    assert!(!household.page("/history", &ann).await.1.contains("My &lt;b&gt;week"));
+    household.0.stop().await;
+}
+
+#[tokio::test]
 async fn a_command_is_followed_until_it_is_read_back() {
     let household = Household::start().await;
     let cookie = household.sign_in("ann").await;

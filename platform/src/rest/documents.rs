@@ -88,6 +88,9 @@ documents! {
     "/api/v1/report-plans" "reports" "report_plan" ReportPlan Write
         r#"{"token":"x.a","name":"Energy of the day","kind":"consumption",
             "subject":"device:meter-1","period":"day","hour":3}"#;
+    "/api/v1/views" "series" "view" View Write
+        r#"{"token":"x.a","name":"Meter by week","device":"meter-1","period":"week",
+            "quantity":"electricity.energy.active.consumed.total"}"#;
     "/api/v1/tariffs" "bills" "tariff" Tariff Write
         r#"{"token":"x.a","name":"Two prices","currency":"EUR","zone":"Europe/Rome",
             "validFrom":"2026-01-01T00:00:00Z","imports":[{"name":"F3","price":"0.18"},

@@ -17,6 +17,7 @@
 //! | 24, 25 | `tariff`, `bill` | `tariff`, `bill`, with `money` |
 //! | 26 | `feed` | `feed` |
 //! | 27, 28 | `report_plan`, `report` | `report` |
+//! | 29 | `view` | `view` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -42,6 +43,7 @@ mod specification;
 mod tariff;
 #[cfg(test)]
 mod tests;
+mod view;
 mod work;
 
 use serde_json::Value;
@@ -83,6 +85,7 @@ pub use specification::{
 pub use tariff::{
     DatedPrice, Direction, FixedTerm, PeakTerm, PeakWindow, Piece, PriceZone, Tariff,
 };
+pub use view::{View, ViewPeriod};
 pub use work::{
     Batch, BatchElements, CommandCall, DeviceRoute, ELEMENTS_MAX, Job, JobKind, JobState,
     ScheduledCommand, Targets, UNDER_WAY_MAX,
@@ -167,6 +170,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     bill::KINDS,
     feed::KINDS,
     report::KINDS,
+    view::KINDS,
 ];
 
 /// The kind with a code.

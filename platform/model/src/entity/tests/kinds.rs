@@ -12,7 +12,7 @@ use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
     Credential, Device, DeviceRoute, ElectricNetwork, Feed, Group, Job, KINDS, Quantity, Report,
     ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology,
-    User, Zone, kind_of_code, kind_of_name, read,
+    User, View, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -54,6 +54,7 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "feed" => rewritten::<Feed>,
         "report_plan" => rewritten::<ReportPlan>,
         "report" => rewritten::<Report>,
+        "view" => rewritten::<View>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -112,6 +113,7 @@ fn codes_and_names_are_given_once_and_stay() {
         (26, "feed"),
         (27, "report_plan"),
         (28, "report"),
+        (29, "view"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
@@ -171,6 +173,7 @@ fn documents_are_found_by_their_keys() {
         ("feed", ""),
         ("report_plan", "kind=consumption owner=user:me"),
         ("report", "plan=p-1 kind=TI.E"),
+        ("view", "owner=user:me"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();
@@ -358,6 +361,7 @@ fn a_field_without_a_valid_value_is_named() {
         ("feed", "/points/0/1", json!("x"), "points[0][1]: `\"x\"`, expected f64"),
         ("feed", "/points/0/1", json!(1e12), "points[0]: `[\"2027-01-18T17:00:00.000Z\",10000"),
         ("feed", "/validUntil", early.clone(), "validUntil: `\"2020-01-01T00:00:00Z\"`, expecte"),
+        ("view", "/period", json!("hour"), "period: `\"hour\"`, expected one of `day`, `week`"),
         ("bill", "/total", json!("3.01"), "total: `\"3.01\"`, expected the sum of the amounts"),
         ("bill", "/total", json!("3.000"), "total: `\"3.000\"`, expected the sum of the amounts"),
         ("bill", "/isOpen", json!(false), "isOpen: `false`, expected whether a line has no amo"),

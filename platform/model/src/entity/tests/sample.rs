@@ -211,6 +211,14 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("report", report(&metadata)),
+        (
+            "view",
+            json!({
+                "name": "Heater by week", "owner": "user:me", "device": "meter 1",
+                "quantity": "electricity.power.active.consumed.total", "period": "week",
+                "metadata": metadata,
+            }),
+        ),
     ]
 }
 

@@ -162,7 +162,7 @@ const READS: &[Read] = {
 };
 
 /// Who may read documents of a kind that all of a tenant's are shown of.
-const DOCUMENTS: [(&str, &str); 12] = [
+const DOCUMENTS: [(&str, &str); 13] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
     ("command", "user utility operator admin app device devices gateway bench"),
     ("quantity", "user utility operator admin app device devices gateway bench"),
@@ -173,6 +173,7 @@ const DOCUMENTS: [(&str, &str); 12] = [
     ("application", "admin bench"),
     ("rule", "admin bench"),
     ("report_plan", "admin bench"),
+    ("view", "admin bench"),
     ("tariff", "anonymous user utility operator admin app device devices gateway bench"),
     ("feed", "anonymous user utility operator admin app device devices gateway bench"),
 ];
@@ -559,6 +560,13 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
             json!({
                 "name": "t", "currency": "EUR", "zone": "UTC", "validFrom": SimTime(0),
                 "imports": [{ "name": "F0", "price": "0.2" }],
+            }),
+        ),
+        (
+            "view",
+            json!({
+                "name": "v", "device": "m-bobs", "quantity": "x", "period": "day",
+                "owner": "user:bob",
             }),
         ),
         (
