@@ -52,6 +52,7 @@ PAGES = [
     ("/tariff", "ann", "V8"),
     ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
+    ("/rules?kind=price", "ann", "V6"),
     ("/sharing", "ann", "A8"),
     ("/shared", "ann", "V12"),
     ("/account", "ann", "A9"),
