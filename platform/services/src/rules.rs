@@ -156,6 +156,7 @@ impl Leaf {
         outside: &mut Outside,
     ) -> (Option<bool>, Option<SimTime>) {
         match (self, condition) {
+            // Without any value it is not known.
             (Self::Threshold { since: None, last }, _) => (last.map(|_| false), None),
             (
                 Self::Threshold { since: Some(since), .. },

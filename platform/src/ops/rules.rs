@@ -80,6 +80,7 @@ pub(crate) async fn answer(
     token: &str,
     state: OfferState,
 ) -> Result<Arc<Document>, Problem> {
+    // Who is not its owner may know of it, and answers nothing in the owner's name.
     let found = readable(caller, Rule::kind(), token);
     let rule = found.and_then(|document| serde_json::from_str::<Rule>(&document.body).ok());
     let is_owner = |owner: &PrincipalRef| owner.to_string() == caller.name();
@@ -144,6 +145,7 @@ pub(crate) async fn trial(
     if until <= from || until.0.saturating_sub(from.0) > TRIED_MAX.0 {
         return Err(wrong("until", "expected an instant after `from`, at most 31 days"));
     }
+    // It is tried as if it were one's own and acted.
     for name in ["owner", "offer", "disabled"] {
         members.remove(name);
     }

@@ -281,6 +281,7 @@ impl Condition {
 
     fn validate(&self, path: &str, depth: usize) -> Result<(), Fault> {
         let within = |name: &str| format!("{path}.{name}");
+        // Both at once would hold within or without: that is `all` or `any` of two.
         let level = |above: Option<f64>, below: Option<f64>, name: &str| {
             let one = above.xor(below).is_some_and(f64::is_finite);
             ensure(one, within(&format!("{name}.above")), "one of `above` and `below`, a number")

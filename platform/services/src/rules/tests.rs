@@ -52,7 +52,7 @@ fn rule(when: &Value) -> Value {
 }
 
 /// The feed `f` of prices, and the tariff `t` that has its prices from it.
-fn outside(points: &[Given]) -> [Document; 2] {
+fn outside(points: &[FeedValue]) -> [Document; 2] {
     let points: Vec<_> = points.iter().map(|(second, value)| json!([at(*second), value])).collect();
     let feed = json!({
         "name": "f", "kind": "price", "quantity": "price", "unit": "EUR/kWh",
@@ -74,7 +74,7 @@ fn time() -> Value {
 }
 
 /// A point of a feed: from a second on a value, or none.
-type Given = (i64, Option<f64>);
+type FeedValue = (i64, Option<f64>);
 
 /// A reading or an alert, at a second.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ fn played(body: &Value, rows: &[Comes], stops: &[usize]) -> Seen {
 }
 
 /// The same where a feed has points.
-fn played_with(body: &Value, points: &[Given], rows: &[Comes], stops: &[usize]) -> Seen {
+fn played_with(body: &Value, points: &[FeedValue], rows: &[Comes], stops: &[usize]) -> Seen {
     let (document, mut seen) = (document(body, 1), Seen::default());
     let [tariff, feed] = outside(points);
     let documents = [document, tariff, feed];
@@ -182,7 +182,7 @@ fn played_with(body: &Value, points: &[Given], rows: &[Comes], stops: &[usize]) 
 
 /// The value of a feed at a second, and whether it is beyond a level with hysteresis since the
 /// start: 0, 1 or 2.
-fn fed(points: &[Given], inner: &Value, now: i64) -> u8 {
+fn fed(points: &[FeedValue], inner: &Value, now: i64) -> u8 {
     let ahead = inner["aheadSeconds"].as_i64().unwrap();
     let value = |second: i64| points.iter().rfind(|(at, _)| *at <= second).and_then(|one| one.1);
     let seconds = (ahead..=now + ahead).filter(|second| (second - ahead) % STEP == 0);
@@ -198,7 +198,7 @@ fn fed(points: &[Given], inner: &Value, now: i64) -> u8 {
 /// or 2.
 fn holds(
     when: &Value,
-    (points, rows): (&[Given], &[Comes]),
+    (points, rows): (&[FeedValue], &[Comes]),
     now: SimTime,
     alert: Option<&Comes>,
 ) -> u8 {
@@ -298,7 +298,7 @@ fn is_on(window: &Value, now: SimTime) -> bool {
 }
 
 /// When the condition begins to hold and ceases to, looked at whenever anything can be otherwise.
-fn reference(when: &Value, points: &[Given], rows: &[Comes]) -> Seen {
+fn reference(when: &Value, points: &[FeedValue], rows: &[Comes]) -> Seen {
     let mut instants: BTreeSet<SimTime> = (0..=SECONDS / STEP).map(|n| at(n * STEP)).collect();
     // What a window leaves behind it leaves just after its end.
     instants.extend((0..SECONDS / STEP).map(|n| SimTime(at(n * STEP).0 + 1)));
@@ -402,7 +402,7 @@ fn rows() -> impl Strategy<Value = Vec<Comes>> {
 }
 
 /// Points of a feed, by instant.
-fn points() -> impl Strategy<Value = Vec<Given>> {
+fn points() -> impl Strategy<Value = Vec<FeedValue>> {
     let value = prop::option::weighted(0.8, (0..6_i64).prop_map(|n| n as f64));
     let points = prop::collection::btree_map(-20..SECONDS / STEP, value, 0..12);
     points.prop_map(|points| points.into_iter().map(|(n, value)| (n * STEP, value)).collect())

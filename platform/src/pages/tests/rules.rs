@@ -54,7 +54,8 @@ async fn a_rule_of_each_kind_is_tried_on_the_past_and_reads_as_a_sentence() {
     });
     assert_eq!(household.0.post("/api/v1/feeds", &feed).await.status, 201);
     // Each has begun so often within thirty days up to now, counted by hand: the register passes
-    // 105 kWh once; it is 06:00 on thirty days, and dear at the beginning already; frost is eight hours off.
+    // 105 kWh once; it is 06:00 on thirty days, and dear at the beginning already; frost is eight
+    // hours off.
     let cases = [
         (
             format!("kind=value&device=m1&quantity={ENERGY}&side=above&level=105"),
@@ -106,7 +107,7 @@ async fn a_rule_of_each_kind_is_tried_on_the_past_and_reads_as_a_sentence() {
         let remove = remove.split('"').next().unwrap().replace("&#x2f;", "/");
         assert_eq!(household.form(&remove, &ann, "").await.status, 303);
     }
-    // What is another's is as what is not there, and what is wrong comes again with what was entered.
+    // What is another's is as what is not there; what is wrong comes again as it was entered.
     for (fields, error) in [
         ("kind=silence&device=m2&minutes=60", "there is no device `m2` that you may read"),
         (
