@@ -435,11 +435,11 @@ fn maker(kind: &DocumentKind) -> Option<&'static str> {
 }
 
 /// A new body; a grant, a rule, a view or a plan of reports is by who makes it, or the tenant's.
-/// Rules and plans of who may make the tenant's are the tenant's.
+/// Those of who may make the tenant's are the tenant's.
 fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);
     let on = on.owned(Owner::Tenant);
-    let is_meant = matches!(kind.resource, Kind::Rule | Kind::ReportPlan);
+    let is_meant = matches!(kind.resource, Kind::Rule | Kind::ReportPlan | Kind::View);
     let is_tenants = is_meant && caller.may(Action::Write, &on);
     if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());

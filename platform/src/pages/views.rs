@@ -55,7 +55,6 @@ pub(super) async fn keep(viewer: Viewer) -> Answered {
         "device": viewer.field("s"),
         "quantity": viewer.field("q"),
         "period": viewer.field("per"),
-        "owner": viewer.caller.name(),
     });
     let members = body.as_object().cloned();
     let request = Request { token: None, version: None, body: members };
