@@ -187,6 +187,12 @@ static FORMS: &[Form] = forms! {
     "/account/sign-out-elsewhere" on "/account" => account::sign_out_elsewhere;
 };
 
+/// The path of every form.
+#[cfg(test)]
+pub(super) fn forms() -> impl Iterator<Item = &'static str> {
+    FORMS.iter().map(|form| form.path)
+}
+
 /// What pages are answered from.
 #[derive(Clone)]
 pub(super) struct Web {

@@ -3,9 +3,11 @@
 mod administration;
 mod reports;
 mod rules;
+mod states;
 
 use std::collections::BTreeMap;
 
+use lastmeter_model::standing::Totals;
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::MeasurementMessage;
 use serde_json::{Value, json};

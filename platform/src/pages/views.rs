@@ -1,7 +1,7 @@
 //! Views of one's own: a series under a name, found again on the page of history.
 
 use axum::http::StatusCode;
-use lastmeter_model::access::Action;
+use lastmeter_model::access::{Action, Kind};
 use lastmeter_model::entity::{Body as _, View};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,9 @@ use super::frame::Answered;
 use super::history;
 use super::view::way;
 use super::viewer::{Viewer, in_address};
+use crate::ops::devices;
 use crate::ops::documents::{self, Request};
+use crate::problem::Problem;
 
 /// Views that are listed.
 const SHOWN: usize = 100;
@@ -50,6 +52,9 @@ pub(super) async fn keep(viewer: Viewer) -> Answered {
     if name.is_empty() {
         return history::shown(&viewer, Some("Give the view a name")).await;
     }
+    // What may not be read is as what is not there.
+    devices::find(&viewer.caller, (Kind::Series, Action::Read), viewer.field("s"))
+        .map_err(|_| Problem::nothing())?;
     let body = json!({
         "name": name,
         "device": viewer.field("s"),
