@@ -1,6 +1,6 @@
 //! Alarms: what holds or nobody knows of yet, worst first, and what people do about it.
 
-use lastmeter_model::access::Action;
+use lastmeter_model::access::{Action, Kind};
 use lastmeter_model::entity::{Alarm, Body as _};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::flexmeter::AlertLevel;
@@ -10,6 +10,7 @@ use super::frame::Answered;
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
 use crate::ops::alarms::{Handling, handle};
+use crate::ops::devices;
 
 /// Alarms of a page.
 const SHOWN: usize = 100;
@@ -97,6 +98,10 @@ fn row(viewer: &Viewer, Seen { token, alarm }: &Seen) -> Value {
     let times = &viewer.times;
     let id = in_address(token);
     let device = alarm.hardware_id.as_ref().map(ToString::to_string);
+    // Who may know of the alarm may not have the device's page.
+    let needed = (Kind::Latest, Action::Read);
+    let path = device.as_ref().filter(|id| devices::find(&viewer.caller, needed, id).is_ok());
+    let path = path.map(|id| format!("/devices/{}", in_address(id)));
     json!({
         "id": token,
         "level": alarm.level.word(),
@@ -104,7 +109,7 @@ fn row(viewer: &Viewer, Seen { token, alarm }: &Seen) -> Value {
         "text": alarm.text.to_string(),
         "type": alarm.alarm_type.to_string(),
         "device": device,
-        "device_path": device.map(|device| format!("/devices/{}", in_address(&device))),
+        "device_path": path,
         "since": times.clock(alarm.last),
         "ended": alarm.ended.filter(|_| !alarm.active).map(|at| times.clock(at)),
         "count": alarm.count,

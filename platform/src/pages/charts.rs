@@ -232,8 +232,9 @@ pub(super) fn prices(
         })
         .collect();
     let edge = |least: bool| {
-        let order = |one: &&Piece, other: &&Piece| one.price.cmp(&other.price);
-        let found = if least { pieces.iter().min_by(order) } else { pieces.iter().max_by(order) };
+        // The first of those that are alike.
+        let by = |piece: &&Piece| if least { piece.price.micros() } else { -piece.price.micros() };
+        let found = pieces.iter().min_by_key(by);
         found.map(|piece| format!("{} {unit} from {}", piece.price, times.clock(piece.from).text))
     };
     let summary = match (edge(true), edge(false)) {

@@ -243,6 +243,21 @@ fn series_of(viewer: &Viewer) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
     Ok(found.collect())
 }
 
+/// What may be chosen.
+async fn options(
+    viewer: &Viewer,
+    series: &[(DeviceRow, Permit)],
+    chosen: Option<&DeviceRow>,
+) -> Result<Vec<Value>, Problem> {
+    let mut options = Vec::new();
+    for (row, permit) in series {
+        let known = homes::one(viewer, row.clone(), permit.clone()).await?;
+        let is_chosen = chosen.is_some_and(|chosen| chosen.id == row.id);
+        options.push(json!({ "id": known.id(), "name": known.name, "is_chosen": is_chosen }));
+    }
+    Ok(options)
+}
+
 /// `GET /history`
 pub(super) async fn show(viewer: Viewer) -> Answered {
     shown(&viewer, None).await
@@ -260,12 +275,7 @@ pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
         None if asked.is_empty() => series.first(),
         None => return Err(Problem::nothing()),
     };
-    let mut options = Vec::new();
-    for (row, permit) in &series {
-        let known = homes::one(viewer, row.clone(), permit.clone()).await?;
-        let is_chosen = chosen.is_some_and(|(chosen, _)| chosen.id == row.id);
-        options.push(json!({ "id": known.id(), "name": known.name, "is_chosen": is_chosen }));
-    }
+    let options = options(viewer, &series, chosen.map(|(row, _)| row)).await?;
     let Some((row, permit)) = chosen else {
         return Ok(View::new(
             "history.html",

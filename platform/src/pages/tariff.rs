@@ -69,7 +69,8 @@ fn described(viewer: &Viewer, tariff: &Tariff, all: &[Tariff]) -> Value {
             "price": piece.price,
             "name": piece.name,
             "from": viewer.times.clock(piece.from),
-            "until": viewer.times.clock(piece.until),
+            // Where the picture ends nothing changes.
+            "until": (piece.until < until).then(|| viewer.times.clock(piece.until)),
         })
     };
     let next = imports.iter().filter(|piece| now < piece.from).take(LISTED);

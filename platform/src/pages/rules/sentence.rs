@@ -102,13 +102,11 @@ impl Names<'_> {
                 let tariff = self.document::<Tariff>(&of["tariff"]);
                 let name = tariff.get("name").unwrap_or(&of["tariff"]);
                 let currency = text(tariff.get("currency").unwrap_or(&Value::Null));
-                match of["zone"].as_str() {
-                    Some(zone) => format!("{} has the price {zone}", text(name)),
-                    None => {
-                        let unit = format!("{currency} for 1 kWh");
-                        format!("the price of {} is {}", text(name), level(of, unit.trim()))
-                    }
+                if let Some(zone) = of["zone"].as_str() {
+                    return format!("{} has the price {zone}", text(name));
                 }
+                let unit = format!("{currency} for 1 kWh");
+                format!("the price of {} is {}", text(name), level(of, unit.trim()))
             }
             "weather" => {
                 let feed = self.document::<Feed>(&of["feed"]);

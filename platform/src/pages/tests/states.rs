@@ -144,6 +144,11 @@ impl World {
         }
         let share = "to=gina&device=p1&quantity=&finest=&until=2027-03-31&switch=yes";
         assert_eq!(household.form("/sharing", &cookies["ann"], share).await.status, 303);
+        let alarm = json!({
+            "source": "rule:x", "type": "low", "level": "Error", "text": "low", "active": true,
+            "count": 1, "first": NOW, "last": NOW, "owner": "user:ann", "hardwareId": "m1",
+        });
+        put(&household.0.bench.core, "alarm", "alarm", alarm).await;
         Self { household, cookies, made: 0, walked: 0, wrong: Vec::new() }
     }
 
