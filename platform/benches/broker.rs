@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_link::http::Client;
+use lastmeter_link::http::{Client, JSON};
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -313,7 +313,7 @@ impl Serve {
             left % 60
         );
         let body = json!({ "to": to }).to_string();
-        let done = self.rest.ask("POST", "/api/v1/clock/advance", Some(&body), None).await;
+        let done = self.rest.ask("POST", "/api/v1/clock/advance", Some((JSON, &body)), None).await;
         let (status, answer) = done.expect("an answer");
         assert_eq!(status, 200, "{answer:?}");
     }
