@@ -524,14 +524,9 @@ impl Product {
         }
     }
 }
-
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
-async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
-    let begun = std::time::Instant::now();
-    let own = principals(&TenantName::default());
-    let world = SampleTenant::full(&own).await;
-    for (kind, body) in [
+/// A document of each kind.
+fn documents() -> Vec<(&'static str, Value)> {
+    vec![
         ("user", json!({ "roles": ["tenant-admin"], "passwordHash": { "argon2id": HASH } })),
         ("specification", json!({ "name": "s", "delivery": "mailbox" })),
         ("command", json!({ "specificationToken": "d-specification", "name": "c" })),
@@ -576,7 +571,16 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
                 "validFrom": SimTime(0), "validUntil": SimTime(1), "points": [[SimTime(0), 4.0]],
             }),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
+async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
+    let begun = std::time::Instant::now();
+    let own = principals(&TenantName::default());
+    let world = SampleTenant::full(&own).await;
+    for (kind, body) in documents() {
         world.put(kind, &format!("d-{kind}"), body).await;
     }
     for (person, meter) in [("ann", "m-home"), ("bob", "m-bobs")] {
