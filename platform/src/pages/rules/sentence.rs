@@ -77,7 +77,7 @@ impl Names<'_> {
 
     fn leaf(&self, kind: &str, of: &Value) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        // Nothing is said of no time.
+        // No time is left out.
         let later = |seconds: &Value, word: &str| match seconds.as_u64() {
             Some(1..) => format!(" {word} {}", length(seconds)),
             _ => String::new(),

@@ -109,7 +109,7 @@ const EVENTS: &[Event] = &[
     Event { changes: false, ..event("/sign-out", "", SIGNED_IN, "V0") },
 ];
 
-struct World {
+struct PageWalk {
     household: Household,
     cookies: BTreeMap<&'static str, String>,
     /// What has been made, by its number.
@@ -131,7 +131,7 @@ fn is_in(who: &str, list: &str) -> bool {
     list.split(' ').any(|one| one == who)
 }
 
-impl World {
+impl PageWalk {
     async fn start() -> Self {
         let household = Household::start().await;
         for (name, role) in [("gina", "user"), ("uma", "utility"), ("otto", "operator")] {
@@ -383,7 +383,7 @@ fn is_of(path: &str, address: &str) -> bool {
 
 #[tokio::test]
 async fn each_listed_event_leads_to_its_state_and_nothing_else_changes_anything() {
-    let mut world = World::start().await;
+    let mut walk = PageWalk::start().await;
     // Every page and every form has its rows.
     for page in PAGES.iter().filter(|page| page.path != "/") {
         assert!(STATES.iter().any(|(_, path, _)| is_of(page.path, path)), "{} is new", page.path);
@@ -391,31 +391,30 @@ async fn each_listed_event_leads_to_its_state_and_nothing_else_changes_anything(
     for form in forms().filter(|form| *form != "/sign-in") {
         assert!(EVENTS.iter().any(|event| is_of(form, event.path)), "{form} is new");
     }
-    world.look().await;
+    walk.look().await;
     // What is nowhere, and what is no request of a page.
     for name in ALL {
         let ask = async |method: &str, path: &str| {
-            let headers = format!("Sec-Fetch-Site: same-origin\r\n{FORM}{}", world.cookies[name]);
-            world.household.0.ask(method, path, &headers, "").await.status
+            let headers = format!("Sec-Fetch-Site: same-origin\r\n{FORM}{}", walk.cookies[name]);
+            walk.household.0.ask(method, path, &headers, "").await.status
         };
         let nowhere = [ask("GET", "/no/such").await, ask("GET", "/rules/try").await];
         let others = [ask("POST", "/now").await, ask("DELETE", "/rules").await];
-        world.expect(nowhere == [404, 405] || nowhere == [401, 405], || {
+        walk.expect(nowhere == [404, 405] || nowhere == [401, 405], || {
             format!("{name}: {nowhere:?}")
         });
-        world.expect(others == [405, 405], || format!("{name}: {others:?}"));
+        walk.expect(others == [405, 405], || format!("{name}: {others:?}"));
     }
     // A reading shows, and the state stays.
-    let before = world.household.page("/now", &world.cookies["ann"]).await.1;
+    let before = walk.household.page("/now", &walk.cookies["ann"]).await.1;
     let message = reading("m1", 200, NOW, &[(POWER, 1.875)]);
-    store(&world.household.0.bench.core, &[message]).await;
-    let after = world.household.page("/now", &world.cookies["ann"]).await.1;
-    world
-        .expect(!before.contains("value=\"1.875\"") && after.contains("value=\"1.875\""), || after);
-    world.act().await;
+    store(&walk.household.0.bench.core, &[message]).await;
+    let after = walk.household.page("/now", &walk.cookies["ann"]).await.1;
+    walk.expect(!before.contains("value=\"1.875\"") && after.contains("value=\"1.875\""), || after);
+    walk.act().await;
     // At least every state and every event by everybody.
-    assert!(world.walked >= (STATES.len() + EVENTS.len()) * ALL.len());
-    println!("{} steps walked, {} wrong", world.walked, world.wrong.len());
-    assert!(world.wrong.is_empty(), "{:#?}", world.wrong);
-    world.household.0.stop().await;
+    assert!(walk.walked >= (STATES.len() + EVENTS.len()) * ALL.len());
+    println!("{} steps walked, {} wrong", walk.walked, walk.wrong.len());
+    assert!(walk.wrong.is_empty(), "{:#?}", walk.wrong);
+    walk.household.0.stop().await;
 }
