@@ -30,7 +30,7 @@ ENDLESS = "/api/v1/live"
 # Open to everybody; a change of this list is a change of what strangers see.
 OPEN = ["/api-doc", "/healthz", "/openapi.json", "/readyz", "/style.css"]
 # What may be asked for with or without a log-in; so is a change of this one.
-PUBLIC = ["/api/v1/tariffs", "/api/v1/tariffs/{token}", "/api/v1/tariffs/{token}/history"]
+PUBLIC = [f"/api/v1/{kind}{rest}" for kind in ("feeds", "tariffs") for rest in ("", "/{token}", "/{token}/history")]
 
 
 def fill(platform):
