@@ -28,6 +28,8 @@ pub(crate) struct Attention {
     changed: Notify,
     /// Documents have changed.
     pub(crate) documents: Notify,
+    /// There is something to send to others outside.
+    pub(crate) outgoing: Notify,
     /// On a driven clock all but subscriptions wait for the next advance.
     is_driven: bool,
 }

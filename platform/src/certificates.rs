@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastmeter_outgoing::ClientTls;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -131,6 +132,17 @@ pub(crate) fn load_client(
         .with_safe_default_protocol_versions()
         .map_err(|error| no_authority(key, &error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The same for what is asked over the web.
+pub(crate) fn client(key: &'static str, authority: &Pem) -> Result<ClientTls, TlsSettingsError> {
+    let found = ClientTls::trusting(certificates(key, authority)?);
+    found.map_err(|error| no_authority(key, &error))
+}
+
+/// The text of one or several.
+pub(crate) fn text(key: &'static str, pem: &Pem) -> Result<String, TlsSettingsError> {
+    Ok(String::from_utf8_lossy(&read(key, pem)?).into_owned())
 }
 
 fn no_authority(key: &'static str, found: &dyn std::fmt::Display) -> TlsSettingsError {

@@ -12,11 +12,14 @@ use lastmeter_model::decide::Retention;
 use serde::{Deserialize, Serialize};
 
 mod door;
+mod outgoing;
 mod rest;
 mod store;
 mod tls;
 
 pub use door::DoorConfig;
+pub(crate) use outgoing::MailConfig;
+pub use outgoing::{Becomes, ConnectionConfig, OutgoingConfig};
 pub use rest::{Network, RestTlsConfig};
 pub(crate) use rest::{ServerIdentity, check_reach};
 pub use store::StoreConfig;
@@ -73,6 +76,12 @@ pub struct Config {
     /// Doors beside MQTT, each of a kind of its own.
     #[serde(default, rename = "door")]
     pub doors: Vec<DoorConfig>,
+    /// What it may send to others outside.
+    #[serde(default)]
+    pub outgoing: OutgoingConfig,
+    /// Sources outside that it reads.
+    #[serde(default, rename = "connection")]
+    pub connections: Vec<ConnectionConfig>,
     /// The bounds of everything.
     #[serde(default)]
     pub limits: Limits,
@@ -286,6 +295,8 @@ impl Config {
             trusted_proxies: Vec::new(),
             store: StoreConfig::default(),
             doors: Vec::new(),
+            outgoing: OutgoingConfig::default(),
+            connections: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -343,6 +354,8 @@ impl Config {
             tls.check()?;
         }
         self.store.check()?;
+        self.outgoing.check()?;
+        self.connections.iter().try_for_each(ConnectionConfig::check)?;
         check_reach("rest_address", self.rest_address, self.rest_tls.is_some(), self.behind_proxy)?;
         let zero = limits.zero();
         zero.map_or(Ok(()), |key| Err(ConfigError::value(key, "0", "give at least 1")))

@@ -51,6 +51,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PLACE: &str = "services";
 
 /// What services work on, of a tenant.
+#[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) name: TenantName,
     pub(crate) clock: Arc<Clock>,

@@ -33,6 +33,7 @@ use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::{Live, Watch};
 use crate::losses::Losses;
 use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
 use crate::pipeline::Job;
 use crate::reader::Reader;
 use crate::services::{Core, Services};
@@ -61,6 +62,7 @@ pub(crate) struct Tenant {
     pub(crate) live: Live,
     pub(crate) notes: Notes,
     pub(crate) services: Services,
+    pub(crate) outgoing: Outgoing,
     /// Where its files are.
     pub(crate) places: Places,
     /// Its store: the kind, and the place.
@@ -231,7 +233,7 @@ impl Tenant {
         );
         let (dispatcher, readers) = (Arc::new(dispatcher), Reader::new(readers));
         let changing = Arc::default();
-        let services = Services::new(Core {
+        let core = Core {
             name: name.clone(),
             clock: Arc::clone(&clock),
             documents: Arc::clone(&documents),
@@ -241,7 +243,9 @@ impl Tenant {
             dispatcher: Arc::clone(&dispatcher),
             metrics: Arc::clone(&metrics),
             changing: Arc::clone(&changing),
-        });
+        };
+        let outgoing = Outgoing::new(config, core.clone())?;
+        let services = Services::new(core);
         let tenant = Self {
             name,
             secrets: Mutex::new(secrets),
@@ -259,6 +263,7 @@ impl Tenant {
             live: Live::default(),
             notes: Notes::default(),
             services,
+            outgoing,
             places,
             store,
             maintaining: tokio::sync::Mutex::new(()),
@@ -404,18 +409,22 @@ impl Tenant {
     async fn serve_until(&self, now: SimTime, to: SimTime) -> Result<(), AdvanceError> {
         loop {
             let step = self.services.next(to).await?;
-            match self.clock.take_due(step.unwrap_or(to)) {
-                Some((due, timer)) => {
+            // What services want told is told after them.
+            let outside = self.outgoing.next(to).filter(|at| step.is_none_or(|step| *at < step));
+            match (self.clock.take_due(outside.or(step).unwrap_or(to)), outside, step) {
+                (Some((due, timer)), ..) => {
                     self.clock.set(due.max(now));
                     self.serve(due, timer).await?;
                 }
-                None => match step {
-                    Some(at) => {
-                        self.clock.set(at.max(self.clock.now()));
-                        self.services.step(at).await?;
-                    }
-                    None => return Ok(()),
-                },
+                (None, Some(at), _) => {
+                    self.clock.set(at.max(self.clock.now()));
+                    self.outgoing.step(at).await?;
+                }
+                (None, None, Some(at)) => {
+                    self.clock.set(at.max(self.clock.now()));
+                    self.services.step(at).await?;
+                }
+                (None, None, None) => return Ok(()),
             }
         }
     }
@@ -432,7 +441,8 @@ impl Tenant {
     /// Fires timers on the wall's clock, has services follow, and sends to devices that have
     /// subscribed or were heard, a task for each door; never ends.
     pub(crate) async fn attend(&self) {
-        tokio::join!(self.attend_devices(), self.services.follow(self.watch()));
+        let services = self.services.follow(self.watch());
+        tokio::join!(self.attend_devices(), services, self.outgoing.follow());
     }
 
     async fn attend_devices(&self) {

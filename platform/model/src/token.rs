@@ -35,6 +35,11 @@ pub(crate) fn alarm_token(tenant: &str, key: [&str; 3]) -> String {
     hashed_token(&[tenant, "alarm", key[0], key[1], key[2]])
 }
 
+/// The token of the `index`-th notification that a cause has at an instant.
+pub(crate) fn notification_token(cause: &str, at_ns: i64, index: usize) -> String {
+    hashed_token(&["notification", cause, &at_ns.to_string(), &index.to_string()])
+}
+
 /// The longest token that a client may give, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 128;
 

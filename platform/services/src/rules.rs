@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lastmeter_model::access::PrincipalRef;
 use lastmeter_model::document::Document;
 use lastmeter_model::entity::{
-    Absence, AlarmKey, AlertComes, Body as _, Condition, Feed, GiveCommand, RaiseAlert, Rate, Rule,
-    RuleAction, Tariff, Threshold,
+    Absence, AlarmKey, AlertComes, Body as _, Condition, Feed, GiveCommand, Metadata, Notification,
+    NotificationState, RaiseAlert, Rate, Rule, RuleAction, SendMessage, Tariff, Threshold,
 };
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
@@ -457,8 +457,8 @@ fn act(
         devices.chain(leaves.iter().filter_map(|leaf| read_of(leaf))).collect();
     reads.sort_unstable();
     reads.dedup();
-    let effects = rule.then.iter().filter_map(|action| {
-        effect(cause, rule, action).inspect(|effect| {
+    let effects = rule.then.iter().enumerate().filter_map(|(index, action)| {
+        effect(cause, rule, (index, action)).inspect(|effect| {
             if let Output::Alarm { key, .. } = effect {
                 stands.alarms.insert(key.kind.clone());
             }
@@ -469,7 +469,7 @@ fn act(
     out.push(Output::InTheNameOf { by, reads, cause, effects });
 }
 
-fn effect(cause: &Cause<'_>, rule: &Rule, action: &RuleAction) -> Option<Output> {
+fn effect(cause: &Cause<'_>, rule: &Rule, (index, action): (usize, &RuleAction)) -> Option<Output> {
     let Cause { token, now, alert } = *cause;
     Some(match action {
         RuleAction::Alert(RaiseAlert { alert_type, level, text }) => {
@@ -499,7 +499,39 @@ fn effect(cause: &Cause<'_>, rule: &Rule, action: &RuleAction) -> Option<Output>
             by: rule.owner.clone().unwrap_or(PrincipalRef::Bench),
             cause: vec![format!("rule:{token}")],
         },
+        RuleAction::Message(message) => told(message, &format!("rule:{token}"), rule, now, index)?,
     })
+}
+
+/// The notification of a message.
+fn told(
+    message: &SendMessage,
+    cause: &str,
+    rule: &Rule,
+    now: SimTime,
+    index: usize,
+) -> Option<Output> {
+    let SendMessage { channel, url, subject, text, level } = message;
+    let notification = Notification {
+        owner: rule.owner.clone(),
+        channel: *channel,
+        to: url.clone(),
+        subject: subject.clone(),
+        text: text.clone().or_else(|| String::new().try_into().ok())?,
+        level: *level,
+        // A token that is longer than a name is not told from others that begin alike.
+        cause: cause.chars().take(128).collect::<String>().try_into().ok()?,
+        at: now,
+        state: NotificationState::Waiting,
+        tries: 0,
+        next: Some(now),
+        settled: None,
+        failure: None,
+        metadata: Metadata::default(),
+    };
+    let token = Notification::token(cause, now, index);
+    let body = serde_json::to_value(notification).ok()?;
+    Some(Output::Put { kind: Notification::kind(), token, body })
 }
 
 impl Service for Rules {

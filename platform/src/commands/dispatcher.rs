@@ -146,12 +146,16 @@ impl Dispatcher {
     pub(crate) async fn apply(&self, transaction: Transaction) -> Result<Changed, JournalStopped> {
         let has = |kind| transaction.edits.iter().any(|edit| edit.kind.resource == kind);
         let (has_schedules, has_batches) = (has(Kind::Schedule), has(Kind::Batch));
+        let has_notices = has(Kind::Notification);
         let changed = self.change(Change::Apply(Box::new(transaction))).await?;
         if has_schedules {
             schedules::plan(self, SimTime(i64::MIN));
         }
         if has_batches {
             self.look_at_batches();
+        }
+        if has_notices {
+            self.attention.outgoing.notify_one();
         }
         self.attention.documents.notify_one();
         Ok(changed)

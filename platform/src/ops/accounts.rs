@@ -27,7 +27,8 @@ const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=128;
 /// How long a code is worth something.
 const CODE_NS: i64 = 24 * 3_600_000_000_000;
 /// What users change of their own.
-const OWN: [&str; 6] = ["fullName", "email", "phone", "language", "timeZone", "metadata"];
+const OWN: [&str; 8] =
+    ["fullName", "email", "phone", "language", "timeZone", "quietFrom", "quietUntil", "metadata"];
 
 /// Makes a user; without a password it logs in with a code alone.
 pub(crate) async fn make(

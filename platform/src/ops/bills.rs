@@ -88,6 +88,23 @@ pub(crate) async fn draft(caller: &Caller, customer: &str, month: Month) -> Resu
     made(&caller.tenant, (customer, &person), month).await
 }
 
+/// What the energy of a stretch comes to, without fixed terms and peaks; nothing of it is kept.
+///
+/// # Errors
+/// As [`draft`].
+pub(crate) async fn cost(
+    caller: &Caller,
+    customer: &str,
+    period: Stretch,
+) -> Result<Bill, Problem> {
+    let person = person(caller, Action::Read, customer)?;
+    let mut tariffs = tariffs(&caller.tenant, (customer, &person))?;
+    for tariff in &mut tariffs {
+        (tariff.fixed, tariff.peak) = (Vec::new(), None);
+    }
+    of_period(&caller.tenant, (customer, &person), (period, tariffs), "this time").await
+}
+
 /// Keeps the bill of a month: in a new version if it differs from the one that is kept.
 ///
 /// # Errors
@@ -232,18 +249,32 @@ async fn made(
     (customer, person): (&str, &Asset),
     month: Month,
 ) -> Result<Bill, Problem> {
-    let no_bill = |error: bill::BillError| Problem::conflict("no_bill", error.to_string());
-    let mut tariffs = tariffs(tenant, (customer, person))?;
-    let period = bill::month(&zone(&tariffs)?, month.year, month.month).map_err(no_bill)?;
+    let tariffs = tariffs(tenant, (customer, person))?;
+    let period =
+        bill::month(&zone(&tariffs)?, month.year, month.month).map_err(|it| no_bill(&it))?;
+    of_period(tenant, (customer, person), (period, tariffs), &month.to_string()).await
+}
+
+fn no_bill(error: &bill::BillError) -> Problem {
+    Problem::conflict("no_bill", error.to_string())
+}
+
+/// Makes the bill of a period, which has a name.
+async fn of_period(
+    tenant: &Tenant,
+    (customer, person): (&str, &Asset),
+    (period, mut tariffs): (Stretch, Vec<Tariff>),
+    name: &str,
+) -> Result<Bill, Problem> {
     tariffs.retain(|tariff| intersection(tariff.validity(), period).is_some());
     if tariffs.is_empty() {
-        let detail = format!("none of the tariffs of `{customer}` is valid in {month}");
+        let detail = format!("none of the tariffs of `{customer}` is valid in {name}");
         return Err(Problem::conflict("no_tariff", detail));
     }
     let registers = registers(tenant, customer, period).await?;
     if registers.is_empty() {
         let detail = format!(
-            "no device with a register of energy is assigned to `{customer}` in {month}; assign \
+            "no device with a register of energy is assigned to `{customer}` in {name}; assign \
              its meter"
         );
         return Err(Problem::conflict("no_register", detail));
@@ -253,7 +284,7 @@ async fn made(
     let (tariffs, price_feeds) = priced(tenant, &tariffs);
     let (tariffs, registers) = (&tariffs[..], &registers[..]);
     let account = Account { customer, owner: owner(person), period, tariffs, registers };
-    let bill = bill::bill(&account).map_err(no_bill)?;
+    let bill = bill::bill(&account).map_err(|error| no_bill(&error))?;
     Ok(Bill { price_feeds, ..bill })
 }
 

@@ -12,6 +12,7 @@ use lastmeter_model::entity::{
     Asset, Assignment, Body as _, Credential, Device, DeviceStatus, ReportPlan, Rule, View,
 };
 use lastmeter_model::refusal::shortened;
+use lastmeter_outgoing::Url;
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::commands as wire;
 use serde_json::{Map, Value, json};
@@ -118,7 +119,31 @@ pub(super) fn check(
         let problem = Problem::conflict(found.code, found.to_string());
         return Err(problem.with("field", json!(found.field)));
     }
+    reachable(caller, kind, body)?;
     commands::check_schedule(caller, kind, body)
+}
+
+/// Refuses webhooks of a rule that are at hosts which this platform does not send to.
+fn reachable(caller: &Caller, kind: &DocumentKind, body: &Value) -> Result<(), Problem> {
+    let actions = body.get("then").filter(|_| kind.resource == Kind::Rule);
+    let actions = actions.and_then(Value::as_array).into_iter().flatten();
+    for (index, action) in actions.enumerate() {
+        let Some(text) = action.pointer("/message/url").and_then(Value::as_str) else { continue };
+        let field = format!("then[{index}].message.url");
+        let url: Url = text
+            .parse()
+            .map_err(|expected: String| wrong(&field, &format!("expected {expected}")))?;
+        if !caller.tenant.outgoing.may_reach(&url) {
+            let host = shortened(url.host(), 128);
+            let detail = format!(
+                "this platform does not send to {host}:{}; who runs it can name that host in \
+                 `outgoing.hosts`",
+                url.port()
+            );
+            return Err(wrong(&field, &detail));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to remove what other documents name.

@@ -12,7 +12,7 @@ use crate::ops::accounts;
 use crate::problem::Problem;
 
 /// The members of a profile, with what they are called and how a browser fills them in.
-const PROFILE: [(&str, &str, &str); 4] = [
+const PROFILE: [(&str, &str, &str); 6] = [
     ("fullName", "Name", "name"),
     ("email", "E-mail", "email"),
     ("phone", "Telephone", "tel"),
@@ -21,6 +21,8 @@ const PROFILE: [(&str, &str, &str); 4] = [
         "Time zone of the pages, such as Europe/Rome; empty for that of the premises",
         "off",
     ),
+    ("quietFrom", "Messages wait from, such as 22:00 (what is critical comes at once)", "off"),
+    ("quietUntil", "until, such as 07:00", "off"),
 ];
 
 /// `GET /account`

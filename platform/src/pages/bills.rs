@@ -39,7 +39,7 @@ fn month_of(viewer: &Viewer) -> (LocalTime, [String; 3]) {
 }
 
 /// An amount with its currency; the exact number is the amount itself.
-fn money(amount: &Value, currency: &str) -> Value {
+pub(super) fn money(amount: &Value, currency: &str) -> Value {
     let value = amount.as_str().unwrap_or_default();
     let sign = match currency {
         "EUR" => "\u{20ac}",
@@ -88,7 +88,12 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     let bill = match bills::draft(&viewer.caller, &customer, asked).await {
         Ok(bill) => serde_json::to_value(&bill).unwrap_or_default(),
         Err(problem) if problem.status() == axum::http::StatusCode::CONFLICT => {
-            let why = problem.detail().to_owned();
+            let name = month_name(local);
+            let why = match problem.code() {
+                "no_register" => format!("No meter of yours was there in {name}"),
+                "no_tariff" => format!("No tariff was yours in {name}"),
+                _ => problem.detail().to_owned(),
+            };
             let values = json!({ "around": around, "why": why, "bill": null });
             return Ok(View::new("bills.html", values).into());
         }
@@ -96,6 +101,8 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     };
     let currency = bill["currency"].as_str().unwrap_or_default().to_owned();
     let lines = bill["lines"].as_array().into_iter().flatten();
+    let lines: Vec<Value> = lines.filter_map(|line| row(&viewer, line, &currency)).collect();
+    let is_missing = |line: &Value| line["amount"].is_null() && line["is_to_come"] == false;
     let values = json!({
         "around": around,
         "why": null,
@@ -103,7 +110,8 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
             "total": money(&bill["total"], &currency),
             "is_open": bill["isOpen"],
             "until": instant(&viewer, &bill["completeUntil"]),
-            "lines": lines.filter_map(|line| row(&viewer, line, &currency)).collect::<Vec<_>>(),
+            "is_missing": lines.iter().any(is_missing),
+            "lines": lines,
         },
     });
     Ok(View::new("bills.html", values).into())
@@ -138,6 +146,8 @@ fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
     let what = match kind.as_str() {
         "energy" => format!("{}, {way}", of["name"].as_str().unwrap_or_default()),
         "gap" => format!("Only the total is known, over a change of price, {way}"),
+        // What is still to come is no reading that is missing.
+        "gapOpen" if ends_later(viewer, of) => format!("Still to come, {way}"),
         "gapOpen" => format!("Not known: {}, {way}", cause(&of["cause"])),
         _ => of["name"].as_str().unwrap_or_default().to_owned(),
     };
@@ -160,9 +170,16 @@ fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
         "price": of.get("price").or(of.get("perMonth")).or(of.get("perKwMonth")),
         "days": of.get("days").zip(of.get("daysOfMonth")).map(|(days, all)| format!("{days} of {all} days")),
         "amount": amount.map(|amount| money(amount, currency)),
+        "is_to_come": kind == "gapOpen" && ends_later(viewer, of),
         "bounds": bounds.map(|(least, most)| [money(least, currency), money(most, currency)]),
         "registers": registers.take(60).collect::<Vec<_>>(),
     }))
+}
+
+/// Whether something goes on beyond now.
+fn ends_later(viewer: &Viewer, of: &Value) -> bool {
+    let until = of["until"].as_str().and_then(|text| text.parse::<SimTime>().ok());
+    until.is_some_and(|until| viewer.now() < until)
 }
 
 fn cause(cause: &Value) -> &'static str {

@@ -168,11 +168,19 @@ async fn invocations(viewer: &Viewer, known: &Known) -> Result<Vec<Value>, Probl
     };
     let page = Page { offset: 0, limit: SHOWN };
     let (_, found) = viewer.tenant().readers.invocations_of(&permit, &row, page).await?;
-    Ok(found.iter().map(|one| invocation(viewer, known, one)).collect())
+    // What the switch shows is of the last command that it has taken; those before are over.
+    let is_taken = |one: &&StoredInvocation| {
+        one.row.asked.command == "setBreaker" && one.row.state == InvocationState::Acknowledged
+    };
+    let last = found.iter().find(is_taken).map(|one| one.row.id);
+    let is_over =
+        |one: &StoredInvocation| last.is_some_and(|last| is_taken(&one) && one.row.id != last);
+    Ok(found.iter().map(|one| invocation(viewer, known, one, is_over(one))).collect())
 }
 
 /// A command as its page has it: what became of it, in a sentence. Done is only what was read back.
-fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation) -> Value {
+/// Of one that is over nothing is read back any more.
+fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation, is_over: bool) -> Value {
     let row = &one.row;
     let asked = row.asked.parameters.get("state").map(|text| text == "closed");
     let is_switch = row.asked.command == "setBreaker";
@@ -190,6 +198,9 @@ fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation) -> Value {
         InvocationState::Sent => {
             format!("Sent {}, waiting for the device", row.sent.map(clock).unwrap_or_default())
         }
+        InvocationState::Acknowledged if is_over => {
+            format!("The device acknowledged it at {}", clock(answered))
+        }
         InvocationState::Acknowledged => match (is_switch, is_read_back == asked, is_read_back) {
             (true, _, None) => format!("Acknowledged {}, waiting for its next reading", clock(answered)),
             (true, false, Some(_)) => "The device answered, but it has not switched. Check it, then try again".to_owned(),
@@ -198,8 +209,10 @@ fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation) -> Value {
         InvocationState::Failed => format!("It failed: {}", row.response.as_deref().unwrap_or("it could not be handed over")),
         InvocationState::Expired => "The device did not answer in time. It may be out of reach. Try again, or switch it by hand".to_owned(),
     };
-    let is_unread =
-        row.state == InvocationState::Acknowledged && is_switch && is_read_back.is_none();
+    let is_unread = !is_over
+        && row.state == InvocationState::Acknowledged
+        && is_switch
+        && is_read_back.is_none();
     json!({
         "id": row.id.to_string(),
         "what": what,

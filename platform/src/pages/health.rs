@@ -55,7 +55,19 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         .filter(|(_, count)| *count > 0)
         .map(|(reason, count)| json!({ "reason": reason.replace('_', " "), "count": count }))
         .collect();
+    let sources = tenant.outgoing.connections().iter().map(|one| {
+        let state = one.state();
+        json!({
+            "name": one.name,
+            "kind": one.kind.doc,
+            "read": state.read.map(|at| viewer.times.clock(at)),
+            "failure": state.failure,
+            "rows": state.rows,
+            "refused": state.refused,
+        })
+    });
     let values = json!({
+        "sources": sources.collect::<Vec<_>>(),
         "needs": needs,
         "rows": rows,
         "refused": refused,

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use axum::http::StatusCode;
 use lastmeter_model::access::{Action, Kind, Permit};
 use lastmeter_model::calendar::{Stretch, Width, stretches};
+use lastmeter_model::entity::Device;
 use lastmeter_model::row::DeviceRow;
 use lastmeter_model::series::energy::{Energy, counted};
 use lastmeter_store::Page;
@@ -243,6 +244,12 @@ fn series_of(viewer: &Viewer) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
     Ok(found.collect())
 }
 
+/// Whether a device is behind another one.
+fn is_behind(viewer: &Viewer, row: &DeviceRow) -> bool {
+    let body = viewer.tenant().documents.body::<Device>(row.hardware_id.as_str());
+    body.is_some_and(|body| body.parent_hardware_id.is_some())
+}
+
 /// What may be chosen.
 async fn options(
     viewer: &Viewer,
@@ -272,7 +279,10 @@ pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
     // What is hidden is as what is not there.
     let chosen = match series.iter().find(|(row, _)| row.hardware_id.as_str() == asked) {
         Some(found) => Some(found),
-        None if asked.is_empty() => series.first(),
+        // The meter of the home says more than what is behind it.
+        None if asked.is_empty() => {
+            series.iter().find(|(row, _)| !is_behind(viewer, row)).or(series.first())
+        }
         None => return Err(Problem::nothing()),
     };
     let options = options(viewer, &series, chosen.map(|(row, _)| row)).await?;
@@ -354,6 +364,10 @@ async fn compared(
 ) -> Result<Option<Value>, Problem> {
     let before = energy_of(viewer, of, id, &choice.moved(viewer, false)).await?;
     let done = energy.counted.iter().filter(|one| one.stretch.until <= viewer.now()).count();
+    // With a part of the time before alone nothing is compared.
+    if before.counted.iter().take(done).any(|one| one.value.is_none()) {
+        return Ok(None);
+    }
     let sum = |of: &Energy| -> Option<f64> {
         let values: Vec<f64> = of.counted.iter().take(done).filter_map(|one| one.value).collect();
         (!values.is_empty()).then(|| values.iter().sum())

@@ -1,6 +1,7 @@
 //! What is used now, what it was today, and what is on.
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
+use lastmeter_model::entity::{Bill, Direction, Line};
 use lastmeter_model::series::energy::{Energy, Gap, counted};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use serde_json::{Value, json};
@@ -8,9 +9,10 @@ use serde_json::{Value, json};
 use super::charts;
 use super::format::number;
 use super::frame::Answered;
-use super::homes::{self, Age, ENERGY, Known, POWER, SENT_POWER};
+use super::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_POWER};
 use super::view::View;
 use super::viewer::{Viewer, in_address};
+use crate::ops::bills;
 use crate::problem::Problem;
 
 /// The stretch of a width that an instant lies in.
@@ -29,18 +31,69 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     let today = around(&viewer, Width::Day, viewer.now());
     let energy = energy_of(&viewer, &meters, today).await?;
     let drawing = charts::bars(&viewer.times, &energy, (today, "Energy by hour"), "kWh");
+    let costs = if viewer.wants("day") { costs(&viewer, today).await } else { Value::Null };
+    let (sent, rest) = (sent(&meters), rest(&meters, &loads));
+    let on: Vec<&&Known> = loads.iter().filter(|one| is_on(one)).collect();
     let values = json!({
+        "costs": costs,
         "power": power(&viewer, &meters),
-        "sent": sent(&meters),
+        "sent": sent,
         "energy": energy.total.map(|total| number(total, "kWh")),
         "missing": missing(&viewer, &energy),
         "drawing": drawing,
-        "loads": loads.iter().map(|one| row(one)).collect::<Vec<_>>(),
-        "rest": rest(&meters, &loads),
+        "loads": on.iter().map(|one| row(one)).collect::<Vec<_>>(),
+        "idle": loads.len() - on.len(),
+        "rest": rest,
         "has_meter": !meters.is_empty(),
         "alarms": super::alarms::open(&viewer).len(),
     });
     Ok(View::new("now.html", values).into())
+}
+
+/// The least power of a load that is on, in kW.
+const ON_KW: f64 = 0.0005;
+
+/// Whether a load is on: it takes power and is not switched off, or nothing is known of it.
+fn is_on(one: &Known) -> bool {
+    let is_off = one.value(BREAKER).is_some_and(|(_, closed)| closed < 0.5);
+    let power = one.value(POWER).filter(|_| one.age != Age::Missing);
+    !is_off && power.is_none_or(|(_, power)| power >= ON_KW)
+}
+
+/// What the energy of today and of the day before costs, where a contract says so.
+async fn costs(viewer: &Viewer, today: Stretch) -> Value {
+    let Some(customer) = super::bills::customers(viewer).into_iter().next() else {
+        return Value::Null;
+    };
+    let yesterday = around(viewer, Width::Day, SimTime(today.from.0.saturating_sub(1)));
+    let so_far = Stretch { from: today.from, until: viewer.now() };
+    let mut rows = Vec::new();
+    for (name, period) in [("Today so far", so_far), ("Yesterday", yesterday)] {
+        // Where nothing can be said, nothing is.
+        let Ok(bill) = bills::cost(&viewer.caller, &customer, period).await else { continue };
+        // What is missing is not zero.
+        let Some(energy) = energy_in(&bill) else { continue };
+        let is_whole = !bill.is_open || name != "Yesterday";
+        let bill = serde_json::to_value(&bill).unwrap_or_default();
+        let currency = bill["currency"].as_str().unwrap_or_default();
+        rows.push(json!({
+            "name": name,
+            "amount": super::bills::money(&bill["total"], currency),
+            "energy": number(energy, "kWh"),
+            "is_whole": is_whole,
+        }));
+    }
+    if rows.is_empty() { Value::Null } else { json!(rows) }
+}
+
+/// The energy that was taken, of the lines that have an amount.
+fn energy_in(bill: &Bill) -> Option<f64> {
+    let lines = bill.lines.iter().filter_map(|line| match line {
+        Line::Energy(line) if line.direction == Direction::Import => Some(line.energy_wh as f64),
+        _ => None,
+    });
+    let all: Vec<f64> = lines.collect();
+    (!all.is_empty()).then(|| all.iter().sum::<f64>() / 1000.0)
 }
 
 /// The sum of a quantity of devices whose last value is not too old, and the oldest instant of it.

@@ -6,10 +6,14 @@
 //! | `sentence` | a rule in words |
 //! | `form` | what a new one is described by, and what it would have done |
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use lastmeter_model::access::Action;
 use lastmeter_model::document::Document;
-use lastmeter_model::entity::{Body as _, OfferState, Rule};
+use lastmeter_model::entity::{
+    Body as _, Channel, Notification, NotificationState, OfferState, Rule,
+};
 use serde_json::{Value, json};
 
 use super::frame::Answered;
@@ -25,6 +29,8 @@ mod sentence;
 
 /// Rules of a page.
 const SHOWN: usize = 100;
+/// Messages of a page.
+const MESSAGES: usize = 10;
 
 /// What became of a form that was sent.
 #[derive(Default)]
@@ -54,10 +60,38 @@ async fn page(viewer: &Viewer, sent: Sent) -> Answered {
         "more": more,
         "form": form::values(viewer, &known),
         "tried": sent.tried,
+        "told": told(viewer),
         "error": sent.error,
     });
     let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(View::new("rules.html", values).with_status(status).into())
+}
+
+/// The last messages that rules have sent, newest first, with what became of them.
+fn told(viewer: &Viewer) -> Vec<Value> {
+    let documents = viewer.tenant().documents.all(Notification::kind());
+    let may = documents.iter().filter(|one| documents::may(&viewer.caller, Action::Read, one));
+    let read = |one: &Arc<Document>| serde_json::from_str::<Notification>(&one.body).ok();
+    let mut all: Vec<Notification> = may.filter_map(read).collect();
+    all.sort_by_key(|one| std::cmp::Reverse(one.at));
+    let shown = all.into_iter().take(MESSAGES).map(|one| {
+        let why = one.failure.as_ref().map_or("", |why| why.as_str());
+        let what = match one.state {
+            NotificationState::Sent => "sent".to_owned(),
+            NotificationState::Failed => format!("not sent: {why}"),
+            NotificationState::Waiting if one.tries > 0 => format!("tried again soon: {why}"),
+            NotificationState::Waiting => "waits".to_owned(),
+        };
+        let how = match one.channel {
+            Channel::Email => "by e-mail".to_owned(),
+            Channel::Webhook => format!("to {}", one.to.as_ref().map_or("", |to| to.as_str())),
+        };
+        json!({
+            "subject": one.subject, "at": viewer.times.clock(one.at), "how": how, "what": what,
+            "failed": one.state == NotificationState::Failed,
+        })
+    });
+    shown.collect()
 }
 
 /// A rule with what may be done with it.

@@ -469,7 +469,9 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     let household = Household::start().await;
     let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
     let (_, page) = household.page("/bills", &ann).await;
-    assert!(page.contains("there are 0 tariffs"), "{page}");
+    assert!(page.contains("No tariff was yours in Jan 2027"), "{page}");
+    let (_, page) = household.page("/now", &ann).await;
+    assert!(!page.contains("energy alone"), "nothing costs anything: {page}");
     let tariff = json!({
         "token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome",
         "validFrom": "2026-01-01T00:00:00Z",
@@ -483,6 +485,10 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     assert!(page.contains("<data value=\"2.65\">"), "{page}");
     assert!(page.contains("Base, taken from the grid") && page.contains("only the total known"));
     assert!(page.contains("Open: a part is not known"), "{page}");
+    // Of today it is the same; of yesterday nothing is known, which is not zero.
+    let (_, now) = household.page("/now", &ann).await;
+    assert!(now.contains("Today so far") && now.contains("<data value=\"2.65\">"), "{now}");
+    assert!(!now.contains("Yesterday") && !now.contains("<data value=\"0.00\">"), "{now}");
     // What it pays by: one price, at all times of the seven days.
     assert!(page.contains("href=\"&#x2f;tariff?customer=ann\""), "{page}");
     let (status, page) = household.page("/tariff?customer=ann", &ann).await;

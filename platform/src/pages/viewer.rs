@@ -136,6 +136,11 @@ impl Viewer {
         self.is_form
     }
 
+    /// Whether a part is wanted: it alone, or the whole page.
+    pub(super) fn wants(&self, part: &str) -> bool {
+        self.part.as_deref().is_none_or(|only| only == part)
+    }
+
     /// The same request of nobody in particular, in the same tenant.
     pub(super) fn as_anybody(&self) -> Self {
         let visitor = Visitor::anonymous(Arc::clone(&self.caller.tenant));

@@ -16,6 +16,7 @@
 //! | `devices`, `assignments`, `invocations`, `batches` | SiteWhere's resources |
 //! | `series`, `latest`, `live` | time data of many devices: series, last values, a live stream |
 //! | `transfer` | export and import |
+//! | `outgoing` | notifications, and connections to sources outside |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 //! | `device_changes`, `assignment_changes` | devices registered, assigned and moved |
 //! | `topology` | electric networks and the states of their switches |
@@ -55,6 +56,7 @@ mod latest;
 mod live;
 mod losses;
 mod openapi;
+mod outgoing;
 mod parameter;
 mod reports;
 mod routes;

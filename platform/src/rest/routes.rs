@@ -24,7 +24,7 @@ use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, aggregates, alarms, assignment_changes, assignments, audit, batches, bills,
     changes, device_changes, devices, documents, health, invocations, jobs, keys, latest, live,
-    losses, reports, rules, series, tenants, topology, transfer,
+    losses, outgoing, reports, rules, series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -72,6 +72,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     invocations::ROUTES,
     changes::ROUTES,
     losses::ROUTES,
+    outgoing::ROUTES,
     jobs::ROUTES,
     alarms::ROUTES,
     rules::ROUTES,

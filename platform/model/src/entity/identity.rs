@@ -11,6 +11,7 @@ use super::body::{
 };
 use crate::access::{Grant, KEY_THINGS_MAX, KeyScope, Kind, PrincipalRef, Role, SecretHash};
 use crate::calendar::Zone;
+use crate::schedule::TimeOfDay;
 
 pub(super) const KINDS: &[DocumentKind] = &[
     DocumentKind::of::<User>("user", Kind::User),
@@ -34,6 +35,10 @@ bodies! {
         language: Option<Name>,
         /// Time zone of pages.
         time_zone: Option<Zone>,
+        /// From when on only what is critical is sent to the user, by the clock of `timeZone`.
+        quiet_from: Option<TimeOfDay>,
+        /// Until when; on the next day where that is not later.
+        quiet_until: Option<TimeOfDay>,
         /// Whether the user cannot log in.
         #[serde(default)]
         disabled: bool,
@@ -102,6 +107,8 @@ impl Body for User {
     fn validate(&self) -> Result<(), Fault> {
         let is_slow = !matches!(self.password_hash, Some(SecretHash::Sha256(_)));
         ensure(is_slow, "passwordHash", "argon2id, since people choose passwords")?;
+        let is_both = self.quiet_from.is_some() == self.quiet_until.is_some();
+        ensure(is_both, "quietUntil", "a time of day with `quietFrom`, or neither")?;
         self.password_hash.iter().try_for_each(|hash| validate_hash(hash, "passwordHash"))?;
         self.reset_code.iter().try_for_each(|code| validate_hash(&code.hash, "resetCode.hash"))
     }

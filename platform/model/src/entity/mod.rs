@@ -18,6 +18,7 @@
 //! | 26 | `feed` | `feed` |
 //! | 27, 28 | `report_plan`, `report` | `report` |
 //! | 29 | `view` | `view` |
+//! | 30 | `notification` | `notification` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -35,6 +36,7 @@ mod history;
 mod identity;
 mod money;
 mod network;
+mod notification;
 mod place;
 mod report;
 mod rule;
@@ -69,6 +71,7 @@ pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use money::{Decimal, Money};
 pub use network::{ElectricNetwork, Switch, Topology};
+pub use notification::{Attempt, Channel, Notification, NotificationState, quiet_until};
 pub use place::{Site, Zone, ZoneKind};
 pub use report::{
     Lack, Missing, Report, ReportFailure, ReportInput, ReportKind, ReportPeriod, ReportPlan,
@@ -76,7 +79,7 @@ pub use report::{
 };
 pub use rule::{
     Absence, AlertComes, Condition, FeedLevel, GiveCommand, Offer, OfferState, RaiseAlert, Rate,
-    Rule, RuleAction, TariffPrice, Threshold, TimeWindow,
+    Rule, RuleAction, SendMessage, TariffPrice, Threshold, TimeWindow,
 };
 pub use settings::{Registration, RetentionDays, TenantSettings};
 pub use specification::{
@@ -171,6 +174,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     feed::KINDS,
     report::KINDS,
     view::KINDS,
+    notification::KINDS,
 ];
 
 /// The kind with a code.

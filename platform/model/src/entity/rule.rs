@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::DocumentKind;
 use super::body::{About, Body, Fault, Key, Metadata, Name, Text, Token, bodies, ensure, keys};
 use super::money::Decimal;
+use super::notification::Channel;
 use super::specification::level;
 use super::tariff::Direction;
 use crate::access::{Kind, PrincipalRef, Target};
@@ -20,6 +21,8 @@ pub(super) const KINDS: &[DocumentKind] = &[DocumentKind::of::<Rule>("rule", Kin
 const DEPTH_MAX: usize = 3;
 const LEAVES_MAX: usize = 8;
 const ACTIONS_MAX: usize = 4;
+/// What the address of a webhook begins with.
+const WEB: [&str; 2] = ["https://", "http://"];
 
 lastmeter_units::words! {
     /// What somebody makes of a rule that is offered.
@@ -185,6 +188,22 @@ bodies! {
         #[serde(default)]
         parameters: Metadata,
     }
+
+    /// Somebody whom a rule tells something.
+    struct SendMessage {
+        /// How.
+        channel: Channel,
+        /// To which address, of a webhook; mail goes to the address of the owner's account.
+        url: Option<Text>,
+        /// What it is about, in some words.
+        subject: Name,
+        /// The rest.
+        #[serde(default)]
+        text: Option<Text>,
+        /// How bad it is: what is critical is sent in quiet hours, too.
+        #[serde(with = "level")]
+        level: AlertLevel,
+    }
 }
 
 /// What has to hold.
@@ -223,6 +242,8 @@ pub enum RuleAction {
     Alarm(RaiseAlert),
     /// A command is given.
     Command(GiveCommand),
+    /// Somebody is told.
+    Message(SendMessage),
 }
 
 impl Rule {
@@ -330,19 +351,47 @@ impl Condition {
     }
 }
 
+impl SendMessage {
+    fn validate(&self, index: usize, owner: Option<&PrincipalRef>) -> Result<(), Fault> {
+        let field = |name: &str| format!("then[{index}].message.{name}");
+        match (self.channel, &self.url) {
+            (Channel::Webhook, Some(url)) => {
+                let is_web = WEB.iter().any(|scheme| url.as_str().starts_with(scheme));
+                ensure(is_web, field("url"), "an address that begins with `https://`")
+            }
+            (Channel::Webhook, None) => ensure(false, field("url"), "the address of the webhook"),
+            (Channel::Email, url) => {
+                let expected = "none: mail goes to the address of the owner's account";
+                ensure(url.is_none(), field("url"), expected)?;
+                let is_somebodys = matches!(owner, Some(PrincipalRef::User(_)));
+                let expected = "a webhook: nobody owns the rule whom mail could go to";
+                ensure(is_somebodys, field("channel"), expected)
+            }
+        }
+    }
+}
+
 impl TimeWindow {
     /// Whether it is on at an instant, and the next one at which that changes. One that a change
     /// of offset leaves out from its beginning to its end is not on that day.
     pub fn at(&self, now: SimTime) -> (bool, Option<SimTime>) {
+        // Where it ends it may begin again.
+        let until = self.end(now);
+        (until.is_some(), until.or_else(|| self.begin().next_after(now)))
+    }
+
+    fn begin(&self) -> Schedule {
         let (weekdays, zone) = (self.weekdays.clone(), self.zone.clone());
-        let begin = Schedule::Calendar { weekdays, time: self.from, zone };
-        let until = begin.due(SimTime(i64::MIN), now).and_then(|begun| {
+        Schedule::Calendar { weekdays, time: self.from, zone }
+    }
+
+    /// When it ends, if it is on at an instant.
+    pub(super) fn end(&self, now: SimTime) -> Option<SimTime> {
+        self.begin().due(SimTime(i64::MIN), now).and_then(|begun| {
             let day = self.zone.date(begun);
             let last = if self.until <= self.from { day.tomorrow().ok()? } else { day };
             Some(self.until.on(last, &self.zone)).filter(|until| now < *until)
-        });
-        // Where it ends it may begin again.
-        (until.is_some(), until.or_else(|| begin.next_after(now)))
+        })
     }
 }
 
@@ -354,7 +403,11 @@ impl Body for Rule {
         let leaves = self.when.leaves().len();
         ensure(leaves <= LEAVES_MAX, "when", "at most eight things that are measured")?;
         let actions = self.then.len();
-        ensure((1..=ACTIONS_MAX).contains(&actions), "then", "one to four actions")
+        ensure((1..=ACTIONS_MAX).contains(&actions), "then", "one to four actions")?;
+        self.then.iter().enumerate().try_for_each(|(index, action)| match action {
+            RuleAction::Message(message) => message.validate(index, self.owner.as_ref()),
+            _ => Ok(()),
+        })
     }
 
     fn keys(&self) -> Vec<Key> {

@@ -24,8 +24,13 @@ const KINDS: [(&str, &str); 7] = [
 ];
 
 /// What it can do.
-const DOES: [(&str, &str); 3] =
-    [("alarm", "raise an alarm"), ("open", "switch off"), ("closed", "switch on")];
+const DOES: [(&str, &str); 5] = [
+    ("alarm", "raise an alarm"),
+    ("open", "switch off"),
+    ("closed", "switch on"),
+    ("email", "send me an e-mail"),
+    ("webhook", "call an address of the web"),
+];
 
 /// On which days a time is.
 const DAYS: [(&str, &str, &[&str]); 3] = [
@@ -35,9 +40,9 @@ const DAYS: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// What is kept of what was entered.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "kind", "name", "device", "quantity", "side", "level", "minutes", "does", "target", "tariff",
-    "feed", "ahead", "days", "from", "until",
+    "feed", "ahead", "days", "from", "until", "url",
 ];
 
 /// Over how many days a rule is tried: over fewer where there is more than is looked at.
@@ -178,6 +183,13 @@ pub(super) fn described(viewer: &Viewer) -> Result<Map<String, Value>, &'static 
             "device": viewer.field("target"),
             "command": "setBreaker",
             "parameters": { "state": viewer.field("does") },
+        } }),
+        "email" => json!({ "message": {
+            "channel": "email", "subject": name, "level": "Warning",
+        } }),
+        "webhook" => json!({ "message": {
+            "channel": "webhook", "url": viewer.field("url").trim(), "subject": name,
+            "level": "Warning",
         } }),
         _ => json!({ "alarm": { "type": "rule", "level": "Warning", "text": name } }),
     };

@@ -143,6 +143,8 @@ impl Names<'_> {
                     };
                     format!("{what} {}", self.device(&of["device"]))
                 }
+                "message" if of["channel"] == "email" => "send an e-mail".to_owned(),
+                "message" => format!("call {}", of["url"].as_str().unwrap_or_default()),
                 kind => format!(
                     "raise an {kind} \u{201c}{}\u{201d}",
                     of["text"].as_str().unwrap_or_default()

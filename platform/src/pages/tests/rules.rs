@@ -159,3 +159,35 @@ async fn an_offered_rule_does_nothing_until_its_owner_accepts_it() {
     assert!(!household.page("/rules", &bob).await.1.contains("Peak"));
     household.0.stop().await;
 }
+
+#[tokio::test]
+async fn a_rule_tells_by_mail_or_by_an_address_that_may_be_called() {
+    let household = Household::start().await;
+    let ann = household.sign_in("ann").await;
+    let form = |does: &str, url: &str| {
+        format!(
+            "name=Warm&kind=value&device=m1&quantity={POWER}&side=above&level=0,5&minutes=0\
+             &does={does}&url={url}"
+        )
+    };
+    let inside = household.form("/rules", &ann, &form("webhook", "http://127.0.0.1/x")).await;
+    let text = String::from_utf8(inside.body).unwrap();
+    assert!(inside.status == 422 && text.contains("does not send to 127.0.0.1:80"), "{text}");
+    for wrong in ["", "//host/x", "javascript:alert(1)", "ftp://a/"] {
+        assert_eq!(household.form("/rules", &ann, &form("webhook", wrong)).await.status, 422);
+    }
+    assert_eq!(household.form("/rules", &ann, &form("email", "")).await.status, 303);
+    let (_, page) = household.page("/rules", &ann).await;
+    assert!(page.contains(": send an e-mail."), "{page}");
+    let told = json!({
+        "owner": "user:ann", "channel": "email", "subject": "<b>Warm", "text": "",
+        "level": "Warning", "cause": "rule:r", "at": "2027-01-18T17:00:00Z", "state": "failed", "tries": 1,
+        "settled": "2027-01-18T17:00:00Z", "failure": "no mail server is set",
+    });
+    put(&household.0.bench.core, "notification", "n-1", told).await;
+    let (_, page) = household.page("/rules", &ann).await;
+    assert!(page.contains("&lt;b&gt;Warm") && page.contains("not sent: no mail server is set"));
+    let bob = household.sign_in("bob").await;
+    assert!(!household.page("/rules", &bob).await.1.contains("Warm"));
+    household.0.stop().await;
+}

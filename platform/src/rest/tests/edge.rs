@@ -24,7 +24,13 @@ fn own() -> Vec<Network> {
 
 impl Served {
     pub(super) async fn behind(gate: Gate, change: impl FnOnce(&mut Config)) -> Self {
-        let bench = Bench::start(ClockSource::Driven).await;
+        let bench = Bench::start_with(ClockSource::Driven, |config| {
+            // What the examples name; its file is not there.
+            let market = "data = \"\"\n[[connection]]\nname = \"market\"\nkind = \"csv\"\n\
+                          file = \"none.csv\"\ninto = { assets = { category = \"person\" } }";
+            config.connections = Config::from_toml(market).unwrap().connections;
+        })
+        .await;
         let edge = edge(&bench, change);
         let gate = Arc::new(gate);
         let settings = Settings {

@@ -30,6 +30,11 @@ async fn served() -> Served {
     customer(&served).await;
     let user = json!({ "username": "ann", "password": "correct horse", "roles": ["user"] });
     assert_eq!(served.post("/sitewhere/api/users", &user).await.status, 201);
+    let told = json!({
+        "owner": "user:ann", "channel": "email", "subject": "Peak", "text": "", "level": "Info",
+        "cause": "rule:x.a", "at": START, "state": "sent", "settled": START,
+    });
+    put(&served.bench.core, "notification", "x.a", told).await;
     let plan = json!({
         "name": "Energy", "kind": "consumption", "subject": "device:meter-2", "period": "day",
         "disabled": true,

@@ -10,9 +10,9 @@ use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
-    Credential, Device, DeviceRoute, ElectricNetwork, Feed, Group, Job, KINDS, Quantity, Report,
-    ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology,
-    User, View, Zone, kind_of_code, kind_of_name, read,
+    Credential, Device, DeviceRoute, ElectricNetwork, Feed, Group, Job, KINDS, Notification,
+    Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff,
+    TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -55,6 +55,7 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "report_plan" => rewritten::<ReportPlan>,
         "report" => rewritten::<Report>,
         "view" => rewritten::<View>,
+        "notification" => rewritten::<Notification>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -114,6 +115,7 @@ fn codes_and_names_are_given_once_and_stay() {
         (27, "report_plan"),
         (28, "report"),
         (29, "view"),
+        (30, "notification"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
@@ -174,6 +176,7 @@ fn documents_are_found_by_their_keys() {
         ("report_plan", "kind=consumption owner=user:me"),
         ("report", "plan=p-1 kind=TI.E"),
         ("view", "owner=user:me"),
+        ("notification", "owner=user:me state=waiting"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();
@@ -361,6 +364,17 @@ fn a_field_without_a_valid_value_is_named() {
         ("feed", "/points/0/1", json!("x"), "points[0][1]: `\"x\"`, expected f64"),
         ("feed", "/points/0/1", json!(1e12), "points[0]: `[\"2027-01-18T17:00:00.000Z\",10000"),
         ("feed", "/validUntil", early.clone(), "validUntil: `\"2020-01-01T00:00:00Z\"`, expecte"),
+        (
+            "rule",
+            "/then/3/message/url",
+            json!("ftp://a"),
+            "then[3].message.url: `\"ftp://a\"`, exp",
+        ),
+        ("rule", "/then/3/message/url", Value::Null, "then[3].message.url: `null`, expected the a"),
+        ("rule", "/then/3/message/channel", json!("email"), "then[3].message.url: `\"https://hoo"),
+        ("user", "/quietUntil", Value::Null, "quietUntil: `null`, expected a time of day with `q"),
+        ("notification", "/next", Value::Null, "next: `null`, expected an instant as long as it"),
+        ("notification", "/state", json!("sent"), "next: `\"2027-02-18T17:00:00.000Z\"`, expec"),
         ("view", "/period", json!("hour"), "period: `\"hour\"`, expected one of `day`, `week`"),
         ("bill", "/total", json!("3.01"), "total: `\"3.01\"`, expected the sum of the amounts"),
         ("bill", "/total", json!("3.000"), "total: `\"3.000\"`, expected the sum of the amounts"),

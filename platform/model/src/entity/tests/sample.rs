@@ -113,6 +113,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "roles": ["user", "operator"], "fullName": "A. Person", "email": "a@example.org",
                 "phone": "+39 011", "language": "it", "timeZone": "Europe/Rome", "disabled": true,
+                "quietFrom": "22:00:00", "quietUntil": "07:00:00",
                 "passwordHash": {"argon2id": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"},
                 "resetCode": {"hash": {"sha256": hash}, "until": until}, "metadata": metadata,
             }),
@@ -219,6 +220,15 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "metadata": metadata,
             }),
         ),
+        (
+            "notification",
+            json!({
+                "owner": "user:me", "channel": "webhook", "to": "https://hooks.example.org/a",
+                "subject": "Peak", "text": "above 3 kW", "level": "Warning", "cause": "rule:r-1",
+                "at": from, "state": "waiting", "tries": 1, "next": until, "settled": null,
+                "failure": "the answer was 503", "metadata": metadata,
+            }),
+        ),
     ]
 }
 
@@ -252,6 +262,10 @@ fn rule(metadata: &Value) -> Value {
             { "alarm": { "type": "high", "level": "Error", "text": "high" } },
             { "command": {
                 "device": "meter 1", "command": "setBreaker", "parameters": { "state": "open" },
+            } },
+            { "message": {
+                "channel": "webhook", "url": "https://hooks.example.org/a", "subject": "Peak",
+                "text": "above 3 kW", "level": "Warning",
             } },
         ],
         "coolDownSeconds": 600, "metadata": metadata,

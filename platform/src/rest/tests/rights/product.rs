@@ -181,6 +181,15 @@ const DOCUMENTS: [(&str, &str); 13] = [
 /// Of nobody's password.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0";
 
+/// What a person was told.
+fn notification(person: &str) -> Value {
+    json!({
+        "owner": format!("user:{person}"), "channel": "email", "subject": "s", "text": "t",
+        "level": "Info", "cause": "rule:r", "at": SimTime(0), "state": "sent",
+        "settled": SimTime(1),
+    })
+}
+
 /// A bill of a person, which names a meter.
 fn bill(person: &str, meter: &str) -> Value {
     let (from, until) = ("2027-01-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z");
@@ -447,6 +456,26 @@ impl Product {
         }
     }
 
+    /// Notifications: each is its owner's and the administrators'.
+    async fn notifications(&mut self, seat: &Seat<'_>) {
+        let list = self.world.ask(&seat.who, "GET", "/api/v1/notifications").await;
+        self.check(seat, Row::Device, "/api/v1/notifications", &list);
+        for person in ["ann", "bob"] {
+            let is_own = seat.name == "user" && person == "ann";
+            let is_seen = is_own || ["admin", "bench"].contains(&seat.name);
+            let token = format!("n-{person}");
+            assert_eq!(list.body.contains(&token), is_seen, "{}: {list:?}", seat.name);
+            let path = format!("/api/v1/notifications/{token}");
+            let told = self.world.ask(&seat.who, "GET", &path).await;
+            self.check(seat, Row::Device, &path, &told);
+            assert_eq!(told.status == 200, is_seen, "{} {path}: {told:?}", seat.name);
+            if told.status == 404 {
+                let none = self.world.ask(&seat.who, "GET", "/api/v1/notifications/n-eve").await;
+                self.alike(seat, &path, [(&told, &token), (&none, "n-eve")]);
+            }
+        }
+    }
+
     /// Everything that changes something, or reads all of the tenant, is refused to who may not.
     async fn writes(&mut self, seat: &Seat<'_>) {
         if ["bench", "admin", "operator", "platform"].contains(&seat.name) {
@@ -585,6 +614,7 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     }
     for (person, meter) in [("ann", "m-home"), ("bob", "m-bobs")] {
         world.put("bill", &format!("{person}-2027-01"), bill(person, meter)).await;
+        world.put("notification", &format!("n-{person}"), notification(person)).await;
     }
     let core = Arc::clone(&world.bench.core);
     // What the devices' credential sends may be refused.
@@ -601,6 +631,7 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
         product.reads(&seat).await;
         product.documents(&seat).await;
         product.bills(&seat).await;
+        product.notifications(&seat).await;
         product.writes(&seat).await;
         product.others(&seat).await;
         product.topics(&seat);
