@@ -50,7 +50,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/losses", "operator admin bench"),
     ("POST /api/v1/losses/{id}/acknowledge", "operator admin"),
     ("GET /api/v1/connections", "admin bench"),
-    ("POST /api/v1/connections/{name}/read", "admin"),
+    ("POST /api/v1/connections/{name}/read", "admin bench"),
     ("GET /metrics", "operator admin bench"),
     ("GET /sitewhere/api/devices/specification/{token}", "operator admin bench"),
     ("GET /sitewhere/api/devices/group/{token}", "operator admin bench"),
