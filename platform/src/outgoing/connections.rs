@@ -128,8 +128,8 @@ impl Outgoing {
     /// When the next source is read. On a driven clock that is once for each time it is moved.
     pub(super) fn next_reading(&self, until: SimTime) -> Option<SimTime> {
         let is_driven = self.core.clock.source == ClockSource::Driven;
-        let now = self.core.clock.now();
-        let due = self.connections.iter().map(|one| one.due().unwrap_or(now));
+        // What was not read yet is due whenever that is asked.
+        let due = self.connections.iter().map(|one| one.due().unwrap_or(until));
         let due = due.min().filter(|at| *at <= until)?;
         Some(if is_driven { until } else { due })
     }

@@ -301,3 +301,45 @@ async fn assets_of_two_sources_stand_beside_own_ones_with_their_origin() {
     assert_eq!((west.rows, west.changed, west.refused), (2, 1, 1), "{west:?}");
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_walls_clock_sources_are_read_and_notifications_sent_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("people.csv");
+    std::fs::write(&file, "token,name\np-1,Ann\n").unwrap();
+    let sink = Sink::start().await;
+    let text = format!(
+        "data = \"\"\n[outgoing]\nhosts = [\"127.0.0.1:{}\"]\n[[connection]]\nname = \"people\"\n\
+         kind = \"csv\"\nfile = \"{}\"\ninto = {{ assets = {{ category = \"person\" }} }}\n",
+        sink.port,
+        file.display()
+    );
+    let config = Config::from_toml(&text).unwrap();
+    let bench = Bench::start_with(ClockSource::Wall, |own| {
+        own.outgoing = config.outgoing;
+        own.connections = config.connections;
+    })
+    .await;
+    let attending = tokio::spawn({
+        let core = Arc::clone(&bench.core);
+        async move { core.attend().await }
+    });
+    let now = bench.core.clock.now();
+    let body = json!({
+        "channel": "webhook", "to": sink.url(), "subject": "s", "text": "t", "level": "Info",
+        "cause": "rule:r", "at": now, "state": "waiting", "next": now,
+    });
+    put(&bench.core, "notification", "n-1", body).await;
+    let is_read = || bench.core.documents.body::<lastmeter_model::entity::Asset>("p-1").is_some();
+    let is_sent = || notices(&bench) == [("sent".to_owned(), 1, None)];
+    let done = async {
+        while !(is_read() && is_sent()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let done = tokio::time::timeout(std::time::Duration::from_secs(20), done).await;
+    assert!(done.is_ok(), "{:?}", notices(&bench));
+    assert_eq!(sink.taken().len(), 1);
+    attending.abort();
+    bench.stop().await;
+}
