@@ -346,13 +346,19 @@ def must_fail(comparison, driver, rest, source):
     comparison.same("must fail: too wide", is_too_wide(driver), True)
 
 
-def main():
+def axe_source():
+    """Where the source of axe-core is; without it, or without a browser, the script is skipped."""
     package = importlib.util.find_spec("axe_playwright_python")
     axe_core = os.path.join(os.path.dirname(package.origin), "axe.min.js") if package else "axe-core"
     for needed in (axe_core, CHROMIUM, DRIVER):
         if not os.path.exists(needed):
             print(f"{needed} is not there; tests/setup peers browser installs it")
             sys.exit(77)
+    return axe_core
+
+
+def main():
+    axe_core = axe_source()
     with open(axe_core, encoding="utf-8") as file:
         source = file.read()
     sheets = sys.argv[2] if "--sheets" in sys.argv else None

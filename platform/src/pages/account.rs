@@ -76,7 +76,15 @@ pub(super) async fn change(viewer: Viewer) -> Answered {
     match accounts::change_account(&viewer.caller, members).await {
         Ok(_) => Ok(way("/account?done=profile")),
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            let detail = problem.detail().to_owned();
+            let detail = match problem.field() {
+                Some("timeZone") => {
+                    "There is no such time zone; write it as Europe/Rome".to_owned()
+                }
+                Some("quietFrom" | "quietUntil") => {
+                    "Enter both times, such as 22:00 and 07:00, or neither".to_owned()
+                }
+                _ => problem.detail().to_owned(),
+            };
             let field = PROFILE.iter().find(|(member, ..)| problem.field() == Some(*member));
             let field = field.map_or("fullName", |(member, ..)| member);
             page(&viewer, Some((field, detail)), None).map(Answer::from)

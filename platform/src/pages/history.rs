@@ -139,7 +139,7 @@ pub(super) fn name_of(id: MeasurementId) -> String {
         Quantity::VoltageRms => "Voltage",
         Quantity::CurrentRms => "Current",
         Quantity::Frequency => "Frequency",
-        Quantity::BreakerClosed => "Switch closed",
+        Quantity::BreakerClosed => "Switch (1 on, 0 off)",
         _ => return row.name.trim_start_matches("x.").replace('.', " "),
     };
     format!("{name}{phase}")

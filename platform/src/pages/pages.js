@@ -35,6 +35,13 @@ async function renew(part) {
 
 let stream;
 let isLive = false;
+let failures = 0;
+
+// Says that what is shown grows old, once a second attempt has failed.
+function lost(isLost) {
+  failures = isLost ? failures + 1 : 0;
+  document.getElementById("lost").hidden = failures < 2;
+}
 
 function listen() {
   const live = parts().filter((part) => part.dataset.live);
@@ -42,9 +49,14 @@ function listen() {
   const on = [...new Set(live.map((part) => part.dataset.on ?? ""))];
   const query = on.includes("") ? "" : "?on=" + on.map(encodeURIComponent).join(",");
   stream = new EventSource("/live" + query);
-  stream.onopen = () => { isLive = true; };
+  stream.onopen = () => {
+    isLive = true;
+    lost(false);
+  };
   stream.onerror = () => {
     isLive = false;
+    // A stream that is refused is closed; one that goes on trying has nobody on the other side.
+    lost(stream.readyState === EventSource.CONNECTING);
     if (stream.readyState === EventSource.CLOSED) stream = undefined;
   };
   for (const name of ["reading", "alert", "documents"]) {

@@ -215,7 +215,7 @@ fn described(viewer: &Viewer) -> Result<Grant, &'static str> {
     let by = viewer.caller.who.first().map(|who| who.reference.clone());
     let by = by.ok_or("Sign in first")?;
     let to: Result<PrincipalRef, _> = format!("user:{}", viewer.field("to").trim()).parse();
-    let to = to.map_err(|_| "Enter the name with which they sign in")?;
+    let to = to.map_err(|_| "Enter the name with which they sign in, without spaces")?;
     if to == by {
         return Err("You see what is yours already; enter the name of somebody else");
     }
