@@ -31,6 +31,7 @@ async fn act(rest: &Client, device: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "it asks once a second")]
 async fn run() -> Result<(), Box<dyn Error>> {
     let (device, limit) = (setting("DEVICE")?, setting("LIMIT")?.parse::<f64>()?);
     let rest = Client::new(&setting("REST")?, &setting("TOKEN")?)?;

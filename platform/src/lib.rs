@@ -17,7 +17,8 @@
 //! of `lastmeter_model`; `store_reports` hears of damage. `ops` has a function for each use case of
 //! people and programs, which REST and the `pages` call, with `problem` for what is no success and
 //! `reader` for queries; `services` feeds the machines of `lastmeter_services` with what is
-//! committed; `outgoing` tells others outside and reads of them. `backup` copies a tenant while it runs, `maintenance` works on one that does not.
+//! committed; `outgoing` sends to others outside and reads of them. `backup` copies a tenant while
+//! it runs, `maintenance` works on one that does not.
 //! `identity` finds who is behind what a client presents. Of all of them: `error`; `access`,
 //! `certificates` and `tls` for what is secret, `folder` and `database` for what lies where;
 //! `metrics`, `log_throttle` for who operates it. `live` is what subscriptions share,

@@ -1,11 +1,11 @@
 //! Who may be reached: hosts that whoever runs the platform names. A name never leads to the
-//! loopback, to a private network or to whatever else is not everybody's, whoever answers for it; an
+//! loopback, to a private network or to what else is not everybody's, whoever answers for it; an
 //! address does so where it is named itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::web::WebError;
+use crate::error::OutgoingError;
 
 /// Ports of a host that is named without one.
 const USUAL_PORTS: [u16; 2] = [80, 443];
@@ -70,9 +70,9 @@ impl Hosts {
     ///
     /// # Errors
     /// If it may not be reached, or has no address now.
-    pub async fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, WebError> {
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, OutgoingError> {
         if !self.has(host, port) {
-            return Err(WebError::Refused(format!(
+            return Err(OutgoingError::Refused(format!(
                 "{host}:{port} is not one of the hosts that this platform sends to"
             )));
         }
@@ -82,7 +82,7 @@ impl Hosts {
         }
         let found: Vec<SocketAddr> = look_up(bare, port).await?;
         if let Some(hidden) = found.iter().find(|one| !is_public(one.ip())) {
-            return Err(WebError::Refused(format!(
+            return Err(OutgoingError::Refused(format!(
                 "{host} leads to {}, which is not everybody's address; name the address itself \
                  among the hosts if that is meant",
                 hidden.ip()
@@ -96,20 +96,20 @@ impl Hosts {
 ///
 /// # Errors
 /// If it has none now.
-pub(crate) async fn resolve_trusted(host: &str, port: u16) -> Result<SocketAddr, WebError> {
+pub(crate) async fn resolve_trusted(host: &str, port: u16) -> Result<SocketAddr, OutgoingError> {
     let bare = host.trim_matches(['[', ']']);
     first(&look_up(bare, port).await?, host)
 }
 
-async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, WebError> {
+async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, OutgoingError> {
     match tokio::net::lookup_host((host, port)).await {
         Ok(found) => Ok(found.collect()),
-        Err(error) => Err(WebError::Failed(format!("{host} could not be looked up: {error}"))),
+        Err(error) => Err(OutgoingError::Failed(format!("{host} could not be looked up: {error}"))),
     }
 }
 
-fn first(found: &[SocketAddr], host: &str) -> Result<SocketAddr, WebError> {
-    found.first().copied().ok_or_else(|| WebError::Failed(format!("{host} has no address")))
+fn first(found: &[SocketAddr], host: &str) -> Result<SocketAddr, OutgoingError> {
+    found.first().copied().ok_or_else(|| OutgoingError::Failed(format!("{host} has no address")))
 }
 
 /// Whether an address is everybody's: not of the loopback, a link, a private network, a
@@ -141,10 +141,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     };
     match parts {
         // Addresses of IPv4 in those of IPv6: NAT64 and 6to4.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0x2002, high, low, ..] => embedded(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
         // Teredo and others of the protocols themselves, benchmarks, documentation.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // What is assigned to be unicast everywhere.
         [first, ..] => first & 0xe000 == 0x2000,
     }
@@ -155,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_everybodys_is_told_from_what_is() {
+    fn what_is_not_everybodys_is_known_as_such() {
         for hidden in [
             "127.0.0.1",
             "127.255.255.255",
@@ -252,10 +251,10 @@ mod tests {
     async fn a_name_does_not_lead_to_the_loopback_but_a_named_address_does() {
         let hosts = |named: &str| Hosts::new(vec![named.parse().unwrap()]);
         let found = hosts("localhost:9000").resolve("localhost", 9000).await;
-        assert!(matches!(&found, Err(WebError::Refused(why)) if why.contains("everybody's")));
+        assert!(matches!(&found, Err(OutgoingError::Refused(why)) if why.contains("everybody's")));
         let found = hosts("127.0.0.1:9000").resolve("127.0.0.1", 9000).await;
         assert_eq!(found.ok(), Some("127.0.0.1:9000".parse().unwrap()));
         let found = hosts("example.org").resolve("127.0.0.1", 80).await;
-        assert!(matches!(found, Err(WebError::Refused(_))));
+        assert!(matches!(found, Err(OutgoingError::Refused(_))));
     }
 }

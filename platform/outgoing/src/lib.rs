@@ -1,22 +1,25 @@
-//! What the platform itself asks of others outside and tells them. No tenant, no document and no
-//! clock is here: `lastmeter-platform` says what is sent when, and keeps what came of it.
+//! What the platform itself asks of others outside and sends to them. No tenant, no document and no
+//! clock is here: `lastmeter-platform` decides what is sent when, and keeps what came of it.
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `error` | why something was not reached or taken |
 //! | `hosts` | who may be reached |
 //! | `web` | one request over HTTP, to an address that is looked up once |
 //! | `mail` | one message to a mail server |
 //! | `source` | rows of sources outside: a kind each in a file |
 
+mod error;
 mod hosts;
 mod mail;
 mod source;
 mod web;
 
+pub use error::OutgoingError;
 pub use hosts::{Host, Hosts, is_public};
-pub use mail::{Encryption, MailError, MailServer, Message};
+pub use mail::{Encryption, MailServer, Message};
 pub use source::{SOURCES, Source, SourceKind, SourceRow};
-pub use web::{Asked, ClientTls, Reply, Url, Web, WebError};
+pub use web::{Asked, ClientTls, Reply, Url, Web};
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{AsyncTransport as _, Tokio1Executor};
 
 use crate::TIME_LIMIT;
+use crate::error::OutgoingError;
 
 lastmeter_units::words! {
     /// How the way to a mail server is encrypted.
@@ -48,17 +49,6 @@ pub struct Message {
     pub subject: String,
     /// The rest.
     pub text: String,
-}
-
-/// Why a message was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MailError {
-    /// It will not be otherwise.
-    #[error("{0}")]
-    Refused(String),
-    /// It may be otherwise later.
-    #[error("{0}")]
-    Failed(String),
 }
 
 impl MailServer {
@@ -99,9 +89,9 @@ impl MailServer {
     ///
     /// # Errors
     /// If the server does not take it.
-    pub async fn send(&self, message: Message) -> Result<(), MailError> {
+    pub async fn send(&self, message: Message) -> Result<(), OutgoingError> {
         let Message { id, to, subject, text } = message;
-        let refused = |why: &dyn fmt::Display| MailError::Refused(format!("`{to}`: {why}"));
+        let refused = |why: &dyn fmt::Display| OutgoingError::Refused(format!("`{to}`: {why}"));
         let mailbox: Mailbox = to.parse().map_err(|error: AddressError| refused(&error))?;
         let built = MessageBuilder::new()
             .from(self.from.clone())
@@ -115,16 +105,16 @@ impl MailServer {
         match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(told(&error)),
-            Err(_) => Err(MailError::Failed(format!(
+            Err(_) => Err(OutgoingError::Failed(format!(
                 "the mail server did not answer within {TIME_LIMIT:?}"
             ))),
         }
     }
 }
 
-fn told(error: &Error) -> MailError {
+fn told(error: &Error) -> OutgoingError {
     let why = format!("the mail server: {error}");
-    if error.is_permanent() { MailError::Refused(why) } else { MailError::Failed(why) }
+    if error.is_permanent() { OutgoingError::Refused(why) } else { OutgoingError::Failed(why) }
 }
 
 #[cfg(test)]

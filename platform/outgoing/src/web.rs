@@ -16,19 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::error::OutgoingError;
 use crate::hosts::{Hosts, resolve_trusted};
 use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
-
-/// Why a request brought no answer that is taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WebError {
-    /// It will not be otherwise.
-    #[error("{0}")]
-    Refused(String),
-    /// It may be otherwise later.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// An address of the web: scheme, host, port, path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,12 +138,12 @@ impl Reply {
     ///
     /// # Errors
     /// If it is another: one that may be otherwise later has failed.
-    pub fn taken(self) -> Result<Self, WebError> {
+    pub fn taken(self) -> Result<Self, OutgoingError> {
         let why = || format!("the answer was {}", self.status);
         match self.status {
             200..=299 => Ok(self),
-            408 | 425 | 429 | 500.. => Err(WebError::Failed(why())),
-            _ => Err(WebError::Refused(why())),
+            408 | 425 | 429 | 500.. => Err(OutgoingError::Failed(why())),
+            _ => Err(OutgoingError::Refused(why())),
         }
     }
 }
@@ -180,7 +170,7 @@ impl Web {
     ///
     /// # Errors
     /// If it may not be reached, or there is no answer in time.
-    pub async fn send(&self, url: &Url, asked: Asked) -> Result<Reply, WebError> {
+    pub async fn send(&self, url: &Url, asked: Asked) -> Result<Reply, OutgoingError> {
         self.within_limit(url, asked, false).await
     }
 
@@ -188,7 +178,7 @@ impl Web {
     ///
     /// # Errors
     /// If there is no answer in time.
-    pub async fn send_trusted(&self, url: &Url, asked: Asked) -> Result<Reply, WebError> {
+    pub async fn send_trusted(&self, url: &Url, asked: Asked) -> Result<Reply, OutgoingError> {
         self.within_limit(url, asked, true).await
     }
 
@@ -197,13 +187,18 @@ impl Web {
         url: &Url,
         asked: Asked,
         is_trusted: bool,
-    ) -> Result<Reply, WebError> {
+    ) -> Result<Reply, OutgoingError> {
         let sent = tokio::time::timeout(TIME_LIMIT, self.once(url, asked, is_trusted)).await;
         let too_late = || format!("{} did not answer within {TIME_LIMIT:?}", url.authority);
-        sent.unwrap_or_else(|_| Err(WebError::Failed(too_late())))
+        sent.unwrap_or_else(|_| Err(OutgoingError::Failed(too_late())))
     }
 
-    async fn once(&self, url: &Url, asked: Asked, is_trusted: bool) -> Result<Reply, WebError> {
+    async fn once(
+        &self,
+        url: &Url,
+        asked: Asked,
+        is_trusted: bool,
+    ) -> Result<Reply, OutgoingError> {
         let address = if is_trusted {
             resolve_trusted(&url.host, url.port).await?
         } else {
@@ -211,20 +206,20 @@ impl Web {
         };
         let request = request(url, asked)?;
         let failed =
-            |error: std::io::Error| WebError::Failed(format!("{}: {error}", url.authority));
+            |error: std::io::Error| OutgoingError::Failed(format!("{}: {error}", url.authority));
         let stream = TcpStream::connect(address).await.map_err(failed)?;
         if !url.is_tls {
             return exchange(stream, request, url).await;
         }
         let bare = url.host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(bare)
-            .map_err(|_| WebError::Refused(format!("{} is no name of a server", url.host)))?;
+            .map_err(|_| OutgoingError::Refused(format!("{} is no name of a server", url.host)))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls.0));
         exchange(connector.connect(name, stream).await.map_err(failed)?, request, url).await
     }
 }
 
-fn request(url: &Url, asked: Asked) -> Result<Request<Full<Bytes>>, WebError> {
+fn request(url: &Url, asked: Asked) -> Result<Request<Full<Bytes>>, OutgoingError> {
     let Asked { body, token, headers } = asked;
     let method = if body.is_some() { Method::POST } else { Method::GET };
     let mut request = Request::builder()
@@ -234,7 +229,7 @@ fn request(url: &Url, asked: Asked) -> Result<Request<Full<Bytes>>, WebError> {
         .header(USER_AGENT, concat!("lastmeter/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {
         let value = HeaderValue::from_str(&format!("Bearer {token}"));
-        let wrong = |_| WebError::Refused("the token cannot stand in a header".to_owned());
+        let wrong = |_| OutgoingError::Refused("the token cannot stand in a header".to_owned());
         let mut value = value.map_err(wrong)?;
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
@@ -246,7 +241,7 @@ fn request(url: &Url, asked: Asked) -> Result<Request<Full<Bytes>>, WebError> {
     if !media_type.is_empty() {
         request = request.header(CONTENT_TYPE, media_type);
     }
-    let wrong = |error: hyper::http::Error| WebError::Refused(error.to_string());
+    let wrong = |error: hyper::http::Error| OutgoingError::Refused(error.to_string());
     request.body(Full::new(bytes.into())).map_err(wrong)
 }
 
@@ -254,8 +249,8 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
     url: &Url,
-) -> Result<Reply, WebError> {
-    let failed = |error: hyper::Error| WebError::Failed(format!("{}: {error}", url.authority));
+) -> Result<Reply, OutgoingError> {
+    let failed = |error: hyper::Error| OutgoingError::Failed(format!("{}: {error}", url.authority));
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let connection = tokio::spawn(connection);
     let answer = async {
@@ -264,9 +259,9 @@ async fn exchange(
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                WebError::Refused(format!("the answer has more than {ANSWER_BYTES_MAX} bytes"))
+                OutgoingError::Refused(format!("the answer has more than {ANSWER_BYTES_MAX} bytes"))
             } else {
-                WebError::Failed(format!("{}: {error}", url.authority))
+                OutgoingError::Failed(format!("{}: {error}", url.authority))
             }
         })?;
         Ok(Reply { status: status.as_u16(), body: body.to_bytes().to_vec() })

@@ -1,5 +1,5 @@
 //! The tables `[outgoing]` and `[[connection]]`: what the platform itself asks of others outside,
-//! and tells them.
+//! and sends to them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! What a tenant tells others outside, and reads of them: notifications, and connections to sources.
-//! What there is to do stands in documents; here is when, and what came of it. Nothing waits for it.
+//! What a tenant sends to others outside, and reads of them: notifications, and connections to
+//! sources. What there is to do stands in documents; here is when, and what came of it. Nothing
+//! waits for it.
 //!
 //! | file | purpose |
 //! |---|---|
@@ -99,7 +100,7 @@ impl Outgoing {
                     Ok(()) => continue,
                     Err(InvokeError::Stopped(_)) => return,
                     Err(error) => {
-                        tracing::warn!(%error, "what is outside could not be told or read");
+                        tracing::warn!(%error, "what is outside could not be reached");
                         PAUSE
                     }
                 },

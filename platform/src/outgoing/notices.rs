@@ -9,7 +9,7 @@ use lastmeter_model::document::{Edit, Expect, Transaction};
 use lastmeter_model::entity::{
     Attempt, Body as _, Channel, Notification, NotificationState, TenantSettings, User, quiet_until,
 };
-use lastmeter_outgoing::{Asked, MailError, Message, Url, WebError};
+use lastmeter_outgoing::{Asked, Message, OutgoingError, Url};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::flexmeter::AlertLevel;
 use serde_json::json;
@@ -164,15 +164,15 @@ impl Outgoing {
                     };
                     match web.send(&url, asked).await.and_then(lastmeter_outgoing::Reply::taken) {
                         Ok(_) => Attempt::Taken,
-                        Err(WebError::Refused(why)) => Attempt::Refused(why),
-                        Err(WebError::Failed(why)) => Attempt::Failed(why),
+                        Err(OutgoingError::Refused(why)) => Attempt::Refused(why),
+                        Err(OutgoingError::Failed(why)) => Attempt::Failed(why),
                     }
                 }
                 (Channel::Email, Some(to), Some(mail)) => {
                     match mail.send(Message { id: token, to, subject, text }).await {
                         Ok(()) => Attempt::Taken,
-                        Err(MailError::Refused(why)) => Attempt::Refused(why),
-                        Err(MailError::Failed(why)) => Attempt::Failed(why),
+                        Err(OutgoingError::Refused(why)) => Attempt::Refused(why),
+                        Err(OutgoingError::Failed(why)) => Attempt::Failed(why),
                     }
                 }
                 (Channel::Email, Some(_), None) => refused("no mail server is set"),

@@ -1,4 +1,4 @@
-//! What is told outside and read of it, over sinks and sources of this machine.
+//! What is sent outside and read of it, over sinks and sources of this machine.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::Connection;
 use crate::config::{ClockSource, Config};
 use crate::tests::commands::put;
 use crate::tests::*;
@@ -110,7 +111,7 @@ fn notices(bench: &Bench) -> Vec<(String, u32, Option<String>)> {
 }
 
 #[tokio::test]
-async fn what_a_rule_says_is_sent_once_under_its_token_through_stops() {
+async fn what_a_rule_sends_is_sent_once_under_its_token_through_stops() {
     let sink = Sink::start().await;
     let mut bench = with(&sink, "").await;
     rule(&bench, &sink.url(), "Warning").await;
@@ -264,7 +265,7 @@ async fn a_file_becomes_a_feed_whose_past_stays_and_others_feeds_are_left_alone(
     assert_eq!(feed(&bench).0.len(), 2, "it is not read before its time");
     bench.core.advance(at(900)).await.unwrap();
     assert_eq!(feed(&bench), (vec![(0, Some(0.2)), (3_600, Some(0.3))], 7_200));
-    let states: Vec<_> = bench.core.outgoing.connections().iter().map(|one| one.state()).collect();
+    let states: Vec<_> = bench.core.outgoing.connections().iter().map(Connection::state).collect();
     assert_eq!((states[0].rows, states[0].refused), (2, 1));
     assert!(states[0].failure.as_ref().unwrap().contains("`soon`"), "{states:?}");
     assert!(states[1].failure.as_ref().unwrap().contains("not of this connection"), "{states:?}");

@@ -244,6 +244,14 @@ fn series_of(viewer: &Viewer) -> Result<Vec<(DeviceRow, Permit)>, Problem> {
     Ok(found.collect())
 }
 
+/// What is shown unless something is chosen: the meter of the home, rather than what is behind it.
+fn first<'a>(
+    viewer: &Viewer,
+    series: &'a [(DeviceRow, Permit)],
+) -> Option<&'a (DeviceRow, Permit)> {
+    series.iter().find(|(row, _)| !is_behind(viewer, row)).or(series.first())
+}
+
 /// Whether a device is behind another one.
 fn is_behind(viewer: &Viewer, row: &DeviceRow) -> bool {
     let body = viewer.tenant().documents.body::<Device>(row.hardware_id.as_str());
@@ -279,10 +287,7 @@ pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
     // What is hidden is as what is not there.
     let chosen = match series.iter().find(|(row, _)| row.hardware_id.as_str() == asked) {
         Some(found) => Some(found),
-        // The meter of the home says more than what is behind it.
-        None if asked.is_empty() => {
-            series.iter().find(|(row, _)| !is_behind(viewer, row)).or(series.first())
-        }
+        None if asked.is_empty() => first(viewer, &series),
         None => return Err(Problem::nothing()),
     };
     let options = options(viewer, &series, chosen.map(|(row, _)| row)).await?;

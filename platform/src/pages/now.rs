@@ -60,7 +60,7 @@ fn is_on(one: &Known) -> bool {
     !is_off && power.is_none_or(|(_, power)| power >= ON_KW)
 }
 
-/// What the energy of today and of the day before costs, where a contract says so.
+/// What the energy of today and of the day before costs, where there is a contract.
 async fn costs(viewer: &Viewer, today: Stretch) -> Value {
     let Some(customer) = super::bills::customers(viewer).into_iter().next() else {
         return Value::Null;
@@ -69,7 +69,7 @@ async fn costs(viewer: &Viewer, today: Stretch) -> Value {
     let so_far = Stretch { from: today.from, until: viewer.now() };
     let mut rows = Vec::new();
     for (name, period) in [("Today so far", so_far), ("Yesterday", yesterday)] {
-        // Where nothing can be said, nothing is.
+        // Where it is not known, nothing is shown.
         let Ok(bill) = bills::cost(&viewer.caller, &customer, period).await else { continue };
         // What is missing is not zero.
         let Some(energy) = energy_in(&bill) else { continue };

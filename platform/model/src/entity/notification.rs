@@ -1,4 +1,4 @@
-//! Notifications: what somebody's rule tells people and programs outside, and what became of it.
+//! Notifications: what somebody's rule sends to people and programs outside, and what became of it.
 
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::flexmeter::AlertLevel;

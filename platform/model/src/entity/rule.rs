@@ -189,7 +189,7 @@ bodies! {
         parameters: Metadata,
     }
 
-    /// Somebody whom a rule tells something.
+    /// A message that a rule sends.
     struct SendMessage {
         /// How.
         channel: Channel,
@@ -242,7 +242,7 @@ pub enum RuleAction {
     Alarm(RaiseAlert),
     /// A command is given.
     Command(GiveCommand),
-    /// Somebody is told.
+    /// A message is sent.
     Message(SendMessage),
 }
 

@@ -1,3 +1,5 @@
+//! Messages to a mail server of this machine.
+
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -78,18 +80,18 @@ async fn a_message_arrives_under_its_id_with_all_of_its_lines() {
 }
 
 #[tokio::test]
-async fn a_recipient_that_is_refused_for_good_is_told_from_one_to_try_again() {
+async fn a_recipient_is_refused_for_good_or_to_be_tried_again() {
     let (port, _taken) = sink("550 nobody\r\n").await;
     let sent = server(port).send(message("ann@example.org")).await;
-    assert!(matches!(&sent, Err(MailError::Refused(why)) if why.contains("550")), "{sent:?}");
+    assert!(matches!(&sent, Err(OutgoingError::Refused(why)) if why.contains("550")), "{sent:?}");
     let (port, _taken) = sink("451 later\r\n").await;
     let sent = server(port).send(message("ann@example.org")).await;
-    assert!(matches!(&sent, Err(MailError::Failed(why)) if why.contains("451")), "{sent:?}");
+    assert!(matches!(&sent, Err(OutgoingError::Failed(why)) if why.contains("451")), "{sent:?}");
     let sent = server(port).send(message("no address\r\nBcc: x@example.org")).await;
-    assert!(matches!(sent, Err(MailError::Refused(_))), "{sent:?}");
+    assert!(matches!(sent, Err(OutgoingError::Refused(_))), "{sent:?}");
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let sent = server(closed).send(message("ann@example.org")).await;
-    assert!(matches!(sent, Err(MailError::Failed(_))), "{sent:?}");
+    assert!(matches!(sent, Err(OutgoingError::Failed(_))), "{sent:?}");
 }
 
 #[tokio::test]

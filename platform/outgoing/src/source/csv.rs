@@ -5,17 +5,17 @@ use std::io::Read as _;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, too_many};
 use crate::ANSWER_BYTES_MAX;
-use crate::web::WebError;
+use crate::error::OutgoingError;
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "csv",
-    doc: "a file of comma-separated values with a head, read anew each time",
+    doc: "a file of comma-separated values with a head, read again each time",
     needs: &["file"],
     read: |source, _| Box::pin(async move { read(source).await }),
 };
 
-async fn read(source: &Source) -> Result<Vec<SourceRow>, WebError> {
-    let missing = || WebError::Refused("`file` is not set".to_owned());
+async fn read(source: &Source) -> Result<Vec<SourceRow>, OutgoingError> {
+    let missing = || OutgoingError::Refused("`file` is not set".to_owned());
     let path = source.file.as_ref().ok_or_else(missing)?;
     let file = path.clone();
     let bytes = tokio::task::spawn_blocking(move || {
@@ -24,19 +24,20 @@ async fn read(source: &Source) -> Result<Vec<SourceRow>, WebError> {
         Ok(bytes)
     });
     let bytes = bytes.await.map_err(std::io::Error::other).flatten();
-    let bytes = bytes.map_err(|error| WebError::Failed(format!("{}: {error}", path.display())))?;
+    let bytes =
+        bytes.map_err(|error| OutgoingError::Failed(format!("{}: {error}", path.display())))?;
     if bytes.len() > ANSWER_BYTES_MAX {
         let why = format!("{} has more than {ANSWER_BYTES_MAX} bytes", path.display());
-        return Err(WebError::Refused(why));
+        return Err(OutgoingError::Refused(why));
     }
     rows(&bytes).map_err(|why| match why {
-        WebError::Refused(why) => WebError::Refused(format!("{}: {why}", path.display())),
-        other => other,
+        OutgoingError::Refused(why) => OutgoingError::Refused(format!("{}: {why}", path.display())),
+        failed @ OutgoingError::Failed(_) => failed,
     })
 }
 
-fn rows(bytes: &[u8]) -> Result<Vec<SourceRow>, WebError> {
-    let wrong = |error: ::csv::Error| WebError::Refused(error.to_string());
+fn rows(bytes: &[u8]) -> Result<Vec<SourceRow>, OutgoingError> {
+    let wrong = |error: ::csv::Error| OutgoingError::Refused(error.to_string());
     let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(bytes);
     let head = reader.headers().map_err(wrong)?.clone();
     let mut rows = Vec::new();

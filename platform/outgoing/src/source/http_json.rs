@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, set, too_many};
-use crate::web::{Asked, Url, Web, WebError};
+use crate::error::OutgoingError;
+use crate::web::{Asked, Url, Web};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "http-json",
@@ -13,21 +14,21 @@ pub(super) const KIND: SourceKind = SourceKind {
     read: |source, web| Box::pin(async move { read(source, web).await }),
 };
 
-async fn read(source: &Source, web: &Web) -> Result<Vec<SourceRow>, WebError> {
+async fn read(source: &Source, web: &Web) -> Result<Vec<SourceRow>, OutgoingError> {
     let url: Url = set(source.url.as_ref(), "url")?
         .parse()
-        .map_err(|expected| WebError::Refused(format!("`url`: expected {expected}")))?;
+        .map_err(|expected| OutgoingError::Refused(format!("`url`: expected {expected}")))?;
     let asked = Asked { token: source.token.clone(), ..Asked::default() };
     let reply = web.send_trusted(&url, asked).await?.taken()?;
     rows(&reply.body, source.rows.as_deref().unwrap_or_default())
 }
 
-fn rows(body: &[u8], pointer: &str) -> Result<Vec<SourceRow>, WebError> {
-    let wrong = |error: serde_json::Error| WebError::Refused(format!("no JSON: {error}"));
+fn rows(body: &[u8], pointer: &str) -> Result<Vec<SourceRow>, OutgoingError> {
+    let wrong = |error: serde_json::Error| OutgoingError::Refused(format!("no JSON: {error}"));
     let document: Value = serde_json::from_slice(body).map_err(wrong)?;
     let list = document.pointer(pointer).and_then(Value::as_array);
     let list = list.ok_or_else(|| {
-        WebError::Refused(format!("there is no list at `{pointer}` of the answer"))
+        OutgoingError::Refused(format!("there is no list at `{pointer}` of the answer"))
     })?;
     if list.len() > ROWS_MAX {
         return Err(too_many());

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use crate::web::{ClientTls, Web, WebError};
+use crate::error::OutgoingError;
+use crate::web::{ClientTls, Web};
 
 /// Rows that are taken of a source at once.
 const ROWS_MAX: usize = 5_000;
@@ -23,7 +24,7 @@ const ROWS_MAX: usize = 5_000;
 /// A row: texts by column; what is not known is left out.
 pub type SourceRow = BTreeMap<String, String>;
 
-type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<SourceRow>, WebError>> + Send + 'a>>;
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<SourceRow>, OutgoingError>> + Send + 'a>>;
 
 /// A kind of source.
 #[derive(Debug)]
@@ -61,13 +62,13 @@ pub struct Source {
 }
 
 /// A setting that a source has, or an error that names it.
-fn set<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, WebError> {
-    let missing = || WebError::Refused(format!("`{name}` is not set"));
+fn set<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, OutgoingError> {
+    let missing = || OutgoingError::Refused(format!("`{name}` is not set"));
     value.map(String::as_str).ok_or_else(missing)
 }
 
-fn too_many() -> WebError {
-    WebError::Refused(format!("there are more than {ROWS_MAX} rows"))
+fn too_many() -> OutgoingError {
+    OutgoingError::Refused(format!("there are more than {ROWS_MAX} rows"))
 }
 
 #[cfg(test)]

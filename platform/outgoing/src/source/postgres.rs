@@ -10,7 +10,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, set, too_many};
 use crate::TIME_LIMIT;
-use crate::web::{Web, WebError};
+use crate::error::OutgoingError;
+use crate::web::Web;
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "postgres",
@@ -22,12 +23,12 @@ pub(super) const KIND: SourceKind = SourceKind {
 /// What a session of a source may not do.
 const SESSION: &str = "-c default_transaction_read_only=on -c statement_timeout=10000";
 
-async fn read(source: &Source) -> Result<Vec<SourceRow>, WebError> {
+async fn read(source: &Source) -> Result<Vec<SourceRow>, OutgoingError> {
     let address = set(source.url.as_ref(), "url")?;
     // The address may have a password in it: it is not shown.
     let mut config: Config = address
         .parse()
-        .map_err(|_| WebError::Refused("`url` is no address of a database".to_owned()))?;
+        .map_err(|_| OutgoingError::Refused("`url` is no address of a database".to_owned()))?;
     let options = match config.get_options() {
         Some(own) => format!("{own} {SESSION}"),
         None => SESSION.to_owned(),
@@ -41,25 +42,26 @@ async fn read(source: &Source) -> Result<Vec<SourceRow>, WebError> {
         if let Some(tls) = &source.tls {
             config.ssl_mode(SslMode::Require);
             let connector = MakeRustlsConnect::new(tls.config());
-            asked(config.connect(connector).await.map_err(told)?, query).await
+            asked(config.connect(connector).await.map_err(|error| told(&error))?, query).await
         } else {
-            asked(config.connect(NoTls).await.map_err(told)?, query).await
+            asked(config.connect(NoTls).await.map_err(|error| told(&error))?, query).await
         }
     };
-    let late = || WebError::Failed(format!("the database did not answer within {TIME_LIMIT:?}"));
+    let late =
+        || OutgoingError::Failed(format!("the database did not answer within {TIME_LIMIT:?}"));
     tokio::time::timeout(TIME_LIMIT, all).await.unwrap_or_else(|_| Err(late()))
 }
 
 async fn asked<S, T>(
     (client, connection): (Client, Connection<S, T>),
     query: &str,
-) -> Result<Vec<SourceRow>, WebError>
+) -> Result<Vec<SourceRow>, OutgoingError>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let connection = tokio::spawn(connection);
-    let found = client.simple_query(query).await.map_err(told);
+    let found = client.simple_query(query).await.map_err(|error| told(&error));
     connection.abort();
     let mut rows = Vec::new();
     for message in found? {
@@ -76,13 +78,13 @@ where
 }
 
 /// What the server refuses it refuses again; the rest may be otherwise later.
-fn told(error: Error) -> WebError {
+fn told(error: &Error) -> OutgoingError {
     let mut why = format!("the database: {error}");
     if let Some(source) = error.source() {
         let _ = write!(why, ": {source}");
     }
     match error.as_db_error() {
-        Some(_) => WebError::Refused(why),
-        None => WebError::Failed(why),
+        Some(_) => OutgoingError::Refused(why),
+        None => OutgoingError::Failed(why),
     }
 }

@@ -1,3 +1,5 @@
+//! Sources of this machine.
+
 use super::*;
 use crate::hosts::Hosts;
 
@@ -55,10 +57,16 @@ async fn what_is_no_list_of_json_is_refused_with_its_place() {
         let (url, rows) = (Some(serve(body).await), Some(pointer.to_owned()));
         let source = Source { url, rows, ..Source::default() };
         let found = (kind("http-json").read)(&source, &web()).await;
-        assert!(matches!(&found, Err(WebError::Refused(why)) if why.contains(word)), "{found:?}");
+        assert!(
+            matches!(&found, Err(OutgoingError::Refused(why)) if why.contains(word)),
+            "{found:?}"
+        );
     }
     let source = Source { url: Some("ftp://a/".to_owned()), ..Source::default() };
-    assert!(matches!((kind("http-json").read)(&source, &web()).await, Err(WebError::Refused(_))));
+    assert!(matches!(
+        (kind("http-json").read)(&source, &web()).await,
+        Err(OutgoingError::Refused(_))
+    ));
 }
 
 #[tokio::test]
@@ -72,12 +80,12 @@ async fn a_file_is_read_by_its_head_and_what_is_empty_is_not_known() {
     let first = row(&[("at", "2027-01-18T17:00:00Z"), ("price", "0.21")]);
     assert_eq!(read().await.unwrap(), [first, row(&[("at", "2027-01-18T18:00:00Z")])]);
     std::fs::write(&file, "at,price\n1,2,3\n").unwrap();
-    assert!(matches!(read().await, Err(WebError::Refused(why)) if why.contains("prices.csv")));
+    assert!(matches!(read().await, Err(OutgoingError::Refused(why)) if why.contains("prices.csv")));
     let many = "1,2\n".repeat(ROWS_MAX + 1);
     std::fs::write(&file, format!("at,price\n{many}")).unwrap();
-    assert!(matches!(read().await, Err(WebError::Refused(why)) if why.contains("more than")));
+    assert!(matches!(read().await, Err(OutgoingError::Refused(why)) if why.contains("more than")));
     std::fs::remove_file(&file).unwrap();
-    assert!(matches!(read().await, Err(WebError::Failed(_))));
+    assert!(matches!(read().await, Err(OutgoingError::Failed(_))));
 }
 
 #[tokio::test]
@@ -85,6 +93,9 @@ async fn a_source_without_what_its_kind_needs_names_it() {
     for kind in SOURCES {
         let found = (kind.read)(&Source::default(), &web()).await;
         let named = format!("`{}`", kind.needs[0]);
-        assert!(matches!(&found, Err(WebError::Refused(why)) if why.contains(&named)), "{found:?}");
+        assert!(
+            matches!(&found, Err(OutgoingError::Refused(why)) if why.contains(&named)),
+            "{found:?}"
+        );
     }
 }

@@ -1,3 +1,5 @@
+//! Requests to servers of this machine.
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -96,7 +98,7 @@ async fn a_host_that_is_not_named_is_not_even_connected_to() {
         let url: Url = format!("http://{host}:{port}/").parse().unwrap();
         let hosts = [format!("127.0.0.1:{}", port ^ 1), format!("localhost:{port}")];
         let sent = web(&hosts).send(&url, Asked::default()).await;
-        assert!(matches!(sent, Err(WebError::Refused(_))), "{host}: {sent:?}");
+        assert!(matches!(sent, Err(OutgoingError::Refused(_))), "{host}: {sent:?}");
     }
     assert!(heard.try_recv().is_err());
     let url: Url = format!("http://127.0.0.1:{port}/").parse().unwrap();
@@ -109,7 +111,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     let url: Url = format!("http://127.0.0.1:{port}/").parse().unwrap();
     let reply = web(&[format!("127.0.0.1:{port}")]).send(&url, Asked::default()).await.unwrap();
     assert_eq!(reply.status, 302);
-    assert!(matches!(reply.taken(), Err(WebError::Refused(_))));
+    assert!(matches!(reply.taken(), Err(OutgoingError::Refused(_))));
     assert!(heard.recv().await.is_some());
     assert!(heard.try_recv().is_err());
 }
@@ -126,8 +128,8 @@ async fn an_answer_that_is_too_long_is_refused_and_a_broken_one_has_failed() {
         let url: Url = format!("http://127.0.0.1:{port}/").parse().unwrap();
         let sent = web(&[format!("127.0.0.1:{port}")]).send(&url, Asked::default()).await;
         match sent {
-            Err(WebError::Refused(_)) => assert!(is_refused),
-            Err(WebError::Failed(_)) => assert!(!is_refused),
+            Err(OutgoingError::Refused(_)) => assert!(is_refused),
+            Err(OutgoingError::Failed(_)) => assert!(!is_refused),
             Ok(reply) => panic!("{reply:?}"),
         }
     }
@@ -140,10 +142,10 @@ fn what_may_be_otherwise_later_has_failed() {
         assert!(taken(status).is_ok());
     }
     for status in [408, 429, 500, 503] {
-        assert!(matches!(taken(status), Err(WebError::Failed(_))), "{status}");
+        assert!(matches!(taken(status), Err(OutgoingError::Failed(_))), "{status}");
     }
     for status in [301, 400, 401, 404, 410] {
-        assert!(matches!(taken(status), Err(WebError::Refused(_))), "{status}");
+        assert!(matches!(taken(status), Err(OutgoingError::Refused(_))), "{status}");
     }
 }
 
@@ -185,5 +187,5 @@ async fn a_server_over_tls_is_known_by_its_authority_or_not_at_all() {
     let known = Web::new(hosts(), ClientTls::trusting([authority.der().clone()]).unwrap());
     assert_eq!(known.send(&url, Asked::default()).await.unwrap().body, b"ok");
     let unknown = Web::new(hosts(), ClientTls::trusting([]).unwrap());
-    assert!(matches!(unknown.send(&url, Asked::default()).await, Err(WebError::Failed(_))));
+    assert!(matches!(unknown.send(&url, Asked::default()).await, Err(OutgoingError::Failed(_))));
 }

@@ -161,7 +161,7 @@ async fn an_offered_rule_does_nothing_until_its_owner_accepts_it() {
 }
 
 #[tokio::test]
-async fn a_rule_tells_by_mail_or_by_an_address_that_may_be_called() {
+async fn a_rule_sends_mail_or_calls_an_address_that_may_be_called() {
     let household = Household::start().await;
     let ann = household.sign_in("ann").await;
     let form = |does: &str, url: &str| {
