@@ -50,6 +50,7 @@ PAGES = [
     ("/alarms", "ann", "V7"),
     ("/bills", "ann", "V8"),
     ("/tariff", "ann", "V8"),
+    ("/awareness", "ann", "V10"),
     ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
     ("/rules?kind=price", "ann", "V6"),
@@ -312,7 +313,7 @@ def walk(comparison, household, is_mouse):
     driver.get(platform.rest + "/sharing")
     driver.find_element(By.ID, "to").send_keys("bob")
     press(driver, "form.narrow button", is_mouse)
-    shared = await_text(driver, "[role=status]", "bob will see each reading of Home meter")
+    shared = await_text(driver, "[role=status]:not(#lost)", "bob will see each reading of Home meter")
     comparison.same(f"{way}: what is shared, in a sentence", shared, True)
     press(driver, ".alarms a", is_mouse)
     comparison.same(f"{way}: as the other sees it", await_text(driver, "h1", "Shared with bob"), True)
