@@ -21,7 +21,9 @@ use crate::commands::InvokeError;
 const AT_ONCE: usize = 16;
 /// How long one is kept after it was sent or given up.
 const KEPT: SimDuration = SimDuration::from_seconds(30 * 86_400);
-/// Of these at most so many are removed at once.
+/// Of one owner so many are kept.
+const KEPT_MAX: usize = 200;
+/// So many are removed at once.
 const REMOVED_AT_ONCE: usize = 100;
 /// Who changes them.
 const BY: &str = "outgoing";
@@ -102,22 +104,26 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Removals of those that were sent or given up long ago.
+    /// Removals of those that were sent or given up long ago, and of an owner's that are too many.
     fn old(&self, at: SimTime) -> Vec<Edit> {
         let settled =
             [NotificationState::Sent, NotificationState::Failed].into_iter().flat_map(|state| {
                 self.core.documents.bodies_with::<Notification>("state", state.word())
             });
-        let is_old = |body: &Notification| body.settled.is_some_and(|end| at.since(end) > KEPT);
-        let old = settled.filter(|(_, body)| is_old(body)).take(REMOVED_AT_ONCE);
+        let mut settled: Vec<_> = settled.collect();
+        settled.sort_by_key(|(_, body)| std::cmp::Reverse(body.settled));
+        let mut of_owner: BTreeMap<String, usize> = BTreeMap::new();
+        let is_old = |(_, body): &(String, std::sync::Arc<Notification>)| {
+            let owner = body.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+            let count = of_owner.entry(owner).or_default();
+            *count += 1;
+            *count > KEPT_MAX || body.settled.is_some_and(|end| at.since(end) > KEPT)
+        };
+        settled.retain(is_old);
         let kind = Notification::kind();
-        old.map(|(token, _)| Edit {
-            kind,
-            token: Some(token),
-            expect: Expect::Anything,
-            body: None,
-        })
-        .collect()
+        let remove =
+            |(token, _)| Edit { kind, token: Some(token), expect: Expect::Anything, body: None };
+        settled.into_iter().rev().take(REMOVED_AT_ONCE).map(remove).collect()
     }
 
     /// The account of whose it is, as long as it is there.

@@ -231,6 +231,31 @@ async fn in_quiet_hours_only_what_is_critical_is_sent() {
 }
 
 #[tokio::test]
+async fn of_one_owner_two_hundred_are_kept() {
+    let sink = Sink::start().await;
+    let bench = with(&sink, "").await;
+    let body = |state: &str, seconds: i64| {
+        let when = if state == "waiting" { "next" } else { "settled" };
+        let mut body = json!({
+            "owner": "user:ann", "channel": "webhook", "to": sink.url(), "subject": "s", "text": "",
+            "level": "Info", "cause": "rule:r", "at": START, "state": state,
+        });
+        body[when] = json!(at(seconds));
+        body
+    };
+    for number in 0..205 {
+        put(&bench.core, "notification", &format!("n-{number:03}"), body("sent", number)).await;
+    }
+    put(&bench.core, "notification", "next", body("waiting", 300)).await;
+    bench.core.advance(at(300)).await.unwrap();
+    let tokens: Vec<_> =
+        bench.core.documents.bodies::<Notification>().into_iter().map(|(token, _)| token).collect();
+    // The newest ones, and the one that was sent just now.
+    assert_eq!((tokens.len(), tokens[0].as_str()), (201, "n-005"), "{tokens:?}");
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_becomes_a_feed_whose_past_stays_and_others_feeds_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prices.csv");

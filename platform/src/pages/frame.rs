@@ -20,8 +20,8 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
-    account, alarms, bills, devices, groups, health, history, keys, live, now, people, public,
-    records, reports, rules, session, sharing, tariff, tenants, views,
+    account, alarms, awareness, bills, devices, groups, health, history, keys, live, now, people,
+    public, records, reports, rules, session, sharing, tariff, tenants, views,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -127,6 +127,8 @@ pub(super) static PAGES: &[Page] = pages! {
     "/alarms" "V7" "Alarms", Some("Alarms"), &[Household, Operator],
         Need::Some(Kind::Alarm) => alarms::show;
     "/rules" "V6" "Rules", Some("Rules"), &[Household], Need::Some(Kind::Rule) => rules::show;
+    "/awareness" "V10" "Your energy", Some("Awareness"), &[Household], Need::Some(Kind::Series)
+        => awareness::show;
     "/reports" "V9" "Reports", Some("Reports"), &[Household, Operator], Need::Some(Kind::Report)
         => reports::show;
     "/reports/{id}" "V9" "Report", None, &[], Need::Some(Kind::Report) => reports::one;

@@ -27,7 +27,7 @@ const HOURS_MAX: u32 = 745;
 const GAP_S: f64 = 5400.0;
 
 /// Statistical zones of which aggregates may be had, with their names.
-fn zones(viewer: &Viewer) -> Vec<(String, String)> {
+pub(super) fn zones(viewer: &Viewer) -> Vec<(String, String)> {
     let (caller, tenant) = (&viewer.caller, viewer.tenant());
     let is_given = |token: &str| {
         let target = Target::Zone(token.to_owned());

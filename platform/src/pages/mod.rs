@@ -19,7 +19,7 @@
 //! | `views` | series kept under a name |
 //! | `alarms`, `rules` | alarms, rules as sentences |
 //! | `bills`, `tariff` | bills with their arithmetic, what energy costs now and next |
-//! | `reports`, `groups` | what was made of periods; what zones take as a whole |
+//! | `reports`, `groups`, `awareness` | what was made of periods; what zones take as a whole; advice |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `sharing` | who sees what of one's own; what others share |
 //! | `health` | how the platform is, for who runs it |
@@ -29,6 +29,7 @@
 
 mod account;
 mod alarms;
+mod awareness;
 mod bills;
 mod charts;
 mod devices;

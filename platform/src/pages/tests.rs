@@ -500,3 +500,43 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     assert_eq!(household.page("/bills?customer=nobody", &bob).await.0, 404);
     household.0.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_always_on_and_a_month_beside_the_one_before_are_of_the_register() {
+    let household = Household::start().await;
+    let (ann, bob) = (household.sign_in("ann").await, household.sign_in("bob").await);
+    let (_, page) = household.page("/awareness", &ann).await;
+    assert!(page.contains("No day of this month is known yet") && !page.contains("Always on"));
+    // 50 W from the first of December on, up to midnight, where the register stands at 100 kWh.
+    let hourly = json!({ "name": "Plug", "quantities": [], "reportingPeriod": 3600 });
+    put(&household.0.bench.core, "specification", "plug", hourly).await;
+    let midnight = time("2027-01-17T23:00:00Z");
+    let hours = (midnight.0 - time("2026-11-30T23:00:00Z").0) / 3_600_000_000_000;
+    let past = (1..=hours).map(|hour| {
+        let at = SimTime(midnight.0 - hour * 3_600_000_000_000).to_string();
+        reading("m1", 1_000 + hour as u64, &at, &[(ENERGY, 100.0 - 0.05 * hour as f64)])
+    });
+    store(&household.0.bench.core, &past.collect::<Vec<_>>()).await;
+    let (_, page) = household.page("/awareness", &ann).await;
+    // 17 whole days of each month, 24 x 0.05 kWh a day.
+    assert_eq!(page.matches("20.4&nbsp;kWh").count(), 2, "{page}");
+    // The hour before the readings came again is in a step with the next one.
+    assert!(page.contains("50&nbsp;W") && page.contains("167 of 168 hours are known"), "{page}");
+    assert!(!page.contains("That saves"), "without a contract: {page}");
+    let tariff = json!({
+        "token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome",
+        "validFrom": "2026-01-01T00:00:00Z", "imports": [
+            { "name": "Night", "price": "0.1" },
+            { "name": "Day", "from": "08:00:00", "until": "19:00:00", "price": "0.3" },
+        ],
+    });
+    assert_eq!(household.0.post("/api/v1/tariffs", &tariff).await.status, 201);
+    let (_, page) = household.page("/awareness", &ann).await;
+    assert!(page.contains("a month at your prices") && page.contains("That saves"), "{page}");
+    assert!(page.contains("Move what can wait"), "{page}");
+    // A group of fewer than fifteen is none, and nobody sees another's.
+    assert!(page.contains("no group to compare with yet"), "{page}");
+    let (_, page) = household.page("/awareness", &bob).await;
+    assert!(!page.contains("20.4"), "{page}");
+    household.0.stop().await;
+}

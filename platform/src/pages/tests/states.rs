@@ -5,7 +5,7 @@
 //!
 //! A page is there for whoever may read something of its kind. What is public is for everybody, so
 //! that everybody who is signed in has `/now` and `/devices`, without what is somebody's. Whoever
-//! may switch a device may take back what waits for it. Awareness, members of a household and field
+//! may switch a device may take back what waits for it. Members of a household and field
 //! networks have no address yet.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,7 @@ const STATES: &[(&str, &str, &str)] = &[
     ("V8", "/bills", "ann gina adam"),
     ("V8", "/tariff", "ann gina adam"),
     ("V9", "/reports", "ann gina adam"),
+    ("V10", "/awareness", SIGNED_IN),
     ("V9", "/reports/p1", "ann adam"),
     ("O6", "/groups", SIGNED_IN),
     ("A8", "/sharing", "ann gina"),
