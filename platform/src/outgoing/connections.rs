@@ -159,12 +159,16 @@ impl Outgoing {
                 (0, made)
             }
         };
-        let changed = made.edits.len() as u64;
+        let mut changed = made.edits.len() as u64;
         if changed > 0 {
             let _changing = self.core.changing.lock().await;
             let by = format!("connection:{}", connection.name);
             let edits = std::mem::take(&mut made.edits);
             let done = self.core.dispatcher.apply(Transaction::of(by, edits)).await?;
+            // Then nothing of it was kept.
+            if done.limit.is_some() || done.conflict.is_some() {
+                changed = 0;
+            }
             if let Some(limit) = done.limit {
                 made.refuse(format!("the tenant is at its limit: {limit}"));
             }
@@ -178,7 +182,7 @@ impl Outgoing {
         let mut state = lock(&connection.state);
         state.read = Some(at);
         state.rows = rows;
-        state.changed += if made.refused > 0 && changed == 0 { 0 } else { changed };
+        state.changed += changed;
         state.refused += made.refused;
         state.failure = made.failure;
         Ok(())
