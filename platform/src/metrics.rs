@@ -50,6 +50,7 @@ counters! {
     journal_settled "journal_settled" "unreadable stretches the store has";
     journal_replayed "journal_replayed" "entries replayed at the start";
     damaged_reads "damaged_reads" "queries that met something damaged";
+    queries "store_queries" "queries of the store";
     slow_queries "slow_queries" "queries broken off at their deadline";
     inspections "store_inspections" "rounds of looking at all that is stored";
     service_failures "service_failures" "faults in services, which began again";

@@ -26,6 +26,10 @@ impl Observer for StoreReports {
         self.losses.note(LossKind::DamagedStore, &place, &detail);
     }
 
+    fn queried(&self) {
+        self.metrics.queries.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn too_slow(&self) {
         self.metrics.slow_queries.fetch_add(1, Ordering::Relaxed);
     }

@@ -233,6 +233,8 @@ pub trait StoreReader: Send + Sync {
 pub trait Observer: Send + Sync {
     /// Something that was read is not what was stored.
     fn damaged(&self, damage: &Damage);
+    /// A query begins.
+    fn queried(&self) {}
     /// A query was broken off at its deadline.
     fn too_slow(&self);
     /// There is no room for what was refused. Heard before the commit that keeps only its reason.

@@ -77,6 +77,7 @@ impl PostgresReaders {
     where
         F: Future<Output = (Query<'p>, ReadResult<T>)>,
     {
+        self.context.observer.queried();
         let end = Instant::now() + self.deadline;
         let work = async {
             let (query, result) = query(self.begin().await?).await;

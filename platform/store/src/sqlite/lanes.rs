@@ -216,7 +216,7 @@ impl Readers {
         T: Send + 'static,
         Q: FnOnce(&Reader) -> ReadResult<T> + Send + 'static,
     {
-        let end = self.0.end();
+        let end = self.0.begin();
         let turn = self.0.turn(end).await?;
         let lanes = Arc::clone(&self.0);
         let work = move || {
@@ -233,7 +233,7 @@ impl Readers {
         T: Send + 'static,
         S: FnMut(&Reader) -> ReadResult<Slice<T>> + Send + 'static,
     {
-        let end = self.0.end();
+        let end = self.0.begin();
         loop {
             let turn = self.0.turn(end).await?;
             let lanes = Arc::clone(&self.0);
@@ -257,8 +257,10 @@ impl Lanes {
         lock(&self.context).clone()
     }
 
+    /// Counts a query; until when it may take.
     #[expect(clippy::disallowed_methods, reason = "a deadline is the machine's time")]
-    fn end(&self) -> Instant {
+    fn begin(&self) -> Instant {
+        self.context().observer.queried();
         Instant::now() + self.deadline
     }
 
