@@ -17,6 +17,8 @@ use crate::error::PlatformError;
 const LOCK_FILE: &str = "lock";
 /// The list of tenants.
 pub(crate) const PLATFORM_FILE: &str = "platform.db";
+/// The log-ins to pages of people's own devices.
+pub(crate) const LOG_INS_FILE: &str = "log-ins.json";
 /// Where the data of tenants is put that are removed.
 const REMOVED_FOLDER: &str = "removed";
 /// Folder of the journal's segments within the tenant's.

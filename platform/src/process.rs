@@ -123,8 +123,10 @@ impl Process {
         tenants_max: usize,
     ) -> Arc<Self> {
         let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
+        let tenants = Tenants::of(first);
+        tenants.access.keep_log_ins(config.data.join(folder::LOG_INS_FILE));
         Arc::new(Self {
-            tenants: Arc::new(Tenants::of(first)),
+            tenants: Arc::new(tenants),
             doors: tokio::sync::Mutex::default(),
             config,
             keep,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `secret` | random secrets, comparing and keeping them |
 //! | `password`, `lock_out` | passwords of people: hashed a few at a time; waits after wrong ones |
-//! | `access_tokens` | tokens of log-ins, in memory |
+//! | `access_tokens` | tokens of log-ins |
 //! | `rights` | permits |
 //! | `notes` | what was written into the audit besides changes |
 
@@ -15,11 +15,15 @@ mod password;
 mod rights;
 mod secret;
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use lastmeter_store::lock;
 use lastmeter_units::TenantName;
 use tokio::time::Instant;
+
+use crate::clock::wall_now;
 
 pub(crate) use access_tokens::{AccessTokens, LogIn};
 pub(crate) use lock_out::LockOut;
@@ -28,13 +32,13 @@ pub(crate) use password::Passwords;
 pub(crate) use rights::{administrators, require};
 pub(crate) use secret::{SecretSum, random};
 
-/// What is remembered of those who prove who they are, for all tenants of the process; nothing of
-/// it outlives the process.
+/// What is remembered of those who prove who they are, for all tenants of the process; of it only
+/// the log-ins of own devices outlive the process.
 pub(crate) struct Access {
     pub(crate) passwords: Passwords,
     pub(crate) lock_out: Mutex<LockOut>,
     pub(crate) tokens: Mutex<AccessTokens>,
-    begun: Instant,
+    begun: (Duration, Instant),
 }
 
 impl Access {
@@ -43,13 +47,19 @@ impl Access {
             passwords: Passwords::new(random().expect("the system gives random bytes")),
             lock_out: Mutex::default(),
             tokens: Mutex::default(),
-            begun: Instant::now(),
+            begun: (Duration::from_nanos(wall_now().0.unsigned_abs()), Instant::now()),
         }
     }
 
-    /// How long ago this was made.
+    /// With the log-ins of own devices that a file has, and will have.
+    pub(crate) fn keep_log_ins(&self, path: PathBuf) {
+        *lock(&self.tokens) = AccessTokens::kept_in(path, self.now());
+    }
+
+    /// The time since the epoch of the wall clock, which nobody sets meanwhile.
     pub(crate) fn now(&self) -> Duration {
-        self.begun.elapsed()
+        let (wall, begun) = self.begun;
+        wall + begun.elapsed()
     }
 }
 

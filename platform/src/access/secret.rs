@@ -1,11 +1,12 @@
 //! Comparing secrets without revealing by the time it takes how much of a guess was right, and
 //! keeping them so that what is kept does not open anything.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 of a secret. Both sides of a comparison are hashed, so that neither the length nor
 /// the place of the first difference shows in the time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct SecretSum(pub(crate) [u8; 32]);
 
 impl SecretSum {

@@ -80,7 +80,7 @@ pub(crate) fn by_token(
     let ((_, name), password) = lock(&access.tokens).find(token, access.now())?;
     let tenant = tenant?;
     let user = tenant.documents.body::<User>(&name)?;
-    if password_of(&user) != Some(&password) {
+    if password_of(&user).is_none_or(|hash| !password.is_of(hash.as_bytes())) {
         lock(&access.tokens).end(token.id);
         return None;
     }

@@ -27,7 +27,7 @@ use serde_json::json;
 
 use super::Caller;
 use super::bounds::check;
-use super::documents::{check_token, edited, newest};
+use super::documents::{check_token, edited, newest, readable, unknown};
 use crate::problem::{Problem, wrong};
 use crate::tenant::Tenant;
 
@@ -186,6 +186,17 @@ pub(crate) fn paid_by(caller: &Caller, customer: &str) -> Result<Vec<Tariff>, Pr
     let person = person(caller, Action::Read, customer)?;
     let tariffs = tariffs(&caller.tenant, (customer, &person))?;
     Ok(priced(&caller.tenant, &tariffs).0)
+}
+
+/// A tariff with the prices of its feed.
+///
+/// # Errors
+/// 404 for one that is not there, or that who asks may not read.
+pub(crate) fn with_prices(caller: &Caller, token: &str) -> Result<Tariff, Problem> {
+    let found = readable(caller, Tariff::kind(), token);
+    let tariff = found.and_then(|document| serde_json::from_str::<Tariff>(&document.body).ok());
+    let tariff = tariff.ok_or_else(|| unknown(Tariff::kind(), token))?;
+    Ok(priced(&caller.tenant, std::slice::from_ref(&tariff)).0.pop().unwrap_or(tariff))
 }
 
 /// Tariffs with the prices of their feeds, and the versions of these.

@@ -14,6 +14,7 @@
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
+//! | `losses` | that somebody has looked at a loss |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `reports` | reports that are asked for; what services do again and again |
 //! | `transfer` | rows as messages, and messages taken in again |
@@ -32,6 +33,7 @@ pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod jobs;
 pub(crate) mod live;
+pub(crate) mod losses;
 mod permits;
 pub(crate) mod reports;
 pub(crate) mod rules;

@@ -68,10 +68,10 @@ pub(super) async fn change(viewer: Viewer) -> Answered {
         Value::Object(members) => members,
         _ => Map::new(),
     };
-    for (member, ..) in PROFILE {
+    for (member, ..) in PROFILE.iter().filter(|(member, ..)| viewer.has(member)) {
         let text = viewer.field(member).trim();
         let value = if text.is_empty() { Value::Null } else { json!(text) };
-        members.insert(member.to_owned(), value);
+        members.insert((*member).to_owned(), value);
     }
     match accounts::change_account(&viewer.caller, members).await {
         Ok(_) => Ok(way("/account?done=profile")),

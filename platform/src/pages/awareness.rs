@@ -3,7 +3,6 @@
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
 use lastmeter_model::entity::{Bill, Direction, EnergyLine, Line};
-use lastmeter_model::series::energy::counted;
 use lastmeter_services::{AggregateWidth, HOUSEHOLDS_MIN};
 use lastmeter_store::{Page, Range};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
@@ -15,9 +14,9 @@ use super::frame::Answered;
 use super::groups;
 use super::homes::{self, ENERGY, Known};
 use super::now::around;
-use super::view::View;
+use super::view::{View, way};
 use super::viewer::Viewer;
-use crate::ops::{aggregates, bills};
+use crate::ops::{accounts, aggregates, bills};
 use crate::problem::Problem;
 
 /// Media in their order, each a register.
@@ -53,6 +52,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         advice.push(switch_off(power, hours, price.as_ref()));
     }
     advice.extend(cost.as_ref().and_then(move_in_time));
+    let (advice, put_away) = sorted_out(&viewer, advice);
     let values = json!({
         "media": media,
         "always_on": always_on.map(|(power, _)| json!({
@@ -64,6 +64,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         "group": group(&viewer, &meters).await?,
         "least": HOUSEHOLDS_MIN,
         "advice": advice,
+        "put_away": put_away,
     });
     Ok(View::new("awareness.html", values).into())
 }
@@ -75,19 +76,8 @@ async fn sums(
     quantity: &str,
     of: &[Stretch],
 ) -> Result<Vec<Option<f64>>, Problem> {
-    let mut all = vec![None; of.len()];
-    let (Some(first), Some(last)) = (of.first(), of.last()) else { return Ok(all) };
-    for meter in meters.iter().filter(|meter| meter.value(quantity).is_some()) {
-        let who = (&meter.row, &meter.permit);
-        let readings = homes::register(viewer, who, quantity, (first.from, last.until)).await?;
-        let energy = counted(&readings, of, meter.period);
-        for (sum, one) in all.iter_mut().zip(&energy.counted) {
-            if let Some(value) = one.value {
-                *sum = Some(sum.unwrap_or_default() + value);
-            }
-        }
-    }
-    Ok(all)
+    let energy = homes::counted_by(viewer, meters, quantity, of).await?;
+    Ok(energy.counted.iter().map(|one| one.value).collect())
 }
 
 /// The whole days of the month so far, beside as many of the month before.
@@ -185,6 +175,7 @@ fn switch_off(power: f64, hours: usize, price: Option<&(f64, String)>) -> Value 
         json!({ "least": euros(whole / 3.0, currency), "most": euros(whole * 2.0 / 3.0, currency) })
     });
     json!({
+        "key": "switch-off",
         "what": "Find what is always on, and switch off what nobody needs",
         "why": "At the least hour of the last seven days the home took",
         "value": number(power, "kW"),
@@ -207,6 +198,7 @@ fn move_in_time(bill: &Bill) -> Option<Value> {
     let month = kwh(dear) * difference * 30.0 / DAYS as f64;
     let currency = bill.currency.to_string();
     Some(json!({
+        "key": "move-in-time",
         "what": format!("Move what can wait from \u{201c}{}\u{201d} to \u{201c}{}\u{201d}", dear.name, cheap.name),
         "why": format!("In the last seven days {:.0} % was taken at the highest price:", 100.0 * kwh(dear) / all),
         "value": number(kwh(dear), "kWh"),
@@ -247,4 +239,50 @@ async fn group(viewer: &Viewer, meters: &[&Known]) -> Result<Option<Value>, Prob
         "own": number(own, "kWh"),
         "place": place,
     })))
+}
+
+/// What somebody makes of an advice, with what it is called.
+const ANSWERS: [(&str, &str); 2] = [("done", "done"), ("not-for-me", "not for me")];
+/// Every advice that there may be.
+const ADVICE: [&str; 2] = ["switch-off", "move-in-time"];
+
+/// The member of the account's metadata that an answer to an advice stands in.
+fn member(key: &str) -> String {
+    format!("advice.{key}")
+}
+
+/// Advice that is open, and what has been answered.
+fn sorted_out(viewer: &Viewer, advice: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+    let account = accounts::account(&viewer.caller).unwrap_or_default();
+    let answered = |one: &Value| {
+        let given = account["metadata"][member(one["key"].as_str()?)].as_str()?;
+        ANSWERS.iter().find(|(word, _)| *word == given).map(|(_, name)| *name)
+    };
+    let (mut open, mut put_away) = (Vec::new(), Vec::new());
+    for one in advice {
+        match answered(&one) {
+            None => open.push(one),
+            Some(name) => {
+                put_away.push(json!({ "key": one["key"], "what": one["what"], "answer": name }));
+            }
+        }
+    }
+    (open, put_away)
+}
+
+/// `POST /awareness/{id}`: an advice is done, not for somebody, or wanted again.
+pub(super) async fn answer(viewer: Viewer) -> Answered {
+    if !ADVICE.contains(&viewer.variable.as_str()) {
+        return Err(Problem::nothing());
+    }
+    let account = accounts::account(&viewer.caller)?;
+    let mut account = account.as_object().cloned().unwrap_or_default();
+    let mut metadata = account["metadata"].as_object().cloned().unwrap_or_default();
+    match ANSWERS.iter().find(|(word, _)| *word == viewer.field("answer")) {
+        Some((word, _)) => metadata.insert(member(&viewer.variable), json!(word)),
+        None => metadata.remove(&member(&viewer.variable)),
+    };
+    account.insert("metadata".to_owned(), Value::Object(metadata));
+    accounts::change_account(&viewer.caller, account).await?;
+    Ok(way("/awareness"))
 }

@@ -5,7 +5,7 @@ use lastmeter_model::entity::{Asset, AssetCategory};
 use lastmeter_units::SimTime;
 use serde_json::{Value, json};
 
-use super::format::number;
+use super::format::{exact_energy, number};
 use super::frame::Answered;
 use super::view::View;
 use super::viewer::{Viewer, in_address};
@@ -135,6 +135,15 @@ fn energy(watt_hours: &Value) -> Option<super::format::Shown> {
     Some(number(watt_hours.as_f64()? / 1000.0, "kWh"))
 }
 
+/// The reading of a register, to the watt-hour.
+fn register(watt_hours: &Value) -> Option<super::format::Shown> {
+    Some(exact_energy(watt_hours.as_f64()? / 1000.0))
+}
+
+/// What a price may stand in, and what it is for.
+const PRICES: [(&str, &str); 3] =
+    [("price", "for 1 kWh"), ("perMonth", "a month"), ("perKwMonth", "a month for 1 kW")];
+
 /// A line as a row: what it is of, its arithmetic, and its amount or what it may be.
 fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
     let (kind, of) = line.as_object()?.iter().next()?;
@@ -155,8 +164,8 @@ fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
         json!({
             "from": instant(viewer, &span["from"]),
             "until": instant(viewer, &span["until"]),
-            "first": energy(&span["firstWh"]),
-            "last": energy(&span["lastWh"]),
+            "first": register(&span["firstWh"]),
+            "last": register(&span["lastWh"]),
             "only_total": span["onlyTotal"],
         })
     });
@@ -167,7 +176,9 @@ fn row(viewer: &Viewer, line: &Value, currency: &str) -> Option<Value> {
         "from": ends[0],
         "until": ends[1],
         "energy": energy(&of["energyWh"]),
-        "price": of.get("price").or(of.get("perMonth")).or(of.get("perKwMonth")),
+        "price": PRICES.iter().find_map(|(member, unit)| {
+            Some(json!({ "text": of.get(*member)?, "unit": format!("{currency} {unit}") }))
+        }),
         "days": of.get("days").zip(of.get("daysOfMonth")).map(|(days, all)| format!("{days} of {all} days")),
         "amount": amount.map(|amount| money(amount, currency)),
         "is_to_come": kind == "gapOpen" && ends_later(viewer, of),

@@ -70,6 +70,11 @@ pub(super) fn number(value: f64, unit: &'static str) -> Shown {
     Shown { value: exact, text, unit }
 }
 
+/// An energy in kWh to the watt-hour, as registers show it.
+pub(super) fn exact_energy(value: f64) -> Shown {
+    Shown { value: format!("{value:?}"), text: fixed(value, 3), unit: "kWh" }
+}
+
 fn energy_of_heat(megawatt_hours: f64) -> Shown {
     number(megawatt_hours * 1000.0, "kWh")
 }
@@ -170,6 +175,7 @@ mod tests {
         assert_eq!(text(229.84, "V"), "230 V");
         assert_eq!(number(1.2449, "kW").value, "1.2449");
         assert_eq!(number(5.0, "kW").value, "5.0");
+        assert_eq!(exact_energy(4201.3125).text, "4\u{202f}201.312");
     }
 
     #[test]

@@ -20,8 +20,8 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
-    account, alarms, awareness, bills, devices, groups, health, history, keys, live, now, people,
-    public, records, reports, rules, session, sharing, tariff, tenants, views,
+    account, alarms, awareness, bills, connections, devices, groups, health, history, keys, live,
+    now, people, public, records, reports, roles, rules, session, sharing, tariff, tenants, views,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -145,8 +145,13 @@ pub(super) static PAGES: &[Page] = pages! {
     "/admin/people" "P2" "People", Some("People"), &[Operator, Platform], Need::All(Kind::User)
         => people::list;
     "/admin/people/{id}" "P2" "Person", None, &[], Need::All(Kind::User) => people::show;
+    "/admin/roles" "P2" "Roles", Some("Roles"), &[Operator], Need::All(Kind::User) => roles::show;
     "/admin/keys" "P3" "Keys", Some("Keys"), &[Operator, Platform], Need::All(Kind::Credential)
         => keys::list;
+    "/admin/tariffs" "V8" "Tariffs", Some("Tariffs"), &[Operator], Need::All(Kind::Settings)
+        => tariff::list;
+    "/admin/connections" "P5" "Connections", Some("Connections"), &[Operator, Platform],
+        Need::All(Kind::Settings) => connections::show;
     "/admin/tenants" "P1" "Tenants", Some("Tenants"), &[Platform], Need::Platform
         => tenants::list;
     "/admin/rejected" "P6" "Rejected messages", Some("Rejected"), &[Operator, Platform],
@@ -167,6 +172,7 @@ static FORMS: &[Form] = forms! {
     "/alarms/{id}/shelve" on "/alarms" => alarms::shelve;
     "/history" on "/history" => views::keep;
     "/history/views/{id}/remove" on "/history" => views::remove;
+    "/awareness/{id}" on "/awareness" => awareness::answer;
     "/rules" on "/rules" => rules::make;
     "/rules/try" on "/rules" => rules::attempt;
     "/rules/{id}/accept" on "/rules" => rules::accept;
@@ -180,6 +186,8 @@ static FORMS: &[Form] = forms! {
     "/admin/people/{id}" on "/admin/people/{id}" => people::change;
     "/admin/people/{id}/code" on "/admin/people/{id}" => people::code;
     "/admin/people/{id}/remove" on "/admin/people/{id}" => people::remove;
+    "/admin/losses/{id}/acknowledge" on "/admin/health" => health::acknowledge;
+    "/admin/connections/{id}/read" on "/admin/connections" => connections::read;
     "/admin/keys" on "/admin/keys" => keys::make;
     "/admin/keys/{id}/end" on "/admin/keys" => keys::end;
     "/admin/tenants" on "/admin/tenants" => tenants::make;

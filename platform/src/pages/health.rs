@@ -2,11 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use lastmeter_model::access::{Action, Kind, Resource, Subject};
 use serde_json::{Value, json};
 
 use super::frame::Answered;
-use super::view::View;
+use super::view::{View, way};
 use super::viewer::Viewer;
+use crate::losses::Loss;
+use crate::ops::losses;
 
 /// `GET /admin/health`
 pub(super) async fn show(viewer: Viewer) -> Answered {
@@ -19,12 +22,20 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
             "do": "Free what the sentence names; messages are taken again by themselves",
         }));
     }
-    let (open, first) = tenant.losses.open_ones();
-    if let Some(first) = first {
+    let (open, _) = tenant.losses.open_ones();
+    if open > 0 {
         needs.push(json!({
-            "what": format!("{open} reports of lost or damaged data; the first: {}: {}", first.kind.word(), first.detail),
-            "do": "Read them under /api/v1/losses, then acknowledge each",
+            "what": format!("{open} reports of lost or damaged data that nobody has acknowledged"),
+            "do": "Read them below; restore what can be restored, then acknowledge each",
         }));
+    }
+    for one in tenant.outgoing.connections() {
+        if let Some(failure) = one.state().failure {
+            needs.push(json!({
+                "what": format!("The source {} could not be read: {failure}", one.name),
+                "do": "Look at it under Connections; it is read again by itself",
+            }));
+        }
     }
     let conflicting = tenant.metrics.conflicting_devices();
     if conflicting > 0 {
@@ -55,19 +66,9 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         .filter(|(_, count)| *count > 0)
         .map(|(reason, count)| json!({ "reason": reason.replace('_', " "), "count": count }))
         .collect();
-    let sources = tenant.outgoing.connections().iter().map(|one| {
-        let state = one.state();
-        json!({
-            "name": one.name,
-            "kind": one.kind.doc,
-            "read": state.read.map(|at| viewer.times.clock(at)),
-            "failure": state.failure,
-            "rows": state.rows,
-            "refused": state.refused,
-        })
-    });
     let values = json!({
-        "sources": sources.collect::<Vec<_>>(),
+        "losses": losses(&viewer),
+        "may_acknowledge": may_acknowledge(&viewer),
         "needs": needs,
         "rows": rows,
         "refused": refused,
@@ -75,4 +76,37 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         "alarms": super::alarms::open(&viewer).len(),
     });
     Ok(View::new("health.html", values).into())
+}
+
+/// Reports of losses that are shown, those first that nobody has acknowledged.
+const LOSSES_SHOWN: usize = 50;
+
+fn losses(viewer: &Viewer) -> Vec<Value> {
+    let (mut losses, _) = viewer.tenant().losses.list();
+    losses.sort_by_key(|loss| (loss.acknowledged.is_some(), loss.id));
+    let row = |loss: &Loss| {
+        json!({
+            "id": loss.id,
+            "kind": loss.kind.word().replace('_', " "),
+            "place": loss.place,
+            "detail": loss.detail,
+            "found": viewer.times.clock(loss.found),
+            "acknowledged": loss.acknowledged.as_ref().map(|by| {
+                json!({ "at": viewer.times.clock(by.at), "note": by.note })
+            }),
+        })
+    };
+    losses.iter().take(LOSSES_SHOWN).map(row).collect()
+}
+
+fn may_acknowledge(viewer: &Viewer) -> bool {
+    let on = Resource::new(Kind::Losses, &viewer.tenant().name, Subject::List);
+    viewer.caller.may(Action::Acknowledge, &on)
+}
+
+/// `POST /admin/losses/{id}/acknowledge`: the note names who did.
+pub(super) async fn acknowledge(viewer: Viewer) -> Answered {
+    let note = format!("{}: {}", viewer.caller.name(), viewer.field("note").trim());
+    losses::acknowledge(&viewer.caller, &viewer.variable, note).await?;
+    Ok(way("/admin/health"))
 }

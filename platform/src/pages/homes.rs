@@ -1,9 +1,10 @@
 //! What devices show: names, last values, how old these are, and readings of registers.
 
 use lastmeter_model::access::{Action, Kind, Permit, Resource, Subject, Target};
+use lastmeter_model::calendar::Stretch;
 use lastmeter_model::entity::{Device, Specification};
 use lastmeter_model::row::{DeviceRow, DeviceState};
-use lastmeter_model::series::energy::{Reading, readings};
+use lastmeter_model::series::energy::{Energy, Reading, counted, readings};
 use lastmeter_model::series::rollup::Summary;
 use lastmeter_store::{Page, Range, SummaryQuery};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
@@ -207,4 +208,30 @@ pub(super) async fn register(
     let within = readings.partition_point(|(at, _)| *at <= from);
     readings.drain(..within.saturating_sub(1));
     Ok(readings)
+}
+
+/// What meters counted of a quantity in each of stretches, together.
+pub(super) async fn counted_by(
+    viewer: &Viewer,
+    meters: &[&Known],
+    quantity: &str,
+    of: &[Stretch],
+) -> Result<Energy, Problem> {
+    let mut all = counted(&[], of, meters.first().map_or(SimDuration::ZERO, |it| it.period));
+    let (Some(first), Some(last)) = (of.first(), of.last()) else { return Ok(all) };
+    for meter in meters.iter().filter(|meter| meter.value(quantity).is_some()) {
+        let who = (&meter.row, &meter.permit);
+        let readings = register(viewer, who, quantity, (first.from, last.until)).await?;
+        let one = counted(&readings, of, meter.period);
+        for (sum, own) in all.counted.iter_mut().zip(&one.counted) {
+            if let Some(value) = own.value {
+                sum.value = Some(sum.value.unwrap_or_default() + value);
+            }
+        }
+        all.gaps.extend(one.gaps.iter().filter(|gap| gap.until > first.from));
+        if let Some(total) = one.total {
+            all.total = Some(all.total.unwrap_or_default() + total);
+        }
+    }
+    Ok(all)
 }

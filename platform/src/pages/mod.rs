@@ -22,9 +22,10 @@
 //! | `reports`, `groups`, `awareness` | what was made of periods; what zones take as a whole; advice |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `sharing` | who sees what of one's own; what others share |
-//! | `health` | how the platform is, for who runs it |
+//! | `health`, `connections` | how the platform is, for who runs it; sources outside |
 //! | `lists` | the frame of lists: what is looked for, and a page of what fits |
 //! | `people`, `keys`, `tenants` | lists of administrators |
+//! | `roles` | what each role may do |
 //! | `records` | the audit and the rejected messages, newest first |
 
 mod account;
@@ -32,6 +33,7 @@ mod alarms;
 mod awareness;
 mod bills;
 mod charts;
+mod connections;
 mod devices;
 mod format;
 mod frame;
@@ -47,6 +49,7 @@ mod people;
 mod public;
 mod records;
 mod reports;
+mod roles;
 mod rules;
 mod session;
 mod sharing;

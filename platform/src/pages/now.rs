@@ -2,8 +2,8 @@
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
 use lastmeter_model::entity::{Bill, Direction, Line};
-use lastmeter_model::series::energy::{Energy, Gap, counted};
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_model::series::energy::{Energy, Gap};
+use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Value, json};
 
 use super::charts;
@@ -13,7 +13,6 @@ use super::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_POWER};
 use super::view::View;
 use super::viewer::{Viewer, in_address};
 use crate::ops::bills;
-use crate::problem::Problem;
 
 /// The stretch of a width that an instant lies in.
 pub(super) fn around(viewer: &Viewer, width: Width, at: SimTime) -> Stretch {
@@ -29,7 +28,9 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     let (loads, meters): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|one| is_load(one));
     let meters: Vec<&Known> = meters.into_iter().filter(|one| one.value(POWER).is_some()).collect();
     let today = around(&viewer, Width::Day, viewer.now());
-    let energy = energy_of(&viewer, &meters, today).await?;
+    let hours: Vec<Stretch> =
+        stretches(&viewer.times.zone, Width::Hour, today.from, today.until).collect();
+    let energy = homes::counted_by(&viewer, &meters, ENERGY, &hours).await?;
     let drawing = charts::bars(&viewer.times, &energy, (today, "Energy by hour"), "kWh");
     let costs = if viewer.wants("day") { costs(&viewer, today).await } else { Value::Null };
     let (sent, rest) = (sent(&meters), rest(&meters, &loads));
@@ -139,28 +140,6 @@ fn rest(meters: &[&Known], loads: &[&Known]) -> Value {
         rest if rest >= 0.0 => json!({ "value": number(rest, "kW") }),
         _ => json!({ "is_more": true }),
     }
-}
-
-/// What the meters counted in each hour of a day, together.
-async fn energy_of(viewer: &Viewer, meters: &[&Known], day: Stretch) -> Result<Energy, Problem> {
-    let hours: Vec<Stretch> =
-        stretches(&viewer.times.zone, Width::Hour, day.from, day.until).collect();
-    let mut all = counted(&[], &hours, meters.first().map_or(SimDuration::ZERO, |it| it.period));
-    for meter in meters {
-        let of = (&meter.row, &meter.permit);
-        let readings = homes::register(viewer, of, ENERGY, (day.from, day.until)).await?;
-        let one = counted(&readings, &hours, meter.period);
-        for (sum, own) in all.counted.iter_mut().zip(&one.counted) {
-            if let Some(value) = own.value {
-                sum.value = Some(sum.value.unwrap_or_default() + value);
-            }
-        }
-        all.gaps.extend(one.gaps.iter().filter(|gap| gap.until > day.from));
-        if let Some(total) = one.total {
-            all.total = Some(all.total.unwrap_or_default() + total);
-        }
-    }
-    Ok(all)
 }
 
 /// Sentences about readings that are missing.

@@ -109,7 +109,7 @@ fn sentence(viewer: &Viewer, known: &[Known], grant: &Grant) -> String {
     };
     let switch = if grant.actions.contains(&Action::Command) { ", and may switch it" } else { "" };
     format!(
-        "{} will see {} of {}: {}, {from}{end}{switch}",
+        "Who signs in as {} will see {} of {}: {}, {from}{end}{switch}",
         called(&grant.to),
         finest(grant),
         subject(known, &grant.on),

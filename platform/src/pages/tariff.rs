@@ -1,8 +1,10 @@
 //! What energy costs: now, next and over a week, as a picture and as sentences.
 
+use std::slice::from_ref;
+
 use axum::http::StatusCode;
 use lastmeter_model::calendar::{Stretch, Width, stretches};
-use lastmeter_model::entity::{Body as _, Direction, Feed, Piece, PriceZone, Tariff};
+use lastmeter_model::entity::{Asset, Body as _, Direction, Feed, Piece, PriceZone, Tariff};
 use lastmeter_model::schedule::Weekday;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
@@ -10,8 +12,9 @@ use serde_json::{Value, json};
 use super::bills::customers;
 use super::charts;
 use super::frame::Answered;
+use super::lists::Listed;
 use super::view::View;
-use super::viewer::Viewer;
+use super::viewer::{Viewer, in_address};
 use crate::ops::{bills, documents};
 use crate::problem::Problem;
 
@@ -22,6 +25,14 @@ const LISTED: usize = 8;
 
 /// `GET /tariff`
 pub(super) async fn show(viewer: Viewer) -> Answered {
+    if !viewer.field("tariff").is_empty() {
+        let tariff = bills::with_prices(&viewer.caller, viewer.field("tariff"))?;
+        let values =
+            json!({ "tariff": described(&viewer, &tariff, from_ref(&tariff)), "why": null });
+        return Ok(View::new("tariff.html", values)
+            .titled(format!("Tariff {}", tariff.name))
+            .into());
+    }
     let customers = customers(&viewer);
     let asked = viewer.field("customer");
     // Somebody else's is as one that is not there.
@@ -49,7 +60,33 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         return Ok(empty("The contract names no tariff").into());
     };
     let values = json!({ "tariff": described(&viewer, tariff, &tariffs), "why": null });
-    Ok(View::new("tariff.html", values).into())
+    Ok(View::new("tariff.html", values).titled(format!("Tariff {}", tariff.name)).into())
+}
+
+/// `GET /admin/tariffs`
+pub(super) async fn list(viewer: Viewer) -> Answered {
+    let all = &viewer.tenant().documents;
+    let contracts = all.bodies::<Asset>();
+    let count = |token: &str| {
+        let pays = |asset: &Asset| asset.tariff_tokens.iter().any(|one| one.as_str() == token);
+        contracts.iter().filter(|(_, asset)| pays(asset)).count()
+    };
+    let listed = Listed::of(&viewer, all.bodies::<Tariff>(), |(token, tariff), text| {
+        token.contains(text) || tariff.name.to_string().to_lowercase().contains(text)
+    });
+    let rows = listed.rows.iter().map(|(token, tariff)| {
+        json!({
+            "name": tariff.name,
+            "path": format!("/tariff?tariff={}", in_address(token)),
+            "currency": tariff.currency,
+            "from": viewer.times.day(tariff.valid_from),
+            "until": tariff.valid_until.map(|until| viewer.times.day(until)),
+            "feed": tariff.price_feed,
+            "contracts": count(token),
+        })
+    });
+    let values = json!({ "rows": rows.collect::<Vec<_>>(), "list": listed.around() });
+    Ok(View::new("tariffs.html", values).into())
 }
 
 fn described(viewer: &Viewer, tariff: &Tariff, all: &[Tariff]) -> Value {

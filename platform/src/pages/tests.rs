@@ -534,6 +534,19 @@ async fn what_is_always_on_and_a_month_beside_the_one_before_are_of_the_register
     let (_, page) = household.page("/awareness", &ann).await;
     assert!(page.contains("a month at your prices") && page.contains("That saves"), "{page}");
     assert!(page.contains("Move what can wait"), "{page}");
+    // What is answered is put away, and can be had again.
+    let answered = async |key: &str, answer: &str| {
+        let form = format!("answer={answer}");
+        household.form(&format!("/awareness/{key}"), &ann, &form).await.status
+    };
+    assert_eq!(answered("switch-off", "not-for-me").await, 303);
+    let (_, away) = household.page("/awareness", &ann).await;
+    assert!(!away.contains("<strong>Find what is always on"), "{away}");
+    assert!(away.contains("nobody needs: not for me") && away.contains("Show again"), "{away}");
+    assert_eq!(answered("switch-off", "").await, 303);
+    let (_, again) = household.page("/awareness", &ann).await;
+    assert_eq!(again, page);
+    assert_eq!(answered("nothing", "done").await, 404);
     // A group of fewer than fifteen is none, and nobody sees another's.
     assert!(page.contains("no group to compare with yet"), "{page}");
     let (_, page) = household.page("/awareness", &bob).await;

@@ -37,7 +37,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "now.html" "devices.html" "device.html" "history.html" "alarms.html" "rules.html"
         "account.html" "bills.html" "tariff.html" "health.html" "sharing.html" "shared.html"
         "people.html" "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
-        "reports.html" "report.html" "groups.html" "awareness.html"
+        "reports.html" "report.html" "groups.html" "awareness.html" "roles.html" "tariffs.html"
+        "connections.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.

@@ -106,6 +106,11 @@ impl Viewer {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Whether there is a field.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(field, _)| field == name)
+    }
+
     /// Every field whose name begins with this, by the rest of its name.
     pub(super) fn fields_of(&self, prefix: &str) -> Vec<(String, String)> {
         let rest = |(name, value): &(String, String)| {

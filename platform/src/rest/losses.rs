@@ -1,15 +1,15 @@
 //! What is known to be lost or damaged, and that somebody has looked at it.
 
 use axum::Json;
-use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Answer;
 use super::extract::{Body, Call};
 use super::parameter::Parameter;
 use super::routes::{Gives, routes, schema};
-use super::{Answer, Problem};
 use crate::losses::Loss;
+use crate::ops::losses;
 
 const LOSS: Parameter =
     Parameter::text("id", "the number of a report, `id` in the list").example("1");
@@ -54,16 +54,5 @@ pub(super) struct AcknowledgeJson {
 
 /// `POST /api/v1/losses/{id}/acknowledge`: durable when it is answered.
 async fn acknowledge(call: Call, Body(body): Body<AcknowledgeJson>) -> Answer<Loss> {
-    let unknown = || {
-        let text = lastmeter_model::refusal::shortened(&call.variable, 80);
-        Problem::not_found("unknown_loss", format!("there is no report of a loss `{text}`"))
-    };
-    let id: u64 = call.variable.parse().map_err(|_| unknown())?;
-    let losses = std::sync::Arc::clone(&call.tenant.losses);
-    let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &body.note)).await;
-    let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
-    match written.map_err(|error| unwritten(error.to_string()))? {
-        Ok(loss) => loss.map(Json).ok_or_else(unknown),
-        Err(error) => Err(unwritten(format!("the acknowledgement could not be written: {error}"))),
-    }
+    losses::acknowledge(&call.caller(), &call.variable, body.note).await.map(Json)
 }

@@ -191,7 +191,7 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
     }
     let tariff = json!({
         "token": "two-prices", "name": "Two prices", "currency": "EUR", "zone": ZONE,
-        "validFrom": "2020-01-01T00:00:00Z",
+        "validFrom": "2019-12-31T23:00:00Z",
         "imports": [
             { "name": "Night", "price": "0.17" },
             { "name": "Day", "from": "07:00:00", "until": "19:00:00", "price": "0.22" },

@@ -9,55 +9,56 @@ use super::action::Action;
 use super::principal::{Principal, PrincipalRef, Role};
 use super::resource::Kind;
 
-/// On what a right depends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// On nothing.
-    Any,
-    /// The principal owns the document.
-    Own,
-    /// The document is to the principal.
-    To,
-    /// The document is the tenant's.
-    Tenants,
-    /// The resource is the platform's.
-    Platforms,
-    /// The principal owns the subject, or owned it when the data was measured.
-    OwnData,
-    /// The principal owns the field network that the subject is a node of.
-    OwnNode,
-    /// The principal owns document and subject.
-    OwnOnOwnData,
-    /// The principal owns the document, and its subject is a zone.
-    OwnOnZone,
-    /// The subject is a zone.
-    OnZone,
-    /// The subject is a zone with something that the principal owns.
-    OwnZone,
-    /// The subject is public.
-    Public,
-    /// Nobody owns the subject, or nobody did when the data was measured.
-    Unowned,
-    /// A grant in force has the action.
-    Granted,
-    /// A grant in force with a purpose has the action.
-    Purpose,
-    /// A grant in force on this subject itself has the action.
-    GrantedItself,
-    /// A grant in force is on the parent zone of the subject.
-    GrantedParent,
-    /// The subject is the principal.
-    Itself,
-    /// The subject is a node of the gateway that asks.
-    Nodes,
-    /// The shared device credential asks.
-    SharedSecret,
-    /// The shared device credential asks for a device without a credential of its own.
-    Uncredentialed,
-    /// The tenant has no administrator yet.
-    FirstAdmin,
-    /// The principal may read the subject's series.
-    ReadsSeries,
+lastmeter_units::words! {
+    /// On what a right depends.
+    pub(super) enum Condition {
+        /// On nothing.
+        Any = "all",
+        /// The principal owns the document.
+        Own = "their own",
+        /// The document is to the principal.
+        To = "what is addressed to them",
+        /// The document is the tenant's.
+        Tenants = "the tenant's",
+        /// The resource is the platform's.
+        Platforms = "the platform's",
+        /// The principal owns the subject, or owned it when the data was measured.
+        OwnData = "what is or was of their devices",
+        /// The principal owns the field network that the subject is a node of.
+        OwnNode = "what is in their networks",
+        /// The principal owns document and subject.
+        OwnOnOwnData = "their own, on their devices",
+        /// The principal owns the document, and its subject is a zone.
+        OwnOnZone = "their own, on zones",
+        /// The subject is a zone.
+        OnZone = "what is of a zone",
+        /// The subject is a zone with something that the principal owns.
+        OwnZone = "what is of their zone",
+        /// The subject is public.
+        Public = "what is public",
+        /// Nobody owns the subject, or nobody did when the data was measured.
+        Unowned = "what nobody owned",
+        /// A grant in force has the action.
+        Granted = "what was shared with them",
+        /// A grant in force with a purpose has the action.
+        Purpose = "what was shared for a purpose",
+        /// A grant in force on this subject itself has the action.
+        GrantedItself = "what was shared by itself",
+        /// A grant in force is on the parent zone of the subject.
+        GrantedParent = "what is below a zone that was shared",
+        /// The subject is the principal.
+        Itself = "itself",
+        /// The subject is a node of the gateway that asks.
+        Nodes = "its nodes",
+        /// The shared device credential asks.
+        SharedSecret = "with the shared secret",
+        /// The shared device credential asks for a device without a credential of its own.
+        Uncredentialed = "devices without a secret of their own",
+        /// The tenant has no administrator yet.
+        FirstAdmin = "the first administrator",
+        /// The principal may read the subject's series.
+        ReadsSeries = "what they may read the values of",
+    }
 }
 
 /// Actions that are allowed, and the condition.
@@ -169,12 +170,9 @@ impl Column {
         let mut columns = vec![Self::Anonymous];
         match &who.reference {
             PrincipalRef::Anonymous => {}
-            PrincipalRef::User(_) => columns.extend(who.roles.iter().flat_map(|role| match role {
-                Role::User => &[Self::UserOnOwn, Self::ThirdParty][..],
-                Role::Utility => &[Self::Utility],
-                Role::Operator => &[Self::Operator],
-                Role::TenantAdmin => &[Self::TenantAdmin],
-            })),
+            PrincipalRef::User(_) => {
+                columns.extend(who.roles.iter().flat_map(|role| Self::of_role(*role)));
+            }
             PrincipalRef::Device(_) | PrincipalRef::SharedDevices => columns.push(Self::Device),
             PrincipalRef::Gateway(_) => columns.push(Self::Gateway),
             PrincipalRef::Application(_) => columns.push(Self::Application),
@@ -183,6 +181,42 @@ impl Column {
         }
         columns
     }
+
+    const fn of_role(role: Role) -> &'static [Self] {
+        match role {
+            Role::User => &[Self::UserOnOwn, Self::ThirdParty],
+            Role::Utility => &[Self::Utility],
+            Role::Operator => &[Self::Operator],
+            Role::TenantAdmin => &[Self::TenantAdmin],
+        }
+    }
+}
+
+/// What a role may do with things of one row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    /// What it may do.
+    pub actions: &'static [Action],
+    /// With which of them, in words.
+    pub on: &'static str,
+}
+
+/// The things of the table, each with what a role may do with it, without topics. What everybody
+/// may is not in it.
+pub fn rights_of(role: Role) -> impl Iterator<Item = (&'static str, Vec<Right>)> {
+    Row::ALL.into_iter().take_while(|row| *row != Row::OwnInput).map(move |row| {
+        let cells = Column::of_role(role)
+            .iter()
+            .flat_map(move |column| MATRIX[row as usize][*column as usize].iter());
+        let mut rights: Vec<Right> = Vec::new();
+        for Clause(actions, condition) in cells {
+            let right = Right { actions, on: condition.word() };
+            if !rights.iter().any(|one| one.actions == right.actions && one.on == right.on) {
+                rights.push(right);
+            }
+        }
+        (row.word(), rights)
+    })
 }
 
 use Action::{

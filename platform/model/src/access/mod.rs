@@ -28,6 +28,7 @@ pub use credential::{
 };
 pub use facts::{Facts, Network, NoFacts};
 pub use grant::{Grant, Pattern, Quantities, Span, Tenure, Visibility, Window};
+pub use matrix::{Right, rights_of};
 pub use may::{Decision, Scope, may};
 pub use permit::{Cut, Denied, Permit};
 pub use principal::{

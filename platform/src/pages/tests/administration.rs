@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::{Household, header, reading};
+use crate::losses::LossKind;
 use crate::pages::homes::POWER;
 use crate::tests::{Accepted, accept, bytes};
 
@@ -165,5 +168,64 @@ async fn the_audit_has_what_was_done_and_the_rejected_messages_are_whole_for_the
     let audit = page("/admin/audit?who=ann", "adam").await;
     assert!(audit.contains("<td>user:ann</td>") && !audit.contains("user:adam"), "{audit}");
     assert_eq!(household.page("/admin/audit", &cookies["ann"]).await.0, 404);
+    household.0.stop().await;
+}
+
+#[tokio::test]
+async fn losses_are_acknowledged_by_name_and_only_by_who_may() {
+    let household = Household::start().await;
+    let (ann, adam) = (household.sign_in("ann").await, household.sign_in("adam").await);
+    let losses = &household.0.bench.core.losses;
+    losses.note(LossKind::DamagedStore, "reading 7", "it is <not> what was stored");
+    let (_, page) = household.page("/admin/health", &adam).await;
+    assert!(page.contains("1 reports of lost or damaged data"), "{page}");
+    assert!(page.contains("damaged store: reading 7") && page.contains("&lt;not&gt;"), "{page}");
+    let path = "/admin/losses/1/acknowledge";
+    assert_eq!(household.form(path, &ann, "note=seen").await.status, 404);
+    assert_eq!(losses.open_ones().0, 1);
+    for nowhere in ["/admin/losses/2/acknowledge", "/admin/losses/x/acknowledge"] {
+        assert_eq!(household.form(nowhere, &adam, "note=seen").await.status, 404, "{nowhere}");
+    }
+    assert_eq!(household.form(path, &adam, "note=restored").await.status, 303);
+    assert_eq!(losses.open_ones().0, 0);
+    let (_, page) = household.page("/admin/health", &adam).await;
+    assert!(page.contains("user:adam: restored") && page.contains("All well"), "{page}");
+    household.0.stop().await;
+}
+
+#[tokio::test]
+async fn administrators_have_lists_of_roles_tariffs_and_connections() {
+    let household = Household::start().await;
+    let adam = household.sign_in("adam").await;
+    let (_, page) = household.page("/admin/roles", &adam).await;
+    let row = |thing: &str| -> Vec<String> {
+        let begin = format!("<th scope=\"row\">{thing}</th>");
+        let row = page.split(&begin).nth(1).unwrap().split("</tr>").next().unwrap();
+        let cells = row.split("<td data-label=\"").skip(1);
+        cells.map(|cell| cell.split('>').skip(1).collect::<String>()).collect()
+    };
+    // user, utility, operator, tenant-admin
+    let series = row("series, alerts, roll-ups, export");
+    assert!(series[0].contains("read: what is or was of their devices"), "{series:?}");
+    assert!(series[1].starts_with('\u{2013}') && series[2].starts_with('\u{2013}'), "{series:?}");
+    assert!(series[3].contains("read: what nobody owned"), "{series:?}");
+    let users = row("users, roles, credentials");
+    assert!(users[..3].iter().all(|cell| cell.starts_with('\u{2013}')), "{users:?}");
+    assert!(users[3].contains("read, change: all"), "{users:?}");
+    for (token, name) in [("t", "Home"), ("u", "Work")] {
+        let tariff = json!({
+            "token": token, "name": name, "currency": "EUR", "zone": "Europe/Rome",
+            "validFrom": "2026-01-01T00:00:00Z", "imports": [{ "name": "Base", "price": "0.22" }],
+        });
+        assert_eq!(household.0.post("/api/v1/tariffs", &tariff).await.status, 201);
+    }
+    let (_, page) = household.page("/admin/tariffs?find=WO", &adam).await;
+    assert!(page.contains("tariff&#x3d;u") || page.contains("tariff=u"), "{page}");
+    assert!(page.contains("Work") && !page.contains(">Home<"), "{page}");
+    let (status, page) = household.page("/tariff?tariff=u", &adam).await;
+    assert!(status == 200 && page.contains("value=\"0.22\""), "{page}");
+    assert_eq!(household.page("/tariff?tariff=v", &adam).await.0, 404);
+    let (_, page) = household.page("/admin/connections", &adam).await;
+    assert!(page.contains("There is none"), "{page}");
     household.0.stop().await;
 }

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::losses::LossKind;
 use crate::pages::frame::forms;
 
 /// Everybody: nobody who is signed in, an owner, a guest of hers who may switch, one of a utility,
@@ -42,7 +43,10 @@ const STATES: &[(&str, &str, &str)] = &[
     ("P5", "/admin/health", "otto adam"),
     ("P2", "/admin/people", "adam"),
     ("P2", "/admin/people/bob", "adam"),
+    ("P2", "/admin/roles", "adam"),
     ("P3", "/admin/keys", "adam"),
+    ("V8", "/admin/tariffs", "adam"),
+    ("P5", "/admin/connections", "adam"),
     ("P1", "/admin/tenants", "adam"),
     ("P6", "/admin/rejected", "ann gina otto adam"),
     ("P4", "/admin/audit", "otto adam"),
@@ -82,6 +86,7 @@ const EVENTS: &[Event] = &[
     // An administrator may read what it measured before it was somebody's.
     event("/history", VIEW, "ann gina adam", "V5"),
     event("/history/views/{view}/remove", "", "ann", "V4"),
+    event("/awareness/switch-off", "answer=done", SIGNED_IN, "V10"),
     event("/rules", RULE, "ann gina adam", "V6"),
     Event { changes: false, ..event("/rules/try", RULE, "ann adam", "V6") },
     event("/rules/{rule}/pause", "", "ann", "V6"),
@@ -96,6 +101,13 @@ const EVENTS: &[Event] = &[
     event("/admin/people/{person}", "user=yes&disabled=yes", "adam", "P2"),
     event("/admin/people/{person}/code", "", "adam", "P2"),
     event("/admin/people/{person}/remove", "name={person}", "adam", "P2"),
+    // A loss is no document.
+    Event {
+        changes: false,
+        ..event("/admin/losses/{loss}/acknowledge", "note=seen", "otto adam", "P5")
+    },
+    // There is no source outside.
+    event("/admin/connections/market/read", "", "", "P5"),
     event("/admin/keys", "of=ann&read=yes&until=2100-01-01", "adam", "P3"),
     event("/admin/keys/{key}/end", "", "adam", "P3"),
     // Other tenants are no documents of this one.
@@ -109,6 +121,10 @@ const EVENTS: &[Event] = &[
     event("/account/password", "password=correct+horse&new-password=new+horse", SIGNED_IN, "A9"),
     Event { changes: false, ..event("/sign-out", "", SIGNED_IN, "V0") },
 ];
+
+/// What stands in addresses and forms for the id of a thing.
+const PLACES: [&str; 10] =
+    ["rule", "view", "offer", "alarm", "share", "invocation", "person", "key", "tenant", "loss"];
 
 struct PageWalk {
     household: Household,
@@ -178,9 +194,7 @@ impl PageWalk {
     async fn filled(&mut self, text: &str) -> String {
         self.made += 1;
         let mut text = text.replace("{new}", &format!("new{}", self.made));
-        for place in
-            ["rule", "view", "offer", "alarm", "share", "invocation", "person", "key", "tenant"]
-        {
+        for place in PLACES {
             let place_of = format!("{{{place}}}");
             if text.contains(&place_of) {
                 text = text.replace(&place_of, &self.thing(place).await);
@@ -227,6 +241,11 @@ impl PageWalk {
                 });
                 put(&served.bench.core, "alarm", &name, alarm).await;
                 name
+            }
+            "loss" => {
+                let losses = &served.bench.core.losses;
+                losses.note(LossKind::DamagedStore, &name, "gone");
+                losses.count().to_string()
             }
             "share" => self.action("ann", "/sharing", "/end").await,
             "invocation" => {
@@ -340,7 +359,7 @@ impl PageWalk {
                 self.expect(is_nothing, || format!("POST {path} {name}: {status}"));
                 self.expect(before == after, || format!("POST {path} {name} changed something"));
             }
-            for name in event.who.split(' ') {
+            for name in event.who.split(' ').filter(|name| !name.is_empty()) {
                 let both = self.filled(&format!("{} {}", event.path, event.form)).await;
                 let (path, form) = both.split_once(' ').unwrap();
                 let before = self.count().await;
