@@ -1,5 +1,5 @@
-//! Access tokens of log-ins: in memory, and those of own devices in a file. Time comes in, since the
-//! epoch of the wall clock.
+//! Access tokens of log-ins: in memory, and those of own devices in a file. Time comes in, since
+//! the epoch of the wall clock.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

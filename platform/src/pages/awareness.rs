@@ -277,7 +277,8 @@ pub(super) async fn answer(viewer: Viewer) -> Answered {
     }
     let account = accounts::account(&viewer.caller)?;
     let mut account = account.as_object().cloned().unwrap_or_default();
-    let mut metadata = account["metadata"].as_object().cloned().unwrap_or_default();
+    let kept = account.get("metadata").and_then(Value::as_object);
+    let mut metadata = kept.cloned().unwrap_or_default();
     match ANSWERS.iter().find(|(word, _)| *word == viewer.field("answer")) {
         Some((word, _)) => metadata.insert(member(&viewer.variable), json!(word)),
         None => metadata.remove(&member(&viewer.variable)),

@@ -16,6 +16,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use axum::{Extension, Router};
 use lastmeter_model::access::{Action, Kind, Resource, Subject};
+use tower_http::compression::CompressionLayer;
 
 use super::view::{self, Answer};
 use super::viewer::Viewer;
@@ -235,6 +236,7 @@ pub(crate) fn router(process: &Arc<Process>, config: &Config, settings: &Setting
     pages
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(view::asset))
+        .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(web.clone(), with_headers))
         .with_state(web)
