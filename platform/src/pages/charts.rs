@@ -16,6 +16,9 @@ use super::homes::Bucket;
 /// The colour of what is taken from the grid, and of a time without readings.
 const GRID: Colour = DATA;
 const GAP: Colour = REST;
+/// Points of a line at most, in a wide and in a narrow drawing: about one for a pixel or two.
+const WIDE_COLUMNS: usize = 340;
+const NARROW_COLUMNS: usize = 170;
 
 /// A drawing with what a page needs beside it.
 #[derive(Debug, Default, Serialize)]
@@ -264,7 +267,6 @@ pub(super) fn line(
     } else {
         Axis::around(buckets.iter().flat_map(|it| [it.min, it.max]), Figures::Plain).named(unit)
     };
-    let mut panel = Panel::new(time_axis(&times.zone, whole), axis, 150.0);
     let middle =
         |it: &Bucket| seconds(whole.from, it.first.0).midpoint(seconds(whole.from, it.last.0));
     let mut parts: Vec<Vec<&Bucket>> = Vec::new();
@@ -277,21 +279,26 @@ pub(super) fn line(
             None => parts.push(vec![bucket]),
         }
     }
-    for pair in parts.windows(2) {
-        let (Some(end), Some(begin)) = (pair[0].last(), pair[1].first()) else { continue };
-        let ends = [end.last.0, begin.first.0].map(|at| seconds(whole.from, at));
-        panel.span((ends[0], ends[1]), "no readings", GAP, 0.25);
-    }
-    for part in &parts {
-        let edges: Vec<_> = part.iter().map(|it| (middle(it), it.min, it.max)).collect();
-        panel.band(&edges, GRID, 0.18);
-        let points: Vec<_> = part.iter().map(|it| (middle(it), it.mean)).collect();
-        if points.len() == 1 {
-            panel.dots(points, GRID, (5.0, 1.0));
-        } else {
-            panel.line(points, GRID, 2.0);
+    let panel = |columns: usize| {
+        let mut panel = Panel::new(time_axis(&times.zone, whole), axis.clone(), 150.0);
+        for pair in parts.windows(2) {
+            let (Some(end), Some(begin)) = (pair[0].last(), pair[1].first()) else { continue };
+            let ends = [end.last.0, begin.first.0].map(|at| seconds(whole.from, at));
+            panel.span((ends[0], ends[1]), "no readings", GAP, 0.25);
         }
-    }
+        for part in &parts {
+            let drawn = merged(part, buckets.len().div_ceil(columns).max(1));
+            let edges: Vec<_> = drawn.iter().map(|it| (middle(it), it.min, it.max)).collect();
+            panel.band(&edges, GRID, 0.18);
+            let points: Vec<_> = drawn.iter().map(|it| (middle(it), it.mean)).collect();
+            if points.len() == 1 {
+                panel.dots(points, GRID, (5.0, 1.0));
+            } else {
+                panel.line(points, GRID, 2.0);
+            }
+        }
+        panel
+    };
     let of = |value: f64| {
         let shown = number(value, unit);
         format!("{} {}", shown.text, shown.unit)
@@ -316,6 +323,48 @@ pub(super) fn line(
         })
         .collect();
     let points: Vec<_> = rows.iter().map(|row| json!([row.time, row.value])).collect();
-    let (wide, narrow) = drawn(&format!("{name}: {summary}"), &panel);
+    let label = format!("{name}: {summary}");
+    let (wide, narrow) =
+        (drawn(&label, &panel(WIDE_COLUMNS)).0, drawn(&label, &panel(NARROW_COLUMNS)).1);
     Drawing { wide, narrow, summary, points: in_document(&json!(points)), rows }
+}
+
+/// So many buckets after each other as one each, with the least and the greatest of them.
+fn merged(part: &[&Bucket], many: usize) -> Vec<Bucket> {
+    let of_some = |some: &[&Bucket]| {
+        let (first, last) = (some.first()?.first, some.last()?.last);
+        let n: u64 = some.iter().map(|it| it.n).sum();
+        let sum: f64 = some.iter().map(|it| it.mean * it.n as f64).sum();
+        let min = some.iter().map(|it| it.min).fold(f64::INFINITY, f64::min);
+        let max = some.iter().map(|it| it.max).fold(f64::NEG_INFINITY, f64::max);
+        Some(Bucket { first, last, min, mean: sum / n.max(1) as f64, max, n })
+    };
+    part.chunks(many).filter_map(of_some).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_as_one_keeps_its_ends_and_its_mean() {
+        let bucket = |at: i64, value: f64, n: u64| Bucket {
+            first: (SimTime(at), value),
+            last: (SimTime(at + 1), value),
+            min: value - 1.0,
+            mean: value,
+            max: value + 1.0,
+            n,
+        };
+        let all: Vec<Bucket> = (0..5).map(|at| bucket(at * 10, at as f64, at as u64 + 1)).collect();
+        let all: Vec<&Bucket> = all.iter().collect();
+        let two = merged(&all, 2);
+        assert_eq!(two.len(), 3);
+        // 1 x 0 and 2 x 1; the last one is alone.
+        assert_eq!((two[0].n, two[0].min, two[0].max), (3, -1.0, 2.0));
+        assert!((two[0].mean - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!((two[1].first.0, two[1].last.0, two[2].mean), (SimTime(20), SimTime(31), 4.0));
+        assert_eq!(merged(&all, 1).len(), 5);
+        assert!(merged(&[], 3).is_empty());
+    }
 }

@@ -22,8 +22,8 @@ const PERIOD: SimDuration = SimDuration::from_seconds(900);
 /// Values that are older than so many periods are out of date.
 const PERIODS: i64 = 3;
 /// Summaries that are read at once, and how often at most for a series.
-const SUMMARIES_AT_ONCE: usize = 8192;
-const LOOKS_MAX: usize = 16;
+const SUMMARIES_AT_ONCE: usize = 16_384;
+const LOOKS_MAX: usize = 8;
 /// How long before a range its first reading may be.
 const BEFORE: SimDuration = SimDuration::from_seconds(14 * 86_400);
 

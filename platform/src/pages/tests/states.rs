@@ -116,7 +116,7 @@ const EVENTS: &[Event] = &[
         changes: false,
         ..event("/admin/tenants/{tenant}/remove", "name={tenant}", "adam", "P1")
     },
-    event("/account", "name=Other&time_zone=Europe/Rome", SIGNED_IN, "A9"),
+    event("/account", "fullName=Other&timeZone=Europe/Rome", SIGNED_IN, "A9"),
     Event { changes: false, ..event("/account/sign-out-elsewhere", "", SIGNED_IN, "A9") },
     event("/account/password", "password=correct+horse&new-password=new+horse", SIGNED_IN, "A9"),
     Event { changes: false, ..event("/sign-out", "", SIGNED_IN, "V0") },
