@@ -259,18 +259,17 @@ fn is_behind(viewer: &Viewer, row: &DeviceRow) -> bool {
 }
 
 /// What may be chosen.
-async fn options(
+fn options(
     viewer: &Viewer,
     series: &[(DeviceRow, Permit)],
     chosen: Option<&DeviceRow>,
-) -> Result<Vec<Value>, Problem> {
-    let mut options = Vec::new();
-    for (row, permit) in series {
-        let known = homes::one(viewer, row.clone(), permit.clone()).await?;
+) -> Vec<Value> {
+    let option = |(row, _): &(DeviceRow, Permit)| {
         let is_chosen = chosen.is_some_and(|chosen| chosen.id == row.id);
-        options.push(json!({ "id": known.id(), "name": known.name, "is_chosen": is_chosen }));
-    }
-    Ok(options)
+        let name = homes::name_of(&viewer.caller, &row.hardware_id);
+        json!({ "id": row.hardware_id, "name": name, "is_chosen": is_chosen })
+    };
+    series.iter().map(option).collect()
 }
 
 /// `GET /history`
@@ -290,7 +289,7 @@ pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
         None if asked.is_empty() => first(viewer, &series),
         None => return Err(Problem::nothing()),
     };
-    let options = options(viewer, &series, chosen.map(|(row, _)| row)).await?;
+    let options = options(viewer, &series, chosen.map(|(row, _)| row));
     let Some((row, permit)) = chosen else {
         return Ok(View::new(
             "history.html",

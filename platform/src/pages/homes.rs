@@ -26,6 +26,9 @@ const SUMMARIES_AT_ONCE: usize = 16_384;
 const LOOKS_MAX: usize = 8;
 /// How long before a range its first reading may be.
 const BEFORE: SimDuration = SimDuration::from_seconds(14 * 86_400);
+/// How far it is looked for first, and by how many times further each time after.
+const BEFORE_FIRST: SimDuration = SimDuration::from_seconds(3600);
+const LONGER: i64 = 8;
 
 pub(super) const POWER: &str = "electricity.power.active.consumed.total";
 pub(super) const SENT_POWER: &str = "electricity.power.active.injected.total";
@@ -115,11 +118,17 @@ pub(super) async fn one(viewer: &Viewer, row: DeviceRow, permit: Permit) -> Resu
         _ => Age::Missing,
     };
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let name = text(device.as_ref().and_then(|it| it.name.as_ref().map(ToString::to_string)));
+    let name = name_of(&viewer.caller, &row.hardware_id);
     let room = text(device.as_ref().and_then(|it| it.room.as_ref().map(ToString::to_string)));
     let parent = device.and_then(|device| device.parent_hardware_id.clone());
-    let name = name.unwrap_or_else(|| row.hardware_id.to_string());
     Ok(Known { row, permit, name, room, parent, period, heard, age, state })
+}
+
+/// What a device is called, as far as that may be read.
+pub(super) fn name_of(caller: &Caller, id: &HardwareId) -> String {
+    let device = described(caller, id);
+    let name = device.and_then(|it| it.name.as_ref().map(ToString::to_string));
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
 }
 
 /// The document of a device, if it may be read.
@@ -200,14 +209,37 @@ pub(super) async fn register(
     (from, until): (SimTime, SimTime),
 ) -> Result<Vec<Reading>, Problem> {
     let Some(id) = MeasurementId::lookup(quantity) else { return Ok(Vec::new()) };
-    let early = SimTime(from.0.saturating_sub(BEFORE.0));
     // The end of the last stretch belongs to it.
-    let until = SimTime(until.0.saturating_add(1));
-    let found = summaries(viewer, of, id, (early, until), false).await?;
-    let mut readings = readings(&found);
+    let end = SimTime(until.0.saturating_add(1));
+    let mut readings = readings(&summaries(viewer, of, id, (from, end), false).await?);
     let within = readings.partition_point(|(at, _)| *at <= from);
     readings.drain(..within.saturating_sub(1));
+    if within == 0
+        && let Some(before) = last_before(viewer, of, id, from).await?
+    {
+        readings.insert(0, before);
+    }
     Ok(readings)
+}
+
+/// The last reading of a register before an instant, looked for further and further back.
+async fn last_before(
+    viewer: &Viewer,
+    of: (&DeviceRow, &Permit),
+    id: MeasurementId,
+    at: SimTime,
+) -> Result<Option<Reading>, Problem> {
+    let earliest = SimTime(at.0.saturating_sub(BEFORE.0));
+    let (mut until, mut length) = (at, BEFORE_FIRST.0);
+    while earliest < until {
+        let from = SimTime(until.0.saturating_sub(length)).max(earliest);
+        let found = summaries(viewer, of, id, (from, until), false).await?;
+        if let Some(last) = readings(&found).pop() {
+            return Ok(Some(last));
+        }
+        (until, length) = (from, length.saturating_mul(LONGER));
+    }
+    Ok(None)
 }
 
 /// What meters counted of a quantity in each of stretches, together.
