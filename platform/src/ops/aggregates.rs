@@ -21,6 +21,19 @@ pub(crate) struct Aggregate {
     pub(crate) power_kw: f64,
 }
 
+/// Statistical zones of which aggregates may be had, with their names.
+pub(crate) fn zones(caller: &Caller) -> Vec<(String, String)> {
+    let tenant = &caller.tenant;
+    let is_given = |token: &str| {
+        let target = Target::Zone(token.to_owned());
+        let on = Resource::new(Kind::Aggregate, &tenant.name, Subject::One(&target));
+        caller.may(Action::Read, &on)
+    };
+    let all = tenant.documents.bodies::<Zone>().into_iter();
+    let given = all.filter(|(token, zone)| zone.statistical && is_given(token));
+    given.map(|(token, zone)| (token, zone.name.to_string())).collect()
+}
+
 /// What was published of a zone, newest first, and how much there is.
 ///
 /// # Errors

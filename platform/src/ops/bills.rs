@@ -79,6 +79,14 @@ impl fmt::Display for Month {
     }
 }
 
+/// The person assets of who asks, which are customers.
+pub(crate) fn customers(caller: &Caller) -> Vec<String> {
+    let Some(name) = caller.user() else { return Vec::new() };
+    let own = caller.tenant.documents.bodies_with::<Asset>("user", name.as_str());
+    let is_person = |asset: &Asset| asset.category == AssetCategory::Person;
+    own.into_iter().filter(|(_, asset)| is_person(asset)).map(|(token, _)| token).collect()
+}
+
 /// The bill of a month as it stands; nothing of it is kept.
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 //! | `accounts`, `credentials` | users and their own accounts; keys and credentials |
 //! | `aggregates` | what was published of zones |
 //! | `alarms` | what people do about alarms |
+//! | `awareness`, `homes` | what the devices of a home come to, and what to be aware of |
 //! | `assignments`, `devices` | devices registered, changed, assigned and decommissioned |
 //! | `bills` | bills of customers, made of registers and tariffs |
 //! | `commands` | commands to many devices, and what schedules have to have |
@@ -24,6 +25,7 @@ pub(crate) mod accounts;
 pub(crate) mod aggregates;
 pub(crate) mod alarms;
 pub(crate) mod assignments;
+pub(crate) mod awareness;
 pub(crate) mod bills;
 mod bounds;
 mod caller;
@@ -31,6 +33,7 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
+pub(crate) mod homes;
 pub(crate) mod jobs;
 pub(crate) mod live;
 pub(crate) mod losses;

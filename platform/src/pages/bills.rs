@@ -1,7 +1,6 @@
 //! What energy costs: the bill of a month as it stands, each amount with its arithmetic.
 
 use lastmeter_model::calendar::LocalTime;
-use lastmeter_model::entity::{Asset, AssetCategory};
 use lastmeter_units::SimTime;
 use serde_json::{Value, json};
 
@@ -11,14 +10,6 @@ use super::view::View;
 use super::viewer::{Viewer, in_address};
 use crate::ops::bills::{self, Month};
 use crate::problem::Problem;
-
-/// The person assets of who asks, which are customers.
-pub(super) fn customers(viewer: &Viewer) -> Vec<String> {
-    let Some(name) = viewer.caller.user() else { return Vec::new() };
-    let own = viewer.tenant().documents.bodies_with::<Asset>("user", name.as_str());
-    let is_person = |asset: &Asset| asset.category == AssetCategory::Person;
-    own.into_iter().filter(|(_, asset)| is_person(asset)).map(|(token, _)| token).collect()
-}
 
 fn text_of(year: i16, month: i8) -> String {
     format!("{year:04}-{month:02}")
@@ -53,7 +44,7 @@ pub(super) fn money(amount: &Value, currency: &str) -> Value {
 
 /// `GET /bills`
 pub(super) async fn show(viewer: Viewer) -> Answered {
-    let customers = customers(&viewer);
+    let customers = bills::customers(&viewer.caller);
     let asked = viewer.field("customer");
     // Somebody else's is as one that is not there.
     let chosen = match customers.iter().find(|token| *token == asked) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::format::{Shown, Times, number};
-use super::homes::Bucket;
+use crate::ops::homes::Bucket;
 
 /// The colour of what is taken from the grid, and of a time without readings.
 const GRID: Colour = DATA;

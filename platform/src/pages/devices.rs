@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use super::format::of_quantity;
 use super::frame::Answered;
 use super::history::{self, Choice, name_of};
-use super::homes::{self, Age, BREAKER, ENERGY, Known, POWER};
+use super::homes::{last_shown, when};
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
 use crate::ops::commands::{Asked, invoke};
 use crate::ops::devices;
+use crate::ops::homes::{self, Age, BREAKER, ENERGY, Known, POWER};
 use crate::problem::Problem;
 
 /// Commands and events that are shown of a device.
@@ -35,17 +36,17 @@ fn path(known: &Known) -> String {
 
 /// `GET /devices`
 pub(super) async fn list(viewer: Viewer) -> Answered {
-    let mut known = homes::known(&viewer).await?;
+    let mut known = homes::known(&viewer.caller).await?;
     known.sort_by_key(|one| (one.age == Age::Fresh, one.name.clone()));
     let rows = known.iter().map(|one| {
         json!({
             "name": one.name,
             "room": one.room,
             "path": path(one),
-            "value": one.shown(POWER).filter(|_| one.age != Age::Missing),
-            "energy": one.shown(ENERGY),
+            "value": last_shown(one, POWER).filter(|_| one.age != Age::Missing),
+            "energy": last_shown(one, ENERGY),
             "age": one.age,
-            "when": one.when(&viewer),
+            "when": when(one, &viewer),
             "state": one.value(BREAKER).map(|(_, value)| if value > 0.5 { "on" } else { "off" }),
         })
     });
@@ -56,7 +57,7 @@ pub(super) async fn list(viewer: Viewer) -> Answered {
 async fn device(viewer: &Viewer) -> Result<Known, Problem> {
     let needed = (Kind::Latest, Action::Read);
     let (row, permit) = devices::find(&viewer.caller, needed, &viewer.variable)?;
-    homes::one(viewer, row, permit).await
+    homes::one(&viewer.caller, row, permit).await
 }
 
 fn may_command(viewer: &Viewer, row: &DeviceRow) -> bool {
@@ -94,8 +95,8 @@ async fn shown(viewer: &Viewer, known: Known, error: Option<&str>) -> Answered {
         "room": known.room,
         "path": path,
         "age": known.age,
-        "when": known.when(viewer),
-        "power": known.shown(POWER),
+        "when": when(&known, viewer),
+        "power": last_shown(&known, POWER),
         "values": values_of(&known),
         "switched": known.value(BREAKER).map(|(_, value)| if value > 0.5 { "on" } else { "off" }),
         "commands": offered(viewer, &known),

@@ -3,8 +3,6 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
-use lastmeter_model::entity::Zone;
 use lastmeter_services::{AggregateWidth, HOUSEHOLDS_MIN};
 use lastmeter_store::{Page, Range};
 use lastmeter_units::SimTime;
@@ -13,10 +11,10 @@ use serde_json::{Value, json};
 use super::charts;
 use super::frame::Answered;
 use super::history::Choice;
-use super::homes::Bucket;
 use super::view::{Answer, View};
 use super::viewer::{Viewer, in_address};
 use crate::ops::aggregates::{self, Aggregate};
+use crate::ops::homes::Bucket;
 use crate::ops::reports;
 use crate::ops::transfer::csv_field;
 use crate::problem::Problem;
@@ -25,19 +23,6 @@ use crate::problem::Problem;
 const HOURS_MAX: u32 = 745;
 /// Seconds between hours that are published one after the other, and some.
 const GAP_S: f64 = 5400.0;
-
-/// Statistical zones of which aggregates may be had, with their names.
-pub(super) fn zones(viewer: &Viewer) -> Vec<(String, String)> {
-    let (caller, tenant) = (&viewer.caller, viewer.tenant());
-    let is_given = |token: &str| {
-        let target = Target::Zone(token.to_owned());
-        let on = Resource::new(Kind::Aggregate, &tenant.name, Subject::One(&target));
-        caller.may(Action::Read, &on)
-    };
-    let all = tenant.documents.bodies::<Zone>().into_iter();
-    let given = all.filter(|(token, zone)| zone.statistical && is_given(token));
-    given.map(|(token, zone)| (token, zone.name.to_string())).collect()
-}
 
 /// Why nothing was published, for people.
 fn reason(state: &str) -> String {
@@ -64,7 +49,7 @@ async fn withheld(viewer: &Viewer, zones: &[(String, String)]) -> Result<Vec<Val
 
 /// `GET /groups`
 pub(super) async fn show(viewer: Viewer) -> Answered {
-    let zones = zones(&viewer);
+    let zones = aggregates::zones(&viewer.caller);
     let asked = viewer.field("z");
     // What is hidden is as what is not there.
     let chosen = match zones.iter().find(|(token, _)| *token == asked) {

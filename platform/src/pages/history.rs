@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use super::charts::{self, Drawing};
 use super::format::number;
 use super::frame::Answered;
-use super::homes::{self, ENERGY, Known};
 use super::now::around;
 use super::view::{Answer, View};
 use super::viewer::{Viewer, in_address};
 use super::views;
 use crate::ops::devices;
+use crate::ops::homes::{self, ENERGY, Known};
 use crate::ops::transfer::csv_field;
 use crate::problem::Problem;
 
@@ -174,7 +174,7 @@ pub(super) async fn drawing(
     }
     let is_single = whole.until.since(whole.from) <= SINGLE_MAX;
     let ends = (whole.from, whole.until);
-    let found = homes::buckets(viewer, (row, permit), id, ends, is_single).await?;
+    let found = homes::buckets(&viewer.caller, (row, permit), id, ends, is_single).await?;
     let found = thinned(found, &viewer.times.zone, choice);
     let gap_s = (2.5 * period.as_seconds_f64()).max(spacing(choice));
     let is_from_zero = matches!(id.row().quantity, Quantity::ActivePower(_));
@@ -229,7 +229,8 @@ async fn energy_of(
 ) -> Result<Energy, Problem> {
     let Stretch { from, until } = choice.whole;
     let parts: Vec<Stretch> = stretches(&viewer.times.zone, choice.per.bars, from, until).collect();
-    let readings = homes::register(viewer, (row, permit), id.row().name, (from, until)).await?;
+    let readings =
+        homes::register(&viewer.caller, (row, permit), id.row().name, (from, until)).await?;
     Ok(counted(&readings, &parts, period))
 }
 
@@ -297,7 +298,7 @@ pub(super) async fn shown(viewer: &Viewer, error: Option<&str>) -> Answered {
         )
         .into());
     };
-    let known = homes::one(viewer, row.clone(), permit.clone()).await?;
+    let known = homes::one(&viewer.caller, row.clone(), permit.clone()).await?;
     let ids = quantities(viewer, &known).await?;
     let default = MeasurementId::lookup(ENERGY).filter(|id| ids.contains(id));
     let id = MeasurementId::lookup(viewer.field("q")).filter(|id| ids.contains(id));

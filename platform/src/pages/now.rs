@@ -1,7 +1,6 @@
 //! What is used now, what it was today, and what is on.
 
 use lastmeter_model::calendar::{Stretch, Width, stretches};
-use lastmeter_model::entity::{Bill, Direction, Line};
 use lastmeter_model::series::energy::{Energy, Gap};
 use lastmeter_units::{HardwareId, SimTime};
 use serde_json::{Value, json};
@@ -9,20 +8,19 @@ use serde_json::{Value, json};
 use super::charts;
 use super::format::number;
 use super::frame::Answered;
-use super::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_POWER};
 use super::view::View;
 use super::viewer::{Viewer, in_address};
-use crate::ops::bills;
+use crate::ops::awareness::{self, DayCost};
+use crate::ops::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_POWER};
 
 /// The stretch of a width that an instant lies in.
 pub(super) fn around(viewer: &Viewer, width: Width, at: SimTime) -> Stretch {
-    let found = stretches(&viewer.times.zone, width, at, SimTime(at.0.saturating_add(1))).next();
-    found.unwrap_or(Stretch { from: at, until: SimTime(at.0.saturating_add(1)) })
+    homes::around(&viewer.times.zone, width, at)
 }
 
 /// `GET /now`
 pub(super) async fn show(viewer: Viewer) -> Answered {
-    let known = homes::known(&viewer).await?;
+    let known = homes::known(&viewer.caller).await?;
     let ids: Vec<&HardwareId> = known.iter().map(|one| &one.row.hardware_id).collect();
     let is_load = |one: &Known| one.parent.as_ref().is_some_and(|parent| ids.contains(&parent));
     let (loads, meters): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|one| is_load(one));
@@ -30,9 +28,9 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
     let today = around(&viewer, Width::Day, viewer.now());
     let hours: Vec<Stretch> =
         stretches(&viewer.times.zone, Width::Hour, today.from, today.until).collect();
-    let energy = homes::counted_by(&viewer, &meters, ENERGY, &hours).await?;
+    let energy = homes::counted_by(&viewer.caller, &meters, ENERGY, &hours).await?;
     let drawing = charts::bars(&viewer.times, &energy, (today, "Energy by hour"), "kWh");
-    let costs = if viewer.wants("day") { costs(&viewer, today).await } else { Value::Null };
+    let costs = if viewer.wants("day") { costs(&viewer).await } else { Value::Null };
     let (sent, rest) = (sent(&meters), rest(&meters, &loads));
     let on: Vec<&&Known> = loads.iter().filter(|one| is_on(one)).collect();
     let values = json!({
@@ -62,39 +60,18 @@ fn is_on(one: &Known) -> bool {
 }
 
 /// What the energy of today and of the day before costs, where there is a contract.
-async fn costs(viewer: &Viewer, today: Stretch) -> Value {
-    let Some(customer) = super::bills::customers(viewer).into_iter().next() else {
-        return Value::Null;
+async fn costs(viewer: &Viewer) -> Value {
+    let days = awareness::days(&viewer.caller).await;
+    let row = |day: &DayCost| {
+        json!({
+            "name": if day.is_today { "Today so far" } else { "Yesterday" },
+            "amount": super::bills::money(&json!(day.amount), &day.currency),
+            "energy": number(day.energy_kwh, "kWh"),
+            "is_whole": day.is_whole,
+        })
     };
-    let yesterday = around(viewer, Width::Day, SimTime(today.from.0.saturating_sub(1)));
-    let so_far = Stretch { from: today.from, until: viewer.now() };
-    let mut rows = Vec::new();
-    for (name, period) in [("Today so far", so_far), ("Yesterday", yesterday)] {
-        // Where it is not known, nothing is shown.
-        let Ok(bill) = bills::cost(&viewer.caller, &customer, period).await else { continue };
-        // What is missing is not zero.
-        let Some(energy) = energy_in(&bill) else { continue };
-        let is_whole = !bill.is_open || name != "Yesterday";
-        let bill = serde_json::to_value(&bill).unwrap_or_default();
-        let currency = bill["currency"].as_str().unwrap_or_default();
-        rows.push(json!({
-            "name": name,
-            "amount": super::bills::money(&bill["total"], currency),
-            "energy": number(energy, "kWh"),
-            "is_whole": is_whole,
-        }));
-    }
+    let rows: Vec<Value> = days.iter().map(row).collect();
     if rows.is_empty() { Value::Null } else { json!(rows) }
-}
-
-/// The energy that was taken, of the lines that have an amount.
-fn energy_in(bill: &Bill) -> Option<f64> {
-    let lines = bill.lines.iter().filter_map(|line| match line {
-        Line::Energy(line) if line.direction == Direction::Import => Some(line.energy_wh as f64),
-        _ => None,
-    });
-    let all: Vec<f64> = lines.collect();
-    (!all.is_empty()).then(|| all.iter().sum::<f64>() / 1000.0)
 }
 
 /// The sum of a quantity of devices whose last value is not too old, and the oldest instant of it.

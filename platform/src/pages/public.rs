@@ -6,14 +6,15 @@ use serde_json::json;
 use super::format::of_quantity;
 use super::frame::Answered;
 use super::history::name_of;
-use super::homes::{self, Age};
+use super::homes::when;
 use super::view::View;
 use super::viewer::Viewer;
+use crate::ops::homes::{self, Age};
 
 /// `GET /public`
 pub(super) async fn show(viewer: Viewer) -> Answered {
     // Where nothing is public there is nothing to list.
-    let known = homes::known(&viewer.as_anybody()).await.unwrap_or_default();
+    let known = homes::known(&viewer.as_anybody().caller).await.unwrap_or_default();
     let sensors = known.iter().filter(|one| !one.state.values.is_empty()).enumerate();
     let sensors = sensors.map(|(number, one)| {
         let values = one.state.values.iter().filter_map(|value| {
@@ -23,7 +24,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         json!({
             "number": number + 1,
             "values": values.take(12).collect::<Vec<_>>(),
-            "when": one.when(&viewer),
+            "when": when(one, &viewer),
             "is_missing": one.age == Age::Missing,
         })
     });

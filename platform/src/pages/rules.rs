@@ -17,10 +17,10 @@ use lastmeter_model::entity::{
 use serde_json::{Value, json};
 
 use super::frame::Answered;
-use super::homes;
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
 use crate::ops::documents::{self, Request};
+use crate::ops::homes;
 use crate::ops::rules;
 use sentence::Names;
 
@@ -46,7 +46,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
 }
 
 async fn page(viewer: &Viewer, sent: Sent) -> Answered {
-    let known = homes::known(viewer).await?;
+    let known = homes::known(&viewer.caller).await?;
     let documents = viewer.tenant().documents.all(Rule::kind());
     let mut may = documents;
     may.retain(|document| documents::may(&viewer.caller, Action::Read, document));

@@ -17,13 +17,13 @@ use serde_json::{Map, Value, json};
 use super::format::Times;
 use super::frame::Answered;
 use super::history::{date_of, day_of, name_of};
-use super::homes::{self, Known};
 use super::now::around;
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
 use crate::identity;
 use crate::ops::Caller;
 use crate::ops::documents::{self, Request};
+use crate::ops::homes::{self, Known};
 use crate::problem::Problem;
 
 /// Grants of a page.
@@ -157,7 +157,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
 }
 
 async fn page(viewer: &Viewer, error: Option<&str>) -> Answered {
-    let known = homes::known(viewer).await?;
+    let known = homes::known(&viewer.caller).await?;
     let looks = looks(viewer).await?;
     let times = &viewer.times;
     let all = grants(viewer, "by");

@@ -9,7 +9,6 @@ use lastmeter_model::schedule::Weekday;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
-use super::bills::customers;
 use super::charts;
 use super::frame::Answered;
 use super::lists::Listed;
@@ -33,7 +32,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
             .titled(format!("Tariff {}", tariff.name))
             .into());
     }
-    let customers = customers(&viewer);
+    let customers = bills::customers(&viewer.caller);
     let asked = viewer.field("customer");
     // Somebody else's is as one that is not there.
     let chosen = match customers.iter().find(|token| *token == asked) {

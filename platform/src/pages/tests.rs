@@ -13,7 +13,7 @@ use lastmeter_wire::flexmeter::MeasurementMessage;
 use serde_json::{Value, json};
 
 use super::frame::{Need, PAGES};
-use super::homes::{BREAKER, ENERGY, POWER};
+use crate::ops::homes::{BREAKER, ENERGY, POWER};
 use crate::rest::tests::{Answer, Served};
 use crate::tests::commands::put;
 use crate::tests::{store, time};

@@ -10,8 +10,6 @@ use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use lastmeter_model::access::{PrincipalRef, Role};
-use lastmeter_model::calendar::Zone;
-use lastmeter_model::entity::{TenantSettings, User};
 use lastmeter_units::SimTime;
 
 use super::format::Times;
@@ -80,7 +78,8 @@ impl Viewer {
                 .0
         };
         let caller = Caller { tenant: Arc::clone(&visitor.tenant), who: Arc::clone(&visitor.who) };
-        let times = Times { zone: zone(&caller), now: caller.tenant.clock.now() };
+        let times =
+            Times { zone: crate::ops::homes::zone(&caller), now: caller.tenant.clock.now() };
         Ok(Self {
             page,
             web,
@@ -199,16 +198,6 @@ pub(super) fn seats(caller: &Caller) -> Vec<Seat> {
         seats.push(Seat::Platform);
     }
     seats
-}
-
-/// The time zone of who asks, else of the premises.
-fn zone(caller: &Caller) -> Zone {
-    let documents = &caller.tenant.documents;
-    let own = caller.user().and_then(|name| documents.body::<User>(name.as_str()));
-    let own = own.and_then(|user| user.time_zone.clone());
-    let settings = || documents.bodies::<TenantSettings>().into_iter().next();
-    own.or_else(|| settings().map(|(_, settings)| settings.time_zone.clone()))
-        .unwrap_or_else(Zone::utc)
 }
 
 /// A text in an address.

@@ -26,6 +26,7 @@
 //! | `alarms` | alarms, and what people do about them |
 //! | `bills` | bills, drafts of bills |
 //! | `reports`, `aggregates` | what is made of periods; what zones take as a whole |
+//! | `awareness` | sums of a home beside its past and a group, and advice |
 //! | `rules` | rules that are offered, and what one would have done |
 //! | `tenants`, `jobs` | the tenants of the process; jobs of maintenance |
 
@@ -36,6 +37,7 @@ mod alarms;
 mod assignment_changes;
 mod assignments;
 mod audit;
+mod awareness;
 mod batches;
 mod bearer;
 mod bills;

@@ -22,9 +22,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
-    about, accounts, aggregates, alarms, assignment_changes, assignments, audit, batches, bills,
-    changes, device_changes, devices, documents, health, invocations, jobs, keys, latest, live,
-    losses, outgoing, reports, rules, series, tenants, topology, transfer,
+    about, accounts, aggregates, alarms, assignment_changes, assignments, audit, awareness,
+    batches, bills, changes, device_changes, devices, documents, health, invocations, jobs, keys,
+    latest, live, losses, outgoing, reports, rules, series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -80,6 +80,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     bills::ROUTES,
     reports::ROUTES,
     aggregates::ROUTES,
+    awareness::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,
     topology::ROUTES,

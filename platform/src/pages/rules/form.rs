@@ -7,8 +7,8 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
 use super::super::history::name_of;
-use super::super::homes::{BREAKER, Known};
 use super::super::viewer::Viewer;
+use crate::ops::homes::{BREAKER, Known};
 use crate::ops::rules;
 use crate::problem::Problem;
 

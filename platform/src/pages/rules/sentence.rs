@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::super::format::of_quantity;
 use super::super::history::name_of;
-use super::super::homes::Known;
 use super::super::viewer::Viewer;
 use crate::ops::documents;
+use crate::ops::homes::Known;
 
 /// What the words take names from.
 pub(super) struct Names<'a> {

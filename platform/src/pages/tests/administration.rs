@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Household, header, reading};
 use crate::losses::LossKind;
-use crate::pages::homes::POWER;
+use crate::ops::homes::POWER;
 use crate::tests::{Accepted, accept, bytes};
 
 #[tokio::test]
