@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use lastmeter_model::series::rollup::Rollup;
+use rusqlite::CachedStatement;
 
 use super::lanes::Slice;
 use super::read::{self, Measured, READING, Reader};
@@ -76,10 +77,12 @@ impl SummaryScan {
         walk: &mut SummaryWalk,
         is_over: impl Fn(&SummaryWalk) -> bool,
     ) -> ReadResult<()> {
+        let query = format!("{READING} WHERE sequence = ?1");
+        let mut statement = reader.connection.prepare_cached(&query)?;
         let mut places = Walk::new(self.query.device, range, false);
         while !places.is_done() {
             for place in places.places(reader)? {
-                if self.take(reader, place, walk)?.is_break() {
+                if self.take(&mut statement, place, walk)?.is_break() {
                     return Ok(());
                 }
             }
@@ -94,12 +97,10 @@ impl SummaryScan {
     /// Gives the reading at a place to the walk.
     fn take(
         &self,
-        reader: &Reader,
+        statement: &mut CachedStatement<'_>,
         (event_ns, sequence): Place,
         walk: &mut SummaryWalk,
     ) -> ReadResult<ControlFlow<()>> {
-        let query = format!("{READING} WHERE sequence = ?1");
-        let mut statement = reader.connection.prepare_cached(&query)?;
         let mut rows = statement.query([sequence])?;
         let Some(row) = rows.next()? else {
             return Err(Damage::missing("reading", sequence).into());
