@@ -55,6 +55,8 @@ pub(crate) struct Known {
     pub(crate) period: SimDuration,
     pub(crate) heard: Option<SimTime>,
     pub(crate) age: Age,
+    /// When it will be another one, if nothing comes until then.
+    pub(crate) ages_at: Option<SimTime>,
     pub(crate) state: DeviceState,
 }
 
@@ -99,17 +101,25 @@ pub(crate) async fn one(caller: &Caller, row: DeviceRow, permit: Permit) -> Resu
     let period = period.unwrap_or(PERIOD);
     let limit = specification.as_ref().and_then(|it| seconds(it.presence_after));
     let limit = limit.unwrap_or(SimDuration(period.0.saturating_mul(32)));
+    let stale = SimDuration(period.0.saturating_mul(PERIODS));
     let silence = heard.map(|heard| tenant.clock.now().since(heard));
     let age = match silence {
-        Some(silence) if silence.0 <= period.0.saturating_mul(PERIODS) => Age::Fresh,
+        Some(silence) if silence <= stale => Age::Fresh,
         Some(silence) if silence <= limit => Age::Stale,
         _ => Age::Missing,
     };
+    let lasts = match age {
+        Age::Fresh => Some(stale.min(limit)),
+        Age::Stale => Some(limit),
+        Age::Missing => None,
+    };
+    let ages_at =
+        heard.zip(lasts).map(|(heard, lasts)| SimTime(heard.0.saturating_add(lasts.0 + 1)));
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
     let name = name_of(caller, &row.hardware_id);
     let room = text(device.as_ref().and_then(|it| it.room.as_ref().map(ToString::to_string)));
     let parent = device.and_then(|device| device.parent_hardware_id.clone());
-    Ok(Known { row, permit, name, room, parent, period, heard, age, state })
+    Ok(Known { row, permit, name, room, parent, period, heard, age, ages_at, state })
 }
 
 /// What a device is called, as far as that may be read.

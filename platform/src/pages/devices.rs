@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::format::of_quantity;
 use super::frame::Answered;
 use super::history::{self, Choice, name_of};
-use super::homes::{last_shown, when};
+use super::homes::{ages_in_s, last_shown, when};
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
 use crate::ops::commands::{Asked, invoke};
@@ -96,6 +96,7 @@ async fn shown(viewer: &Viewer, known: Known, error: Option<&str>) -> Answered {
         "path": path,
         "age": known.age,
         "when": when(&known, viewer),
+        "ages_in_s": ages_in_s([&known], viewer),
         "power": last_shown(&known, POWER),
         "values": values_of(&known),
         "switched": known.value(BREAKER).map(|(_, value)| if value > 0.5 { "on" } else { "off" }),

@@ -16,3 +16,12 @@ pub(super) fn last_shown(known: &Known, quantity: &str) -> Option<Shown> {
 pub(super) fn when(known: &Known, viewer: &Viewer) -> Option<When> {
     known.heard.map(|heard| viewer.times.age(heard))
 }
+
+/// In how many seconds what is shown of devices grows older than it is, if nothing comes.
+pub(super) fn ages_in_s<'a>(
+    of: impl IntoIterator<Item = &'a Known>,
+    viewer: &Viewer,
+) -> Option<u64> {
+    let next = of.into_iter().filter_map(|known| known.ages_at).min()?;
+    Some(next.since(viewer.now()).as_seconds_f64().max(0.0).ceil() as u64)
+}

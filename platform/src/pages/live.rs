@@ -1,6 +1,6 @@
 //! Which parts of an open page are out of date, as server-sent events (HTML, 9.2): `reading` and
 //! `alert` when something was committed that whoever looks may have, `documents` when a document
-//! changed. A page asks for its part again, with its own rights; nothing else is in the stream.
+//! changed or a driven clock moved. A page asks for its part again, with its own rights; nothing else is in the stream.
 
 use std::time::Duration;
 
@@ -15,10 +15,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::frame::Web;
 use super::viewer::visitor;
+use crate::config::ClockSource;
 use crate::identity::is_current;
 use crate::ops::live::{Event, Subscription};
 use crate::ops::{Caller, Cuts};
 use crate::rest::{Outlet, Stopping, flow};
+use crate::tenant::Tenant;
 
 /// Between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -68,7 +70,13 @@ async fn write(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sent_at: [Option<Instant>; 2] = [None; 2];
     let mut waiting = [false; 2];
-    let mut changes = caller.tenant.documents.epoch();
+    // A clock that is driven has moved; one that goes by itself is the browser's too.
+    let position = || {
+        let Tenant { documents, clock, .. } = &*caller.tenant;
+        let is_driven = clock.source == ClockSource::Driven;
+        (documents.epoch(), is_driven.then(|| clock.now()))
+    };
+    let mut changes = position();
     loop {
         let mut out = String::new();
         tokio::select! {
@@ -85,7 +93,7 @@ async fn write(
                 Ok(None) | Err(_) => return,
             },
             _ = looks.tick() => {
-                let now = caller.tenant.documents.epoch();
+                let now = position();
                 if now != changes {
                     changes = now;
                     out.push_str("event: documents\ndata: \n\n");

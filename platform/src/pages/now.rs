@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::charts;
 use super::format::number;
 use super::frame::Answered;
+use super::homes::ages_in_s;
 use super::view::View;
 use super::viewer::{Viewer, in_address};
 use crate::ops::awareness::{self, DayCost};
@@ -45,6 +46,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         "rest": rest,
         "has_meter": !meters.is_empty(),
         "alarms": super::alarms::open(&viewer).len(),
+        "ages_in_s": ages_in_s(&known, &viewer),
     });
     Ok(View::new("now.html", values).into())
 }

@@ -86,6 +86,11 @@ setInterval(() => {
     if (period && seconds % period === 0) renew(part);
   }
   for (const time of document.querySelectorAll("time[data-age]")) age(time);
+  // What nobody sends: that what is shown is too old by now.
+  for (const old of document.querySelectorAll("[data-ages]")) {
+    old.dataset.since ??= Date.now();
+    if (Date.now() - old.dataset.since > 1000 * old.dataset.ages) renew(old.closest("[data-part]"));
+  }
 }, 1000);
 
 const loaded = Date.now();
