@@ -147,6 +147,6 @@ mod tests {
         );
         assert!(text.contains("lastmeter_refused_total{reason=\"not_json\"} 2\n"));
         let heads = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!(heads, 20);
+        assert_eq!(heads, 21);
     }
 }

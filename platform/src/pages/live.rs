@@ -1,6 +1,6 @@
 //! Which parts of an open page are out of date, as server-sent events (HTML, 9.2): `reading` and
 //! `alert` when something was committed that whoever looks may have, `documents` when a document
-//! changed or a driven clock moved. A page asks for its part again, with its own rights; nothing else is in the stream.
+//! changed, `clock` when a driven clock moved. A page asks for its part again, with its own rights; nothing else is in the stream.
 
 use std::time::Duration;
 
@@ -95,8 +95,14 @@ async fn write(
             _ = looks.tick() => {
                 let now = position();
                 if now != changes {
+                    for (name, is_other) in
+                        [("documents", now.0 != changes.0), ("clock", now.1 != changes.1)]
+                    {
+                        if is_other {
+                            append(&mut out, format_args!("event: {name}\ndata: \n\n"));
+                        }
+                    }
                     changes = now;
-                    out.push_str("event: documents\ndata: \n\n");
                 }
             }
             _ = beats.tick() => out.push_str(": here\n\n"),

@@ -64,6 +64,7 @@ function listen() {
       parts().filter((part) => part.dataset.live?.split(" ").includes(name)).forEach(renew);
     });
   }
+  stream.addEventListener("clock", () => parts().filter((part) => part.dataset.live).forEach(renew));
 }
 
 document.addEventListener("visibilitychange", () => {
