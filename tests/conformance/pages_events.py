@@ -194,7 +194,7 @@ def rules(rows, home):
     rows.open("/alarms")
     home.send("meter", {POWER: 1.0})
     home.advance(1)
-    rows.row("V7", "the condition is over", "#alarms", "over since")
+    rows.row("V7", "the condition is over", "#alarms", "ended")
     home.send("meter", {POWER: 3.0})
     home.advance(1)
     rows.row("V7", "the condition is there again", "#alarms", "Close to its limit")

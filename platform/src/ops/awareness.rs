@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Caller;
 use super::aggregates;
 use super::bills;
-use super::homes::{self, ENERGY, Known, around};
+use super::homes::{self, ENERGY, Known, SENT_ENERGY, around};
 use crate::problem::Problem;
 
 /// Media in their order, each a register.
@@ -38,7 +38,8 @@ const DEAR_PART_MIN: f64 = 0.3;
 pub(crate) struct Awareness {
     /// Media of which a meter has a register: electricity, heat, water.
     pub(crate) media: Vec<Medium>,
-    /// What is always on; none where too few hours of the last seven days are known.
+    /// What is always on; none where too few hours of the last seven days are known, or where the
+    /// home makes energy itself.
     pub(crate) always_on: Option<AlwaysOn>,
     /// What the households of a zone took yesterday; none where nothing is published.
     pub(crate) group: Option<GroupDay>,
@@ -102,7 +103,7 @@ pub(crate) struct GroupDay {
     pub(crate) own_kwh: f64,
 }
 
-/// What the energy of a day costs, without fixed terms.
+/// What the energy of a day costs that was taken from the grid, without fixed terms.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DayCost {
@@ -110,10 +111,20 @@ pub(crate) struct DayCost {
     pub(crate) is_today: bool,
     pub(crate) amount: String,
     pub(crate) currency: String,
-    /// What was taken from the grid, of the lines that have an amount.
+    /// What was taken, of the lines that have an amount.
     pub(crate) energy_kwh: f64,
+    /// What was sent to the grid, and what that brought.
+    pub(crate) sent: Option<Sent>,
     /// Whether all of it is known, up to now.
     pub(crate) is_whole: bool,
+}
+
+/// What was sent to the grid.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sent {
+    pub(crate) amount: String,
+    pub(crate) energy_kwh: f64,
 }
 
 /// What could be done, and what it would save in a month.
@@ -246,6 +257,10 @@ async fn always_on(
     meters: &[&Known],
     price: Option<&(f64, String)>,
 ) -> Result<Option<AlwaysOn>, Problem> {
+    // Where something is made at home, what the grid gives is not all that is on.
+    if meters.iter().any(|meter| meter.value(SENT_ENERGY).is_some_and(|(_, sent)| sent > 0.0)) {
+        return Ok(None);
+    }
     let Stretch { from, until } = asked.last_days();
     let hours: Vec<Stretch> = stretches(asked.zone, Width::Hour, from, until).collect();
     let found = sums(asked, meters, ENERGY, &hours).await?;
@@ -274,20 +289,35 @@ pub(crate) async fn days(caller: &Caller) -> Vec<DayCost> {
     let mut days = Vec::new();
     for (is_today, period) in [(true, so_far), (false, asked.day_before(today))] {
         let Ok(bill) = bills::cost(caller, &customer, period).await else { continue };
-        let lines = imports(&bill);
         // What is missing is not zero.
-        if lines.is_empty() {
-            continue;
-        }
+        let Some((amount, energy_kwh)) = of_direction(&bill, Direction::Import) else { continue };
+        let sent = of_direction(&bill, Direction::Export);
         days.push(DayCost {
             is_today,
-            amount: bill.total.to_string(),
+            amount,
             currency: bill.currency.to_string(),
-            energy_kwh: lines.iter().map(|line| line.energy_wh as f64).sum::<f64>() / 1000.0,
+            energy_kwh,
+            sent: sent.map(|(amount, energy_kwh)| Sent {
+                amount: amount.trim_start_matches('-').to_owned(),
+                energy_kwh,
+            }),
             is_whole: is_today || !bill.is_open,
         });
     }
     days
+}
+
+/// What lines of energy of a direction come to, and the energy, where there is one.
+fn of_direction(bill: &Bill, direction: Direction) -> Option<(String, f64)> {
+    let is_meant = |line: &&Line| matches!(line, Line::Energy(line) if line.direction == direction);
+    let lines: Vec<Line> = bill.lines.iter().filter(is_meant).cloned().collect();
+    let energy = lines.iter().filter_map(|line| match line {
+        Line::Energy(line) => Some(kwh(line)),
+        _ => None,
+    });
+    let energy = energy.sum();
+    let amount = Bill::sum(&lines, &bill.currency)?;
+    (!lines.is_empty()).then(|| (amount.to_string(), energy))
 }
 
 /// The lines of energy that was taken.

@@ -32,6 +32,7 @@ const LONGER: i64 = 8;
 pub(crate) const POWER: &str = "electricity.power.active.consumed.total";
 pub(crate) const SENT_POWER: &str = "electricity.power.active.injected.total";
 pub(crate) const ENERGY: &str = "electricity.energy.active.consumed.total";
+pub(crate) const SENT_ENERGY: &str = "electricity.energy.active.injected.total";
 pub(crate) const BREAKER: &str = "x.electricity.breaker.closed";
 
 /// How old the last value of a device is.

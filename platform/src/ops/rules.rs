@@ -149,6 +149,9 @@ pub(crate) async fn trial(
     for name in ["owner", "offer", "disabled"] {
         members.remove(name);
     }
+    if caller.user().is_some() {
+        members.insert("owner".to_owned(), caller.name().into());
+    }
     let body = Value::Object(members);
     let rule = read::<Rule>(&body)?;
     let leaves = rule.when.leaves();

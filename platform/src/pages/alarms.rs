@@ -50,7 +50,7 @@ pub(super) fn open(viewer: &Viewer) -> Vec<Seen> {
     open
 }
 
-const SHOW: [(&str, &str); 3] = [("open", "Open"), ("known", "Acknowledged"), ("ended", "Ended")];
+const SHOW: [(&str, &str); 3] = [("open", "Open"), ("known", "Set aside"), ("ended", "Ended")];
 
 fn is_in(one: &Seen, shown: &str, now: SimTime) -> bool {
     let alarm = &one.alarm;

@@ -12,7 +12,7 @@ use super::homes::ages_in_s;
 use super::view::View;
 use super::viewer::{Viewer, in_address};
 use crate::ops::awareness::{self, DayCost};
-use crate::ops::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_POWER};
+use crate::ops::homes::{self, Age, BREAKER, ENERGY, Known, POWER, SENT_ENERGY, SENT_POWER};
 
 /// The stretch of a width that an instant lies in.
 pub(super) fn around(viewer: &Viewer, width: Width, at: SimTime) -> Stretch {
@@ -45,6 +45,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
         "idle": loads.len() - on.len(),
         "rest": rest,
         "has_meter": !meters.is_empty(),
+        "sends": meters.iter().any(|one| one.value(SENT_ENERGY).is_some_and(|(_, sent)| sent > 0.0)),
         "alarms": super::alarms::open(&viewer).len(),
         "ages_in_s": ages_in_s(&known, &viewer),
     });
@@ -69,6 +70,10 @@ async fn costs(viewer: &Viewer) -> Value {
             "name": if day.is_today { "Today so far" } else { "Yesterday" },
             "amount": super::bills::money(&json!(day.amount), &day.currency),
             "energy": number(day.energy_kwh, "kWh"),
+            "sent": day.sent.as_ref().map(|sent| json!({
+                "amount": super::bills::money(&json!(sent.amount), &day.currency),
+                "energy": number(sent.energy_kwh, "kWh"),
+            })),
             "is_whole": day.is_whole,
         })
     };

@@ -13,7 +13,7 @@ use lastmeter_wire::flexmeter::MeasurementMessage;
 use serde_json::{Value, json};
 
 use super::frame::{Need, PAGES};
-use crate::ops::homes::{BREAKER, ENERGY, POWER};
+use crate::ops::homes::{BREAKER, ENERGY, POWER, SENT_ENERGY};
 use crate::rest::tests::{Answer, Served};
 use crate::tests::commands::put;
 use crate::tests::{store, time};
@@ -471,11 +471,12 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     let (_, page) = household.page("/bills", &ann).await;
     assert!(page.contains("No tariff was yours in Jan 2027"), "{page}");
     let (_, page) = household.page("/now", &ann).await;
-    assert!(!page.contains("energy alone"), "nothing costs anything: {page}");
+    assert!(!page.contains("standing charges"), "nothing costs anything: {page}");
     let tariff = json!({
         "token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome",
         "validFrom": "2026-01-01T00:00:00Z",
         "imports": [{ "name": "Base", "price": "0.2" }],
+        "exports": [{ "name": "Sold", "price": "0.1" }],
     });
     let made = household.0.post("/api/v1/tariffs", &tariff).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -489,6 +490,15 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     let (_, now) = household.page("/now", &ann).await;
     assert!(now.contains("Today so far") && now.contains("<data value=\"2.65\">"), "{now}");
     assert!(!now.contains("Yesterday") && !now.contains("<data value=\"0.00\">"), "{now}");
+    assert!(!now.contains("sent to the grid brought") && !now.contains("From the grid today"));
+    // What is sent stands beside what is taken, and does not make it cheaper.
+    let sent = [("2027-01-17T23:00:00Z", 300, 5.0), ("2027-01-18T12:00:00Z", 301, 7.0)];
+    let sent = sent.map(|(at, serial, kwh)| reading("m1", serial, at, &[(SENT_ENERGY, kwh)]));
+    store(&household.0.bench.core, &sent).await;
+    let (_, now) = household.page("/now", &ann).await;
+    assert!(now.contains("<data value=\"2.65\">") && now.contains("From the grid today"), "{now}");
+    assert!(now.contains("2.00&nbsp;kWh</data> sent to the grid brought"), "{now}");
+    assert!(now.contains("<data value=\"0.20\">"), "{now}");
     // What it pays by: one price, at all times of the seven days.
     assert!(page.contains("href=\"&#x2f;tariff?customer=ann\""), "{page}");
     let (status, page) = household.page("/tariff?customer=ann", &ann).await;

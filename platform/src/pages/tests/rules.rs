@@ -110,6 +110,11 @@ async fn a_rule_of_each_kind_is_tried_on_the_past_and_reads_as_a_sentence() {
         let remove = remove.split('"').next().unwrap().replace("&#x2f;", "/");
         assert_eq!(household.form(&remove, &ann, "").await.status, 303);
     }
+    // What would be sent is tried like what would be done.
+    let form = "name=It&does=email&kind=silence&device=m1&minutes=60";
+    let tried = household.form("/rules/try", &ann, form).await;
+    let page = String::from_utf8(tried.body).unwrap();
+    assert!(tried.status == 200 && page.contains("it would have acted"), "{page}");
     // What is another's is as what is not there; what is wrong comes again as it was entered.
     for (fields, error) in [
         ("kind=silence&device=m2&minutes=60", "there is no device `m2` that you may read"),
