@@ -442,7 +442,7 @@ impl Tenant {
     /// subscribed or were heard, a task for each door; never ends.
     pub(crate) async fn attend(&self) {
         let services = self.services.follow(self.watch());
-        tokio::join!(self.attend_devices(), services, self.outgoing.follow());
+        tokio::join!(self.attend_devices(), services);
     }
 
     async fn attend_devices(&self) {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
@@ -13,7 +15,8 @@ use lastmeter_model::access::{
 use lastmeter_model::refusal::RefusalReason;
 use lastmeter_units::{HardwareId, TenantName};
 use lastmeter_wire::topics::input_name;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::access::{Access, NotProved};
 use crate::identity::{self, Proof, Visitor};
@@ -33,19 +36,36 @@ struct Open {
     _attending: Attending,
 }
 
-/// The task that serves timers and subscriptions of a tenant; it ends with this.
-struct Attending(JoinHandle<()>);
+/// The tasks that serve a tenant; they end with this.
+struct Attending([JoinHandle<()>; 2]);
 
 impl Drop for Attending {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Sends and reads what is outside. A fault in that is one of nothing else, and is counted.
+async fn reach_out(tenant: Arc<Tenant>) {
+    loop {
+        let (mut task, of) = (JoinSet::new(), Arc::clone(&tenant));
+        task.spawn(async move { of.outgoing.follow().await });
+        match task.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tenant.metrics.service_failures.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "sending and reading outside begins again");
+                drop(timeout(Duration::from_secs(1), std::future::pending::<()>()).await);
+            }
+            _ => return,
+        }
     }
 }
 
 impl Open {
     fn new(tenant: Arc<Tenant>) -> Self {
         let attended = Arc::clone(&tenant);
-        let attending = Attending(tokio::spawn(async move { attended.attend().await }));
+        let attending = tokio::spawn(async move { attended.attend().await });
+        let attending = Attending([attending, tokio::spawn(reach_out(Arc::clone(&tenant)))]);
         Self { tenant, _attending: attending }
     }
 }

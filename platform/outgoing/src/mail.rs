@@ -6,7 +6,7 @@ use lettre::address::AddressError;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{AsyncTransport as _, Tokio1Executor};
 
@@ -67,7 +67,9 @@ impl MailServer {
         let mut tls = TlsParameters::builder(host.to_owned());
         if let Some(pem) = authority_pem {
             let certificate = Certificate::from_pem(pem.as_bytes());
-            tls = tls.add_root_certificate(certificate.map_err(|error| error.to_string())?);
+            tls = tls
+                .certificate_store(CertificateStore::None)
+                .add_root_certificate(certificate.map_err(|error| error.to_string())?);
         }
         let parameters = || tls.build_rustls().map_err(|error| error.to_string());
         let tls = match encryption {

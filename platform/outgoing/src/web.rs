@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::error::OutgoingError;
@@ -252,7 +253,9 @@ async fn exchange(
 ) -> Result<Reply, OutgoingError> {
     let failed = |error: hyper::Error| OutgoingError::Failed(format!("{}: {error}", url.authority));
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let connection = tokio::spawn(connection);
+    // It ends with this, however that ends.
+    let mut connected = JoinSet::new();
+    connected.spawn(connection);
     let answer = async {
         let answer = sender.send_request(request).await.map_err(failed)?;
         let status: StatusCode = answer.status();
@@ -266,9 +269,7 @@ async fn exchange(
         })?;
         Ok(Reply { status: status.as_u16(), body: body.to_bytes().to_vec() })
     };
-    let answer = answer.await;
-    connection.abort();
-    answer
+    answer.await
 }
 
 #[cfg(test)]

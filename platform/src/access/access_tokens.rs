@@ -104,7 +104,10 @@ impl AccessTokens {
             let own: BTreeMap<&u64, &AccessToken> = own.collect();
             let written = serde_json::to_vec(&own).map_err(std::io::Error::from);
             if let Err(error) = written.and_then(|bytes| files::replace(path, &bytes)) {
-                tracing::warn!(%error, path = %path.display(), "log-ins end with this process");
+                // What has ended must not come back: rather none of them outlives the process.
+                let removed = std::fs::remove_file(path);
+                let is_gone = removed.is_ok() || !path.exists();
+                tracing::warn!(%error, is_gone, path = %path.display(), "log-ins cannot be kept");
             }
         }
         changed
@@ -168,6 +171,11 @@ impl AccessTokens {
             });
             before - all.len()
         })
+    }
+
+    /// Ends all log-ins of an account.
+    pub(crate) fn end_all(&mut self, of: &Account) {
+        self.change(|all| all.retain(|_, token| token.of != *of));
     }
 
     /// Ends a token.
@@ -291,6 +299,12 @@ mod tests {
         // Not longer than it lasts, and not from a clock that was ahead.
         assert!(open(days(31)).find(&own, days(31)).is_none());
         assert!(open(days(0)).find(&own, days(1)).is_none());
+        // What has ended does not come back where its end could not be kept.
+        let mut unwritable = open(days(2));
+        std::fs::create_dir(folder.path().join("log-ins.new")).unwrap();
+        unwritable.end(own.id);
+        assert!(open(days(2)).find(&own, days(2)).is_none());
+        std::fs::remove_dir(folder.path().join("log-ins.new")).unwrap();
         std::fs::write(&path, &text.as_bytes()[..text.len() / 2]).unwrap();
         let mut torn = open(days(2));
         assert!(torn.find(&own, days(2)).is_none());

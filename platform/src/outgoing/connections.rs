@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use lastmeter_model::document::{DocumentKind, Edit, Expect, Transaction};
+use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, Transaction};
 use lastmeter_model::entity::{Asset, Body as _, Feed, FeedPoint};
+use lastmeter_model::refusal::shortened;
 use lastmeter_outgoing::{ClientTls, Source, SourceKind, SourceRow};
 use lastmeter_store::lock;
 use lastmeter_units::{SimDuration, SimTime};
@@ -21,6 +22,9 @@ use crate::error::PlatformError;
 const ORIGIN: &str = "origin";
 /// Points that a feed has at most; of more the oldest are left out.
 const POINTS_MAX: usize = 3000;
+
+/// What is kept of why a source was not taken, bytes.
+const FAILURE_BYTES_MAX: usize = 500;
 
 /// A source, and what it becomes.
 pub(crate) struct Connection {
@@ -57,9 +61,10 @@ struct Made {
 }
 
 impl Made {
-    fn refuse(&mut self, why: impl Into<String>) {
+    fn refuse(&mut self, why: impl AsRef<str>) {
         self.refused += 1;
-        self.failure.get_or_insert_with(|| why.into());
+        // It may be the source's own words.
+        self.failure.get_or_insert_with(|| shortened(why.as_ref(), FAILURE_BYTES_MAX));
     }
 }
 
@@ -150,6 +155,8 @@ impl Outgoing {
         connection: &Connection,
         at: SimTime,
     ) -> Result<(), InvokeError> {
+        // However it ends, it is not due again at once.
+        lock(&connection.state).read = Some(at);
         let found = (connection.kind.read)(&connection.source, &self.web).await;
         let (rows, mut made) = match found {
             Ok(rows) => (rows.len() as u64, self.made(connection, &rows)),
@@ -176,11 +183,10 @@ impl Outgoing {
                 made.refuse("a document has changed meanwhile; it is read again");
             }
         }
-        if let Some(why) = &made.failure {
+        let mut state = lock(&connection.state);
+        if let Some(why) = made.failure.as_ref().filter(|_| state.failure != made.failure) {
             tracing::warn!(connection = connection.name, why, "a source was not taken as a whole");
         }
-        let mut state = lock(&connection.state);
-        state.read = Some(at);
         state.rows = rows;
         state.changed += changed;
         state.refused += made.refused;
@@ -211,17 +217,21 @@ impl Outgoing {
                         made.refuse(format!("two rows have the token `{token}`"));
                         continue;
                     }
-                    let body = json!({
-                        "category": category.word(), "name": name,
-                        "metadata": { ORIGIN: connection.name },
-                    });
+                    let document = self.core.documents.find(Asset::kind(), token);
                     let known = self.core.documents.body::<Asset>(token);
                     if known.as_ref().is_some_and(|one| !connection.is_own(&one.metadata.0)) {
                         made.refuse(format!("the asset `{token}` is not of this connection"));
                     } else if known
                         .is_none_or(|one| one.name.as_str() != name || one.category != *category)
                     {
-                        made.put(Asset::kind(), token, body);
+                        // What others have made of it since stays.
+                        let mut body = document.as_ref().map_or_else(
+                            || json!({ "metadata": { ORIGIN: connection.name } }),
+                            |document| Value::Object(document.members()),
+                        );
+                        body["category"] = json!(category.word());
+                        body["name"] = json!(name);
+                        made.put(Asset::kind(), token, (document.as_deref(), body));
                     }
                 }
                 made
@@ -237,6 +247,7 @@ impl Outgoing {
         (token, mut body, last_s): (&str, Value, u32),
     ) -> Made {
         let mut made = Made::default();
+        let document = self.core.documents.find(Feed::kind(), token);
         let known = self.core.documents.body::<Feed>(token);
         if known.as_ref().is_some_and(|one| !connection.is_own(&one.metadata.0)) {
             made.refuse(format!("the feed `{token}` is not of this connection"));
@@ -258,7 +269,11 @@ impl Outgoing {
         let Some((first, last)) = points.first_key_value().zip(points.last_key_value()) else {
             return made;
         };
-        let (first, until) = (*first.0, *last.0 + SimDuration::from_seconds(last_s.into()));
+        let lasts = SimDuration::from_seconds(last_s.into());
+        let (first, Some(until)) = (*first.0, last.0.0.checked_add(lasts.0).map(SimTime)) else {
+            made.refuse(format!("`at` is too late: {}", last.0));
+            return made;
+        };
         let before = known.iter().flat_map(|one| &one.points).filter(|point| point.0 < first);
         let mut all: Vec<FeedPoint> = before.copied().collect();
         all.extend(points.into_iter().map(|(at, value)| FeedPoint(at, value)));
@@ -268,21 +283,29 @@ impl Outgoing {
             body["validFrom"] = json!(from);
             body["validUntil"] = json!(until);
             body["points"] = json!(all);
-            made.put(Feed::kind(), token, body);
+            made.put(Feed::kind(), token, (document.as_deref(), body));
         }
         made
     }
 }
 
 impl Made {
-    /// A document as it is from now on, if it is one.
-    fn put(&mut self, kind: &'static DocumentKind, token: &str, body: Value) {
+    /// A document as it is from now on, in place of the one that there is, if it is one.
+    fn put(
+        &mut self,
+        kind: &'static DocumentKind,
+        token: &str,
+        (before, body): (Option<&Document>, Value),
+    ) {
         if let Err(error) = lastmeter_model::token::validate_token(token) {
             return self.refuse(format!("`{token}`: {error}"));
         }
         match (kind.check)(&body) {
             Ok(_) => {
-                let (token, expect) = (Some(token.to_owned()), Expect::Anything);
+                // One that was removed may come back.
+                let expect =
+                    before.map_or(Expect::Anything, |before| Expect::Version(before.version));
+                let token = Some(token.to_owned());
                 self.edits.push(Edit { kind, token, expect, body: Some(body) });
             }
             Err(error) => self.refuse(format!("`{token}`: {error}")),

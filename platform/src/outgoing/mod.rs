@@ -17,7 +17,6 @@ use lastmeter_store::lock;
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::certificates;
-use crate::clock::Clock;
 use crate::commands::InvokeError;
 use crate::config::{ClockSource, Config, MailConfig};
 use crate::error::PlatformError;
@@ -38,6 +37,8 @@ pub(crate) struct Outgoing {
     connections: Vec<Connection>,
     /// Held by who sends: nothing is sent twice at a time.
     sending: tokio::sync::Mutex<()>,
+    /// Held by who reads a source.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Outgoing {
@@ -53,8 +54,8 @@ impl Outgoing {
         let of_tenant = config.connections.iter().filter(|one| one.tenant == core.name);
         let connections = of_tenant.map(|one| Connection::new(one, &tls)).collect::<Result<_, _>>();
         let web = Web::new(Hosts::new(settings.named()?), tls);
-        let sending = tokio::sync::Mutex::default();
-        Ok(Self { core, web, mail, connections: connections?, sending })
+        let (sending, reading) = Default::default();
+        Ok(Self { core, web, mail, connections: connections?, sending, reading })
     }
 
     /// Whether a webhook may be at an address.
@@ -69,7 +70,7 @@ impl Outgoing {
 
     /// Reads a source now.
     pub(crate) async fn read(&self, connection: &Connection) -> Result<State, InvokeError> {
-        let _alone = self.sending.lock().await;
+        let _alone = self.reading.lock().await;
         self.read_into(connection, self.core.clock.now()).await?;
         Ok(lock(&connection.state).clone())
     }
@@ -82,40 +83,60 @@ impl Outgoing {
 
     /// Does what is due at an instant.
     pub(crate) async fn step(&self, at: SimTime) -> Result<(), InvokeError> {
+        self.send(at).await?;
+        self.read_due(at).await
+    }
+
+    async fn send(&self, at: SimTime) -> Result<(), InvokeError> {
         let _alone = self.sending.lock().await;
-        self.send_notices(at).await?;
+        self.send_notices(at).await
+    }
+
+    async fn read_due(&self, at: SimTime) -> Result<(), InvokeError> {
+        let _alone = self.reading.lock().await;
         self.read_sources(at).await
     }
 
-    /// Does what is due on the wall's clock; on a driven one it never does anything.
+    /// Does what is due on the wall's clock; on a driven one it never does anything. No message
+    /// waits for a source.
     pub(crate) async fn follow(&self) {
-        let Core { clock, dispatcher, .. } = &self.core;
-        if clock.source == ClockSource::Driven {
+        if self.core.clock.source == ClockSource::Driven {
             return std::future::pending().await;
         }
+        let next_notice = |until: SimTime| self.next_notice().filter(|at| *at <= until);
+        let news = || self.core.dispatcher.attention.outgoing.notified();
+        let notices = self.follow_one(news, next_notice, |at| self.send(at));
+        let next_reading = |until: SimTime| self.next_reading(until);
+        let sources = self.follow_one(std::future::pending, next_reading, |at| self.read_due(at));
+        tokio::join!(notices, sources);
+    }
+
+    /// Does one kind of things, each when it is due; `news` is when something is there that was not.
+    async fn follow_one<N: Future<Output = ()>, F: Future<Output = Result<(), InvokeError>>>(
+        &self,
+        news: impl Fn() -> N,
+        next: impl Fn(SimTime) -> Option<SimTime>,
+        step: impl Fn(SimTime) -> F,
+    ) {
+        let clock = &self.core.clock;
         loop {
             let now = clock.now();
-            let pause = match self.next(now) {
-                Some(_) => match self.step(now).await {
+            let pause = if next(now).is_some() {
+                match step(now).await {
                     Ok(()) => continue,
                     Err(InvokeError::Stopped(_)) => return,
                     Err(error) => {
                         tracing::warn!(%error, "what is outside could not be reached");
                         PAUSE
                     }
-                },
-                None => self.pause(clock),
+                }
+            } else {
+                let wait = next(now + LOOK_AGAIN).map_or(LOOK_AGAIN, |at| at.since(now));
+                Duration::from_nanos(wait.0.max(1_000_000).unsigned_abs())
             };
             // Either something is new, or it is time: both are looked at.
-            drop(tokio::time::timeout(pause, dispatcher.attention.outgoing.notified()).await);
+            drop(tokio::time::timeout(pause, news()).await);
         }
-    }
-
-    /// How long it is until something is due.
-    fn pause(&self, clock: &Clock) -> Duration {
-        let now = clock.now();
-        let wait = self.next(now + LOOK_AGAIN).map_or(LOOK_AGAIN, |at| at.since(now));
-        Duration::from_nanos(wait.0.max(1_000_000).unsigned_abs())
     }
 }
 

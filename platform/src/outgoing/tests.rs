@@ -299,6 +299,14 @@ async fn a_file_becomes_a_feed_whose_past_stays_and_others_feeds_are_left_alone(
     bench.core.advance(at(1_800)).await.unwrap();
     let again = bench.core.documents.find(Feed::kind(), "spot").unwrap().version;
     assert_eq!(again, versions, "what has not changed makes no version");
+    // The last instant that there is would last beyond it; words of a source are kept short.
+    std::fs::write(&file, format!("{head}9223372036,1\n")).unwrap();
+    let spot = &bench.core.outgoing.connections()[0];
+    let state = bench.core.outgoing.read(spot).await.unwrap();
+    assert!(state.failure.unwrap().contains("too late"));
+    std::fs::write(&file, format!("{head}{},1\n", "x".repeat(100_000))).unwrap();
+    let state = bench.core.outgoing.read(spot).await.unwrap();
+    assert!(state.failure.unwrap().len() < 600);
     bench.stop().await;
 }
 
@@ -325,6 +333,17 @@ async fn assets_of_two_sources_stand_beside_own_ones_with_their_origin() {
     assert_eq!(found, ["e-1 Ann east", "e-2 Bob east", "w-1 Eve west"]);
     let west = bench.core.outgoing.connections()[1].state();
     assert_eq!((west.rows, west.changed, west.refused), (2, 1, 1), "{west:?}");
+    // What others have made of one stays, whatever its source calls it.
+    let body = json!({
+        "category": "person", "name": "Ann", "user": "ann",
+        "metadata": { "origin": "east", "note": "n" },
+    });
+    put(&bench.core, "asset", "e-1", body).await;
+    std::fs::write(folder.path().join("east"), "token,name\ne-1,Anna\n").unwrap();
+    bench.core.outgoing.read(&bench.core.outgoing.connections()[0]).await.unwrap();
+    let asset = bench.core.documents.body::<lastmeter_model::entity::Asset>("e-1").unwrap();
+    assert_eq!((asset.name.as_str(), &*asset.metadata.0["note"]), ("Anna", "n"));
+    assert!(asset.user.is_some(), "{asset:?}");
     bench.stop().await;
 }
 
@@ -348,7 +367,7 @@ async fn on_the_walls_clock_sources_are_read_and_notifications_sent_by_themselve
     .await;
     let attending = tokio::spawn({
         let core = Arc::clone(&bench.core);
-        async move { core.attend().await }
+        async move { tokio::join!(core.attend(), core.outgoing.follow()) }
     });
     let now = bench.core.clock.now();
     let body = json!({

@@ -177,8 +177,10 @@ impl Shared {
         &self.gate
     }
 
-    /// Ends what a user is connected as.
+    /// Ends what a user is connected as and signed in at: rights may be other ones now.
     pub(crate) async fn cut(&self, tenant: &TenantName, name: &str) {
+        let account = (tenant.clone(), name.to_owned());
+        lastmeter_store::lock(&self.tenants.access.tokens).end_all(&account);
         if let (Ok(name), Some(process)) = (name.parse(), self.process.upgrade()) {
             process.cut(tenant, &PrincipalRef::User(name)).await;
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, too_many};
-use crate::ANSWER_BYTES_MAX;
+use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 use crate::error::OutgoingError;
 
 pub(super) const KIND: SourceKind = SourceKind {
@@ -23,7 +23,10 @@ async fn read(source: &Source) -> Result<Vec<SourceRow>, OutgoingError> {
         File::open(&file)?.take(ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     });
-    let bytes = bytes.await.map_err(std::io::Error::other).flatten();
+    // A pipe, or a disk of another machine, may not answer.
+    let bytes = tokio::time::timeout(TIME_LIMIT, bytes).await;
+    let late = || OutgoingError::Failed(format!("{}: nothing within {TIME_LIMIT:?}", path.display()));
+    let bytes = bytes.map_err(|_| late())?.map_err(std::io::Error::other).flatten();
     let bytes =
         bytes.map_err(|error| OutgoingError::Failed(format!("{}: {error}", path.display())))?;
     if bytes.len() > ANSWER_BYTES_MAX {

@@ -4,8 +4,12 @@
 use serde_json::Value;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, set, too_many};
+use crate::ANSWER_BYTES_MAX;
 use crate::error::OutgoingError;
 use crate::web::{Asked, Url, Web};
+
+/// Bytes of the names of all that is in all rows.
+const FLAT_BYTES_MAX: usize = 8 * ANSWER_BYTES_MAX;
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "http-json",
@@ -33,34 +37,43 @@ fn rows(body: &[u8], pointer: &str) -> Result<Vec<SourceRow>, OutgoingError> {
     if list.len() > ROWS_MAX {
         return Err(too_many());
     }
-    Ok(list.iter().map(row).collect())
-}
-
-fn row(value: &Value) -> SourceRow {
-    let mut row = SourceRow::new();
-    flatten(value, "", &mut row);
-    row
-}
-
-/// Values are nested as deep as the parser lets them.
-fn flatten(value: &Value, name: &str, row: &mut SourceRow) {
-    let within = |part: &str| match name {
-        "" => part.to_owned(),
-        name => format!("{name}/{part}"),
+    let mut left = FLAT_BYTES_MAX;
+    let rows = list.iter().map(|value| {
+        let mut row = SourceRow::new();
+        flatten(value, "", &mut row, &mut left).map(|()| row)
+    });
+    let too_much = || {
+        let why = format!("its rows with their names of columns have more than {FLAT_BYTES_MAX} bytes");
+        OutgoingError::Refused(why)
     };
+    rows.collect::<Option<_>>().ok_or_else(too_much)
+}
+
+/// Values are nested as deep as the parser lets them; a name stands with each of what is in it, so
+/// that a small document could become a very large table.
+fn flatten(value: &Value, name: &str, row: &mut SourceRow, left: &mut usize) -> Option<()> {
     match value {
         Value::Null => {}
         Value::Object(members) => {
             for (part, value) in members {
-                flatten(value, &within(part), row);
+                let name = within(name, part, left)?;
+                flatten(value, &name, row, left)?;
             }
         }
         Value::Array(values) => {
             for (place, value) in values.iter().enumerate() {
-                flatten(value, &within(&place.to_string()), row);
+                let name = within(name, &place.to_string(), left)?;
+                flatten(value, &name, row, left)?;
             }
         }
         Value::String(text) => drop(row.insert(name.to_owned(), text.clone())),
         plain => drop(row.insert(name.to_owned(), plain.to_string())),
     }
+    Some(())
+}
+
+/// The name of what is in something.
+fn within(name: &str, part: &str, left: &mut usize) -> Option<String> {
+    *left = left.checked_sub(name.len() + part.len() + 1)?;
+    Some(if name.is_empty() { part.to_owned() } else { format!("{name}/{part}") })
 }

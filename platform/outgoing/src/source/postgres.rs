@@ -3,13 +3,16 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::pin::pin;
 
+use futures_util::TryStreamExt as _;
+use tokio::task::JoinSet;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Connection, Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, set, too_many};
-use crate::TIME_LIMIT;
+use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 use crate::error::OutgoingError;
 use crate::web::Web;
 
@@ -60,11 +63,12 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = tokio::spawn(connection);
-    let found = client.simple_query(query).await.map_err(|error| told(&error));
-    connection.abort();
-    let mut rows = Vec::new();
-    for message in found? {
+    // It ends with this, however that ends.
+    let mut connected = JoinSet::new();
+    connected.spawn(connection);
+    let found = client.simple_query_raw(query).await.map_err(|error| told(&error))?;
+    let (mut found, mut rows, mut bytes) = (pin!(found), Vec::new(), 0);
+    while let Some(message) = found.try_next().await.map_err(|error| told(&error))? {
         let SimpleQueryMessage::Row(found) = message else { continue };
         if rows.len() == ROWS_MAX {
             return Err(too_many());
@@ -72,7 +76,13 @@ where
         let texts = found.columns().iter().enumerate().filter_map(|(place, column)| {
             Some((column.name().to_owned(), found.get(place)?.to_owned()))
         });
-        rows.push(texts.collect());
+        let row: SourceRow = texts.collect();
+        bytes += row.values().map(String::len).sum::<usize>();
+        if bytes > ANSWER_BYTES_MAX {
+            let why = format!("its rows have more than {ANSWER_BYTES_MAX} bytes");
+            return Err(OutgoingError::Refused(why));
+        }
+        rows.push(row);
     }
     Ok(rows)
 }

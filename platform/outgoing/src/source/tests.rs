@@ -99,3 +99,15 @@ async fn a_source_without_what_its_kind_needs_names_it() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_small_document_does_not_become_a_huge_table() {
+    let body: &'static str =
+        Box::leak(format!("[{{\"{}\":[{}0]}}]", "k".repeat(50_000), "0,".repeat(20_000)).into());
+    let source = Source { url: Some(serve(body).await), ..Source::default() };
+    let found = (kind("http-json").read)(&source, &web()).await;
+    assert!(
+        matches!(&found, Err(OutgoingError::Refused(why)) if why.contains("names of columns")),
+        "{found:?}"
+    );
+}

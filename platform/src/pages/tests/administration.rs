@@ -118,6 +118,18 @@ async fn administrators_add_change_and_remove_people_and_keys_and_nobody_else_do
     assert_eq!(shut.status, 303);
     let form = "name=carl&password=carls+horse";
     assert_eq!(household.form("/sign-in", "", form).await.status, 422);
+    // A log-in is over once its user was shut out, and where its rights are other ones.
+    let bob = household.sign_in("bob").await;
+    for form in ["user=yes&disabled=yes", "user=yes"] {
+        assert_eq!(household.form("/admin/people/bob", &adam, form).await.status, 303, "{form}");
+    }
+    assert_eq!(household.page("/now", &bob).await.0, 303, "the way to sign in");
+    let bob = household.sign_in("bob").await;
+    assert_eq!(
+        household.form("/admin/people/bob", &adam, "user=yes&tenant-admin=yes").await.status,
+        303
+    );
+    assert_eq!(household.page("/admin/people", &bob).await.0, 303);
     assert_eq!(household.form("/admin/people/carl/remove", &adam, "name=carla").await.status, 422);
     assert_eq!(household.form("/admin/people/carl/remove", &adam, "name=carl").await.status, 303);
     assert_eq!(household.page("/admin/people/carl", &adam).await.0, 404);
