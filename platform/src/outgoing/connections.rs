@@ -269,6 +269,7 @@ impl Outgoing {
         let Some((first, last)) = points.first_key_value().zip(points.last_key_value()) else {
             return made;
         };
+        // The last one holds for so long, as far as there is time.
         let lasts = SimDuration::from_seconds(last_s.into());
         let (first, Some(until)) = (*first.0, last.0.0.checked_add(lasts.0).map(SimTime)) else {
             made.refuse(format!("`at` is too late: {}", last.0));

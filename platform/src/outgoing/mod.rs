@@ -111,7 +111,8 @@ impl Outgoing {
         tokio::join!(notices, sources);
     }
 
-    /// Does one kind of things, each when it is due; `news` is when something is there that was not.
+    /// Does one kind of things, each when it is due; `news` is when something is there that was
+    /// not.
     async fn follow_one<N: Future<Output = ()>, F: Future<Output = Result<(), InvokeError>>>(
         &self,
         news: impl Fn() -> N,

@@ -75,6 +75,7 @@ pub(super) async fn show(viewer: Viewer) -> Answered {
 async fn shown(viewer: &Viewer, known: Known, error: Option<&str>) -> Answered {
     let choice = Choice::of(viewer);
     let quantities = history::quantities(viewer, &known).await.unwrap_or_default();
+    // What is asked for, else power, else energy, else whatever there is.
     let lookup = |name: &str| MeasurementId::lookup(name).filter(|id| quantities.contains(id));
     let id = lookup(viewer.field("q")).or(lookup(POWER)).or(lookup(ENERGY));
     let id = id.or(quantities.first().copied());

@@ -1,6 +1,7 @@
 //! Which parts of an open page are out of date, as server-sent events (HTML, 9.2): `reading` and
 //! `alert` when something was committed that whoever looks may have, `documents` when a document
-//! changed, `clock` when a driven clock moved. A page asks for its part again, with its own rights; nothing else is in the stream.
+//! changed, `clock` when a driven clock moved. A page asks for its part again, with its own rights;
+//! nothing else is in the stream.
 
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub(super) async fn stream(
     (headers, body).into_response()
 }
 
+/// Writes events until nobody listens, or is let in, any more.
 async fn write(
     mut subscription: Subscription,
     caller: Caller,

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, too_many};
-use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 use crate::error::OutgoingError;
+use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "csv",
@@ -25,7 +25,8 @@ async fn read(source: &Source) -> Result<Vec<SourceRow>, OutgoingError> {
     });
     // A pipe, or a disk of another machine, may not answer.
     let bytes = tokio::time::timeout(TIME_LIMIT, bytes).await;
-    let late = || OutgoingError::Failed(format!("{}: nothing within {TIME_LIMIT:?}", path.display()));
+    let late =
+        || OutgoingError::Failed(format!("{}: nothing within {TIME_LIMIT:?}", path.display()));
     let bytes = bytes.map_err(|_| late())?.map_err(std::io::Error::other).flatten();
     let bytes =
         bytes.map_err(|error| OutgoingError::Failed(format!("{}: {error}", path.display())))?;

@@ -43,7 +43,8 @@ fn rows(body: &[u8], pointer: &str) -> Result<Vec<SourceRow>, OutgoingError> {
         flatten(value, "", &mut row, &mut left).map(|()| row)
     });
     let too_much = || {
-        let why = format!("its rows with their names of columns have more than {FLAT_BYTES_MAX} bytes");
+        let why =
+            format!("its rows with their names of columns have more than {FLAT_BYTES_MAX} bytes");
         OutgoingError::Refused(why)
     };
     rows.collect::<Option<_>>().ok_or_else(too_much)

@@ -12,9 +12,9 @@ use tokio_postgres::{Client, Config, Connection, Error, NoTls, SimpleQueryMessag
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{ROWS_MAX, Source, SourceKind, SourceRow, set, too_many};
-use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 use crate::error::OutgoingError;
 use crate::web::Web;
+use crate::{ANSWER_BYTES_MAX, TIME_LIMIT};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "postgres",
