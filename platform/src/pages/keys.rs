@@ -90,7 +90,7 @@ pub(super) async fn end(viewer: Viewer) -> Answered {
     let (of, _) = credentials::revoke(&viewer.caller, true, &viewer.variable).await?;
     let name = of.to_string();
     if let Some(name) = name.strip_prefix("user:") {
-        viewer.web.shared.cut(&viewer.tenant().name, name).await;
+        viewer.web.shared.disconnect(&viewer.tenant().name, name).await;
     }
     Ok(way("/admin/keys"))
 }

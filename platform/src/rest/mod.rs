@@ -177,13 +177,18 @@ impl Shared {
         &self.gate
     }
 
-    /// Ends what a user is connected as and signed in at: rights may be other ones now.
-    pub(crate) async fn cut(&self, tenant: &TenantName, name: &str) {
-        let account = (tenant.clone(), name.to_owned());
-        lastmeter_store::lock(&self.tenants.access.tokens).end_all(&account);
+    /// Ends what a user is connected as.
+    pub(crate) async fn disconnect(&self, tenant: &TenantName, name: &str) {
         if let (Ok(name), Some(process)) = (name.parse(), self.process.upgrade()) {
             process.cut(tenant, &PrincipalRef::User(name)).await;
         }
+    }
+
+    /// The same, and where they are signed in: their rights may be other ones now.
+    pub(crate) async fn cut(&self, tenant: &TenantName, name: &str) {
+        let account = (tenant.clone(), name.to_owned());
+        lastmeter_store::lock(&self.tenants.access.tokens).end_all(&account);
+        self.disconnect(tenant, name).await;
     }
 
     /// How long the body of a request may take.
