@@ -211,7 +211,7 @@ fn form(viewer: &Viewer, own: &[&Known]) -> Value {
 }
 
 /// The grant that a form describes.
-fn described(viewer: &Viewer) -> Result<Grant, &'static str> {
+fn described(viewer: &Viewer, known: &[Known]) -> Result<Grant, &'static str> {
     let by = viewer.caller.who.first().map(|who| who.reference.clone());
     let by = by.ok_or("Sign in first")?;
     let to: Result<PrincipalRef, _> = format!("user:{}", viewer.field("to").trim()).parse();
@@ -237,6 +237,13 @@ fn described(viewer: &Viewer) -> Result<Grant, &'static str> {
     }
     let actions = [Action::Read].into_iter().chain(may_switch.then_some(Action::Command));
     let quantity = Some(viewer.field("quantity")).filter(|text| !text.is_empty()).unwrap_or("*");
+    let measures =
+        |one: &Known| one.id() == viewer.field("device") && one.value(quantity).is_some();
+    if quantity != "*" && !known.iter().any(measures) {
+        return Err(
+            "That device does not measure this; choose something else of it, or everything",
+        );
+    }
     let quantity = quantity.parse().map_err(|_| "Choose what of it they see")?;
     Ok(Grant {
         to,
@@ -255,7 +262,8 @@ fn described(viewer: &Viewer) -> Result<Grant, &'static str> {
 
 /// `POST /sharing`
 pub(super) async fn share(viewer: Viewer) -> Answered {
-    let grant = match described(&viewer) {
+    let known = homes::known(&viewer.caller).await?;
+    let grant = match described(&viewer, &known) {
         Ok(grant) => json!(grant),
         Err(error) => return page(&viewer, Some(error)).await,
     };

@@ -114,7 +114,7 @@ async fn run(options: &DemoOptions) -> Result<(), String> {
     let running = start(&folder, &token, ClockSource::Wall, options.port).await?;
     let url = running.rest_url();
     print_out(&format!(
-        "Fourteen days of a household are played, and it goes on now.\n\n  Address   {url}/\n  \
+        "Fourteen days of a household are played, and it goes on now.\n\n  Address   {url}/now\n  \
          Name      {USER}\n  Password  {password}\n\nEnd it with Ctrl-C."
     ));
     tokio::select! {

@@ -23,6 +23,7 @@ async fn what_is_shared_is_seen_as_its_owner_sees_it_beforehand_and_ends_at_once
         "until=soon&",
         "finest=7&",
         "finest=900&switch=yes&",
+        "quantity=heating.energy&",
     ] {
         let body = format!("{}&{}", form(""), wrong.trim_end_matches('&'));
         let answer = household.form("/sharing", &ann, &body).await;
