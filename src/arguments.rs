@@ -117,13 +117,22 @@ pub(crate) enum Command {
         /// host-load, a requirement such as F-04, or an error code such as S004
         name: String,
     },
-    /// Judge and render a run folder again, without running
+    /// Judge and render a run folder again, or a suite folder, without running
     Report {
-        /// A run folder
+        /// A run folder or a suite folder
         run: PathBuf,
         /// For people, or the verdicts as JSON
         #[arg(long, value_enum, default_value_t = TextFormat::Human)]
         format: TextFormat,
+    },
+    /// Join the suite folders of all shards in a new one
+    Merge {
+        /// The suite folders, one for each shard
+        #[arg(required = true)]
+        suites: Vec<PathBuf>,
+        /// Where the whole suite goes
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
     /// Print the JSON Schema of the scenario language
     Schema,

@@ -6,13 +6,17 @@
 //! *control* is the run without the defect, which has to pass: else it may be something else that
 //! the check found.
 
+mod again;
 mod files;
 mod junit;
+mod map;
 
+pub use again::SuiteError;
 pub use files::FILES;
 
 use lastmeter_units::SimTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::evaluation::Evaluation;
 use crate::exit::ExitCode;
@@ -30,14 +34,77 @@ pub struct SuiteRun {
     pub scenario: String,
     /// The scenario's file, if it came from one.
     pub file: Option<String>,
+    /// Its place among the runs of the whole suite, from 0.
+    pub place: usize,
+    /// Which case of its scenario it is, if it is one.
+    pub case: Option<Case>,
     /// What has to fail, if the run is a must-fail twin that was asked to be one.
     pub twin: Option<Twin>,
     /// How it went.
     pub outcome: Outcome,
 }
 
+/// A case of a scenario: one value of each of what varies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// The scenario.
+    pub scenario: String,
+    /// What it is called behind its scenario.
+    pub name: String,
+    /// What varies.
+    pub values: Vec<CaseValue>,
+}
+
+/// A value that a case has of what varies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseValue {
+    /// Which value, as `--set` addresses it.
+    pub address: String,
+    /// What it is, as a TOML value.
+    pub value: String,
+}
+
+/// Which part of a suite ran, of several that other machines may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which one, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// `2/4`.
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("expected `NUMBER/OF`, such as `2/4`, found `{text}`");
+        let (number, of) = text.split_once('/').ok_or_else(expected)?;
+        let (number, of) = number.parse().ok().zip(of.parse().ok()).ok_or_else(expected)?;
+        if of == 0 || !(1..=of).contains(&number) {
+            return Err(expected());
+        }
+        Ok(Self { number, of })
+    }
+}
+
+impl Shard {
+    /// Whether what has this name is in it, which depends on that and the number of shards.
+    pub fn has(self, name: &str) -> bool {
+        let digest = Sha256::digest(name.as_bytes());
+        let first = digest.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        first % u64::from(self.of) == u64::from(self.number - 1)
+    }
+}
+
 /// What a must-fail twin has to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
     /// The check that has to fail.
     pub check: String,
@@ -52,7 +119,7 @@ pub struct Twin {
 }
 
 /// How the scenario of a must-fail twin ended without the defect: it has to pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     /// The scenario.
     pub scenario: String,
@@ -65,8 +132,13 @@ pub struct Control {
     /// Why it is no pass.
     pub why: Option<Prose>,
     /// What it came to by itself.
-    #[serde(skip)]
+    #[serde(skip, default = "unknown_exit")]
     pub exit: ExitCode,
+}
+
+/// That of what is judged again.
+fn unknown_exit() -> ExitCode {
+    ExitCode::Broken
 }
 
 impl Control {
@@ -205,10 +277,16 @@ pub struct Suite {
     pub host: Option<String>,
     /// What lay in its folders and was left out.
     pub passed_over: Vec<PassedOver>,
+    /// Which part of the suite it is, if it is one.
+    pub shard: Option<Shard>,
+    /// How many runs the whole suite has.
+    pub in_all: usize,
+    /// The two addresses over which cases are shown; without them the first two that vary.
+    pub map: Vec<String>,
 }
 
 /// A file or folder that was left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// Its path.
     pub path: String,

@@ -22,4 +22,5 @@ mod sample;
 mod signals;
 mod spans;
 mod suite_report;
+mod suites;
 mod text_boxes;

@@ -195,6 +195,10 @@ codes! {
          platform yet: it learns of a device by its first reading. Without this the run would end \
          in an error, or test another device than it names. If the refusal itself is tested, write \
          `refused = true` beside the command; then `command_ack` fails if it is obeyed.";
+    BAD_MATRIX "S036" "matrix that makes no cases"
+        "`[matrix]` gives addresses their values: a list, a range `{ from, to, step }` or `{ from, \
+         to, count }` of one unit, or `{ draw, count }` with a distribution. Each value stands once; \
+         what is zipped has as many values; what is left out or shown would be there.";
     NO_DEVICE "W001" "no device"
         "A scenario without a `[[device]]` measures nothing and reports nothing, so its checks have \
          nothing to judge. It runs all the same; warnings never change an exit code.";

@@ -8,7 +8,8 @@ use lastmeter_record::{
 use lastmeter_text::{Prose, append, number, plural};
 use serde::Serialize;
 
-use super::{PassedOver, Suite, SuiteRun, Twin, junit};
+use super::map::{Map, maps};
+use super::{Case, PassedOver, Shard, Suite, SuiteRun, Twin, junit};
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
 use crate::render::template::{fill, style};
@@ -25,15 +26,20 @@ struct SuiteJson<'a> {
     name: &'a str,
     exit_code: u8,
     verdicts: Counts,
+    shard: Option<Shard>,
+    in_all: usize,
+    map: &'a [String],
     runs: Vec<RunJson<'a>>,
     passed_over: &'a [PassedOver],
 }
 
 #[derive(Serialize)]
 struct RunJson<'a> {
+    place: usize,
     scenario: &'a str,
     file: Option<&'a str>,
     folder: Option<&'a str>,
+    case: Option<&'a Case>,
     status: Status,
     reason: Reason,
     exit_code: u8,
@@ -52,6 +58,7 @@ struct Index<'a> {
     runs_summary: String,
     checks_summary: String,
     exit_code: u8,
+    maps: Vec<Map<'a>>,
     runs: Vec<IndexRow<'a>>,
 }
 
@@ -75,9 +82,11 @@ impl<'a> RunJson<'a> {
     fn of(run: &'a SuiteRun) -> Self {
         let facts = run.judged().map(|evaluation| &evaluation.facts);
         Self {
+            place: run.place,
             scenario: &run.scenario,
             file: run.file.as_deref(),
             folder: run.folder.as_deref(),
+            case: run.case.as_ref(),
             status: run.status(),
             reason: run.reason(),
             exit_code: run.exit_code().number(),
@@ -126,6 +135,9 @@ impl Suite {
             name: &self.name,
             exit_code: self.exit_code().number(),
             verdicts: self.counts(),
+            shard: self.shard,
+            in_all: self.in_all,
+            map: &self.map,
             runs: self.runs.iter().map(RunJson::of).collect(),
             passed_over: &self.passed_over,
         };
@@ -179,6 +191,7 @@ impl Suite {
             runs_summary: self.runs_summary(),
             checks_summary: self.counts().to_string(),
             exit_code: self.exit_code().number(),
+            maps: maps(self),
             runs: self.runs.iter().map(IndexRow::of).collect(),
         };
         Ok(fill("index.html", TEMPLATE, &index)?)
@@ -190,15 +203,18 @@ fn control_of(run: &SuiteRun) -> Option<&'static str> {
     Some(run.twin.as_ref()?.control.as_ref()?.status.word())
 }
 
-/// The check of a run that used most of its limit.
-fn worst_margin(run: &Evaluation) -> String {
+/// The check of a run that used most of its limit, and how much of it.
+pub(super) fn worst_share(run: &Evaluation) -> Option<(f64, &Verdict)> {
     let share = |verdict: &Verdict| {
         let limit = verdict.limit.filter(|limit| *limit > 0.0)?;
         Some(verdict.measured? / limit)
     };
     let used = run.verdicts.iter().filter_map(|verdict| Some((share(verdict)?, verdict)));
-    let worst = used.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    worst.map_or_else(String::new, |(share, verdict)| {
+    used.max_by(|(a, _), (b, _)| a.total_cmp(b))
+}
+
+fn worst_margin(run: &Evaluation) -> String {
+    worst_share(run).map_or_else(String::new, |(share, verdict)| {
         format!("{} % of the limit of {}", number((100.0 * share).round()), verdict.check)
     })
 }
@@ -217,7 +233,7 @@ fn cell(text: &str) -> String {
 }
 
 /// A relative path as part of a link.
-fn link_path(folder: &str) -> String {
+pub(super) fn link_path(folder: &str) -> String {
     let mut path = String::from("./");
     for byte in folder.bytes() {
         match byte {

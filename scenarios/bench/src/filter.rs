@@ -1,8 +1,8 @@
 //! Which of the scenarios that were found are meant: `--filter`.
 //!
 //! Terms: a *filter* is a list of *terms* joined by commas, of which one has to fit; a term is a
-//! name or a pattern with `*`, `SCENARIO/TWIN`, `tag:WORD`, or `covers:ROW`, and `!` before it
-//! turns it round. Of several filters all have to fit.
+//! name or a pattern with `*`, `SCENARIO/TWIN` or `SCENARIO/CASE`, `tag:WORD`, or `covers:ROW`, and
+//! `!` before it turns it round. Of several filters all have to fit.
 
 use std::cell::Cell;
 
@@ -27,8 +27,8 @@ struct Term {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum TermKind {
     Name(Pattern),
-    /// Of a must-fail twin, behind the name of its scenario.
-    Twin(Pattern),
+    /// Of a must-fail twin or a case, behind the name of its scenario.
+    Path(Pattern),
     Tag(String),
     Covers(String),
 }
@@ -47,28 +47,39 @@ impl Filter {
         let covers = scenario.checks.iter().flat_map(|check| &check.covers);
         let covers: Vec<&str> = covers.map(String::as_str).collect();
         let about = &scenario.about;
-        let of = scenario.expected().map(|expect| expect.twin_scenario.as_str());
-        self.fits_what((of, &about.name), &about.tags, &covers)
+        if let (Some((name, _)), Some(_)) = (about.name.split_once('/'), &about.case) {
+            return self.fits_what((name, Some(&about.name)), &about.tags, &covers);
+        }
+        let path = scenario.expected().map(|it| format!("{}/{}", it.twin_scenario, about.name));
+        self.fits_what((&about.name, path.as_deref()), &about.tags, &covers)
+    }
+
+    /// Whether a case of a scenario is meant, which has that one's tags and covers what it does.
+    pub fn fits_case(&self, scenario: &Scenario, case: &str) -> bool {
+        let covers = scenario.checks.iter().flat_map(|check| &check.covers);
+        let covers: Vec<&str> = covers.map(String::as_str).collect();
+        let name = &scenario.about.name;
+        let path = format!("{name}/{case}");
+        self.fits_what((name, Some(&path)), &scenario.about.tags, &covers)
     }
 
     /// Whether the must-fail twin of a scenario is meant, which has that one's tags and covers
     /// nothing.
     pub fn fits_twin(&self, scenario: &str, name: &str, tags: &[String]) -> bool {
-        self.fits_what((Some(scenario), name), tags, &[])
+        self.fits_what((name, Some(&format!("{scenario}/{name}"))), tags, &[])
     }
 
+    /// `path` is the name behind that of what it belongs to.
     fn fits_what(
         &self,
-        (of, name): (Option<&str>, &str),
+        (name, path): (&str, Option<&str>),
         tags: &[String],
         covers: &[&str],
     ) -> bool {
         let fits = |term: &Term| {
             let fits = match &term.what {
                 TermKind::Name(pattern) => pattern.matches(name),
-                TermKind::Twin(pattern) => {
-                    of.is_some_and(|of| pattern.matches(&format!("{of}/{name}")))
-                }
+                TermKind::Path(pattern) => path.is_some_and(|path| pattern.matches(path)),
                 TermKind::Tag(tag) => tags.contains(tag),
                 TermKind::Covers(row) => covers.contains(&row.as_str()),
             };
@@ -96,7 +107,7 @@ impl Term {
         let expected = "expected a name, tag:WORD or covers:ROW";
         let what = match text.split_once(':') {
             None if text.is_empty() => return Err(format!("a term is empty; {expected}")),
-            None if text.contains('/') => TermKind::Twin(Pattern::new(text)),
+            None if text.contains('/') => TermKind::Path(Pattern::new(text)),
             None => TermKind::Name(Pattern::new(text)),
             Some((kind, "")) => return Err(format!("nothing behind `{kind}:`; {expected}")),
             Some(("tag", tag)) => TermKind::Tag(tag.to_owned()),
@@ -133,7 +144,7 @@ mod tests {
             ("second,!third", true),
         ] {
             let filter = Filter::read(text).unwrap();
-            let name = (None, "first-light");
+            let name = ("first-light", None);
             assert_eq!(filter.fits_what(name, &tags, &["F-04", "F-12"]), fits, "{text}");
         }
     }
@@ -158,14 +169,14 @@ mod tests {
         }
         // A scenario is no twin.
         let path = Filter::read("first-light/*").unwrap();
-        assert!(!path.fits_what((None, "first-light"), &[], &[]));
+        assert!(!path.fits_what(("first-light", None), &[], &[]));
     }
 
     #[test]
     fn what_fits_nothing_is_known_afterwards() {
         let filter = Filter::read("first-*, !tag:slwo, secnd").unwrap();
         for name in ["first-light", "second"] {
-            filter.fits_what((None, name), &["slow".to_owned()], &[]);
+            filter.fits_what((name, None), &["slow".to_owned()], &[]);
         }
         assert_eq!(filter.unused().collect::<Vec<_>>(), ["!tag:slwo", "secnd"]);
     }

@@ -12,13 +12,15 @@ mod options;
 mod plan;
 mod playing;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lastmeter_language::Scenario;
 use lastmeter_params::{Dimension, parse_quantity};
 use lastmeter_record::Signal;
-use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
+use lastmeter_reports::suite::{Case, CaseValue, Outcome, Suite, SuiteRun, Twin};
 use lastmeter_reports::{ExitCode, Reason};
 use tokio::runtime::Runtime;
 
@@ -29,9 +31,9 @@ use crate::plant::Watch;
 use crate::run::{Console, RunOptions, Turns, chain, default_out, run_scenario};
 use crate::stop::Stop;
 use crate::stop::{runtime, stop_signal};
-use messages::{print_run, print_suite, print_warnings};
+use messages::{print_plan, print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
-use plan::{BrokenFile, Item};
+use plan::{BrokenFile, Item, Plan};
 pub use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
 
@@ -75,6 +77,7 @@ impl Times {
 fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode {
     let _within = runtime.enter();
     let mut plan = match plan::plan(options) {
+        Ok(plan) if options.dry_run => return print_plan(&Console::new(options.console()), &plan),
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
@@ -92,7 +95,8 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     let base = base.unwrap_or_else(|| default_out(only.as_deref().unwrap_or(name)));
     let started = Some(wall_now());
     let turns = Turns::default();
-    let run = |place: usize| {
+    let has_failed = AtomicBool::new(false);
+    let run_at = |place: usize| {
         let turn = turns.turn(place);
         let (item, of) = plan.case(place);
         let scenario = match item {
@@ -103,6 +107,9 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         if let Some(signal) = ended {
             return not_run(scenario, signal);
         }
+        if options.fail_fast && has_failed.load(Ordering::Relaxed) {
+            return passed_by(scenario);
+        }
         // Controls stand in the folder of a twin.
         let name = of.map_or(&scenario.about.name, |of| &of[0]);
         let mut folder = if only.is_some() { base.clone() } else { base.join(name) };
@@ -111,6 +118,12 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         let mut console = Console::in_turn(options.console(), turn);
         let about = (options, &times, of);
         runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
+    };
+    let run = |place: usize| {
+        let done = run_caught(&plan, place, || run_at(place));
+        let is_good = matches!(done.exit_code(), ExitCode::Passed | ExitCode::NothingEvaluated);
+        has_failed.fetch_or(!is_good, Ordering::Relaxed);
+        done
     };
     let exclusive: Vec<bool> = (0..plan.items.len() + plan.controls.len())
         .map(|place| plan.case(place).0.is_exclusive())
@@ -124,16 +137,29 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         started,
         host: host_name(),
         passed_over: plan.passed_over,
+        shard: options.shard,
+        in_all: plan.in_all,
+        map: plan.map.unwrap_or_default(),
     };
+    if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) }
+}
+
+/// Writes what is on top of the runs' folders, and prints what it came to.
+fn write(suite: &Suite, base: &Path, options: &SuiteOptions) -> ExitCode {
     let exit = suite.exit_code();
-    if only.is_some() {
-        return exit;
-    }
-    if let Err(error) = suite.write(&base) {
+    if let Err(error) = suite.write(base) {
         return ExitCode::worst_of([exit, broken(&chain(&error))]);
     }
-    print_suite(&Console::new(options.console()), &suite, &base);
+    print_suite(&Console::new(options.console()), suite, base);
     exit
+}
+
+/// Runs a place of a plan; that it panicked is an error of it, and the others go on.
+fn run_caught(plan: &Plan, place: usize, run: impl FnOnce() -> SuiteRun) -> SuiteRun {
+    let done = catch_unwind(AssertUnwindSafe(run));
+    let mut done = done.unwrap_or_else(|_| crashed(plan.case(place).0));
+    done.place = plan.places.get(place).copied().unwrap_or_default();
+    done
 }
 
 /// Who waits for the networks that are played.
@@ -199,9 +225,20 @@ fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
         folder: Some(scenario.about.name.clone()),
         scenario: scenario.about.name.clone(),
         file: Some(scenario.written.path.display().to_string()),
+        place: 0,
+        case: case_of(scenario),
         twin: None,
         outcome,
     }
+}
+
+/// Which case of its scenario it is, and what varies in it.
+fn case_of(scenario: &Scenario) -> Option<Case> {
+    let (of, _) = scenario.about.name.split_once('/')?;
+    let name = scenario.about.case.clone()?;
+    let values = scenario.written.values.iter().cloned();
+    let values = values.map(|(address, value)| CaseValue { address, value });
+    Some(Case { scenario: of.to_owned(), name, values: values.collect() })
 }
 
 /// A scenario whose turn never came.
@@ -211,6 +248,23 @@ fn not_run(scenario: &Scenario, signal: Signal) -> SuiteRun {
     suite_run(scenario, Outcome::NotRun { exit, reason: Reason::NotRun, why: why.into() })
 }
 
+/// A scenario whose turn did not come behind one that failed.
+fn passed_by(scenario: &Scenario) -> SuiteRun {
+    let why = "not run: another run had failed before its turn (--fail-fast)".into();
+    let exit = ExitCode::NothingEvaluated;
+    suite_run(scenario, Outcome::NotRun { exit, reason: Reason::RunSkipped, why })
+}
+
+/// A run that a panic ended: an error, beside which the others go on.
+fn crashed(item: &Item) -> SuiteRun {
+    let why = "the bench panicked; standard error has what it printed".into();
+    let (exit, reason) = (ExitCode::Broken, Reason::BenchBroke);
+    match item {
+        Item::Run(scenario) => suite_run(scenario, Outcome::NotRun { exit, reason, why }),
+        Item::Broken(broken) => broken_run(broken),
+    }
+}
+
 /// A file that is no scenario.
 fn broken_run(broken: &BrokenFile) -> SuiteRun {
     let file = broken.file.display().to_string();
@@ -218,6 +272,8 @@ fn broken_run(broken: &BrokenFile) -> SuiteRun {
         folder: None,
         scenario: file.clone(),
         file: Some(file),
+        place: 0,
+        case: None,
         twin: None,
         outcome: Outcome::NotRun {
             exit: ExitCode::BadInput,
@@ -241,11 +297,18 @@ fn repeat_command(
         let twin = format!("{scenario}/{twin}");
         command.extend(["--must-fail", "--filter", &twin].map(str::to_owned));
     }
-    for change in &options.load.overrides {
-        command.extend(["--set".to_owned(), change.clone()]);
+    for (option, all) in [("--set", &options.load.overrides), ("--vary", &options.vary)] {
+        command.extend(all.iter().flat_map(|change| [option.to_owned(), change.clone()]));
     }
+    let is_case = scenario.about.case.is_some();
+    if is_case {
+        command.extend(["--filter".to_owned(), scenario.about.name.clone()]);
+    }
+    // A case may be one by its seed.
+    let seed = options.load.seed.or((!is_case).then_some(scenario.schedule.seed));
     for (option, value) in [
-        ("--seed", Some(scenario.schedule.seed.to_string())),
+        ("--seed", seed.map(|seed| seed.to_string())),
+        ("--seeds", options.seeds.clone()),
         ("--platform", options.load.platform.clone()),
         ("--time", options.load.time.map(|time| time.to_string())),
         ("--timeout", options.timeout.clone()),
@@ -263,5 +326,23 @@ fn read_time(text: &str) -> Result<(Duration, String), String> {
         Ok((Duration::from_secs_f64(seconds), text.to_owned()))
     } else {
         Err(format!("expected a time between 0 and 1e9 s, found `{text}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_panics_is_an_error_of_its_own() {
+        let file = std::path::PathBuf::from("a.toml");
+        let broken = Item::Broken(BrokenFile { file, why: "no scenario".to_owned() });
+        let plan = Plan::of(vec![broken], 9);
+        let crashed = run_caught(&plan, 0, || panic!("as a bench that broke would"));
+        assert_eq!((crashed.exit_code(), crashed.place), (ExitCode::BadInput, 0));
+        let whole = run_caught(&plan, 0, || {
+            broken_run(&BrokenFile { file: "b.toml".into(), why: String::new() })
+        });
+        assert_eq!(whole.scenario, "b.toml");
     }
 }

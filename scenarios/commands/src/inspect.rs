@@ -9,7 +9,8 @@ use lastmeter_bench::select::{LIBRARY, Selected, select};
 use lastmeter_bench::stop::{Stop, block_on, stop_signal};
 use lastmeter_bench::suite::{passed_over, print_left_out};
 use lastmeter_language::{
-    self as language, Document, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
+    self as language, Document, LoadFailure, LoadOptions, Scenario, ScenarioFile, Variation,
+    read_file,
 };
 use lastmeter_params::Requirement;
 use lastmeter_plans::standard::{self, EMBEDDED, TestPlan, embedded};
@@ -20,7 +21,7 @@ use lastmeter_units::MeasurementId;
 use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::{Value, json};
 
-use crate::grid;
+use crate::{grid, suites};
 
 /// How files are validated.
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,9 @@ fn load_whole(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadF
     let file = ScenarioFile::read(file).map_err(|failure| vec![failure])?;
     let loaded = file.with_twins(options)?;
     let controls = file.controls(file.twins(), options).into_iter();
-    let failures: Vec<_> = controls.filter_map(|control| control.scenario.err()).collect();
+    let mut failures: Vec<_> = controls.filter_map(|control| control.scenario.err()).collect();
+    let cases = file.cases(options, &Variation::default()).map_err(|failure| vec![failure])?;
+    failures.extend(cases.iter().filter_map(|case| file.case(case, options).err()));
     if failures.is_empty() { Ok(loaded) } else { Err(failures) }
 }
 
@@ -474,21 +477,11 @@ pub fn schema() -> ExitCode {
     ExitCode::Passed
 }
 
-/// What to do with the folder of a suite.
-fn of_suite(suite: &Path) -> String {
-    let text = std::fs::read_to_string(suite.join("suite.json")).unwrap_or_default();
-    let suite_json: Value = serde_json::from_str(&text).unwrap_or_default();
-    let folder = suite_json["runs"][0]["folder"].as_str().unwrap_or("SCENARIO");
-    let shown = suite.display();
-    format!(
-        "{shown} holds the runs of a suite; give one of its run folders, such as {}, or open {}",
-        suite.join(folder).display(),
-        suite.join("index.html").display()
-    )
-}
-
 /// Judges and renders a run folder again.
 pub fn report(run: &Path, json: bool) -> ExitCode {
+    if run.join("suite.json").exists() && !run.join("run.json").exists() {
+        return suites::report(run, json);
+    }
     let judged =
         lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
             let page = lastmeter_reports::complete(run, &judged).map_err(|error| chain(&error))?;
@@ -497,11 +490,7 @@ pub fn report(run: &Path, json: bool) -> ExitCode {
     let (judged, page) = match judged {
         Ok(done) => done,
         Err(message) => {
-            return match run.is_dir() {
-                true if run.join("suite.json").exists() => complain(&of_suite(run)),
-                true => broken(&message),
-                false => complain(&message),
-            };
+            return if run.is_dir() { broken(&message) } else { complain(&message) };
         }
     };
     if json {

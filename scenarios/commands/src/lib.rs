@@ -29,3 +29,4 @@ pub mod measure;
 pub mod rts;
 pub mod serve;
 pub mod store;
+pub mod suites;

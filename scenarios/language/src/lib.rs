@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! load, scenario_file, twin, overlay   a file, its must-fail twins and changes from outside
+//! matrix, distribution                 the cases of a file, and values that are drawn
 //!   -> read, draft, overrides          TOML to the tables of each section
 //!   -> resolve, names, references      what tables refer to, and what holds between them
 //!   -> construct, judging, warnings    the parts: sources, devices, checks
@@ -23,6 +24,7 @@
 
 mod choice;
 mod construct;
+mod distribution;
 mod draft;
 mod emulation;
 mod explain;
@@ -32,6 +34,7 @@ mod injected;
 mod json_schema;
 mod judging;
 mod load;
+mod matrix;
 mod names;
 pub mod network_file;
 mod overlay;
@@ -50,6 +53,7 @@ mod twin;
 mod warnings;
 
 pub use choice::one_of;
+pub use distribution::Distribution;
 pub use draft::Section;
 pub use emulation::{IMAGE_ENDING, emulated_of, missing_for_firmware};
 pub use explain::explain;
@@ -59,6 +63,7 @@ pub use json_schema::json_schema;
 pub use lastmeter_record::TimeMode;
 pub use load::{Document, failure};
 pub use load::{LoadOptions, time_modes};
+pub use matrix::{Case, Variation};
 pub use references::{GivenAuthority, Through};
 pub use scenario::{LoadedFrom, Plant, Scenario};
 pub use scenario_file::{Control, ScenarioFile};

@@ -288,6 +288,7 @@ fn assemble(
             texts: Texts::default(),
             is_in_table: false,
             overrides: Vec::new(),
+            values: Vec::new(),
             warnings: Vec::new(),
             files: parts.files,
             tables,

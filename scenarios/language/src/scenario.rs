@@ -74,8 +74,10 @@ pub struct LoadedFrom {
     pub texts: Texts,
     /// Whether it is a must-fail twin that a table of its scenario's file describes.
     pub is_in_table: bool,
-    /// What options of the command line have changed.
+    /// What options of the command line have changed, and what varies of a case.
     pub overrides: Vec<Override>,
+    /// Of a case what varies, by address, as TOML.
+    pub values: Vec<(String, String)>,
     /// What is odd about it, ordered by place.
     pub warnings: Vec<Diagnostic>,
     /// The texts of the files that checks name, by the names as written.

@@ -13,12 +13,14 @@ use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
 use super::load::{Document, LoadOptions, instead_of_scenario, keep_time};
+use super::matrix::{Case, Matrix, Variation};
 use super::overrides::{Changes, apply};
 use super::read::{self, list_at, table_at, table_at_mut};
 use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::section::check::CHECK;
+use super::section::matrix::MATRIX;
 use super::section::must_fail::MUST_FAIL;
 use super::section::source::multiplied;
 use super::texts::Texts;
@@ -104,6 +106,55 @@ impl ScenarioFile {
         let mut making = self.as_written.clone();
         making.apply(options, |_| true);
         making.resolved(self, options)
+    }
+
+    /// The cases of its matrix, with what else varies; none where nothing does. An override of
+    /// what varies gives it its one value.
+    pub fn cases(
+        &self,
+        options: &LoadOptions,
+        variation: &Variation<'_>,
+    ) -> Result<Vec<Case>, LoadFailure> {
+        let ScenarioBuilder { root, mut texts, mut mistakes, .. } = self.as_written.clone();
+        let empty = Table::default();
+        let table = table_at(&root, MATRIX.name).unwrap_or(&empty);
+        let mut matrix = Matrix::read(table, &root, &mut mistakes);
+        matrix.vary(variation, &root, &mut texts, &mut mistakes);
+        for (_, change) in options.changes() {
+            matrix.fix(change.split('=').next().unwrap_or_default().trim());
+        }
+        if mistakes.is_empty() {
+            return Ok(matrix.cases());
+        }
+        Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts })
+    }
+
+    /// One of its cases, with changes from outside.
+    pub fn case(&self, case: &Case, options: &LoadOptions) -> Result<Scenario, LoadFailure> {
+        let mut making = self.as_written.clone();
+        making.root.entries.retain(|entry| entry.key != MATRIX.name);
+        if let Some(head) = table_at_mut(&mut making.root, "scenario") {
+            let value = NodeValue::String(case.name.clone());
+            head.set("case", FILE_START, Node { value, span: FILE_START });
+        }
+        let origin = format!("case {}", case.name);
+        for (address, value) in &case.values {
+            making.change((&origin, &format!("{address}={value}")));
+        }
+        making.apply(options, |_| true);
+        let mut scenario = making.resolved(self, options)?;
+        scenario.written.values.clone_from(&case.values);
+        Ok(scenario)
+    }
+
+    /// The two addresses over which its results are shown, if the file names them.
+    pub fn map(&self) -> Vec<String> {
+        let matrix = table_at(&self.as_written.root, MATRIX.name);
+        let text = |node: &Node| match &node.value {
+            NodeValue::String(text) => Some(text.clone()),
+            _ => None,
+        };
+        matrix.map_or(&[][..], |matrix| list_at(matrix, "map")).iter().filter_map(text).collect()
     }
 
     /// The must-fail twin of this name, if it describes one. Changes from outside come after what

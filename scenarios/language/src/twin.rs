@@ -12,6 +12,7 @@ use super::read::{list_at, table_at, table_at_mut};
 use super::section::calibration::CALIBRATION;
 use super::section::check::CHECK;
 use super::section::expect::EXPECT;
+use super::section::matrix::MATRIX;
 use super::section::must_fail::MUST_FAIL;
 use super::section::scenario::SCENARIO;
 use super::section::signal::SIGNAL;
@@ -93,7 +94,7 @@ impl<'a> TwinTable<'a> {
     /// judges is what the twin does. What cannot be changed is reported.
     pub(super) fn control(self, root: &Table, out: &mut Diagnostics) -> Table {
         let mut control = root.clone();
-        control.entries.retain(|entry| entry.key != MUST_FAIL.name);
+        control.entries.retain(|entry| ![MUST_FAIL.name, MATRIX.name].contains(&&*entry.key));
         let shortening = self.shortening();
         for (address, span) in shortening.changed() {
             if address == "scenario.name" || section_at(address) == EXPECT.name {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use lastmeter_language::Scenario;
 use lastmeter_record::{Counts, Status};
-use lastmeter_reports::format_summary;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun};
+use lastmeter_reports::{ExitCode, format_summary};
 use lastmeter_text::plural;
 use serde_json::json;
 
+use super::plan::{Item, Plan};
 use crate::run::Console;
 
 /// What is odd about a scenario that makes sense; it runs all the same.
@@ -21,6 +22,32 @@ pub(super) fn print_warnings(console: &Console<'_>, scenario: &Scenario) {
     } else if !scenario.written.warnings.is_empty() {
         console.error(scenario.render_warnings(options.color).trim_end());
     }
+}
+
+/// What would run.
+pub(super) fn print_plan(console: &Console<'_>, plan: &Plan) -> ExitCode {
+    for place in 0..plan.items.len() + plan.controls.len() {
+        let (item, of) = plan.case(place);
+        let (name, file, text) = match item {
+            Item::Run(scenario) => {
+                let schedule = &scenario.schedule;
+                let text = format!("{}, {}", schedule.time, schedule.duration);
+                (scenario.about.name.clone(), &scenario.written.path, text)
+            }
+            Item::Broken(broken) => (String::new(), &broken.file, broken.why.clone()),
+        };
+        let control = if of.is_some() { "control of a twin: " } else { "" };
+        let line = format!("{control}{name}  {}  ({text})", file.display());
+        let value = json!({
+            "event": "planned", "scenario": name, "file": file, "is_control": of.is_some(),
+            "broken": matches!(item, Item::Broken(_)),
+        });
+        console.text_or_json(line.trim_start(), value);
+    }
+    if !console.options.json {
+        console.line(&format!("{} in all", plural(plan.items.len(), "run")));
+    }
+    ExitCode::Passed
 }
 
 pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, took: Duration) {

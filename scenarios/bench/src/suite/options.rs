@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lastmeter_language::LoadOptions;
+use lastmeter_language::{LoadOptions, Variation};
+
+use lastmeter_reports::suite::Shard;
 
 use crate::output::TextFormat;
 use crate::run::ConsoleOptions;
@@ -25,6 +27,16 @@ pub struct SuiteOptions {
     /// Overrides, seed, time and platform.
     #[command(flatten)]
     pub load: LoadOptions,
+    /// Run a case for each of these values, and for each with each of others that vary: values with
+    /// commas between them, or as in `[matrix]`: `source.mains.voltage="207 V,230 V"`
+    #[arg(long, value_name = "KEY=A,B,..", conflicts_with = "must_fail")]
+    pub vary: Vec<String>,
+    /// Run each case with each of these seeds, both included, as in `1..20`
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["must_fail", "seed"])]
+    pub seeds: Option<String>,
+    /// Run more than 1,000 cases
+    #[arg(long)]
+    pub yes: bool,
     /// Run only the must-fail twins, and pass if each fails by its named check, and passes without
     /// its defect; what other options change comes after what a twin changes
     #[arg(long)]
@@ -33,6 +45,16 @@ pub struct SuiteOptions {
     /// the scenario without the defect, which has to pass. `none` of no twin
     #[arg(long, value_name = "EXPR", default_value = "*", requires = "must_fail")]
     pub controls: String,
+    /// Run one part of several, such as `2/4`: others run the others, and `lastmeter merge` joins
+    /// them. Which part a run is in depends on its name alone
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Show what would run, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Begin no other run once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Run nothing if one of the files is broken; else such a file is an error of the suite, and
     /// the rest runs
     #[arg(long)]
@@ -64,6 +86,11 @@ pub struct SuiteOptions {
 }
 
 impl SuiteOptions {
+    /// What it varies.
+    pub(crate) fn variation(&self) -> Variation<'_> {
+        Variation { vary: &self.vary, seeds: self.seeds.as_deref() }
+    }
+
     /// How the run is shown.
     pub(crate) fn console(&self) -> ConsoleOptions {
         ConsoleOptions {

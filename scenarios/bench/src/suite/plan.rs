@@ -6,9 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_language::{Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile};
+use lastmeter_language::{
+    Case, Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile,
+};
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::suite::{FILES, PassedOver};
+use lastmeter_reports::suite::{FILES, PassedOver, Shard};
 use lastmeter_text::plural;
 
 use super::controls::{self, ALL, Control};
@@ -20,12 +22,21 @@ use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
 use crate::select::{Selected, select};
 
+/// More cases than so many run only if that is confirmed.
+const CASES_UNASKED: usize = 1000;
+
 /// What is to be run, in order.
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
+    /// The place of each among those of the whole suite, of which this may be a shard.
+    pub(super) places: Vec<usize>,
+    /// How many there are in the whole suite.
+    pub(super) in_all: usize,
     /// What runs behind them: the controls of the twins among them.
     pub(super) controls: Vec<Control>,
     pub(super) passed_over: Vec<PassedOver>,
+    /// The addresses over which the index shows the cases, where a file names them.
+    pub(super) map: Option<Vec<String>>,
     /// Whether a single file was asked for: its run folder is the result.
     single: bool,
 }
@@ -37,6 +48,16 @@ pub(super) enum Item {
 }
 
 impl Item {
+    /// What its shard is found by: of a twin the name of its scenario.
+    fn name(&self) -> &str {
+        match self {
+            Self::Run(scenario) => {
+                scenario.expected().map_or(&scenario.about.name, |expect| &expect.twin_scenario)
+            }
+            Self::Broken(broken) => broken.file.to_str().unwrap_or_default(),
+        }
+    }
+
     /// Whether nothing may run beside it.
     pub(super) fn is_exclusive(&self) -> bool {
         matches!(self, Self::Run(scenario) if is_exclusive(scenario))
@@ -50,6 +71,19 @@ pub(super) struct BrokenFile {
 }
 
 impl Plan {
+    /// One of these alone, of a suite that has so many.
+    pub(super) fn of(items: Vec<Item>, in_all: usize) -> Self {
+        Self {
+            places: (0..items.len()).collect(),
+            in_all,
+            items,
+            controls: Vec::new(),
+            passed_over: Vec::new(),
+            map: None,
+            single: false,
+        }
+    }
+
     /// What runs at a place, the controls behind all others; of a control it is known of which
     /// twins.
     pub(super) fn case(&self, place: usize) -> (&Item, Option<&[String]>) {
@@ -57,6 +91,38 @@ impl Plan {
             None => (&self.items[place], None),
             Some(behind) => (&self.controls[behind].item, Some(&self.controls[behind].of)),
         }
+    }
+
+    /// Why the folders of its runs cannot all be, if they cannot.
+    fn clash(&self, out: Option<&Path>) -> Option<String> {
+        let scenarios: Vec<&Scenario> = self.scenarios().collect();
+        if let Some(message) = name_twice(&scenarios) {
+            return Some(message);
+        }
+        if self.only().is_some() {
+            return None;
+        }
+        let own = scenarios.iter().find(|scenario| FILES.contains(&&*scenario.about.name));
+        if let Some(own) = own {
+            let (path, name) = (own.written.path.display(), &own.about.name);
+            return Some(format!(
+                "{path}: a suite has a file of its own named `{name}`, where the run folder of \
+                 this scenario would be; rename it (`--set scenario.name=...`)"
+            ));
+        }
+        let out = out?;
+        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.about.name));
+        folders.find_map(|folder| occupied(&folder))
+    }
+
+    /// Keeps the runs of a shard. Twins of one scenario stay together, with their controls.
+    fn keep(&mut self, shard: Shard) {
+        let items =
+            std::mem::take(&mut self.items).into_iter().zip(std::mem::take(&mut self.places));
+        (self.items, self.places) = items.filter(|(item, _)| shard.has(item.name())).unzip();
+        self.controls.retain(|control| shard.has(control.item.name()));
+        // A part of one run is a suite all the same.
+        self.single = false;
     }
 
     /// The scenario that was asked for alone.
@@ -78,9 +144,7 @@ impl Plan {
 /// What `lastmeter run` was asked for; what is wrong with it is printed, and gives the exit code.
 pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let selection = select(&options.paths).map_err(|message| complain(&message))?;
-    let filters: Result<Vec<Filter>, _> =
-        options.filters.iter().map(|text| Filter::read(text)).collect();
-    let filters = filters.map_err(|message| complain(&format!("--filter: {message}")))?;
+    let filters = filters(options).map_err(|message| complain(&message))?;
     let wanted = controls::wanted(options).map_err(|message| complain(&message))?;
     let mut passed_over = selection.passed_over;
     print_left_out(&passed_over);
@@ -123,27 +187,29 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
-    let items = loaded.items.into_iter().map(|(_, item)| item).collect();
-    let plan = Plan { items, controls, passed_over, single };
-    let scenarios: Vec<&Scenario> = plan.scenarios().collect();
-    if let Some(message) = name_twice(&scenarios) {
+    let items: Vec<Item> = loaded.items.into_iter().map(|(_, item)| item).collect();
+    if options.shard.is_some() && single && items.len() == 1 {
+        return Err(complain("--shard: there is one run alone, and no suite that it is a part of"));
+    }
+    if items.len() > CASES_UNASKED && !options.yes {
+        let count = items.len();
+        return Err(complain(&format!("these are {count} cases; confirm them with `--yes`")));
+    }
+    let in_all = items.len();
+    let mut plan =
+        Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
+    if let Some(message) = plan.clash(options.out.as_deref()) {
         return Err(complain(&message));
     }
-    let own = scenarios.iter().find(|scenario| FILES.contains(&&*scenario.about.name));
-    if let (Some(own), None) = (own, plan.only()) {
-        let (path, name) = (own.written.path.display(), &own.about.name);
-        return Err(complain(&format!(
-            "{path}: a suite has a file of its own named `{name}`, where the run folder of this \
-             scenario would be; rename it (`--set scenario.name=...`)"
-        )));
-    }
-    if let (Some(out), None) = (&options.out, plan.only()) {
-        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.about.name));
-        if let Some(message) = folders.find_map(|folder| occupied(&folder)) {
-            return Err(complain(&message));
-        }
+    if let Some(shard) = options.shard {
+        plan.keep(shard);
     }
     Ok(plan)
+}
+
+fn filters(options: &SuiteOptions) -> Result<Vec<Filter>, String> {
+    let all: Result<Vec<Filter>, _> = options.filters.iter().map(|it| Filter::read(it)).collect();
+    all.map_err(|message| format!("--filter: {message}"))
 }
 
 /// Files as far as they could be loaded.
@@ -160,6 +226,8 @@ struct Loaded {
     left_out: Vec<(PathBuf, usize)>,
     /// What is wrong with the command line.
     misasked: usize,
+    /// The addresses over which the index shows the cases, where a file names them.
+    map: Option<Vec<String>>,
 }
 
 impl Loaded {
@@ -174,16 +242,9 @@ impl Loaded {
             Ok(file) => file,
             Err(failure) => return self.take(path, named, Err(failure), options, |_| false),
         };
-        let plain = LoadOptions::from_environment();
-        if filters.is_empty() || is_meant(&file.scenario(&plain), filters) {
-            let is_sound = |options: &LoadOptions| file.scenario(options).is_ok();
-            let loaded = file.scenario(&options.load);
-            let is_broken = loaded.is_err();
-            self.take(path, named, loaded, options, is_sound);
-            // What is wrong with the scenario is wrong with each of its twins.
-            if is_broken {
-                return;
-            }
+        // What is wrong with the scenario is wrong with each of its twins.
+        if self.load_scenario(path, named, &file, (options, filters)).is_none() {
+            return;
         }
         let (name, tags) = (file.name().unwrap_or_default(), file.tags());
         let is_meant = |twin: &&str| all_fit(filters, |it| it.fits_twin(name, twin, &tags));
@@ -219,6 +280,53 @@ impl Loaded {
             }
         }
         self.files.push(file);
+    }
+
+    /// Loads the scenario of a file, or each of its cases that is meant; `None` if it is broken.
+    fn load_scenario(
+        &mut self,
+        path: &Path,
+        named: bool,
+        file: &ScenarioFile,
+        (options, filters): (&SuiteOptions, &[Filter]),
+    ) -> Option<()> {
+        let is_sound = |options: &LoadOptions| file.scenario(options).is_ok();
+        let cases = match file.cases(&options.load, &options.variation()) {
+            // Twins are those of the scenario itself.
+            Ok(cases) if !options.must_fail => cases,
+            Ok(_) => Vec::new(),
+            Err(failure) => {
+                let is_sound =
+                    |_: &LoadOptions| !options.vary.is_empty() || options.seeds.is_some();
+                self.take(path, named, Err(failure), options, is_sound);
+                return None;
+            }
+        };
+        if cases.is_empty() {
+            let plain = LoadOptions::from_environment();
+            if filters.is_empty() || is_meant(&file.scenario(&plain), filters) {
+                let loaded = file.scenario(&options.load);
+                let is_broken = loaded.is_err();
+                self.take(path, named, loaded, options, is_sound);
+                return (!is_broken).then_some(());
+            }
+            return Some(());
+        }
+        // What is wrong with the scenario is wrong with each of its cases.
+        let whole = file.scenario(&options.load);
+        let Ok(scenario) = &whole else {
+            self.take(path, named, whole, options, is_sound);
+            return None;
+        };
+        let is_meant =
+            |case: &&Case| all_fit(filters, |filter| filter.fits_case(scenario, &case.name));
+        for case in cases.iter().filter(is_meant) {
+            let loaded = file.case(case, &options.load);
+            let is_sound = |options: &LoadOptions| file.case(case, options).is_ok();
+            self.take(path, named, loaded, options, is_sound);
+        }
+        self.map = self.map.take().or_else(|| Some(file.map()).filter(|map| !map.is_empty()));
+        Some(())
     }
 
     /// The controls of all twins that run, as far as they are wanted.
@@ -317,7 +425,7 @@ impl Loaded {
         for twin in scenarios() {
             let Some(expect) = twin.expected() else { continue };
             let has_check = |scenario: &Scenario| {
-                scenario.about.name == expect.twin_scenario
+                scenario.about.name.split('/').next() == Some(&*expect.twin_scenario)
                     && scenario.checks.iter().any(|check| check.name == expect.twin_check)
             };
             if !originals().any(|scenario| has_check(scenario)) {
@@ -343,7 +451,8 @@ fn bad_profile(scenario: &Scenario) -> Option<String> {
 fn is_fault_of_options(options: &SuiteOptions, is_sound: impl Fn(&LoadOptions) -> bool) -> bool {
     let plain =
         LoadOptions { recordings: options.load.recordings.clone(), ..LoadOptions::default() };
-    plain != options.load && is_sound(&plain)
+    let varies = !options.vary.is_empty() || options.seeds.is_some();
+    (plain != options.load || varies) && is_sound(&plain)
 }
 
 /// The first mistake in a few words, and how many more there are.

@@ -2,7 +2,7 @@
 //!
 //! | tables | files |
 //! |---|---|
-//! | what it is, and against what it runs | `scenario`, `platform`, `tenant`, `door`, `floor` |
+//! | what it is, and against what it runs | `scenario`, `matrix`, `platform`, `tenant`, `door`, `floor` |
 //! | what makes voltage, current and flow | `source`, `grid`, `test_plan`, `calibration` |
 //! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
 //! | who reads and commands | `observer`, `application` |
@@ -25,6 +25,7 @@ pub(crate) mod grid;
 pub(crate) mod inject;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub(crate) mod matrix;
 pub(crate) mod must_fail;
 pub(crate) mod network;
 pub(crate) mod observer;
@@ -44,6 +45,7 @@ use super::draft::{Section, once_first};
 /// All sections, in the order of a file.
 pub(crate) static SECTIONS: &[&Section] = &[
     &scenario::SCENARIO,
+    &matrix::MATRIX,
     &platform::PLATFORM,
     &tenant::TENANT,
     &door::DOOR,

@@ -5,6 +5,7 @@ use lastmeter_record::TimeMode;
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::draft::{Draft, Section};
+use crate::matrix::is_case_name;
 
 /// The longest scenario: ten years, so that every instant stays within a 64-bit nanosecond count.
 pub(super) const DURATION_S_MAX: f64 = 10.0 * 365.25 * 86_400.0;
@@ -30,6 +31,11 @@ pub(crate) static SCENARIO: Section = Section {
             "stands in resolved scenarios: the file's value where `--time` overrode it, so that \
              checks of latency are known to be skipped, not misplaced",
         ),
+        Field::optional(
+            "case",
+            Kind::Text,
+            "stands in resolved scenarios: the case of the matrix that it is",
+        ),
         Field::default(
             "start",
             Kind::Instant,
@@ -50,14 +56,29 @@ pub(crate) static SCENARIO: Section = Section {
         ),
     ],
     is_required: true,
+    rules: &[report_case],
     ..Section::ONCE
 };
+
+/// The name of a case is one of a folder.
+fn report_case(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let Some((case, span)) = draft.single(&SCENARIO).and_then(|row| row.text("case")) else {
+        return;
+    };
+    if !is_case_name(case) {
+        let message = format!("`{case}` is not the name of a case");
+        let label = "expected letters, digits and `.`, `_`, `-`, `=`, `+`, as the bench writes it";
+        out.report(Code::BAD_NAME, span, message, label);
+    }
+}
 
 /// What a scenario is called and what it is about.
 #[derive(Clone)]
 pub struct About {
-    /// The scenario's name.
+    /// The scenario's name; of a case with that behind it, as `SCENARIO/CASE`.
     pub name: String,
+    /// The case of its matrix that it is.
+    pub case: Option<String>,
     /// One line for the head of a report.
     pub title: Option<String>,
     /// What it is about.
@@ -81,8 +102,11 @@ pub struct Schedule {
 
 pub(crate) fn about(head: &Values) -> About {
     let optional = |key: &str| head.text_opt(key).map(str::to_owned);
+    let name = head.text("name");
+    let case = optional("case");
     About {
-        name: head.text("name").to_owned(),
+        name: case.as_ref().map_or_else(|| name.to_owned(), |case| format!("{name}/{case}")),
+        case,
         title: optional("title"),
         description: optional("description"),
         tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),

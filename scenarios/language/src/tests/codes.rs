@@ -51,6 +51,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("kind = \"synthetic\"\nvoltage = \"230 V\"", "kind = \"spectrum\"\nfile = \"Cargo.toml\""),
     ("\"F-04\"", "\"F-4\""),
+    ("[platform]", "[matrix]\nseeds = \"5\"\n[platform]"),
     ("electricity.voltage.rms.*", "heating.power"),
 ];
 

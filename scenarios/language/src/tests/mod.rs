@@ -9,6 +9,7 @@ mod door;
 mod latency;
 mod lines;
 mod links;
+mod matrix;
 mod meaning;
 mod messages;
 mod must_fail;
