@@ -39,6 +39,8 @@ pub(crate) struct Case {
     /// Where in the record.
     pub(crate) place: Option<String>,
     pub(crate) properties: Vec<(&'static str, String)>,
+    /// How it ended in attempts before, where it was no pass.
+    pub(crate) attempts: Vec<(Status, Option<Prose>)>,
 }
 
 /// The suite of one run.
@@ -97,6 +99,7 @@ fn of_verdict(verdict: &Verdict) -> Case {
         why: Some(verdict.why.clone()),
         place: verdict.at.as_ref().map(ToString::to_string),
         properties,
+        attempts: Vec::new(),
     }
 }
 
@@ -202,6 +205,13 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
         Status::Inconclusive | Status::Fail => Some("failure"),
         Status::Error => Some("error"),
     };
+    let again = if tag.is_none() { "flaky" } else { "rerun" };
+    let attempts = case.attempts.iter().map(|(status, why)| {
+        let kind = if *status == Status::Error { "Error" } else { "Failure" };
+        let message = attribute(&why.as_ref().map(ToString::to_string).unwrap_or_default());
+        format!("{indent}<{again}{kind} type=\"{status}\" message=\"{message}\"/>\n")
+    });
+    let attempts: String = attempts.collect();
     match tag {
         Some(tag) => {
             let (word, message) = (case.status.word(), attribute(&why));
@@ -216,6 +226,7 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
         }
         None => {}
     }
+    xml.push_str(&attempts);
     xml.push_str("        </testcase>\n");
 }
 
@@ -246,6 +257,7 @@ mod tests {
             why: None,
             place: None,
             properties: Vec::new(),
+            attempts: Vec::new(),
         }
     }
 

@@ -40,9 +40,40 @@ pub struct SuiteRun {
     pub case: Option<Case>,
     /// What has to fail, if the run is a must-fail twin that was asked to be one.
     pub twin: Option<Twin>,
+    /// Attempts before this one, in their order: each was no pass.
+    pub attempts: Vec<Attempt>,
     /// How it went.
     pub outcome: Outcome,
 }
+
+/// An attempt that was no pass, behind which the run was made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its run folder, relative to the suite folder.
+    pub folder: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why, in one word for machines.
+    pub reason: Reason,
+    /// Why it was no pass.
+    pub why: Option<Prose>,
+    /// Its checks that were none.
+    pub checks: Vec<AttemptedCheck>,
+}
+
+/// A check of an attempt that was no pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptedCheck {
+    /// The check.
+    pub check: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why.
+    pub why: Prose,
+}
+
+/// The folder of a suite in which attempts lie that were no pass.
+pub const ATTEMPTS: &str = "attempts";
 
 /// A case of a scenario: one value of each of what varies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +256,11 @@ impl SuiteRun {
             (Outcome::Judged(run), None) => run.exit_code(),
             (Outcome::NotRun { exit, .. }, None) => *exit,
         }
+    }
+
+    /// Whether it passed, but not at once.
+    pub fn is_flaky(&self) -> bool {
+        !self.attempts.is_empty() && self.status() == Status::Pass
     }
 
     /// The status of this run; a twin's is turned round.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lastmeter_record::{Override, RunState, Status, file};
 use lastmeter_reports::suite::{
-    Case, CaseValue, Control, Outcome, PassedOver, Suite, SuiteRun, Twin,
+    Attempt, AttemptedCheck, Case, CaseValue, Control, Outcome, PassedOver, Suite, SuiteRun, Twin,
 };
 use lastmeter_reports::{ExitCode, Reason, evaluate, render};
 
@@ -34,6 +34,7 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
         place: 0,
         case: None,
         twin,
+        attempts: Vec::new(),
         outcome: Outcome::Judged(Box::new(evaluation)),
     }
 }
@@ -87,6 +88,7 @@ fn the_suite_folder_holds_its_four_files() {
                 place: 3,
                 case: None,
                 twin: None,
+                attempts: Vec::new(),
                 outcome: Outcome::NotRun {
                     exit: ExitCode::Broken,
                     reason: Reason::BenchBroke,
@@ -333,4 +335,63 @@ fn a_twin_is_as_expected_only_if_its_control_passed() {
     }
     assert!(text("summary.md").contains("| twin (must fail; control pass) | pass |"));
     assert!(text("index.html").contains("control: fail"));
+}
+
+#[test]
+fn what_passes_after_it_failed_is_green_and_flaky_with_each_attempt() {
+    let root = tempfile::tempdir().unwrap();
+    let bad = run(root.path(), "attempts/x/1", &BAD, None);
+    let failed = bad.judged().unwrap().verdicts.iter().filter(|it| it.status == Status::Fail);
+    let attempt = |checks: Vec<AttemptedCheck>, number: usize| Attempt {
+        folder: format!("attempts/x/{number}"),
+        status: bad.status(),
+        reason: bad.reason(),
+        why: bad.why(),
+        checks,
+    };
+    let checks = failed.map(|verdict| AttemptedCheck {
+        check: verdict.check.clone(),
+        status: verdict.status,
+        why: verdict.why.clone(),
+    });
+    let attempts = vec![attempt(checks.collect(), 1)];
+    let mut suite = Suite {
+        name: "suite".to_owned(),
+        runs: vec![SuiteRun { attempts, ..run(root.path(), "x", &Sample::CALM, None) }],
+        in_all: 1,
+        ..Suite::default()
+    };
+    suite.write(root.path()).unwrap();
+    assert_eq!((suite.exit_code(), suite.runs[0].is_flaky()), (ExitCode::Passed, true));
+    let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&read("suite.json")).unwrap();
+    assert_eq!(
+        (&json["runs"][0]["flaky"], &json["runs"][0]["status"]),
+        (&true.into(), &"pass".into())
+    );
+    let failures = suite.runs[0].attempts[0].checks.len();
+    assert!(failures > 0);
+    let xml = read("junit.xml");
+    assert_eq!(xml.matches("<flakyFailure type=\"fail\" message=\"").count(), failures, "{xml}");
+    assert!(
+        xml.contains("failures=\"0\"") && xml.contains("name=\"flaky\" value=\"true\""),
+        "{xml}"
+    );
+    assert!(read("summary.md").contains("x (flaky: 2 attempts)"));
+    assert!(read("index.html").contains("flaky: 2 attempts"));
+    // The same once it is read again.
+    let again = Suite::read(root.path()).unwrap();
+    again.write(root.path()).unwrap();
+    assert_eq!(read("junit.xml"), xml);
+    // Without a pass at the end nothing is green.
+    suite.runs[0].outcome = bad.outcome.clone();
+    suite.write(root.path()).unwrap();
+    assert_eq!((suite.exit_code(), suite.runs[0].is_flaky()), (ExitCode::Failed, false));
+    assert!(read("junit.xml").contains("<rerunFailure type=\"fail\""), "{}", read("junit.xml"));
+    assert!(!read("junit.xml").contains("flakyFailure"));
+    // A folder elsewhere is of no suite.
+    let text = read("suite.json").replace("attempts/x/1", "../x");
+    fs::write(root.path().join("suite.json"), text).unwrap();
+    let error = Suite::read(root.path()).unwrap_err().to_string();
+    assert!(error.contains("the folder `../x`"), "{error}");
 }

@@ -150,7 +150,8 @@ def scenario(comparison, run, name):
     comparison.same(f"{name}/scenario.toml: hash", run.facts["scenario_hash"], digest)
     document = tomllib.loads(text.decode())
     head = document["scenario"]
-    comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
+    called = "/".join([head["name"], *([head["case"]] if "case" in head else [])])
+    comparison.same(f"{name}/scenario.toml: name", called, run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
     places = {"load": loads_of(run, document), "source": sources_of(document)}
     names = [name for device in document["device"] for name in expanded(device, places)]
@@ -495,7 +496,7 @@ def suite_pages(comparison, folder, name, suite):
     index = page(comparison, f"{name}/index.html", os.path.join(folder, "index.html"))
     links = [os.path.normpath(urllib.parse.unquote(link)) for link in index.references]
     with open(os.path.join(folder, "summary.md"), encoding="utf-8") as file:
-        rows = [line for line in file if line.startswith("|")][2:]
+        rows = [line.replace("\\_", "_") for line in file if line.startswith("|")][2:]
     unsaid = [
         entry["folder"] for entry in suite["runs"]
         if entry["scenario"] not in index.shown or f"{entry['folder']}/report.html" not in links

@@ -181,3 +181,46 @@ fn what_would_run_is_shown_and_nothing_runs_behind_a_failure() {
         assert_eq!(run(&file, &out.join("x"), &["--shard", bad]).code, 2, "{bad}");
     }
 }
+
+#[test]
+fn a_run_that_is_no_pass_is_made_again_and_each_attempt_kept() {
+    let (folder, suite) = folder();
+    let out = folder.path().join("out");
+    let more = ["--filter", "many/*=20pct+seed=1,many/*=0.1pct+seed=1", "--retries", "2"];
+    let done = run(&suite, &out, &more);
+    assert_eq!(done.code, 2, "a broken file is not tried again: {done:?}");
+    let suite_json = json(&out, "suite.json");
+    let runs = suite_json["runs"].as_array().unwrap();
+    let attempts: Vec<usize> =
+        runs.iter().map(|run| run["attempts"].as_array().unwrap().len()).collect();
+    assert_eq!(attempts, [0, 0, 2], "{suite_json}");
+    assert_eq!((&runs[2]["status"], &runs[2]["flaky"]), (&"fail".into(), &false.into()));
+    let own = out.join(runs[2]["folder"].as_str().unwrap());
+    for attempt in runs[2]["attempts"].as_array().unwrap() {
+        assert_eq!(attempt["checks"][0]["check"], "voltage");
+        let aside = out.join(attempt["folder"].as_str().unwrap());
+        for file in COMPARED {
+            let [a, b] = [&own, &aside].map(|of| std::fs::read(of.join(file)).unwrap());
+            assert!(a == b, "{file} of {} differs", aside.display());
+        }
+    }
+    assert!(done.stdout.contains("Retry    attempt 3 of 3: it was fail"), "{done:?}");
+    let junit = std::fs::read_to_string(out.join("junit.xml")).unwrap();
+    assert_eq!(junit.matches("<rerunFailure type=\"fail\"").count(), 2, "{junit}");
+    // Only what was no pass runs again.
+    let again = folder.path().join("again");
+    let before = out.to_str().unwrap();
+    let done = run(&suite, &again, &["--rerun-failed", before]);
+    assert_eq!(done.code, 2, "{done:?}");
+    let names = json(&again, "suite.json")["runs"].as_array().unwrap().clone();
+    let names: Vec<&str> = names.iter().map(|run| run["scenario"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert_eq!(names[1], "many/voltage_gain_error=20pct+seed=1");
+    let file = format!("{suite}/many.toml");
+    let passed = folder.path().join("passed");
+    run(&file, &passed, &["--filter", "many/*=0.1pct*"]);
+    let done = run(&file, &again.join("x"), &["--rerun-failed", passed.to_str().unwrap()]);
+    assert_eq!(done.code, 4, "{done:?}");
+    let done = run(&file, &again.join("y"), &["--rerun-failed", &file]);
+    assert!(done.code == 2 && done.stderr.contains("suite.json"), "{done:?}");
+}

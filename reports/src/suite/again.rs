@@ -8,7 +8,7 @@ use lastmeter_record::{FORMAT_VERSION, RecordError, file};
 use lastmeter_text::{Prose, plural};
 use serde::Deserialize;
 
-use super::{Case, Control, Outcome, PassedOver, Shard, Suite, SuiteRun, Twin};
+use super::{Attempt, Case, Control, Outcome, PassedOver, Shard, Suite, SuiteRun, Twin};
 use crate::evaluate::evaluate;
 use crate::exit::ExitCode;
 use crate::verdict::Reason;
@@ -53,6 +53,7 @@ struct RunText {
     reason: Reason,
     exit_code: u8,
     must_fail: Option<Twin>,
+    attempts: Vec<Attempt>,
     why: Option<Prose>,
 }
 
@@ -70,7 +71,10 @@ impl Suite {
         // What leads out of the folder is of no suite.
         let folders = text.runs.iter().flat_map(|run| {
             let control = run.must_fail.as_ref().and_then(|twin| twin.control.as_ref());
-            [run.folder.as_deref(), control.and_then(|control| control.folder.as_deref())]
+            let attempts = run.attempts.iter().map(|attempt| Some(attempt.folder.as_str()));
+            let own =
+                [run.folder.as_deref(), control.and_then(|control| control.folder.as_deref())];
+            own.into_iter().chain(attempts)
         });
         if let Some(folder) = folders.flatten().find(|folder| !is_inside(folder)) {
             return Err(unreadable(format!("the folder `{folder}`")));
@@ -190,14 +194,15 @@ fn no_shards<T>(text: String) -> Result<T, SuiteError> {
 }
 
 impl SuiteRun {
-    /// The folders of its run and of its control.
+    /// The folders of its run, of its control and of the attempts before.
     fn folders(&self) -> impl Iterator<Item = &str> {
         let control = self.twin.as_ref().and_then(|twin| twin.control.as_ref());
         let control = control.and_then(|control| control.folder.as_deref());
         // A control may stand in the folder of its twin.
         let own = self.folder.as_deref();
         let control = control.filter(|it| !own.is_some_and(|own| Path::new(it).starts_with(own)));
-        own.into_iter().chain(control)
+        let attempts = self.attempts.iter().map(|attempt| attempt.folder.as_str());
+        own.into_iter().chain(control).chain(attempts)
     }
 }
 
@@ -217,6 +222,7 @@ impl RunText {
             place: self.place,
             case: self.case,
             twin,
+            attempts: self.attempts,
             outcome,
         }
     }
@@ -235,6 +241,7 @@ impl Control {
             place: 0,
             case: None,
             twin: None,
+            attempts: Vec::new(),
         });
     }
 }

@@ -9,7 +9,7 @@ use lastmeter_text::{Prose, append, number, plural};
 use serde::Serialize;
 
 use super::map::{Map, maps};
-use super::{Case, PassedOver, Shard, Suite, SuiteRun, Twin, junit};
+use super::{Attempt, Case, PassedOver, Shard, Suite, SuiteRun, Twin, junit};
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
 use crate::render::template::{fill, style};
@@ -47,6 +47,8 @@ struct RunJson<'a> {
     seed: Option<u64>,
     overrides: &'a [Override],
     must_fail: Option<&'a Twin>,
+    attempts: &'a [Attempt],
+    flaky: bool,
     why: Option<Prose>,
 }
 
@@ -69,6 +71,8 @@ struct IndexRow<'a> {
     /// Absent if there is no report.
     link: Option<String>,
     must_fail: Option<&'a str>,
+    /// Empty if there was one.
+    attempts: String,
     /// How it ended without the defect; empty if that is not known.
     control: &'static str,
     checks: String,
@@ -94,6 +98,8 @@ impl<'a> RunJson<'a> {
             seed: facts.map(|facts| facts.seed),
             overrides: facts.map(RunFacts::overrides).unwrap_or_default(),
             must_fail: run.twin.as_ref(),
+            attempts: &run.attempts,
+            flaky: run.is_flaky(),
             why: run.why(),
         }
     }
@@ -108,6 +114,7 @@ impl<'a> IndexRow<'a> {
             scenario: &run.scenario,
             link: folder.map(|folder| format!("{}/report.html", link_path(folder))),
             must_fail: run.twin.as_ref().map(|twin| twin.check.as_str()),
+            attempts: attempts_of(run).unwrap_or_default(),
             control: control_of(run).unwrap_or_default(),
             checks: run.counts().to_string(),
             worst: run.judged().map(worst_margin).unwrap_or_default(),
@@ -168,6 +175,8 @@ impl Suite {
                 Some(_) => format!(" (must fail{})", control.unwrap_or_default()),
                 None => String::new(),
             };
+            let attempts = attempts_of(run).map(|text| format!(" ({text})"));
+            let twin = twin + &attempts.unwrap_or_default();
             append(
                 &mut text,
                 format_args!(
@@ -196,6 +205,13 @@ impl Suite {
         };
         Ok(fill("index.html", TEMPLATE, &index)?)
     }
+}
+
+/// How many attempts a run took, if it took several.
+fn attempts_of(run: &SuiteRun) -> Option<String> {
+    let label = if run.is_flaky() { "flaky: " } else { "" };
+    let count = run.attempts.len() + 1;
+    (count > 1).then(|| format!("{label}{}", plural(count, "attempt")))
 }
 
 /// How the control of a must-fail twin ended, if it ran.

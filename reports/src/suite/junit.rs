@@ -2,6 +2,8 @@
 
 use crate::junit::{Case, Group, document, of_run, status_and_reason};
 use crate::suite::{Suite, SuiteRun};
+use lastmeter_record::Status;
+use lastmeter_text::Prose;
 
 /// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
 /// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
@@ -14,7 +16,10 @@ pub(super) fn of_suite(suite: &Suite) -> String {
 fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
     let (judged, twin) = (run.judged(), run.twin.as_ref());
     if let (Some(evaluation), None) = (judged, twin) {
-        return Group { name: run.scenario.clone(), ..of_run(evaluation) };
+        let mut group = Group { name: run.scenario.clone(), ..of_run(evaluation) };
+        group.cases.iter_mut().for_each(|case| case.attempts = attempts_of(run, &case.name));
+        group.properties.extend(label(run));
+        return group;
     }
     let group = match judged {
         Some(evaluation) => of_run(evaluation),
@@ -45,6 +50,31 @@ fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
         why: run.why(),
         place: None,
         properties: of_case,
+        attempts: run.attempts.iter().map(|it| (it.status, it.why.clone())).collect(),
     };
+    properties.extend(label(run));
     Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
+}
+
+/// What states that a run was made again.
+fn label(run: &SuiteRun) -> Vec<(&'static str, String)> {
+    if run.attempts.is_empty() {
+        return Vec::new();
+    }
+    let count = run.attempts.len() + 1;
+    vec![("attempts", count.to_string()), ("flaky", run.is_flaky().to_string())]
+}
+
+/// How a check ended in the attempts before, as far as that was no pass; what an attempt was that
+/// has no verdicts stands at each.
+fn attempts_of(run: &SuiteRun, check: &str) -> Vec<(Status, Option<Prose>)> {
+    let mut found = Vec::new();
+    for attempt in &run.attempts {
+        if attempt.checks.is_empty() {
+            found.push((attempt.status, attempt.why.clone()));
+        }
+        let own = attempt.checks.iter().filter(|it| it.check == check);
+        found.extend(own.map(|it| (it.status, Some(it.why.clone()))));
+    }
+    found
 }

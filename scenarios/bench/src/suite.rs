@@ -5,6 +5,7 @@
 //! exactly one named check, which proves that the check can; its *control* is the same without the
 //! defect, which has to pass.
 
+mod attempts;
 mod controls;
 mod jobs;
 mod messages;
@@ -89,10 +90,10 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
             Err(exit) => return exit,
         }
     }
-    let name = if options.must_fail { "must-fail" } else { "suite" };
+    let name = plan::suite_name(options);
     let only = plan.only().map(|scenario| scenario.about.name.clone());
-    let base = options.out.clone();
-    let base = base.unwrap_or_else(|| default_out(only.as_deref().unwrap_or(name)));
+    let base = || default_out(only.as_deref().unwrap_or(name));
+    let base = options.out.clone().unwrap_or_else(base);
     let started = Some(wall_now());
     let turns = Turns::default();
     let has_failed = AtomicBool::new(false);
@@ -117,7 +118,9 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         let times = times.after(took.get(place).copied().unwrap_or_default());
         let mut console = Console::in_turn(options.console(), turn);
         let about = (options, &times, of);
-        runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
+        attempts::until_pass(options.retries, &base, &mut console, &stop, |console| {
+            runtime.block_on(run_one(scenario, about, &folder, console, &stop))
+        })
     };
     let run = |place: usize| {
         let done = run_caught(&plan, place, || run_at(place));
@@ -228,6 +231,7 @@ fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
         place: 0,
         case: case_of(scenario),
         twin: None,
+        attempts: Vec::new(),
         outcome,
     }
 }
@@ -275,6 +279,7 @@ fn broken_run(broken: &BrokenFile) -> SuiteRun {
         place: 0,
         case: None,
         twin: None,
+        attempts: Vec::new(),
         outcome: Outcome::NotRun {
             exit: ExitCode::BadInput,
             reason: Reason::FileBroken,

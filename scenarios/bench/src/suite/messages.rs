@@ -100,7 +100,9 @@ pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
     }
     let runs = Counts::of(suite.runs.iter().map(SuiteRun::status));
     let exit = suite.exit_code().number();
-    lines.push(format!("{}  exit {exit}", suite_line(runs)));
+    let flaky = suite.runs.iter().filter(|run| run.is_flaky()).count();
+    let flaky = if flaky > 0 { format!(" ({flaky} flaky)") } else { String::new() };
+    lines.push(format!("{}{flaky}  exit {exit}", suite_line(runs)));
     lines.push(format!("         {}", base.join("index.html").display()));
     let value = json!({
         "event": "suite", "scenarios": suite.runs.len(), "passed": runs.pass, "runs": runs,

@@ -52,6 +52,14 @@ pub struct SuiteOptions {
     /// Show what would run, and run nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Make a run that is no pass again, so many times at most, on a bench of its own each; what
+    /// passes then is flaky, by its label, and each attempt is kept
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub retries: u16,
+    /// Run only what was no pass in this suite folder
+    #[arg(long, value_name = "DIR")]
+    pub rerun_failed: Option<PathBuf>,
     /// Begin no other run once one has failed
     #[arg(long)]
     pub fail_fast: bool,

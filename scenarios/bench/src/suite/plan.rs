@@ -4,13 +4,15 @@
 //! line gets wrong, such as an override of something that one of the files does not have, stops
 //! everything before it begins: hours of runs that were not meant help nobody.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lastmeter_language::{
     Case, Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile,
 };
+use lastmeter_record::Status;
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::suite::{FILES, PassedOver, Shard};
+use lastmeter_reports::suite::{ATTEMPTS, FILES, PassedOver, Shard, Suite};
 use lastmeter_text::plural;
 
 use super::controls::{self, ALL, Control};
@@ -102,7 +104,8 @@ impl Plan {
         if self.only().is_some() {
             return None;
         }
-        let own = scenarios.iter().find(|scenario| FILES.contains(&&*scenario.about.name));
+        let is_own = |name: &str| FILES.contains(&name) || name == ATTEMPTS;
+        let own = scenarios.iter().find(|scenario| is_own(&scenario.about.name));
         if let Some(own) = own {
             let (path, name) = (own.written.path.display(), &own.about.name);
             return Some(format!(
@@ -195,7 +198,13 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         let count = items.len();
         return Err(complain(&format!("these are {count} cases; confirm them with `--yes`")));
     }
+    let items = match &options.rerun_failed {
+        None => items,
+        Some(before) => failed_before(items, before, options)?,
+    };
     let in_all = items.len();
+    // Attempts of one run are a suite.
+    let single = single && options.retries == 0;
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
     if let Some(message) = plan.clash(options.out.as_deref()) {
@@ -210,6 +219,40 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
 fn filters(options: &SuiteOptions) -> Result<Vec<Filter>, String> {
     let all: Result<Vec<Filter>, _> = options.filters.iter().map(|it| Filter::read(it)).collect();
     all.map_err(|message| format!("--filter: {message}"))
+}
+
+/// Those that were no pass in a suite folder.
+fn failed_before(
+    items: Vec<Item>,
+    before: &Path,
+    options: &SuiteOptions,
+) -> Result<Vec<Item>, ExitCode> {
+    let suite = Suite::read(before)
+        .map_err(|error| complain(&format!("--rerun-failed: {}", chain(&error))))?;
+    let name = suite_name(options);
+    if suite.name != name {
+        let (found, at) = (&suite.name, before.display());
+        let message =
+            format!("--rerun-failed: {at} has the runs of `{found}`, and not of `{name}`");
+        return Err(complain(&message));
+    }
+    let runs = suite.runs.iter().filter(|it| it.status() != Status::Pass);
+    let failed: BTreeSet<&str> = runs.map(|run| run.scenario.as_str()).collect();
+    let is_one = |item: &Item| match item {
+        Item::Run(scenario) => failed.contains(&*scenario.about.name),
+        Item::Broken(broken) => failed.contains(&*broken.file.to_string_lossy()),
+    };
+    let items: Vec<Item> = items.into_iter().filter(is_one).collect();
+    if items.is_empty() {
+        print_err(&format!("nothing here was no pass in {}", before.display()));
+        return Err(ExitCode::NothingEvaluated);
+    }
+    Ok(items)
+}
+
+/// What the suite is called.
+pub(super) fn suite_name(options: &SuiteOptions) -> &'static str {
+    if options.must_fail { "must-fail" } else { "suite" }
 }
 
 /// Files as far as they could be loaded.
