@@ -115,6 +115,8 @@ pub(crate) struct DayCost {
     pub(crate) energy_kwh: f64,
     /// What was sent to the grid, and what that brought.
     pub(crate) sent: Option<Sent>,
+    /// What is left of the amount once what was sent is taken off.
+    pub(crate) net: Option<String>,
     /// Whether all of it is known, up to now.
     pub(crate) is_whole: bool,
 }
@@ -292,6 +294,8 @@ pub(crate) async fn days(caller: &Caller) -> Vec<DayCost> {
         // What is missing is not zero.
         let Some((amount, energy_kwh)) = of_direction(&bill, Direction::Import) else { continue };
         let sent = of_direction(&bill, Direction::Export);
+        let lines = bill.lines.iter().filter(|line| matches!(line, Line::Energy(_))).cloned();
+        let net = Bill::sum(&lines.collect::<Vec<_>>(), &bill.currency).filter(|_| sent.is_some());
         days.push(DayCost {
             is_today,
             amount,
@@ -301,6 +305,7 @@ pub(crate) async fn days(caller: &Caller) -> Vec<DayCost> {
                 amount: amount.trim_start_matches('-').to_owned(),
                 energy_kwh,
             }),
+            net: net.map(|net| net.to_string()),
             is_whole: is_today || !bill.is_open,
         });
     }

@@ -7,7 +7,7 @@ use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
 use lastmeter_model::invocation::{InvocationId, InvocationState, StoredInvocation};
 use lastmeter_model::row::DeviceRow;
 use lastmeter_store::Page;
-use lastmeter_units::{MeasurementId, SimTime};
+use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::{self, Command};
 use lastmeter_wire::flexmeter::ParameterType;
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ use crate::problem::Problem;
 
 /// Commands and events that are shown of a device.
 const SHOWN: u32 = 8;
+/// Commands that are over of which it is looked up what became of them.
+const LOOKED_UP: usize = 3;
 /// How long a command that a person gives may take.
 const EXPIRY_S: f64 = 60.0;
 /// Begins the names of a form's fields that are parameters.
@@ -178,12 +180,51 @@ async fn invocations(viewer: &Viewer, known: &Known) -> Result<Vec<Value>, Probl
     let last = found.iter().find(is_taken).map(|one| one.row.id);
     let is_over =
         |one: &StoredInvocation| last.is_some_and(|last| is_taken(&one) && one.row.id != last);
-    Ok(found.iter().map(|one| invocation(viewer, known, one, is_over(one))).collect())
+    let mut rows = Vec::new();
+    let (mut next, mut looked_up) = (None, 0);
+    for one in &found {
+        let read_back = match (is_over(one), looked_up < LOOKED_UP) {
+            (true, true) => {
+                looked_up += 1;
+                read_before(viewer, known, one, next).await?
+            }
+            (true, false) => None,
+            (false, _) => known.value(BREAKER),
+        };
+        rows.push(invocation(viewer, one, is_over(one), read_back));
+        next = is_taken(&one).then_some(one.row.asked.created).or(next);
+    }
+    Ok(rows)
+}
+
+/// What the switch first showed behind a command, before the next one was given.
+async fn read_before(
+    viewer: &Viewer,
+    known: &Known,
+    one: &StoredInvocation,
+    next: Option<SimTime>,
+) -> Result<Option<(SimTime, f64)>, Problem> {
+    let needed = (Kind::Series, Action::Read);
+    let (Ok((row, permit)), Some(id), Some(next)) =
+        (devices::find(&viewer.caller, needed, known.id()), MeasurementId::lookup(BREAKER), next)
+    else {
+        return Ok(None);
+    };
+    let from = one.row.ended.unwrap_or(one.row.asked.created);
+    // The first one comes soon, if one comes.
+    let until = next.min(from + SimDuration(known.period.0.saturating_mul(3)));
+    let of = (&row, &permit);
+    let found = homes::buckets(&viewer.caller, of, id, (from, until), true).await?;
+    Ok(found.first().map(|bucket| bucket.first))
 }
 
 /// A command as its page has it: what became of it, in a sentence. Done is only what was read back.
-/// Of one that is over nothing is read back any more.
-fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation, is_over: bool) -> Value {
+fn invocation(
+    viewer: &Viewer,
+    one: &StoredInvocation,
+    is_over: bool,
+    read_back: Option<(SimTime, f64)>,
+) -> Value {
     let row = &one.row;
     let asked = row.asked.parameters.get("state").map(|text| text == "closed");
     let is_switch = row.asked.command == "setBreaker";
@@ -192,26 +233,10 @@ fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation, is_over: b
         (true, _) => "Switch off".to_owned(),
         _ => row.asked.command.clone(),
     };
-    let read_back = known.value(BREAKER).filter(|_| is_switch);
+    let read_back = read_back.filter(|_| is_switch);
     let answered = row.ended.unwrap_or(row.asked.created);
     let is_read_back = read_back.filter(|(at, _)| *at >= answered).map(|(_, value)| value > 0.5);
-    let clock = |at: SimTime| viewer.times.clock(at).text;
-    let text = match row.state {
-        InvocationState::Pending => "It waits for the device to be heard".to_owned(),
-        InvocationState::Sent => {
-            format!("Sent {}, waiting for the device", row.sent.map(clock).unwrap_or_default())
-        }
-        InvocationState::Acknowledged if is_over => {
-            format!("The device acknowledged it at {}", clock(answered))
-        }
-        InvocationState::Acknowledged => match (is_switch, is_read_back == asked, is_read_back) {
-            (true, _, None) => format!("Acknowledged {}, waiting for its next reading", clock(answered)),
-            (true, false, Some(_)) => "The device answered, but it has not switched. Check it, then try again".to_owned(),
-            _ => format!("Done. The device confirmed it at {}", clock(answered)),
-        },
-        InvocationState::Failed => format!("It failed: {}", row.response.as_deref().unwrap_or("it could not be handed over")),
-        InvocationState::Expired => "The device did not answer in time. It may be out of reach. Try again, or switch it by hand".to_owned(),
-    };
+    let text = outcome(viewer, one, is_over, (is_switch, asked, is_read_back));
     let is_unread = !is_over
         && row.state == InvocationState::Acknowledged
         && is_switch
@@ -226,6 +251,34 @@ fn invocation(viewer: &Viewer, known: &Known, one: &StoredInvocation, is_over: b
         "is_open": row.is_open() || is_unread,
         "may_cancel": row.state == InvocationState::Pending,
     })
+}
+
+/// What became of a command, in a sentence: of a switch by what was asked for, and what it showed.
+fn outcome(
+    viewer: &Viewer,
+    one: &StoredInvocation,
+    is_over: bool,
+    (is_switch, asked, is_read_back): (bool, Option<bool>, Option<bool>),
+) -> String {
+    let row = &one.row;
+    let answered = row.ended.unwrap_or(row.asked.created);
+    let clock = |at: SimTime| viewer.times.clock(at).text;
+    match row.state {
+        InvocationState::Pending => "It waits for the device to be heard".to_owned(),
+        InvocationState::Sent => {
+            format!("Sent {}, waiting for the device", row.sent.map(clock).unwrap_or_default())
+        }
+        InvocationState::Acknowledged if is_over && is_read_back.is_none_or(|it| Some(it) != asked) => {
+            format!("The device acknowledged it at {}", clock(answered))
+        }
+        InvocationState::Acknowledged => match (is_switch, is_read_back == asked, is_read_back) {
+            (true, _, None) => format!("Acknowledged {}, waiting for its next reading", clock(answered)),
+            (true, false, Some(_)) => "The device answered, but it has not switched. Check it, then try again".to_owned(),
+            _ => format!("Done. The device confirmed it at {}", clock(answered)),
+        },
+        InvocationState::Failed => format!("It failed: {}", row.response.as_deref().unwrap_or("it could not be handed over")),
+        InvocationState::Expired => "The device did not answer in time. It may be out of reach. Try again, or switch it by hand".to_owned(),
+    }
 }
 
 fn events(viewer: &Viewer, known: &Known) -> Vec<Value> {

@@ -146,7 +146,7 @@ pub(super) fn name_of(id: MeasurementId) -> String {
 }
 
 /// Whether a quantity is a register, of which differences are shown.
-fn is_register(id: MeasurementId) -> bool {
+pub(super) fn is_register(id: MeasurementId) -> bool {
     matches!(
         id.row().quantity,
         Quantity::ActiveEnergy(_)

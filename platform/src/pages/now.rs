@@ -74,6 +74,7 @@ async fn costs(viewer: &Viewer) -> Value {
                 "amount": super::bills::money(&json!(sent.amount), &day.currency),
                 "energy": number(sent.energy_kwh, "kWh"),
             })),
+            "net": day.net.as_ref().map(|net| super::bills::money(&json!(net), &day.currency)),
             "is_whole": day.is_whole,
         })
     };

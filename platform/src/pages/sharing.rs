@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{
-    Action, Grant, Kind, Owner, PrincipalRef, Resource, Subject, Target,
+    Action, Grant, Kind, Owner, Permit, PrincipalRef, Resource, Subject, Target,
 };
 use lastmeter_model::audit::AuditRow;
-use lastmeter_model::calendar::Width;
+use lastmeter_model::calendar::{Stretch as Period, Width};
 use lastmeter_model::entity::Body as _;
+use lastmeter_model::row::DeviceRow;
+use lastmeter_model::series::energy::counted;
 use lastmeter_store::Stretch;
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-use super::format::Times;
+use super::format::{Times, of_quantity};
 use super::frame::Answered;
-use super::history::{date_of, day_of, name_of};
+use super::history::{date_of, day_of, is_register, name_of};
 use super::now::around;
 use super::view::{View, way};
 use super::viewer::{Viewer, in_address};
@@ -28,6 +30,8 @@ use crate::problem::Problem;
 
 /// Grants of a page.
 const SHOWN: usize = 100;
+/// Shares of which a preview shows values.
+const SAMPLES: usize = 10;
 /// How long a share lasts if nothing else is asked for.
 const DAYS: i64 = 90;
 /// What ends after this year is without an end, for people.
@@ -98,15 +102,19 @@ fn finest(grant: &Grant) -> String {
     found.map_or_else(|| format!("values of {seconds} s"), |(_, name)| (*name).to_owned())
 }
 
+/// From when on it gives what was measured.
+fn since(times: &Times, grant: &Grant) -> String {
+    if grant.with_history {
+        return "with all of the past".to_owned();
+    }
+    format!("from {}", times.day(grant.from))
+}
+
 /// What a grant gives, as the sentence that sums it up.
 fn sentence(viewer: &Viewer, known: &[Known], grant: &Grant) -> String {
     let times = &viewer.times;
     let end = until(times, grant.until).map(|until| format!(", until {until}")).unwrap_or_default();
-    let from = if grant.with_history {
-        "with all of the past".to_owned()
-    } else {
-        format!("from {}", times.day(grant.from))
-    };
+    let from = since(times, grant);
     let switch = if grant.actions.contains(&Action::Command) { ", and may switch it" } else { "" };
     format!(
         "Who signs in as {} will see {} of {}: {}, {from}{end}{switch}",
@@ -169,6 +177,7 @@ async fn page(viewer: &Viewer, error: Option<&str>) -> Answered {
             "what": subject(&known, &grant.on),
             "quantities": quantities(grant),
             "finest": finest(grant),
+            "since": since(times, grant),
             "switches": grant.actions.contains(&Action::Command),
             "until": until(times, grant.until),
             "looks": seen.map_or(0, Vec::len),
@@ -219,6 +228,9 @@ fn described(viewer: &Viewer, known: &[Known]) -> Result<Grant, &'static str> {
     if to == by {
         return Err("You see what is yours already; enter the name of somebody else");
     }
+    if identity::principal(viewer.tenant(), &to).is_none() {
+        return Err("Nobody signs in with this name; ask them for theirs");
+    }
     let on = format!("device:{}", viewer.field("device")).parse();
     let on = on.map_err(|_| "Choose one of your devices")?;
     let end = day_of(viewer, viewer.field("until").trim());
@@ -234,6 +246,11 @@ fn described(viewer: &Viewer, known: &[Known]) -> Result<Grant, &'static str> {
     let may_switch = viewer.field("switch") == "yes";
     if may_switch && finest.is_some() {
         return Err("Who may switch a device sees each reading of it: choose each reading");
+    }
+    let is_switch =
+        |one: &Known| one.id() == viewer.field("device") && one.value(homes::BREAKER).is_some();
+    if may_switch && !known.iter().any(is_switch) {
+        return Err("That device shows no switch; leave out that they may switch it");
     }
     let actions = [Action::Read].into_iter().chain(may_switch.then_some(Action::Command));
     let quantity = Some(viewer.field("quantity")).filter(|text| !text.is_empty()).unwrap_or("*");
@@ -318,6 +335,7 @@ fn lent(caller: &Caller, times: &Times, grants: &[(String, Arc<Grant>)]) -> Vec<
             "path": path,
             "quantities": quantities(grant),
             "finest": finest(grant),
+            "since": since(times, grant),
             "switches": grant.actions.contains(&Action::Command),
             "until": until(times, grant.until),
             "purpose": grant.purpose,
@@ -329,7 +347,63 @@ fn lent(caller: &Caller, times: &Times, grants: &[(String, Arc<Grant>)]) -> Vec<
 /// `GET /shared`
 pub(super) async fn shared(viewer: Viewer) -> Answered {
     let rows = lent(&viewer.caller, &viewer.times, &grants(&viewer, "to"));
-    Ok(View::new("shared.html", json!({ "rows": rows, "preview": null })).into())
+    Ok(View::new("shared.html", json!({ "rows": rows, "preview": null, "samples": [] })).into())
+}
+
+/// What a grant shows of a device now, read as its owner, so that it is no look: last values, or
+/// those of the last whole stretch where no finer ones are given.
+async fn sample(viewer: &Viewer, one: &Known, grant: &Grant) -> Result<Vec<Value>, Problem> {
+    let times = &viewer.times;
+    let stretch = grant.finest.map(|finest| {
+        if finest < DAY {
+            let until = SimTime(viewer.now().0 - viewer.now().0.rem_euclid(finest.0));
+            return Period { from: SimTime(until.0 - finest.0), until };
+        }
+        around(viewer, Width::Day, SimTime(around(viewer, Width::Day, viewer.now()).from.0 - 1))
+    });
+    let mut found = Vec::new();
+    for value in &one.state.values {
+        let Some(id) = MeasurementId::lookup(&value.name) else { continue };
+        if !grant.quantities.iter().any(|pattern| pattern.is_match(&value.name)) {
+            continue;
+        }
+        let of = (&one.row, &one.permit, one.period);
+        let (shown, when) = match stretch {
+            None => (Some(value.value), times.clock(value.event).text),
+            Some(stretch) => {
+                let day = times.day(stretch.from);
+                let from = times.clock(stretch.from).text;
+                let is_day = grant.finest.is_some_and(|finest| finest >= DAY);
+                let when = if is_day { day } else { format!("from {from} on") };
+                (in_stretch(viewer, of, id, stretch).await?, when)
+            }
+        };
+        found.push(json!({
+            "what": one.name,
+            "quantity": name_of(id),
+            "value": shown.map(|value| of_quantity(id, value)),
+            "when": when,
+        }));
+    }
+    Ok(found)
+}
+
+/// What a register counted in a stretch, or the mean of another quantity.
+async fn in_stretch(
+    viewer: &Viewer,
+    (row, permit, period): (&DeviceRow, &Permit, SimDuration),
+    id: MeasurementId,
+    stretch: Period,
+) -> Result<Option<f64>, Problem> {
+    let ends = (stretch.from, stretch.until);
+    if is_register(id) {
+        let all = homes::register(&viewer.caller, (row, permit), id.name(), ends).await?;
+        return Ok(counted(&all, &[stretch], period).total);
+    }
+    let found = homes::buckets(&viewer.caller, (row, permit), id, ends, false).await?;
+    let count: u64 = found.iter().map(|bucket| bucket.n).sum();
+    let sum: f64 = found.iter().map(|bucket| bucket.mean * bucket.n as f64).sum();
+    Ok((count > 0).then(|| sum / count as f64))
 }
 
 /// `GET /sharing/{id}`: the page of whom it is shared with, as far as it is one's own; nothing can
@@ -343,7 +417,15 @@ pub(super) async fn preview(viewer: Viewer) -> Answered {
     let who = identity::principal(tenant, &grant.to).into_iter().collect();
     let caller = Caller { tenant: Arc::clone(tenant), who };
     let rows = lent(&caller, &viewer.times, &theirs);
-    let values = json!({ "rows": rows, "preview": called(&grant.to) });
+    let known = homes::known(&viewer.caller).await?;
+    let mut samples = Vec::new();
+    for (_, grant) in theirs.iter().take(SAMPLES) {
+        let device = grant.on.device();
+        if let Some(one) = known.iter().find(|one| Some(&one.row.hardware_id) == device) {
+            samples.extend(sample(&viewer, one, grant).await?);
+        }
+    }
+    let values = json!({ "rows": rows, "preview": called(&grant.to), "samples": samples });
     let title = format!("As {} sees it", called(&grant.to));
     Ok(View::new("shared.html", values).titled(title).in_state("V12").into())
 }

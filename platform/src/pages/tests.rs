@@ -499,6 +499,7 @@ async fn a_bill_shows_what_is_known_with_its_arithmetic_and_stays_open_for_the_r
     assert!(now.contains("<data value=\"2.65\">") && now.contains("From the grid today"), "{now}");
     assert!(now.contains("2.00&nbsp;kWh</data> sent to the grid brought"), "{now}");
     assert!(now.contains("<data value=\"0.20\">"), "{now}");
+    assert!(now.contains("<data value=\"2.45\">") && now.contains("</data> in all."), "{now}");
     // What it pays by: one price, at all times of the seven days.
     assert!(page.contains("href=\"&#x2f;tariff?customer=ann\""), "{page}");
     let (status, page) = household.page("/tariff?customer=ann", &ann).await;

@@ -19,10 +19,12 @@ async fn what_is_shared_is_seen_as_its_owner_sees_it_beforehand_and_ends_at_once
     for wrong in [
         "to=ann&",
         "to=b+b&",
+        "to=nobody&",
         "until=2027-01-17&",
         "until=soon&",
         "finest=7&",
         "finest=900&switch=yes&",
+        "device=m1&switch=yes&",
         "quantity=heating.energy&",
     ] {
         let body = format!("{}&{}", form(""), wrong.trim_end_matches('&'));
@@ -49,6 +51,14 @@ async fn what_is_shared_is_seen_as_its_owner_sees_it_beforehand_and_ends_at_once
     let (_, shared) = household.page("/shared", &bob).await;
     assert_eq!((status, rows(&seen)), (200, rows(&shared)));
     assert!(shared.contains("href=\"&#x2f;devices&#x2f;p1\"") && !seen.contains("devices&#x2f;p1"));
+    // With what that shows now, which is the owner's look and not the other's.
+    let sample = seen.split("What that shows now").nth(1).unwrap();
+    assert!(
+        sample.contains("Heater: Power") && sample.contains("<data value=\"0.82\">"),
+        "{sample}"
+    );
+    assert!(!shared.contains("What that shows now"), "{shared}");
+    assert!(seen.contains("everything, each reading, from Mon 18 Jan"), "{seen}");
     assert_eq!(household.page(&preview, &bob).await.0, 404);
     let (_, page) = household.page("/sharing", &ann).await;
     assert!(page.contains("Did not look in the last 7 days"), "{page}");
