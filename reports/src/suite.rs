@@ -40,10 +40,40 @@ pub struct SuiteRun {
     pub case: Option<Case>,
     /// What has to fail, if the run is a must-fail twin that was asked to be one.
     pub twin: Option<Twin>,
+    /// Why it need be no pass for now, if somebody has declared that.
+    pub quarantine: Option<Quarantine>,
     /// Attempts before this one, in their order: each was no pass.
     pub attempts: Vec<Attempt>,
     /// How it went.
     pub outcome: Outcome,
+}
+
+/// Why a run need be no pass for now: it is shown as it is, and counts for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Who sees to it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// Its last day.
+    pub until: String,
+    /// Whether that day was over: then the suite fails, whatever the run is.
+    pub has_expired: bool,
+}
+
+impl Quarantine {
+    /// The same in a few words.
+    pub fn label(&self) -> String {
+        let over = if self.has_expired { ", which is over" } else { "" };
+        format!("in quarantine until {}{over}", self.until)
+    }
+}
+
+/// `in quarantine until 2027-03-31 (head-end team): the broker loses the last will`.
+impl std::fmt::Display for Quarantine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}): {}", self.label(), self.owner, self.reason)
+    }
 }
 
 /// An attempt that was no pass, behind which the run was made again.
@@ -258,6 +288,34 @@ impl SuiteRun {
         }
     }
 
+    /// What its exit code is to the whole: in quarantine it is as if it had not been run, unless it
+    /// passed, and fails once that is over.
+    fn exit_in_suite(&self) -> ExitCode {
+        let exit = self.exit_code();
+        match &self.quarantine {
+            Some(entry) if entry.has_expired => ExitCode::worst_of([exit, ExitCode::Failed]),
+            Some(_) if self.is_excused() => ExitCode::NothingEvaluated,
+            _ => exit,
+        }
+    }
+
+    /// The same of its status.
+    pub(crate) fn status_in_suite(&self) -> Status {
+        let status = self.status();
+        match &self.quarantine {
+            Some(entry) if entry.has_expired => status.max(Status::Fail),
+            Some(_) if self.is_excused() => Status::Skipped,
+            _ => status,
+        }
+    }
+
+    /// Whether it is no pass, and need be none. What ended the suite is not excused.
+    pub fn is_excused(&self) -> bool {
+        let is_in_force = self.quarantine.as_ref().is_some_and(|entry| !entry.has_expired);
+        let by_signal = [ExitCode::Interrupted, ExitCode::Terminated, ExitCode::HungUp];
+        is_in_force && self.status() != Status::Pass && !by_signal.contains(&self.exit_code())
+    }
+
     /// Whether it passed, but not at once.
     pub fn is_flaky(&self) -> bool {
         !self.attempts.is_empty() && self.status() == Status::Pass
@@ -333,12 +391,13 @@ pub struct PassedOver {
 impl Suite {
     /// The exit code of all runs together: that of a signal, 2, then 3 before 1 before 5.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::worst_of(self.runs.iter().map(SuiteRun::exit_code))
+        ExitCode::worst_of(self.runs.iter().map(SuiteRun::exit_in_suite))
     }
 
     /// The status of all runs together; inconclusive if there is none.
     pub fn status(&self) -> Status {
-        Status::worst_of(self.runs.iter().map(SuiteRun::status)).unwrap_or(Status::Inconclusive)
+        let all = self.runs.iter().map(SuiteRun::status_in_suite);
+        Status::worst_of(all).unwrap_or(Status::Inconclusive)
     }
 
     /// The checks of all runs by status; those of twins count as they ended.

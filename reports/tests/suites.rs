@@ -34,6 +34,7 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
         place: 0,
         case: None,
         twin,
+        quarantine: None,
         attempts: Vec::new(),
         outcome: Outcome::Judged(Box::new(evaluation)),
     }
@@ -88,6 +89,7 @@ fn the_suite_folder_holds_its_four_files() {
                 place: 3,
                 case: None,
                 twin: None,
+                quarantine: None,
                 attempts: Vec::new(),
                 outcome: Outcome::NotRun {
                     exit: ExitCode::Broken,

@@ -224,3 +224,53 @@ fn a_run_that_is_no_pass_is_made_again_and_each_attempt_kept() {
     let done = run(&file, &again.join("y"), &["--rerun-failed", &file]);
     assert!(done.code == 2 && done.stderr.contains("suite.json"), "{done:?}");
 }
+
+#[test]
+fn what_is_in_quarantine_is_shown_and_makes_nothing_red_until_that_is_over() {
+    let (folder, suite) = folder();
+    let file = format!("{suite}/many.toml");
+    let quarantine = folder.path().join("quarantine.toml");
+    let entry = |until: &str| {
+        let text = format!(
+            "[[quarantine]]\nrun = \"many/*=20pct*\"\nowner = \"us\"\nreason = \"known\"\nuntil = \
+             {until}\n"
+        );
+        std::fs::write(&quarantine, text).unwrap();
+    };
+    let filter = ["--filter", "many/*=20pct+seed=1,many/*=0.1pct+seed=1", "--fail-fast"];
+    let with = ["--quarantine", quarantine.to_str().unwrap()];
+    let out = |name: &str| folder.path().join(name);
+    let red = run(&file, &out("red"), &filter);
+    assert_eq!(red.code, 1, "{red:?}");
+    entry("2999-12-31");
+    let done = run(&file, &out("green"), &[&filter[..], &with].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    let suite_json = json(&out("green"), "suite.json");
+    let bad = &suite_json["runs"][1];
+    assert_eq!((&bad["status"], &bad["quarantine"]["owner"]), (&"fail".into(), &"us".into()));
+    let junit = std::fs::read_to_string(out("green").join("junit.xml")).unwrap();
+    assert!(junit.contains("failures=\"0\"") && junit.contains("<skipped"), "{junit}");
+    assert!(junit.contains("in quarantine until 2999-12-31 (us): known"), "{junit}");
+    let again = call(&["report", out("green").to_str().unwrap()]);
+    assert_eq!(again.code, 0, "{again:?}");
+    // Only what is in it, as if it was not.
+    let verify = [&filter[..], &with, &["--quarantine-verify"]].concat();
+    let done = run(&file, &out("verified"), &verify);
+    assert_eq!(done.code, 1, "{done:?}");
+    entry("2020-01-31");
+    let done = run(&file, &out("over"), &[&filter[..2], &with].concat());
+    assert_eq!(done.code, 1, "{done:?}");
+    let done = run(&file, &out("healed"), &[&["--filter", "many/*=0.1pct*"][..], &with].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stderr.contains("--quarantine: nothing here fits `many/*=20pct*`"), "{done:?}");
+    // Expired it is red even of what passes.
+    let text = std::fs::read_to_string(&quarantine).unwrap();
+    std::fs::write(&quarantine, text.replace("20pct", "0.1pct")).unwrap();
+    let done = run(&file, &out("passes"), &[&["--filter", "many/*=0.1pct*"][..], &with].concat());
+    assert_eq!(done.code, 1, "{done:?}");
+    let junit = std::fs::read_to_string(out("passes").join("junit.xml")).unwrap();
+    assert!(junit.contains("which is over (us): known"), "{junit}");
+    std::fs::write(&quarantine, "[[quarantine]]\nrun = \"x\"\n").unwrap();
+    let done = run(&file, &out("bad"), &with);
+    assert!(done.code == 2 && done.stderr.contains("missing field `owner`"), "{done:?}");
+}

@@ -8,7 +8,9 @@ use lastmeter_record::{FORMAT_VERSION, RecordError, file};
 use lastmeter_text::{Prose, plural};
 use serde::Deserialize;
 
-use super::{Attempt, Case, Control, Outcome, PassedOver, Shard, Suite, SuiteRun, Twin};
+use super::{
+    Attempt, Case, Control, Outcome, PassedOver, Quarantine, Shard, Suite, SuiteRun, Twin,
+};
 use crate::evaluate::evaluate;
 use crate::exit::ExitCode;
 use crate::verdict::Reason;
@@ -53,6 +55,7 @@ struct RunText {
     reason: Reason,
     exit_code: u8,
     must_fail: Option<Twin>,
+    quarantine: Option<Quarantine>,
     attempts: Vec<Attempt>,
     why: Option<Prose>,
 }
@@ -222,6 +225,7 @@ impl RunText {
             place: self.place,
             case: self.case,
             twin,
+            quarantine: self.quarantine,
             attempts: self.attempts,
             outcome,
         }
@@ -241,6 +245,7 @@ impl Control {
             place: 0,
             case: None,
             twin: None,
+            quarantine: None,
             attempts: Vec::new(),
         });
     }

@@ -9,7 +9,7 @@ use lastmeter_text::{Prose, append, number, plural};
 use serde::Serialize;
 
 use super::map::{Map, maps};
-use super::{Attempt, Case, PassedOver, Shard, Suite, SuiteRun, Twin, junit};
+use super::{Attempt, Case, PassedOver, Quarantine, Shard, Suite, SuiteRun, Twin, junit};
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
 use crate::render::template::{fill, style};
@@ -47,6 +47,7 @@ struct RunJson<'a> {
     seed: Option<u64>,
     overrides: &'a [Override],
     must_fail: Option<&'a Twin>,
+    quarantine: Option<&'a Quarantine>,
     attempts: &'a [Attempt],
     flaky: bool,
     why: Option<Prose>,
@@ -71,6 +72,8 @@ struct IndexRow<'a> {
     /// Absent if there is no report.
     link: Option<String>,
     must_fail: Option<&'a str>,
+    /// Absent if it is in none.
+    quarantine: Option<String>,
     /// Empty if there was one.
     attempts: String,
     /// How it ended without the defect; empty if that is not known.
@@ -98,6 +101,7 @@ impl<'a> RunJson<'a> {
             seed: facts.map(|facts| facts.seed),
             overrides: facts.map(RunFacts::overrides).unwrap_or_default(),
             must_fail: run.twin.as_ref(),
+            quarantine: run.quarantine.as_ref(),
             attempts: &run.attempts,
             flaky: run.is_flaky(),
             why: run.why(),
@@ -114,6 +118,7 @@ impl<'a> IndexRow<'a> {
             scenario: &run.scenario,
             link: folder.map(|folder| format!("{}/report.html", link_path(folder))),
             must_fail: run.twin.as_ref().map(|twin| twin.check.as_str()),
+            quarantine: run.quarantine.as_ref().map(ToString::to_string),
             attempts: attempts_of(run).unwrap_or_default(),
             control: control_of(run).unwrap_or_default(),
             checks: run.counts().to_string(),
@@ -176,7 +181,8 @@ impl Suite {
                 None => String::new(),
             };
             let attempts = attempts_of(run).map(|text| format!(" ({text})"));
-            let twin = twin + &attempts.unwrap_or_default();
+            let quarantine = run.quarantine.as_ref().map(|entry| format!(" ({})", entry.label()));
+            let twin = twin + &attempts.unwrap_or_default() + &quarantine.unwrap_or_default();
             append(
                 &mut text,
                 format_args!(

@@ -9,7 +9,8 @@ use lastmeter_text::Prose;
 /// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
 /// one test case in error.
 pub(super) fn of_suite(suite: &Suite) -> String {
-    let groups: Vec<Group> = suite.runs.iter().map(|run| of_suite_run(suite, run)).collect();
+    let group = |run: &SuiteRun| in_quarantine(run, of_suite_run(suite, run));
+    let groups: Vec<Group> = suite.runs.iter().map(group).collect();
     document(&suite.name, &groups)
 }
 
@@ -54,6 +55,34 @@ fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
     };
     properties.extend(label(run));
     Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
+}
+
+/// What a reader of JUnit is given of a run in quarantine: what is no pass is skipped, with what it
+/// was; once that is over it has a case more, which failed.
+fn in_quarantine(run: &SuiteRun, mut group: Group) -> Group {
+    let Some(entry) = &run.quarantine else { return group };
+    group.properties.push(("quarantine", entry.to_string()));
+    if run.is_excused() {
+        let bad = group.cases.iter_mut();
+        let bad = bad.filter(|case| !matches!(case.status, Status::Pass | Status::Skipped));
+        for case in bad {
+            let why = case.why.take().unwrap_or_default();
+            case.why = Some(format!("{entry}; it is {}: {why}", case.status).into());
+            case.status = Status::Skipped;
+        }
+    }
+    if entry.has_expired {
+        group.cases.push(Case {
+            name: "quarantine".to_owned(),
+            classname: run.scenario.clone(),
+            status: Status::Fail,
+            why: Some(entry.to_string().into()),
+            place: None,
+            properties: Vec::new(),
+            attempts: Vec::new(),
+        });
+    }
+    group
 }
 
 /// What states that a run was made again.

@@ -12,6 +12,7 @@ mod messages;
 mod options;
 mod plan;
 mod playing;
+mod quarantine;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -124,7 +125,9 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     };
     let run = |place: usize| {
         let done = run_caught(&plan, place, || run_at(place));
-        let is_good = matches!(done.exit_code(), ExitCode::Passed | ExitCode::NothingEvaluated);
+        let exit = done.exit_code();
+        let is_good = matches!(exit, ExitCode::Passed | ExitCode::NothingEvaluated);
+        let is_good = is_good || done.is_excused();
         has_failed.fetch_or(!is_good, Ordering::Relaxed);
         done
     };
@@ -162,6 +165,7 @@ fn run_caught(plan: &Plan, place: usize, run: impl FnOnce() -> SuiteRun) -> Suit
     let done = catch_unwind(AssertUnwindSafe(run));
     let mut done = done.unwrap_or_else(|_| crashed(plan.case(place).0));
     done.place = plan.places.get(place).copied().unwrap_or_default();
+    done.quarantine = plan.quarantine.get(place).cloned().flatten();
     done
 }
 
@@ -231,6 +235,7 @@ fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
         place: 0,
         case: case_of(scenario),
         twin: None,
+        quarantine: None,
         attempts: Vec::new(),
         outcome,
     }
@@ -279,6 +284,7 @@ fn broken_run(broken: &BrokenFile) -> SuiteRun {
         place: 0,
         case: None,
         twin: None,
+        quarantine: None,
         attempts: Vec::new(),
         outcome: Outcome::NotRun {
             exit: ExitCode::BadInput,

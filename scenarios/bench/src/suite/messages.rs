@@ -95,7 +95,9 @@ pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
     let mut lines = vec![String::new()];
     for run in &suite.runs {
         if let Some(why) = run.why() {
-            lines.push(format!("{:>7}  {}: {why}", run.status().label(), run.scenario));
+            let note = run.quarantine.as_ref().map(|entry| format!(" ({})", entry.label()));
+            let (status, note) = (run.status().label(), note.unwrap_or_default());
+            lines.push(format!("{status:>7}  {}{note}: {why}", run.scenario));
         }
     }
     let runs = Counts::of(suite.runs.iter().map(SuiteRun::status));

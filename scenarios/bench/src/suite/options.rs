@@ -57,6 +57,13 @@ pub struct SuiteOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     #[arg(value_parser = clap::value_parser!(u16).range(0..=100))]
     pub retries: u16,
+    /// A file of runs that need be no pass for now, each with who sees to it, why, and until when:
+    /// they run and are shown, and do not make the suite red; once an entry has expired they do
+    #[arg(long, value_name = "FILE")]
+    pub quarantine: Option<PathBuf>,
+    /// Run only what is in quarantine, as if it was not
+    #[arg(long, requires = "quarantine")]
+    pub quarantine_verify: bool,
     /// Run only what was no pass in this suite folder
     #[arg(long, value_name = "DIR")]
     pub rerun_failed: Option<PathBuf>,

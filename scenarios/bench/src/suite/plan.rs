@@ -12,13 +12,15 @@ use lastmeter_language::{
 };
 use lastmeter_record::Status;
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::suite::{ATTEMPTS, FILES, PassedOver, Shard, Suite};
+use lastmeter_reports::suite::{ATTEMPTS, FILES, PassedOver, Quarantine, Shard, Suite};
 use lastmeter_text::plural;
 
 use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
+use super::quarantine::Quarantined;
 use crate::filter::Filter;
+use crate::host::wall_now;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -32,6 +34,8 @@ pub(super) struct Plan {
     pub(super) items: Vec<Item>,
     /// The place of each among those of the whole suite, of which this may be a shard.
     pub(super) places: Vec<usize>,
+    /// Of each why it need be no pass, if it is in quarantine.
+    pub(super) quarantine: Vec<Option<Quarantine>>,
     /// How many there are in the whole suite.
     pub(super) in_all: usize,
     /// What runs behind them: the controls of the twins among them.
@@ -50,6 +54,14 @@ pub(super) enum Item {
 }
 
 impl Item {
+    /// The scenario, of a file that is one.
+    fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Self::Run(scenario) => Some(scenario),
+            Self::Broken(_) => None,
+        }
+    }
+
     /// What its shard is found by: of a twin the name of its scenario.
     fn name(&self) -> &str {
         match self {
@@ -77,6 +89,7 @@ impl Plan {
     pub(super) fn of(items: Vec<Item>, in_all: usize) -> Self {
         Self {
             places: (0..items.len()).collect(),
+            quarantine: Vec::new(),
             in_all,
             items,
             controls: Vec::new(),
@@ -202,6 +215,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         None => items,
         Some(before) => failed_before(items, before, options)?,
     };
+    let quarantined = quarantined(options).map_err(|message| complain(&message))?;
+    let items = in_quarantine(items, quarantined.as_ref(), options)?;
     let in_all = items.len();
     // Attempts of one run are a suite.
     let single = single && options.retries == 0;
@@ -213,12 +228,48 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     if let Some(shard) = options.shard {
         plan.keep(shard);
     }
+    if let Some(all) = quarantined.filter(|_| !options.quarantine_verify) {
+        plan.quarantine = plan.items.iter().map(|item| all.of(item.scenario()?)).collect();
+    }
     Ok(plan)
 }
 
 fn filters(options: &SuiteOptions) -> Result<Vec<Filter>, String> {
     let all: Result<Vec<Filter>, _> = options.filters.iter().map(|it| Filter::read(it)).collect();
     all.map_err(|message| format!("--filter: {message}"))
+}
+
+/// The entries of the file of quarantines, if one is given.
+fn quarantined(options: &SuiteOptions) -> Result<Option<Quarantined>, String> {
+    let read = |file: &PathBuf| Quarantined::read(file, wall_now());
+    let read = options.quarantine.as_ref().map(read).transpose();
+    read.map_err(|message| format!("--quarantine: {message}"))
+}
+
+/// All of them, or only those in quarantine if these are to be verified. An entry that fits none of
+/// them is named.
+fn in_quarantine(
+    items: Vec<Item>,
+    all: Option<&Quarantined>,
+    options: &SuiteOptions,
+) -> Result<Vec<Item>, ExitCode> {
+    let Some(all) = all else { return Ok(items) };
+    let is_in = |item: &Item| item.scenario().is_some_and(|it| all.of(it).is_some());
+    let (inside, outside): (Vec<Item>, Vec<Item>) = if options.quarantine_verify {
+        items.into_iter().partition(is_in)
+    } else {
+        // Each is asked, so that what fits nothing is known.
+        let _ = items.iter().filter(|item| is_in(item)).count();
+        (items, Vec::new())
+    };
+    for term in all.unused() {
+        print_err(&format!("--quarantine: nothing here fits `{term}`"));
+    }
+    if inside.is_empty() && !outside.is_empty() {
+        print_err("nothing here is in quarantine");
+        return Err(ExitCode::NothingEvaluated);
+    }
+    Ok(inside)
 }
 
 /// Those that were no pass in a suite folder.
@@ -355,15 +406,25 @@ impl Loaded {
             }
             return Some(());
         }
+        // An override need not make sense to what is not meant.
+        let plain = file.scenario(&LoadOptions::from_environment());
+        let is_meant = |case: &&Case| {
+            let fits = |filter: &Filter| {
+                plain.as_ref().map_or(true, |scenario| filter.fits_case(scenario, &case.name))
+            };
+            all_fit(filters, fits)
+        };
+        let meant: Vec<&Case> = cases.iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            return Some(());
+        }
         // What is wrong with the scenario is wrong with each of its cases.
         let whole = file.scenario(&options.load);
-        let Ok(scenario) = &whole else {
+        if whole.is_err() {
             self.take(path, named, whole, options, is_sound);
             return None;
-        };
-        let is_meant =
-            |case: &&Case| all_fit(filters, |filter| filter.fits_case(scenario, &case.name));
-        for case in cases.iter().filter(is_meant) {
+        }
+        for case in meant {
             let loaded = file.case(case, &options.load);
             let is_sound = |options: &LoadOptions| file.case(case, options).is_ok();
             self.take(path, named, loaded, options, is_sound);
