@@ -38,6 +38,8 @@ const PAST_STEP: SimDuration = SimDuration::from_seconds(900);
 const NOW_STEP: Duration = Duration::from_secs(5);
 const ZONE: &str = "Europe/Rome";
 const USER: &str = "anna";
+/// Somebody to share with.
+const GUEST: &str = "guest";
 const INPUT: &str = "default/SiteWhere/input/json";
 
 /// What `lastmeter demo` is asked with.
@@ -115,7 +117,7 @@ async fn run(options: &DemoOptions) -> Result<(), String> {
     let url = running.rest_url();
     print_out(&format!(
         "Fourteen days of a household are played, and it goes on now.\n\n  Address   {url}/now\n  \
-         Name      {USER}\n  Password  {password}\n\nEnd it with Ctrl-C."
+         Name      {USER}; {GUEST} to share with\n  Password  {password}\n\nEnd it with Ctrl-C."
     ));
     tokio::select! {
         gone = go_on(&running, &token, &mut household) => gone?,
@@ -167,10 +169,12 @@ async fn furnish(client: &Client, household: &Household, password: &str) -> Resu
         "token": "settings", "timeZone": ZONE, "currency": "EUR", "registration": "open",
     });
     post(client, "/api/v1/settings", &settings).await?;
-    let user = json!({
-        "username": USER, "password": password, "roles": ["user"], "fullName": "Anna",
-    });
-    post(client, "/sitewhere/api/users", &user).await?;
+    for (name, full_name) in [(USER, "Anna"), (GUEST, "Guest")] {
+        let user = json!({
+            "username": name, "password": password, "roles": ["user"], "fullName": full_name,
+        });
+        post(client, "/sitewhere/api/users", &user).await?;
+    }
     let specification = json!({
         "token": "demo", "name": "Meter or plug", "quantities": [],
         "reportingPeriod": PAST_STEP.as_seconds_f64() as u32, "presenceAfter": 28_800,
@@ -371,6 +375,8 @@ mod tests {
         let devices = household.appliances().len();
         let latest: Value = rest.get_json("/api/v1/latest").await.unwrap();
         assert_eq!(latest["results"].as_array().unwrap().len(), devices);
+        let guest: Value = rest.get_json("/sitewhere/api/users/guest").await.unwrap();
+        assert_eq!(guest["username"], "guest");
         let series = "/api/v1/series?device=meter&limit=25000&quantity=";
         let series: Value = rest.get_json(&format!("{series}{}", household::ENERGY)).await.unwrap();
         let points = series["results"][0]["points"].as_array().unwrap();
