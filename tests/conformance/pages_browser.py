@@ -101,7 +101,7 @@ class Household:
         self.platform = platform = Platform(folder)
         settings = {"token": "settings", "timeZone": "Europe/Rome", "currency": "EUR", "registration": "open"}
         platform.get("/api/v1/settings", settings)
-        for name, role in (("ann", "user"), ("adam", "tenant-admin")):
+        for name, role in (("ann", "user"), ("bob", "user"), ("adam", "tenant-admin")):
             platform.get("/sitewhere/api/users", {"username": name, "password": PASSWORD, "roles": [role]})
         specification = {"token": "plug", "name": "Plug", "quantities": [], "reportingPeriod": 900}
         platform.get("/sitewhere/api/specifications", specification)
@@ -321,7 +321,8 @@ def walk(comparison, household, is_mouse):
     press(driver, ".alarms a", is_mouse)
     comparison.same(f"{way}: as the other sees it", await_text(driver, "h1", "Shared with bob"), True)
     driver.get(platform.rest + "/sharing")
-    press(driver, ".alarms button", is_mouse)
+    press(driver, ".alarms summary", is_mouse)
+    press(driver, ".alarms details button", is_mouse)
     comparison.same(f"{way}: ended", await_text(driver, "main", "Nobody but you sees"), True)
     driver.find_element(By.CSS_SELECTOR, "header button").click()
     driver.back()

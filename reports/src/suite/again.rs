@@ -39,7 +39,10 @@ struct SuiteText {
     format_version: u32,
     name: String,
     shard: Option<Shard>,
+    // What suites of before had no need of.
+    #[serde(default)]
     in_all: usize,
+    #[serde(default)]
     map: Vec<String>,
     runs: Vec<RunText>,
     passed_over: Vec<PassedOver>,
@@ -47,6 +50,7 @@ struct SuiteText {
 
 #[derive(Deserialize)]
 struct RunText {
+    #[serde(default)]
     place: usize,
     scenario: String,
     file: Option<String>,
@@ -56,6 +60,7 @@ struct RunText {
     exit_code: u8,
     must_fail: Option<Twin>,
     quarantine: Option<Quarantine>,
+    #[serde(default)]
     attempts: Vec<Attempt>,
     why: Option<Prose>,
 }
