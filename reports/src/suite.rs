@@ -375,6 +375,8 @@ pub struct Suite {
     pub shard: Option<Shard>,
     /// How many runs the whole suite has.
     pub in_all: usize,
+    /// SHA-256 of what the whole suite was to run: names, files and what changed them.
+    pub planned: String,
     /// The two addresses over which cases are shown; without them the first two that vary.
     pub map: Vec<String>,
 }

@@ -145,6 +145,10 @@ fn shards_that_are_not_all_of_one_suite_are_not_joined() {
         (vec![one.clone(), of("third", "2/3", &[])], "is of another suite"),
         (vec![one.clone(), plain], "is no shard"),
         (vec![one.clone(), of("seeds", "2/2", &["--seeds", "1..3"])], "is of another suite"),
+        (
+            vec![one.clone(), of("set", "2/2", &["--set", "check.voltage.limit=30 %"])],
+            "was to run something else",
+        ),
         (vec![one.clone(), folder.path().to_owned()], "suite.json"),
     ];
     for (number, (shards, word)) in wrong.into_iter().enumerate() {

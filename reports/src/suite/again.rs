@@ -1,4 +1,4 @@
-//! A suite folder read again: its runs are judged anew by their records, and shards are joined.
+//! A suite folder read again: its runs are judged again by their records, and shards are joined.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,6 +42,8 @@ struct SuiteText {
     // What suites of before had no need of.
     #[serde(default)]
     in_all: usize,
+    #[serde(default)]
+    planned: String,
     #[serde(default)]
     map: Vec<String>,
     runs: Vec<RunText>,
@@ -96,6 +98,7 @@ impl Suite {
             host: host.map(str::to_owned),
             shard: text.shard,
             in_all: text.in_all,
+            planned: text.planned,
             map: text.map,
             passed_over: text.passed_over,
             runs,
@@ -145,6 +148,12 @@ impl<'a> Joined<'a> {
                 plural(first.in_all, "run"),
             ));
         }
+        if first.planned != suite.planned {
+            return no_shards(format!(
+                "{at} was to run something else than the first: other files, or other options of \
+                 the command line"
+            ));
+        }
         if let Some(other) = self.shards.insert(shard.number, dir) {
             return no_shards(format!("{} and {at} are both shard {shard}", other.display()));
         }
@@ -158,6 +167,7 @@ impl<'a> Joined<'a> {
                 ));
             }
         }
+        // A host is named only where all of them ran there: JUnit has one.
         first.started = first.started.min(suite.started);
         first.host = first.host.take().filter(|host| suite.host.as_ref() == Some(host));
         first.runs.extend(suite.runs);

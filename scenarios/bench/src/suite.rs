@@ -13,6 +13,7 @@ mod options;
 mod plan;
 mod playing;
 mod quarantine;
+mod selection;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -125,10 +126,8 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     };
     let run = |place: usize| {
         let done = run_caught(&plan, place, || run_at(place));
-        let exit = done.exit_code();
-        let is_good = matches!(exit, ExitCode::Passed | ExitCode::NothingEvaluated);
-        let is_good = is_good || done.is_excused();
-        has_failed.fetch_or(!is_good, Ordering::Relaxed);
+        let is_good = matches!(done.exit_code(), ExitCode::Passed | ExitCode::NothingEvaluated);
+        has_failed.fetch_or(!is_good && !done.is_excused(), Ordering::Relaxed);
         done
     };
     let exclusive: Vec<bool> = (0..plan.items.len() + plan.controls.len())
@@ -145,6 +144,7 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         passed_over: plan.passed_over,
         shard: options.shard,
         in_all: plan.in_all,
+        planned: plan.planned,
         map: plan.map.unwrap_or_default(),
     };
     if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) }

@@ -125,7 +125,7 @@ impl Matrix {
             let node = given(text, address.len() + 1, source);
             let entry = TableEntry { key: address.trim().to_owned(), key_span, node };
             let address = current_address(&entry.key);
-            self.fix(&address);
+            self.drop_axis(&address);
             if let Some(values) = self.values(&entry, root, out) {
                 let steps = values.into_iter().map(|value| vec![value]).collect();
                 self.axes.push(Axis { addresses: vec![address], steps });
@@ -134,7 +134,7 @@ impl Matrix {
         if let Some(text) = variation.seeds {
             let source = texts.add("--seeds", text);
             let span = Span { source, start: 0, end: text.len() };
-            self.fix(SEED);
+            self.drop_axis(SEED);
             self.seeds(text, span, out);
         }
         if let Err(message) = self.count() {
@@ -142,20 +142,40 @@ impl Matrix {
         }
     }
 
-    /// An address varies no more: an override has given it its value.
-    pub(crate) fn fix(&mut self, address: &str) {
-        let address = current_address(address);
+    /// An address varies no more.
+    fn drop_axis(&mut self, address: &str) {
         for axis in &mut self.axes {
-            if let Some(place) = axis.addresses.iter().position(|it| *it == *address) {
+            if let Some(place) = axis.addresses.iter().position(|it| it == address) {
                 axis.addresses.remove(place);
                 axis.steps.iter_mut().for_each(|step| drop(step.remove(place)));
             }
         }
         self.axes.retain(|axis| !axis.addresses.is_empty());
+    }
+
+    /// An override, as `ADDRESS=VALUE`, has given an address its value: it varies no more, and what
+    /// is excluded with another value of it is not meant any more.
+    pub(crate) fn fix(&mut self, change: &str) {
+        let Some((address, _)) = change.split_once('=') else { return };
+        let value = parse_override(change, address.len() + 1, SourceId::FILE).value.to_toml();
+        let address = current_address(address.trim());
+        self.drop_axis(&address);
+        self.exclude.retain(|table| {
+            let mut own = table.iter().filter(|(excluded, _)| *excluded == address);
+            own.all(|(_, values)| values.contains(&value))
+        });
         for table in &mut self.exclude {
-            table.retain(|(excluded, _)| *excluded != *address);
+            table.retain(|(excluded, _)| *excluded != address);
         }
         self.exclude.retain(|table| !table.is_empty());
+    }
+
+    /// That it leaves no case is a mistake: something else would run in their place.
+    pub(crate) fn report_emptiness(&self, out: &mut Diagnostics) {
+        if !self.axes.is_empty() && out.is_empty() && self.cases().is_empty() {
+            let message = "all cases are excluded";
+            out.report(Code::BAD_MATRIX, super::draft::FILE_START, message, "in `[matrix]`");
+        }
     }
 
     /// The values that an entry gives an address; what is wrong with it is reported.

@@ -115,14 +115,22 @@ impl ScenarioFile {
         options: &LoadOptions,
         variation: &Variation<'_>,
     ) -> Result<Vec<Case>, LoadFailure> {
-        let ScenarioBuilder { root, mut texts, mut mistakes, .. } = self.as_written.clone();
+        let ScenarioBuilder { mut root, mut texts, mut mistakes, .. } = self.as_written.clone();
+        // What is drawn is drawn by the seed that the command line states.
+        let head = table_at_mut(&mut root, "scenario").filter(|_| variation.seeds.is_none());
+        if let (Some(head), Some(seed)) = (head, options.seed.and_then(|it| i64::try_from(it).ok()))
+        {
+            let value = NodeValue::Integer(seed);
+            head.set("seed", FILE_START, Node { value, span: FILE_START });
+        }
         let empty = Table::default();
         let table = table_at(&root, MATRIX.name).unwrap_or(&empty);
         let mut matrix = Matrix::read(table, &root, &mut mistakes);
         matrix.vary(variation, &root, &mut texts, &mut mistakes);
         for (_, change) in options.changes() {
-            matrix.fix(change.split('=').next().unwrap_or_default().trim());
+            matrix.fix(&change);
         }
+        matrix.report_emptiness(&mut mistakes);
         if mistakes.is_empty() {
             return Ok(matrix.cases());
         }

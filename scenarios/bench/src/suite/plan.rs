@@ -4,23 +4,22 @@
 //! line gets wrong, such as an override of something that one of the files does not have, stops
 //! everything before it begins: hours of runs that were not meant help nobody.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lastmeter_language::{
     Case, Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile,
 };
-use lastmeter_record::Status;
+use lastmeter_record::hexadecimal;
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::suite::{ATTEMPTS, FILES, PassedOver, Quarantine, Shard, Suite};
+use lastmeter_reports::suite::{ATTEMPTS, FILES, PassedOver, Quarantine, Shard};
 use lastmeter_text::plural;
+use sha2::{Digest as _, Sha256};
 
 use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
-use super::quarantine::Quarantined;
+use super::selection::{failed_before, in_quarantine, of_those, quarantined};
 use crate::filter::Filter;
-use crate::host::wall_now;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -41,6 +40,8 @@ pub(super) struct Plan {
     /// What runs behind them: the controls of the twins among them.
     pub(super) controls: Vec<Control>,
     pub(super) passed_over: Vec<PassedOver>,
+    /// SHA-256 of what the whole suite runs: names, files and what changes them.
+    pub(super) planned: String,
     /// The addresses over which the index shows the cases, where a file names them.
     pub(super) map: Option<Vec<String>>,
     /// Whether a single file was asked for: its run folder is the result.
@@ -55,7 +56,7 @@ pub(super) enum Item {
 
 impl Item {
     /// The scenario, of a file that is one.
-    fn scenario(&self) -> Option<&Scenario> {
+    pub(super) fn scenario(&self) -> Option<&Scenario> {
         match self {
             Self::Run(scenario) => Some(scenario),
             Self::Broken(_) => None,
@@ -89,6 +90,7 @@ impl Plan {
     pub(super) fn of(items: Vec<Item>, in_all: usize) -> Self {
         Self {
             places: (0..items.len()).collect(),
+            planned: planned(&items),
             quarantine: Vec::new(),
             in_all,
             items,
@@ -204,12 +206,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
     let items: Vec<Item> = loaded.items.into_iter().map(|(_, item)| item).collect();
-    if options.shard.is_some() && single && items.len() == 1 {
-        return Err(complain("--shard: there is one run alone, and no suite that it is a part of"));
-    }
-    if items.len() > CASES_UNASKED && !options.yes {
-        let count = items.len();
-        return Err(complain(&format!("these are {count} cases; confirm them with `--yes`")));
+    if let Some(message) = unmeant(items.len(), single, options) {
+        return Err(complain(&message));
     }
     let items = match &options.rerun_failed {
         None => items,
@@ -217,6 +215,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     };
     let quarantined = quarantined(options).map_err(|message| complain(&message))?;
     let items = in_quarantine(items, quarantined.as_ref(), options)?;
+    let controls = of_those(&items, controls);
     let in_all = items.len();
     // Attempts of one run are a suite.
     let single = single && options.retries == 0;
@@ -234,71 +233,30 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     Ok(plan)
 }
 
+/// Why so many runs are hardly what is meant, if they are not.
+fn unmeant(count: usize, single: bool, options: &SuiteOptions) -> Option<String> {
+    if options.shard.is_some() && single && count == 1 {
+        let message = "--shard: there is one run alone, and no suite that it is a part of";
+        return Some(message.to_owned());
+    }
+    let is_unasked = count > CASES_UNASKED && !options.yes;
+    is_unasked.then(|| format!("these are {count} cases; confirm them with `--yes`"))
+}
+
+/// SHA-256 of names and hashes, in their order.
+fn planned(items: &[Item]) -> String {
+    let mut sha = Sha256::new();
+    for item in items {
+        let hash = item.scenario().map_or("", |scenario| &scenario.written.hash);
+        let name = item.scenario().map_or("", |scenario| &scenario.about.name);
+        sha.update(format!("{name}\n{hash}\n"));
+    }
+    hexadecimal(sha)
+}
+
 fn filters(options: &SuiteOptions) -> Result<Vec<Filter>, String> {
     let all: Result<Vec<Filter>, _> = options.filters.iter().map(|it| Filter::read(it)).collect();
     all.map_err(|message| format!("--filter: {message}"))
-}
-
-/// The entries of the file of quarantines, if one is given.
-fn quarantined(options: &SuiteOptions) -> Result<Option<Quarantined>, String> {
-    let read = |file: &PathBuf| Quarantined::read(file, wall_now());
-    let read = options.quarantine.as_ref().map(read).transpose();
-    read.map_err(|message| format!("--quarantine: {message}"))
-}
-
-/// All of them, or only those in quarantine if these are to be verified. An entry that fits none of
-/// them is named.
-fn in_quarantine(
-    items: Vec<Item>,
-    all: Option<&Quarantined>,
-    options: &SuiteOptions,
-) -> Result<Vec<Item>, ExitCode> {
-    let Some(all) = all else { return Ok(items) };
-    let is_in = |item: &Item| item.scenario().is_some_and(|it| all.of(it).is_some());
-    let (inside, outside): (Vec<Item>, Vec<Item>) = if options.quarantine_verify {
-        items.into_iter().partition(is_in)
-    } else {
-        // Each is asked, so that what fits nothing is known.
-        let _ = items.iter().filter(|item| is_in(item)).count();
-        (items, Vec::new())
-    };
-    for term in all.unused() {
-        print_err(&format!("--quarantine: nothing here fits `{term}`"));
-    }
-    if inside.is_empty() && !outside.is_empty() {
-        print_err("nothing here is in quarantine");
-        return Err(ExitCode::NothingEvaluated);
-    }
-    Ok(inside)
-}
-
-/// Those that were no pass in a suite folder.
-fn failed_before(
-    items: Vec<Item>,
-    before: &Path,
-    options: &SuiteOptions,
-) -> Result<Vec<Item>, ExitCode> {
-    let suite = Suite::read(before)
-        .map_err(|error| complain(&format!("--rerun-failed: {}", chain(&error))))?;
-    let name = suite_name(options);
-    if suite.name != name {
-        let (found, at) = (&suite.name, before.display());
-        let message =
-            format!("--rerun-failed: {at} has the runs of `{found}`, and not of `{name}`");
-        return Err(complain(&message));
-    }
-    let runs = suite.runs.iter().filter(|it| it.status() != Status::Pass);
-    let failed: BTreeSet<&str> = runs.map(|run| run.scenario.as_str()).collect();
-    let is_one = |item: &Item| match item {
-        Item::Run(scenario) => failed.contains(&*scenario.about.name),
-        Item::Broken(broken) => failed.contains(&*broken.file.to_string_lossy()),
-    };
-    let items: Vec<Item> = items.into_iter().filter(is_one).collect();
-    if items.is_empty() {
-        print_err(&format!("nothing here was no pass in {}", before.display()));
-        return Err(ExitCode::NothingEvaluated);
-    }
-    Ok(items)
 }
 
 /// What the suite is called.

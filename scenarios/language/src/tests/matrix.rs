@@ -107,6 +107,25 @@ fn what_is_zipped_goes_together_and_what_is_excluded_is_left_out() {
 }
 
 #[test]
+fn what_is_set_keeps_only_the_exclusions_of_its_value() {
+    let matrix = "vary = { \"source.g.voltage\" = [\"207 V\", \"230 V\"], \
+                  \"device.home.report_every\" = [\"5 s\", \"10 s\"] }\n\
+                  exclude = [{ \"source.g.voltage\" = \"207 V\", \"device.home.report_every\" = \
+                  \"5 s\" }]";
+    let set = |change: &str| {
+        let cases = cases_with(matrix, &[], None, &[change]);
+        cases.into_iter().map(|case| case.name).collect::<Vec<_>>()
+    };
+    assert_eq!(set("device.home.report_every=5 s"), ["voltage=230V"]);
+    assert_eq!(set("device.home.report_every=10 s"), ["voltage=207V", "voltage=230V"]);
+    // That nothing is left is no scenario without a matrix.
+    let all = "vary = { \"source.g.voltage\" = [\"207 V\", \"230 V\"] }\n\
+               exclude = [{ \"source.g.voltage\" = [\"207 V\", \"230 V\"] }]";
+    let failure = file(all).cases(&LoadOptions::default(), &Variation::default()).unwrap_err();
+    assert_eq!(failure.diagnostics()[0].message, "all cases are excluded");
+}
+
+#[test]
 fn a_range_has_its_ends_and_no_remainders_of_sums() {
     let ranged = |text: &str| {
         let of = cases_with(&format!("vary = {{ \"source.g.voltage\" = {text} }}"), &[], None, &[]);
