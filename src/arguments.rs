@@ -16,16 +16,20 @@ use lastmeter_commands::device::DeviceOptions;
 use lastmeter_commands::doctor::DoctorOptions;
 use lastmeter_commands::grid::GridOptions;
 use lastmeter_commands::measure::MeasureOptions;
+use lastmeter_commands::new;
 use lastmeter_commands::rts::RtsCommand;
 use lastmeter_commands::serve::ServeOptions;
 use lastmeter_commands::store::{AuditCommand, StoreCommand};
 use lastmeter_language::{TimeMode, time_modes};
 
+/// Version and commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LASTMETER_COMMIT"), ")");
+
 /// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version = VERSION, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Examples:
-  lastmeter run scenarios/library/first-light.toml
+  lastmeter run first-light
   lastmeter run scenarios/library --out results
   lastmeter accuracy stpm34-3ph --test-plan iec-62053-22-2003
   lastmeter validate my-scenario.toml
@@ -44,6 +48,9 @@ pub(crate) struct Arguments {
     /// When to colour the output
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub(crate) color: Color,
+    /// Show on standard error what the bench and its platform log; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -125,6 +132,15 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = TextFormat::Human)]
         format: TextFormat,
     },
+    /// Which requirements runs cover: by checks that passed, and twins of them that went red
+    Coverage {
+        /// Folders of runs and suites, of scenarios and of their must-fail twins
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+        /// For people, or one JSON document
+        #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+        format: TextFormat,
+    },
     /// Join the suite folders of all shards in a new one
     Merge {
         /// The suite folders, one for each shard
@@ -133,6 +149,14 @@ pub(crate) enum Command {
         /// Where the whole suite goes
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+    },
+    /// Write a start of your own: a scenario, or one with a check or a device that is a program
+    New {
+        /// What to write
+        #[arg(value_enum)]
+        what: new::Template,
+        /// Its name: files NAME.toml and NAME.py
+        name: String,
     },
     /// Print the JSON Schema of the scenario language
     Schema,

@@ -7,7 +7,7 @@ use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
 use lastmeter_commands::{
-    boards, can, certificates, demo, device, grid, inspect, measure, rts, serve, store, suites,
+    boards, can, certificates, demo, device, grid, inspect, measure, new, rts, serve, store, suites,
 };
 use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
@@ -34,7 +34,9 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         }
         Command::Explain { name } => inspect::explain(&name),
         Command::Report { run, format } => inspect::report(&run, json(format)),
+        Command::Coverage { folders, format } => suites::coverage(&folders, json(format)),
         Command::Merge { suites, out } => suites::merge(&suites, &out),
+        Command::New { what, name } => new::new(what, &name),
         Command::Schema => inspect::schema(),
         Command::Serve(options) => serve::serve(&options),
         Command::Demo(options) => demo::demo(&options),

@@ -10,6 +10,7 @@ use lastmeter_reports::ExitCode;
 
 fn main() -> std::process::ExitCode {
     let arguments = arguments::Arguments::parse();
+    lastmeter_commands::show_log(arguments.verbose);
     // A broken invariant is a panic, and to the caller the bench is broken, not the scenario bad.
     let outcome =
         std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));

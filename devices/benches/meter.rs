@@ -73,7 +73,8 @@ fn windows(criterion: &mut Criterion) {
             let (mut until, mut out) = (SimDuration::ZERO, Vec::new());
             bencher.iter(|| {
                 until = until + SimDuration::from_seconds(10);
-                let input = Input::Spectrum { until, spectrum: Arc::clone(&spectrum) };
+                let input =
+                    Input::Spectrum { until, spectrum: Arc::clone(&spectrum), celsius: 23.0 };
                 device.step(SimTime(0) + until, input, &mut out);
                 acknowledge(device.as_mut(), SimTime(0) + until, &mut out);
             });

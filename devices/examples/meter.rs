@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = Vec::new();
     meter.step(start, Input::Connected, &mut out);
     let until = SimDuration::from_seconds(30);
-    meter.step(start + until, Input::Spectrum { until, spectrum }, &mut out);
+    meter.step(start + until, Input::Spectrum { until, spectrum, celsius: 23.0 }, &mut out);
     for output in out {
         match output {
             Output::Reading { serial, span, .. } => {

@@ -33,9 +33,11 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod class_errors;
 mod context;
 mod display;
 pub mod endpoint;
+mod external;
 mod fault;
 #[cfg(test)]
 mod fidelity_tests;
@@ -58,13 +60,14 @@ mod tamper;
 mod voltage_events;
 mod window;
 mod windows;
+mod wiring;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
-    DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts, TamperKind,
-    TamperSensorFault, VoltageEventKind,
+    DeviceFault, EventFacts, EventKind, Exchange, Feed, Input, Output, ProgramDevice, ProgramSpec,
+    SupplyFacts, TamperFacts, TamperKind, TamperSensorFault, VoltageEventKind,
 };
 pub use context::DeviceContext;
 pub use fault::InjectionKind;

@@ -19,6 +19,7 @@ use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{
     Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
 };
+use crate::class_errors::ClassErrors;
 use crate::display::Display;
 use crate::front_end::{Calibration, ChannelError};
 use crate::outlet::{Outlet, event};
@@ -30,6 +31,7 @@ use crate::tamper::Tamper;
 use crate::voltage_events::VoltageEvents;
 use crate::window::{MeasuredWindow, PERIOD_MIN, PHASES_MAX};
 use crate::windows::ClosedForm;
+use crate::wiring::Wiring;
 
 /// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
 /// much is granted between the end of what a reading covers and its instant.
@@ -64,6 +66,10 @@ pub(crate) struct MeterParts {
     pub(crate) supply: Option<Supply>,
     pub(crate) events: Option<VoltageEvents>,
     pub(crate) tamper: Option<Tamper>,
+    /// How it is wired, where that is not as it should be.
+    pub(crate) wiring: Option<Wiring>,
+    /// The errors of its accuracy class, of a model that has one.
+    pub(crate) errors: Option<ClassErrors>,
 }
 
 #[derive(Debug)]
@@ -180,6 +186,9 @@ impl Meter {
             }
             pushed = pushed.and(self.take_piece(block, at, change_at, out));
             at = change_at;
+            if let Some(errors) = &mut self.parts.errors {
+                errors.celsius = change.celsius;
+            }
             if let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition {
                 let set = chain.set_temperature(change.celsius);
                 pushed = pushed.and(set.map_err(|_| too_far("the temperature")));
@@ -219,7 +228,7 @@ impl Meter {
 
     /// Adds up a window, or keeps it for the reading after the next.
     fn take_window(&mut self, window: MeasuredWindow) {
-        let window = prepared(&mut self.parts.registers, self.parts.phases, window);
+        let window = prepared(&mut self.parts, window);
         // A reading that is due just after a tick ends with it.
         let due_s = self.next_due.as_seconds_f64() - window.from_s;
         let ends_here =
@@ -278,10 +287,10 @@ impl Meter {
             return;
         }
         let until_s = until.as_seconds_f64();
-        if let Acquisition::Windows(closed_form) = &mut self.parts.acquisition {
-            while let Some(window) = closed_form.next(until_s) {
-                self.totaliser.add(&prepared(&mut self.parts.registers, self.parts.phases, window));
-            }
+        while let Acquisition::Windows(closed_form) = &mut self.parts.acquisition
+            && let Some(window) = closed_form.next(until_s)
+        {
+            self.totaliser.add(&prepared(&mut self.parts, window));
         }
     }
 
@@ -369,14 +378,14 @@ impl Meter {
     }
 }
 
-/// What is added up of a window: the registers have acted on it, and only the network's phases
-/// are among its own.
-fn prepared(
-    registers: &mut Registers,
-    phases: usize,
-    mut window: MeasuredWindow,
-) -> MeasuredWindow {
-    registers.apply(&mut window);
+/// What is added up of a window: registers and the errors of a class have acted on it, and only the
+/// network's phases are among its own.
+fn prepared(parts: &mut MeterParts, mut window: MeasuredWindow) -> MeasuredWindow {
+    parts.registers.apply(&mut window);
+    if let Some(errors) = &parts.errors {
+        errors.apply(&mut window);
+    }
+    let phases = parts.phases;
     if let Some(second) = window.phases.get_mut(phases).filter(|_| phases == 1) {
         window.second = std::mem::take(second);
     }
@@ -470,9 +479,22 @@ impl Device for Meter {
     fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Samples { first_sample, rate_hz, block } => {
+                let block = match &self.parts.wiring {
+                    Some(wiring) => wiring.block(block),
+                    None => block,
+                };
                 self.samples(first_sample, rate_hz, &block, out);
             }
-            Input::Spectrum { until, spectrum } => self.spectrum(until, &spectrum, out),
+            Input::Spectrum { until, spectrum, celsius } => {
+                if let Some(errors) = &mut self.parts.errors {
+                    errors.celsius = celsius;
+                }
+                let spectrum = match &self.parts.wiring {
+                    Some(wiring) => wiring.spectrum(&spectrum),
+                    None => spectrum,
+                };
+                self.spectrum(until, &spectrum, out);
+            }
             Input::Pipe { .. } => {
                 event(out, EventKind::InputRefused, "a pipe's state for an electricity meter");
             }

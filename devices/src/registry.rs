@@ -3,8 +3,8 @@
 use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, m_bus, reference, simulator_meter, stpm34_1ph,
-    stpm34_3ph, water_meter,
+    ade7953_1ph, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus, reference,
+    simulator_meter, stpm34_1ph, stpm34_3ph, water_meter,
 };
 use crate::tamper;
 
@@ -24,6 +24,9 @@ pub static DEVICES: &[DeviceKind] = &[
     m_bus::WATER,
     m_bus::ELECTRICITY,
     simulator_meter::SIMULATOR_METER,
+    class_meter::CLASS_METER_1PH,
+    class_meter::CLASS_METER_3PH,
+    external::EXTERNAL,
 ];
 
 /// Every fault a device can play.

@@ -10,13 +10,14 @@ use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, Scenar
 use crate::checks::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::error::EvaluateError;
 use crate::evaluation::Evaluation;
+use crate::kept::judged_before;
 use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_waveforms, file,
-    write_facts, write_whole,
+    RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_aggregates,
+    changed_waveforms, file, write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -190,6 +191,11 @@ impl Judge {
         self.notices.add_to(self.accountant.account())
     }
 
+    /// Lets checks look at the whole folder.
+    fn judge_folder(&mut self, dir: &Path) -> Result<(), RecordError> {
+        self.checks.iter_mut().try_for_each(|one| one.check.judge_folder(dir))
+    }
+
     /// The verdicts of a run whose record cannot be read, or not be trusted.
     fn errors(&self, reason: Reason, why: &str) -> Vec<Verdict> {
         self.checks.iter().map(|one| one.context.verdict(reason, "1", why)).collect()
@@ -237,15 +243,20 @@ pub fn verdicts_json(verdicts: &[Verdict]) -> Vec<u8> {
 pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let reader = RunReader::open(dir)?;
     let facts = reader.facts().clone();
+    if let Some(hash) = facts.removed_behind.clone() {
+        return Ok(judged_before(dir, facts, &hash));
+    }
     let scenario_toml = reader.scenario_toml()?;
     let mut judge = Judge::of_run(&facts, &scenario_toml)?;
     let (unreadable, found) = match feed(&reader, &mut judge) {
         Ok(found) => (None, found),
         Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),
     };
+    judge.judge_folder(dir)?;
     let is_sealed = facts.hashes.contains_key(file::GRID_WAVEFORMS);
     let changed = changed(&facts, &scenario_toml, &found)
-        .or_else(|| changed_waveforms(dir).filter(|_| is_sealed));
+        .or_else(|| changed_waveforms(dir).filter(|_| is_sealed))
+        .or_else(|| changed_aggregates(dir, &facts));
     let torn = found.iter().filter_map(|found| found.torn).collect();
     let verdicts = match (&unreadable, &changed) {
         (Some(why), _) => judge.errors(Reason::RecordUnreadable, why),

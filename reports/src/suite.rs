@@ -7,11 +7,13 @@
 //! the check found.
 
 mod again;
+mod coverage;
 mod files;
 mod junit;
 mod map;
 
 pub use again::SuiteError;
+pub use coverage::{Coverage, CoverageState, CoveredRow, CoveringCheck};
 pub use files::FILES;
 
 use lastmeter_units::SimTime;

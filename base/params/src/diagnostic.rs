@@ -103,9 +103,11 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// All mistakes, ordered by place.
+    /// All mistakes, ordered by place. What was found again at one place, as of each member of a
+    /// group whose tables are one in the file, is one mistake.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|diagnostic| diagnostic.span);
+        self.list.dedup_by(|a, b| a == b);
         self.list
     }
 }

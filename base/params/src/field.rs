@@ -57,6 +57,9 @@ pub enum Kind {
     Text,
     /// A name others refer to: letters, digits, `-`, `_`, `.`; at most 64 characters.
     Name,
+    /// A name, a pattern with `*`, or a list of them; `!` before one leaves out what it fits. As a
+    /// text commas stand between them.
+    Pattern,
     /// `true` or `false`.
     Boolean,
     /// A whole number within the bounds, both included.

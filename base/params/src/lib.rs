@@ -37,7 +37,7 @@ pub use former::{current_address, parse_document, use_current_words};
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::{measurement_help, nearest, registered_measurement_help};
 pub use node::{Node, NodeValue, Table, TableEntry, parse_override};
-pub use pattern::Pattern;
+pub use pattern::{Pattern, PatternPart};
 pub use quantity::{QuantityError, WrittenUnit, parse_quantity};
 pub use read::{
     describe_kind, is_name, read_measurement, read_named_table, read_number_alone, read_table,

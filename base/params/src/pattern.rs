@@ -1,32 +1,39 @@
 //! Names, and patterns with `*`.
 
-/// A name in which each `*` stands for any text, also for none.
+/// Names, and texts in which each `*` stands for any text, also for none: `home-*`, or several with
+/// commas between them. What a part fits behind `!` is left out: `home-*, !home-12`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    parts: Vec<String>,
+    parts: Vec<PatternPart>,
 }
 
-impl Pattern {
-    /// Reads a pattern; every text is one.
-    pub fn new(text: &str) -> Self {
-        let parts = text.split('*').map(str::to_owned).collect();
-        Self { text: text.to_owned(), parts }
-    }
+/// One part of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternPart {
+    /// The text, without `!`.
+    pub text: String,
+    /// Whether what it fits is left out.
+    pub leaves_out: bool,
+    /// What stands between its stars.
+    between: Vec<String>,
+}
 
-    /// The pattern as written.
-    pub fn as_str(&self) -> &str {
-        &self.text
+impl PatternPart {
+    fn new(text: &str) -> Self {
+        let (leaves_out, text) = text.strip_prefix('!').map_or((false, text), |it| (true, it));
+        let between = text.split('*').map(str::to_owned).collect();
+        Self { text: text.to_owned(), leaves_out, between }
     }
 
     /// Whether it is a plain name.
     pub fn is_name(&self) -> bool {
-        self.parts.len() == 1
+        self.between.len() == 1
     }
 
-    /// Whether a name fits.
+    /// Whether a name fits, left out or not.
     pub fn matches(&self, name: &str) -> bool {
-        let [first, middle @ .., last] = self.parts.as_slice() else {
+        let [first, middle @ .., last] = self.between.as_slice() else {
             return self.text == name;
         };
         let inner =
@@ -40,6 +47,37 @@ impl Pattern {
             }
         }
         true
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern; every text is one.
+    pub fn new(text: &str) -> Self {
+        let parts = text.split(',').map(|part| PatternPart::new(part.trim())).collect();
+        Self { text: text.to_owned(), parts }
+    }
+
+    /// The pattern as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its parts, in their order.
+    pub fn parts(&self) -> &[PatternPart] {
+        &self.parts
+    }
+
+    /// Whether it is a plain name.
+    pub fn is_name(&self) -> bool {
+        matches!(self.parts.as_slice(), [only] if only.is_name() && !only.leaves_out)
+    }
+
+    /// Whether a name fits: one of the parts, or all are there to leave something out, and none of
+    /// those leaves it out.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut takes = self.parts.iter().filter(|part| !part.leaves_out).peekable();
+        let is_taken = takes.peek().is_none() || takes.any(|part| part.matches(name));
+        is_taken && !self.parts.iter().any(|part| part.leaves_out && part.matches(name))
     }
 }
 
@@ -72,6 +110,14 @@ mod tests {
             ("a**c", "ac", true),
             ("", "", true),
             ("", "x", false),
+            ("a, b-*", "a", true),
+            ("a, b-*", "b-7", true),
+            ("a, b-*", "c", false),
+            ("b-*, !b-7", "b-7", false),
+            ("!b-7,b-*", "b-8", true),
+            ("!b-7", "b-7", false),
+            ("!b-7", "c", true),
+            ("b-*, !*-7, !b-8", "b-8", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(name), fits, "{pattern} and {name}");
         }

@@ -226,7 +226,7 @@ fn read_value(node: &Node, kind: &Kind, place: Place<'_>, out: &mut Diagnostics)
     let name = place.name;
     match (kind, &node.value) {
         (_, NodeValue::Invalid) => None,
-        (Kind::Text, NodeValue::String(text)) => Some(Value::Text(text.clone())),
+        (Kind::Text | Kind::Pattern, NodeValue::String(text)) => Some(Value::Text(text.clone())),
         (Kind::Name, NodeValue::String(text)) => read_name(text, node.span, out),
         (Kind::Boolean, NodeValue::Boolean(value)) => Some(Value::Boolean(*value)),
         (Kind::Integer { min, max }, NodeValue::Integer(value)) => {
@@ -301,7 +301,7 @@ fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics
         (Kind::Integer { .. } | Kind::Boolean, NodeValue::String(_)) => {
             Some("leave the quotes out".to_owned())
         }
-        (Kind::Text | Kind::Name | Kind::Choice(_), value)
+        (Kind::Text | Kind::Pattern | Kind::Name | Kind::Choice(_), value)
             if !matches!(value, NodeValue::Array(_) | NodeValue::Table(_)) =>
         {
             Some("text stands between double quotes".to_owned())
@@ -319,6 +319,7 @@ pub fn describe_kind(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::Name => "a name".to_owned(),
+        Kind::Pattern => "a name, a pattern with `*`, or a list of them".to_owned(),
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Integer { .. } => "a whole number".to_owned(),
         Kind::Quantity { dimension, .. } => describe_quantity(&[*dimension]),

@@ -45,6 +45,10 @@ pub fn of_kind(kind: &Kind) -> Value {
             "type": "string",
             "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         }),
+        Kind::Pattern => {
+            let text = json!({ "type": "string" });
+            json!({ "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }] })
+        }
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Integer { min, max } => {
             let mut schema = json!({ "type": "integer" });
@@ -54,7 +58,8 @@ pub fn of_kind(kind: &Kind) -> Value {
             if *max != i64::MAX {
                 schema["maximum"] = json!(max);
             }
-            schema
+            let drawn = json!({ "type": "string", "pattern": format!("^{DISTRIBUTION}$") });
+            json!({ "anyOf": [schema, drawn] })
         }
         Kind::Quantity { dimension, .. } => quantity(&[*dimension]),
         Kind::QuantityOfAny(dimensions) => quantity(dimensions),
@@ -70,6 +75,9 @@ pub fn of_kind(kind: &Kind) -> Value {
     }
 }
 
+/// What a value may be drawn from in place of a number.
+const DISTRIBUTION: &str = r"\s*(normal|truncated|uniform|triangular|table)\s*\(.*\)\s*";
+
 const NUMBER: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
 
 fn quantity(dimensions: &[Dimension]) -> Value {
@@ -77,10 +85,11 @@ fn quantity(dimensions: &[Dimension]) -> Value {
     let text = alternatives.join("|");
     if dimensions == [Dimension::Ratio] {
         // Only here a bare number can mean one thing.
-        let text = json!({ "type": "string", "pattern": format!(r"^({text}|\s*{NUMBER}\s*)$") });
+        let text = format!(r"^({text}|\s*{NUMBER}\s*|{DISTRIBUTION})$");
+        let text = json!({ "type": "string", "pattern": text });
         json!({ "anyOf": [{ "type": "number" }, text] })
     } else {
-        json!({ "type": "string", "pattern": format!("^({text})$") })
+        json!({ "type": "string", "pattern": format!("^({text}|{DISTRIBUTION})$") })
     }
 }
 

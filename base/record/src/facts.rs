@@ -265,6 +265,9 @@ pub struct RunFacts {
     /// What became of the readings that were due, once the run was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// SHA-256 of `verdicts.json`, of a run whose record was removed once it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_behind: Option<String>,
 }
 
 impl RunFacts {

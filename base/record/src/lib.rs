@@ -3,7 +3,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `writer`, `reader` | the folder as a whole: rows in, rows out, none kept |
-//! | `observation`, `span`, `latency`, `signal`, `grid`, `event` | a row of each of its files |
+//! | `observation`, `aggregate`, `span`, `latency`, `signal`, `grid`, `event` | a row of each of its files |
 //! | `facts`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
 //! | `seal`, `hash`, `waveforms` | how a later change is noticed |
 //! | `line`, `number` | lines and numbers of tables |
@@ -18,6 +18,7 @@
 //! change is noticed.
 
 mod account;
+mod aggregate;
 mod event;
 mod facts;
 mod grid;
@@ -40,6 +41,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use account::{Account, NoticeAccount};
+pub use aggregate::{AGGREGATE_HEADER, Aggregate};
 pub use event::{Event, EventKind, FieldValue, ProseField, field};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
@@ -60,7 +62,7 @@ pub use seal::{Found, Torn, changed};
 pub use signal::{SIGNAL_HEADER, SignalFacts, SignalOrigin, SignalSample};
 pub use span::{RecordedSpan, SPAN_HEADER};
 pub use status::{Counts, Status};
-pub use waveforms::changed_waveforms;
+pub use waveforms::{changed_aggregates, changed_waveforms};
 pub use writer::{RunWriter, write_facts};
 
 /// The version of the run folder's format written and read here.
@@ -76,6 +78,9 @@ pub mod file {
     pub const EVENTS: &str = "events.jsonl";
     /// One line per value that was due, or came unexpected.
     pub const OBSERVATIONS: &str = "observations.csv";
+    /// One line per interval of each series that a rule of the scenario thins; there if and only if a
+    /// rule does.
+    pub const AGGREGATES: &str = "aggregates.csv";
     /// One line per value whose reference was taken over a span that its device did not announce,
     /// there if and only if there is such a value.
     pub const SPANS: &str = "spans.csv";

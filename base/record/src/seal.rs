@@ -73,6 +73,7 @@ pub(crate) fn facts_hash(facts: &RunFacts) -> String {
     let mut facts = facts.clone();
     facts.hashes.remove(file::RUN);
     (facts.exit_code, facts.verdicts, facts.account) = (None, None, None);
+    facts.removed_behind = None;
     // Facts that were read or written are text and numbers, which always can be.
     sha256(&serde_json::to_vec(&facts).unwrap_or_default())
 }

@@ -1,10 +1,27 @@
-//! Whether what disturbance recorders kept is what the run wrote: `grid-waveforms.csv`, which is
-//! sealed itself, has the SHA-256 of each file in the folder `waveforms`.
+//! Whether what no reader of rows looks at is what the run wrote. Of what disturbance recorders
+//! kept, `grid-waveforms.csv`, which is sealed itself, has the SHA-256 of each file in the folder
+//! `waveforms`; that of `aggregates.csv` is in `run.json`.
 
 use std::path::Path;
 
+use super::facts::RunFacts;
 use super::file;
 use super::hash::sha256;
+
+/// Whether `aggregates.csv`, which no check reads, differs from what the run wrote, as one sentence.
+#[must_use]
+pub fn changed_aggregates(dir: &Path, facts: &RunFacts) -> Option<String> {
+    let name = file::AGGREGATES;
+    let hash = facts.hashes.get(name)?;
+    match std::fs::read(dir.join(name)) {
+        Ok(bytes) if sha256(&bytes) == *hash => None,
+        Ok(_) => Some(format!(
+            "{name} was changed after the run: its SHA-256 is not the one in {}",
+            file::RUN
+        )),
+        Err(error) => Some(format!("{name} cannot be read: {error}")),
+    }
+}
 
 /// Which files differ from what the table lists, as one sentence; `None` if none does. A table that
 /// is not there, or that a change made unreadable, is for its own seal to report.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
+use super::aggregate::{AGGREGATE_HEADER, Aggregate};
 use super::facts::{RunEnd, RunFacts, RunStart, Signal};
 use super::grid::GridRecord;
 use super::hash::{Hashed, sha256};
@@ -34,6 +35,8 @@ pub struct RunWriter {
     observations: Table,
     /// `None`: no value was handed over with a span.
     spans: Option<Table>,
+    /// `None`: no series is thinned.
+    aggregates: Option<Table>,
     /// `None`: this run does not record latency.
     latency: Option<LatencyFile>,
     /// `None`: this run names no signal.
@@ -243,6 +246,7 @@ impl RunWriter {
             events_written: 0,
             observations,
             spans: None,
+            aggregates: None,
             latency: None,
             signals: None,
             pending_events: Vec::new(),
@@ -288,6 +292,27 @@ impl RunWriter {
                 way: self.ways.number(way),
             }),
         });
+    }
+
+    /// Makes the run one that thins series: there is an `aggregates.csv` from now on.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn record_aggregates(&mut self) -> Result<(), RecordError> {
+        let path = self.dir.join(file::AGGREGATES);
+        self.aggregates = Some(create_table(&path, AGGREGATE_HEADER)?);
+        Ok(())
+    }
+
+    /// Takes what was left out of a series in an interval, of a run that called
+    /// [`Self::record_aggregates`]; it is in the file after the next [`Self::sync`].
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn aggregate(&mut self, aggregate: &Aggregate<'_>) -> Result<(), RecordError> {
+        let Some(table) = &mut self.aggregates else { return Ok(()) };
+        let path = || self.dir.join(file::AGGREGATES);
+        aggregate.write(table).map_err(|error| RecordError::io("write", &path())(error.into()))
     }
 
     /// Makes the run one that records latency: there is a `latency.csv` from now on, even if no row
@@ -378,6 +403,10 @@ impl RunWriter {
         self.write_rows()
             .map_err(std::io::Error::from)
             .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))?;
+        if let Some(aggregates) = &mut self.aggregates {
+            let path = self.dir.join(file::AGGREGATES);
+            aggregates.flush().map_err(RecordError::io("write", &path))?;
+        }
         if let Some(signals) = &mut self.signals {
             signals
                 .write()
@@ -433,7 +462,9 @@ impl RunWriter {
             (file::SIGNALS, &mut self.facts.signals, self.signals.as_ref().map(|file| &file.table)),
             (file::LATENCY, &mut self.facts.latency, self.latency.as_ref().map(|file| &file.table)),
         ];
-        let mut hashes = vec![(file::EVENTS, self.events.get_ref().so_far())];
+        let aggregates = self.aggregates.as_ref().and_then(|table| table.target().so_far());
+        let mut hashes =
+            vec![(file::EVENTS, self.events.get_ref().so_far()), (file::AGGREGATES, aggregates)];
         for (name, lines, table) in tables {
             *lines = table.map(TableWriter::written);
             hashes.push((name, table.and_then(|table| table.target().so_far())));

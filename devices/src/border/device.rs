@@ -8,6 +8,7 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use super::board::{BoardInput, BoardOutput, BoardWait};
 use super::facts::{EventFacts, SupplyFacts, TamperFacts};
 use super::message::{Feed, Input, Output};
+use super::program::ProgramDevice;
 use crate::answer::CommandFault;
 
 /// A device on the bench.
@@ -47,6 +48,11 @@ pub trait Device: Send {
 
     /// It as a device that is a board; `None`: it is none.
     fn board(&mut self) -> Option<&mut dyn BoardDevice> {
+        None
+    }
+
+    /// It as a device that is somebody else's program; `None`: it is none.
+    fn program(&mut self) -> Option<&mut dyn ProgramDevice> {
         None
     }
 

@@ -48,6 +48,8 @@ pub enum Input {
         until: SimDuration,
         /// Primary values of all phases.
         spectrum: Arc<Spectrum>,
+        /// The ambient temperature in degrees Celsius.
+        celsius: f64,
     },
     /// The pipe carried this since the last such message.
     Pipe {
@@ -119,6 +121,11 @@ pub enum Output {
     Answered {
         /// By their identifiers.
         values: BTreeMap<String, f64>,
+    },
+    /// It cannot go on: the run has broken.
+    Failed {
+        /// What has gone wrong.
+        why: String,
     },
     /// A command was carried out.
     Obeyed {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `message` | [`Input`]s of a device and what follows from them, its [`Output`]s |
 //! | `board` | the same between a device and its board: bytes of ports, orders to an emulator |
+//! | `program` | lines to a device that is somebody else's program, and its answers |
 //! | `fault` | faults that injections cause, and tampering |
 //! | `facts` | constants of a device that checks need: its supply, thresholds, sensors |
 //! | `event` | kinds of events that a device writes into the record |
@@ -18,6 +19,7 @@ mod event;
 mod facts;
 mod fault;
 mod message;
+mod program;
 
 pub use board::{BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
 pub use device::{BoardDevice, Device};
@@ -25,3 +27,4 @@ pub use event::{EventKind, VoltageEventKind};
 pub use facts::{EventFacts, SupplyFacts, TamperFacts};
 pub use fault::{BoardFault, DeviceFault, TamperKind, TamperSensorFault};
 pub use message::{Feed, Input, Output};
+pub use program::{Exchange, ProgramDevice, ProgramSpec};

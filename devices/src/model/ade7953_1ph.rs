@@ -29,8 +29,13 @@ static FIELDS: [Field; count(&[])] = of_model(
     ],
 );
 
-const RECIPE: Recipe =
-    Recipe { phases: 1, registers: ade7953::ROWS, is_cvct: false, has_breaker: false };
+const RECIPE: Recipe = Recipe {
+    phases: 1,
+    registers: ade7953::ROWS,
+    is_cvct: false,
+    has_breaker: false,
+    has_class: false,
+};
 
 pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },

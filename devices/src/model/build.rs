@@ -8,7 +8,7 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Netting;
 use lastmeter_units::MeasurementId;
 
-use super::{supply, tamper};
+use super::{class_meter, supply, tamper};
 use crate::border::Device;
 use crate::context::DeviceContext;
 use crate::display::Display;
@@ -28,6 +28,7 @@ use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
 use crate::window::PERIOD_MIN;
 use crate::windows::ClosedForm;
+use crate::wiring::{self, Wiring};
 
 /// Bits up to which every code can have an error of its own.
 const DNL_BITS_MAX: u32 = 16;
@@ -43,6 +44,8 @@ pub(crate) struct Recipe {
     pub(crate) is_cvct: bool,
     /// Whether it has a breaker with a voltage behind it, and a neutral current.
     pub(crate) has_breaker: bool,
+    /// Whether it has the errors of an accuracy class.
+    pub(crate) has_class: bool,
 }
 
 /// Makes a meter that reports by itself.
@@ -111,6 +114,8 @@ pub(crate) fn build_with(
         supply: supply::supply(values, context, recipe.phases),
         events: supply::events(values, recipe.phases),
         tamper: tamper::sensors(values),
+        wiring: Wiring::of(values, recipe.phases),
+        errors: recipe.has_class.then(|| class_meter::errors(values)),
     })))
 }
 
@@ -192,6 +197,7 @@ fn check(
 ) {
     check_quality(recipe, values, diagnostics);
     check_phases(recipe, values, diagnostics);
+    wiring::check(values, recipe.phases, diagnostics);
     let mut refuse = |code: Code, field: &str, message: String, label: &str| {
         diagnostics.report(code, values.span_of(field), message, label);
     };

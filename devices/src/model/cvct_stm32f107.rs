@@ -71,6 +71,7 @@ const RECIPE: Recipe = Recipe {
     registers: plain::ROWS.first_chunk::<{ plain::PER_PHASE }>().unwrap(),
     is_cvct: true,
     has_breaker: false,
+    has_class: false,
 };
 
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {

@@ -32,6 +32,11 @@ const NOISE: &str = "RMS of the converters' white noise, at the meter's terminal
 const SECOND: &str = "Non-linearity: second harmonic of the largest sine, relative to it.";
 const THIRD: &str = "Non-linearity: third harmonic of the largest sine, relative to it.";
 const RATIO: &str = "Ratio of the transformer, primary over secondary; 1 if connected directly.";
+const INSTALLED: &str = "Ratio of the transformer that is there, where it is not the one that the \
+    meter is programmed with: one for all phases, or one for each.";
+const REVERSED: &str = "Phases of the meter whose wires are the wrong way round.";
+const ORDER: &str = "Which phase of the plant each input of the meter is on, where wires are \
+    swapped; the same of voltages and currents for swapped pairs.";
 const LARGEST: &str = "Largest sine that is not clipped, over the nominal value.";
 const SNR: &str =
     "Signal-to-noise ratio of the largest sine in dB, without a unit; goes before the RMS noise.";
@@ -39,6 +44,21 @@ const NOISE_CORNER: &str = "Frequency below which 1/f noise is larger than the w
 const HIGH_PASS: &str = "Corner frequency of a digital high-pass.";
 const GAIN_SLOPE: &str = "Relative change of the gain per kelvin from 23 degrees Celsius.";
 const OFFSET_SLOPE: &str = "Change of the offset per kelvin from 23 degrees Celsius.";
+
+pub(crate) const VOLTAGE_RATIO: Field = Field::default("voltage_ratio", TRANSFORMER, "1", RATIO);
+pub(crate) const CURRENT_RATIO: Field = Field::default("current_ratio", TRANSFORMER, "1", RATIO);
+
+const PHASES: Kind = Kind::List(&Kind::Choice(crate::wiring::PHASE_WORDS));
+
+/// How a meter is wired to the plant.
+pub(crate) const WIRING: [Field; 6] = [
+    Field::default("installed_voltage_ratio", Kind::List(&TRANSFORMER), "[]", INSTALLED),
+    Field::default("installed_current_ratio", Kind::List(&TRANSFORMER), "[]", INSTALLED),
+    Field::default("reversed_voltages", PHASES, "[]", REVERSED),
+    Field::default("reversed_currents", PHASES, "[]", REVERSED),
+    Field::default("voltage_order", PHASES, "[]", ORDER),
+    Field::default("current_order", PHASES, "[]", ORDER),
+];
 
 /// The fields of every meter.
 const SHARED: &[Field] = &[
@@ -105,8 +125,14 @@ const SHARED: &[Field] = &[
         "\"5 A\"",
         "Nominal RMS current at the meter's terminals.",
     ),
-    Field::default("voltage_ratio", TRANSFORMER, "1", RATIO),
-    Field::default("current_ratio", TRANSFORMER, "1", RATIO),
+    VOLTAGE_RATIO,
+    CURRENT_RATIO,
+    WIRING[0],
+    WIRING[1],
+    WIRING[2],
+    WIRING[3],
+    WIRING[4],
+    WIRING[5],
     Field::default("voltage_headroom", HEADROOM, "2", LARGEST),
     Field::default("current_headroom", HEADROOM, "20", LARGEST),
     Field::default("voltage_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, voltages."),

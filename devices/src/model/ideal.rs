@@ -26,9 +26,10 @@ pub(super) const RECIPE_1PH: Recipe = Recipe {
     registers: plain::ROWS.first_chunk::<{ plain::PER_PHASE }>().unwrap(),
     is_cvct: false,
     has_breaker: false,
+    has_class: false,
 };
 
-const RECIPE_3PH: Recipe = Recipe { phases: 3, registers: &plain::ROWS, ..RECIPE_1PH };
+pub(super) const RECIPE_3PH: Recipe = Recipe { phases: 3, registers: &plain::ROWS, ..RECIPE_1PH };
 
 const DESCRIPTION: &str = "A meter whose front end has no error until one of its fields plants it: \
     converters of 32 bits at 12.8 kS/s without noise, wide ranges. Quantities, windows, commands \

@@ -1,6 +1,7 @@
 //! What a device model is to a scenario, and how it is made.
 
-use lastmeter_params::{Diagnostics, Entry, Values};
+use chacha20::ChaCha8Rng;
+use lastmeter_params::{Diagnostics, Entry, NodeValue, Table, Values};
 use lastmeter_units::Domain;
 
 use crate::border::Device;
@@ -62,6 +63,9 @@ pub struct DeviceKind {
     /// What the transducer of one with these values is like, as a table of its publication; `None`:
     /// it has none of its own.
     pub transducer: Option<fn(&Values) -> String>,
+    /// What is drawn of one with a table that does not state it: keys with their values; `None`:
+    /// nothing is.
+    pub draws: Option<fn(&Table, &mut ChaCha8Rng) -> Vec<(&'static str, NodeValue)>>,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }
@@ -76,6 +80,7 @@ impl DeviceKind {
         board_converter: None,
         registers: None,
         transducer: None,
+        draws: None,
         build: |_, _, _| None,
     };
 }

@@ -10,7 +10,9 @@
 
 pub(crate) mod ade7953_1ph;
 pub(crate) mod build;
+pub(crate) mod class_meter;
 pub(crate) mod cvct_stm32f107;
+pub(crate) mod external;
 mod fields;
 pub(crate) mod heat_meter;
 pub(crate) mod ideal;
@@ -24,3 +26,6 @@ pub(crate) mod stpm34_3ph;
 mod supply;
 mod tamper;
 pub(crate) mod water_meter;
+
+#[cfg(test)]
+pub(crate) use fields::{CURRENT_RATIO, VOLTAGE_RATIO, WIRING};

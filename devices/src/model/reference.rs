@@ -53,7 +53,8 @@ static ACQUISITION: [Field; count(&[stated("\"0.02 %\"")[0]])] = of_model(
     ],
 );
 
-const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_breaker: false };
+const RECIPE: Recipe =
+    Recipe { phases: 1, registers: &[], is_cvct: false, has_breaker: false, has_class: false };
 
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },

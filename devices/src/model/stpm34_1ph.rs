@@ -45,6 +45,7 @@ const RECIPE: Recipe = Recipe {
     registers: stpm3x::ROWS.first_chunk::<{ stpm3x::PER_PHASE }>().unwrap(),
     is_cvct: false,
     has_breaker: true,
+    has_class: false,
 };
 
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {

@@ -14,8 +14,13 @@ use crate::register::stpm3x;
 
 static FIELDS: [Field; count(&[])] = of_model(&[], &[]);
 
-const RECIPE: Recipe =
-    Recipe { phases: 3, registers: &stpm3x::ROWS, is_cvct: false, has_breaker: false };
+const RECIPE: Recipe = Recipe {
+    phases: 3,
+    registers: &stpm3x::ROWS,
+    is_cvct: false,
+    has_breaker: false,
+    has_class: false,
+};
 
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },

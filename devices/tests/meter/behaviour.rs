@@ -335,10 +335,10 @@ fn each_mistake_in_a_meters_table_is_one_diagnostic() {
 fn every_registered_thing_is_documented_and_its_defaults_are_valid() {
     for kind in DEVICES {
         // What points of a simulator carry is nobody's default.
-        let own = if kind.entry.name == "simulator-meter" {
-            "quantities = [\"electricity.voltage.rms.l1\"]"
-        } else {
-            ""
+        let own = match kind.entry.name {
+            "simulator-meter" => "quantities = [\"electricity.voltage.rms.l1\"]",
+            "external" => "program = \"a.py\"\nquantities = [\"electricity.voltage.rms.l1\"]",
+            _ => "",
         };
         read_text(own, &[kind.entry.fields]).unwrap();
     }
@@ -374,7 +374,11 @@ fn data_that_does_not_follow_is_refused_and_not_used() {
         assert_eq!(events(&out), [EventKind::InputRefused]);
     }
     let spectrum = balanced().spectrum_at(SimDuration::ZERO).unwrap().spectrum;
-    let out = bench.step(Input::Spectrum { until: SimDuration::from_seconds(1), spectrum });
+    let out = bench.step(Input::Spectrum {
+        until: SimDuration::from_seconds(1),
+        spectrum,
+        celsius: 23.0,
+    });
     assert_eq!(events(&out), [EventKind::InputRefused]);
     assert_eq!(readings(&bench.run(10.0)).len(), 1);
 
@@ -382,7 +386,11 @@ fn data_that_does_not_follow_is_refused_and_not_used() {
     let out = bench.step(Input::Samples { first_sample: 0, rate_hz, block: block(3, 10) });
     assert_eq!(events(&out), [EventKind::InputRefused]);
     let spectrum = std::sync::Arc::default();
-    let out = bench.step(Input::Spectrum { until: SimDuration::from_seconds(1), spectrum });
+    let out = bench.step(Input::Spectrum {
+        until: SimDuration::from_seconds(1),
+        spectrum,
+        celsius: 23.0,
+    });
     assert_eq!(events(&out), [EventKind::InputRefused]);
 }
 
@@ -402,6 +410,7 @@ fn the_border_can_be_written_down_and_read_again() {
     let spectrum = Input::Spectrum {
         until: SimDuration::from_seconds(3),
         spectrum: balanced().spectrum_at(SimDuration::ZERO).unwrap().spectrum,
+        celsius: 23.0,
     };
     let text = serde_json::to_string(&spectrum).unwrap();
     assert_eq!(serde_json::from_str::<Input>(&text).unwrap(), spectrum);

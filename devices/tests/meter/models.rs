@@ -296,6 +296,9 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "m-bus-water-meter",
         "m-bus-electricity-meter",
         "simulator-meter",
+        "class-meter-1ph",
+        "class-meter-3ph",
+        "external",
     ];
     assert_eq!(names, expected);
 }

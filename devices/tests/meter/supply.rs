@@ -91,7 +91,11 @@ impl Single {
     /// A voltage up to an instant in seconds.
     pub(crate) fn run(&mut self, volts: f64, until_s: f64) -> Vec<Output> {
         self.until = SimDuration::from_seconds_f64(until_s);
-        self.step(Input::Spectrum { until: self.until, spectrum: Self::spectrum(volts) })
+        self.step(Input::Spectrum {
+            until: self.until,
+            spectrum: Self::spectrum(volts),
+            celsius: 23.0,
+        })
     }
 }
 

@@ -143,7 +143,7 @@ impl Bench {
             let input = match self.device.feed() {
                 Feed::Spectrum => {
                     let stretch = self.terminal.spectrum_at(SimDuration::ZERO).expect("a spectrum");
-                    Input::Spectrum { until, spectrum: stretch.spectrum }
+                    Input::Spectrum { until, spectrum: stretch.spectrum, celsius: 23.0 }
                 }
                 Feed::Samples { rate_hz } => {
                     let upto = (until.as_seconds_f64() * rate_hz - 1e-6).ceil() as u64;

@@ -6,12 +6,13 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
 use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
-    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, SignalSample,
+    Event, GridRow, LatencyRow, Observation, RecordError, RunFacts, RunReader, SignalSample,
 };
 use lastmeter_text::Prose;
 
@@ -50,6 +51,9 @@ pub struct CheckKind {
     /// Whether it compares what was reported as if each reference, or the instant of each reading,
     /// were exact: where devices declare the spans of their readings it judges nothing.
     pub takes_readings_as_exact: bool,
+    /// Whether a check with these keys comes to the same where a rule of `[record]` has left rows
+    /// out: one that judges the worst value, or readings as a whole.
+    pub takes_thinned: fn(&Values) -> bool,
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
     /// the place is where the scenario names the plan's test plan.
     pub together: Option<RuleOfAll>,
@@ -75,6 +79,7 @@ impl CheckKind {
         is_limit_of_report: false,
         is_about_gateways_too: false,
         takes_readings_as_exact: false,
+        takes_thinned: |_| false,
         together: None,
         fits: |_, _, _| {},
         elements: |_, _, _| {},
@@ -338,6 +343,14 @@ pub trait Check: Any + Send {
 
     /// Takes the next latency row of the record, after all values and events.
     fn latency(&mut self, _row: &LatencyRow<'_>) {}
+
+    /// Takes the whole run folder, once the record is complete and was fed to it.
+    ///
+    /// # Errors
+    /// If the folder cannot be looked at.
+    fn judge_folder(&mut self, _folder: &Path) -> Result<(), RecordError> {
+        Ok(())
+    }
 
     /// What it concludes from the record so far, given how far the run got. What was never seen
     /// because the run ended early is inconclusive, not a failure; what was seen and is wrong

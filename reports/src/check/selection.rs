@@ -10,8 +10,12 @@ use super::demand::Demand;
 use crate::latency::Span;
 
 /// The key of the devices that a check is about.
-pub(crate) const DEVICE: Field =
-    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
+pub(crate) const DEVICE: Field = Field::default(
+    "device",
+    Kind::Pattern,
+    "\"*\"",
+    "name of the device, a pattern with *, or a list",
+);
 
 /// Whose rows a check is about.
 #[derive(Clone, Debug)]

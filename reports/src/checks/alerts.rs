@@ -29,7 +29,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         fields: &[
             Field::default(
                 "device",
-                Kind::Text,
+                Kind::Pattern,
                 "\"*\"",
                 "name of the device or gateway, or a pattern with *",
             ),

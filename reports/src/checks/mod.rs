@@ -11,6 +11,7 @@
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`; `rows` and `share` for them |
 //! | standards | `test_plan`, `published_table`, `calibration` |
+//! | of your own | `external` |
 //! | what several need | `read` (makes them from tables), `reading_count` |
 
 pub(crate) mod accuracy;
@@ -18,6 +19,7 @@ mod alerts;
 mod calibration;
 pub(crate) mod command_ack;
 mod energy_balance;
+mod external;
 mod jitter;
 mod latency;
 mod motion;
@@ -44,6 +46,7 @@ pub static CHECKS: &[CheckKind] = &[
     command_ack::KIND,
     refused::KIND,
     requests::KIND,
+    external::KIND,
     alerts::KIND,
     motion::event::KIND,
     motion::supply::LAST_GASP,

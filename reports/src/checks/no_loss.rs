@@ -63,6 +63,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
+    takes_thinned: |_| true,
     ..CheckKind::PLAIN
 };
 

@@ -83,7 +83,7 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    fn is_about(&self, device: &str, quantity: MeasurementId) -> bool {
+    pub(crate) fn is_about(&self, device: &str, quantity: MeasurementId) -> bool {
         self.spec.device.matches(device) && self.spec.quantities.binary_search(&quantity).is_ok()
     }
 

@@ -34,6 +34,10 @@ pub fn complete(dir: &Path, evaluation: &Evaluation) -> Result<PathBuf, RenderEr
 
 /// Like [`render`], for a run that was just judged.
 pub fn render_evaluated(dir: &Path, evaluation: &Evaluation) -> Result<PathBuf, RenderError> {
+    // The page that was made of the record is all there is.
+    if evaluation.facts.removed_behind.is_some() {
+        return Ok(dir.join(file::REPORT));
+    }
     let reader = RunReader::open(dir)?;
     let (page, figures) = page::page(&reader, evaluation)?;
     let folder = dir.join(file::FIGURES);

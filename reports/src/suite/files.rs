@@ -62,8 +62,20 @@ struct Index<'a> {
     runs_summary: String,
     checks_summary: String,
     exit_code: u8,
+    /// When it began.
+    started: Option<String>,
+    host: Option<&'a str>,
+    /// What the table can be narrowed to.
+    filters: Vec<RowFilter>,
     maps: Vec<Map<'a>>,
     runs: Vec<IndexRow<'a>>,
+}
+
+/// Rows of one kind: a status, or what took several attempts.
+#[derive(Serialize)]
+struct RowFilter {
+    word: &'static str,
+    count: usize,
 }
 
 #[derive(Serialize)]
@@ -84,6 +96,7 @@ struct IndexRow<'a> {
     why: Prose,
     /// Empty for a pass.
     reason: &'static str,
+    is_flaky: bool,
 }
 
 impl<'a> RunJson<'a> {
@@ -126,6 +139,7 @@ impl<'a> IndexRow<'a> {
             worst: run.judged().map(worst_margin).unwrap_or_default(),
             why: run.why().unwrap_or_default(),
             reason: if status == Status::Pass { "" } else { reason },
+            is_flaky: run.is_flaky(),
         }
     }
 }
@@ -165,7 +179,8 @@ impl Suite {
         Counts::of(self.runs.iter().map(SuiteRun::status)).to_string()
     }
 
-    fn markdown(&self) -> String {
+    /// What it came to as a table in Markdown: `summary.md`.
+    pub fn markdown(&self) -> String {
         let mut text = format!(
             "# {}: {}\n\n{}: {}; checks: {}; exit {}\n\n\
              | run | status | checks | why | reason |\n|---|---|---|---|---|\n",
@@ -200,6 +215,17 @@ impl Suite {
         text
     }
 
+    /// What its runs can be narrowed to: each status that there is, and what is flaky.
+    fn filters(&self) -> Vec<RowFilter> {
+        let by_status = Status::ALL.into_iter().map(|status| {
+            let count = self.runs.iter().filter(|run| run.status() == status).count();
+            RowFilter { word: status.word(), count }
+        });
+        let flaky = self.runs.iter().filter(|run| run.is_flaky()).count();
+        let flaky = RowFilter { word: "flaky", count: flaky };
+        by_status.chain([flaky]).filter(|filter| filter.count > 0).collect()
+    }
+
     fn index(&self) -> Result<String, RenderError> {
         let index = Index {
             style: style(),
@@ -208,6 +234,9 @@ impl Suite {
             runs_summary: self.runs_summary(),
             checks_summary: self.counts().to_string(),
             exit_code: self.exit_code().number(),
+            started: self.started.map(|at| at.to_string()),
+            host: self.host.as_deref(),
+            filters: self.filters(),
             maps: maps(self),
             runs: self.runs.iter().map(IndexRow::of).collect(),
         };

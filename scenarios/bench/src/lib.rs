@@ -17,6 +17,7 @@ pub mod capture;
 pub mod filter;
 pub mod floor;
 pub mod host;
+pub mod library;
 pub mod lines;
 pub mod out_folder;
 pub mod output;

@@ -10,12 +10,10 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::library::{self, LIBRARY, PREFIX};
 use lastmeter_params::{is_name, nearest};
 use lastmeter_reports::suite::PassedOver;
 use lastmeter_text::plural;
-
-/// Where the scenarios lie that go by their names.
-pub const LIBRARY: &str = "scenarios/library";
 
 /// Hidden folders are not searched for what they hide without end.
 const HIDDEN_LOOKED_AT_MAX: usize = 10_000;
@@ -46,7 +44,7 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
     let mut found = Vec::new();
     let mut passed_over = Vec::new();
     for path in paths {
-        let path = &of_the_library(path).unwrap_or_else(|| path.clone());
+        let path = &of_the_library(path)?.unwrap_or_else(|| path.clone());
         let about = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => not_there(path),
             _ => format!("{}: {error}", path.display()),
@@ -78,24 +76,48 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
     Ok(Selection { files: files.collect(), passed_over })
 }
 
-/// The file of the library that is called so, where nothing else is.
-fn of_the_library(name: &Path) -> Option<PathBuf> {
-    let text = name.to_str().filter(|text| !name.exists() && is_name(text))?;
-    library().into_iter().find(|file| file.file_stem().is_some_and(|stem| stem == text))
+/// The file of the library that is called so, where nothing else is; with `library:` before it that
+/// of the program's own, and without a name all of them.
+fn of_the_library(name: &Path) -> Result<Option<PathBuf>, String> {
+    let Some(text) = name.to_str().filter(|_| !name.exists()) else { return Ok(None) };
+    let own = text.strip_prefix(PREFIX);
+    let folder = match own {
+        Some(_) => library::written()?,
+        None if is_name(text) => library::folder()?,
+        None => return Ok(None),
+    };
+    if own == Some("") {
+        return Ok(Some(folder));
+    }
+    let stem = own.unwrap_or(text);
+    let found =
+        files_of(&folder).into_iter().find(|file| file.file_stem().is_some_and(|it| it == stem));
+    match (found, own) {
+        (None, Some(own)) => Err(not_in_library(own, &folder)),
+        (found, _) => Ok(found),
+    }
 }
 
-/// The files of the library, if it lies here.
-fn library() -> Vec<PathBuf> {
+/// The files of a folder; none where it cannot be walked through.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut walk = Walk::default();
-    // Where it cannot be walked through, nothing is found in it.
-    let _ = walk.whole(Path::new(LIBRARY));
+    let _ = walk.whole(folder);
     walk.found.into_iter().map(|found| found.path).collect()
+}
+
+fn not_in_library(name: &str, folder: &Path) -> String {
+    let files = files_of(folder);
+    let names = files.iter().filter_map(|file| file.file_stem()?.to_str());
+    let near = nearest(name, names).map(|near| format!("did you mean `{PREFIX}{near}`?"));
+    let help = near.unwrap_or_else(|| "`lastmeter list scenarios` lists it".to_owned());
+    format!("the library has no scenario `{name}`; {help}")
 }
 
 /// Nothing is there: what may have been meant.
 fn not_there(path: &Path) -> String {
     let shown = path.display();
-    let (name, files) = (path.file_stem().and_then(|name| name.to_str()), library());
+    let folder = library::folder().unwrap_or_default();
+    let (name, files) = (path.file_stem().and_then(|name| name.to_str()), files_of(&folder));
     let names = files.iter().filter_map(|file| file.file_stem()?.to_str());
     let near = name.and_then(|name| nearest(name, names));
     let help = match near {

@@ -5,6 +5,7 @@
 //! exactly one named check, which proves that the check can; its *control* is the same without the
 //! defect, which has to pass.
 
+mod annotations;
 mod attempts;
 mod controls;
 mod jobs;
@@ -13,6 +14,7 @@ mod options;
 mod plan;
 mod playing;
 mod quarantine;
+mod resuming;
 mod selection;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,9 +24,9 @@ use std::time::Duration;
 
 use lastmeter_language::Scenario;
 use lastmeter_params::{Dimension, parse_quantity};
-use lastmeter_record::Signal;
+use lastmeter_record::{Signal, Status};
 use lastmeter_reports::suite::{Case, CaseValue, Outcome, Suite, SuiteRun, Twin};
-use lastmeter_reports::{ExitCode, Reason};
+use lastmeter_reports::{ExitCode, Reason, remove_record};
 use tokio::runtime::Runtime;
 
 use crate::host::{host_name, monotonic, wall_now};
@@ -36,6 +38,7 @@ use crate::stop::Stop;
 use crate::stop::{runtime, stop_signal};
 use messages::{print_plan, print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
+use options::{KeptRecords, SuiteFormat};
 use plan::{BrokenFile, Item, Plan};
 pub use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
@@ -50,7 +53,8 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         Ok(wait) => wait.map(|(time, _)| time),
         Err(message) => return complain(&format!("--wait-quiet: {message}")),
     };
-    if let Some(message) = options.out.as_deref().and_then(occupied) {
+    let out = options.out.as_deref().filter(|_| !options.resume);
+    if let Some(message) = out.and_then(occupied) {
         return complain(&message);
     }
     let times = Times { timeout, wait_quiet, played: Duration::ZERO };
@@ -119,13 +123,25 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         folder.extend(of.map(|_| controls::FOLDER));
         let times = times.after(took.get(place).copied().unwrap_or_default());
         let mut console = Console::in_turn(options.console(), turn);
+        if options.resume
+            && let Some(done) = resuming::finished(scenario, &folder, (options, of), &console)
+        {
+            return done;
+        }
         let about = (options, &times, of);
         attempts::until_pass(options.retries, &base, &mut console, &stop, |console| {
             runtime.block_on(run_one(scenario, about, &folder, console, &stop))
         })
     };
     let run = |place: usize| {
-        let done = run_caught(&plan, place, || run_at(place));
+        let mut done = run_caught(&plan, place, || run_at(place));
+        if options.keep == KeptRecords::Failed && done.status() == Status::Pass {
+            let folder = done.folder.as_deref().filter(|_| only.is_none());
+            let folder = folder.map_or_else(|| base.clone(), |folder| base.join(folder));
+            if let Err(error) = remove_record(&folder) {
+                done = not_kept(done, &chain(&error));
+            }
+        }
         let is_good = matches!(done.exit_code(), ExitCode::Passed | ExitCode::NothingEvaluated);
         has_failed.fetch_or(!is_good && !done.is_excused(), Ordering::Relaxed);
         done
@@ -147,7 +163,11 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         planned: plan.planned,
         map: plan.map.unwrap_or_default(),
     };
-    if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) }
+    let exit = if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) };
+    if options.format == SuiteFormat::Github {
+        annotations::print(&suite);
+    }
+    exit
 }
 
 /// Writes what is on top of the runs' folders, and prints what it came to.
@@ -211,6 +231,20 @@ async fn run_one(
             why: chain(&error).into(),
         },
     };
+    let done = ended(scenario, outcome, (options, of));
+    print_run(console, &done, folder, times.played + started.elapsed());
+    if let Some(of) = of {
+        controls::print_end(console, of, &done);
+    }
+    done
+}
+
+/// A run that came to an end, with what it is as a twin, or as the control of twins.
+fn ended(
+    scenario: &Scenario,
+    outcome: Outcome,
+    (options, of): (&SuiteOptions, Option<&[String]>),
+) -> SuiteRun {
     let twin = scenario.expected().filter(|_| options.must_fail).map(|expect| Twin {
         check: expect.check.clone(),
         verdict: expect.verdict,
@@ -219,10 +253,8 @@ async fn run_one(
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
     let mut done = SuiteRun { twin, ..suite_run(scenario, outcome) };
-    print_run(console, &done, folder, times.played + started.elapsed());
     if let Some(of) = of {
         done.folder = Some(format!("{}/{}", of[0], controls::FOLDER));
-        controls::print_end(console, of, &done);
     }
     done
 }
@@ -248,6 +280,13 @@ fn case_of(scenario: &Scenario) -> Option<Case> {
     let values = scenario.written.values.iter().cloned();
     let values = values.map(|(address, value)| CaseValue { address, value });
     Some(Case { scenario: of.to_owned(), name, values: values.collect() })
+}
+
+/// A run that passed, and whose record could not be removed: what is on the disk is not known.
+fn not_kept(run: SuiteRun, why: &str) -> SuiteRun {
+    let (exit, reason) = (ExitCode::Broken, Reason::BenchBroke);
+    let why = format!("its record could not be removed: {why}").into();
+    SuiteRun { outcome: Outcome::NotRun { exit, reason, why }, ..run }
 }
 
 /// A scenario whose turn never came.
@@ -320,6 +359,7 @@ fn repeat_command(
     for (option, value) in [
         ("--seed", seed.map(|seed| seed.to_string())),
         ("--seeds", options.seeds.clone()),
+        ("--repeat", (options.repeat > 1).then(|| options.repeat.to_string())),
         ("--platform", options.load.platform.clone()),
         ("--time", options.load.time.map(|time| time.to_string())),
         ("--timeout", options.timeout.clone()),

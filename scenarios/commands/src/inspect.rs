@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use lastmeter_bench::library::{self, LIBRARY};
 use lastmeter_bench::output::{broken, complain, print_err, print_out};
 use lastmeter_bench::plant::{self, NotPlayed, Watch};
 use lastmeter_bench::run::chain;
-use lastmeter_bench::select::{LIBRARY, Selected, select};
+use lastmeter_bench::select::{Selected, select};
 use lastmeter_bench::stop::{Stop, block_on, stop_signal};
 use lastmeter_bench::suite::{passed_over, print_left_out};
 use lastmeter_language::{
@@ -382,13 +383,11 @@ fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
 }
 
 fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
-    let default = [PathBuf::from(LIBRARY)];
-    if paths.is_empty() && !default[0].is_dir() {
-        return complain(&format!(
-            "there is no folder {LIBRARY} here, where scenarios are looked for; name another one: \
-             `lastmeter list scenarios FOLDER`"
-        ));
-    }
+    let default = match library::folder() {
+        Ok(folder) => [folder],
+        Err(message) if paths.is_empty() => return broken(&message),
+        Err(_) => [PathBuf::new()],
+    };
     let paths = if paths.is_empty() { &default } else { paths };
     let files = match selected(paths) {
         Ok(files) => files,
@@ -424,8 +423,11 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         let rows = rows.iter().map(|(_, scenario)| {
             let twin = if scenario.expected().is_some() { "(must fail) " } else { "" };
             let title = scenario.about.title.as_deref().unwrap_or_default();
-            let duration = scenario.schedule.duration.to_string();
-            (&*scenario.about.name, format!("{duration:>8}  {twin}{title}"))
+            let seconds = scenario.schedule.duration.as_seconds_f64();
+            let (time, tags) = (scenario.schedule.time, &scenario.about.tags);
+            let tags =
+                if tags.is_empty() { String::new() } else { format!("  [{}]", tags.join(", ")) };
+            (&*scenario.about.name, format!("{seconds:>8} s  {time:<7}  {twin}{title}{tags}"))
         });
         print_columns("", rows);
     }
@@ -437,7 +439,7 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> Value {
         scenario.checks.iter().flat_map(|check| check.covers.iter().map(String::as_str)).collect();
     json!({
         "file": file, "name": scenario.about.name, "title": scenario.about.title,
-        "tags": scenario.about.tags,
+        "tags": scenario.about.tags, "time": scenario.schedule.time.word(),
         "duration_s": scenario.schedule.duration.as_seconds_f64(), "covers": covers,
         "checks": scenario.checks.iter().map(|check| &check.name).collect::<Vec<_>>(),
         "must_fail": scenario.expected().map(|expect| &expect.check),

@@ -10,9 +10,10 @@
 //! | `serve`, `certificates` | the platform alone, and what TLS needs |
 //! | `demo` | the platform with a household in it, to look at |
 //! | `store` | its data while it does not run, and the audit in it |
+//! | `new` | a start of one's own |
 //! | `doctor` | whether this machine can do all that |
 //!
-//! `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
+//! `log` is what is shown of what parts log; `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
 
 pub mod accuracy;
 pub mod boards;
@@ -25,8 +26,12 @@ mod ending;
 pub mod gateway;
 pub mod grid;
 pub mod inspect;
+mod log;
 pub mod measure;
+pub mod new;
 pub mod rts;
 pub mod serve;
 pub mod store;
 pub mod suites;
+
+pub use log::show_log;

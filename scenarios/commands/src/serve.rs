@@ -18,21 +18,7 @@ use tokio::io::AsyncReadExt as _;
 pub use options::ServeOptions;
 
 use crate::ending::ends;
-
-/// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
-pub(crate) fn log_to_stderr() {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let levels = Targets::new()
-        .with_default(LevelFilter::WARN)
-        .with_target("lastmeter_platform", LevelFilter::INFO);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    // Only the first of a process can be the subscriber, and there is one `serve` in it.
-    let _ = tracing_subscriber::registry().with(lines).with(levels).try_init();
-}
+use crate::log::log_to_stderr;
 
 /// Runs the platform until it is asked to end and returns the exit code.
 pub fn serve(options: &ServeOptions) -> ExitCode {

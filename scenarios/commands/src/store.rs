@@ -13,7 +13,8 @@ use lastmeter_platform::{Config, Manifest, PlatformError, TenantName};
 use lastmeter_reports::ExitCode;
 use serde_json::{Value, json};
 
-use crate::serve::{log_to_stderr, read_table};
+use crate::log::log_to_stderr;
+use crate::serve::read_table;
 
 /// Counts changes of what `--json` prints.
 const FORMAT_VERSION: u32 = 1;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_bench::output::{broken, complain, print_err, print_out};
 use lastmeter_record::Counts;
-use lastmeter_reports::suite::{Suite, SuiteError, SuiteRun};
+use lastmeter_reports::suite::{Coverage, CoverageState, Suite, SuiteError, SuiteRun};
 use lastmeter_reports::{ExitCode, complete};
 use lastmeter_text::plural;
 
@@ -22,6 +22,30 @@ pub fn merge(suites: &[PathBuf], out: &Path) -> ExitCode {
         Err(error @ SuiteError::Record(_)) => broken(&error.to_string()),
         Err(error) => complain(&error.to_string()),
     }
+}
+
+/// Which requirements the runs and twins of these folders cover.
+pub fn coverage(folders: &[PathBuf], json: bool) -> ExitCode {
+    let coverage = match Coverage::read(folders.iter().map(PathBuf::as_path)) {
+        Ok(coverage) => coverage,
+        Err(error) => return complain(&error.to_string()),
+    };
+    if json {
+        print_out(&serde_json::to_string_pretty(&coverage).unwrap_or_default());
+        return ExitCode::Passed;
+    }
+    for row in coverage.rows.iter().filter(|row| row.state != CoverageState::NotChecked) {
+        let checks: Vec<&str> = row.checks.iter().map(|it| it.check.as_str()).collect();
+        let more = checks.len().saturating_sub(2);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let shown = checks[..checks.len().min(2)].join(", ");
+        print_out(&format!("{}  {:<12}  {}  ({shown}{more})", row.id, row.state, row.words));
+    }
+    let counts = CoverageState::ALL.into_iter().map(|state| (state, coverage.count(state)));
+    let counts = counts.filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(state, count)| format!("{count} {state}")).collect();
+    print_out(&format!("Requirements: {}", counts.join(", ")));
+    ExitCode::Passed
 }
 
 /// Judges and renders each run of a suite folder again, and what is on top of them.

@@ -40,6 +40,9 @@ use super::section::source::{self, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
 
+/// The device model and the kind of check that are programs of others.
+const EXTERNAL: &str = "external";
+
 /// Requirement tables stand in `run.json`, and are written by hand.
 const TABLE_BYTES_MAX: usize = 1 << 20;
 
@@ -389,6 +392,32 @@ impl Draft<'_> {
                 String::new()
             };
             texts.insert(name.to_owned(), text);
+        }
+        texts.extend(self.programs(files, out));
+        texts
+    }
+
+    /// The texts of programs that devices and checks name: what ran is kept with the run.
+    fn programs(&self, files: &Files<'_>, out: &mut Diagnostics) -> BTreeMap<String, String> {
+        let rows = self.rows(&DEVICE).iter().chain(self.rows(&CHECK));
+        let named = rows.filter(|row| row.kind == Some(EXTERNAL));
+        let mut texts = BTreeMap::new();
+        for (name, span) in named.filter_map(|row| row.text("program")) {
+            let read = files.read(name).map_err(|error| error.to_string());
+            match read.map(String::from_utf8) {
+                Ok(Ok(text)) if text.len() <= TABLE_BYTES_MAX => {
+                    texts.insert(name.to_owned(), text);
+                }
+                Ok(_) => {
+                    let message = format!("`{name}` is no text, or larger than 1 MiB");
+                    out.report(Code::FILE_REFUSED, span, message, "expected a program's text");
+                }
+                Err(error) => {
+                    let message = format!("`{name}` cannot be read: {error}");
+                    let (code, help) = (Code::FILE_UNREADABLE, files.near(name));
+                    out.report_with_help(code, span, message, "expected a program", help);
+                }
+            }
         }
         texts
     }

@@ -25,6 +25,8 @@ const NAME_MAX: usize = 120;
 /// Longer values are numbers in the name of a case.
 const VALUE_MAX: usize = 16;
 const SEED: &str = "scenario.seed";
+/// What cases that only repeat one another vary in: no value of the scenario.
+pub(crate) const REPEAT: &str = "repeat";
 
 /// What the command line varies.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +35,8 @@ pub struct Variation<'a> {
     pub vary: &'a [String],
     /// `FIRST..LAST`, both included.
     pub seeds: Option<&'a str>,
+    /// How often each case runs, if that is more than once.
+    pub repeat: u16,
 }
 
 /// One case of a scenario.
@@ -136,6 +140,10 @@ impl Matrix {
             let span = Span { source, start: 0, end: text.len() };
             self.drop_axis(SEED);
             self.seeds(text, span, out);
+        }
+        if variation.repeat > 1 {
+            let steps = (1..=variation.repeat).map(|number| vec![number.to_string()]).collect();
+            self.axes.push(Axis { addresses: vec![REPEAT.to_owned()], steps });
         }
         if let Err(message) = self.count() {
             out.report(Code::BAD_MATRIX, super::draft::FILE_START, message, "with what is varied");
@@ -410,7 +418,7 @@ impl Matrix {
     }
 }
 
-fn seed_of(root: &Table) -> u64 {
+pub(crate) fn seed_of(root: &Table) -> u64 {
     match table_at(root, "scenario").and_then(|head| head.get("seed")).map(|node| &node.value) {
         Some(NodeValue::Integer(seed)) => seed.cast_unsigned(),
         _ => 1,

@@ -13,8 +13,10 @@ use lastmeter_params::{
 use lastmeter_record::Override;
 
 use super::draft::{Naming, Section, once_first};
+use super::population;
 use super::read::{place_of, table_at_mut};
 use super::section::SECTIONS;
+use super::section::device::{DEVICE, MEMBER};
 use super::texts::Texts;
 
 /// What options have changed of a scenario's file so far.
@@ -171,7 +173,12 @@ fn set_row(
     span: Span,
     node: Node,
 ) -> Result<Previous, BadAddress> {
-    let (index, key) = find_row(list, section, rest)?;
+    let (index, key) = match find_row(list, section, rest) {
+        Err(BadAddress::Nothing) if section.name == DEVICE.name => {
+            return set_of_member(list, rest, span, node).ok_or(BadAddress::Nothing);
+        }
+        found => found?,
+    };
     let NodeValue::Table(table) = &mut list[index].value else { return Err(BadAddress::Nothing) };
     let replaced = match (section.entry_of(table), section.kind) {
         (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
@@ -180,6 +187,36 @@ fn set_row(
         (None, Some(_)) => set_key(table, None, key, span, node),
     };
     replaced.ok_or(BadAddress::Nothing)
+}
+
+/// Sets a value of one device of a table that makes several: in a `[[device.member]]` of its name,
+/// behind those that are there. Whether there is such a device is known when they are made.
+fn set_of_member(list: &mut [Node], rest: &str, span: Span, node: Node) -> Option<Previous> {
+    let group = list.iter_mut().filter_map(|node| match &mut node.value {
+        NodeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    let is_of = |table: &&mut Table| {
+        let own = table.text("name").and_then(|name| rest.strip_prefix(name)?.strip_prefix('-'));
+        own.is_some() && population::stands_for_several(table)
+    };
+    let group = group.filter(is_of).max_by_key(|table| table.text("name").map_or(0, str::len))?;
+    let fields = DEVICE.entry_of(group).map_or(&[][..], |entry| entry.fields);
+    let is_known = |key: &str| DEVICE.fields.iter().chain(fields).any(|field| field.name == key);
+    let (name, key) = rest
+        .match_indices('.')
+        .map(|(at, _)| (&rest[..at], &rest[at + 1..]))
+        .find(|(_, key)| is_known(key))?;
+    if group.get(MEMBER).is_none() {
+        group.set(MEMBER, span, Node { value: NodeValue::Array(Vec::new()), span });
+    }
+    let NodeValue::Array(members) = &mut group.get_mut(MEMBER)?.value else { return None };
+    let mut member = Table::default();
+    let name = Node { value: NodeValue::String(name.to_owned()), span };
+    member.set("name", span, name);
+    member.set(key, span, node);
+    members.push(Node { value: NodeValue::Table(member), span });
+    Some(Previous(None))
 }
 
 /// The table that an address without its section begins with, and the rest of the address.

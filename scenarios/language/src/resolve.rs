@@ -30,6 +30,7 @@ use super::section::must_fail::MUST_FAIL;
 use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, report_ambiguous_observer};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
+use super::section::record::report_starved_checks;
 use super::section::scenario::{SCENARIO, Schedule, about, head, report_times, validate_duration};
 use super::section::signal::{self, SIGNAL, signal};
 use super::section::simulator::SIMULATOR;
@@ -188,6 +189,12 @@ fn references(
         sources_of_table.iter().map(|of| of.first().copied()).collect();
     test_plan::validate_device(draft, devices, sources, &source_of_table, out);
     calibration::validate_meters(draft, devices, sources, &source_of_table, out);
+    let devices_of_check: Vec<Vec<usize>> = draft
+        .rows(&CHECK)
+        .iter()
+        .map(|row| devices_of_check(row, (devices, gateways), out))
+        .collect();
+    report_starved_checks(draft, (devices, &devices_of_check), out);
     let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
     let named = table_of_device.iter().enumerate();
     References {
@@ -205,11 +212,7 @@ fn references(
         via_of_floor,
         target_of_injection,
         signals: signal::places(draft, devices, (sources, loads), out),
-        devices_of_check: draft
-            .rows(&CHECK)
-            .iter()
-            .map(|row| devices_of_check(row, (devices, gateways), out))
-            .collect(),
+        devices_of_check,
         authority: authority(draft, platform, files, out),
     }
 }

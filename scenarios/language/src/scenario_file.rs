@@ -13,13 +13,15 @@ use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
 use super::load::{Document, LoadOptions, instead_of_scenario, keep_time};
-use super::matrix::{Case, Matrix, Variation};
+use super::matrix::{Case, Matrix, REPEAT, Variation};
 use super::overrides::{Changes, apply};
+use super::population;
 use super::read::{self, list_at, table_at, table_at_mut};
 use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::section::check::CHECK;
+use super::section::grid;
 use super::section::matrix::MATRIX;
 use super::section::must_fail::MUST_FAIL;
 use super::section::source::multiplied;
@@ -146,7 +148,7 @@ impl ScenarioFile {
             head.set("case", FILE_START, Node { value, span: FILE_START });
         }
         let origin = format!("case {}", case.name);
-        for (address, value) in &case.values {
+        for (address, value) in case.values.iter().filter(|(address, _)| address != REPEAT) {
             making.change((&origin, &format!("{address}={value}")));
         }
         making.apply(options, |_| true);
@@ -349,8 +351,10 @@ impl ScenarioBuilder {
     ) -> Result<Scenario, LoadFailure> {
         use_current_words(&mut self.root);
         multiplied(&mut self.root);
-        let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let files = Files::beside(&file.path, options.recordings.as_deref());
+        let places = |root: &Table| grid::places(root, &files);
+        population::expand(&mut self.root, places, &mut self.mistakes);
+        let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);
         match scenario {
             Some(mut scenario) if self.mistakes.is_empty() => {

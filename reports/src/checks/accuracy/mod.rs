@@ -30,6 +30,7 @@
 
 mod alike;
 mod panel;
+mod population;
 mod section;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,6 +147,8 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     is_limit_of_report: true,
+    // The worst value stays; which is the worst above a minimum, and the last one, may not.
+    takes_thinned: |values| !values.is_written("minimum") && !values.boolean("difference"),
     section: Some(Section { place: 30, make: section::section }),
     ..CheckKind::PLAIN
 };

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::ROUNDING;
 use super::panel::{Panel, Point, Role, points};
+use super::population::{MemberError, histogram};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::error_limit::{Limit, Spec};
@@ -151,6 +152,11 @@ pub(super) fn section(
         0 => String::new(),
         count => plural(count, "value"),
     };
+    let populations: Vec<Picture> = input
+        .accuracy
+        .iter()
+        .filter_map(|check| histogram(check, &members(check, &all), figures))
+        .collect();
     // What is outside its limit first, and never left out for lack of room before the rest.
     all.sort_by_key(|entry| (!entry.is_judged(), !entry.is_outside()));
     let more = all.len().saturating_sub(ROWS_MAX);
@@ -174,6 +180,7 @@ pub(super) fn section(
             }
         }
     }
+    judged.pictures.extend(populations);
     judged.open = first.len() <= ROWS_OPEN_MAX;
     judged.summary = format!("{} judged series, what is outside its limit first", first.len());
     rest.folded = true;
@@ -184,6 +191,28 @@ pub(super) fn section(
     let parts = std::iter::once(judged).chain(rest).collect();
     let section = Accuracy { heading, any, parts, more, left_out, links };
     Ok(Some(fill("accuracy.html", TEMPLATE, &section)?.into()))
+}
+
+/// The devices of a check, each with the error of its judged series that is farthest off.
+fn members<'a>(check: &Judged<'_>, all: &[ErrorSeries<'a>]) -> Vec<MemberError<'a>> {
+    let mut members: Vec<MemberError<'a>> = Vec::new();
+    for entry in all.iter().filter(|entry| entry.is_judged() && entry.series.errors.n > 0) {
+        if !check.is_about(entry.device, entry.id) {
+            continue;
+        }
+        let (device, error) = (entry.device, entry.series.errors.mean());
+        let is_outside = entry.is_outside();
+        match members.last_mut().filter(|last| last.device == device) {
+            Some(last) => {
+                last.is_outside |= is_outside;
+                if error.abs() > last.error.abs() {
+                    last.error = error;
+                }
+            }
+            None => members.push(MemberError { device, error, is_outside }),
+        }
+    }
+    members
 }
 
 /// Every series with all its digits.

@@ -41,12 +41,12 @@ pub(super) const KIND: CheckKind = CheckKind {
         fields: &[
             Field::required(
                 "substation",
-                Kind::Text,
+                Kind::Pattern,
                 "the device at the infeed: a name, or a pattern with *",
             ),
             Field::default(
                 "homes",
-                Kind::Text,
+                Kind::Pattern,
                 "\"*\"",
                 "the devices at the loads: a name, or a pattern with *; only those at \
                  `load:` count",

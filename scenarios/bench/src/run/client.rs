@@ -48,6 +48,7 @@ impl SoleDevice {
                     of: self.name.clone(),
                     note: DeviceNote::new(now, kind.word(), detail),
                 },
+                Output::Failed { why } => ClientOutput::Failed { of: self.name.clone(), why },
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {
                     continue;

@@ -35,6 +35,8 @@ pub(crate) enum ClientOutput {
     Reading { device: usize, made: AnnouncedReading },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
+    /// A device cannot go on.
+    Failed { of: String, why: String },
     /// Something for the record, of a device or gateway of this name.
     Note { of: String, note: DeviceNote },
 }

@@ -6,6 +6,7 @@ use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
 use super::ledger::{Account, AccountTerms, SupplyOutages};
+use super::programs;
 use super::signal_feed::SignalFeed;
 
 /// A device at its metering point.
@@ -27,9 +28,10 @@ pub fn device_setup(
 ) -> Result<(DeviceSetup, Account), BenchError> {
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.clone();
-    let (Some(device), Some(point)) = (scenario.build_device_with(index, image), point) else {
+    let (Some(mut device), Some(point)) = (scenario.build_device_with(index, image), point) else {
         return Err(BenchError::unmade(&row.name));
     };
+    programs::start(scenario, row, device.as_mut())?;
     let period = due_every(scenario, row, device.as_ref())?;
     let supply = device.supply();
     let darkness = SupplyOutages::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);

@@ -258,6 +258,9 @@ impl Field {
                     let note = DeviceNote::new(self.now, kind.word(), detail);
                     out.push(ClientOutput::Note { of: name.clone(), note });
                 }
+                Output::Failed { why } => {
+                    out.push(ClientOutput::Failed { of: name.clone(), why });
+                }
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
             }

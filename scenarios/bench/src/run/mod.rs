@@ -48,6 +48,7 @@ mod notices;
 mod own_runtime;
 mod own_settings;
 mod plant_notes;
+mod programs;
 mod real;
 mod recording;
 mod requests;
@@ -61,6 +62,7 @@ mod start;
 mod steps;
 mod tampering;
 mod tenants;
+mod thinning;
 mod turns;
 mod virtual_time;
 

@@ -12,9 +12,7 @@ use serde_json::{Map, Value};
 use super::console::Console;
 use super::error::{BenchError, chain};
 use super::live::Live;
-use super::plant_notes;
 use super::recording::Recording;
-use super::signals::Signals;
 use crate::host::{monotonic, wall_now};
 use crate::stop::{Stop, ended_by};
 
@@ -103,8 +101,7 @@ pub(crate) async fn carry_out<B: Bench>(
             return writer.finish(end).map_err(BenchError::record);
         }
     };
-    let known = (Signals::new(scenario), plant_notes::notes(scenario));
-    let recording = Recording::new(writer, live, start, known);
+    let recording = Recording::new(writer, live, scenario)?;
     let mut bench = B::stand(parts, recording);
     let halt = drive(&mut bench, &run, console, stop).await.err();
     let (state, cause, event) = match &halt {

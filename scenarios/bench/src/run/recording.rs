@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use lastmeter_language::{RecordRules, Scenario};
 use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
 use lastmeter_units::SimTime;
 
@@ -12,14 +13,18 @@ use super::joining::Ledger;
 use super::latency_row::LatencyRecord;
 use super::ledger::Row;
 use super::live::Live;
+use super::plant_notes;
 use super::signals::Signals;
 use super::tenants::RestOfAll;
+use super::thinning::{Kept, Thinning};
 use crate::host;
 
 pub(crate) struct Recording {
     writer: RunWriter,
     signals: Signals,
     pub(crate) live: Live,
+    /// Leaves rows out, where the scenario has rules for that.
+    thinning: Option<Thinning>,
     /// Noted, and not yet written.
     pub(crate) events: Vec<Event>,
     /// What is known ahead of the plant, in order of time.
@@ -38,13 +43,19 @@ pub(crate) struct Recording {
 
 impl Recording {
     pub(crate) fn new(
-        writer: RunWriter,
+        mut writer: RunWriter,
         live: Live,
-        start: SimTime,
-        (signals, ahead): (Signals, VecDeque<Event>),
-    ) -> Self {
-        Self {
+        scenario: &Scenario,
+    ) -> Result<Self, BenchError> {
+        let start = scenario.schedule.start;
+        let rules = scenario.part::<RecordRules>();
+        if rules.is_some() {
+            writer.record_aggregates().map_err(BenchError::record)?;
+        }
+        let (signals, ahead) = (Signals::new(scenario), plant_notes::notes(scenario));
+        Ok(Self {
             writer,
+            thinning: rules.map(|rules| Thinning::new(rules.clone(), start)),
             signals,
             live,
             events: Vec::new(),
@@ -55,7 +66,7 @@ impl Recording {
             observations: 0,
             latency_rows: 0,
             cpu_ns: 0,
-        }
+        })
     }
 
     pub(crate) fn note(&mut self, event: Event) {
@@ -101,12 +112,10 @@ impl Recording {
             self.writer.event(&event);
             self.live.judge.event(&event);
         }
-        self.observations += rows.len() as u64;
-        for row in rows {
-            let account = &ledger.accounts[row.device];
-            let observation = row.observation(&account.terms.device, account.way());
-            self.writer.observation(&observation);
-            self.live.judge.observation(&observation);
+        let name = |device: usize| ledger.accounts[device].terms.device.as_str();
+        match self.thinning.as_mut().map(|thinning| thinning.take(rows, name)) {
+            Some(kept) => self.write_kept(ledger, &kept)?,
+            None => self.write_rows(ledger, rows),
         }
         let (writer, live) = (&mut self.writer, &mut self.live);
         self.signals.take(rows, self.recorded, |sample| {
@@ -121,6 +130,31 @@ impl Recording {
         let written = self.writer.sync().map_err(BenchError::record);
         self.cpu_ns += host::thread_cpu_ns() - began_ns;
         written
+    }
+
+    /// Hands over what was held of rows that may be left out.
+    pub(crate) fn release(&mut self, ledger: &Ledger) -> Result<(), BenchError> {
+        let Some(kept) = self.thinning.as_mut().map(Thinning::finish) else { return Ok(()) };
+        self.write_kept(ledger, &kept)
+    }
+
+    fn write_kept(&mut self, ledger: &Ledger, kept: &Kept) -> Result<(), BenchError> {
+        self.write_rows(ledger, &kept.rows);
+        for it in &kept.summed_up {
+            let device = ledger.accounts[it.device].terms.device.as_str();
+            self.writer.aggregate(&it.aggregate(device)).map_err(BenchError::record)?;
+        }
+        Ok(())
+    }
+
+    fn write_rows(&mut self, ledger: &Ledger, rows: &[Row]) {
+        self.observations += rows.len() as u64;
+        for row in rows {
+            let account = &ledger.accounts[row.device];
+            let observation = row.observation(&account.terms.device, account.way());
+            self.writer.observation(&observation);
+            self.live.judge.observation(&observation);
+        }
     }
 
     /// How many checks stand at each status, were the run to end here; as it was not long ago

@@ -165,6 +165,7 @@ impl Shell {
                     ClientOutput::Reading { device, made } => self.made.push((device, made)),
                     ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
                     ClientOutput::Event(event) => self.notes.push(*event),
+                    ClientOutput::Failed { of, why } => return Err(BenchError::device(&of, why)),
                     // There are no real lines in virtual time.
                     ClientOutput::ToLine { .. } | ClientOutput::Reopen { .. } => {}
                 }

@@ -95,7 +95,8 @@ impl SignalFeed {
         // A change of the terminal is a border between two messages.
         self.now = span.until.map_or(until, |end| until.min(self.start + end));
         let spectrum = Arc::clone(&span.spectrum);
-        device.step(self.now, Input::Spectrum { until: self.now - self.start, spectrum }, out);
+        let (until, celsius) = (self.now - self.start, span.temperature_celsius);
+        device.step(self.now, Input::Spectrum { until, spectrum, celsius }, out);
     }
 
     fn pipe(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lastmeter_language::{LoadOptions, Variation};
 
 use lastmeter_reports::suite::Shard;
 
-use crate::output::TextFormat;
 use crate::run::ConsoleOptions;
 
 /// What `lastmeter run` is asked with.
@@ -34,6 +33,11 @@ pub struct SuiteOptions {
     /// Run each case with each of these seeds, both included, as in `1..20`
     #[arg(long, value_name = "A..B", conflicts_with_all = ["must_fail", "seed"])]
     pub seeds: Option<String>,
+    /// Run each scenario, or each of its cases, so many times; with one seed runs in virtual time are
+    /// all the same
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "must_fail")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub repeat: u16,
     /// Run more than 1,000 cases
     #[arg(long)]
     pub yes: bool,
@@ -67,6 +71,14 @@ pub struct SuiteOptions {
     /// Run only what was no pass in this suite folder
     #[arg(long, value_name = "DIR")]
     pub rerun_failed: Option<PathBuf>,
+    /// Go on with the suite folder of `--out`, which was interrupted: what has a finished record of
+    /// the same scenario is judged again by it, the rest runs
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+    /// Which records stay: `all`, or of runs that pass only `run.json`, `scenario.toml` and the
+    /// verdicts
+    #[arg(long, value_enum, default_value_t = KeptRecords::All)]
+    pub keep: KeptRecords,
     /// Begin no other run once one has failed
     #[arg(long)]
     pub fail_fast: bool,
@@ -74,7 +86,8 @@ pub struct SuiteOptions {
     /// the rest runs
     #[arg(long)]
     pub strict: bool,
-    /// End a scenario that takes longer in wall time, such as `90 s`
+    /// End each run that takes longer in wall time, such as `90 s`: an error, behind which the
+    /// others go on
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// How long a real-time run waits for a machine on which all its checks can be judged, as in
@@ -89,9 +102,9 @@ pub struct SuiteOptions {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: u16,
-    /// For people, or one JSON object per event and line
-    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
-    pub format: TextFormat,
+    /// For people, one JSON object per event and line, or for people with annotations
+    #[arg(long, value_enum, default_value_t = SuiteFormat::Human)]
+    pub format: SuiteFormat,
     /// No progress line, even on a terminal
     #[arg(long)]
     pub no_progress: bool,
@@ -100,16 +113,38 @@ pub struct SuiteOptions {
     pub color: bool,
 }
 
+/// What a suite prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SuiteFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+    /// For people, and at the end an annotation of each run that is no pass, as GitHub Actions shows
+    /// it beside the file; the summary goes to the job's page
+    Github,
+}
+
+/// Of which runs the record stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum KeptRecords {
+    /// Of all.
+    #[default]
+    All,
+    /// Of those that were no pass.
+    Failed,
+}
+
 impl SuiteOptions {
     /// What it varies.
     pub(crate) fn variation(&self) -> Variation<'_> {
-        Variation { vary: &self.vary, seeds: self.seeds.as_deref() }
+        Variation { vary: &self.vary, seeds: self.seeds.as_deref(), repeat: self.repeat }
     }
 
     /// How the run is shown.
     pub(crate) fn console(&self) -> ConsoleOptions {
         ConsoleOptions {
-            json: self.format == TextFormat::Json,
+            json: self.format == SuiteFormat::Json,
             color: self.color,
             progress: !self.no_progress,
             silent: false,

@@ -221,7 +221,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let single = single && options.retries == 0;
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
-    if let Some(message) = plan.clash(options.out.as_deref()) {
+    let out = options.out.as_deref().filter(|_| !options.resume);
+    if let Some(message) = plan.clash(out) {
         return Err(complain(&message));
     }
     if let Some(shard) = options.shard {

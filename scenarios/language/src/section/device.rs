@@ -25,6 +25,9 @@ use crate::draft::{Draft, Row, Section, joined};
 use crate::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::references::References;
 
+/// The key of what single devices of a table differ in.
+pub(crate) const MEMBER: &str = "member";
+
 /// The key of which quantities arrive.
 const REPORTS: &str = "reports";
 
@@ -39,7 +42,10 @@ pub(crate) static DEVICE: Section = Section {
     name: "device",
     noun: "device",
     doc: "A device, or with `count` many alike. An override addresses the table and with it all \
-        of them: `--set device.meter.report_every=\"5 s\"`.",
+        of them: `--set device.meter.report_every=\"5 s\"`; the name of one of them addresses that one: \
+        `--set device.meter-07.report_every=\"5 s\"`. A number may be drawn for each of them by the \
+        seed, as any number of a scenario may: `\"normal(0 %, 0.3 %)\"`, `truncated`, `uniform`, \
+        `triangular`, `table`.",
     fields: &FIELDS,
     kind: Some(("model", "device model")),
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
@@ -65,10 +71,18 @@ const OWN: &[Field] = &[
     ),
     Field::required(
         "at",
-        Kind::Text,
+        Kind::Pattern,
         "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*`, \
-         `source:flat-*` or another pattern makes a device for each of those that fit, named by \
-         this name, a dash and that of the load or source",
+         `source:flat-*`, a list or another pattern makes a device for each of those that fit, named \
+         by this name, a dash and that of the load or source; `!` leaves out: `[\"load:*\", \
+         \"!load:12\"]`",
+    ),
+    Field::optional(
+        MEMBER,
+        Kind::List(&Kind::Open),
+        "tables `[[device.member]]` with keys that single devices of the group have, behind its own: \
+         of those whose `name` fits, a name, pattern or list of them, or of as many as `drawn` \
+         states, which the seed draws",
     ),
     tenant::OF_DEVICE,
     Field::required("model", Kind::Text, "which device model"),

@@ -7,7 +7,7 @@
 //! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
 //! | who reads and commands | `observer`, `application` |
 //! | what is done to them | `inject`, `request` |
-//! | what is recorded and judged | `signal`, `check`, `expect`, `must_fail` |
+//! | what is recorded and judged | `record`, `signal`, `check`, `expect`, `must_fail` |
 //!
 //! A section knows its keys, the rules between its tables and others, and makes its part; `keys`
 //! has what several read. The network knows of injections by what [`grid::Injected`] hands to it.
@@ -30,6 +30,7 @@ pub(crate) mod must_fail;
 pub(crate) mod network;
 pub(crate) mod observer;
 pub(crate) mod platform;
+pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod scenario;
 pub(crate) mod signal;
@@ -68,6 +69,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &application::APPLICATION,
     &inject::INJECT,
     &request::REQUEST,
+    &record::RECORD,
     &signal::SIGNAL,
     &check::CHECK,
     &expect::EXPECT,

@@ -18,7 +18,7 @@ pub(crate) static OBSERVER: Section = Section {
         VIA,
         Field::default(
             "devices",
-            Kind::Text,
+            Kind::Pattern,
             "\"*\"",
             "whose messages it subscribes to: the name of a device, or a pattern with *",
         ),

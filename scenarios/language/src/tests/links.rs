@@ -159,9 +159,14 @@ fn an_override_addresses_the_table_and_with_it_all_its_devices() {
     // The number is part of the name, also with one.
     let options = set(&["device.meter.count=1", "check.readings-once.device=meter-1"]);
     assert_eq!(load_with(LINKED, &options).unwrap().devices[0].name, "meter-1");
-    let found = mistakes_with(LINKED, &set(&["device.meter-07.via=none"]));
+    // One of them is addressed by its own name, which has to be one of theirs.
+    let scenario = load_with(LINKED, &set(&["device.meter-07.via=none"])).unwrap();
+    let direct = |row: &&DeviceRow| row.via.is_none() && row.name.starts_with("meter-");
+    let direct: Vec<&str> = scenario.devices.iter().filter(direct).map(|it| &*it.name).collect();
+    assert_eq!(direct, ["meter-07"]);
+    let found = mistakes_with(LINKED, &set(&["device.meter-99.via=none"]));
     let expected =
-        "S023 1:1 <device.meter-07.via> `device.meter-07.via` addresses nothing in this scenario";
+        "S018 1:1 <device.meter-99.via> no member of `meter` has a name that fits `meter-99`";
     assert_eq!(found, [expected]);
 }
 

@@ -18,7 +18,7 @@ fn cases_with(matrix: &str, vary: &[&str], seeds: Option<&str>, set: &[&str]) ->
     let vary: Vec<String> = vary.iter().map(|&text| text.to_owned()).collect();
     let overrides = set.iter().map(|&text| text.to_owned()).collect();
     let options = LoadOptions { overrides, ..LoadOptions::default() };
-    let variation = Variation { vary: &vary, seeds };
+    let variation = Variation { vary: &vary, seeds, repeat: 1 };
     file(matrix).cases(&options, &variation).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
@@ -202,7 +202,7 @@ fn the_command_line_varies_as_the_file_does_and_fixes_what_it_sets() {
     assert_eq!(lists[0].values[0].1, "[\"F-04\", \"C-04\"]");
     assert_eq!((lists.len(), &*lists[1].name), (2, "covers=_F-04_"));
     let vary = ["source.h.voltage=1 V,2 V".to_owned(), "source.g.voltage".to_owned()];
-    let variation = Variation { vary: &vary, seeds: Some("5..4") };
+    let variation = Variation { vary: &vary, seeds: Some("5..4"), repeat: 1 };
     let failure = file("").cases(&LoadOptions::default(), &variation).unwrap_err();
     let codes: Vec<String> =
         failure.diagnostics().iter().map(|it| it.code.code().to_owned()).collect();
@@ -296,7 +296,7 @@ proptest! {
                 continue;
             };
             let vary = [format!("source.g.voltage={text}")];
-            let variation = Variation { vary: &vary, seeds: None };
+            let variation = Variation { vary: &vary, seeds: None, repeat: 1 };
             let _ = file.cases(&LoadOptions::default(), &variation);
             if let Ok(cases) = file.cases(&LoadOptions::default(), &Variation::default()) {
                 let mut names: Vec<String> = cases.into_iter().map(|case| case.name).collect();

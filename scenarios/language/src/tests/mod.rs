@@ -14,6 +14,7 @@ mod meaning;
 mod messages;
 mod must_fail;
 mod overriding;
+mod population;
 mod printed;
 mod properties;
 mod registered;

@@ -139,7 +139,8 @@ impl<'a> Bench for RealBench<'a> {
         self.recorder.take_all(&mut self.recording.latency);
         self.recording.note_plant(self.clocks.now());
         self.recording.events.extend(self.ledger.notices.finish(self.clocks.now()));
-        self.recording.write(&self.ledger, &rows)
+        self.recording.write(&self.ledger, &rows)?;
+        self.recording.release(&self.ledger)
     }
 
     fn measured(&self, wall: Duration) -> Map<String, Value> {

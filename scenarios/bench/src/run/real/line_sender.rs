@@ -168,7 +168,7 @@ impl LineSender {
                     self.report(Report::Answered { device: *index, at: now, values });
                 }
                 // It has no connection to the platform.
-                Output::Send { .. } | Output::Obeyed { .. } => {}
+                Output::Send { .. } | Output::Obeyed { .. } | Output::Failed { .. } => {}
             }
         }
         sent

@@ -71,6 +71,8 @@ pub(crate) struct Sender {
     is_finished: bool,
     has_reported_end: bool,
     output: Vec<Output>,
+    /// Why its device cannot go on.
+    failure: Option<String>,
     outgoing: Outgoing,
     was_idle: bool,
     /// Until when its board is waited for, on the monotonic clock.
@@ -87,6 +89,7 @@ impl Sender {
             is_finished: false,
             has_reported_end: false,
             output: Vec::new(),
+            failure: None,
             outgoing: Outgoing::default(),
             was_idle: true,
             board_until_ns: None,
@@ -233,6 +236,7 @@ impl Sender {
                 }
                 // It has a connection of its own, and is on no network.
                 Output::Transmit { .. } | Output::Answered { .. } => {}
+                Output::Failed { why } => self.failure = Some(why),
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = AnnouncedReading { epoch, serial, at, span };
@@ -300,6 +304,9 @@ impl Sender {
 
     /// Hands over what the link takes without waiting.
     fn send_what_waits(&mut self) -> Result<(), BenchError> {
+        if let Some(why) = self.failure.take() {
+            return Err(self.broken(why));
+        }
         let sent = self.outgoing.send_what_waits(&self.parts.session, &self.parts.reports);
         sent.map_err(|why| self.broken(why))
     }

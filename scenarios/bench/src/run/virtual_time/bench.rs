@@ -135,7 +135,8 @@ impl<'a> Bench for VirtualBench<'a> {
         let open = open.filter_map(|id| Some((id, self.commands.get(id)?)));
         self.recording.events.extend(open.filter_map(|open| notices.unanswered(now, open)));
         self.recording.events.extend(notices.finish(now));
-        self.recording.write(&self.parts.ledger, &[])
+        self.recording.write(&self.parts.ledger, &[])?;
+        self.recording.release(&self.parts.ledger)
     }
 
     fn measured(&self, wall: Duration) -> Map<String, Value> {

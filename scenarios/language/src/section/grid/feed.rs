@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
 use lastmeter_grid::motion::{MotionError, NetworkAction};
-use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+use lastmeter_params::{Code, Diagnostics, Pattern, Table, Values};
 use lastmeter_reports::check::PlannedNetwork;
 use lastmeter_sim::grid::{
     DynamicNetworkSetup, GridChange, LiveGrid, LivePoint, NetworkFailure, Playing, Raster, Setup,
@@ -24,9 +24,9 @@ use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
 use super::saturation::GRID_SATURATION;
 use super::{defects, file, inputs, loads, motion, pickup};
-use crate::draft::{Draft, Row};
+use crate::draft::{Draft, Row, Section};
 use crate::files::Files;
-use crate::names::{LOAD_PREFIX, Names};
+use crate::names::{LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::references::References;
 use crate::section::calibration::CALIBRATION;
 use crate::section::device::DEVICE;
@@ -262,6 +262,21 @@ pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
 /// The sources that a network makes, in the order of their places: its feeding points, then its
 /// loads; and what stands in for their metering points until the network is played. Only those have
 /// one to which something is connected.
+/// The sources and loads of the network, with their prefixes; none of one that cannot be read, which
+/// is reported when it is.
+pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
+    let mut unread = Diagnostics::new();
+    static SECTIONS: &[&Section] = &[&GRID];
+    let draft = crate::read::draft(root, SECTIONS, &mut unread);
+    let values = draft.values(&GRID);
+    let network =
+        values.and_then(|values| file::network(values, files, &mut BTreeMap::new(), &mut unread));
+    let Some(network) = network else { return Vec::new() };
+    let sources = network.sources.iter().map(|source| format!("{SOURCE_PREFIX}{}", source.name));
+    let loads = network.loads.iter().map(|load| format!("{LOAD_PREFIX}{}", load.name));
+    sources.chain(loads).collect()
+}
+
 pub(crate) fn grid_sources(
     grid: &Grid,
     references: &References,

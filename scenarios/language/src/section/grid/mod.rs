@@ -38,7 +38,7 @@ pub(crate) use balance::validate_balance;
 pub(crate) use defects::GRID_DEFECT;
 pub use defects::report_idle_defects;
 pub use feed::report_unplayable;
-pub(crate) use feed::{Grid, grid, grid_sources, planned_network};
+pub(crate) use feed::{Grid, grid, grid_sources, places, planned_network};
 pub(crate) use fields::{GRID, GRID_LOAD};
 pub(crate) use injected::{Injected, NetworkInjection, NetworkKind};
 pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};
