@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Where the library lies, from this package.
-const LIBRARY: &str = "../library";
+/// The library, and what its scenarios name beside it, from the folder above this package.
+const FOLDERS: [&str; 4] = ["library", "grids", "boards", "points"];
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(LIBRARY);
-    println!("cargo::rerun-if-changed={}", root.display());
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..");
     let mut files = Vec::new();
-    walk(&root, &mut files)?;
+    for folder in FOLDERS.map(|folder| root.join(folder)) {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        walk(&folder, &mut files)?;
+    }
     files.sort();
     let mut text = String::from("&[\n");
     for file in files {

@@ -13,6 +13,7 @@ mod command_line;
 mod commands;
 mod crowds;
 mod doors;
+mod externals;
 mod full_disk;
 mod gateway_folders;
 mod grid;
@@ -26,6 +27,7 @@ mod maintenance;
 mod matrix;
 mod measured_events;
 mod odd_recordings;
+mod populations;
 mod postgres;
 #[path = "../../platform/store/tests/postgres/server.rs"]
 #[expect(dead_code, reason = "other tests do more with it")]
@@ -41,5 +43,7 @@ mod simulators;
 mod simulators_down;
 mod stable;
 mod stops;
+mod suite_options;
 mod suites;
+mod thinned;
 mod twins;

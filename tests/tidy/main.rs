@@ -233,7 +233,9 @@ fn every_shipped_scenario_states_what_it_covers_and_every_twin_what_is_broken() 
     let requirements = std::fs::read_to_string(root().join("docs/requirements.md")).unwrap();
     for Shipped { path, text, table } in library() {
         let shown = path.display();
-        assert!(text.starts_with("# "), "{shown}: the first line states what is asked");
+        let own = text.split_once('\n').filter(|(first, _)| first.starts_with("#:schema ../"));
+        let (_, own) = own.unwrap_or_else(|| panic!("{shown}: the first line names the schema"));
+        assert!(own.starts_with("# "), "{shown}: the second line states what is asked");
         let name = table["scenario"]["name"].as_str();
         assert_eq!(name, path.file_stem().unwrap().to_str(), "{shown}");
         assert!(!table.contains_key("expect"), "{shown}: a twin is a table of its scenario");

@@ -1,4 +1,5 @@
-//! The library of scenarios, which is in the program itself: `library:NAME` anywhere, and names where
+//! The library of scenarios with what they name, which is in the program itself: `library:NAME`
+//! anywhere, and names where
 //! no checkout is.
 //!
 //! To be run its files stand in a folder of the user's cache, named by their hash. What of them was
@@ -45,7 +46,7 @@ pub(crate) fn written() -> Result<PathBuf, String> {
         let shown = folder.display();
         format!("the library cannot be written to {shown}: {error}; set XDG_CACHE_HOME")
     })?;
-    Ok(folder)
+    Ok(folder.join("library"))
 }
 
 fn write(folder: &Path) -> io::Result<()> {
@@ -80,14 +81,14 @@ mod tests {
     fn the_library_is_in_the_program_and_what_was_changed_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
-        let changed = folder.path().join("first-light.toml");
+        let changed = folder.path().join("library/first-light.toml");
         let own = fs::read(Path::new("../library/first-light.toml")).unwrap();
         assert_eq!(fs::read(&changed).unwrap(), own);
-        assert!(folder.path().join("data/generator-spectrum.csv").exists());
+        assert!(folder.path().join("grids/lv-feeder-55.toml").exists());
         fs::write(&changed, "format = 2").unwrap();
         write(folder.path()).unwrap();
         assert_eq!(fs::read(&changed).unwrap(), own);
         let files = |at: &Path| fs::read_dir(at).unwrap().count();
-        assert_eq!(files(folder.path()), files(Path::new("../library")));
+        assert_eq!(files(&folder.path().join("library")), files(Path::new("../library")));
     }
 }

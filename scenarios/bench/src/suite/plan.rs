@@ -177,7 +177,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     for term in filters.iter().flat_map(Filter::unused) {
         print_err(&format!("--filter: nothing here fits `{term}`"));
     }
-    let single = options.paths.len() == 1 && options.paths[0].is_file();
+    let single = options.paths.len() == 1
+        && matches!(selection.files.as_slice(), [Selected { named: true, .. }]);
     loaded.can_go_on(single, options)?;
     // What a filter has left out, or could not be read, may be what a twin mirrors.
     if filters.is_empty() && loaded.broken == 0 {

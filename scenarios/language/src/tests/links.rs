@@ -6,7 +6,7 @@ use lastmeter_link::impair::{Breakage, LegSpec, Preset};
 use lastmeter_units::SimDuration;
 
 use super::{assert_printed, change, load, load_with, mistakes, mistakes_with};
-use crate::{FloorRow, LoadOptions, Order, Through, TimeMode, TlsUse};
+use crate::{DeviceRow, FloorRow, LoadOptions, Order, Through, TimeMode, TlsUse};
 
 /// A scenario without mistakes with everything that `VALID` has not.
 pub(crate) const LINKED: &str = r#"# Many meters behind a link that breaks.
