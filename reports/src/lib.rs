@@ -16,6 +16,7 @@
 //! | `evaluate` | feeds a record to checks and accounts: record in, verdicts out |
 //! | `report`, `error` | `report.html` with its figures; why there is none |
 //! | `junit`, `suite` | JUnit XML; several runs as one |
+//! | `gate` | statistics of a comparison of runs in real time |
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
 //! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.
@@ -34,6 +35,7 @@ mod error_limit;
 mod evaluate;
 mod evaluation;
 pub mod exit;
+pub mod gate;
 pub mod junit;
 mod kept;
 pub mod latency;
