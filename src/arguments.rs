@@ -11,6 +11,7 @@ use lastmeter_commands::accuracy::AccuracyOptions;
 use lastmeter_commands::boards::BoardsOptions;
 use lastmeter_commands::can::CanCommand;
 use lastmeter_commands::certificates::CertificatesOptions;
+use lastmeter_commands::compare::CompareOptions;
 use lastmeter_commands::demo::DemoOptions;
 use lastmeter_commands::device::DeviceOptions;
 use lastmeter_commands::doctor::DoctorOptions;
@@ -158,6 +159,8 @@ pub(crate) enum Command {
         /// Its name: files NAME.toml and NAME.py
         name: String,
     },
+    /// Compare runs with others, or with a baseline: what changed, and what got worse
+    Compare(CompareOptions),
     /// Print the JSON Schema of the scenario language
     Schema,
     /// Run the metering platform alone

@@ -7,7 +7,8 @@ use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
 use lastmeter_commands::{
-    boards, can, certificates, demo, device, grid, inspect, measure, new, rts, serve, store, suites,
+    boards, can, certificates, compare, demo, device, grid, inspect, measure, new, rts, serve, store,
+    suites,
 };
 use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Coverage { folders, format } => suites::coverage(&folders, json(format)),
         Command::Merge { suites, out } => suites::merge(&suites, &out),
         Command::New { what, name } => new::new(what, &name),
+        Command::Compare(options) => compare::compare(&options),
         Command::Schema => inspect::schema(),
         Command::Serve(options) => serve::serve(&options),
         Command::Demo(options) => demo::demo(&options),

@@ -17,6 +17,7 @@
 //! | `report`, `error` | `report.html` with its figures; why there is none |
 //! | `junit`, `suite` | JUnit XML; several runs as one |
 //! | `gate` | statistics of a comparison of runs in real time |
+//! | `compare` | which checks and values of runs got worse; baselines |
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
 //! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.
@@ -28,6 +29,7 @@ mod by_device;
 pub mod calibration;
 pub mod check;
 mod checks;
+pub mod compare;
 pub mod console;
 mod delivery;
 mod error;

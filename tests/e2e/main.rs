@@ -11,6 +11,7 @@ mod boards_on_the_desk;
 mod broken_input;
 mod command_line;
 mod commands;
+mod compare;
 mod crowds;
 mod doors;
 mod externals;

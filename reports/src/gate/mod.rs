@@ -36,4 +36,6 @@ pub const RUNS_MIN: usize = 5;
 pub const POWER: f64 = 0.8;
 
 #[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
 mod tests;

@@ -80,37 +80,37 @@ pub fn gate(base: &[f64], new: &[f64], tolerance: Tolerance) -> Gate {
         side.iter().copied().filter(|value| !value.is_nan()).collect()
     };
     let (base, new) = (numbers(base), numbers(new));
-    let runs = (base.len(), new.len());
-    let (from, to) = (median(&base), median(&new));
-    let test = mann_whitney(&base, &new);
-    let deciding = deciding_pairs(runs, ALPHA);
-    let shift = test.map(|_| hodges_lehmann(&base, &new, deciding));
-    let is_positive = base.iter().chain(&new).all(|&value| value > 0.0);
-    let logs = |side: &[f64]| -> Vec<f64> { side.iter().map(|&it| libm::log(it)).collect() };
-    let ratio = test
-        .filter(|_| is_positive)
-        .map(|_| hodges_lehmann(&logs(&base), &logs(&new), deciding).map(libm::exp));
-    let is_enough = runs.0.min(runs.1) >= RUNS_MIN;
-    let smallest = if is_enough { smallest_change(&base, &new, tolerance) } else { None };
-    let mut gate = Gate {
-        from,
-        to,
-        runs,
-        test,
-        shift,
-        ratio,
-        smallest,
-        outcome: Outcome::CannotGate(Doubt::TooFewRuns),
-    };
-    if is_enough {
+    let mut gate = Gate::estimated(&base, &new);
+    if gate.runs.0.min(gate.runs.1) >= RUNS_MIN {
+        gate.smallest = smallest_change(&base, &new, tolerance);
         gate.outcome = gate.found(tolerance).unwrap_or_else(|| gate.not_found(tolerance));
     }
     gate
 }
 
 impl Gate {
+    /// The test and the estimates, before anything follows from them.
+    pub(super) fn estimated(base: &[f64], new: &[f64]) -> Self {
+        let runs = (base.len(), new.len());
+        let test = mann_whitney(base, new);
+        let deciding = deciding_pairs(runs, ALPHA);
+        let is_positive = base.iter().chain(new).all(|&value| value > 0.0);
+        let logs = |side: &[f64]| -> Vec<f64> { side.iter().map(|&it| libm::log(it)).collect() };
+        let ratio = || hodges_lehmann(&logs(base), &logs(new), deciding).map(libm::exp);
+        Self {
+            from: median(base),
+            to: median(new),
+            runs,
+            test,
+            shift: test.map(|_| hodges_lehmann(base, new, deciding)),
+            ratio: test.filter(|_| is_positive).map(|_| ratio()),
+            smallest: None,
+            outcome: Outcome::CannotGate(Doubt::TooFewRuns),
+        }
+    }
+
     /// The change that the rule finds.
-    fn found(&self, tolerance: Tolerance) -> Option<Outcome> {
+    pub(super) fn found(&self, tolerance: Tolerance) -> Option<Outcome> {
         let shift = self.shift?.value;
         self.test.filter(|test| test.p <= ALPHA)?;
         let least = tolerance.relative;

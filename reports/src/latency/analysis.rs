@@ -99,7 +99,7 @@ impl Analysis {
 
 /// The points of a path, in the order in which a message passes them, and the ends its headline may
 /// have, the one that is looked for first first.
-fn points_of(path: &str) -> (&'static [Point], &'static [Point]) {
+pub(crate) fn points_of(path: &str) -> (&'static [Point], &'static [Point]) {
     use Point::{
         Acknowledged, Committed, Intended, Obeyed, ProxyInDown, ProxyInUp, ProxyOutDown,
         ProxyOutUp, Published, Queryable, Received,

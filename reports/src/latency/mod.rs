@@ -38,6 +38,7 @@ mod stream;
 mod validity;
 mod values;
 
+pub(crate) use analysis::points_of;
 pub use analysis::{Analysis, Analyst, COVERAGES, ClassRow, LegFigures, analyse};
 pub use binomial::{
     CONFIDENCE, deciding_rank, lower_bound, needed_sample_size, sample_size_with, upper_bound,

@@ -11,6 +11,7 @@
 //! | `demo` | the platform with a household in it, to look at |
 //! | `store` | its data while it does not run, and the audit in it |
 //! | `new` | a start of one's own |
+//! | `suites`, `compare` | shards joined, suites judged again; runs held against others |
 //! | `doctor` | whether this machine can do all that |
 //!
 //! `log` is what is shown of what parts log; `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
@@ -19,6 +20,7 @@ pub mod accuracy;
 pub mod boards;
 pub mod can;
 pub mod certificates;
+pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod doctor;

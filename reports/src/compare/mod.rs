@@ -1,0 +1,330 @@
+//! Comparing runs: which checks and values got worse, and where that cannot be judged.
+//!
+//! Runs are matched by scenario, cases by theirs. In *virtual time* nothing scatters: the three
+//! compared files are held against each other byte for byte, then each check by its status and by how
+//! near its measured value is to its limit. In *real time* the values that the runs of both sides
+//! have are compared by the rule of [`crate::gate`].
+//!
+//! | module | purpose |
+//! |---|---|
+//! | `metric` | what a run has to be compared by |
+//! | `side` | runs of folders, gathered by scenario |
+//! | `baseline` | the same from a file with tolerances, and that file |
+//! | `exact`, `scattered` | the comparison in virtual and in real time |
+//! | `text` | all of it for a terminal |
+
+mod baseline;
+mod exact;
+mod metric;
+mod scattered;
+mod side;
+mod text;
+
+use lastmeter_record::{Status, TimeMode};
+use lastmeter_text::Prose;
+use serde::Serialize;
+
+pub use side::{CompareError, Side};
+
+use self::metric::{Metric, RUN};
+use self::side::Group;
+use crate::exit::ExitCode;
+
+/// The version of the JSON document.
+const FORMAT_VERSION: u32 = 1;
+
+lastmeter_units::words! {
+    /// What the comparison of one value comes to.
+    pub enum RowOutcome in files {
+        /// It is the same.
+        Equal = "equal",
+        /// It got better.
+        Better = "better",
+        /// It changed, and stays within its tolerance.
+        Changed = "changed",
+        /// No change was found, and one as large as the tolerance would have been.
+        NoChange = "no-change",
+        /// Only the new runs have it.
+        New = "new",
+        /// Nothing was found, and that shows nothing.
+        CannotGate = "cannot-gate",
+        /// It got worse.
+        Worse = "worse",
+    }
+}
+
+lastmeter_units::words! {
+    /// Why a value is worse, or cannot gate.
+    pub enum RowReason in files {
+        /// The check ended worse.
+        Status = "status",
+        /// The measured value is nearer its limit, by more than its tolerance.
+        NearerLimit = "nearer-limit",
+        /// By the rule for runs that scatter.
+        Shifted = "shifted",
+        /// The check failed in more runs, by the same test.
+        FailsMoreOften = "fails-more-often",
+        /// The new runs do not have it any more.
+        Gone = "gone",
+        /// It was skipped.
+        NotEvaluated = "not-evaluated",
+        /// There is no new run of the scenario.
+        NoRun = "no-run",
+        /// The new runs are in the other kind of time.
+        OtherTime = "other-time",
+        /// The new runs have other seeds.
+        OtherSeed = "other-seed",
+        /// There are fewer than 5 runs on a side.
+        TooFewRuns = "too-few-runs",
+        /// A change as large as the tolerance would most likely have been missed.
+        TooMuchSpread = "too-much-spread",
+        /// A run has no finite value.
+        NotFinite = "not-finite",
+    }
+}
+
+/// What the runs of both sides have of one value in real time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Statistics {
+    /// How many runs of the base have it.
+    pub base_runs: usize,
+    /// How many new ones.
+    pub new_runs: usize,
+    /// Of the test of Mann and Whitney, two-sided.
+    pub p: Option<f64>,
+    /// Whether p is exact.
+    pub p_is_exact: Option<bool>,
+    /// In which share of all pairs of runs the new one has the larger value.
+    pub superiority: Option<f64>,
+    /// By which factor the new values lie above the base.
+    pub ratio: Option<f64>,
+    /// The lower end of its interval at 99 %.
+    pub ratio_low: Option<f64>,
+    /// The upper end.
+    pub ratio_high: Option<f64>,
+    /// By how much they lie above it, in the unit of the values.
+    pub shift: Option<f64>,
+    /// The lower end of its interval at 99 %.
+    pub shift_low: Option<f64>,
+    /// The upper end.
+    pub shift_high: Option<f64>,
+    /// The smallest change that such runs show in 80 % of comparisons, in the unit of the values.
+    pub smallest_change: Option<f64>,
+    /// The same in percent of the base.
+    pub smallest_change_percent: Option<f64>,
+    /// How many runs of each side it takes to gate, where these are too few.
+    pub runs_needed: Option<usize>,
+}
+
+/// The comparison of one value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// `check NAME`, `latency PATH p50`, `latency PATH p99` or `run`.
+    pub metric: String,
+    /// What it comes to.
+    pub outcome: RowOutcome,
+    /// Why it is worse, or cannot gate.
+    pub reason: Option<RowReason>,
+    /// The base; in real time the median of the runs.
+    pub from: Option<f64>,
+    /// What is new.
+    pub to: Option<f64>,
+    /// The unit of both.
+    pub unit: String,
+    /// How the check ended, the worst run of the base.
+    pub from_status: Option<Status>,
+    /// How it ended, the worst new run.
+    pub to_status: Option<Status>,
+    /// The limit of the check.
+    pub limit: Option<f64>,
+    /// The relative tolerance.
+    pub relative_percent: f64,
+    /// The absolute tolerance, in the unit.
+    pub absolute: f64,
+    /// In real time.
+    pub statistics: Option<Statistics>,
+    /// For people.
+    pub why: Prose,
+}
+
+impl Row {
+    fn of(metric: &Metric, new: Option<&Metric>, outcome: RowOutcome) -> Self {
+        let tolerance = metric.tolerance();
+        Self {
+            metric: metric.name.clone(),
+            outcome,
+            reason: None,
+            from: metric.values.first().copied(),
+            to: new.and_then(|new| new.values.first().copied()),
+            unit: metric.unit.clone(),
+            from_status: metric.status,
+            to_status: new.and_then(|new| new.status),
+            limit: metric.limit,
+            relative_percent: 100.0 * tolerance.relative,
+            absolute: tolerance.absolute,
+            statistics: None,
+            why: Prose::default(),
+        }
+    }
+
+    fn because(self, reason: RowReason, why: impl Into<Prose>) -> Self {
+        Self { reason: Some(reason), why: why.into(), ..self }
+    }
+}
+
+/// A compared file that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its name in the run folder.
+    pub file: String,
+    /// The first line that differs, from 1; `None` if a side does not have the file.
+    pub line: Option<u64>,
+}
+
+/// The comparison of one scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The scenario, with its case.
+    pub scenario: String,
+    /// How time runs, if that is known.
+    pub time: Option<TimeMode>,
+    /// The seed, in virtual time.
+    pub seed: Option<u64>,
+    /// How many runs of the base there are.
+    pub base_runs: usize,
+    /// How many new ones.
+    pub new_runs: usize,
+    /// How many of both sides did not run to their end, and are left out.
+    pub left_out: usize,
+    /// Whether the scenarios that were run are not the same.
+    pub scenario_differs: bool,
+    /// Files that differ, in virtual time.
+    pub differences: Vec<Difference>,
+    /// The values.
+    pub rows: Vec<Row>,
+}
+
+impl Compared {
+    fn of(base: &Group, new: &Group) -> Self {
+        let differs = base.hash.as_ref().zip(new.hash.as_ref()).is_some_and(|(a, b)| a != b);
+        Self {
+            scenario: base.scenario.clone(),
+            time: base.time.or(new.time),
+            seed: base.seed.or(new.seed),
+            base_runs: base.runs,
+            new_runs: new.runs,
+            left_out: base.left_out + new.left_out,
+            scenario_differs: differs,
+            differences: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether nothing differs at all.
+    pub fn is_equal(&self) -> bool {
+        let is_equal = |row: &Row| row.outcome == RowOutcome::Equal;
+        self.differences.is_empty() && self.rows.iter().all(is_equal)
+    }
+}
+
+/// The comparison of two sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The version of this document.
+    pub format_version: u32,
+    /// What the program ends with.
+    pub exit_code: u8,
+    /// How many values got worse.
+    pub worse: usize,
+    /// How many could not gate.
+    pub cannot_gate: usize,
+    /// How many values were compared.
+    pub compared: usize,
+    /// By scenario of the base.
+    pub scenarios: Vec<Compared>,
+    /// Scenarios of which only new runs are there.
+    pub only_new: Vec<String>,
+    /// What could not be read, and why.
+    pub broken: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares what is new with a base.
+    pub fn of(base: &Side, new: &Side) -> Self {
+        let scenarios: Vec<Compared> =
+            base.groups.iter().map(|group| compared(group, &new.groups)).collect();
+        let is_known = |group: &Group| base.groups.iter().any(|it| it.scenario == group.scenario);
+        let only_new = new.groups.iter().filter(|group| !is_known(group));
+        let rows = || scenarios.iter().flat_map(|scenario| &scenario.rows);
+        let count = |outcome| rows().filter(|row| row.outcome == outcome).count();
+        let mut whole = Self {
+            format_version: FORMAT_VERSION,
+            exit_code: 0,
+            worse: count(RowOutcome::Worse),
+            cannot_gate: count(RowOutcome::CannotGate),
+            compared: rows().count() - count(RowOutcome::New),
+            only_new: only_new.map(|group| group.scenario.clone()).collect(),
+            broken: [&base.broken[..], &new.broken].concat(),
+            scenarios,
+        };
+        whole.exit_code = whole.exit().number();
+        whole
+    }
+
+    /// What the program ends with.
+    pub fn exit(&self) -> ExitCode {
+        let has_match =
+            |one: &Compared| !one.rows.iter().all(|row| row.reason == Some(RowReason::NoRun));
+        let found = match () {
+            () if self.worse > 0 => ExitCode::Failed,
+            () if !self.scenarios.iter().any(has_match) => ExitCode::NothingEvaluated,
+            () if self.cannot_gate > 0 => ExitCode::Inconclusive,
+            () => ExitCode::Passed,
+        };
+        let broken = (!self.broken.is_empty()).then_some(ExitCode::Broken);
+        ExitCode::worst_of(broken.into_iter().chain([found]))
+    }
+
+    /// The JSON document.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("numbers and text")
+    }
+}
+
+/// The text of a baseline file of these runs; `None` if there is no run to write of.
+pub fn baseline_of(side: &Side) -> Option<String> {
+    baseline::written(side)
+}
+
+/// Compares the runs of one scenario with what is new of it.
+fn compared(base: &Group, new: &[Group]) -> Compared {
+    let mut same = new.iter().filter(|group| group.is_like(base));
+    if let Some(group) = same.next() {
+        return match base.time.or(group.time) {
+            Some(TimeMode::Real) => scattered::compare(base, group),
+            _ => exact::compare(base, group),
+        };
+    }
+    let named = new.iter().find(|group| group.scenario == base.scenario);
+    let (reason, why) = match named {
+        None => (RowReason::NoRun, "there is no new run of it".to_owned()),
+        Some(group) if group.time != base.time => {
+            let word = |group: &Group| group.time.map_or("an unknown", TimeMode::word);
+            let why = format!("base in {} time, new in {} time", word(base), word(group));
+            (RowReason::OtherTime, why)
+        }
+        Some(group) => {
+            let seed = |group: &Group| group.seed.map_or("none".to_owned(), |it| it.to_string());
+            let why = format!("base with seed {}, new with seed {}", seed(base), seed(group));
+            (RowReason::OtherSeed, why)
+        }
+    };
+    let mut one = Compared::of(base, named.unwrap_or(&Group::default()));
+    let run = Metric { name: RUN.to_owned(), ..Metric::default() };
+    let run = base.metric(RUN).unwrap_or(&run);
+    one.rows.push(Row::of(run, None, RowOutcome::CannotGate).because(reason, why));
+    one
+}
+
+#[cfg(test)]
+mod tests;

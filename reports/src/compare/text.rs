@@ -1,0 +1,195 @@
+//! A comparison for a terminal: a table for each scenario that is not equal, and a conclusion.
+
+use std::fmt;
+
+use lastmeter_record::TimeMode;
+use lastmeter_text::{append, number, plural};
+
+use super::{Compared, Comparison, Row, RowOutcome, RowReason, Statistics};
+
+/// What the columns of a table in real time mean.
+const LEGEND: &str = "\
+ratio: new over base, over all pairs of runs, with the interval in which it lies at 99 %
+p: how likely chance alone makes a difference as large; 0.01 or less counts
+seen from: the smallest change that as many runs, with this spread, show in 4 of 5 comparisons
+";
+
+const EXACT_HEAD: [&str; 4] = ["what", "from", "to", "verdict"];
+const SCATTERED_HEAD: [&str; 7] = ["what", "from", "to", "ratio", "p", "seen from", "verdict"];
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut has_statistics = false;
+        for one in self.scenarios.iter().filter(|one| !one.is_equal()) {
+            has_statistics |= one.rows.iter().any(|row| row.statistics.is_some());
+            writeln!(f, "{one}")?;
+        }
+        for name in &self.only_new {
+            writeln!(f, "{name}: only new runs are there, nothing to compare them with")?;
+        }
+        if has_statistics {
+            writeln!(f, "{LEGEND}")?;
+        }
+        f.write_str(&self.conclusion())
+    }
+}
+
+impl Comparison {
+    /// What it comes to, in a sentence.
+    fn conclusion(&self) -> String {
+        let rows =
+            || self.scenarios.iter().flat_map(|one| one.rows.iter().map(move |row| (one, row)));
+        let first = |outcome| {
+            let found = rows().find(|(_, row)| row.outcome == outcome);
+            let more = rows().filter(|(_, row)| row.outcome == outcome).count().saturating_sub(1);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            found.map(|(one, row)| format!("{} of {}{more}", row.metric, one.scenario))
+        };
+        let values = plural(self.compared, "value");
+        let text = match (first(RowOutcome::Worse), first(RowOutcome::CannotGate)) {
+            (Some(worse), _) => format!("WORSE: {worse}; {} of {values} got worse", self.worse),
+            (None, Some(doubt)) => {
+                let what = format!("{} of {values}", self.cannot_gate);
+                format!("CANNOT GATE: {what} could not be judged: {doubt}; nothing else got worse")
+            }
+            (None, None) if self.scenarios.is_empty() => "NOTHING COMPARED".to_owned(),
+            (None, None) => {
+                let equal = self.scenarios.iter().filter(|one| one.is_equal()).count();
+                let scenarios = plural(self.scenarios.len(), "scenario");
+                format!("NOTHING GOT WORSE: {values} of {scenarios} compared, {equal} equal")
+            }
+        };
+        format!("{text}  exit {}", self.exit_code)
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scenario)?;
+        match self.time {
+            Some(TimeMode::Real) => {
+                let (base, new) = (plural(self.base_runs, "run"), self.new_runs);
+                write!(f, ", real time, {base} against {new}")?;
+            }
+            Some(TimeMode::Virtual) => f.write_str(", virtual time")?,
+            None => {}
+        }
+        if let Some(seed) = self.seed {
+            write!(f, ", seed {seed}")?;
+        }
+        writeln!(f)?;
+        if self.scenario_differs {
+            writeln!(f, "  the scenario that was run is not the same")?;
+        }
+        if self.left_out > 0 {
+            let runs = plural(self.left_out, "run");
+            writeln!(f, "  {runs} left out: they did not run to their end")?;
+        }
+        for difference in &self.differences {
+            let line = difference.line.map(|line| format!(" from line {line}"));
+            writeln!(f, "  {} differs{}", difference.file, line.unwrap_or_default())?;
+        }
+        let is_shown = |row: &&Row| row.outcome != RowOutcome::Equal;
+        let rows: Vec<&Row> = self.rows.iter().filter(is_shown).collect();
+        if rows.iter().any(|row| row.statistics.is_some()) {
+            return f.write_str(&table(&SCATTERED_HEAD, rows.into_iter().map(scattered)));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        f.write_str(&table(&EXACT_HEAD, rows.into_iter().map(exact)))
+    }
+}
+
+/// Lines with columns of one width.
+fn table<const N: usize>(head: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut lines = vec![head.map(str::to_owned)];
+    lines.extend(rows);
+    let widths: Vec<usize> = (0..N)
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for line in &lines {
+        let mut shown = String::new();
+        for (cell, width) in line.iter().zip(&widths) {
+            append(&mut shown, format_args!("  {cell:width$}"));
+        }
+        append(&mut text, format_args!("{}\n", shown.trim_end()));
+    }
+    text
+}
+
+fn value(value: Option<f64>, unit: &str) -> String {
+    let unit = if unit == "1" { "" } else { unit };
+    value.map_or("-".to_owned(), |it| format!("{} {unit}", number(it)).trim_end().to_owned())
+}
+
+fn exact(row: &Row) -> [String; 4] {
+    let side = |measured, status: Option<lastmeter_record::Status>| {
+        let text = if measured == None && status.is_some() {
+            String::new()
+        } else {
+            value(measured, &row.unit)
+        };
+        let status = status.map(|status| status.word().to_owned()).unwrap_or_default();
+        format!("{text} {status}").trim().to_owned()
+    };
+    [row.metric.clone(), side(row.from, row.from_status), side(row.to, row.to_status), verdict(row)]
+}
+
+fn scattered(row: &Row) -> [String; 7] {
+    let none = || "-".to_owned();
+    let statistics = row.statistics.as_ref();
+    let p = statistics.and_then(|it| it.p).map_or_else(none, short);
+    [
+        row.metric.clone(),
+        value(row.from, &row.unit),
+        value(row.to, &row.unit),
+        statistics.and_then(ratio).unwrap_or_else(none),
+        p,
+        statistics.and_then(|it| seen_from(it, &row.unit)).unwrap_or_else(none),
+        verdict(row),
+    ]
+}
+
+/// `1.21 (1.15 to 1.29)`; where there is no ratio the shift, as `+3 (2 to 4)`.
+fn ratio(of: &Statistics) -> Option<String> {
+    let interval = |low: Option<f64>, high: Option<f64>| {
+        low.zip(high).map(|(low, high)| format!(" ({} to {})", short(low), short(high)))
+    };
+    if let Some(ratio) = of.ratio {
+        let interval = interval(of.ratio_low, of.ratio_high).unwrap_or_default();
+        return Some(format!("{}{interval}", short(ratio)));
+    }
+    let interval = interval(of.shift_low, of.shift_high).unwrap_or_default();
+    Some(format!("{:+}{interval}", of.shift?))
+}
+
+fn seen_from(of: &Statistics, unit: &str) -> Option<String> {
+    match of.smallest_change_percent {
+        Some(percent) => Some(format!("+{} %", short(percent))),
+        None => Some(format!("+{}", value(Some(of.smallest_change?), unit))),
+    }
+}
+
+fn short(value: f64) -> String {
+    lastmeter_text::three_digits(value)
+}
+
+/// What follows, in words that need no statistics.
+fn verdict(row: &Row) -> String {
+    let word = match row.outcome {
+        RowOutcome::Worse => "WORSE",
+        RowOutcome::CannotGate => "CANNOT GATE",
+        RowOutcome::Better => "better",
+        RowOutcome::Changed => "changed, within its tolerance",
+        RowOutcome::NoChange => "no change",
+        RowOutcome::New => "new",
+        RowOutcome::Equal => "equal",
+    };
+    match row.reason {
+        None => word.to_owned(),
+        Some(RowReason::Status) => format!("{word}: it ended worse"),
+        Some(_) => format!("{word}: {}", row.why),
+    }
+}
