@@ -101,6 +101,8 @@ pub(super) struct Run {
     pub(super) hash: String,
     /// Whether it ran to its end.
     pub(super) is_finished: bool,
+    /// Whether the machine kept a check of it from being judged.
+    pub(super) is_disturbed: bool,
     pub(super) metrics: Vec<Metric>,
 }
 
@@ -130,6 +132,7 @@ impl Run {
             seed: facts.seed,
             hash: facts.scenario_hash.clone(),
             is_finished,
+            is_disturbed: verdicts.iter().any(|verdict| verdict.reason.is_of_the_machine()),
             metrics,
         })
     }

@@ -196,6 +196,8 @@ pub struct Compared {
     pub new_runs: usize,
     /// How many of both sides did not run to their end, and are left out.
     pub left_out: usize,
+    /// In how many of both sides the machine kept a check from being judged; they count.
+    pub disturbed: usize,
     /// Whether the scenarios that were run are not the same.
     pub scenario_differs: bool,
     /// Files that differ, in virtual time.
@@ -214,6 +216,7 @@ impl Compared {
             base_runs: base.runs,
             new_runs: new.runs,
             left_out: base.left_out + new.left_out,
+            disturbed: base.disturbed + new.disturbed,
             scenario_differs: differs,
             differences: Vec::new(),
             rows: Vec::new(),
@@ -275,11 +278,14 @@ impl Comparison {
     pub fn exit(&self) -> ExitCode {
         let has_match =
             |one: &Compared| !one.rows.iter().all(|row| row.reason == Some(RowReason::NoRun));
-        let found = match () {
-            () if self.worse > 0 => ExitCode::Failed,
-            () if !self.scenarios.iter().any(has_match) => ExitCode::NothingEvaluated,
-            () if self.cannot_gate > 0 => ExitCode::Inconclusive,
-            () => ExitCode::Passed,
+        let found = if self.worse > 0 {
+            ExitCode::Failed
+        } else if !self.scenarios.iter().any(has_match) {
+            ExitCode::NothingEvaluated
+        } else if self.cannot_gate > 0 {
+            ExitCode::Inconclusive
+        } else {
+            ExitCode::Passed
         };
         let broken = (!self.broken.is_empty()).then_some(ExitCode::Broken);
         ExitCode::worst_of(broken.into_iter().chain([found]))

@@ -46,6 +46,8 @@ pub(super) struct Group {
     pub(super) runs: usize,
     /// How many did not run to their end.
     pub(super) left_out: usize,
+    /// In how many the machine kept a check from being judged.
+    pub(super) disturbed: usize,
     /// Their folders; none of a baseline.
     pub(super) folders: Vec<PathBuf>,
     /// Of the scenario of the first run.
@@ -142,6 +144,7 @@ impl Side {
             return;
         }
         group.runs += 1;
+        group.disturbed += usize::from(run.is_disturbed);
         group.folders.push(dir.to_owned());
         group.add(run.metrics);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lastmeter_record::TimeMode;
+use lastmeter_record::{Status, TimeMode};
 use lastmeter_text::{append, number, plural};
 
 use super::{Compared, Comparison, Row, RowOutcome, RowReason, Statistics};
@@ -85,6 +85,13 @@ impl fmt::Display for Compared {
             let runs = plural(self.left_out, "run");
             writeln!(f, "  {runs} left out: they did not run to their end")?;
         }
+        if self.disturbed > 0 {
+            let runs = plural(self.disturbed, "run");
+            writeln!(
+                f,
+                "  in {runs} the machine was too busy for some check: repeat on a quiet one"
+            )?;
+        }
         for difference in &self.differences {
             let line = difference.line.map(|line| format!(" from line {line}"));
             writeln!(f, "  {} differs{}", difference.file, line.unwrap_or_default())?;
@@ -125,14 +132,11 @@ fn value(value: Option<f64>, unit: &str) -> String {
 }
 
 fn exact(row: &Row) -> [String; 4] {
-    let side = |measured, status: Option<lastmeter_record::Status>| {
-        let text = if measured == None && status.is_some() {
-            String::new()
-        } else {
-            value(measured, &row.unit)
-        };
-        let status = status.map(|status| status.word().to_owned()).unwrap_or_default();
-        format!("{text} {status}").trim().to_owned()
+    let side = |measured: Option<f64>, status: Option<Status>| {
+        let measured = measured.map(|_| value(measured, &row.unit));
+        let status = status.map(|status| status.word().to_owned());
+        let parts: Vec<String> = measured.into_iter().chain(status).collect();
+        if parts.is_empty() { "-".to_owned() } else { parts.join(" ") }
     };
     [row.metric.clone(), side(row.from, row.from_status), side(row.to, row.to_status), verdict(row)]
 }

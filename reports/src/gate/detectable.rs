@@ -49,9 +49,8 @@ pub fn smallest_change(base: &[f64], new: &[f64], tolerance: Tolerance) -> Optio
     let model = Model::of(base, new)?;
     let n = (base.len(), new.len());
     let (rule, significant) = model.thresholds(n, REPETITIONS, Some(tolerance))?;
-    let to_shift = |change: f64| match model.is_log {
-        true => model.level * libm::expm1(change),
-        false => change,
+    let to_shift = |change: f64| {
+        if model.is_log { model.level * libm::expm1(change) } else { change }
     };
     let significant = to_shift(significant);
     let tolerated = tolerance.in_unit(model.level);
