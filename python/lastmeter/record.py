@@ -131,7 +131,7 @@ class Run(_Folder):
     """One run, read from its folder."""
 
     _facts = "run.json"
-    #: The values that a case of a matrix has, by address; empty of what is none.
+    #: The values of a case of a matrix by address, where it is read as a part of its suite.
     case: dict[str, Any] = {}
 
     def _hint(self) -> str:

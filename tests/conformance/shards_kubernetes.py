@@ -124,7 +124,7 @@ def main():
         count = manifest("shards-kubernetes.yaml")["spec"]["completions"]
         parts = [os.path.join(folder, "results", f"shard-{number}") for number in range(1, count + 1)]
         # What an evicted pod has left behind does not stand in the way of the next.
-        os.makedirs(os.path.join(parts[0], "energy-reversal"))
+        shutil.copytree(whole, parts[0])
         for index in range(count):
             done = carried_out(
                 "shards-kubernetes.yaml", folder, [scenarios, *VARIED], JOB_COMPLETION_INDEX=str(index)
@@ -139,10 +139,18 @@ def main():
         done = carried_out("merge-kubernetes.yaml", folder)
         comparison.same("merge exits as the suite does", done.returncode, 1)
         same_suite(comparison, whole, os.path.join(folder, "results", "merged"), CASES)
-        done = carried_out(
-            "shards-kubernetes.yaml", folder, [scenarios, "--seeds", "5..1"], JOB_COMPLETION_INDEX="0"
-        )
+        wrong = [scenarios, "--seeds", "5..1"]
+        done = carried_out("shards-kubernetes.yaml", folder, wrong, JOB_COMPLETION_INDEX="0")
         comparison.true("a wrong command line is a pod that failed", done.returncode != 0, done.stderr[-200:])
+        # An interrupted suite has results, and is not done.
+        os.remove(os.path.join(folder, "bin", "lastmeter"))
+        with open(os.path.join(folder, "bin", "lastmeter"), "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\n'{LASTMETER}' \"$@\"\nexit 143\n")
+        os.chmod(file.name, 0o755)
+        few = [SCENARIO, "--seeds", "1..8"]
+        done = carried_out("shards-kubernetes.yaml", folder, few, JOB_COMPLETION_INDEX="3")
+        comparison.true("it left results", os.path.exists(os.path.join(parts[3], "suite.json")))
+        comparison.true("a part that a signal ended is a pod that failed", done.returncode != 0)
     comparison.end()
 
 
