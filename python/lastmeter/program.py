@@ -165,7 +165,7 @@ def run(
 
 def _messages(output: str) -> list[Message]:
     """The mistakes and warnings among the lines of `--format json`."""
-    values = (json.loads(line) for line in output.splitlines() if line.startswith("{"))
+    values = (json.loads(line) for line in output.split("\n") if line.startswith("{"))
     return [Message.of(value) for value in values if "severity" in value]
 
 

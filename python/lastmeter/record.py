@@ -73,15 +73,21 @@ class _Folder:
             raise RecordError(self.folder, "there is no such folder")
         if not (self.folder / self._facts).is_file():
             other = {"run.json": "suite.json", "suite.json": "run.json"}[self._facts]
-            is_other = (self.folder / other).is_file()
-            hint = f"; it has {other}: read it as a {other[:-5].capitalize()}" if is_other else ""
+            if (self.folder / other).is_file():
+                hint = f"; it has {other}: read it as a {other[:-5].capitalize()}"
+            else:
+                hint = "; a suite has it once all runs are over" * (self._facts == "suite.json")
             raise RecordError(self.folder, f"{self._facts} is not there{hint}")
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text("utf-8")
+        except FileNotFoundError:
+            raise RecordError(self.folder, f"{name} is not there{self._hint()}") from None
 
     def _json(self, name: str) -> Any:
         try:
-            return json.loads((self.folder / name).read_text("utf-8"))
-        except FileNotFoundError:
-            raise RecordError(self.folder, f"{name} is not there{self._hint()}") from None
+            return json.loads(self._text(name))
         except ValueError as error:
             raise RecordError(self.folder, f"{name} cannot be read: {error}") from error
 
@@ -91,14 +97,11 @@ class _Folder:
     def _statuses(self) -> list[str]:
         raise NotImplementedError
 
-    @property
+    @cached_property
     def info(self) -> dict[str, Any]:
         """What is known of it as a whole: `run.json` or `suite.json`."""
-        if self._info is None:
-            self._info = self._json(self._facts)
-        return self._info
-
-    _info: dict[str, Any] | None = None
+        info: dict[str, Any] = self._json(self._facts)
+        return info
 
     @property
     def exit_code(self) -> int:
@@ -186,7 +189,7 @@ class Run(_Folder):
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The scenario as it was run, with every default and override."""
-        return tomllib.loads((self.folder / "scenario.toml").read_text("utf-8"))
+        return tomllib.loads(self._text("scenario.toml"))
 
     @cached_property
     def observations(self) -> pandas.DataFrame:
@@ -223,7 +226,7 @@ class Run(_Folder):
         """What happened: `time`, `source`, `kind`, and a column for each field that one has."""
         pandas = _pandas()
         with self._open("events.jsonl") as file:
-            rows = [json.loads(line) for line in file.read().decode().splitlines()]
+            rows = [json.loads(line) for line in file]
         frame = (
             pandas.DataFrame(rows, dtype=object)
             if rows
@@ -247,6 +250,8 @@ class Run(_Folder):
             how["float_precision"] = "round_trip"  # later versions know no other
         with self._open(name) as file:
             columns = next(csv.reader([file.readline().decode()]), [])
+            if not columns:
+                raise RecordError(self.folder, f"{name} is empty{self._hint()}")
             texts = [each for each in columns if each in (*_TEXTS, *_TIMES)]
             whole = [each for each in columns if each in _COUNTS or each.endswith("_ns")]
             types = {

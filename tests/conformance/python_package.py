@@ -211,7 +211,8 @@ def hard_tables(comparison, run, folder):
     same_table(comparison, "latency", hard.latency, expected)
     (copy / "events.jsonl").write_text(
         '{"time":"2027-01-18T17:00:00Z","source":"a","kind":"b","n":1,"x":2.0,"epoch":18446744073709551615}\n'
-        '{"time":"2027-01-18T17:00:00.1Z","source":"a","kind":"b","values":{"f":1},"ok":true,"x":3}\n',
+        '{"time":"2027-01-18T17:00:00.1Z","source":"a","kind":"b","values":{"f":1},"ok":true,"x":3,'
+        '"detail":"a\u2028line\x85"}\n',
         "utf-8",
     )
     types = {name: str(kind) for name, kind in lastmeter.Run(copy).events.dtypes.items()}
@@ -224,6 +225,7 @@ def hard_tables(comparison, run, folder):
         "epoch": "UInt64",
         "values": "object",
         "ok": "boolean",
+        "detail": "string",
     }
     comparison.same("types of events", types, expected)
     for name, empty in (("observations.csv", texts.splitlines()[0] + "\n"), ("events.jsonl", "")):
@@ -232,6 +234,9 @@ def hard_tables(comparison, run, folder):
     comparison.same(
         "nothing observed, nothing happened", (len(empty.observations), len(empty.events)), (0, 0)
     )
+    (copy / "observations.csv").write_text("", "utf-8")
+    error = raised(lastmeter.RecordError, lambda: lastmeter.Run(copy).observations)
+    comparison.true("a table without a header", "observations.csv is empty" in str(error), str(error))
     comparison.same("the types stay", str(empty.observations.event_time.dtype), "datetime64[ns, UTC]")
 
 
