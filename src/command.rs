@@ -7,8 +7,8 @@ use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
 use lastmeter_commands::{
-    boards, can, certificates, compare, demo, device, grid, inspect, measure, new, rts, serve, store,
-    suites,
+    boards, can, certificates, compare, demo, device, grid, inspect, measure, new, rts, serve,
+    store, suites,
 };
 use lastmeter_language::LoadOptions;
 use lastmeter_reports::ExitCode;
@@ -17,6 +17,7 @@ use crate::arguments::{Arguments, Command};
 
 pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
     let json = |format: TextFormat| format == TextFormat::Json;
+    // What depends on the terminal is decided here; commands take it as an option.
     match command {
         Command::Run(options) => {
             let load = options.load.in_environment();

@@ -16,10 +16,12 @@
 //! | `registry` | the slices [`DEVICES`] and [`INJECTIONS`], one line for each row |
 //! | `model`, `board` | from fields to a device: models one file each; boards, emulated or real |
 //! | `gateway` | concentrator and simulator adapter, behind a border of their own; [`GATEWAYS`] |
+//! | `external` | a device that is somebody else's program |
 //! | `meter`, `pipe` | meters of electricity, of heat and water: readings on schedule, commands |
 //! | `sampled`, `windows` | samples, or spectra in closed form, to measurement windows (`window`) |
 //! | `front_end` | transformers, filters, converters: from the terminal to what is measured |
 //! | `reading`, `register`, `display` | from windows to values: energies, calibration, resolution |
+//! | `class_errors`, `wiring` | errors of an accuracy class; transformers and wires as installed |
 //! | `supply`, `tamper`, `voltage_events`, `fault` | outages, tampering, events, planted faults |
 //! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
 //! | `gaussian`, `running_mean` | draws from the normal distribution; means over recent samples |

@@ -6,7 +6,7 @@ use std::path::Path;
 use lastmeter_record::{RecordError, RunFacts, RunReader, file, sha256, write_facts};
 
 use crate::evaluation::Evaluation;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// What stays of such a run.
 const KEPT: [&str; 5] = [file::RUN, file::SCENARIO, file::VERDICTS, file::JUNIT, file::REPORT];
@@ -36,7 +36,8 @@ pub fn remove_record(dir: &Path) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// What such a run came to, by its verdicts alone; these were changed if they do not have this hash.
+/// What such a run came to, by its verdicts alone; these were changed if they do not have this
+/// hash.
 pub(crate) fn judged_before(dir: &Path, facts: RunFacts, hash: &str) -> Evaluation {
     let bytes = fs::read(dir.join(file::VERDICTS)).unwrap_or_default();
     let read = serde_json::from_slice::<Vec<Verdict>>(&bytes);
@@ -44,10 +45,16 @@ pub(crate) fn judged_before(dir: &Path, facts: RunFacts, hash: &str) -> Evaluati
     let changed = (!is_same).then(|| {
         format!("the record was removed, and {} is not what the run wrote", file::VERDICTS)
     });
+    let unreadable = read.as_ref().err().map(|error| format!("{}: {error}", file::VERDICTS));
+    let mut verdicts = read.unwrap_or_default();
+    for verdict in verdicts.iter_mut().filter(|_| changed.is_some()) {
+        verdict.set_reason(Reason::RecordChanged);
+        verdict.why = changed.clone().unwrap_or_default().into();
+    }
     Evaluation {
         account: facts.account.unwrap_or_default(),
-        unreadable: read.as_ref().err().map(|error| format!("{}: {error}", file::VERDICTS)),
-        verdicts: read.unwrap_or_default(),
+        unreadable,
+        verdicts,
         torn: Vec::new(),
         changed,
         facts,

@@ -13,7 +13,7 @@
 //! | `check` | what a check is: registry row, trait, context, section of the report |
 //! | `checks` | the kinds of checks, one folder or file each |
 //! | `accounts` | readings, alerts and answers that no check judges |
-//! | `evaluate` | feeds a record to checks and accounts: record in, verdicts out |
+//! | `evaluate`, `kept` | record in, verdicts out; what stays of a record that was removed |
 //! | `report`, `error` | `report.html` with its figures; why there is none |
 //! | `junit`, `suite` | JUnit XML; several runs as one |
 //! | `gate` | statistics of a comparison of runs in real time |

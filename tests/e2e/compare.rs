@@ -34,7 +34,7 @@ const REAL: &str = r#"format = 1
 [scenario]
 name = "clock"
 time = "real"
-duration = "2 s"
+duration = "4 s"
 [floor]
 messages = 100
 [[source]]
@@ -45,7 +45,7 @@ name = "home"
 count = 2
 at = "source:g"
 model = "ideal-3ph"
-report_every = "100 ms"
+report_every = "250 ms"
 [[check]]
 name = "half"
 kind = "latency"
@@ -116,7 +116,7 @@ fn equal_runs_are_equal_and_a_worse_one_names_its_check() {
         "observations.csv differs from line 2",
         "check voltage",
         "WORSE: nearer its limit of 2 %",
-        "WORSE: check voltage of gain; 1 of 3 values got worse  exit 1",
+        "WORSE: check voltage of gain; 1 of 2 values got worse  exit 1",
     ] {
         assert!(done.stdout.contains(expected), "{expected} in {}", done.stdout);
     }

@@ -64,9 +64,9 @@ fn meter_that(does: &str) -> String {
 #[test]
 fn a_meter_that_misbehaves_ends_the_run_and_is_named() {
     for (does, expected) in [
-        ("os.kill(os.getpid(), 9)", "python3 external-meter.py` has ended (signal: 9"),
-        ("time.sleep(60)", "python3 external-meter.py` has not answered within 2s"),
-        ("os.kill(os.getpid(), 19)", "python3 external-meter.py` has not answered within 2s"),
+        ("os.kill(os.getpid(), 9)", "python3 data/external-meter.py` has ended (signal: 9"),
+        ("time.sleep(60)", "python3 data/external-meter.py` has not answered within 2s"),
+        ("os.kill(os.getpid(), 19)", "python3 data/external-meter.py` has not answered within 2s"),
         ("print('x' * 100, flush=True); print('{}', flush=True); time.sleep(1)", "`home"),
         ("raise ValueError('no such load')", "ValueError: no such load"),
         ("answer = {'error': 'licence'}", "it reports an error: licence"),
@@ -85,8 +85,14 @@ fn a_meter_that_misbehaves_ends_the_run_and_is_named() {
 #[test]
 fn a_check_that_misbehaves_is_an_error_of_its_own() {
     for (program, expected) in [
-        ("import os; os.kill(os.getpid(), 9)", "`python3 external-check.py` has ended (signal: 9"),
-        ("import time; time.sleep(60)", "`python3 external-check.py` has not answered within 2s"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "`python3 data/external-check.py` has ended (signal: 9",
+        ),
+        (
+            "import time; time.sleep(60)",
+            "`python3 data/external-check.py` has not answered within 2s",
+        ),
         (
             "import time; input()\nprint('x' * 17_000_000, flush=True)\ntime.sleep(60)",
             "a line of more than",

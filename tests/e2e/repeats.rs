@@ -98,6 +98,43 @@ fn repeats_are_identical_on_every_kind_of_platform() {
 }
 
 #[test]
+fn a_suite_on_a_platform_that_runs_has_a_tenant_for_each_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let scenario = library("energy-reversal");
+    let cases = ["--seeds", "1..2", "--set", "scenario.duration=90 s"];
+    assert_eq!(run(&scenario, &path("own"), &cases).code, 0);
+    let served = Served::start(&path("data"), "127.0.0.1:0", "127.0.0.1:0");
+    let profile = path("platform.toml");
+    let with = |more: &str| {
+        let (mqtt, rest) = (&served.mqtt, &served.rest);
+        let text = format!("mqtt = \"{mqtt}\"\nrest = \"{rest}\"\ntoken = \"secret\"\n{more}\n");
+        std::fs::write(&profile, text).unwrap();
+    };
+    let options = [&cases[..], &["--platform", profile.to_str().unwrap()]].concat();
+    // The second run would find what the first has left: nothing begins.
+    with("");
+    let refused = run(&scenario, &path("refused"), &options);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("2 runs would follow one another"), "{refused:?}");
+    assert!(!path("refused").exists());
+    with("tenant_per_run = true");
+    for out in ["served", "again"] {
+        let done = run(&scenario, &path(out), &options);
+        assert_eq!(done.code, 0, "{done:?}");
+        for seed in [1, 2] {
+            let case = format!("energy-reversal/seed={seed}");
+            assert_same(&path("own").join(&case), &path(out).join(&case));
+        }
+    }
+    // Nothing of a run is left but its name, and what empties a platform has to do so.
+    with("reset = [\"sh\", \"-c\", \"echo no such store >&2; exit 4\"]");
+    let done = run(&scenario, &path("reset"), &options);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.stderr.contains("`reset` (sh): exit status: 4: no such store"), "{done:?}");
+}
+
+#[test]
 fn a_run_pinned_to_one_core_is_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -1,4 +1,5 @@
-//! What a suite does with its runs beside running them: again, kept or not, gone on with, annotated.
+//! What a suite does with its runs beside running them: again, kept or not, gone on with,
+//! annotated.
 
 use std::fs;
 use std::path::Path;
@@ -101,7 +102,7 @@ fn github_shows_each_run_that_needs_attention() {
 fn a_run_that_takes_too_long_is_an_error_and_the_others_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let vary = "scenario.duration=100 s,100000 h";
+    let vary = "scenario.duration=100 s,80000 h";
     let done = run(&library("energy-reversal"), &out, &["--vary", vary, "--timeout", "6 s"]);
     assert_eq!(done.code, 3, "{done:?}");
     let suite = json(&out, "suite.json");

@@ -31,12 +31,12 @@ fn a_thinned_record_comes_to_the_same_and_states_what_it_left_out() {
         assert_eq!(verdict(&whole, "class-1")[key], verdict(&thin, "class-1")[key], "{key}");
     }
     let once = verdict(&thin, "readings-once");
-    assert_eq!((&once["status"], &once["n"]), (&"pass".into(), &1200.into()));
+    assert_eq!((&once["status"], &once["n"]), (&"pass".into(), &2400.into()));
     let aggregates = std::fs::read_to_string(thin.join("aggregates.csv")).unwrap();
     let first: Vec<&str> = aggregates.lines().nth(1).unwrap().split(',').collect();
-    assert_eq!((first[0], first[5]), ("meter-001", "6"), "{first:?}");
+    assert_eq!((first[0], first[5]), ("meter-001", "12"), "{first:?}");
     // It is sealed as the rest of the record is.
-    std::fs::write(thin.join("aggregates.csv"), aggregates.replacen(",6,", ",7,", 1)).unwrap();
+    std::fs::write(thin.join("aggregates.csv"), aggregates.replacen(",12,", ",13,", 1)).unwrap();
     let again = call(&["report", thin.to_str().unwrap()]);
     assert_eq!(again.code, 3, "{again:?}");
     assert_eq!(verdict(&thin, "class-1")["reason"], "record-changed");

@@ -3,7 +3,8 @@
 //! | file | purpose |
 //! |---|---|
 //! | `writer`, `reader` | the folder as a whole: rows in, rows out, none kept |
-//! | `observation`, `aggregate`, `span`, `latency`, `signal`, `grid`, `event` | a row of each of its files |
+//! | `observation`, `aggregate`, `span`, `latency`, `signal` | a row of each of its files |
+//! | `grid`, `event` | the same of the network, and of what happened |
 //! | `facts`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
 //! | `seal`, `hash`, `waveforms` | how a later change is noticed |
 //! | `line`, `number` | lines and numbers of tables |
@@ -78,8 +79,8 @@ pub mod file {
     pub const EVENTS: &str = "events.jsonl";
     /// One line per value that was due, or came unexpected.
     pub const OBSERVATIONS: &str = "observations.csv";
-    /// One line per interval of each series that a rule of the scenario thins; there if and only if a
-    /// rule does.
+    /// One line per interval of each series that a rule of the scenario thins; there if and only
+    /// if a rule does.
     pub const AGGREGATES: &str = "aggregates.csv";
     /// One line per value whose reference was taken over a span that its device did not announce,
     /// there if and only if there is such a value.

@@ -8,7 +8,8 @@ use super::facts::RunFacts;
 use super::file;
 use super::hash::sha256;
 
-/// Whether `aggregates.csv`, which no check reads, differs from what the run wrote, as one sentence.
+/// Whether `aggregates.csv`, which no check reads, differs from what the run wrote, as one
+/// sentence.
 #[must_use]
 pub fn changed_aggregates(dir: &Path, facts: &RunFacts) -> Option<String> {
     let name = file::AGGREGATES;

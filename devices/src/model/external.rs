@@ -98,6 +98,7 @@ fn build(
             }
         }
     }
+    // Each of what does not fit has a message of its own.
     let mut refuse = |field: &str, message: &str, label: &str| {
         diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
     };

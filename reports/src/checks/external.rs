@@ -26,7 +26,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         summary: "a program of your own judges the run folder",
         description: "Asks a program, in Python or any other language, for the verdict: it is given \
             the run folder and answers `pass`, `fail` or `inconclusive` with a reason for people, and \
-            with figures if it likes. A program that cannot be started, ends, is late, writes what \
+            with values if it has some. A program that cannot be started, ends, is late, writes what \
             nobody asked for or makes no sense makes the check an error that names it. Its text is \
             kept in run.json, for `lastmeter report` elsewhere. `lastmeter new check` writes one to \
             begin with; docs/external.md has the lines.",

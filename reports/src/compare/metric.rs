@@ -1,5 +1,5 @@
-//! What a run has to be compared by: how each check ended and what it measured, and, in real time, the
-//! median and the 99th percentile of each path of messages.
+//! What a run has to be compared by: how each check ended and what it measured, and, in real time,
+//! the median and the 99th percentile of each path of messages.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,8 +152,8 @@ fn verdicts(dir: &Path, is_finished: bool) -> Result<Vec<Verdict>, RecordError> 
     })
 }
 
-/// The median and the 99th percentile of each path, in ms, by nearest rank, from the intended instant
-/// of each message that was due after the warm-up; lost ones are infinite.
+/// The median and the 99th percentile of each path, in ms, by nearest rank, from the intended
+/// instant of each message that was due after the warm-up; lost ones are infinite.
 fn latencies(reader: &RunReader) -> Result<Vec<Metric>, EvaluateError> {
     let Some(mut rows) = reader.latency()? else { return Ok(Vec::new()) };
     let facts = reader.facts();
@@ -209,8 +209,8 @@ impl End {
     }
 }
 
-/// The median that bench and machine add by themselves, in ms, by the worse of the floors before and
-/// after a run; 0 where none was measured.
+/// The median that bench and machine add by themselves, in ms, by the worse of the floors before
+/// and after a run; 0 where none was measured.
 fn floor_ms(facts: &RunFacts) -> f64 {
     let floors = facts.real_time.iter().flat_map(|real| [&real.floor_before, &real.floor_after]);
     let of = |floor: &lastmeter_record::Floor| {

@@ -146,6 +146,7 @@ fn failures(base: &Metric, new: &Metric) -> Option<Row> {
     if base.status.is_none() || base.failed + new.failed == 0 {
         return None;
     }
+    // A run that failed counts 1, another 0.
     let of = |metric: &Metric| -> Vec<f64> {
         (0..metric.judged).map(|run| f64::from(u8::from(run < metric.failed))).collect()
     };

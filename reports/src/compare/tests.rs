@@ -49,7 +49,8 @@ impl Runs {
         self.write(name, &Self::facts("s", TimeMode::Virtual), verdicts)
     }
 
-    /// Writes a run in real time whose messages all take so long, one of them by the path `command`.
+    /// Writes a run in real time whose messages all take so long, one of them by the path
+    /// `command`.
     fn real_run(&self, name: &str, ms: f64, verdicts: &[Verdict]) -> PathBuf {
         let dir = self.write(name, &Self::facts("s", TimeMode::Real), verdicts);
         let mut text = LATENCY_HEADER.join(",") + "\n";

@@ -1,11 +1,11 @@
 //! The smallest change that a comparison would have found in [`POWER`] of its repetitions.
 //!
 //! Repetitions are simulated from the run values that were measured: the deviations of both sides
-//! from their means, pooled, with a normal kernel (Silverman's width), so that few runs do not stand
-//! for a distribution of few values; their standard deviation stays what it is, unbiased. They are
-//! of logarithms where all values are positive: a change is then a factor, else a shift. Of each
-//! repetition the change is computed from which on the rule holds, and the quantile of these is the
-//! result: at a change as large, the share `POWER` of them finds it.
+//! from their means, pooled, with a normal kernel (Silverman's width), so that few runs do not
+//! stand for a distribution of few values; their standard deviation stays what it is, unbiased.
+//! They are of logarithms where all values are positive: a change is then a factor, else a shift.
+//! Of each repetition the change is computed from which on the rule holds, and the quantile of
+//! these is the result: at a change as large, the share `POWER` of them finds it.
 
 use std::f64::consts::PI;
 
@@ -43,8 +43,8 @@ pub struct Smallest {
     pub runs_needed: Option<usize>,
 }
 
-/// What a comparison of as many runs with as much spread finds. `None` if a value is infinite, if no
-/// number of pairs decides, or if there are fewer than three values.
+/// What a comparison of as many runs with as much spread finds. `None` if a value is infinite, if
+/// no number of pairs decides, or if there are fewer than three values.
 pub fn smallest_change(base: &[f64], new: &[f64], tolerance: Tolerance) -> Option<Smallest> {
     let model = Model::of(base, new)?;
     let n = (base.len(), new.len());

@@ -2,8 +2,8 @@
 //!
 //! Up to [`EXACT_MAX`] values of both sides the permutation distribution of the rank sum is counted
 //! out, given the ties that there are; beyond it p is that of the normal distribution, with
-//! corrections for ties and continuity. Our own, since that of the crate `statrs` refuses ties where
-//! it is exact, and lists all combinations one by one.
+//! corrections for ties and continuity. Our own, since that of the crate `statrs` refuses ties
+//! where it is exact, and lists all combinations one by one.
 
 /// Up to so many values of both sides together p is exact.
 pub const EXACT_MAX: usize = 100;
@@ -16,8 +16,8 @@ pub struct RankSum {
     pub p: f64,
     /// Whether p is exact.
     pub is_exact: bool,
-    /// In which share of all pairs of runs the new one has the larger value, ties as half a pair: the
-    /// probability of superiority. 0.5 is no effect; Cliff's delta is twice this minus 1.
+    /// In which share of all pairs of runs the new one has the larger value, ties as half a pair:
+    /// the probability of superiority. 0.5 is no effect; Cliff's delta is twice this minus 1.
     pub superiority: f64,
 }
 

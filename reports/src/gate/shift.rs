@@ -1,5 +1,5 @@
-//! How far one sample lies from another, after Hodges and Lehmann (1963): the median of all pairwise
-//! differences, with the interval that belongs to the test of Mann and Whitney.
+//! How far one sample lies from another, after Hodges and Lehmann (1963): the median of all
+//! pairwise differences, with the interval that belongs to the test of Mann and Whitney.
 
 /// An estimate with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

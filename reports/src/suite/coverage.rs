@@ -1,8 +1,8 @@
 //! Which requirements runs and their must-fail twins cover.
 //!
-//! A row is *covered* if a check that names it passed and a must-fail twin of that check did what it
-//! has to: only then would it have been noticed if the row did not hold. Read are the verdicts as
-//! they were written; nothing is judged again.
+//! A row is *covered* if a check that names it passed and a must-fail twin of that check did what
+//! it has to: only then would it have been noticed if the row did not hold. Read are the verdicts
+//! as they were written; nothing is judged again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -170,7 +170,7 @@ impl Gathered {
     }
 }
 
-/// What is known of a row by its checks: the worst of them that says something.
+/// What is known of a row by its checks.
 fn state(checks: &[CoveringCheck]) -> CoverageState {
     let is_bad = |it: &&CoveringCheck| !matches!(it.status, Status::Pass | Status::Skipped);
     let passed = || checks.iter().filter(|it| it.status == Status::Pass);

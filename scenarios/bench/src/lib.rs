@@ -6,6 +6,7 @@
 //! ```text
 //! suite                        several runs: which, in what order, what came out
 //!   select, filter, out_folder   which files and scenarios are meant, and where results go
+//!   library                      the scenarios in the program itself
 //!   plant                        solves the network before a platform starts
 //!   run                          one run, from its platform to its verdicts
 //!     floor                      what machine and broker add on their own

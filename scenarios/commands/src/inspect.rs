@@ -401,6 +401,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         }
         match load(&file, &options) {
             Ok((scenario, twins)) => {
+                // Twins stand behind their scenario.
                 let all = std::iter::once(scenario).chain(twins);
                 rows.extend(all.map(|scenario| (file.clone(), scenario)));
             }

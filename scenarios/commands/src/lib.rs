@@ -14,7 +14,8 @@
 //! | `suites`, `compare` | shards joined, suites judged again; runs held against others |
 //! | `doctor` | whether this machine can do all that |
 //!
-//! `log` is what is shown of what parts log; `ending` is how long those that serve go on. Runs and suites are in `lastmeter-bench`.
+//! `log` is what is shown of what parts log; `ending` is how long those that serve go on. Runs and
+//! suites are in `lastmeter-bench`.
 
 pub mod accuracy;
 pub mod boards;

@@ -4,14 +4,16 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The platform's own from `info` on, its libraries' from `warn` on, as a platform alone shows them.
+/// The platform's own from `info` on, its libraries' from `warn` on, as a platform alone shows
+/// them.
 pub(crate) fn log_to_stderr() {
     show(
         Targets::new().with_default(LevelFilter::WARN).with_target("lastmeter", LevelFilter::INFO),
     );
 }
 
-/// What `-v` asks for, given so many times: nothing without it; once what happens, twice everything.
+/// What `-v` asks for, given so many times: nothing without it; once what happens, twice
+/// everything.
 pub fn show_log(verbose: u8) {
     match verbose {
         0 => {}

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! load, scenario_file, twin, overlay   a file, its must-fail twins and changes from outside
-//! matrix, distribution                 the cases of a file, and values that are drawn
+//! matrix, distribution, population     the cases of a file, values that are drawn, members
 //!   -> read, draft, overrides          TOML to the tables of each section
 //!   -> resolve, names, references      what tables refer to, and what holds between them
 //!   -> construct, judging, warnings    the parts: sources, devices, checks

@@ -141,6 +141,7 @@ impl Matrix {
             self.drop_axis(SEED);
             self.seeds(text, span, out);
         }
+        // What repeats a case is no value of the scenario.
         if variation.repeat > 1 {
             let steps = (1..=variation.repeat).map(|number| vec![number.to_string()]).collect();
             self.axes.push(Axis { addresses: vec![REPEAT.to_owned()], steps });

@@ -281,6 +281,7 @@ impl Expansion {
         out: &mut Diagnostics,
     ) {
         let Some(own) = table_of(node) else { return };
+        // Each mistake of such a table has a message of its own.
         let mut is_sound = true;
         for entry in own.entries.iter().filter(|it| OF_GROUP.contains(&it.key.as_str())) {
             is_sound = false;

@@ -11,11 +11,12 @@
 //! | `run_platform`, `own_settings`, `own_runtime`, `tenants`, `rest` | the platform under test |
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
-//! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed`, `board` | a connected device |
+//! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed` | a connected device |
+//! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
 //! | `injecting`, `commands`, `requests`, `applications` | what is done to the bench, and by it |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
-//! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
+//! | `recording`, `thinning`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
 //!
 //! Data flow: plant, `signal_feed`, `client`, `shell`, platform, `rest`, `joining`, `recording`.

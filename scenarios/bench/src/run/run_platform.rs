@@ -68,6 +68,16 @@ pub struct Profile {
     /// Password of the devices, where the platform wants another than the token.
     #[serde(default)]
     pub device_token: Option<String>,
+    /// Whether each run has a tenant of its own, which is made before it and removed behind it; the
+    /// token is an administrator's then.
+    #[serde(default)]
+    pub tenant_per_run: bool,
+    /// What empties the platform before each run, as a program with its arguments.
+    #[serde(default)]
+    pub reset: Vec<String>,
+    /// The tenant in which the scenario's `default` is, where it is another.
+    #[serde(skip)]
+    pub stands_in: Option<TenantName>,
 }
 
 /// What `serve` prints on its first line once it accepts connections.
@@ -88,6 +98,17 @@ struct Ready {
 }
 
 impl Profile {
+    /// The platform's tenant that a scenario's stands for.
+    pub(crate) fn tenant(&self, of_scenario: &TenantName) -> TenantName {
+        let own = self.stands_in.as_ref().filter(|_| *of_scenario == TenantName::default());
+        own.unwrap_or(of_scenario).clone()
+    }
+
+    /// Whether a run finds it empty, whatever ran before.
+    pub fn is_renewed(&self) -> bool {
+        self.tenant_per_run || !self.reset.is_empty()
+    }
+
     /// The password of the devices.
     pub fn device_password(&self) -> &str {
         self.device_token.as_deref().unwrap_or(&self.token)
@@ -151,6 +172,8 @@ impl Kind {
 pub(crate) struct UnderTest {
     kind: Kind,
     pub(crate) profile: Profile,
+    /// What makes and removes tenants, where the profile is that of one which was made.
+    admin: Option<Profile>,
     /// Of the tenants that were made.
     pub(crate) tenants: TenantProfiles,
     security: Option<Security>,
@@ -188,7 +211,15 @@ impl UnderTest {
         options: &StartOptions<'_>,
     ) -> Result<Self, BenchError> {
         let mut started = Self::start_without_tenants(choice, options).await?;
-        started.tenants = tenants::make(&started.profile, options.tenants).await?;
+        if matches!(choice, PlatformUse::Profile(_)) {
+            tenants::reset(&started.profile).await?;
+            if started.profile.tenant_per_run {
+                let admin = started.profile.clone();
+                (started.profile, started.admin) = (tenants::make_own(&admin).await?, Some(admin));
+            }
+        }
+        let admin = started.admin.as_ref().unwrap_or(&started.profile);
+        started.tenants = tenants::make(admin, options.tenants).await?;
         Ok(started)
     }
 
@@ -201,7 +232,8 @@ impl UnderTest {
             let profile = Profile::read(file)?;
             let security = Security::of_profile(&profile, options)?;
             let (policy, child_id) = (None, Arc::default());
-            return Ok(Self { kind: Kind::External, profile, tenants, security, policy, child_id });
+            let (kind, admin) = (Kind::External, None);
+            return Ok(Self { kind, profile, admin, tenants, security, policy, child_id });
         }
         let security = Security::own(options)?;
         let config = own_config(options, security.as_ref())?;
@@ -211,7 +243,7 @@ impl UnderTest {
         };
         profile.rest_tls = security.as_ref().map(Security::client);
         let child_id = Arc::new(AtomicU32::new(kind.child_id()));
-        Ok(Self { kind, profile, tenants, security, policy, child_id })
+        Ok(Self { kind, profile, admin: None, tenants, security, policy, child_id })
     }
 
     /// How the platform is reached as a tenant.
@@ -273,7 +305,8 @@ impl UnderTest {
         address: SocketAddr,
     ) -> Result<SessionOptions, BenchError> {
         let (address, password) = (address.to_string(), self.profile_of(tenant).device_password());
-        let mut options = SessionOptions::new(&address, client_id, tenant.as_str(), password);
+        let user = self.profile.tenant(tenant);
+        let mut options = SessionOptions::new(&address, client_id, user.as_str(), password);
         options.tls = self.client_tls(client_id)?;
         Ok(options)
     }
@@ -346,7 +379,11 @@ impl UnderTest {
                 };
                 Err(BenchError::PlatformEnded(format!("{why}; see {}", log.display())))
             }
-            Kind::External => tenants::remove(&self.profile, &self.tenants).await,
+            Kind::External => {
+                let admin = self.admin.as_ref().unwrap_or(&self.profile);
+                let own = self.profile.stands_in.iter();
+                tenants::remove(admin, own.chain(self.tenants.keys())).await
+            }
         }
     }
 }
@@ -505,6 +542,9 @@ fn own_profile(ready: Ready) -> Profile {
         rest_tls: None,
         token: TOKEN.to_owned(),
         device_token: Some(DEVICE_TOKEN.to_owned()),
+        tenant_per_run: false,
+        reset: Vec::new(),
+        stands_in: None,
     }
 }
 

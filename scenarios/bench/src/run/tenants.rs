@@ -2,6 +2,7 @@
 //! it, and what is asked of the platform for all of them together.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lastmeter_language::{TenantRow, tenant_prefix};
 use lastmeter_units::{SimTime, TenantName};
@@ -16,6 +17,12 @@ use super::rest::{Advanced, RefusedMessage, Rest};
 use super::run_platform::{Profile, UnderTest};
 
 const PATH: &str = "/api/v1/tenants";
+
+/// What the name of a run's own tenant begins with.
+const OF_RUN: &str = "lastmeter-run-";
+
+/// How long it may take to empty a platform.
+const RESET_WITHIN: Duration = Duration::from_secs(120);
 
 /// What opens each tenant that was made: the platform's profile with its secrets.
 pub(crate) type TenantProfiles = BTreeMap<TenantName, Profile>;
@@ -37,7 +44,7 @@ pub(crate) async fn make(
             Ok(own) => drop(made.insert(row.name.clone(), own)),
             Err(error) => {
                 // That none is left is worth less than why one could not be made.
-                let _ = remove(profile, &made).await;
+                let _ = remove(profile, made.keys()).await;
                 return Err(error);
             }
         }
@@ -57,9 +64,42 @@ async fn make_one(profile: &Profile, row: &TenantRow) -> Result<Profile, BenchEr
     Ok(Profile { token, device_token: Some(device_secret), ..profile.clone() })
 }
 
+/// Makes a tenant of a run's own, in which the scenario's `default` is; its profile.
+pub(crate) async fn make_own(admin: &Profile) -> Result<Profile, BenchError> {
+    let mut bytes = [0; 6];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| BenchError::Rest(format!("no random numbers: {error}")))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = TenantName::new(format!("{OF_RUN}{text}"))
+        .map_err(|error| BenchError::Rest(error.to_string()))?;
+    let row = TenantRow { name: name.clone(), limits: Vec::new() };
+    let made = make_one(admin, &row).await?;
+    Ok(Profile { stands_in: Some(name), ..made })
+}
+
+/// Has what the profile names empty the platform.
+pub(crate) async fn reset(profile: &Profile) -> Result<(), BenchError> {
+    let Some((program, arguments)) = profile.reset.split_first() else { return Ok(()) };
+    let failed = |why: String| BenchError::PlatformStart(format!("`reset` ({program}): {why}"));
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    match tokio::time::timeout(RESET_WITHIN, command.output()).await {
+        Ok(Ok(output)) if output.status.success() => Ok(()),
+        Ok(Ok(output)) => {
+            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(failed(format!("{}: {words}", output.status)))
+        }
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("not done within {} s", RESET_WITHIN.as_secs()))),
+    }
+}
+
 /// Removes what was made.
-pub(crate) async fn remove(profile: &Profile, made: &TenantProfiles) -> Result<(), BenchError> {
-    for name in made.keys() {
+pub(crate) async fn remove<'a>(
+    profile: &Profile,
+    made: impl Iterator<Item = &'a TenantName>,
+) -> Result<(), BenchError> {
+    for name in made {
         let left = |why: String| BenchError::Rest(format!("tenant `{name}` is left: {why}"));
         let client = profile.rest_client().map_err(|error| left(chain(&error)))?;
         match client.ask("DELETE", &format!("{PATH}/{name}"), None, None).await {
@@ -74,6 +114,7 @@ pub(crate) async fn remove(profile: &Profile, made: &TenantProfiles) -> Result<(
 /// What the names of the devices that speak on an input topic begin with.
 pub(crate) fn prefix_of(topic: &str) -> String {
     let tenant = input_name(topic).and_then(|name| TenantName::new(name.tenant).ok());
+    let tenant = tenant.filter(|tenant| !tenant.as_str().starts_with(OF_RUN));
     tenant.map(|tenant| tenant_prefix(&tenant)).unwrap_or_default()
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Thinning {
     /// By device and quantity, the rule and what there is of the series.
     series: BTreeMap<(usize, MeasurementId), Option<Series>>,
     /// By device, what is held.
-    held: BTreeMap<usize, Held>,
+    held: BTreeMap<usize, HeldRows>,
 }
 
 /// A series that a rule is about.
@@ -49,7 +49,7 @@ struct Interval {
 
 /// Rows of a device until its interval is over.
 #[derive(Default)]
-struct Held {
+struct HeldRows {
     /// The interval's number from the start.
     number: i64,
     rows: Vec<Row>,
@@ -136,7 +136,7 @@ impl Thinning {
         if self.held.get(&row.device).is_some_and(|held| held.number != number) {
             self.release(row.device, out);
         }
-        let new = || Held { number, ..Held::default() };
+        let new = || HeldRows { number, ..HeldRows::default() };
         let held = self.held.entry(row.device).or_insert_with(new);
         let place = held.rows.len();
         held.rows.push(*row);

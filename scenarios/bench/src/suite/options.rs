@@ -33,8 +33,8 @@ pub struct SuiteOptions {
     /// Run each case with each of these seeds, both included, as in `1..20`
     #[arg(long, value_name = "A..B", conflicts_with_all = ["must_fail", "seed"])]
     pub seeds: Option<String>,
-    /// Run each scenario, or each of its cases, so many times; with one seed runs in virtual time are
-    /// all the same
+    /// Run each scenario, or each of its cases, so many times; with one seed runs in virtual time
+    /// are all the same
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "must_fail")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub repeat: u16,
@@ -120,8 +120,8 @@ pub enum SuiteFormat {
     Human,
     /// For programs
     Json,
-    /// For people, and at the end an annotation of each run that is no pass, as GitHub Actions shows
-    /// it beside the file; the summary goes to the job's page
+    /// For people, and at the end an annotation of each run that is no pass, as GitHub Actions
+    /// shows it beside the file; the summary goes to the job's page
     Github,
 }
 

@@ -226,6 +226,9 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     if let Some(message) = plan.clash(out) {
         return Err(complain(&message));
     }
+    if let Some(message) = crowded(&plan, options) {
+        return Err(complain(&message));
+    }
     if let Some(shard) = options.shard {
         plan.keep(shard);
     }
@@ -509,6 +512,30 @@ impl Loaded {
 fn bad_profile(scenario: &Scenario) -> Option<String> {
     let PlatformUse::Profile(file) = &scenario.platform.choice else { return None };
     Profile::read(file).err().map(|error| chain(&error))
+}
+
+/// Why several runs cannot follow one another on a platform of somebody else's, if they cannot:
+/// each has to find it empty.
+fn crowded(plan: &Plan, options: &SuiteOptions) -> Option<String> {
+    let controls = plan.controls.iter().map(|control| &control.item);
+    let profile = |item: &Item| match &item.scenario()?.platform.choice {
+        PlatformUse::Profile(file) => Some(file.clone()),
+        _ => None,
+    };
+    let named: Vec<PathBuf> = plan.items.iter().chain(controls).filter_map(profile).collect();
+    let is_lasting = |file: &&PathBuf| Profile::read(file).is_ok_and(|own| !own.is_renewed());
+    let file = named.iter().find(is_lasting)?;
+    let count = named.iter().filter(|own| *own == file).count();
+    let runs = count * (1 + usize::from(options.retries));
+    (runs > 1).then(|| {
+        format!(
+            "{}: {} would follow one another on this platform, and each has to find it empty; write \
+             `tenant_per_run = true` into it, with an administrator's token, or `reset = [PROGRAM, \
+             ...]` that empties it",
+            file.display(),
+            plural(runs, "run")
+        )
+    })
 }
 
 /// Whether what cannot be loaded could be without what the command line changes.

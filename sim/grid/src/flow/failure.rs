@@ -278,8 +278,8 @@ pub(super) fn collapse<const N: usize>(
 
 /// The load at a node that weighs most against what can get there, if it is too much by itself.
 /// With `V` and `Z` the source of voltage and the impedance that the network is for it (Thevenin),
-/// a load at the angle `a` can be `|V|^2 / 2 (|Z| + R cos a + X sin a)`, and `V^2 / 4 |Z|` where `a`
-/// is the angle of `Z`.
+/// a load at the angle `a` can be `|V|^2 / 2 (|Z| + R cos a + X sin a)`, and `V^2 / 4 |Z|` where
+/// `a` is the angle of `Z`.
 fn too_much<const N: usize>(
     network: &Network,
     circuit: &Circuit<N>,

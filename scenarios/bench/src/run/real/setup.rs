@@ -30,7 +30,7 @@ use crate::run::field_setup::field;
 use crate::run::injecting::ahead;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
-use crate::run::run_platform::{StartOptions, UnderTest};
+use crate::run::run_platform::{Profile, StartOptions, UnderTest};
 use crate::run::tenants::RestOfAll;
 
 /// Everything that runs, before the schedule begins.
@@ -99,12 +99,16 @@ fn raise_file_limit(scenario: &Scenario) {
 }
 
 /// What an observer subscribes to as which tenant, by the names of its connections.
-fn subscriptions(scenario: &Scenario, row: &ObserverRow) -> Vec<(TenantName, String, Vec<String>)> {
+fn subscriptions(
+    scenario: &Scenario,
+    row: &ObserverRow,
+    profile: &Profile,
+) -> Vec<(TenantName, String, Vec<String>)> {
     let devices = row.devices.iter().map(|&device| &scenario.devices[device]);
     if !row.per_device {
         let tenants: BTreeSet<&TenantName> = devices.map(|device| &device.tenant).collect();
         let of = |tenant: &TenantName| {
-            let [all, _batches, each] = topics::input_filters(tenant.as_str());
+            let [all, _batches, each] = topics::input_filters(profile.tenant(tenant).as_str());
             (tenant.clone(), row.name.clone(), vec![all, each])
         };
         return tenants.into_iter().map(of).collect();
@@ -112,7 +116,8 @@ fn subscriptions(scenario: &Scenario, row: &ObserverRow) -> Vec<(TenantName, Str
     let of = |device: &DeviceRow| {
         // Every name is a hardware id: names are stricter.
         let id = HardwareId::new(device.hardware_id());
-        let topic = id.map(|id| topics::device_input(device.tenant.as_str(), &id));
+        let tenant = profile.tenant(&device.tenant);
+        let topic = id.map(|id| topics::device_input(tenant.as_str(), &id));
         let name = format!("{}.{}", row.name, device.name);
         (device.tenant.clone(), name, topic.into_iter().collect())
     };
@@ -126,7 +131,8 @@ impl Parts<'_> {
             covers[device] = true;
         }
         self.observers.rows.push(Observer { name: row.name.clone(), covers });
-        for (tenant, name, subscriptions) in subscriptions(self.scenario, row) {
+        let all = subscriptions(self.scenario, row, &self.access.under_test.profile);
+        for (tenant, name, subscriptions) in all {
             let mut options = self.access.session_options(&tenant, &name, row.via).await?;
             // Not the devices' secret, the token may subscribe to what devices send.
             options.password.clone_from(&self.access.under_test.profile_of(&tenant).token);
@@ -244,7 +250,8 @@ impl Parts<'_> {
     ) -> Result<UnboundedSender<Control>, BenchError> {
         let tenant = TenantName::default();
         let mut options = self.access.session_options(&tenant, &row.name, row.via).await?;
-        let port = MqttPort::new(&tenant, row.is_bound, field.names());
+        let own = self.access.under_test.profile.tenant(&tenant);
+        let port = MqttPort::new(&own, row.is_bound, field.names());
         options.subscriptions = port.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
@@ -280,7 +287,8 @@ impl Parts<'_> {
         let lag = stagger(index, self.scenario.devices.len(), setup.period);
         let mut options = self.access.session_options(&row.tenant, &row.name, row.via).await?;
         let own = std::iter::once(row.name.as_str());
-        let port = MqttPort::new(&row.tenant, row.is_bound, own);
+        let tenant = self.access.under_test.profile.tenant(&row.tenant);
+        let port = MqttPort::new(&tenant, row.is_bound, own);
         options.subscriptions = port.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;

@@ -69,7 +69,8 @@ pub(crate) async fn assemble<'a>(
     let mut open =
         |it: Client, way: Route<'_>, board: Option<BoardShell>| -> Result<(), BenchError> {
             let name = it.name().to_owned();
-            let port = MqttPort::new(way.tenant, way.is_bound, it.names().into_iter());
+            let tenant = platform.profile.tenant(way.tenant);
+            let port = MqttPort::new(&tenant, way.is_bound, it.names().into_iter());
             let options = SessionOptions {
                 subscriptions: port.subscriptions(),
                 ..platform.session_options(way.tenant, way.client_id, platform.broker_address()?)?

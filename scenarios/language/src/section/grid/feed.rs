@@ -262,8 +262,8 @@ pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
 /// The sources that a network makes, in the order of their places: its feeding points, then its
 /// loads; and what stands in for their metering points until the network is played. Only those have
 /// one to which something is connected.
-/// The sources and loads of the network, with their prefixes; none of one that cannot be read, which
-/// is reported when it is.
+/// The sources and loads of the network, with their prefixes; none of one that cannot be read,
+/// which is reported when it is.
 pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
     let mut unread = Diagnostics::new();
     static SECTIONS: &[&Section] = &[&GRID];
