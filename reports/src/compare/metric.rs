@@ -98,7 +98,8 @@ pub(super) struct Run {
     pub(super) scenario: String,
     pub(super) time: TimeMode,
     pub(super) seed: u64,
-    pub(super) hash: String,
+    /// What was run, but for the seed.
+    pub(super) experiment: String,
     /// Whether it ran to its end.
     pub(super) is_finished: bool,
     /// Whether the machine kept a check of it from being judged.
@@ -130,12 +131,18 @@ impl Run {
             scenario: facts.scenario.clone(),
             time: facts.time,
             seed: facts.seed,
-            hash: facts.scenario_hash.clone(),
+            experiment: experiment(facts),
             is_finished,
             is_disturbed: verdicts.iter().any(|verdict| verdict.reason.is_of_the_machine()),
             metrics,
         })
     }
+}
+
+/// The scenario as it was loaded, and what the command line changed of it, but for the seed.
+fn experiment(facts: &RunFacts) -> String {
+    let changed = facts.overrides().iter().filter(|it| it.address != "scenario.seed");
+    changed.fold(facts.source_hash.clone(), |text, it| format!("{text} {it}"))
 }
 
 /// The verdicts as they are written; a run that did not finish may have none.

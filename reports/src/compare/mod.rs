@@ -40,7 +40,7 @@ lastmeter_units::words! {
         Equal = "equal",
         /// It got better.
         Better = "better",
-        /// It changed, and stays within its tolerance.
+        /// It changed by no more than it may, or nobody has stated which way is worse.
         Changed = "changed",
         /// No change was found, and one as large as the tolerance would have been.
         NoChange = "no-change",
@@ -198,7 +198,7 @@ pub struct Compared {
     pub left_out: usize,
     /// In how many of both sides the machine kept a check from being judged; they count.
     pub disturbed: usize,
-    /// Whether the scenarios that were run are not the same.
+    /// Whether the scenarios that were run are not the same, but for their seeds.
     pub scenario_differs: bool,
     /// Files that differ, in virtual time.
     pub differences: Vec<Difference>,
@@ -208,7 +208,7 @@ pub struct Compared {
 
 impl Compared {
     fn of(base: &Group, new: &Group) -> Self {
-        let differs = base.hash.as_ref().zip(new.hash.as_ref()).is_some_and(|(a, b)| a != b);
+        let both = base.experiment.as_ref().zip(new.experiment.as_ref());
         Self {
             scenario: base.scenario.clone(),
             time: base.time.or(new.time),
@@ -217,7 +217,7 @@ impl Compared {
             new_runs: new.runs,
             left_out: base.left_out + new.left_out,
             disturbed: base.disturbed + new.disturbed,
-            scenario_differs: differs,
+            scenario_differs: both.is_some_and(|(base, new)| base != new),
             differences: Vec::new(),
             rows: Vec::new(),
         }

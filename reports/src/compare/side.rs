@@ -50,8 +50,8 @@ pub(super) struct Group {
     pub(super) disturbed: usize,
     /// Their folders; none of a baseline.
     pub(super) folders: Vec<PathBuf>,
-    /// Of the scenario of the first run.
-    pub(super) hash: Option<String>,
+    /// What the first run was of.
+    pub(super) experiment: Option<String>,
     pub(super) metrics: Vec<Metric>,
 }
 
@@ -136,7 +136,7 @@ impl Side {
             scenario: if is_real { without_seed(&run.scenario) } else { run.scenario },
             time: Some(run.time),
             seed: (!is_real).then_some(run.seed),
-            hash: Some(run.hash),
+            experiment: Some(run.experiment),
             ..Group::default()
         });
         if is_real && !run.is_finished {

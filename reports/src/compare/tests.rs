@@ -246,7 +246,7 @@ fn in_real_time_the_runs_decide() {
     let ratio = row.statistics.as_ref().unwrap().ratio.unwrap();
     assert!((ratio - 1.3).abs() < 1e-3, "{ratio}");
     let text = found.to_string();
-    assert!(text.contains("WORSE: beyond its tolerance of 10 %"), "{text}");
+    assert!(text.contains("  latency reading p50: beyond its tolerance of 10 %"), "{text}");
     assert!(text.contains("6 runs against 6"), "{text}");
     // The check measured the same throughout, and its failures are counted.
     assert_eq!(outcomes(&found)[0], ("check c".into(), RowOutcome::NoChange, None));

@@ -99,13 +99,25 @@ impl fmt::Display for Compared {
         let is_shown = |row: &&Row| row.outcome != RowOutcome::Equal;
         let rows: Vec<&Row> = self.rows.iter().filter(is_shown).collect();
         if rows.iter().any(|row| row.statistics.is_some()) {
-            return f.write_str(&table(&SCATTERED_HEAD, rows.into_iter().map(scattered)));
+            f.write_str(&table(&SCATTERED_HEAD, rows.iter().map(|row| scattered(row))))?;
+            return f.write_str(&reasons(&rows));
         }
         if rows.is_empty() {
             return Ok(());
         }
         f.write_str(&table(&EXACT_HEAD, rows.into_iter().map(exact)))
     }
+}
+
+/// Why values are worse or cannot gate, those with the same reason together.
+fn reasons(rows: &[&Row]) -> String {
+    let mut text = String::new();
+    let named: Vec<&Row> = rows.iter().copied().filter(|row| row.reason.is_some()).collect();
+    for group in named.chunk_by(|one, other| one.why == other.why) {
+        let names: Vec<&str> = group.iter().map(|row| row.metric.as_str()).collect();
+        append(&mut text, format_args!("  {}: {}\n", names.join(", "), group[0].why));
+    }
+    text
 }
 
 /// Lines with columns of one width.
@@ -152,7 +164,7 @@ fn scattered(row: &Row) -> [String; 7] {
         statistics.and_then(ratio).unwrap_or_else(none),
         p,
         statistics.and_then(|it| seen_from(it, &row.unit)).unwrap_or_else(none),
-        verdict(row),
+        word(row).to_owned(),
     ]
 }
 
@@ -181,16 +193,21 @@ fn short(value: f64) -> String {
 }
 
 /// What follows, in words that need no statistics.
-fn verdict(row: &Row) -> String {
-    let word = match row.outcome {
+fn word(row: &Row) -> &'static str {
+    match row.outcome {
         RowOutcome::Worse => "WORSE",
         RowOutcome::CannotGate => "CANNOT GATE",
         RowOutcome::Better => "better",
-        RowOutcome::Changed => "changed, within its tolerance",
+        RowOutcome::Changed => "changed",
         RowOutcome::NoChange => "no change",
         RowOutcome::New => "new",
         RowOutcome::Equal => "equal",
-    };
+    }
+}
+
+/// The same with its reason.
+fn verdict(row: &Row) -> String {
+    let word = word(row);
     match row.reason {
         None => word.to_owned(),
         Some(RowReason::Status) => format!("{word}: it ended worse"),
