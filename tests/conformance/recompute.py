@@ -697,7 +697,7 @@ class Rate:
 
 
 class Elsewhere:
-    """What latency_recompute.py, suite_recompute.py, table_one.py and calibration.py judge."""
+    """What latency_recompute.py, suspicion.py, suite_recompute.py, table_one.py and calibration.py judge."""
 
     def __init__(self, check):
         pass
@@ -828,7 +828,7 @@ CHECKS = {
     # Their former names.
     "operated": in_motion(motion.ProtectionOperation), "unserved": in_motion(motion.Reliability),
     "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
-    "energy_balance": EnergyBalance,
+    "energy_balance": EnergyBalance, "suspicion": Elsewhere,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,

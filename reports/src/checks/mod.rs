@@ -6,7 +6,7 @@
 //!
 //! | of | files |
 //! |---|---|
-//! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance` |
+//! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`; `rows` and `share` for them |
@@ -35,6 +35,7 @@ mod requests;
 mod rows;
 mod share;
 mod signal;
+mod suspicion;
 mod test_plan;
 
 use crate::check::CheckKind;
@@ -63,6 +64,7 @@ pub static CHECKS: &[CheckKind] = &[
     test_plan::KIND,
     calibration::KIND,
     energy_balance::KIND,
+    suspicion::KIND,
     signal::kinds::STEP,
     signal::kinds::CONSTANT,
     signal::kinds::SETTLES,

@@ -173,5 +173,5 @@ fn an_energy_balance_needs_a_network() {
         substation = \"home\"\nlimit = \"1 %\"",
     );
     let found = mistakes(&text);
-    assert!(found[0].contains("an energy_balance check needs a network"), "{found:?}");
+    assert!(found[0].contains("a check `energy_balance` needs a network"), "{found:?}");
 }

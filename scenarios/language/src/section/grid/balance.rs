@@ -1,5 +1,5 @@
-//! What must hold so that an `energy_balance` check can add up: every load and every feeding point
-//! of the network has one meter that reports its registers when they are needed.
+//! What must hold so that an `energy_balance` or `suspicion` check can add up: every load and every
+//! feeding point of the network has one meter that reports its registers when they are needed.
 
 use lastmeter_devices::Device;
 use lastmeter_params::{Code, Diagnostics, Pattern, Span, Values};
@@ -37,7 +37,7 @@ pub(crate) fn validate_balance(
 ) {
     let kind_span = check.span_of("kind");
     let Some(grid) = grid else {
-        let message = "an energy_balance check needs a network";
+        let message = format!("a check `{}` needs a network", check.text("kind"));
         let help = Some("add a `[grid]` with the `file` of one".to_owned());
         let label = "nothing flows here that could add up";
         out.report_with_help(Code::CANNOT_MEASURE, kind_span, message, label, help);
