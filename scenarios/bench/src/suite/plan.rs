@@ -218,8 +218,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let items = in_quarantine(items, quarantined.as_ref(), options)?;
     let controls = of_those(&items, controls);
     let in_all = items.len();
-    // Attempts of one run are a suite.
-    let single = single && options.retries == 0;
+    // Attempts of one run are a suite, and what is excused is so of a suite.
+    let single = single && options.retries == 0 && options.quarantine.is_none();
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
     let out = options.out.as_deref().filter(|_| !options.resume);
