@@ -43,8 +43,12 @@ pub fn validate(paths: &[PathBuf], options: &LoadOptions, how: Validation) -> Ex
     block_on(validate_each(paths, options, how, None))
 }
 
-/// A scenario and its must-fail twins.
-type WithTwins = (Scenario, Vec<Scenario>);
+/// A scenario with its must-fail twins, and how many cases it has, if it varies.
+struct WithTwins {
+    scenario: Scenario,
+    twins: Vec<Scenario>,
+    cases: usize,
+}
 
 /// Loads what is in a file, and plays each where somebody may stop that; `Err` is the end of all.
 async fn load_and_play(
@@ -59,7 +63,7 @@ async fn load_and_play(
     };
     let watch = Watch { stop, limit: &None, shows_progress: !how.json };
     let mut failures = Vec::new();
-    for scenario in std::iter::once(&mut loaded.0).chain(&mut loaded.1) {
+    for scenario in std::iter::once(&mut loaded.scenario).chain(&mut loaded.twins) {
         match plant::play(scenario, &watch).await {
             // Of what was played its warnings are kept, and not the waves.
             Ok(played) => scenario.written.warnings = played.written.warnings,
@@ -133,27 +137,31 @@ async fn validate_each(
 
 /// A scenario and its must-fail twins, or what is wrong with it, or with each of them.
 fn load(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadFailure>> {
-    ScenarioFile::read(file).map_err(|failure| vec![failure])?.with_twins(options)
+    let file = ScenarioFile::read(file).map_err(|failure| vec![failure])?;
+    let (scenario, twins) = file.with_twins(options)?;
+    Ok(WithTwins { scenario, twins, cases: 0 })
 }
 
 /// The same, with a look at the controls of the twins.
 fn load_whole(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadFailure>> {
     let file = ScenarioFile::read(file).map_err(|failure| vec![failure])?;
-    let loaded = file.with_twins(options)?;
+    let (scenario, twins) = file.with_twins(options)?;
     let controls = file.controls(file.twins(), options).into_iter();
     let mut failures: Vec<_> = controls.filter_map(|control| control.scenario.err()).collect();
     let cases = file.cases(options, &Variation::default()).map_err(|failure| vec![failure])?;
     failures.extend(cases.iter().filter_map(|case| file.case(case, options).err()));
+    let loaded = WithTwins { scenario, twins, cases: cases.len() };
     if failures.is_empty() { Ok(loaded) } else { Err(failures) }
 }
 
 /// Reports that a scenario makes sense with its twins, and what is odd about it.
-fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bool) {
+fn print_valid(file: &Path, loaded: &WithTwins, json: bool, color: bool) {
+    let WithTwins { scenario, twins, cases } = loaded;
     let note = scenario.unavailable();
     if json {
         let twins: Vec<&str> = twins.iter().map(|twin| twin.about.name.as_str()).collect();
         let value = json!({
-            "file": file, "valid": true, "unavailable": note, "must_fail": twins,
+            "file": file, "valid": true, "unavailable": note, "must_fail": twins, "cases": cases,
             "warnings": scenario.warnings_json(),
         });
         print_out(&value.to_string());
@@ -168,7 +176,12 @@ fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bo
         0 => String::new(),
         count => format!("  ({})", plural(count, "must-fail twin")),
     };
-    print_out(&format!("ok  {}{twins}{}{warnings}", file.display(), note.unwrap_or_default()));
+    let cases = match cases {
+        0 => String::new(),
+        count => format!("  ({})", plural(*count, "case")),
+    };
+    let note = note.unwrap_or_default();
+    print_out(&format!("ok  {}{cases}{twins}{note}{warnings}", file.display()));
     if !scenario.written.warnings.is_empty() {
         print_err(&scenario.render_warnings(color));
     }
@@ -400,7 +413,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
             continue;
         }
         match load(&file, &options) {
-            Ok((scenario, twins)) => {
+            Ok(WithTwins { scenario, twins, .. }) => {
                 // Twins stand behind their scenario.
                 let all = std::iter::once(scenario).chain(twins);
                 rows.extend(all.map(|scenario| (file.clone(), scenario)));
