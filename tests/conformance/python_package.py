@@ -445,7 +445,11 @@ def interrupted(comparison, folder):
     comparison.true("its rows", len(run.observations) == rows_of(run.folder))
     killed = lastmeter.Run(folder / "SIGKILL")
     comparison.same("killed", killed.state, "running")
-    for what, act in (("verdict", lambda: killed.verdict), ("verdicts", lambda: killed.verdicts)):
+    for what, act in (
+        ("verdict", lambda: killed.verdict),
+        ("verdicts", lambda: killed.verdicts),
+        ("exit code", lambda: killed.exit_code),
+    ):
         error = raised(lastmeter.RecordError, act)
         comparison.true(
             f"its {what}: what to do", f"lastmeter report {killed.folder}" in str(error), str(error)
