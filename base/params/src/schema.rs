@@ -58,8 +58,9 @@ pub fn of_kind(kind: &Kind) -> Value {
             if *max != i64::MAX {
                 schema["maximum"] = json!(max);
             }
-            let drawn = json!({ "type": "string", "pattern": format!("^{DISTRIBUTION}$") });
-            json!({ "anyOf": [schema, drawn] })
+            // What stands there as text is drawn; editors need not know of what.
+            schema["type"] = json!(["integer", "string"]);
+            schema
         }
         Kind::Quantity { dimension, .. } => quantity(&[*dimension]),
         Kind::QuantityOfAny(dimensions) => quantity(dimensions),
@@ -76,7 +77,7 @@ pub fn of_kind(kind: &Kind) -> Value {
 }
 
 /// What a value may be drawn from in place of a number.
-const DISTRIBUTION: &str = r"\s*(normal|truncated|uniform|triangular|table)\s*\(.*\)\s*";
+const DISTRIBUTION: &str = r"[a-z]+\(.*\)";
 
 const NUMBER: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
 

@@ -52,7 +52,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             is unaccounted for stands beside it. From 10 on, 5 above the next, and with more energy \
             missing than the losses are uncertain by, a household is under suspicion; then the next \
             one is looked for, up to five. The check passes if exactly `suspects` are, and fails if \
-            another one is or one of them is not. It cannot tell, and is inconclusive, where less is missing \
+            another one is or one of them is not. It does not decide, and is inconclusive, where less is missing \
             than the losses are uncertain by, where households are too alike, where something is \
             missing that no household explains, and where the losses are not known to a tenth of \
             them (twice the standard deviation). `measured` is how many households are judged \
@@ -211,6 +211,7 @@ impl Suspicion {
         let unexpected: Vec<&str> =
             found.iter().filter(|it| !expected.contains(it)).copied().collect();
         let missed: Vec<&str> = expected.iter().filter(|it| !found.contains(it)).copied().collect();
+        // A suspicion that nobody expects counts whatever else is undecided.
         let is_first = found.first() == expected.first();
         let (reason, first) = if !unexpected.is_empty() {
             (
@@ -218,9 +219,9 @@ impl Suspicion {
                 format!("under suspicion, not expected: {}", unexpected.join(", ")),
             )
         } else if ranking.uncertainty_w > UNCERTAINTY_MAX * ranking.losses_w {
-            (Reason::TooFew, "cannot tell: the losses are not known to a tenth of them".to_owned())
+            (Reason::TooFew, "undecided: the losses are not known to a tenth of them".to_owned())
         } else if let Some(open) = self.open(intervals, ranking) {
-            (Reason::BetweenBounds, format!("cannot tell: {open}"))
+            (Reason::BetweenBounds, format!("undecided: {open}"))
         } else if !missed.is_empty() {
             (Reason::OutsideLimit, format!("expected, not under suspicion: {}", missed.join(", ")))
         } else if !is_first {

@@ -269,8 +269,8 @@ fn losses_are_as_stated(feeder: &Feeder, ranking: &Ranking) -> f64 {
     (losses_w - feeder.lost_w()) / uncertainty_w
 }
 
-/// The planted household is first, by each kind of defect, and it is named; what is missing there is
-/// what the defect hides.
+/// The planted household is first, by each kind of defect, and it is named; what is missing there
+/// is what the defect hides.
 #[test]
 fn the_planted_household_is_ranked_first() {
     let trials = trials();
@@ -349,7 +349,7 @@ fn verdicts_are_by_what_was_expected() {
 
 /// It is 2 % of a current that goes round the meter.
 #[test]
-fn it_cannot_tell_where_less_is_missing_than_losses_are_uncertain_by() {
+fn it_does_not_decide_where_less_is_missing_than_losses_are_uncertain_by() {
     let feeder = Feeder::played(3, false);
     let defect = Defect::Bypass(16, 0.05);
     let (_, ranking) = feeder.ranking(Some(defect));
@@ -364,7 +364,7 @@ fn it_cannot_tell_where_less_is_missing_than_losses_are_uncertain_by() {
 
 /// Where all draw alike no course shows which it is.
 #[test]
-fn it_cannot_tell_households_apart_that_are_alike() {
+fn it_does_not_distinguish_households_that_are_alike() {
     let feeder = Feeder::played(3, true);
     let verdict = feeder.verdict("suspects = [\"home-17\"]", Some(Defect::Ratio(16, 0.5)));
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
