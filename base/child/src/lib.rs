@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
@@ -27,6 +27,9 @@ pub const LINE_MAX: usize = 16 * 1024 * 1024;
 
 /// Lines that a child may be ahead before nothing more is read of it.
 const LINES_AHEAD: usize = 4;
+
+/// How often is looked whether a child has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// So much of what a child wrote to standard error is shown, in bytes.
 const WORDS_MAX: usize = 600;
@@ -106,7 +109,7 @@ pub struct Child {
     program: Program,
     /// Where its file is, for as long as it runs.
     place: TempDir,
-    child: std::process::Child,
+    process: std::process::Child,
     requests: Option<SyncSender<String>>,
     answers: Receiver<Result<String, FailureKind>>,
     /// The end of what it wrote to standard error.
@@ -175,7 +178,15 @@ impl Child {
             }
         });
         let program = program.clone();
-        Ok(Self { program, place, child, requests: Some(requests), answers, words, is_gone: false })
+        Ok(Self {
+            program,
+            place,
+            process: child,
+            requests: Some(requests),
+            answers,
+            words,
+            is_gone: false,
+        })
     }
 
     /// Asks with one line and waits for the line that answers.
@@ -210,7 +221,6 @@ impl Child {
             Ok(line) => return Err(FailureKind::Unasked(shortened(&line?))),
             Err(_) => {}
         }
-        let began = Instant::now();
         let Some(requests) = &self.requests else {
             return Err(FailureKind::Ended("its input is closed".to_owned()));
         };
@@ -218,46 +228,48 @@ impl Child {
         if requests.try_send(format!("{request}\n")).is_err() {
             return Err(self.silence());
         }
-        let left = self.program.within.saturating_sub(began.elapsed());
-        match self.answers.recv_timeout(left) {
-            Ok(Err(FailureKind::Closed)) => Err(self.silence()),
-            Ok(line) => line,
+        match self.answers.recv_timeout(self.program.within) {
             Err(RecvTimeoutError::Timeout) => Err(FailureKind::Late(self.program.within)),
-            Err(RecvTimeoutError::Disconnected) => Err(self.silence()),
+            Ok(Err(FailureKind::Closed)) | Err(RecvTimeoutError::Disconnected) => {
+                Err(self.silence())
+            }
+            Ok(line) => line,
         }
     }
 
     /// Why nothing comes any more.
     fn silence(&mut self) -> FailureKind {
-        let deadline = Instant::now() + Duration::from_millis(200);
-        while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return FailureKind::Ended(status.to_string());
-            }
-            thread::sleep(Duration::from_millis(5));
+        match self.ended_within(Duration::from_millis(200)) {
+            Some(status) => FailureKind::Ended(status.to_string()),
+            None => FailureKind::Ended("its output is closed".to_owned()),
         }
-        FailureKind::Ended("its output is closed".to_owned())
     }
 
     /// Closes the child's input and waits a little for it to end, which is what it should do.
     pub fn finish(mut self) {
         self.requests = None;
-        let deadline = Instant::now() + END_WITHIN.min(self.program.within);
-        while Instant::now() < deadline {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                break;
+        let _ = self.ended_within(END_WITHIN.min(self.program.within));
+    }
+
+    /// How it has ended, if it does within some time.
+    fn ended_within(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        let looks = limit.as_nanos() / LOOK_EVERY.as_nanos();
+        for _ in 0..=looks {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Some(status);
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(LOOK_EVERY);
         }
+        None
     }
 
     /// Kills it with all that it has started.
     fn kill(&mut self) {
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
             // It may have ended by itself.
             let _ = kill_process_group(group, Signal::KILL);
         }
-        let _ = self.child.wait();
+        let _ = self.process.wait();
     }
 }
 
@@ -308,7 +320,10 @@ fn shortened(line: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "how long a failure takes is what is tested")]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn program(script: &str, within_ms: u64) -> Program {
