@@ -182,8 +182,9 @@ def check_estimates():
         ratios = np.sort(np.subtract.outer(np.log(new), np.log(base)).ravel())
         rank = deciding(n, m)
         expected = [p, superiority, *np.exp([np.median(ratios), ratios[-rank], ratios[rank - 1]])]
-        names = ["p", "superiority", "ratio", "ratio_low", "ratio_high"]
-        assert np.allclose([found[name] for name in names], expected, rtol=1e-9), (found, expected)
+        test, ratio = found["test"], found["ratio"]
+        computed = [test["p"], test["superiority"], ratio["value"], *ratio["interval"]]
+        assert np.allclose(computed, expected, rtol=1e-9), (found, expected)
         trips = p <= ALPHA and abs(expected[2] - 1) > 0.1
         assert (row["outcome"] == "worse") == trips, (row, expected)
         print(f"{n} against {m}: p {p:.4f}, ratio {expected[2]:.3f}, {row['outcome']}")
@@ -209,13 +210,13 @@ def check_smallest():
     for column, relative, runs in [("p99_ms", 0.25, 20), ("p50_ms", 0.1, 20), ("p99_ms", 0.25, 5)]:
         values = np.array([float(row[column]) for row in rows])
         if runs == 20:
-            found = compared(values[:20], values[20:], relative)["statistics"]["smallest_change_percent"] / 100
+            found = compared(values[:20], values[20:], relative)["statistics"]["smallest"]["relative"]
         else:
             # The median comparison: of five runs the spread itself is uncertain.
             random = np.random.default_rng(12)
             draws = [random.permutation(values)[: 2 * runs] for _ in range(101)]
             rows_of = [compared(it[:runs], it[runs:], relative)["statistics"] for it in draws]
-            found = np.median([it["smallest_change_percent"] for it in rows_of]) / 100
+            found = np.median([it["smallest"]["relative"] for it in rows_of])
         expected = smallest(values, runs, relative)
         print(f"{column}, {runs} runs: seen from +{100 * found:.1f} %, simulated +{100 * expected:.1f} %")
         assert abs(found / expected - 1) <= 0.1, (found, expected)

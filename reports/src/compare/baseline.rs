@@ -35,8 +35,8 @@ use crate::gate::median;
 const FORMAT: u32 = 1;
 
 const HEAD: &str = "\
-# A baseline of `lastmeter compare`, written from runs. A value is worse if it changes by more than both of
-# its tolerances: `relative_percent` of itself, and `absolute` in its unit. Both may be edited.
+# A baseline of `lastmeter compare`, written from runs. A value is worse if it changes by more than
+# both of its tolerances: `relative_percent` of itself, and `absolute` in its unit. Edit both.
 
 ";
 

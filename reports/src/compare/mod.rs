@@ -2,8 +2,8 @@
 //!
 //! Runs are matched by scenario, cases by theirs. In *virtual time* nothing scatters: the three
 //! compared files are held against each other byte for byte, then each check by its status and by
-//! how near its measured value is to its limit. In *real time* the values that the runs of both
-//! sides have are compared by the rule of [`crate::gate`].
+//! how near its measured value is to its limit. In *real time* the values that the runs of both sides
+//! have are compared by the rule of [`crate::gate`].
 //!
 //! | module | purpose |
 //! |---|---|
@@ -29,6 +29,7 @@ pub use side::{CompareError, Side};
 use self::metric::{Metric, RUN};
 use self::side::Group;
 use crate::exit::ExitCode;
+use crate::gate::Gate;
 
 /// The version of the JSON document.
 const FORMAT_VERSION: u32 = 1;
@@ -83,39 +84,6 @@ lastmeter_units::words! {
     }
 }
 
-/// What the runs of both sides have of one value in real time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Statistics {
-    /// How many runs of the base have it.
-    pub base_runs: usize,
-    /// How many new ones.
-    pub new_runs: usize,
-    /// Of the test of Mann and Whitney, two-sided.
-    pub p: Option<f64>,
-    /// Whether p is exact.
-    pub p_is_exact: Option<bool>,
-    /// In which share of all pairs of runs the new one has the larger value.
-    pub superiority: Option<f64>,
-    /// By which factor the new values lie above the base.
-    pub ratio: Option<f64>,
-    /// The lower end of its interval at 99 %.
-    pub ratio_low: Option<f64>,
-    /// The upper end.
-    pub ratio_high: Option<f64>,
-    /// By how much they lie above it, in the unit of the values.
-    pub shift: Option<f64>,
-    /// The lower end of its interval at 99 %.
-    pub shift_low: Option<f64>,
-    /// The upper end.
-    pub shift_high: Option<f64>,
-    /// The smallest change that such runs show in 80 % of comparisons, in the unit of the values.
-    pub smallest_change: Option<f64>,
-    /// The same in percent of the base.
-    pub smallest_change_percent: Option<f64>,
-    /// How many runs of each side it takes to gate, where these are too few.
-    pub runs_needed: Option<usize>,
-}
-
 /// The comparison of one value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -141,8 +109,8 @@ pub struct Row {
     pub relative_percent: f64,
     /// The absolute tolerance, in the unit.
     pub absolute: f64,
-    /// In real time.
-    pub statistics: Option<Statistics>,
+    /// In real time: the test, the estimates, and what could have been found.
+    pub statistics: Option<Gate>,
     /// For people.
     pub why: Prose,
 }

@@ -4,8 +4,8 @@ use lastmeter_text::{number, plural};
 
 use super::metric::{Metric, RUN};
 use super::side::Group;
-use super::{Compared, Row, RowOutcome, RowReason, Statistics};
-use crate::gate::{ALPHA, Doubt, Gate, Outcome, RUNS_MIN, Smallest, Tolerance, gate, mann_whitney};
+use super::{Compared, Row, RowOutcome, RowReason};
+use crate::gate::{ALPHA, Doubt, Gate, Outcome, RUNS_MIN, Smallest, Tolerance, gate};
 
 pub(super) fn compare(base: &Group, new: &Group) -> Compared {
     let mut one = Compared::of(base, new);
@@ -56,7 +56,7 @@ fn values(base: &Metric, new: &Metric) -> Option<Row> {
         from: finite(found.from),
         to: finite(found.to),
         why: why(base, &found, tolerance).into(),
-        statistics: Some(Statistics::of(&found)),
+        statistics: Some(found),
         ..Row::of(base, Some(new), outcome)
     })
 }
@@ -117,30 +117,6 @@ fn in_unit(metric: &Metric, value: f64) -> String {
     format!("{} {unit}", number(value)).trim_end().to_owned()
 }
 
-impl Statistics {
-    fn of(found: &Gate) -> Self {
-        let (shift, ratio) = (found.shift, found.ratio);
-        let low = |it: Option<crate::gate::Estimate>| Some(it?.interval?.0);
-        let high = |it: Option<crate::gate::Estimate>| Some(it?.interval?.1);
-        Self {
-            base_runs: found.runs.0,
-            new_runs: found.runs.1,
-            p: found.test.map(|test| test.p),
-            p_is_exact: found.test.map(|test| test.is_exact),
-            superiority: found.test.map(|test| test.superiority),
-            ratio: ratio.map(|it| it.value),
-            ratio_low: low(ratio),
-            ratio_high: high(ratio),
-            shift: shift.map(|it| it.value),
-            shift_low: low(shift),
-            shift_high: high(shift),
-            smallest_change: found.smallest.map(|it| it.shift),
-            smallest_change_percent: found.smallest.and_then(|it| Some(100.0 * it.relative?)),
-            runs_needed: found.smallest.and_then(|it| it.runs_needed),
-        }
-    }
-}
-
 /// Compares in how many runs a check failed, by the same test; `None` if it never did.
 fn failures(base: &Metric, new: &Metric) -> Option<Row> {
     if base.status.is_none() || base.failed + new.failed == 0 {
@@ -150,10 +126,10 @@ fn failures(base: &Metric, new: &Metric) -> Option<Row> {
     let of = |metric: &Metric| -> Vec<f64> {
         (0..metric.judged).map(|run| f64::from(u8::from(run < metric.failed))).collect()
     };
-    let test = mann_whitney(&of(base), &of(new));
+    let found = Gate { shift: None, ratio: None, ..Gate::estimated(&of(base), &of(new)) };
+    let differs = found.test.is_some_and(|test| test.p <= ALPHA);
+    let is_more = found.test.is_some_and(|test| test.superiority > 0.5);
     let is_enough = base.judged.min(new.judged) >= RUNS_MIN;
-    let differs = test.is_some_and(|test| test.p <= ALPHA);
-    let is_more = test.is_some_and(|test| test.superiority > 0.5);
     let (outcome, reason, why) = match (is_enough, differs, is_more) {
         (false, ..) => {
             let why = too_few((base.judged, new.judged));
@@ -166,22 +142,6 @@ fn failures(base: &Metric, new: &Metric) -> Option<Row> {
         (true, true, false) => (RowOutcome::Better, None, String::new()),
         (true, false, _) => (RowOutcome::NoChange, None, String::new()),
     };
-    let statistics = Statistics {
-        base_runs: base.judged,
-        new_runs: new.judged,
-        p: test.map(|test| test.p),
-        p_is_exact: test.map(|test| test.is_exact),
-        superiority: test.map(|test| test.superiority),
-        ratio: None,
-        ratio_low: None,
-        ratio_high: None,
-        shift: None,
-        shift_low: None,
-        shift_high: None,
-        smallest_change: None,
-        smallest_change_percent: None,
-        runs_needed: None,
-    };
     Some(Row {
         metric: format!("{} failed", base.name),
         reason,
@@ -190,7 +150,7 @@ fn failures(base: &Metric, new: &Metric) -> Option<Row> {
         unit: "1".to_owned(),
         limit: None,
         why: why.into(),
-        statistics: Some(statistics),
+        statistics: Some(found),
         ..Row::of(base, Some(new), outcome)
     })
 }

@@ -13,7 +13,11 @@ use super::metric::{Metric, Run};
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A path of the command line leads to no runs.
-    #[error("{}: {found}; expected a run folder (run.json), a suite folder (suite.json) or a baseline (.toml)", path.display())]
+    #[error(
+        "{}: {found}; expected a run folder (run.json), a suite folder (suite.json) or a baseline \
+         (.toml)",
+        path.display()
+    )]
     NoRuns {
         /// The path.
         path: PathBuf,

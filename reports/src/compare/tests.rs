@@ -49,8 +49,7 @@ impl Runs {
         self.write(name, &Self::facts("s", TimeMode::Virtual), verdicts)
     }
 
-    /// Writes a run in real time whose messages all take so long, one of them by the path
-    /// `command`.
+    /// Writes a run in real time whose messages all take so long.
     fn real_run(&self, name: &str, ms: f64, verdicts: &[Verdict]) -> PathBuf {
         let dir = self.write(name, &Self::facts("s", TimeMode::Real), verdicts);
         let mut text = LATENCY_HEADER.join(",") + "\n";
@@ -243,7 +242,7 @@ fn in_real_time_the_runs_decide() {
     assert_eq!(found.exit(), ExitCode::Failed);
     let row = &found.scenarios[0].rows[1];
     assert_eq!((&*row.metric, row.outcome), ("latency reading p50", RowOutcome::Worse));
-    let ratio = row.statistics.as_ref().unwrap().ratio.unwrap();
+    let ratio = row.statistics.as_ref().unwrap().ratio.unwrap().value;
     assert!((ratio - 1.3).abs() < 1e-3, "{ratio}");
     let text = found.to_string();
     assert!(text.contains("  latency reading p50: beyond its tolerance of 10 %"), "{text}");

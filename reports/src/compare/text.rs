@@ -5,7 +5,8 @@ use std::fmt;
 use lastmeter_record::{Status, TimeMode};
 use lastmeter_text::{append, number, plural};
 
-use super::{Compared, Comparison, Row, RowOutcome, RowReason, Statistics};
+use super::{Compared, Comparison, Row, RowOutcome, RowReason};
+use crate::gate::Gate;
 
 /// What the columns of a table in real time mean.
 const LEGEND: &str = "\
@@ -156,7 +157,7 @@ fn exact(row: &Row) -> [String; 4] {
 fn scattered(row: &Row) -> [String; 7] {
     let none = || "-".to_owned();
     let statistics = row.statistics.as_ref();
-    let p = statistics.and_then(|it| it.p).map_or_else(none, short);
+    let p = statistics.and_then(|it| it.test).map_or_else(none, |test| short(test.p));
     [
         row.metric.clone(),
         value(row.from, &row.unit),
@@ -169,23 +170,20 @@ fn scattered(row: &Row) -> [String; 7] {
 }
 
 /// `1.21 (1.15 to 1.29)`; where there is no ratio the shift, as `+3 (2 to 4)`.
-fn ratio(of: &Statistics) -> Option<String> {
-    let interval = |low: Option<f64>, high: Option<f64>| {
-        low.zip(high).map(|(low, high)| format!(" ({} to {})", short(low), short(high)))
-    };
-    if let Some(ratio) = of.ratio {
-        let interval = interval(of.ratio_low, of.ratio_high).unwrap_or_default();
-        return Some(format!("{}{interval}", short(ratio)));
-    }
-    let interval = interval(of.shift_low, of.shift_high).unwrap_or_default();
-    Some(format!("{:+}{interval}", of.shift?))
+fn ratio(of: &Gate) -> Option<String> {
+    let estimate = of.ratio.or(of.shift)?;
+    let sign = if of.ratio.is_none() && estimate.value >= 0.0 { "+" } else { "" };
+    let interval =
+        estimate.interval.map(|(low, high)| format!(" ({} to {})", short(low), short(high)));
+    Some(format!("{sign}{}{}", short(estimate.value), interval.unwrap_or_default()))
 }
 
-fn seen_from(of: &Statistics, unit: &str) -> Option<String> {
-    match of.smallest_change_percent {
-        Some(percent) => Some(format!("+{} %", short(percent))),
-        None => Some(format!("+{}", value(Some(of.smallest_change?), unit))),
-    }
+fn seen_from(of: &Gate, unit: &str) -> Option<String> {
+    let smallest = of.smallest?;
+    Some(match smallest.relative {
+        Some(share) => format!("+{} %", short(100.0 * share)),
+        None => format!("+{}", value(Some(smallest.shift), unit)),
+    })
 }
 
 fn short(value: f64) -> String {

@@ -2,15 +2,16 @@
 //!
 //! Repetitions are simulated from the run values that were measured: the deviations of both sides
 //! from their means, pooled, with a normal kernel (Silverman's width), so that few runs do not
-//! stand for a distribution of few values; their standard deviation stays what it is, unbiased.
-//! They are of logarithms where all values are positive: a change is then a factor, else a shift.
-//! Of each repetition the change is computed from which on the rule holds, and the quantile of
-//! these is the result: at a change as large, the share `POWER` of them finds it.
+//! stand for a distribution of few values; their standard deviation stays unbiased. They are
+//! of logarithms where all values are positive: a change is then a factor, else a shift. Of each
+//! repetition the change is computed from which on the rule holds, and the quantile of these is the
+//! result: at a change as large, the share `POWER` of them finds it.
 
 use std::f64::consts::PI;
 
 use chacha20::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde::Serialize;
 
 use super::rank_sum::deciding_pairs;
 use super::rule::{Tolerance, median};
@@ -29,7 +30,7 @@ const SEED: u64 = 1;
 const PROPOSED: [usize; 16] = [6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100];
 
 /// What a comparison could have found in [`POWER`] of its repetitions.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Smallest {
     /// The smallest change that the whole rule finds, in the unit of the values.
     pub shift: f64,

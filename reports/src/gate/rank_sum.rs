@@ -5,11 +5,13 @@
 //! corrections for ties and continuity. Our own, since that of the crate `statrs` refuses ties
 //! where it is exact, and lists all combinations one by one.
 
+use serde::Serialize;
+
 /// Up to so many values of both sides together p is exact.
 pub const EXACT_MAX: usize = 100;
 
 /// What the test finds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RankSum {
     /// How likely a difference as large as this, in either direction, is by chance alone: twice the
     /// smaller tail, at most 1.

@@ -1,5 +1,7 @@
 //! The rule: when a value of runs in real time got worse, and when that cannot be judged.
 
+use serde::Serialize;
+
 use super::detectable::{Smallest, smallest_change};
 use super::rank_sum::{RankSum, deciding_pairs, mann_whitney};
 use super::shift::{Estimate, hodges_lehmann, middle};
@@ -47,11 +49,13 @@ pub enum Outcome {
 }
 
 /// A comparison of the values that runs of two sides have of one metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gate {
     /// The median of the base.
+    #[serde(skip)]
     pub from: f64,
     /// The median of what is new.
+    #[serde(skip)]
     pub to: f64,
     /// How many runs there are of the base, and new ones.
     pub runs: (usize, usize),
@@ -64,6 +68,7 @@ pub struct Gate {
     /// What could have been found; `None` of too few runs.
     pub smallest: Option<Smallest>,
     /// What follows.
+    #[serde(skip)]
     pub outcome: Outcome,
 }
 
@@ -90,7 +95,7 @@ pub fn gate(base: &[f64], new: &[f64], tolerance: Tolerance) -> Gate {
 
 impl Gate {
     /// The test and the estimates, before anything follows from them.
-    pub(super) fn estimated(base: &[f64], new: &[f64]) -> Self {
+    pub(crate) fn estimated(base: &[f64], new: &[f64]) -> Self {
         let runs = (base.len(), new.len());
         let test = mann_whitney(base, new);
         let deciding = deciding_pairs(runs, ALPHA);

@@ -1,8 +1,10 @@
 //! How far one sample lies from another, after Hodges and Lehmann (1963): the median of all
 //! pairwise differences, with the interval that belongs to the test of Mann and Whitney.
 
+use serde::Serialize;
+
 /// An estimate with its confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
