@@ -64,16 +64,26 @@ fn double_ranks(values: &[f64]) -> (Vec<usize>, Vec<usize>) {
 
 /// Of each sum, how many choices of so many ranks have it.
 fn sums(ranks: &[usize], chosen: usize) -> Vec<f64> {
-    let mut descending = ranks.to_vec();
-    descending.sort_unstable_by(|a, b| b.cmp(a));
-    let largest: usize = descending.iter().take(chosen).sum();
+    let mut ascending = ranks.to_vec();
+    ascending.sort_unstable();
+    let first: Vec<usize> = std::iter::once(0)
+        .chain(ascending.iter().scan(0, |sum, &rank| {
+            *sum += rank;
+            Some(*sum)
+        }))
+        .collect();
+    let all = ascending.len();
+    let largest = first[all] - first[all - chosen];
     let mut counts = vec![vec![0.0; largest + 1]; chosen + 1];
     counts[0][0] = 1.0;
-    for (taken, &rank) in descending.iter().enumerate() {
-        for many in (1..=chosen.min(taken + 1)).rev() {
+    for (before, &rank) in ascending.iter().enumerate() {
+        let taken = before + 1;
+        // With all that follow there have to be enough.
+        let least = chosen.saturating_sub(all - taken).max(1);
+        for many in (least..=chosen.min(taken)).rev() {
             let (fewer, more) = counts.split_at_mut(many);
             let (fewer, more) = (&fewer[many - 1], &mut more[0]);
-            for sum in rank..=largest {
+            for sum in first[many].max(rank)..=first[taken] - first[taken - many] {
                 more[sum] += fewer[sum - rank];
             }
         }

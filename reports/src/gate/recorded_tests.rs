@@ -61,7 +61,7 @@ fn a_thousand_comparisons_of_the_same_trip_in_one_of_a_hundred_at_most() {
     let both = PATHS.map(|path| [(path, 2, P50), (path, 3, P99)]);
     for (path, column, tolerance) in both.into_iter().flatten() {
         let values = recorded(path, column);
-        for (runs, seed) in [(5, 1), (10, 2), (20, 3)] {
+        for (runs, seed) in [(5, 1), (10, 2)] {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let trips = |_: &i32| {
                 let [base, new] = sides(&values, runs, 1.0, &mut rng);
@@ -87,16 +87,25 @@ fn the_test_alone_finds_what_is_not_there_as_often_as_it_states() {
     assert!((50..=120).contains(&count), "{count} of 10,000");
 }
 
+/// With 5 against 5 one run among those of the base hides it: where the values have outliers, it
+/// takes a sixth.
 #[test]
 fn a_fifth_more_at_a_spread_of_four_percent_is_found() {
-    let values = with_spread(&recorded("reading", 2), 0.04);
-    let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let is_found = |_: &i32| {
-        let [base, new] = sides(&values, 5, 1.2, &mut rng);
-        gate(&base, &new, P50).outcome == Outcome::Worse
-    };
-    let count = (0..1_000).filter(is_found).count();
-    assert!(count >= 950, "{count} of 1,000");
+    let [stored, observed] = PATHS.map(|path| recorded(path, 2));
+    for (values, runs) in [
+        (with_spread(&observed, 0.04), 5),
+        (with_spread(&stored, 0.04), 6),
+        (stored, 5),
+        (observed, 5),
+    ] {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let is_found = |_: &i32| {
+            let [base, new] = sides(&values, runs, 1.2, &mut rng);
+            gate(&base, &new, P50).outcome == Outcome::Worse
+        };
+        let count = (0..1_000).filter(is_found).count();
+        assert!(count >= 950, "{count} of 1,000, {runs} runs, spread {}", spread(&values));
+    }
 }
 
 /// The change that is found in 80 % of comparisons, by trying: draws with replacement of the values
@@ -107,14 +116,14 @@ fn simulated(values: &[f64], runs: usize, tolerance: Tolerance) -> f64 {
         let mut side = |factor: f64| -> Vec<f64> {
             (0..runs).map(|_| factor * values[rng.random_range(0..values.len())]).collect()
         };
-        let found = (0..3_000).filter(|_| {
+        let found = (0..2_000).filter(|_| {
             let (base, new) = (side(1.0), side(1.0 + change));
             Gate::estimated(&base, &new).found(tolerance) == Some(Outcome::Worse)
         });
-        found.count() as f64 / 3_000.0
+        found.count() as f64 / 2_000.0
     };
     let (mut low, mut high) = (0.0, 4.0);
-    for _ in 0..12 {
+    for _ in 0..9 {
         let half = f64::midpoint(low, high);
         *if power(half) < POWER { &mut low } else { &mut high } = half;
     }
