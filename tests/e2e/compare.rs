@@ -175,7 +175,10 @@ fn one_run_against_one_cannot_gate_in_real_time() {
     assert_eq!(done.code, 0, "{done:?}");
     let rows = rows(&done);
     let p50 = rows.iter().find(|row| row["metric"] == "latency reading p50").unwrap();
-    assert_eq!((&p50["outcome"], &p50["statistics"]["ratio"]["value"]), (&"no-change".into(), &1.0.into()));
+    assert_eq!(
+        (&p50["outcome"], &p50["statistics"]["ratio"]["value"]),
+        (&"no-change".into(), &1.0.into())
+    );
     assert!(p50["absolute"].as_f64().unwrap() > 0.0, "three times the floor: {p50}");
 }
 
