@@ -176,8 +176,7 @@ impl ClassErrors {
 fn interpolated(points: &[(f64, f64)], at: f64) -> f64 {
     let after = points.partition_point(|(place, _)| *place <= at);
     match (after.checked_sub(1).map(|before| points[before]), points.get(after)) {
-        (Some((_, value)), None) => value,
-        (None, Some(&(_, value))) => value,
+        (Some((_, value)), None) | (None, Some(&(_, value))) => value,
         (Some((from, first)), Some(&(to, second))) => {
             first + (second - first) * (at - from) / (to - from)
         }

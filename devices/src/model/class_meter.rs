@@ -1,6 +1,8 @@
 //! Meters of an accuracy class: ideal but for errors of the active power that are drawn inside the
 //! limits of the class, or stand in the scenario.
 
+use std::f64::consts::FRAC_PI_2;
+
 use chacha20::ChaCha8Rng;
 use lastmeter_params::{
     Dimension, Entry, Field, Kind, Node, NodeValue, Span, Table, TableEntry, Values,
@@ -30,7 +32,7 @@ const POINT: [Field; 3] = [
     Field::required("current", between(Dimension::Current, 1e-9, 1e6), "RMS current of a phase"),
     Field::default(
         "lag",
-        between(Dimension::Angle, -1.5707964, 1.5707964),
+        between(Dimension::Angle, -FRAC_PI_2, FRAC_PI_2),
         "\"0 deg\"",
         "by how much the current lags the voltage: 60 degrees are a power factor of 0.5 inductive",
     ),

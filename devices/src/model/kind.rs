@@ -46,6 +46,9 @@ impl Fits {
 pub(crate) type BuildConverter =
     fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<BoardConverter>;
 
+/// Draws values of keys that a table does not state.
+pub type Draw = fn(&Table, &mut ChaCha8Rng) -> Vec<(&'static str, NodeValue)>;
+
 /// A device model: its place in the scenario language, and how it is made.
 #[derive(Clone, Copy)]
 pub struct DeviceKind {
@@ -65,7 +68,7 @@ pub struct DeviceKind {
     pub transducer: Option<fn(&Values) -> String>,
     /// What is drawn of one with a table that does not state it: keys with their values; `None`:
     /// nothing is.
-    pub draws: Option<fn(&Table, &mut ChaCha8Rng) -> Vec<(&'static str, NodeValue)>>,
+    pub draws: Option<Draw>,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }

@@ -113,5 +113,5 @@ fn differences(base: &Path, new: &Path) -> Vec<Difference> {
 /// The first line in which two texts differ, from 1.
 fn first_difference(a: &[u8], b: &[u8]) -> u64 {
     let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    a[..same].iter().filter(|byte| **byte == b'\n').count() as u64 + 1
+    a[..same].split(|byte| *byte == b'\n').count() as u64
 }

@@ -2,8 +2,8 @@
 //!
 //! Runs are matched by scenario, cases by theirs. In *virtual time* nothing scatters: the three
 //! compared files are held against each other byte for byte, then each check by its status and by
-//! how near its measured value is to its limit. In *real time* the values that the runs of both sides
-//! have are compared by the rule of [`crate::gate`].
+//! how near its measured value is to its limit. In *real time* the values that the runs of both
+//! sides have are compared by the rule of [`crate::gate`].
 //!
 //! | module | purpose |
 //! |---|---|

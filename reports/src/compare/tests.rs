@@ -1,5 +1,6 @@
 //! Comparisons of written run folders and baselines.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,8 +57,8 @@ impl Runs {
         for second in 11..60_i64 {
             let intended = second * 1_000_000_000;
             let queryable = intended + (ms * 1e6) as i64;
-            text +=
-                &format!("reading,m/1/{second},{intended},{intended},,,,,,,{queryable},,,9,1\n");
+            writeln!(text, "reading,m/1/{second},{intended},{intended},,,,,,,{queryable},,,9,1")
+                .unwrap();
         }
         fs::write(dir.join("latency.csv"), text).unwrap();
         dir

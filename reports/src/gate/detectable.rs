@@ -100,7 +100,9 @@ impl Model {
         let spread = (squares / (n - 2) as f64).sqrt();
         // Two means were taken off.
         let widening = (n as f64 / (n - 2) as f64).sqrt();
-        deviations.iter_mut().for_each(|deviation| *deviation *= widening);
+        for deviation in &mut deviations {
+            *deviation *= widening;
+        }
         let width = libm::pow(4.0 / (3.0 * n as f64), 0.2);
         Some(Self {
             is_log,

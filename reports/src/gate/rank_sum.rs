@@ -55,7 +55,9 @@ fn double_ranks(values: &[f64]) -> (Vec<usize>, Vec<usize>) {
     let mut first = 0;
     for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
         let double = 2 * first + group.len() + 1;
-        group.iter().for_each(|&place| ranks[place] = double);
+        for &place in group {
+            ranks[place] = double;
+        }
         ties.push(group.len());
         first += group.len();
     }

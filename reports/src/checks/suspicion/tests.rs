@@ -94,7 +94,7 @@ impl Feeder {
                 let wires = step.nodes[node.index()].voltage_v;
                 [0, 1, 2].map(|wire| wires[wire] - wires[3])
             };
-            let supply = at(network.sources[0].node).map(|voltage| voltage.norm());
+            let supply = at(network.sources[0].node).map(Complex64::norm);
             let homes = network.loads.iter().zip(&step.loads);
             Minute {
                 supplied_w: step.sources[0].total_va().re,
@@ -156,9 +156,12 @@ impl Feeder {
             let (gain, voltage_gain) = (drawn(), drawn());
             let (mut register_j, mut injected_j) = (0.0, 0.0);
             for (serial, minutes) in (1..).zip(self.minutes.chunks(EVERY)) {
-                let seen = minutes.iter().map(|minute| match is_home {
-                    true => self.seen(minute, place, defect),
-                    false => (minute.supplied_w, minute.supply_v),
+                let seen = minutes.iter().map(|minute| {
+                    if is_home {
+                        self.seen(minute, place, defect)
+                    } else {
+                        (minute.supplied_w, minute.supply_v)
+                    }
                 });
                 let (mut power_w, mut voltage_v) = (0.0, 0.0);
                 for (power, voltage) in seen {
@@ -167,9 +170,9 @@ impl Feeder {
                 }
                 let energy_j = gain * power_w * 60.0 * EVERY as f64;
                 if energy_j > 0.0 {
-                    register_j += energy_j
+                    register_j += energy_j;
                 } else {
-                    injected_j -= energy_j
+                    injected_j -= energy_j;
                 }
                 for (quantity, value) in [
                     ("electricity.energy.active.consumed.total", register_j),
