@@ -47,7 +47,7 @@ pub(crate) type BuildConverter =
     fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<BoardConverter>;
 
 /// Draws values of keys that a table does not state.
-pub type Draw = fn(&Table, &mut ChaCha8Rng) -> Vec<(&'static str, NodeValue)>;
+pub(crate) type Draw = fn(&Table, &mut ChaCha8Rng) -> Vec<(&'static str, NodeValue)>;
 
 /// A device model: its place in the scenario language, and how it is made.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
 use lastmeter_grid::motion::{MotionError, NetworkAction};
-use lastmeter_params::{Code, Diagnostics, Pattern, Table, Values};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Table, Values};
 use lastmeter_reports::check::PlannedNetwork;
 use lastmeter_sim::grid::{
     DynamicNetworkSetup, GridChange, LiveGrid, LivePoint, NetworkFailure, Playing, Raster, Setup,
@@ -28,6 +28,7 @@ use crate::draft::{Draft, Row, Section};
 use crate::files::Files;
 use crate::names::{LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::references::References;
+use crate::section::SECTIONS;
 use crate::section::calibration::CALIBRATION;
 use crate::section::device::DEVICE;
 use crate::section::scenario::{Head, head};
@@ -259,15 +260,27 @@ pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
     }
 }
 
-/// The sources that a network makes, in the order of their places: its feeding points, then its
-/// loads; and what stands in for their metering points until the network is played. Only those have
-/// one to which something is connected.
 /// The sources and loads of the network, with their prefixes; none of one that cannot be read,
 /// which is reported when it is.
 pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
     let mut unread = Diagnostics::new();
-    static SECTIONS: &[&Section] = &[&GRID];
-    let draft = crate::read::draft(root, SECTIONS, &mut unread);
+    static ALONE: &[&Section] = &[&GRID];
+    let Some(entry) = root.entries.iter().find(|entry| entry.key == GRID.name) else {
+        return Vec::new();
+    };
+    let mut grid = entry.clone();
+    if let NodeValue::Table(table) = &mut grid.node.value {
+        // Its loads, defects and the like are sections of their own.
+        let within: Vec<&str> = SECTIONS
+            .iter()
+            .filter_map(|section| section.within())
+            .filter(|(outer, _)| *outer == GRID.name)
+            .map(|(_, key)| key)
+            .collect();
+        table.entries.retain(|entry| !within.contains(&entry.key.as_str()));
+    }
+    let root = Table { entries: vec![grid], ..Table::default() };
+    let draft = crate::read::draft(&root, ALONE, &mut unread);
     let values = draft.values(&GRID);
     let network =
         values.and_then(|values| file::network(values, files, &mut BTreeMap::new(), &mut unread));
@@ -277,6 +290,9 @@ pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
     sources.chain(loads).collect()
 }
 
+/// The sources that a network makes, in the order of their places: its feeding points, then its
+/// loads; and what stands in for their metering points until the network is played. Only those have
+/// one to which something is connected.
 pub(crate) fn grid_sources(
     grid: &Grid,
     references: &References,
