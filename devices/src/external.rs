@@ -78,6 +78,11 @@ pub(crate) struct ExternalParts {
     pub(crate) period: SimDuration,
 }
 
+/// The beginning of what a program wrote, on one line.
+fn shown(text: &str) -> String {
+    text.chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
 /// A device that is a program.
 pub(crate) struct External {
     parts: ExternalParts,
@@ -109,10 +114,11 @@ impl External {
         let line = serde_json::to_string(question).map_err(|error| error.to_string())?;
         let line = exchange.ask(&line)?;
         let answer: Answer = serde_json::from_str(&line).map_err(|error| {
+            let line = shown(&line);
             format!("expected one JSON object of its answer, found `{line}`: {error}")
         })?;
         match answer.error {
-            Some(error) => Err(format!("it reports an error: {error}")),
+            Some(error) => Err(format!("it reports an error: {}", shown(&error))),
             None => Ok(answer),
         }
     }

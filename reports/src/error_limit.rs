@@ -58,7 +58,7 @@ impl Limit {
 
 /// What a quantity cannot distinguish by its nature, in its SI unit: a count of pulses has no
 /// fractions. Zero of all others.
-pub(crate) fn resolution(quantity: MeasurementId) -> f64 {
+pub fn resolution(quantity: MeasurementId) -> f64 {
     match quantity.row().quantity {
         Quantity::ActivePulses | Quantity::ReactivePulses => 1.0,
         _ => 0.0,

@@ -51,6 +51,7 @@ pub use check::{CHECK_FIELDS, CheckContext, CheckKind};
 pub use checks::CHECKS;
 pub use console::{format_summary, format_verdicts};
 pub use error::{EvaluateError, RenderError};
+pub use error_limit::resolution;
 pub use evaluate::{IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use evaluation::Evaluation;
 pub use exit::ExitCode;

@@ -151,7 +151,7 @@ impl std::str::FromStr for Shard {
         let (number, of) = text.split_once('/').ok_or_else(expected)?;
         let (number, of) = number.parse().ok().zip(of.parse().ok()).ok_or_else(expected)?;
         if of == 0 || !(1..=of).contains(&number) {
-            return Err(expected());
+            return Err(format!("expected a NUMBER from 1 to OF, found `{text}`"));
         }
         Ok(Self { number, of })
     }

@@ -91,6 +91,27 @@ fn two_hundred_meters_measure_the_errors_that_were_drawn_for_them() {
 }
 
 #[test]
+fn households_whose_loads_are_tables_are_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let short = ["--set", "scenario.duration=10 min"];
+    let own = ["--set", "device.home-20.voltage_gain_error=1 %"];
+    run(&library("wrong-ct"), &out, &[&short[..], &own].concat());
+    let scenario = std::fs::read_to_string(out.join("scenario.toml")).unwrap();
+    let table: toml::Table = scenario.parse().unwrap();
+    let devices = table["device"].as_array().unwrap();
+    assert_eq!(devices.len(), 56, "55 households and the substation");
+    let of = |name: &str| devices.iter().find(|it| it["name"].as_str() == Some(name)).unwrap();
+    let ratio = |name: &str| of(name)["installed_current_ratio"].as_array().unwrap().len();
+    assert_eq!((ratio("home-17"), ratio("home-18")), (1, 0));
+    let gain = |name: &str| of(name)["voltage_gain_error"].to_string();
+    assert_ne!(gain("home-20"), gain("home-21"));
+    let nobody = ["--set", "device.home-99.voltage_gain_error=1 %"];
+    let done = run(&library("wrong-ct"), &folder.path().join("none"), &nobody);
+    assert_eq!(done.code, 2, "{done:?}");
+}
+
+#[test]
 fn three_drawn_defects_are_found_by_name_and_nothing_else_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("two-hundred-meters.toml");

@@ -2,7 +2,7 @@
 //! annotated.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bench::{COMPARED, call, json, lastmeter, library, run};
 
@@ -76,7 +76,27 @@ fn a_suite_that_was_killed_goes_on_where_it_was() {
     let more = [&vary[..], &["--resume", "--set", "device.meter.report_every=\"4 s\""]].concat();
     let done = run(&library("energy-reversal"), &out, &more);
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(done.stdout.matches("unfinished, made again").count(), 3, "{}", done.stdout);
+    let changed = "the scenario has changed, made again; before: ";
+    assert_eq!(done.stdout.matches(changed).count(), 3, "{}", done.stdout);
+    // What was there is put aside, and a folder of another kind is not touched.
+    assert!(out.join("energy-reversal/seed=1.before-1/run.json").exists());
+    let files = || walk(&out).len();
+    let before = files();
+    let one = run(&library("energy-reversal"), &out, &["--resume"]);
+    assert_eq!((one.code, files()), (2, before), "{one:?}");
+    let single = folder.path().join("single");
+    assert_eq!(run(&library("energy-reversal"), &single, &[]).code, 0);
+    let suite = run(&library("energy-reversal"), &single, &[&vary[..], &["--resume"]].concat());
+    assert_eq!(suite.code, 2, "{suite:?}");
+}
+
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        found.extend(if path.is_dir() { walk(&path) } else { vec![path] });
+    }
+    found
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub const LINE_MAX: usize = 16 * 1024 * 1024;
 /// Lines that a child may be ahead before nothing more is read of it.
 const LINES_AHEAD: usize = 4;
 
+/// How long is waited for the end of what has closed its output, and for output of what has ended.
+const SILENCE: Duration = Duration::from_millis(200);
 /// How often is looked whether a child has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -88,6 +90,8 @@ enum FailureKind {
     NotStarted(io::Error),
     #[error("has ended ({0}) where an answer was due")]
     Ended(String),
+    #[error("has answered, and then ended by an error ({0})")]
+    EndedBadly(String),
     /// Its output has ended; why is found out later.
     #[error("has closed its output")]
     Closed,
@@ -199,19 +203,19 @@ impl Child {
         } else {
             self.exchange(request)
         };
-        asked.map_err(|what| {
-            self.is_gone = true;
-            self.kill();
-            let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-            // Its file lies somewhere else each time.
-            let own = self.place.path().display().to_string() + "/";
-            let words = words.replace(&own, "");
-            let words = match words.trim() {
-                "" => String::new(),
-                words => format!("; it wrote: {words}"),
-            };
-            Failure { program: self.program.to_string(), what, words }
-        })
+        asked.map_err(|what| self.failed(what))
+    }
+
+    /// Kills it for what it did wrong.
+    fn failed(&mut self, what: FailureKind) -> Failure {
+        self.is_gone = true;
+        self.kill();
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its file lies somewhere else each time.
+        let own = self.place.path().display().to_string() + "/";
+        let words = one_line(&words.replace(&own, ""), WORDS_MAX);
+        let words = if words.is_empty() { words } else { format!("; it wrote: {words}") };
+        Failure { program: self.program.to_string(), what, words }
     }
 
     fn exchange(&mut self, request: &str) -> Result<String, FailureKind> {
@@ -239,16 +243,37 @@ impl Child {
 
     /// Why nothing comes any more.
     fn silence(&mut self) -> FailureKind {
-        match self.ended_within(Duration::from_millis(200)) {
+        match self.ended_within(SILENCE) {
             Some(status) => FailureKind::Ended(status.to_string()),
             None => FailureKind::Ended("its output is closed".to_owned()),
         }
     }
 
-    /// Closes the child's input and waits a little for it to end, which is what it should do.
-    pub fn finish(mut self) {
+    /// Closes the child's input and waits a little for it to end, which is what it should do. One
+    /// that goes on is ended.
+    ///
+    /// # Errors
+    /// If it wrote more than it was asked for, or ended by an error.
+    pub fn finish(mut self) -> Result<(), Failure> {
         self.requests = None;
-        let _ = self.ended_within(END_WITHIN.min(self.program.within));
+        let status = self.ended_within(END_WITHIN.min(self.program.within));
+        // What has ended has closed its output, unless something that it started has it too.
+        let more = match status {
+            Some(_) => self.answers.recv_timeout(SILENCE),
+            None => self.answers.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+        };
+        let what = match (more, status) {
+            (Ok(Err(FailureKind::Closed)) | Err(_), None) => return Ok(()),
+            (Ok(Err(FailureKind::Closed)) | Err(_), Some(status)) if status.success() => {
+                return Ok(());
+            }
+            (Ok(Err(FailureKind::Closed)) | Err(_), Some(status)) => {
+                FailureKind::EndedBadly(status.to_string())
+            }
+            (Ok(Err(what)), _) => what,
+            (Ok(Ok(line)), _) => FailureKind::Unasked(shortened(&line)),
+        };
+        Err(self.failed(what))
     }
 
     /// How it has ended, if it does within some time.
@@ -312,11 +337,20 @@ fn next_line(output: &mut BufReader<impl io::Read>) -> Option<Result<String, Fai
 
 /// The beginning of a line, for a message.
 fn shortened(line: &str) -> String {
-    let mut text: String = line.chars().take(80).collect();
-    if text.len() < line.len() {
-        text.push_str("...");
+    one_line(line, 80)
+}
+
+/// Text of a program on one line without control characters, which terminals and engines obey; of
+/// more bytes than `most` the beginning.
+pub fn one_line(text: &str, most: usize) -> String {
+    let plain = |line: &str| line.replace(char::is_control, " ").trim().to_owned();
+    let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    let mut line = lines.join(" | ");
+    if line.len() > most {
+        line.truncate(line.floor_char_boundary(most));
+        line.push_str("...");
     }
-    text
+    line
 }
 
 #[cfg(test)]
@@ -345,7 +379,7 @@ mod tests {
         let mut echo = child("while read line; do echo \"got $line\"; done", 10_000);
         assert_eq!(echo.ask("one").unwrap(), "got one");
         assert_eq!(echo.ask("two").unwrap(), "got two");
-        echo.finish();
+        echo.finish().unwrap();
     }
 
     #[test]

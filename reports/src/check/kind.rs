@@ -54,6 +54,8 @@ pub struct CheckKind {
     /// Whether a check with these keys comes to the same where a rule of `[record]` has left rows
     /// out: one that judges the worst value, or readings as a whole.
     pub takes_thinned: fn(&Values) -> bool,
+    /// Whether it reads the folder of the run itself, whatever `tables` names.
+    pub reads_folder: bool,
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
     /// the place is where the scenario names the plan's test plan.
     pub together: Option<RuleOfAll>,
@@ -80,6 +82,7 @@ impl CheckKind {
         is_about_gateways_too: false,
         takes_readings_as_exact: false,
         takes_thinned: |_| false,
+        reads_folder: false,
         together: None,
         fits: |_, _, _| {},
         elements: |_, _, _| {},

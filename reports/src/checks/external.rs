@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use lastmeter_child::{Child, Program};
+use lastmeter_child::{Child, Program, one_line};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{RecordError, RunFacts};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ use crate::verdict::{Reason, Verdict};
 
 /// The version of the lines that are exchanged.
 const VERSION: u32 = 1;
+/// The longest reason that is kept, in bytes.
+const WHY_MAX: usize = 2000;
 
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
@@ -45,9 +47,17 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "how long it may take in wall time",
             ),
             Field::default("settings", Kind::Texts, "{}", "what it is given of its own, as texts"),
+            Field::default(
+                "takes_thinned",
+                Kind::Boolean,
+                "false",
+                "it comes to the same where a rule of `[record]` has left rows out",
+            ),
         ],
     },
     build: |values, context, _| Some(Box::new(External::read(values, context))),
+    takes_thinned: |values| values.boolean("takes_thinned"),
+    reads_folder: true,
     ..CheckKind::PLAIN
 };
 
@@ -113,14 +123,25 @@ impl External {
         };
         let mut child = Child::start(&program).map_err(|failure| failure.to_string())?;
         let line = child.ask(&question.to_string()).map_err(|failure| failure.to_string())?;
-        child.finish();
-        let answer: Answer = serde_json::from_str(&line).map_err(|error| {
-            let line: String = line.chars().take(200).collect();
+        child.finish().map_err(|failure| failure.to_string())?;
+        let mut answer: Answer = serde_json::from_str(&line).map_err(|error| {
+            let line = one_line(&line, 200);
             format!(
                 "`{}` answered `{line}`, expected one JSON object of its verdict: {error}",
                 self.name
             )
         })?;
+        answer.why = one_line(&answer.why, WHY_MAX);
+        answer.unit = answer.unit.map(|unit| one_line(&unit, 40));
+        if let (Word::Pass, Some(measured), Some(limit)) =
+            (answer.verdict, answer.measured, answer.limit)
+            && measured.abs() > limit.abs()
+        {
+            return Err(format!(
+                "`{}` answered `pass`, and that it measured {measured} with a limit of {limit}",
+                self.name
+            ));
+        }
         match answer.lastmeter {
             VERSION => Ok(answer),
             other => Err(format!("`{}` speaks version {other}, expected {VERSION}", self.name)),
@@ -143,6 +164,8 @@ impl Check for External {
             Some(Err(why)) => return made(Reason::NotEvaluated, "1", why),
             Some(Ok(answer)) => {
                 let reason = match answer.verdict {
+                    // A pass has something that it judged.
+                    Word::Pass if answer.n == Some(0) => Reason::NothingToJudge,
                     Word::Pass => Reason::WithinLimit,
                     Word::Fail => Reason::OutsideLimit,
                     Word::Inconclusive => Reason::Incomplete,
@@ -196,6 +219,11 @@ mod tests {
             let verdict = judged(&answer(&text), long);
             assert_eq!((verdict.status, verdict.why.to_string()), (status, "because".to_owned()));
         }
+        let good_text =
+            |more: &str| format!(r#"{{"lastmeter": 1, "verdict": "pass", "why": "ok"{more}}}"#);
+        let good = answer(&good_text(""));
+        let of_nothing = judged(&answer(&good_text(", \"n\": 0")), long);
+        assert_eq!(of_nothing.status, Status::Inconclusive);
         for (script, expected) in [
             (
                 answer(r#"{"lastmeter": 2, "verdict": "pass", "why": ""}"#),
@@ -204,6 +232,12 @@ mod tests {
             (answer("yes"), "`check.sh` answered `yes`, expected one JSON object"),
             (answer(r#"{"lastmeter": 1, "verdict": "good", "why": ""}"#), "unknown variant `good`"),
             ("exit 3".to_owned(), "`sh check.sh` has ended (exit status: 3)"),
+            (format!("{good}; echo fail"), "wrote a line that nobody had asked for: fail"),
+            (format!("{good}; exit 7"), "then ended by an error (exit status: 7)"),
+            (
+                answer(&good_text(", \"measured\": 500, \"limit\": 1")),
+                "measured 500 with a limit of 1",
+            ),
             ("sleep 60".to_owned(), "`sh check.sh` has not answered within 300ms"),
         ] {
             let within =

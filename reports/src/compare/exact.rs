@@ -22,7 +22,7 @@ pub(super) fn compare(base: &Group, new: &Group) -> Compared {
     // Of a run that left no record there is its status alone.
     let has_checks = new.metrics.iter().any(|metric| metric.name != RUN);
     let values = base.metrics.iter().filter(|metric| metric.name != RUN && has_checks);
-    one.rows = values.map(|metric| row(metric, new.metric(&metric.name))).collect();
+    one.rows = values.map(|metric| row(metric, new.counterpart(base, metric))).collect();
     let only_new = new.metrics.iter().filter(|metric| base.metric(&metric.name).is_none());
     one.rows.extend(only_new.filter(|metric| metric.name != RUN).map(|metric| Row {
         from: None,

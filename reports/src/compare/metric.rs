@@ -102,6 +102,8 @@ pub(super) struct Run {
     pub(super) experiment: String,
     /// Whether it ran to its end.
     pub(super) is_finished: bool,
+    /// Whether it ended early, and not because somebody ended it or this machine cannot run it.
+    pub(super) has_crashed: bool,
     /// Whether the machine kept a check of it from being judged.
     pub(super) is_disturbed: bool,
     pub(super) metrics: Vec<Metric>,
@@ -133,6 +135,10 @@ impl Run {
             seed: facts.seed,
             experiment: experiment(facts),
             is_finished,
+            has_crashed: matches!(
+                facts.state,
+                RunState::Running | RunState::Stopped | RunState::Error
+            ),
             is_disturbed: verdicts.iter().any(|verdict| verdict.reason.is_of_the_machine()),
             metrics,
         })

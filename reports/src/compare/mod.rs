@@ -67,6 +67,8 @@ lastmeter_units::words! {
         FailsMoreOften = "fails-more-often",
         /// The new runs do not have it any more.
         Gone = "gone",
+        /// A greater share of the new runs did not run to their end.
+        LeftOut = "left-out",
         /// It was skipped.
         NotEvaluated = "not-evaluated",
         /// There is no new run of the scenario.
@@ -222,10 +224,16 @@ pub struct Comparison {
 impl Comparison {
     /// Compares what is new with a base.
     pub fn of(base: &Side, new: &Side) -> Self {
+        let (base_groups, new_groups) = (base.gathered(new), new.gathered(base));
         let scenarios: Vec<Compared> =
-            base.groups.iter().map(|group| compared(group, &new.groups)).collect();
-        let is_known = |group: &Group| base.groups.iter().any(|it| it.scenario == group.scenario);
-        let only_new = new.groups.iter().filter(|group| !is_known(group));
+            base_groups.iter().map(|group| compared(group, &new_groups)).collect();
+        let is_known = |group: &Group| base_groups.iter().any(|it| it.scenario == group.scenario);
+        let only_new: Vec<&Group> = new_groups.iter().filter(|it| !is_known(it)).collect();
+        // Of a file that cannot be read nobody knows which scenario it was.
+        let crashed = only_new.iter().filter(|group| group.crashed > 0).map(|group| {
+            format!("{}: a new run ended in error, and the base has none of it", group.scenario)
+        });
+        let crashed: Vec<String> = crashed.collect();
         let rows = || scenarios.iter().flat_map(|scenario| &scenario.rows);
         let count = |outcome| rows().filter(|row| row.outcome == outcome).count();
         let mut whole = Self {
@@ -234,8 +242,8 @@ impl Comparison {
             worse: count(RowOutcome::Worse),
             cannot_gate: count(RowOutcome::CannotGate),
             compared: rows().count() - count(RowOutcome::New),
-            only_new: only_new.map(|group| group.scenario.clone()).collect(),
-            broken: [&base.broken[..], &new.broken].concat(),
+            only_new: only_new.iter().map(|group| group.scenario.clone()).collect(),
+            broken: [&base.broken[..], &new.broken, &crashed].concat(),
             scenarios,
         };
         whole.exit_code = whole.exit().number();
@@ -272,11 +280,10 @@ pub fn baseline_of(side: &Side) -> Option<String> {
 
 /// Compares the runs of one scenario with what is new of it.
 fn compared(base: &Group, new: &[Group]) -> Compared {
-    let mut same = new.iter().filter(|group| group.is_like(base));
-    if let Some(group) = same.next() {
+    if let Some(group) = Group::joined(new.iter().filter(|group| group.is_like(base))) {
         return match base.time.or(group.time) {
-            Some(TimeMode::Real) => scattered::compare(base, group),
-            _ => exact::compare(base, group),
+            Some(TimeMode::Real) => scattered::compare(base, &group),
+            _ => exact::compare(base, &group),
         };
     }
     let named = new.iter().find(|group| group.scenario == base.scenario);

@@ -10,12 +10,12 @@ use crate::gate::{ALPHA, Doubt, Gate, Outcome, RUNS_MIN, Smallest, Tolerance, ga
 pub(super) fn compare(base: &Group, new: &Group) -> Compared {
     let mut one = Compared::of(base, new);
     for metric in base.metrics.iter().filter(|metric| metric.name != RUN) {
-        let after = new.metric(&metric.name);
+        let after = new.counterpart(base, metric);
         match after {
             // Without any run there is nothing that could be gone.
             None if new.runs > 0 => one.rows.push(
                 Row::of(metric, None, RowOutcome::Worse)
-                    .because(RowReason::Gone, "the new runs do not have it"),
+                    .because(RowReason::Gone, "not all of the new runs have it"),
             ),
             _ => {
                 let none = Metric::default();
@@ -30,7 +30,35 @@ pub(super) fn compare(base: &Group, new: &Group) -> Compared {
         let why = "no value is there that could be compared";
         one.rows.extend(row.map(|row| row.because(RowReason::NotEvaluated, why)));
     }
+    one.rows.extend(left_out(base, new));
     one
+}
+
+/// What breaks has no value that could be worse, so that more of it has to count by itself; `None`
+/// if no greater share of the new runs was left out.
+fn left_out(base: &Group, new: &Group) -> Option<Row> {
+    let all = |group: &Group| group.runs + group.left_out;
+    let is_more = |before: usize, after: usize| after * all(base).max(1) > before * all(new);
+    let outcome = if is_more(base.crashed, new.crashed) {
+        RowOutcome::Worse
+    } else if is_more(base.left_out, new.left_out) {
+        RowOutcome::CannotGate
+    } else {
+        return None;
+    };
+    let run = Metric { name: RUN.to_owned(), unit: "1".to_owned(), ..Metric::default() };
+    let why = format!(
+        "{} of {} did not run to their end, of the base {} of {}",
+        new.left_out,
+        plural(all(new), "new run"),
+        base.left_out,
+        all(base)
+    );
+    Some(Row {
+        from: Some(base.left_out as f64),
+        to: Some(new.left_out as f64),
+        ..Row::of(&run, None, outcome).because(RowReason::LeftOut, why)
+    })
 }
 
 /// Compares the values of the runs; `None` if nobody has stated which way is worse.

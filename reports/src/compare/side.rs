@@ -50,6 +50,8 @@ pub(super) struct Group {
     pub(super) runs: usize,
     /// How many did not run to their end.
     pub(super) left_out: usize,
+    /// How many broke: in real time of those left out, else of those without a record.
+    pub(super) crashed: usize,
     /// In how many the machine kept a check from being judged.
     pub(super) disturbed: usize,
     /// Their folders; none of a baseline.
@@ -129,8 +131,32 @@ impl Side {
 
     /// Takes what is known by its status alone.
     fn statuses(&mut self, scenario: String, status: Status) {
-        let group = Group { scenario, runs: 1, ..Group::default() };
-        self.group(group).add(vec![Metric::of_run(status)]);
+        let group = self.group(Group { scenario, ..Group::default() });
+        group.runs += 1;
+        group.crashed += usize::from(status == Status::Error);
+        group.add(vec![Metric::of_run(status)]);
+    }
+
+    /// The groups; what is known by its status alone counts as left out of its scenario where that
+    /// runs in real time on a side. Only both sides together show that.
+    pub(super) fn gathered(&self, other: &Self) -> Vec<Group> {
+        let is_real = |name: &str| {
+            let mut all = self.groups.iter().chain(&other.groups);
+            all.any(|it| it.time == Some(TimeMode::Real) && it.scenario == name)
+        };
+        let is_part = |it: &Group| it.time.is_none() && is_real(&without_seed(&it.scenario));
+        let kept = self.groups.iter().filter(|it| !is_part(it)).cloned().collect();
+        let mut whole = Self { groups: kept, ..Self::default() };
+        for part in self.groups.iter().filter(|it| is_part(it)) {
+            let group = whole.group(Group {
+                scenario: without_seed(&part.scenario),
+                time: Some(TimeMode::Real),
+                ..Group::default()
+            });
+            group.left_out += part.runs;
+            group.crashed += part.crashed;
+        }
+        whole.groups
     }
 
     fn take(&mut self, run: Run, dir: &Path) {
@@ -145,6 +171,7 @@ impl Side {
         });
         if is_real && !run.is_finished {
             group.left_out += 1;
+            group.crashed += usize::from(run.has_crashed);
             return;
         }
         group.runs += 1;
@@ -177,6 +204,26 @@ impl Group {
 
     pub(super) fn metric(&self, name: &str) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name)
+    }
+
+    /// The same as a metric of the base. A check has to be in as great a share of the runs: beside
+    /// one that has it, another may have lost it.
+    pub(super) fn counterpart(&self, base: &Self, metric: &Metric) -> Option<&Metric> {
+        let found = self.metric(&metric.name)?;
+        let is_there =
+            metric.status.is_none() || found.judged * base.runs.max(1) >= metric.judged * self.runs;
+        is_there.then_some(found)
+    }
+
+    /// All of these as one; `None` of none. What has a record comes first: the others have their
+    /// status alone, and count wherever they were met.
+    pub(super) fn joined<'a>(groups: impl Iterator<Item = &'a Self>) -> Option<Self> {
+        let (recorded, others): (Vec<&Self>, Vec<&Self>) =
+            groups.partition(|group| group.time.is_some());
+        let mut all = recorded.into_iter().chain(others).cloned();
+        let mut one = all.next()?;
+        all.for_each(|other| one.add(other.metrics));
+        Some(one)
     }
 
     /// Whether another one may be the same experiment: what has no record is known by name alone.

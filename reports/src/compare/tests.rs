@@ -269,6 +269,73 @@ fn in_real_time_the_runs_decide() {
 }
 
 #[test]
+fn a_run_that_broke_without_a_record_counts_wherever_it_is() {
+    let runs = Runs::new();
+    let good = runs.virtual_run("good", &[verdict("c", Status::Pass, Some(1.0))]);
+    let broken = |name: &str, scenario: &str| {
+        let run = serde_json::json!({ "scenario": scenario, "folder": null, "status": "error" });
+        runs.suite(name, &serde_json::json!({ "runs": [run] }))
+    };
+    let known = broken("known", "s");
+    let base = std::slice::from_ref(&good);
+    for new in [[good.clone(), known.clone()], [known.clone(), good.clone()]] {
+        let found = between(base, &new);
+        assert_eq!((found.exit(), found.worse), (ExitCode::Failed, 1), "{found}");
+    }
+    // A base that broke too hides nothing of its run that did not.
+    let found = between(&[good.clone(), known.clone()], &[known]);
+    assert_eq!(found.exit(), ExitCode::Failed, "{found}");
+    let found = between(base, &[good.clone(), broken("unknown", "s.toml")]);
+    assert_eq!((found.exit(), found.broken.len()), (ExitCode::Broken, 1), "{found}");
+    // In real time it is one more run of its scenario, whatever its seed.
+    let (base, new) = real_sides(&runs, 1.0, 0);
+    let case = broken("case", "s/seed=7");
+    let one_more = std::slice::from_ref(&case);
+    for new in [[one_more, &new].concat(), [&new[..], one_more].concat(), vec![case.clone()]] {
+        let found = between(&base, &new);
+        assert_eq!((found.exit(), found.worse), (ExitCode::Failed, 1), "{found}");
+        assert_eq!((found.scenarios[0].left_out, found.only_new.len()), (1, 0), "{found}");
+    }
+    let both = between(&[one_more, &base].concat(), &[&new[..], one_more].concat());
+    assert_eq!((both.exit(), both.scenarios.len()), (ExitCode::Passed, 1), "{both}");
+}
+
+#[test]
+fn each_new_run_has_to_have_a_check() {
+    let runs = Runs::new();
+    let checks = [verdict("a", Status::Pass, Some(1.0)), verdict("b", Status::Pass, Some(1.0))];
+    let one = runs.virtual_run("one", &checks);
+    let less = runs.virtual_run("less", &checks[1..]);
+    let found = between(std::slice::from_ref(&one), &[one.clone(), less]);
+    assert_eq!(outcomes(&found)[0], ("check a".into(), RowOutcome::Worse, Some(RowReason::Gone)));
+    assert_eq!((found.exit(), found.worse), (ExitCode::Failed, 1), "{found}");
+    let (base, mut new) = real_sides(&runs, 1.0, 0);
+    new.push(runs.real_run("without", 10.0, &[]));
+    let found = between(&base, &new);
+    assert_eq!(outcomes(&found)[0], ("check c".into(), RowOutcome::Worse, Some(RowReason::Gone)));
+}
+
+#[test]
+fn in_real_time_what_breaks_more_often_is_worse() {
+    let runs = Runs::new();
+    let (base, new) = real_sides(&runs, 1.0, 0);
+    for (state, outcome, code) in [
+        (RunState::Error, RowOutcome::Worse, ExitCode::Failed),
+        (RunState::Stopped, RowOutcome::Worse, ExitCode::Failed),
+        (RunState::Running, RowOutcome::Worse, ExitCode::Failed),
+        (RunState::Interrupted, RowOutcome::CannotGate, ExitCode::Inconclusive),
+    ] {
+        let facts = RunFacts { state, ..Runs::facts("s", TimeMode::Real) };
+        let more = [runs.write("more", &facts, &[])];
+        let found = between(&base, &[&new[..], &more].concat());
+        let row = ("run".to_owned(), outcome, Some(RowReason::LeftOut));
+        assert_eq!((found.exit(), outcomes(&found).pop()), (code, Some(row)), "{found}");
+        let same = between(&[&base[..], &more].concat(), &[&new[..], &more].concat());
+        assert_eq!(same.exit(), ExitCode::Passed, "{same}");
+    }
+}
+
+#[test]
 fn a_baseline_stands_for_the_runs_it_was_written_from() {
     let runs = Runs::new();
     let (base, new) = real_sides(&runs, 1.3, 0);

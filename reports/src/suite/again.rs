@@ -29,6 +29,9 @@ pub enum SuiteError {
         /// What is wrong with it.
         found: String,
     },
+    /// A folder has not what it has to have.
+    #[error("{0}")]
+    NoFolder(String),
     /// The folders are not the shards of one suite.
     #[error("{0}")]
     NoShards(String),

@@ -113,6 +113,13 @@ impl Coverage {
 impl Gathered {
     fn take(&mut self, folder: &Path) -> Result<(), SuiteError> {
         let path = folder.join("suite.json");
+        let none = |found: &str| SuiteError::NoFolder(format!("{}: {found}", folder.display()));
+        if !folder.is_dir() {
+            return Err(none("no such folder"));
+        }
+        if folder.join("control").is_dir() {
+            return Err(none("a twin on its own; run the folder of its scenario with --must-fail"));
+        }
         if !path.exists() {
             return self.take_run(folder);
         }
@@ -124,6 +131,10 @@ impl Gathered {
             return Err(unreadable(format!("format version {}", suite.format_version)));
         }
         for run in suite.runs {
+            let own = run.folder.as_ref().map(|own| folder.join(own).join(file::VERDICTS));
+            if let Some(gone) = own.filter(|it| run.status == Status::Pass && !it.exists()) {
+                return Err(none(&format!("{} is gone, of a run that passed", gone.display())));
+            }
             match (run.must_fail, run.folder) {
                 (Some(twin), _) => {
                     let (ran, red) = self.twins.entry(twin.twin_of).or_default();
@@ -217,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (own, twins) = (folder.path().join("suite"), folder.path().join("twins"));
         let run = |folder: &str| json!({ "folder": folder, "status": "pass", "must_fail": null });
-        suite(&own, &json!([run("home/a=1"), run("home/a=2"), run("gone")]));
+        suite(&own, &json!([run("home/a=1"), run("home/a=2")]));
         verdicts(
             &own.join("home/a=1"),
             &[
@@ -243,5 +254,8 @@ mod tests {
         suite(&twins, &json!([twin("home/good", "pass"), twin("home/good", "fail")]));
         assert_eq!(state(&both, "F-04"), CoverageState::TwinMissed);
         assert!(Coverage::read([folder.path()]).is_err());
+        // What is gone proves nothing.
+        suite(&own, &json!([run("home/a=1"), run("gone")]));
+        assert!(Coverage::read([own.as_path()]).is_err());
     }
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_bench::output::{broken, complain, print_err, print_out};
 use lastmeter_record::Counts;
-use lastmeter_reports::suite::{Coverage, CoverageState, Suite, SuiteError, SuiteRun};
+use lastmeter_reports::suite::{
+    Coverage, CoverageState, CoveringCheck, Suite, SuiteError, SuiteRun,
+};
 use lastmeter_reports::{ExitCode, complete};
 use lastmeter_text::plural;
 
@@ -35,7 +37,11 @@ pub fn coverage(folders: &[PathBuf], json: bool) -> ExitCode {
         return ExitCode::Passed;
     }
     for row in coverage.rows.iter().filter(|row| row.state != CoverageState::NotChecked) {
-        let checks: Vec<&str> = row.checks.iter().map(|it| it.check.as_str()).collect();
+        let name = |it: &CoveringCheck| match it.twins {
+            0 => format!("{} without twin", it.check),
+            _ => it.check.clone(),
+        };
+        let checks: Vec<String> = row.checks.iter().map(name).collect();
         let more = checks.len().saturating_sub(2);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown = checks[..checks.len().min(2)].join(", ");

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_language::{Keep, RecordRules};
 use lastmeter_record::Aggregate;
+use lastmeter_reports::resolution;
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
 use super::ledger::Row;
@@ -166,7 +167,7 @@ impl Thinning {
             series.last = Some((reference, reported));
         }
         let interval = series.interval.get_or_insert_with(Interval::default);
-        interval.add((reference, reported), place);
+        interval.add((reference, reported), resolution(row.quantity), place);
     }
 
     /// Hands on what is held of a device.
@@ -197,9 +198,12 @@ fn interval_of(since: SimDuration, every: SimDuration) -> i64 {
 }
 
 impl Interval {
-    fn add(&mut self, (reference, reported): (f64, f64), place: usize) {
+    fn add(&mut self, (reference, reported): (f64, f64), free: f64, place: usize) {
+        // As verdicts count it: a count of pulses may be off by one, and what differs from zero is
+        // infinitely off in relation to it.
         let error = reported - reference;
-        let relative = if reference == 0.0 { error } else { error / reference.abs() };
+        let error = if error.abs() <= free { 0.0 } else { error - free.copysign(error) };
+        let relative = if error == 0.0 { 0.0 } else { error / reference.abs() };
         for (worst, error) in [(&mut self.worst, error), (&mut self.worst_relative, relative)] {
             // What is no number is farther off than anything.
             if self.count == 0 || error.abs() > worst.0.abs() || error.is_nan() {
@@ -308,6 +312,35 @@ mod tests {
         let volts = kept.summed_up.iter().find(|it| it.quantity == all[0].quantity).unwrap();
         assert!(near(volts.worst_error, -0.5) && near(volts.least, 229.5) && volts.kept == 6);
         assert!(near(volts.reported_mean, 230.0 + 0.1 / 6.0) && volts.reference_mean == 230.0);
+    }
+
+    #[test]
+    fn errors_count_as_verdicts_count_them() {
+        // Of a reference of zero any error is infinite in relation to it.
+        let mut all = rows(0, &[0.0; 6]);
+        let frequencies = |row: &Row| row.quantity == quantity("electricity.frequency");
+        let of_zero = all.iter().rposition(frequencies).unwrap();
+        let of_more = all.iter().position(frequencies).unwrap();
+        (all[of_zero].reference, all[of_zero].reported) = (Some(0.0), Some(1e-4));
+        all[of_more].reported = Some(51.0);
+        let kept = thinned(rule("*", Keep::Aggregates), &[&all]);
+        assert!(kept.rows.contains(&all[of_zero]) && kept.rows.contains(&all[of_more]));
+        // One pulse is free: the first count has no error.
+        let pulses = quantity("x.electricity.pulses.active");
+        let counts = [(19.0, 20.0), (57.0, 59.0), (306.0, 309.0)];
+        let mut all = rows(0, &[0.0; 3]);
+        for (row, (reference, reported)) in all.iter_mut().skip(1).step_by(2).zip(counts) {
+            row.quantity = pulses;
+            (row.reference, row.reported) = (Some(reference), Some(reported));
+        }
+        let kept = thinned(rule("*", Keep::Aggregates), &[&all]);
+        let kept: Vec<f64> = kept
+            .rows
+            .iter()
+            .filter(|row| row.quantity == pulses)
+            .filter_map(|row| row.reference)
+            .collect();
+        assert_eq!(kept, [57.0, 306.0]);
     }
 
     #[test]

@@ -94,6 +94,14 @@ pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, to
 pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
     let mut lines = vec![String::new()];
     for run in &suite.runs {
+        let over = run.quarantine.as_ref().filter(|entry| entry.has_expired);
+        if let Some(entry) = over.filter(|_| run.why().is_none()) {
+            lines.push(format!(
+                "{:>7}  {}: {entry}, which is over",
+                Status::Fail.label(),
+                run.scenario
+            ));
+        }
         if let Some(why) = run.why() {
             let note = run.quarantine.as_ref().map(|entry| format!(" ({})", entry.label()));
             let (status, note) = (run.status().label(), note.unwrap_or_default());

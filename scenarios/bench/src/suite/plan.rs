@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
+use super::resuming;
 use super::selection::{failed_before, in_quarantine, of_those, quarantined};
 use crate::filter::Filter;
 use crate::out_folder::occupied;
@@ -222,6 +223,10 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let single = single && options.retries == 0 && options.quarantine.is_none();
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
+    let resumed = options.out.as_deref().filter(|_| options.resume);
+    if let Some(message) = resumed.and_then(|out| resuming::other(out, plan.single)) {
+        return Err(complain(&message));
+    }
     let out = options.out.as_deref().filter(|_| !options.resume);
     if let Some(message) = plan.clash(out) {
         return Err(complain(&message));
@@ -255,6 +260,9 @@ fn planned(items: &[Item]) -> String {
         let hash = item.scenario().map_or("", |scenario| &scenario.written.hash);
         let name = item.scenario().map_or("", |scenario| &scenario.about.name);
         sha.update(format!("{name}\n{hash}\n"));
+        for (name, text) in item.scenario().iter().flat_map(|scenario| &scenario.written.files) {
+            sha.update(format!("{name}\n{text}\n"));
+        }
     }
     hexadecimal(sha)
 }

@@ -134,9 +134,16 @@ pub(crate) fn report_starved_checks(
 ) {
     let Some(values) = draft.values(&RECORD) else { return };
     let rules = record_rules(values);
+    for (rule, written) in rules.rules.iter().zip(values.tables("rules")) {
+        if devices.matching(&rule.device).is_empty() && devices.is_complete {
+            let message = format!("no device has a name that fits `{}`", rule.device);
+            let span = written.span_of("device");
+            out.report(Code::UNKNOWN_REFERENCE, span, message, "fits nothing");
+        }
+    }
     for (check, of) in draft.rows(&CHECK).iter().zip(devices_of_check) {
         let (Some(kind), Some(values)) = (kind_of(check), check.values.as_ref()) else { continue };
-        let reads = kind.tables.contains(&RecordTable::Observations);
+        let reads = kind.reads_folder || kind.tables.contains(&RecordTable::Observations);
         if !reads || (kind.takes_thinned)(values) {
             continue;
         }

@@ -24,7 +24,7 @@ pub(crate) static TEST_PLAN: Section = Section {
     doc: "A standard's tests, one operating point after another at a source of its own, to \
         which the device is connected with `at = \"source:test-plan\"`. How long the scenario \
         lasts follows from the plan. Checks of kind `test_plan` judge it. `lastmeter list \
-        test plans` shows the built-in ones, `lastmeter explain` one of them all its limits.",
+        test-plans` shows the built-in ones, `lastmeter explain` one of them all its limits.",
     fields: TEST_PLAN_FIELDS,
     refers: &[("device", "device")],
     ..Section::ONCE
