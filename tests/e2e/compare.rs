@@ -169,8 +169,8 @@ fn one_run_against_one_cannot_gate_in_real_time() {
         assert!(done.stdout.contains(expected), "{expected} in {}", done.stdout);
     }
     // Five against the same five do, or are too far apart for that.
-    let five = vec![base.as_path(); 5];
-    let names = vec![base.to_str().unwrap(); 5];
+    let five = [base.as_path(); 5];
+    let names = [base.to_str().unwrap(); 5];
     let done = compare(&five, &[&["--against"], &names[..], &["--format", "json"]].concat());
     assert_eq!(done.code, 0, "{done:?}");
     let rows = rows(&done);

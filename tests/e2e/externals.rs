@@ -1,6 +1,8 @@
 //! Devices and checks that are programs of others: what they do wrong ends in the right verdict,
 //! in time, and names them.
 
+#![expect(clippy::disallowed_methods, reason = "how long a program is waited for is wall time")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

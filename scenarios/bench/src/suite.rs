@@ -89,13 +89,13 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         Err(exit) => return exit,
     };
     let stop = stop_signal();
-    let mut took = Vec::new();
-    if options.strict || plan.only().is_some() {
-        match runtime.block_on(play_first(&mut plan, options, &watch(&stop, times, options))) {
-            Ok(each) => took = each,
-            Err(exit) => return exit,
-        }
-    }
+    let is_played = options.strict || plan.only().is_some();
+    let took = match is_played
+        .then(|| runtime.block_on(play_first(&mut plan, options, &watch(&stop, times, options))))
+    {
+        Some(Err(exit)) => return exit,
+        each => each.and_then(Result::ok).unwrap_or_default(),
+    };
     let name = plan::suite_name(options);
     let only = plan.only().map(|scenario| scenario.about.name.clone());
     let base = || default_out(only.as_deref().unwrap_or(name));
@@ -136,38 +136,38 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     let run = |place: usize| {
         let mut done = run_caught(&plan, place, || run_at(place));
         if options.keep == KeptRecords::Failed && done.status() == Status::Pass {
-            let folder = done.folder.as_deref().filter(|_| only.is_none());
-            let folder = folder.map_or_else(|| base.clone(), |folder| base.join(folder));
-            if let Err(error) = remove_record(&folder) {
-                done = not_kept(done, &chain(&error));
-            }
+            let folder = done.folder.clone().filter(|_| only.is_none());
+            done = without_record(done, &base.join(folder.unwrap_or_default()));
         }
         let is_good = matches!(done.exit_code(), ExitCode::Passed | ExitCode::NothingEvaluated);
         has_failed.fetch_or(!is_good && !done.is_excused(), Ordering::Relaxed);
         done
     };
-    let exclusive: Vec<bool> = (0..plan.items.len() + plan.controls.len())
-        .map(|place| plan.case(place).0.is_exclusive())
-        .collect();
+    let exclusive = plan.exclusive();
     let mut runs = jobs::carry_out(options.jobs.into(), &exclusive, run);
     let ended: Vec<_> = plan.controls.iter().zip(runs.split_off(plan.items.len())).collect();
     controls::join(&mut runs, &ended);
-    let suite = Suite {
-        name: name.to_owned(),
+    let suite = Suite { started, ..joined(plan, runs, options) };
+    let exit = if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) };
+    if options.format == SuiteFormat::Github {
+        annotations::print(&suite);
+    }
+    exit
+}
+
+/// The whole of runs that have ended.
+fn joined(plan: Plan, runs: Vec<SuiteRun>, options: &SuiteOptions) -> Suite {
+    Suite {
+        name: plan::suite_name(options).to_owned(),
         runs,
-        started,
+        started: None,
         host: host_name(),
         passed_over: plan.passed_over,
         shard: options.shard,
         in_all: plan.in_all,
         planned: plan.planned,
         map: plan.map.unwrap_or_default(),
-    };
-    let exit = if only.is_some() { suite.exit_code() } else { write(&suite, &base, options) };
-    if options.format == SuiteFormat::Github {
-        annotations::print(&suite);
     }
-    exit
 }
 
 /// Writes what is on top of the runs' folders, and prints what it came to.
@@ -253,8 +253,8 @@ fn ended(
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
     let mut done = SuiteRun { twin, ..suite_run(scenario, outcome) };
-    if let Some(of) = of {
-        done.folder = Some(format!("{}/{}", of[0], controls::FOLDER));
+    if let Some([of, ..]) = of {
+        done.folder = Some(format!("{of}/{}", controls::FOLDER));
     }
     done
 }
@@ -282,10 +282,12 @@ fn case_of(scenario: &Scenario) -> Option<Case> {
     Some(Case { scenario: of.to_owned(), name, values: values.collect() })
 }
 
-/// A run that passed, and whose record could not be removed: what is on the disk is not known.
-fn not_kept(run: SuiteRun, why: &str) -> SuiteRun {
+/// A run that passed, and whose record is removed; if that cannot be, what is on the disk is not
+/// known.
+fn without_record(run: SuiteRun, folder: &Path) -> SuiteRun {
+    let Err(error) = remove_record(folder) else { return run };
     let (exit, reason) = (ExitCode::Broken, Reason::BenchBroke);
-    let why = format!("its record could not be removed: {why}").into();
+    let why = format!("its record could not be removed: {}", chain(&error)).into();
     SuiteRun { outcome: Outcome::NotRun { exit, reason, why }, ..run }
 }
 

@@ -403,7 +403,7 @@ impl Draft<'_> {
         let named = rows.filter(|row| row.kind == Some(EXTERNAL));
         let mut texts = BTreeMap::new();
         for (name, span) in named.filter_map(|row| row.text("program")) {
-            let read = files.read(name).map_err(|error| error.to_string());
+            let read = files.read(name);
             match read.map(String::from_utf8) {
                 Ok(Ok(text)) if text.len() <= TABLE_BYTES_MAX => {
                     texts.insert(name.to_owned(), text);

@@ -56,8 +56,8 @@ pub(crate) fn expand(
         let expansion = Expansion { places: all, streams };
         expansion.devices(root, out);
     }
-    draw_of_models(root, &streams);
-    draw_all(root, &streams, out);
+    draw_of_models(root, streams);
+    draw_all(root, streams, out);
 }
 
 fn devices(root: &Table) -> impl Iterator<Item = &Table> {
@@ -322,7 +322,9 @@ impl Expansion {
                 let mut drawn = index::sample(&mut random, chosen.len(), count).into_vec();
                 drawn.sort_unstable();
                 chosen = drawn.into_iter().map(|place| chosen[place]).collect();
-                chosen.iter().for_each(|&at| members[at].is_drawn = true);
+                for &at in &chosen {
+                    members[at].is_drawn = true;
+                }
             }
             Some(node) => {
                 let label = "expected a whole number of 1 or more";
@@ -400,7 +402,7 @@ fn report_unfit<'a>(
 }
 
 /// What models draw of their devices by themselves, where it is not written.
-fn draw_of_models(root: &mut Table, streams: &Streams) {
+fn draw_of_models(root: &mut Table, streams: Streams) {
     each_table(root, &mut |section, address, table| {
         let draws = model_of(table).filter(|_| section.name == DEVICE.name);
         let Some(draws) = draws.and_then(|kind| kind.draws) else { return };
@@ -415,7 +417,7 @@ fn draw_of_models(root: &mut Table, streams: &Streams) {
 }
 
 /// A value in place of each distribution at a key that takes numbers.
-fn draw_all(root: &mut Table, streams: &Streams, out: &mut Diagnostics) {
+fn draw_all(root: &mut Table, streams: Streams, out: &mut Diagnostics) {
     each_table(root, &mut |section, address, table| {
         let entry = section.entry_of(table);
         let own = entry.map_or(&[][..], |entry| entry.fields);
@@ -427,7 +429,7 @@ fn draw_all(root: &mut Table, streams: &Streams, out: &mut Diagnostics) {
     });
 }
 
-fn draw(kind: &Kind, node: &mut Node, address: &str, streams: &Streams, out: &mut Diagnostics) {
+fn draw(kind: &Kind, node: &mut Node, address: &str, streams: Streams, out: &mut Diagnostics) {
     match (kind, &mut node.value) {
         (Kind::Quantity { .. } | Kind::QuantityOfAny(_) | Kind::Integer { .. }, value) => {
             let NodeValue::String(text) = &value else { return };

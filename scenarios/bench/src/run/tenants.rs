@@ -22,7 +22,7 @@ const PATH: &str = "/api/v1/tenants";
 const OF_RUN: &str = "lastmeter-run-";
 
 /// How long it may take to empty a platform.
-const RESET_WITHIN: Duration = Duration::from_secs(120);
+const RESET_WITHIN: Duration = Duration::from_mins(2);
 
 /// What opens each tenant that was made: the platform's profile with its secrets.
 pub(crate) type TenantProfiles = BTreeMap<TenantName, Profile>;
@@ -66,11 +66,10 @@ async fn make_one(profile: &Profile, row: &TenantRow) -> Result<Profile, BenchEr
 
 /// Makes a tenant of a run's own, in which the scenario's `default` is; its profile.
 pub(crate) async fn make_own(admin: &Profile) -> Result<Profile, BenchError> {
-    let mut bytes = [0; 6];
+    let mut bytes = [0; 8];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| BenchError::Rest(format!("no random numbers: {error}")))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = TenantName::new(format!("{OF_RUN}{text}"))
+    let name = TenantName::new(format!("{OF_RUN}{:012x}", u64::from_le_bytes(bytes) >> 16))
         .map_err(|error| BenchError::Rest(error.to_string()))?;
     let row = TenantRow { name: name.clone(), limits: Vec::new() };
     let made = make_one(admin, &row).await?;

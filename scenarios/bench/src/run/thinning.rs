@@ -122,7 +122,9 @@ impl Thinning {
     pub(crate) fn finish(&mut self) -> Kept {
         let mut out = Kept::default();
         let devices: Vec<usize> = self.held.keys().copied().collect();
-        devices.into_iter().for_each(|device| self.release(device, &mut out));
+        for device in devices {
+            self.release(device, &mut out);
+        }
         out
     }
 

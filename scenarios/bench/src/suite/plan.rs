@@ -152,6 +152,12 @@ impl Plan {
         }
     }
 
+    /// Of each place, then of each control, whether nothing runs beside it.
+    pub(super) fn exclusive(&self) -> Vec<bool> {
+        let places = 0..self.items.len() + self.controls.len();
+        places.map(|place| self.case(place).0.is_exclusive()).collect()
+    }
+
     fn scenarios(&self) -> impl Iterator<Item = &Scenario> {
         self.items.iter().filter_map(|item| match item {
             Item::Run(scenario) => Some(&**scenario),
@@ -175,9 +181,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         }
         loaded.load(path, *named, (options, &filters, wanted.as_ref()));
     }
-    for term in filters.iter().flat_map(Filter::unused) {
-        print_err(&format!("--filter: nothing here fits `{term}`"));
-    }
+    print_unused("--filter", filters.iter().flat_map(Filter::unused));
     let single = options.paths.len() == 1
         && matches!(selection.files.as_slice(), [Selected { named: true, .. }]);
     loaded.can_go_on(single, options)?;
@@ -201,9 +205,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     // Who names a file asks for its scenario.
     let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     let unused = wanted.iter().flat_map(Filter::unused);
-    for term in unused.filter(|term| *term != ALL) {
-        print_err(&format!("--controls: nothing here fits `{term}`"));
-    }
+    print_unused("--controls", unused.filter(|term| *term != ALL));
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
@@ -223,15 +225,11 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let single = single && options.retries == 0 && options.quarantine.is_none();
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
-    let resumed = options.out.as_deref().filter(|_| options.resume);
-    if let Some(message) = resumed.and_then(|out| resuming::other(out, plan.single)) {
-        return Err(complain(&message));
-    }
-    let out = options.out.as_deref().filter(|_| !options.resume);
-    if let Some(message) = plan.clash(out) {
-        return Err(complain(&message));
-    }
-    if let Some(message) = crowded(&plan, options) {
+    let occupied = match (options.out.as_deref(), options.resume) {
+        (Some(out), true) => resuming::other(out, plan.single),
+        (out, _) => plan.clash(out),
+    };
+    if let Some(message) = occupied.or_else(|| crowded(&plan, options)) {
         return Err(complain(&message));
     }
     if let Some(shard) = options.shard {
@@ -241,6 +239,12 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         plan.quarantine = plan.items.iter().map(|item| all.of(item.scenario()?)).collect();
     }
     Ok(plan)
+}
+
+fn print_unused<'a>(option: &str, terms: impl Iterator<Item = &'a str>) {
+    for term in terms {
+        print_err(&format!("{option}: nothing here fits `{term}`"));
+    }
 }
 
 /// Why so many runs are hardly what is meant, if they are not.

@@ -49,6 +49,21 @@ struct Route<'a> {
     is_bound: bool,
 }
 
+/// Builds the devices, and opens their accounts.
+fn set_up(
+    scenario: &Scenario,
+    place: &StartOptions<'_>,
+    ledger: &mut Ledger,
+) -> Result<Vec<Option<DeviceSetup>>, BenchError> {
+    let mut setups = Vec::with_capacity(scenario.devices.len());
+    for index in 0..scenario.devices.len() {
+        let (setup, account) = device_setup(scenario, index, place.boards.crc32(index))?;
+        ledger.accounts.push(account);
+        setups.push(Some(setup));
+    }
+    Ok(setups)
+}
+
 /// Starts the platform and connects the devices to it.
 pub(crate) async fn assemble<'a>(
     scenario: &'a Scenario,
@@ -59,12 +74,7 @@ pub(crate) async fn assemble<'a>(
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let mut ledger = Ledger::of(scenario);
-    let mut setups = Vec::new();
-    for index in 0..scenario.devices.len() {
-        let (setup, account) = device_setup(scenario, index, place.boards.crc32(index))?;
-        ledger.accounts.push(account);
-        setups.push(Some(setup));
-    }
+    let mut setups = set_up(scenario, place, &mut ledger)?;
     let mut shells = Vec::new();
     let mut open =
         |it: Client, way: Route<'_>, board: Option<BoardShell>| -> Result<(), BenchError> {

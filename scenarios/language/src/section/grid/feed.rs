@@ -263,8 +263,8 @@ pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
 /// The sources and loads of the network, with their prefixes; none of one that cannot be read,
 /// which is reported when it is.
 pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
-    let mut unread = Diagnostics::new();
     static ALONE: &[&Section] = &[&GRID];
+    let mut unread = Diagnostics::new();
     let Some(entry) = root.entries.iter().find(|entry| entry.key == GRID.name) else {
         return Vec::new();
     };
