@@ -488,8 +488,7 @@ pub fn explain(name: &str) -> ExitCode {
 
 /// Prints the JSON Schema of the scenario language.
 pub fn schema() -> ExitCode {
-    let text = serde_json::to_string_pretty(&language::json_schema()).unwrap_or_default();
-    print_out(&text);
+    print_out(&language::json_schema_text());
     ExitCode::Passed
 }
 

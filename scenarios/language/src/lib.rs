@@ -60,7 +60,7 @@ pub use emulation::{IMAGE_ENDING, emulated_of, missing_for_firmware};
 pub use explain::explain;
 pub use failure::LoadFailure;
 pub use files::{open as open_file, read as read_file};
-pub use json_schema::json_schema;
+pub use json_schema::{json_schema, json_schema_text};
 pub use lastmeter_record::TimeMode;
 pub use load::{Document, failure};
 pub use load::{LoadOptions, time_modes};
