@@ -80,7 +80,13 @@ fn nearer(base: &Metric, new: &Metric, worst: Option<f64>, of: impl Fn(RowOutcom
     let change = after - before;
     let is_beyond = change.abs() > tolerance.relative * before && change.abs() > tolerance.absolute;
     if !is_beyond {
-        return of(RowOutcome::Changed);
+        let changed = of(RowOutcome::Changed);
+        let limits = base.limit.zip(new.limit).filter(|(before, after)| before != after);
+        return match limits.map(|(before, after)| apart(before, after)) {
+            None => changed,
+            Some((before, after)) => changed
+                .because(RowReason::OtherLimit, format!("its limit was {before} and is {after}")),
+        };
     }
     if change < 0.0 {
         return of(RowOutcome::Better);

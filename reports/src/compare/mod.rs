@@ -61,6 +61,8 @@ lastmeter_units::words! {
         Status = "status",
         /// The measured value is nearer its limit, by more than its tolerance.
         NearerLimit = "nearer-limit",
+        /// The new run judged it by another limit.
+        OtherLimit = "other-limit",
         /// By the rule for runs that scatter.
         Shifted = "shifted",
         /// The check failed in more runs, by the same test.

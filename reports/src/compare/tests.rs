@@ -130,6 +130,17 @@ fn in_virtual_time_each_check_is_compared_by_status_and_value() {
 }
 
 #[test]
+fn another_limit_is_named() {
+    let runs = Runs::new();
+    let one = verdict("a", Status::Pass, Some(1.0));
+    let wide = Verdict { limit: Some(50.0), ..one.clone() };
+    let base = runs.virtual_run("base", &[one]);
+    let found = between(&[base], &[runs.virtual_run("wide", &[wide])]);
+    let row = ("a".to_owned(), RowOutcome::Changed, Some(RowReason::OtherLimit));
+    assert_eq!(outcomes(&found), [row]);
+}
+
+#[test]
 fn a_limit_with_two_sides_is_neared_from_its_middle() {
     let metric = |limit_low| Metric {
         status: Some(Status::Pass),

@@ -226,7 +226,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let mut plan =
         Plan { controls, passed_over, map: loaded.map, single, ..Plan::of(items, in_all) };
     let occupied = match (options.out.as_deref(), options.resume) {
-        (Some(out), true) => resuming::other(out, plan.single),
+        (Some(out), true) => resuming::other(out, plan.only().is_some()),
         (out, _) => plan.clash(out),
     };
     if let Some(message) = occupied.or_else(|| crowded(&plan, options)) {
