@@ -163,7 +163,7 @@ fn one_run_against_one_cannot_gate_in_real_time() {
         "clock, real time, 1 run against 1",
         "latency reading p50",
         "latency reading p99",
-        "p50, latency reading p99: 1 run against 1; 5 against 5 are needed",
+        "  all: 1 run against 1; 5 against 5 are needed",
         "could not be judged",
     ] {
         assert!(done.stdout.contains(expected), "{expected} in {}", done.stdout);

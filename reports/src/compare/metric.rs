@@ -133,7 +133,7 @@ impl Run {
             scenario: facts.scenario.clone(),
             time: facts.time,
             seed: facts.seed,
-            experiment: experiment(facts),
+            experiment: experiment(&reader.scenario_toml()?),
             is_finished,
             has_crashed: matches!(
                 facts.state,
@@ -145,10 +145,10 @@ impl Run {
     }
 }
 
-/// The scenario as it was loaded, and what the command line changed of it, but for the seed.
-fn experiment(facts: &RunFacts) -> String {
-    let changed = facts.overrides().iter().filter(|it| it.address != "scenario.seed");
-    changed.fold(facts.source_hash.clone(), |text, it| format!("{text} {it}"))
+/// The scenario as resolved, but for its seed.
+fn experiment(scenario_toml: &str) -> String {
+    let is_of_seed = |line: &&str| line.starts_with("seed = ") || line.starts_with("case = ");
+    scenario_toml.lines().filter(|line| !is_of_seed(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The verdicts as they are written; a run that did not finish may have none.

@@ -115,8 +115,10 @@ fn reasons(rows: &[&Row]) -> String {
     let mut text = String::new();
     let named: Vec<&Row> = rows.iter().copied().filter(|row| row.reason.is_some()).collect();
     for group in named.chunk_by(|one, other| one.why == other.why) {
+        let is_all = group.len() == rows.len() && group.len() > 1;
         let names: Vec<&str> = group.iter().map(|row| row.metric.as_str()).collect();
-        append(&mut text, format_args!("  {}: {}\n", names.join(", "), group[0].why));
+        let names = if is_all { "all".to_owned() } else { names.join(", ") };
+        append(&mut text, format_args!("  {names}: {}\n", group[0].why));
     }
     text
 }
