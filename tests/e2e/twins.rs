@@ -18,11 +18,12 @@ use crate::bench::{
 };
 
 /// Checks without a twin of their own, as `scenario/check`, and why.
-const WITHOUT_TWIN: [(&str, &str); 5] = [
+const WITHOUT_TWIN: [(&str, &str); 6] = [
     ("class-*/readings-once", "`class-skipped-reading` is the twin for all that play a test plan"),
     ("table-1-*/readings-once", "they play a test plan: `class-skipped-reading`"),
     ("lv-feeder-solar/readings-once", "the network of `lv-feeder-skipped-reading`"),
     ("lv-feeder-standard/readings-once", "the network of `lv-feeder-skipped-reading`"),
+    ("twenty-meters-dip/class-1", "`two-hundred-meters-transformer` is the twin of this check"),
     ("first-light-recording/*", "the recording is not here; the last test below plants its errors"),
 ];
 
