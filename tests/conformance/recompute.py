@@ -709,6 +709,28 @@ class Elsewhere:
         pass
 
 
+class MeanErrors:
+    """What the shipped check of `external-check.py` answers: of each series the mean error, from sums."""
+
+    def __init__(self, check):
+        settings = check["settings"]
+        self.limit, self.prefix = float(settings["limit"]), settings["quantity"]
+        # Of each series how many pairs, and the sum of reported over reference.
+        self.sums = collections.defaultdict(lambda: (0, 0.0))
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if quantity.startswith(self.prefix) and reference and reported is not None:
+            n, ratio = self.sums[device, quantity]
+            self.sums[device, quantity] = (n + 1, ratio + reported / reference)
+
+    def compare(self, comparison, name, verdict):
+        worst = max((abs(ratio / n - 1) * 100 for n, ratio in self.sums.values()), default=None)
+        comparison.exact(f"{name} n", verdict["n"], sum(n for n, _ in self.sums.values()))
+        comparison.close(f"{name} worst mean", verdict["measured"], worst, 1e-12, "%")
+        status = "pass" if worst <= self.limit else "fail"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
 class EnergyBalance:
     """Registers of homes and losses of the declared network against the substation's registers."""
 
@@ -828,7 +850,7 @@ CHECKS = {
     # Their former names.
     "operated": in_motion(motion.ProtectionOperation), "unserved": in_motion(motion.Reliability),
     "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
-    "energy_balance": EnergyBalance, "suspicion": Elsewhere,
+    "energy_balance": EnergyBalance, "suspicion": Elsewhere, "external": MeanErrors,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,

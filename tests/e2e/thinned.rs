@@ -6,12 +6,14 @@ use crate::bench::{call, json, library, run, verdict};
 
 const RULES: &str = "\n[record]\nevery = \"1 min\"\nrules = [{ keep = \"aggregates\" }]\n";
 
+const ONCE: &str = "\n[[check]]\nname = \"readings-once\"\nkind = \"no_loss\"\n";
+
 fn written(folder: &Path, more: &str) -> String {
     let text = std::fs::read_to_string(library("two-hundred-meters")).unwrap();
     let file = folder.join("two-hundred-meters.toml");
     let text = text
         .replace("quantities = [\"active_power\"]", "quantities = [\"voltage\", \"active_power\"]");
-    std::fs::write(&file, text + more).unwrap();
+    std::fs::write(&file, text + ONCE + more).unwrap();
     file.to_str().unwrap().to_owned()
 }
 

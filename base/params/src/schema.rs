@@ -58,8 +58,9 @@ pub fn of_kind(kind: &Kind) -> Value {
             if *max != i64::MAX {
                 schema["maximum"] = json!(max);
             }
-            // What stands there as text is drawn; editors need not know of what.
+            // What stands there as text is drawn from a distribution.
             schema["type"] = json!(["integer", "string"]);
+            schema["pattern"] = json!(format!("^{DISTRIBUTION}$"));
             schema
         }
         Kind::Quantity { dimension, .. } => quantity(&[*dimension]),

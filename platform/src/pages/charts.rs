@@ -16,9 +16,9 @@ use crate::ops::homes::Bucket;
 /// The colour of what is taken from the grid, and of a time without readings.
 const GRID: Colour = DATA;
 const GAP: Colour = REST;
-/// Points of a line at most, in a wide and in a narrow drawing: about one for two or three pixels.
-const WIDE_COLUMNS: usize = 240;
-const NARROW_COLUMNS: usize = 120;
+/// Points of a line at most, in a wide and in a narrow drawing: about one for three or four pixels.
+const WIDE_COLUMNS: usize = 192;
+const NARROW_COLUMNS: usize = 96;
 
 /// A drawing with what a page needs beside it.
 #[derive(Debug, Default, Serialize)]
