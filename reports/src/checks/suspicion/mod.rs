@@ -9,6 +9,7 @@
 //!   -> voltages   what reported currents explain of them
 //!     -> ranking  losses, errors, scores
 //!       -> mod      the verdict;  section  its table and picture
+//! matrix      sums of products, and their inverse
 //! ```
 //!
 //! Larger than its budget: it estimates the losses of a whole network, which others are given.

@@ -1,7 +1,7 @@
 //! Tests of `suspicion` by meters that see values of the plant: a feeder of 55 households, solved
 //! minute by minute for a day and read every five minutes.
 //!
-//! Each household's meter has an error of its own, drawn over the whole of class 0.5, the
+//! The supply's voltage moves. Each household's meter has an error of its own, drawn over the whole of class 0.5, the
 //! substation's over that of class 0.2. `LASTMETER_TRIALS` is how many feeders have each kind of
 //! defect, 5 unless set, and `tests/long/suspicion.sh` sets 100.
 
@@ -11,7 +11,7 @@ use lastmeter_grid::network::Network;
 use lastmeter_grid::{Complex64, format};
 use lastmeter_record::{DeviceFacts, Evidence};
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Household, Raster, Season, Setup, SolvedNetwork};
+use lastmeter_sim::grid::{GridChange, GridInput, Household, Raster, Season, Setup, SolvedNetwork};
 use lastmeter_units::{SimDuration, SimTime};
 use rand::RngExt as _;
 
@@ -56,6 +56,14 @@ struct Minute {
     homes: Vec<(Complex64, [Complex64; 3])>,
 }
 
+/// The voltage of the supply, which moves by 2 % over some hours, a quarter of an hour after another.
+fn swings() -> impl Iterator<Item = GridChange> {
+    (0..MINUTES).step_by(15).map(|step| {
+        let voltage_pu = 1.0 + 0.02 * (step as f64 / 40.0).sin();
+        GridChange { step, input: GridInput::SourceVoltage { source: 0, voltage_pu } }
+    })
+}
+
 impl Feeder {
     fn played(seed: u64, alike: bool) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/grids/lv-feeder-55.toml");
@@ -86,7 +94,7 @@ impl Feeder {
             raster,
             powers,
             defects: Vec::new(),
-            changes: Vec::new(),
+            changes: swings().collect(),
         };
         let solved = SolvedNetwork::solve(setup).unwrap();
         let minutes = solved.steps().iter().map(|step| {
@@ -272,6 +280,19 @@ fn losses_are_as_stated(feeder: &Feeder, ranking: &Ranking) -> f64 {
     (losses_w - feeder.lost_w()) / uncertainty_w
 }
 
+/// The ratio of the real to the reported current, within some deviations of what follows from the
+/// defect.
+fn voltages_show_it_too(defect: Defect, first: &Suspect) {
+    let factor = match defect {
+        Defect::Bypass(_, share) => 1.0 / (1.0 - share),
+        Defect::Ratio(_, ratio) => 1.0 / ratio,
+        Defect::WrongPhase(..) => return,
+    };
+    let (ratio, deviation) = first.ratio;
+    assert!((ratio - factor.ln()).abs() < 0.05 + 3.0 * deviation, "{defect:?} {first:?}");
+    assert!(deviation < 0.2, "{first:?}");
+}
+
 /// The planted household is first, by each kind of defect, and it is named; what is missing there
 /// is what the defect hides.
 #[test]
@@ -292,6 +313,7 @@ fn the_planted_household_is_ranked_first() {
             let others = ranking.suspects[1..].iter().any(|other| other.is_suspected);
             if first.home == defect.home() {
                 assert!((first.missing_w / hidden_w - 1.0).abs() < 0.1, "{defect:?} {first:?}");
+                voltages_show_it_too(defect, first);
             }
             (first.home == defect.home() && !others, off)
         })
