@@ -16,9 +16,11 @@ use crate::ops::homes::Bucket;
 /// The colour of what is taken from the grid, and of a time without readings.
 const GRID: Colour = DATA;
 const GAP: Colour = REST;
-/// Points of a line at most, in a wide and in a narrow drawing: about one for three or four pixels.
-const WIDE_COLUMNS: usize = 192;
-const NARROW_COLUMNS: usize = 96;
+/// Points of a line at most, in a wide and in a narrow drawing: about one for two or three pixels.
+const WIDE_COLUMNS: usize = 240;
+const NARROW_COLUMNS: usize = 120;
+/// Rows of the table below a line at most: a week has them by half an hour.
+const TABLE_ROWS: usize = 400;
 
 /// A drawing with what a page needs beside it.
 #[derive(Debug, Default, Serialize)]
@@ -314,8 +316,10 @@ pub(super) fn line(
         };
         format!("least {}, most {}{missing}", of(least), of(most))
     };
-    let rows: Vec<Row> = buckets
+    let in_row = buckets.len().div_ceil(TABLE_ROWS).max(1);
+    let rows: Vec<Row> = parts
         .iter()
+        .flat_map(|part| merged(part, in_row))
         .map(|it| {
             let when = times.clock(it.first.0);
             let value = Some(number(it.mean, unit));

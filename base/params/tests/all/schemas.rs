@@ -15,8 +15,10 @@ fn a_table_of_fields_becomes_an_object_without_other_keys() {
     assert_eq!(properties["name"]["description"], "What others call it.");
     assert_eq!(properties["mode"]["enum"], json!(["samples", "windows"]));
     assert_eq!(properties["every"]["default"], "10 s");
-    let count =
-        json!({ "type": "integer", "minimum": 1, "default": 1, "description": "How many." });
+    let count = json!({
+        "type": ["integer", "string"], "pattern": r"^[a-z]+\(.*\)$",
+        "minimum": 1, "default": 1, "description": "How many.",
+    });
     assert_eq!(properties["count"], count);
     assert_eq!(properties["phases"]["default"], json!([0, 0.5]));
     assert_eq!(properties["start"]["format"], "date-time");

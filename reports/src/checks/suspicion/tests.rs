@@ -1,9 +1,9 @@
 //! Tests of `suspicion` by meters that see values of the plant: a feeder of 55 households, solved
 //! minute by minute for a day and read every five minutes.
 //!
-//! The supply's voltage moves. Each household's meter has an error of its own, drawn over the whole of class 0.5, the
-//! substation's over that of class 0.2. `LASTMETER_TRIALS` is how many feeders have each kind of
-//! defect, 5 unless set, and `tests/long/suspicion.sh` sets 100.
+//! The supply's voltage moves. Each household's meter has an error of its own, drawn over the whole
+//! of class 0.5, the substation's over that of class 0.2. `LASTMETER_TRIALS` is how many feeders have
+//! each kind of defect, 5 unless set, and `tests/long/suspicion.sh` sets 100.
 
 use std::thread;
 
@@ -56,7 +56,7 @@ struct Minute {
     homes: Vec<(Complex64, [Complex64; 3])>,
 }
 
-/// The voltage of the supply, which moves by 2 % over some hours, a quarter of an hour after another.
+/// The voltage of the supply, which moves by 2 % over some hours, every quarter of an hour.
 fn swings() -> impl Iterator<Item = GridChange> {
     (0..MINUTES).step_by(15).map(|step| {
         let voltage_pu = 1.0 + 0.02 * (step as f64 / 40.0).sin();
