@@ -36,7 +36,8 @@ METER, LOADS = "meter", ["plug", "fridge", "boiler", "washer", "light"]
 # commands of a device.
 QUERIES = 2 * (1 + len(LOADS)) + 6
 # Two bills (today and yesterday); two months, a week and its bill; two years of quarters, which come in pieces.
-MORE_QUERIES = {path: QUERIES + 4 for path in ("/now", "/awareness", "/history?per=year")}
+# The two hours left out may hold the midnight at which days, a week and months end: then what stood before is asked for.
+MORE_QUERIES = {path: QUERIES + 12 for path in ("/now", "/awareness", "/history?per=year")}
 # Pages of documents and counters, which are in memory.
 WITHOUT_QUERIES = {
     "/sign-in", "/public", "/alarms", "/tariff", "/shared", "/account", "/no/such/page", "/admin/health",
