@@ -2,8 +2,8 @@
 //! minute by minute for a day and read every five minutes.
 //!
 //! The supply's voltage moves. Each household's meter has an error of its own, drawn over the whole
-//! of class 0.5, the substation's over that of class 0.2. `LASTMETER_TRIALS` is how many feeders have
-//! each kind of defect, 5 unless set, and `tests/long/suspicion.sh` sets 100.
+//! of class 0.5, the substation's over that of class 0.2. `LASTMETER_TRIALS` is how many feeders
+//! have each kind of defect, 5 unless set, and `tests/long/suspicion.sh` sets 100.
 
 use std::thread;
 
