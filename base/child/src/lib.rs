@@ -385,17 +385,17 @@ mod tests {
     #[test]
     fn what_a_child_does_wrong_names_it_and_comes_in_time() {
         for (script, expected) in [
-            ("sleep 60", "` has not answered within 300ms"),
-            ("kill -STOP $$", "` has not answered within 300ms"),
+            ("sleep 60", "` has not answered within 1.5s"),
+            ("kill -STOP $$", "` has not answered within 1.5s"),
             ("exit 7", "` has ended (exit status: 7) where an answer was due"),
-            ("echo no licence >&2; sleep 60", "within 300ms; it wrote: no licence"),
+            ("echo no licence >&2; sleep 60", "within 1.5s; it wrote: no licence"),
             ("kill -9 $$", "` has ended (signal: 9"),
             ("read line; exec 1>&-; sleep 60", "` has ended (its output is closed)"),
             ("read line; printf '\\377\\n'", "` wrote a line that is no text"),
             ("head -c 17000000 /dev/zero | tr '\\0' x; sleep 60", "` wrote a line of more than"),
         ] {
-            let is_late = expected.contains("300ms");
-            let mut child = child(script, if is_late { 300 } else { 30_000 });
+            let is_late = expected.contains("1.5s");
+            let mut child = child(script, if is_late { 1_500 } else { 30_000 });
             let began = Instant::now();
             let error = child.ask("question").expect_err(script).to_string();
             assert!(error.starts_with("`sh own.sh`") && error.contains(expected), "{error}");
@@ -428,7 +428,7 @@ mod tests {
         let mut child = child("sleep 60", 300);
         let began = Instant::now();
         assert!(child.ask(&"x".repeat(1 << 20)).is_err());
-        assert!(began.elapsed() < Duration::from_secs(3));
+        assert!(began.elapsed() < Duration::from_secs(20));
         let with = vec!["/no/such/program".to_owned()];
         let program = Program { with, ..program("", 1000) };
         let error = Child::start(&program).unwrap_err().to_string();
