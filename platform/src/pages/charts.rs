@@ -316,21 +316,24 @@ pub(super) fn line(
         };
         format!("least {}, most {}{missing}", of(least), of(most))
     };
-    let in_row = buckets.len().div_ceil(TABLE_ROWS).max(1);
-    let rows: Vec<Row> = parts
-        .iter()
-        .flat_map(|part| merged(part, in_row))
-        .map(|it| {
-            let when = times.clock(it.first.0);
-            let value = Some(number(it.mean, unit));
-            Row { time: when.text, datetime: when.datetime, value, kind: "measured" }
-        })
-        .collect();
+    let rows = table(&parts, times, unit);
     let points: Vec<_> = rows.iter().map(|row| json!([row.time, row.value])).collect();
     let label = format!("{name}: {summary}");
     let (wide, narrow) =
         (drawn(&label, &panel(WIDE_COLUMNS)).0, drawn(&label, &panel(NARROW_COLUMNS)).1);
     Drawing { wide, narrow, summary, points: in_document(&json!(points)), rows }
+}
+
+/// The rows below a line whose parts have readings without a gap.
+fn table(parts: &[Vec<&Bucket>], times: &Times, unit: &'static str) -> Vec<Row> {
+    let buckets: usize = parts.iter().map(Vec::len).sum();
+    let in_row = buckets.div_ceil(TABLE_ROWS).max(1);
+    let row = |it: Bucket| {
+        let when = times.clock(it.first.0);
+        let value = Some(number(it.mean, unit));
+        Row { time: when.text, datetime: when.datetime, value, kind: "measured" }
+    };
+    parts.iter().flat_map(|part| merged(part, in_row)).map(row).collect()
 }
 
 /// So many buckets after each other as one each, with the least and the greatest of them.
