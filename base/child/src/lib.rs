@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -229,14 +229,18 @@ impl Child {
             return Err(FailureKind::Ended("its input is closed".to_owned()));
         };
         // The writer waits for the child alone, and takes the next line when that is read.
-        if requests.try_send(format!("{request}\n")).is_err() {
-            return Err(self.silence());
-        }
+        let is_early = match requests.try_send(format!("{request}\n")) {
+            Ok(()) => false,
+            // The question before was answered, although nobody has read it yet.
+            Err(TrySendError::Full(_)) => true,
+            Err(TrySendError::Disconnected(_)) => return Err(self.silence()),
+        };
         match self.answers.recv_timeout(self.program.within) {
             Err(RecvTimeoutError::Timeout) => Err(FailureKind::Late(self.program.within)),
             Ok(Err(FailureKind::Closed)) | Err(RecvTimeoutError::Disconnected) => {
                 Err(self.silence())
             }
+            Ok(Ok(line)) if is_early => Err(FailureKind::Unasked(shortened(&line))),
             Ok(line) => line,
         }
     }
