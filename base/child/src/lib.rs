@@ -428,6 +428,15 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_before_its_question_was_read_is_unasked() {
+        let mut child = child("while sleep 0.5; do echo early; done", 10_000);
+        // More than a pipe holds, so that none of them is ever read to its end.
+        let question = "x".repeat(1 << 20);
+        let error = (0..3).find_map(|_| child.ask(&question).err()).unwrap();
+        assert!(error.to_string().contains("nobody had asked for: early"), "{error}");
+    }
+
+    #[test]
     fn a_child_that_reads_nothing_blocks_nobody() {
         let mut child = child("sleep 60", 300);
         let began = Instant::now();
