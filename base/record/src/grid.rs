@@ -92,9 +92,9 @@ impl GridRow {
     }
 
     /// Reads one record. The error states what was found and what was expected.
-    pub(super) fn read(record: &csv::ByteRecord) -> Result<Self, String> {
+    pub(super) fn read(record: &csv::StringRecord) -> Result<Self, String> {
         let line = Line::of(record, &GRID_HEADER)?;
-        let text = |at: usize| String::from_utf8_lossy(line.bytes(at)).into_owned();
+        let text = |at: usize| line.text(at).to_owned();
         let number = |at: usize| -> Result<f64, String> {
             let (name, text) = (GRID_HEADER[at], text(at));
             let value: Option<f64> = text.parse().ok().filter(|value: &f64| value.is_finite());
@@ -232,9 +232,9 @@ mod tests {
         let (_, bytes) = record.files().unwrap().remove(0);
         let mut reader = csv::Reader::from_reader(&*bytes);
         assert_eq!(reader.headers().unwrap(), &GRID_HEADER[..]);
-        let read = reader.byte_records().next().unwrap().unwrap();
+        let read = reader.records().next().unwrap().unwrap();
         assert_eq!(GridRow::read(&read).unwrap(), row());
-        let short = csv::ByteRecord::from(vec!["2027-01-18T17:00:00Z"]);
+        let short = csv::StringRecord::from(vec!["2027-01-18T17:00:00Z"]);
         assert_eq!(GridRow::read(&short).unwrap_err(), "found 1 fields, expected 18");
     }
 

@@ -31,6 +31,7 @@ mod number;
 mod observation;
 mod reader;
 mod real_time;
+mod rows;
 mod seal;
 mod signal;
 mod span;

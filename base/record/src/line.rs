@@ -76,14 +76,14 @@ impl TableWriter<Vec<u8>> {
 
 /// A line that was read. Errors state what was found and what was expected.
 pub(crate) struct Line<'a> {
-    record: &'a csv::ByteRecord,
+    record: &'a csv::StringRecord,
     header: &'static [&'static str],
 }
 
 impl<'a> Line<'a> {
     /// A line with a field for each of the header.
     pub(crate) fn of(
-        record: &'a csv::ByteRecord,
+        record: &'a csv::StringRecord,
         header: &'static [&'static str],
     ) -> Result<Self, String> {
         if record.len() != header.len() {
@@ -93,17 +93,12 @@ impl<'a> Line<'a> {
     }
 
     /// A field as it stands there.
-    pub(crate) fn bytes(&self, place: usize) -> &'a [u8] {
+    pub(crate) fn text(&self, place: usize) -> &'a str {
         &self.record[place]
     }
 
-    pub(crate) fn text(&self, place: usize) -> Result<&'a str, String> {
-        std::str::from_utf8(self.bytes(place))
-            .map_err(|_| format!("{} is not UTF-8", self.header[place]))
-    }
-
     pub(crate) fn value<T: FromStr>(&self, place: usize, expected: &str) -> Result<T, String> {
-        let text = self.text(place)?;
+        let text = self.text(place);
         text.parse().map_err(|_| format!("{} `{text}`, expected {expected}", self.header[place]))
     }
 
@@ -113,6 +108,6 @@ impl<'a> Line<'a> {
         place: usize,
         expected: &str,
     ) -> Result<Option<T>, String> {
-        if self.bytes(place).is_empty() { Ok(None) } else { self.value(place, expected).map(Some) }
+        if self.text(place).is_empty() { Ok(None) } else { self.value(place, expected).map(Some) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
+use lastmeter_units::{Epoch, MEASUREMENTS, MeasurementId, Serial, SimTime};
 
 use super::line::{Line, TableWriter};
 use super::span::RecordedSpan;
@@ -74,30 +74,42 @@ impl Observation<'_> {
 
 /// Takes lines apart, remembering what neighbouring lines have in common: the date, and which
 /// quantity follows which. That is what makes a day of ten meters readable in a second.
-#[derive(Default)]
 pub(crate) struct FieldReader {
-    time_text: Vec<u8>,
+    time_text: String,
     time: SimTime,
     /// By the previous line's quantity: the quantity that followed it last.
     followers: Vec<Option<MeasurementId>>,
     previous: usize,
+    /// By quantity: its unit as it is written.
+    units: Vec<String>,
+}
+
+impl Default for FieldReader {
+    fn default() -> Self {
+        Self {
+            time_text: String::new(),
+            time: SimTime(0),
+            followers: vec![None; MEASUREMENTS.len()],
+            previous: 0,
+            units: MEASUREMENTS.iter().map(|row| row.si_unit.to_string()).collect(),
+        }
+    }
 }
 
 impl FieldReader {
     /// Reads one record. The error states what was found and what was expected.
     pub(crate) fn read<'a>(
         &mut self,
-        record: &'a csv::ByteRecord,
+        record: &'a csv::StringRecord,
     ) -> Result<Observation<'a>, String> {
         let line = Line::of(record, &OBSERVATION_HEADER)?;
         let quantity = self.quantity(&line)?;
-        let unit = quantity.row().si_unit;
-        if !unit_is(unit, line.bytes(4)) {
-            let found = String::from_utf8_lossy(line.bytes(4));
+        let (unit, found) = (&self.units[quantity.index()], line.text(4));
+        if found != unit {
             return Err(format!("unit `{found}`, expected `{unit}` for {quantity}"));
         }
         Ok(Observation {
-            device: line.text(0)?,
+            device: line.text(0),
             epoch: line.optional(1, "a whole number or nothing")?.map(Epoch),
             serial: line.optional(2, "a whole number or nothing")?.map(Serial),
             quantity,
@@ -109,16 +121,13 @@ impl FieldReader {
     }
 
     fn quantity(&mut self, line: &Line<'_>) -> Result<MeasurementId, String> {
-        if self.followers.is_empty() {
-            self.followers = vec![None; lastmeter_units::MEASUREMENTS.len()];
-        }
         if let Some(id) = self.followers[self.previous]
-            && id.name().as_bytes() == line.bytes(3)
+            && id.name() == line.text(3)
         {
             self.previous = id.index();
             return Ok(id);
         }
-        let name = line.text(3)?;
+        let name = line.text(3);
         let id = MeasurementId::lookup(name)
             .ok_or_else(|| format!("`{name}` is not an identifier of the measurement registry"))?;
         self.followers[self.previous] = Some(id);
@@ -127,27 +136,14 @@ impl FieldReader {
     }
 
     fn time(&mut self, line: &Line<'_>) -> Result<SimTime, String> {
-        let bytes = line.bytes(5);
-        if bytes != self.time_text || bytes.is_empty() {
-            self.time = line.text(5)?.parse().map_err(|error| format!("event_time: {error}"))?;
+        let text = line.text(5);
+        if text != self.time_text || text.is_empty() {
+            self.time = text.parse().map_err(|error| format!("event_time: {error}"))?;
             self.time_text.clear();
-            self.time_text.extend_from_slice(bytes);
+            self.time_text.push_str(text);
         }
         Ok(self.time)
     }
-}
-
-fn unit_is(unit: lastmeter_units::SiUnit, found: &[u8]) -> bool {
-    // Compares while formatting: no allocation per line.
-    struct Rest<'a>(&'a [u8]);
-    impl std::fmt::Write for Rest<'_> {
-        fn write_str(&mut self, part: &str) -> std::fmt::Result {
-            self.0 = self.0.strip_prefix(part.as_bytes()).ok_or(std::fmt::Error)?;
-            Ok(())
-        }
-    }
-    let mut rest = Rest(found);
-    std::fmt::write(&mut rest, format_args!("{unit}")).is_ok() && rest.0.is_empty()
 }
 
 #[cfg(test)]
@@ -155,7 +151,7 @@ mod tests {
     use super::*;
 
     fn read(fields: &[&str]) -> Result<String, String> {
-        let record = csv::ByteRecord::from(fields.to_vec());
+        let record = csv::StringRecord::from(fields.to_vec());
         FieldReader::default().read(&record).map(|observation| format!("{observation:?}"))
     }
 

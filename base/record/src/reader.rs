@@ -1,15 +1,15 @@
 //! Reading a record back, as a stream, whole or torn.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::facts::{RunFacts, RunState};
 use super::grid::{GRID_HEADER, GridRow};
-use super::hash::{Hashed, sha256};
+use super::hash::sha256;
 use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
-use super::seal::{Found, Torn};
+use super::rows::{Rows, WholeLines, found, open_lines};
+use super::seal::Found;
 use super::signal::{self, SIGNAL_HEADER, SignalSample};
 use super::span::{self, RecordedSpan, SPAN_HEADER};
 use super::{Event, FORMAT_VERSION, RecordError, file};
@@ -102,7 +102,11 @@ impl RunReader {
     }
 
     /// Opens a table; `None` if there is none.
-    fn rows(&self, file: &'static str, header: &[&str]) -> Result<Option<Rows>, RecordError> {
+    fn rows(
+        &self,
+        file: &'static str,
+        header: &'static [&'static str],
+    ) -> Result<Option<Rows>, RecordError> {
         match Rows::open(&self.dir.join(file), file, header, self.hashes) {
             Ok(rows) => Ok(Some(rows)),
             Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -128,95 +132,6 @@ impl RunReader {
     /// The events, from the first.
     pub fn events(&self) -> Result<EventReader, RecordError> {
         EventReader::open(&self.dir.join(file::EVENTS), self.hashes)
-    }
-}
-
-/// A file up to its last line end.
-type Lines = Take<Hashed<File>>;
-
-/// Opens a file of lines up to its last line end. Also gives the number of bytes behind that.
-fn open_lines(path: &Path, hash: bool) -> Result<(Lines, u64), RecordError> {
-    let mut file = File::open(path).map_err(RecordError::io("read", path))?;
-    let (whole, length) = length_of_lines(&mut file).map_err(RecordError::io("read", path))?;
-    Ok((Hashed::new(file, hash).take(whole), length - whole))
-}
-
-/// The length up to and with the last line end, and the file's length. Leaves the file at 0.
-fn length_of_lines(file: &mut File) -> io::Result<(u64, u64)> {
-    const BLOCK: u64 = 4096;
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut end = length;
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        file.seek(SeekFrom::Start(start))?;
-        block.clear();
-        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
-        if let Some(place) = block.iter().rposition(|&byte| byte == b'\n') {
-            end = start + place as u64 + 1;
-            break;
-        }
-        end = start;
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok((end, length))
-}
-
-fn found(file: &'static str, from: &Lines, lines: u64, torn_bytes: u64) -> Found {
-    let torn = (torn_bytes > 0).then_some(Torn { file, bytes: torn_bytes });
-    Found { file, lines, sha256: from.get_ref().so_far(), torn }
-}
-
-/// A CSV file with a known header, read line by line without keeping any.
-struct Rows {
-    path: PathBuf,
-    file: &'static str,
-    csv: csv::Reader<Lines>,
-    record: csv::ByteRecord,
-    torn_bytes: u64,
-}
-
-impl Rows {
-    fn open(
-        path: &Path,
-        file: &'static str,
-        header: &[&str],
-        hash: bool,
-    ) -> Result<Self, RecordError> {
-        let (lines, torn_bytes) = open_lines(path, hash)?;
-        let mut csv = csv::ReaderBuilder::new()
-            .buffer_capacity(1 << 16)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(lines);
-        let mut record = csv::ByteRecord::new();
-        let found = csv
-            .read_byte_record(&mut record)
-            .map_err(|error| RecordError::malformed(path, 1, error.to_string()))?;
-        // A writer killed at once leaves an empty file: a record without rows.
-        if found && record != *header {
-            let expected = header.join(",");
-            return Err(RecordError::malformed(path, 1, format!("expected `{expected}`")));
-        }
-        Ok(Self { path: path.to_owned(), file, csv, record, torn_bytes })
-    }
-
-    fn found(&self, lines: u64) -> Found {
-        found(self.file, self.csv.get_ref(), lines, self.torn_bytes)
-    }
-
-    /// Reads the next line into `record`; false at the end.
-    fn advance(&mut self) -> Result<bool, RecordError> {
-        self.csv.read_byte_record(&mut self.record).map_err(|error| {
-            let line = self.csv.position().line();
-            RecordError::malformed(&self.path, line, error.to_string())
-        })
-    }
-
-    /// The line just read is not what it should be.
-    fn malformed(&self, what: String) -> RecordError {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        RecordError::malformed(&self.path, line, what)
     }
 }
 
@@ -254,12 +169,12 @@ impl Spans {
     }
 
     /// Moves on to an observation.
-    fn reach(&mut self, observation: &csv::ByteRecord) -> Result<(), RecordError> {
+    fn reach(&mut self, observation: &csv::StringRecord) -> Result<(), RecordError> {
         self.advance()?;
         // What was not due has no reference, and thus no span.
         let is_due = observation.get(6).is_some_and(|reference| !reference.is_empty());
         let is_held = self.line == SpanLine::Held;
-        if is_held && is_due && span::is_about(&self.rows.record, observation) {
+        if is_held && is_due && span::is_about(self.rows.record(), observation) {
             self.line = SpanLine::OfLast;
             self.lines += 1;
         }
@@ -270,7 +185,7 @@ impl Spans {
         if self.line != SpanLine::OfLast {
             return Ok(None);
         }
-        span::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+        span::read(self.rows.record()).map(Some).map_err(|what| self.rows.malformed(what))
     }
 
     /// There are no more observations.
@@ -280,7 +195,7 @@ impl Spans {
             return Ok(());
         }
         let misplaced = "a span of no value that was due, or not in the order of observations.csv";
-        let malformed = span::read(&self.rows.record).err();
+        let malformed = span::read(self.rows.record()).err();
         Err(self.rows.malformed(malformed.unwrap_or_else(|| misplaced.to_owned())))
     }
 }
@@ -295,7 +210,7 @@ pub struct ObservationReader {
 
 impl ObservationReader {
     fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
-        let rows = Rows::open(path, file::OBSERVATIONS, &OBSERVATION_HEADER, hash)?;
+        let rows = Rows::open(path, file::OBSERVATIONS, &OBSERVATION_HEADER, hash)?.ahead()?;
         Ok(Self { rows, fields: FieldReader::default(), spans: None })
     }
 
@@ -311,10 +226,10 @@ impl ObservationReader {
             return Ok(None);
         }
         if let Some(spans) = &mut self.spans {
-            spans.reach(&self.rows.record)?;
+            spans.reach(self.rows.record())?;
         }
         let span = self.spans.as_ref().map_or(Ok(None), Spans::of_last)?;
-        match self.fields.read(&self.rows.record) {
+        match self.fields.read(self.rows.record()) {
             Ok(observation) => Ok(Some(Observation { span, ..observation })),
             Err(what) => Err(self.rows.malformed(what)),
         }
@@ -349,7 +264,7 @@ macro_rules! table_reader {
                 if !self.rows.advance()? {
                     return Ok(None);
                 }
-                $read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+                $read(self.rows.record()).map(Some).map_err(|what| self.rows.malformed(what))
             }
         }
     };
@@ -371,7 +286,7 @@ table_reader!(
 /// Reads `events.jsonl` line by line.
 pub struct EventReader {
     path: PathBuf,
-    lines: BufReader<Lines>,
+    lines: BufReader<WholeLines>,
     buffer: Vec<u8>,
     line: u64,
     torn_bytes: u64,
@@ -386,7 +301,7 @@ impl EventReader {
 
     /// What is to be compared with the seal, once the last line was read.
     pub fn found(&self) -> Found {
-        found(file::EVENTS, self.lines.get_ref(), self.line, self.torn_bytes)
+        found(file::EVENTS, self.line, self.lines.get_ref().get_ref().so_far(), self.torn_bytes)
     }
 }
 

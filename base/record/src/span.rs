@@ -58,15 +58,15 @@ impl RecordedSpan<'_> {
 const IDENTITY: [(usize, usize); 5] = [(0, 0), (1, 1), (2, 2), (3, 5), (4, 3)];
 
 /// Whether a line of `spans.csv` is about a line of `observations.csv`.
-pub(crate) fn is_about(line: &csv::ByteRecord, observation: &csv::ByteRecord) -> bool {
+pub(crate) fn is_about(line: &csv::StringRecord, observation: &csv::StringRecord) -> bool {
     IDENTITY.iter().all(|&(own, other)| line.get(own) == observation.get(other))
 }
 
 /// Reads one line. The error names what was found and what was expected.
-pub(crate) fn read(record: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String> {
+pub(crate) fn read(record: &csv::StringRecord) -> Result<RecordedSpan<'_>, String> {
     let line = Line::of(record, &SPAN_HEADER)?;
     let instant = |place| line.value(place, "whole nanoseconds").map(SimDuration);
-    let quantity = line.text(4)?;
+    let quantity = line.text(4);
     if MeasurementId::lookup(quantity).is_none() {
         return Err(format!("`{quantity}` is not an identifier of the measurement registry"));
     }
@@ -74,14 +74,14 @@ pub(crate) fn read(record: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String>
     if from > to {
         return Err(format!("from_ns {} after to_ns {}, expected it before", from.0, to.0));
     }
-    let found = line.text(7)?;
+    let found = line.text(7);
     let spread: f64 =
         found
             .parse()
             .ok()
             .filter(|spread: &f64| spread.is_nan() || *spread >= 0.0)
             .ok_or_else(|| format!("spread `{found}`, expected a number from 0 on, or NaN"))?;
-    let way = line.text(8)?;
+    let way = line.text(8);
     if way.is_empty() {
         return Err("way is empty, expected `direct` or the name of a gateway".to_owned());
     }
@@ -97,7 +97,7 @@ mod tests {
         let good =
             ["m", "", "", "2027-01-18T17:00:00Z", "water.volume", "-5", "7", "NaN", "direct"];
         let read = |fields: &[&str]| {
-            read(&csv::ByteRecord::from(fields.to_vec())).map(|span| format!("{span:?}"))
+            read(&csv::StringRecord::from(fields.to_vec())).map(|span| format!("{span:?}"))
         };
         read(&good).unwrap();
         for (place, wrong, expected) in [
