@@ -2,7 +2,7 @@
 
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Keys, Refusal, admitted, put_packet, unix_s};
+use super::{Instants, Keys, Refusal, admitted, put_packet, unix_s};
 use crate::keys::{HandshakeKey, NetworkKey, Nonce};
 use crate::opcode::{Administration, Direction};
 use crate::packet::{GatewayAddress, PacketReader};
@@ -97,19 +97,25 @@ pub struct GatewayEnd {
 impl GatewayEnd {
     /// A connection that was made just now, at an instant of the gateway's own clock: puts `hello`
     /// behind `to`. The nonce is random and never used again.
-    pub fn new(settings: GatewaySettings, nonce: Nonce, now: SimTime, to: &mut Vec<u8>) -> Self {
+    pub fn new(
+        settings: GatewaySettings,
+        nonce: Nonce,
+        now: impl Into<Instants>,
+        to: &mut Vec<u8>,
+    ) -> Self {
+        let now = now.into();
         let handshake = HandshakeKey::new(&settings.key, settings.gateway);
         let hello = Hello { nonce, network_name: &settings.network_name };
         put_packet(
             settings.gateway,
             Administration::Hello.into(),
-            (unix_s(now), 0),
+            (unix_s(now.clock), 0),
             |to| hello.write(to),
             to,
             |_, head, payload| handshake.hello_tag(head, payload),
         );
         let (reader, state) = (PacketReader::default(), State::Asked);
-        Self { settings, nonce, reader, state, ahead_s: 0, heard: now, sent: now }
+        Self { settings, nonce, reader, state, ahead_s: 0, heard: now.watch, sent: now.watch }
     }
 
     /// Whether the connection has ended.
@@ -138,11 +144,12 @@ impl GatewayEnd {
     /// Takes bytes of the stream. Events come in their order, what is to be sent is put behind `to`.
     pub fn receive(
         &mut self,
-        now: SimTime,
+        now: impl Into<Instants>,
         bytes: &[u8],
         to: &mut Vec<u8>,
         mut take: impl FnMut(GatewayEvent<'_>),
     ) {
+        let now = now.into();
         if self.has_ended() {
             return;
         }
@@ -171,7 +178,7 @@ impl GatewayEnd {
         }
     }
 
-    fn step(&mut self, now: SimTime, take: &mut impl FnMut(GatewayEvent<'_>)) -> Step {
+    fn step(&mut self, now: Instants, take: &mut impl FnMut(GatewayEvent<'_>)) -> Step {
         let Self { settings, nonce, reader, state, ahead_s, heard, .. } = self;
         let sealed = match reader.next_packet() {
             Ok(Some(sealed)) => sealed,
@@ -196,7 +203,8 @@ impl GatewayEnd {
             let nonces = (&accept.nonce, &*nonce);
             let keys = Keys::new(&settings.key, settings.gateway, nonces, Direction::Up);
             *state = State::Open(Box::new(keys));
-            (*heard, *ahead_s) = (now, i64::from(header.time_s) - i64::from(unix_s(now)));
+            *heard = now.watch;
+            *ahead_s = i64::from(header.time_s) - i64::from(unix_s(now.clock));
             take(GatewayEvent::Accepted { delivered: accept.delivered });
             return Step::More;
         };
@@ -207,14 +215,14 @@ impl GatewayEnd {
             return end(Refusal::WrongTag);
         }
         keys.other_serial = header.serial;
-        *heard = now;
+        *heard = now.watch;
         let refused = |refusal| GatewayEvent::Refused { refusal, opcode: header.opcode };
         match header.opcode().and_then(|opcode| Down::read(opcode, sealed.payload)) {
             None => take(refused(Refusal::UnknownOpcode)),
             Some(Err(_)) => take(refused(Refusal::BadPayload)),
             Some(Ok(down)) => {
                 if down == Down::Time {
-                    *ahead_s = i64::from(header.time_s) - i64::from(unix_s(now));
+                    *ahead_s = i64::from(header.time_s) - i64::from(unix_s(now.clock));
                 }
                 take(GatewayEvent::Packet(down));
             }
@@ -224,7 +232,7 @@ impl GatewayEnd {
 
     /// Sends a packet; false if the connection is not open, or has ended because its serial numbers
     /// are used up.
-    pub fn send(&mut self, now: SimTime, up: &Up<'_>, to: &mut Vec<u8>) -> bool {
+    pub fn send(&mut self, now: impl Into<Instants>, up: &Up<'_>, to: &mut Vec<u8>) -> bool {
         self.send_payload(now, up.opcode(), |to| up.write(to), to)
     }
 
@@ -232,23 +240,24 @@ impl GatewayEnd {
     /// it.
     pub fn send_payload(
         &mut self,
-        now: SimTime,
+        now: impl Into<Instants>,
         opcode: crate::opcode::Opcode,
         write: impl FnOnce(&mut Vec<u8>),
         to: &mut Vec<u8>,
     ) -> bool {
-        let time_s = self.platform_s(now);
+        let now = now.into();
+        let time_s = self.platform_s(now.clock);
         let State::Open(keys) = &mut self.state else { return false };
         let is_sent = keys.seal(self.settings.gateway, opcode, time_s, write, to);
         if is_sent {
-            self.sent = now;
+            self.sent = now.watch;
         } else {
             self.state = State::Ended;
         }
         is_sent
     }
 
-    /// When [`Self::tick`] has something to do; `None` if the connection has ended.
+    /// When [`Self::tick`] has something to do, by the watch; `None` if the connection has ended.
     pub fn wake_at(&self) -> Option<SimTime> {
         let patience = self.settings.patience.0;
         let later = |from: SimTime, by: i64| {
@@ -266,11 +275,12 @@ impl GatewayEnd {
 
     /// Sends `keep-alive` if it is time for it, and ends the connection if the platform is silent
     /// for too long; then it gives the reason.
-    pub fn tick(&mut self, now: SimTime, to: &mut Vec<u8>) -> Option<Refusal> {
-        self.wake_at().filter(|at| *at <= now)?;
+    pub fn tick(&mut self, now: impl Into<Instants>, to: &mut Vec<u8>) -> Option<Refusal> {
+        let now = now.into();
+        self.wake_at().filter(|at| *at <= now.watch)?;
         let times = if self.is_open() { PATIENCE_WHEN_OPEN } else { 1 };
         let patience = self.settings.patience.0.saturating_mul(times);
-        if now.since(self.heard).0 >= patience {
+        if now.watch.since(self.heard).0 >= patience {
             self.state = State::Ended;
             return Some(Refusal::Silent);
         }

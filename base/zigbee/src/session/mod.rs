@@ -75,6 +75,21 @@ impl From<PacketError> for Refusal {
     }
 }
 
+/// The instant of a step by both clocks that matter. An instant alone stands for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instants {
+    /// By the clock that readings are dated with, which may be driven: headers have it.
+    pub clock: SimTime,
+    /// By a clock that nobody drives or sets: how long somebody is silent.
+    pub watch: SimTime,
+}
+
+impl From<SimTime> for Instants {
+    fn from(now: SimTime) -> Self {
+        Self { clock: now, watch: now }
+    }
+}
+
 /// Unix seconds of an instant, as headers have them.
 fn unix_s(now: SimTime) -> u32 {
     u32::try_from(now.as_nanoseconds().div_euclid(1_000_000_000)).unwrap_or_default()

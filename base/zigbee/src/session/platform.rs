@@ -4,7 +4,7 @@ use std::mem;
 
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Keys, Refusal, admitted, put_packet, put_reject, unix_s};
+use super::{Instants, Keys, Refusal, admitted, put_packet, put_reject, unix_s};
 use crate::keys::{HandshakeKey, NetworkKey, Nonce};
 use crate::opcode::{Administration, Direction};
 use crate::packet::{GatewayAddress, PacketReader, Sealed};
@@ -112,15 +112,15 @@ pub struct PlatformEnd {
     state: State,
     /// Whose it is, from `hello` on.
     gateway: GatewayAddress,
-    /// When it was made, or the gateway was last heard.
+    /// When it was made, or the gateway was last heard, by the watch.
     heard: SimTime,
 }
 
 impl PlatformEnd {
     /// A connection that was made just now.
-    pub fn new(now: SimTime, limits: Limits) -> Self {
+    pub fn new(now: impl Into<Instants>, limits: Limits) -> Self {
         let (reader, gateway) = (PacketReader::default(), GatewayAddress(0));
-        Self { limits, reader, state: State::New, gateway, heard: now }
+        Self { limits, reader, state: State::New, gateway, heard: now.into().watch }
     }
 
     /// Whose connection it is; `None` before `hello`.
@@ -142,11 +142,12 @@ impl PlatformEnd {
     /// After [`PlatformEvent::Hello`] nothing more is taken until it is answered.
     pub fn receive(
         &mut self,
-        now: SimTime,
+        now: impl Into<Instants>,
         bytes: &[u8],
         to: &mut Vec<u8>,
         mut take: impl FnMut(PlatformEvent<'_>),
     ) {
+        let now = now.into();
         if self.has_ended() {
             return;
         }
@@ -166,7 +167,7 @@ impl PlatformEnd {
 
     fn step(
         &mut self,
-        now: SimTime,
+        now: Instants,
         to: &mut Vec<u8>,
         take: &mut impl FnMut(PlatformEvent<'_>),
     ) -> Step {
@@ -183,7 +184,7 @@ impl PlatformEnd {
         let end = |refusal| Step::End { refusal, opcode: header.opcode };
         let (State::Accepted(keys) | State::Open(keys)) = state else {
             let Some(asked) = asked(&sealed) else { return end(Refusal::Handshake) };
-            (*gateway, *heard) = (header.gateway, now);
+            (*gateway, *heard) = (header.gateway, now.watch);
             take(PlatformEvent::Hello { gateway: header.gateway, network_name: &asked.name });
             *state = State::Asked(Box::new(asked));
             return Step::Wait;
@@ -195,7 +196,7 @@ impl PlatformEnd {
             return end(Refusal::WrongTag);
         }
         keys.other_serial = header.serial;
-        *heard = now;
+        *heard = now.watch;
         *state = match mem::replace(state, State::Ended) {
             State::Accepted(keys) => {
                 take(PlatformEvent::Open);
@@ -204,7 +205,7 @@ impl PlatformEnd {
             other => other,
         };
         let State::Open(keys) = state else { return Step::Wait };
-        let own_s = unix_s(now);
+        let own_s = unix_s(now.clock);
         let is_timely = SimDuration::from_seconds(i64::from(own_s.abs_diff(header.time_s)))
             <= limits.clock_bound;
         let refused = |refusal| PlatformEvent::Refused { refusal, opcode: header.opcode };
@@ -242,11 +243,12 @@ impl PlatformEnd {
     /// If the connection ends, with the reason that the gateway is given.
     pub fn answer(
         &mut self,
-        now: SimTime,
+        now: impl Into<Instants>,
         known: Result<KnownNetwork<'_>, Refusal>,
         nonce: &Nonce,
         to: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
+        let now = now.into();
         let State::Asked(asked) = mem::replace(&mut self.state, State::Ended) else {
             return Err(Refusal::Handshake);
         };
@@ -272,7 +274,7 @@ impl PlatformEnd {
         put_packet(
             gateway,
             Administration::Accept.into(),
-            (unix_s(now), 0),
+            (unix_s(now.clock), 0),
             |to| accept.write(to),
             to,
             |_, head, payload| handshake.accept_tag(head, payload, &asked.nonce),
@@ -280,23 +282,24 @@ impl PlatformEnd {
         let nonces = (nonce, &asked.nonce);
         let keys = Keys::new(known.key, gateway, nonces, Direction::Down);
         self.state = State::Accepted(Box::new(keys));
-        self.heard = now;
+        self.heard = now.watch;
         Ok(())
     }
 
     /// Sends a packet; false if the connection is not open, or has ended because its serial numbers
     /// are used up.
-    pub fn send(&mut self, now: SimTime, down: &Down<'_>, to: &mut Vec<u8>) -> bool {
+    pub fn send(&mut self, now: impl Into<Instants>, down: &Down<'_>, to: &mut Vec<u8>) -> bool {
+        let now = now.into();
         let State::Open(keys) = &mut self.state else { return false };
         let write = |to: &mut Vec<u8>| down.write(to);
-        let is_sent = keys.seal(self.gateway, down.opcode(), unix_s(now), write, to);
+        let is_sent = keys.seal(self.gateway, down.opcode(), unix_s(now.clock), write, to);
         if !is_sent {
             self.end(now, Refusal::Closed, to);
         }
         is_sent
     }
 
-    /// When the connection ends if nothing is heard until then; `None` if it has ended.
+    /// When the connection ends by the watch if nothing is heard until then; `None` if it has ended.
     pub fn wake_at(&self) -> Option<SimTime> {
         let silence = match self.state {
             State::New | State::Asked(_) | State::Accepted(_) => self.limits.handshake,
@@ -308,8 +311,9 @@ impl PlatformEnd {
     }
 
     /// Ends the connection if nothing was heard for too long; then it gives the reason.
-    pub fn tick(&mut self, now: SimTime, to: &mut Vec<u8>) -> Option<Refusal> {
-        let is_due = self.wake_at().is_some_and(|at| at <= now);
+    pub fn tick(&mut self, now: impl Into<Instants>, to: &mut Vec<u8>) -> Option<Refusal> {
+        let now = now.into();
+        let is_due = self.wake_at().is_some_and(|at| at <= now.watch);
         is_due.then(|| {
             self.end(now, Refusal::Silent, to);
             Refusal::Silent
@@ -317,9 +321,9 @@ impl PlatformEnd {
     }
 
     /// Ends the connection for a reason, which the gateway is given.
-    pub fn end(&mut self, now: SimTime, refusal: Refusal, to: &mut Vec<u8>) {
+    pub fn end(&mut self, now: impl Into<Instants>, refusal: Refusal, to: &mut Vec<u8>) {
         self.state = State::Ended;
-        put_reject(self.gateway, unix_s(now), refusal, to);
+        put_reject(self.gateway, unix_s(now.into().clock), refusal, to);
     }
 }
 

@@ -362,3 +362,18 @@ proptest! {
         prop_assert!(!pair.seen.iter().any(|seen| seen.contains("Packet")), "{:?}", pair.seen);
     }
 }
+
+/// A driven clock may jump by more than anybody may be silent.
+#[test]
+fn silence_is_measured_by_the_watch() {
+    let mut pair = Pair::opened();
+    let bytes = pair.send(&reading(40));
+    let driven = Instants { clock: after(86_400), watch: after(1) };
+    let mut down = Vec::new();
+    assert_eq!(pair.platform.tick(driven, &mut down), None);
+    pair.platform.receive(driven, &bytes, &mut down, |_| ());
+    assert!(pair.platform.is_open());
+    assert_eq!(pair.platform.wake_at(), Some(after(181)));
+    let driven = Instants { clock: NOON, watch: after(181) };
+    assert_eq!(pair.platform.tick(driven, &mut down), Some(Refusal::Silent));
+}
