@@ -3,6 +3,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`mqtt`] | one MQTT session, 3.1.1 or 5, that survives losses of its connection |
+//! | [`dispatcher`] | a gateway's connection to a dispatcher, made again when it is lost |
 //! | [`tls`], [`http`] | certificates for that; a small HTTP/1.1 client for JSON |
 //! | [`channel`], [`socketcan`] | bytes of serial lines, pseudo-terminals, sockets; frames of CAN |
 //! | [`emulator`] | a board under QEMU |
@@ -16,6 +17,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod dispatcher;
 pub mod emulator;
 pub mod http;
 pub mod impair;
