@@ -193,9 +193,9 @@ impl Scales {
             known.accepted = known.latest.filter(|&latest| latest != 0 || is_unit);
         }
         if is_unit {
-            self.unit()?
+            self.unit()?;
         } else {
-            self.scale(cluster, attribute.id).map(|_| ())?
+            self.scale(cluster, attribute.id)?;
         }
         Ok(true)
     }

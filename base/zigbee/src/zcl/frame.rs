@@ -63,16 +63,19 @@ impl Header {
     }
 
     /// The same, of a manufacturer.
+    #[must_use]
     pub const fn of_manufacturer(self, code: u16) -> Self {
         Self { manufacturer: Some(code), ..self }
     }
 
     /// The same, with a default response for errors only, as reports and responses are sent.
+    #[must_use]
     pub const fn without_default_response(self) -> Self {
         Self { disable_default_response: true, ..self }
     }
 
     /// The header that answers this one, with another command.
+    #[must_use]
     pub const fn answer(self, command: u8) -> Self {
         let direction = match self.direction {
             Direction::ToServer => Direction::ToClient,

@@ -261,7 +261,7 @@ const U48_NONE: u64 = 0xFFFF_FFFF_FFFF;
 const I24_NONE: i32 = -0x80_0000;
 const STRING_MAX: usize = 254;
 
-fn unless<T: PartialEq>(value: T, none: T) -> Option<T> {
+fn unless<T: PartialEq + Copy>(value: T, none: T) -> Option<T> {
     (value != none).then_some(value)
 }
 
