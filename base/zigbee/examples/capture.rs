@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use lastmeter_zigbee::address::{Eui64, ShortAddress};
 use lastmeter_zigbee::capture::{Capture, FrameCheck};
-use lastmeter_zigbee::relay::{Relay, Way};
+use lastmeter_zigbee::opcode::Direction as Way;
+use lastmeter_zigbee::relay::Relay;
 use lastmeter_zigbee::zcl::cluster::ias_zone::{self, StatusChange};
 use lastmeter_zigbee::zcl::cluster::on_off::{self, OnOff, StartUp};
 use lastmeter_zigbee::zcl::cluster::ota::{BlockResponse, ImageId, Ota};
@@ -57,6 +58,7 @@ fn record(attribute: &Attribute<'_>) -> Json {
 }
 
 /// A frame of records with what its header and its records state.
+#[expect(clippy::needless_pass_by_value, reason = "callers make it for this")]
 fn zcl<'a, R: Record<'a>>(
     kind: &str,
     (way, cluster): (Way, u16),
@@ -65,10 +67,10 @@ fn zcl<'a, R: Record<'a>>(
     content: Json,
 ) -> Result<Example, Box<dyn Error>> {
     let frame = header.with_records(records)?;
-    Ok(Example { way, cluster, frame, expected: described(kind, header, content) })
+    Ok(Example { way, cluster, frame, expected: described(kind, header, &content) })
 }
 
-fn described(kind: &str, header: Header, content: Json) -> Json {
+fn described(kind: &str, header: Header, content: &Json) -> Json {
     json!({
         "kind": kind,
         "to_client": header.direction == Direction::ToClient,
@@ -201,7 +203,7 @@ fn of_clusters() -> Result<Vec<Example>, Box<dyn Error>> {
     for (number, command) in [OnOff::Off, OnOff::On, OnOff::Toggle].into_iter().enumerate() {
         let header = Header::cluster(Direction::ToServer, 20 + number as u8, command as u8);
         let frame = command.frame(header.sequence);
-        let expected = described("on/off", header, json!({}));
+        let expected = described("on/off", header, &json!({}));
         examples.push(Example { way: Way::Down, cluster: ON_OFF, frame, expected });
     }
     let status = ias_zone::ALARM_1 | ias_zone::BATTERY_LOW;
@@ -218,7 +220,7 @@ fn of_clusters() -> Result<Vec<Example>, Box<dyn Error>> {
     let mut frame = Vec::new();
     header.encode(&mut frame);
     frame.extend(wire);
-    let expected = described("waveform", header, content);
+    let expected = described("waveform", header, &content);
     examples.push(Example { way: Way::Up, cluster: PLUG, frame, expected });
     let (gain, offset) = (0x40_0123, -2);
     let calibration = CalibrationWrite { channel: 1, gain, offset };
@@ -278,7 +280,7 @@ fn image() -> Result<Vec<Example>, Box<dyn Error>> {
             way,
             cluster,
             frame,
-            expected: described("image", header, content),
+            expected: described("image", header, &content),
         });
     }
     Ok(examples)

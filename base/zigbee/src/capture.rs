@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use crate::address::{Eui64, ShortAddress};
 use crate::bytes::crc16;
-use crate::relay::{Relay, Way};
+use crate::opcode::Direction;
+use crate::relay::Relay;
 use crate::zdp;
 
 /// Whether frames end in their check sequence: the link type of the file.
@@ -92,7 +93,12 @@ impl<W: Write> Capture<W> {
     }
 
     /// Adds a frame between a node and the coordinator, at a time since 1970.
-    pub fn frame(&mut self, at: Duration, way: Way, relay: &Relay<'_>) -> Result<(), CaptureError> {
+    pub fn frame(
+        &mut self,
+        at: Duration,
+        way: Direction,
+        relay: &Relay<'_>,
+    ) -> Result<(), CaptureError> {
         let found_s = at.as_secs();
         let seconds = u32::try_from(found_s).map_err(|_| CaptureError::Time { found_s })?;
         let mut bytes = self.radio_frame(way, relay);
@@ -119,14 +125,14 @@ impl<W: Write> Capture<W> {
     }
 
     /// A frame without its check sequence.
-    fn radio_frame(&self, way: Way, relay: &Relay<'_>) -> Vec<u8> {
+    fn radio_frame(&self, way: Direction, relay: &Relay<'_>) -> Vec<u8> {
         let coordinator = ShortAddress::COORDINATOR;
         // A node announces itself to all that listen.
         let announces = (relay.profile, relay.cluster) == (zdp::PROFILE, zdp::DEVICE_ANNOUNCE);
         let (source, destination) = match way {
-            Way::Up if announces => (relay.short, ShortAddress::BROADCAST_LISTENING),
-            Way::Up => (relay.short, coordinator),
-            Way::Down => (coordinator, relay.short),
+            Direction::Up if announces => (relay.short, ShortAddress::BROADCAST_LISTENING),
+            Direction::Up => (relay.short, coordinator),
+            Direction::Down => (coordinator, relay.short),
         };
         let mut out = Vec::with_capacity(RADIO_MAX);
         self.medium_access(source, destination, &mut out);
@@ -159,15 +165,15 @@ impl<W: Write> Capture<W> {
 
     fn network(
         &self,
-        way: Way,
+        way: Direction,
         (source, destination): (ShortAddress, ShortAddress),
         eui64: Eui64,
         out: &mut Vec<u8>,
     ) {
         // The node's own address stands beside its short one.
         let has = match way {
-            Way::Up => NETWORK_HAS_SOURCE,
-            Way::Down => NETWORK_HAS_DESTINATION,
+            Direction::Up => NETWORK_HAS_SOURCE,
+            Direction::Down => NETWORK_HAS_DESTINATION,
         };
         for field in [NETWORK_DATA | has, destination.0, source.0] {
             out.extend(field.to_le_bytes());

@@ -26,15 +26,6 @@ pub const HEADER_LENGTH: usize = 18;
 /// 05-3474, derived from the 127 bytes of a radio frame; unverified).
 pub const FRAME_MAX: usize = 82;
 
-/// Which way a frame goes: which of the two opcodes carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
-    /// From the node.
-    Up,
-    /// To the node.
-    Down,
-}
-
 /// A node's frame with its addresses. The node is the sender of one that goes up and the receiver
 /// of one that goes down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

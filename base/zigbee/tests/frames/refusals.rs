@@ -3,7 +3,8 @@
 use lastmeter_zigbee::address::{Eui64, ShortAddress};
 use lastmeter_zigbee::bytes::Reader;
 use lastmeter_zigbee::capture::{Capture, FrameCheck};
-use lastmeter_zigbee::relay::{Relay, Way};
+use lastmeter_zigbee::opcode::Direction as Way;
+use lastmeter_zigbee::relay::Relay;
 use lastmeter_zigbee::zcl::cluster::ota::{BlockResponse, ImageId, Ota};
 use lastmeter_zigbee::zcl::cluster::plug::{CalibrationWrite, WaveformBlock};
 use lastmeter_zigbee::zcl::global::{

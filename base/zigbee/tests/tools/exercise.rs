@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lastmeter_zigbee::bytes::{DecodeError, Reader};
 use lastmeter_zigbee::capture::{Capture, CaptureError, FrameCheck};
-use lastmeter_zigbee::relay::{Content, Relay, Way};
+use lastmeter_zigbee::opcode::Direction as Way;
+use lastmeter_zigbee::relay::{Content, Relay};
 use lastmeter_zigbee::scale::Scales;
 use lastmeter_zigbee::zcl::cluster::ias_zone::StatusChange;
 use lastmeter_zigbee::zcl::cluster::on_off::OnOff;
