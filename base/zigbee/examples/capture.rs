@@ -2,7 +2,7 @@
 //! `cargo run -p lastmeter-zigbee --example capture -- FILE.pcap [no-check]`.
 //!
 //! With `no-check` the frames have no check sequence. The values printed are those that were given,
-//! before anything is encoded. `tests/conformance/zigbee_tshark.py` holds tshark's reading to them.
+//! before anything is encoded; the first line has the tables of attributes, types and statuses. `tests/conformance/zigbee_tshark.py` holds tshark's reading to them.
 
 use std::error::Error;
 use std::fs::File;
@@ -19,7 +19,7 @@ use lastmeter_zigbee::zcl::cluster::on_off::{self, OnOff, StartUp};
 use lastmeter_zigbee::zcl::cluster::ota::{BlockResponse, ImageId, Ota};
 use lastmeter_zigbee::zcl::cluster::plug::{self, CalibrationWrite, WaveformBlock};
 use lastmeter_zigbee::zcl::cluster::{
-    BASIC, ELECTRICAL_MEASUREMENT, IAS_ZONE, METERING, ON_OFF, OTA_UPGRADE, PLUG,
+    ATTRIBUTES, BASIC, ELECTRICAL_MEASUREMENT, IAS_ZONE, METERING, ON_OFF, OTA_UPGRADE, PLUG,
     PROFILE_HOME_AUTOMATION, TEMPERATURE_MEASUREMENT,
 };
 use lastmeter_zigbee::zcl::global::{
@@ -318,6 +318,18 @@ fn announcements(short: ShortAddress) -> Vec<Example> {
     (0..).zip(messages).map(example).collect()
 }
 
+/// Our tables, which tshark has too.
+fn tables() -> Json {
+    let attributes = ATTRIBUTES
+        .iter()
+        .map(|row| json!({ "cluster": row.cluster, "id": row.id, "name": row.name }))
+        .collect::<Json>();
+    let statuses =
+        (0..=u8::MAX).filter_map(|code| Status(code).name().map(|name| json!([code, name])));
+    let types = Type::ALL.map(|kind| json!([format!("{kind:?}"), kind.code()]));
+    json!({ "attributes": attributes, "statuses": statuses.collect::<Json>(), "types": types })
+}
+
 fn write(path: &str, check: FrameCheck) -> Result<Vec<Json>, Box<dyn Error>> {
     let (pan, short) = (0xBEEF, ShortAddress(0x1A2B));
     let mut capture = Capture::new(BufWriter::new(File::create(path)?), check, pan)?;
@@ -367,6 +379,7 @@ fn main() -> ExitCode {
     };
     match write(path, check) {
         Ok(lines) => {
+            println!("{}", tables());
             for line in lines {
                 println!("{line}");
             }
