@@ -27,6 +27,8 @@ use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
 
 #[path = "../../base/wire/tests/tools/batch.rs"]
 mod batch;
+#[path = "../../base/zigbee/tests/tools/exercise.rs"]
+mod relayed;
 
 /// A decoder.
 pub struct Target {
@@ -82,6 +84,7 @@ pub const TARGETS: &[Target] = &[
     target("rts_stream", rts_stream, &[ASYNC_IP, GTNET]),
     target("point_map", point_map, &[POINT_MAP, POINT_MAP_FRAME]),
     target("point_import", point_import, &[VILLAS_NODE, b"Name,Type\nu1,float,kV\nn,int\n"]),
+    target("zigbee", zigbee, &[ZIGBEE_REPORT, ZIGBEE_READ, ZIGBEE_IMAGE, ZIGBEE_ANNOUNCE]),
 ];
 
 /// Ends the header and begins the data of a COMTRADE input; no header has an empty line.
@@ -146,6 +149,20 @@ const BATCH: &[u8] = br#"[{"hardwareId":"m1","originator":"o","register":true,"m
 const SEGMENT: &[u8] =
     b"LMJRNL1\n\0\0\0\0\0\0\0\0\x06\xfb@\xe5\x02\0\0\0t \xc4h\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\x01{}\x02\0\0\0\xac\x0b\xb2H\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02no";
+
+/// A relayed report of a power and a voltage.
+const ZIGBEE_REPORT: &[u8] =
+    b"\x1A\x2B\0\x12\x4B\0\x01\x02\x03\x04\x01\x01\x01\x04\x0B\x04\xC8\x09\
+    \x18\x07\x0A\x0B\x05\x29\xD2\x04\x05\x05\x21\xFD\x08";
+/// An answer with no value and a status.
+const ZIGBEE_READ: &[u8] = b"\x1A\x2B\0\x12\x4B\0\x01\x02\x03\x04\x01\x01\x01\x04\x0B\x04\xC8\x09\
+    \x08\x01\x01\x05\x05\0\x21\xFF\xFF\xFF\x05\x86";
+/// A block of an image.
+const ZIGBEE_IMAGE: &[u8] = b"\x1A\x2B\0\x12\x4B\0\x01\x02\x03\x04\x01\x01\x01\x04\0\x19\xC8\x09\
+    \x19\x06\x05\0\x01\0\x02\0\x04\x03\x02\x01\x30\0\0\0\x03\x0A\x0B\x0C";
+/// A node that has joined.
+const ZIGBEE_ANNOUNCE: &[u8] = b"\x1A\x2B\0\x12\x4B\0\x01\x02\x03\x04\0\0\0\0\0\x13\xC8\x09\
+    \x05\x2B\x1A\x04\x03\x02\x01\0\x4B\x12\0\x8E";
 
 /// What an adapter may write.
 const SLCAN_ANSWERS: &[u8] = b"\rz\rZ\r\x07V1013\rNLM01\rt10021133\r\
@@ -353,6 +370,11 @@ pub fn mbus(bytes: &[u8]) -> bool {
     assert_eq!(frame.encode(&mut again), Ok(()));
     assert_eq!(Frame::decode(&again), Ok(frame));
     Application::decode_all(&frame).is_ok()
+}
+
+/// What a gateway relays, and the frames of nodes; what is read is written as it came.
+pub fn zigbee(bytes: &[u8]) -> bool {
+    relayed::exercise(bytes)
 }
 
 /// What an adapter wrote; a frame is read the same again as a host writes it.

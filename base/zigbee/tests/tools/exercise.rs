@@ -49,13 +49,10 @@ fn cluster_frame(bytes: &[u8]) -> bool {
     frame.encode(&mut again);
     // Reserved bits are not kept.
     assert_eq!((again[0], &again[1..]), (bytes[0] & 0x1F, &bytes[1..]));
-    _ = OnOff::of(&frame);
-    if let Ok(command) = Ota::decode(&frame) {
-        let again = command.frame(frame.header.sequence).expect("what was read can be written");
-        assert_eq!(again[3..], *frame.payload);
-    }
     let payload = frame.payload;
     let single = [
+        OnOff::of(&frame).is_some(),
+        image(&frame),
         one::<StatusChange>(payload).is_ok(),
         one::<WaveformBlock<'_>>(payload).is_ok(),
         one::<CalibrationWrite>(payload).is_ok(),
@@ -73,6 +70,13 @@ fn cluster_frame(bytes: &[u8]) -> bool {
         Ok(Global::DefaultResponse(_)) => true,
         Err(_) => single.contains(&true),
     }
+}
+
+fn image(frame: &Frame<'_>) -> bool {
+    let Ok(command) = Ota::decode(frame) else { return false };
+    let again = command.frame(frame.header.sequence).expect("what was read can be written");
+    assert_eq!(again[3..], *frame.payload);
+    true
 }
 
 /// Whether the whole list is read; then it is written as it came.
