@@ -326,8 +326,8 @@ fn tables() -> Json {
         .collect::<Json>();
     let statuses =
         (0..=u8::MAX).filter_map(|code| Status(code).name().map(|name| json!([code, name])));
-    let types = Type::ALL.map(|kind| json!([format!("{kind:?}"), kind.code()]));
-    json!({ "attributes": attributes, "statuses": statuses.collect::<Json>(), "types": types })
+    let types = Type::ALL.iter().map(|kind| json!([format!("{kind:?}"), kind.code()]));
+    json!({ "attributes": attributes, "statuses": statuses.collect::<Json>(), "types": types.collect::<Json>() })
 }
 
 fn write(path: &str, check: FrameCheck) -> Result<Vec<Json>, Box<dyn Error>> {

@@ -7,74 +7,88 @@ use std::fmt;
 
 use crate::bytes::{DecodeError, EncodeError, Reader};
 
-/// The type of a value, by its code on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Type {
+macro_rules! types {
+    ($($(#[$doc:meta])* $name:ident($content:ty) = $code:literal, analog: $is_analog:literal;)*) => {
+        /// The type of a value, by its code on the wire.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Type {
+            $($(#[$doc])* $name = $code,)*
+        }
+
+        /// A value with its type; `None` is "no value".
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Value<'a> {
+            $($(#[$doc])* $name($content),)*
+        }
+
+        impl Type {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Whether its values are amounts, so that a report can wait for a change (ZCL 075123,
+            /// 2.6.2).
+            pub const fn is_analog(self) -> bool {
+                match self {
+                    $(Self::$name => $is_analog,)*
+                }
+            }
+        }
+
+        impl Value<'_> {
+            /// Its type.
+            pub const fn kind(&self) -> Type {
+                match self {
+                    $(Self::$name(_) => Type::$name,)*
+                }
+            }
+        }
+    };
+}
+
+types! {
     /// True or false.
-    Bool = 0x10,
+    Bool(Option<bool>) = 0x10, analog: false;
     /// Eight bits.
-    Map8 = 0x18,
+    Map8(u8) = 0x18, analog: false;
     /// Sixteen bits.
-    Map16 = 0x19,
+    Map16(u16) = 0x19, analog: false;
     /// Thirty-two bits.
-    Map32 = 0x1B,
+    Map32(u32) = 0x1B, analog: false;
     /// Unsigned, 8 bits.
-    U8 = 0x20,
+    U8(Option<u8>) = 0x20, analog: true;
     /// Unsigned, 16 bits.
-    U16 = 0x21,
+    U16(Option<u16>) = 0x21, analog: true;
     /// Unsigned, 24 bits.
-    U24 = 0x22,
+    U24(Option<u32>) = 0x22, analog: true;
     /// Unsigned, 32 bits.
-    U32 = 0x23,
+    U32(Option<u32>) = 0x23, analog: true;
     /// Unsigned, 48 bits.
-    U48 = 0x25,
+    U48(Option<u64>) = 0x25, analog: true;
     /// Signed, 8 bits.
-    I8 = 0x28,
+    I8(Option<i8>) = 0x28, analog: true;
     /// Signed, 16 bits.
-    I16 = 0x29,
+    I16(Option<i16>) = 0x29, analog: true;
     /// Signed, 24 bits.
-    I24 = 0x2A,
+    I24(Option<i32>) = 0x2A, analog: true;
     /// Signed, 32 bits.
-    I32 = 0x2B,
+    I32(Option<i32>) = 0x2B, analog: true;
     /// One of a list, 8 bits.
-    Enum8 = 0x30,
+    Enum8(Option<u8>) = 0x30, analog: false;
     /// One of a list, 16 bits.
-    Enum16 = 0x31,
+    Enum16(Option<u16>) = 0x31, analog: false;
     /// At most 254 bytes.
-    Octets = 0x41,
-    /// At most 254 bytes of UTF-8.
-    Text = 0x42,
+    Octets(Option<&'a [u8]>) = 0x41, analog: false;
+    /// At most 254 bytes that should be UTF-8.
+    Text(Option<&'a [u8]>) = 0x42, analog: false;
     /// Seconds since 2000-01-01 00:00:00 UTC.
-    Utc = 0xE2,
+    Utc(Option<u32>) = 0xE2, analog: true;
 }
 
 /// What a type code may be.
 const TYPES: &str = "one of 10, 18, 19, 1B, 20 to 23, 25, 28 to 2B, 30, 31, 41, 42, E2";
 
 impl Type {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::Bool,
-        Self::Map8,
-        Self::Map16,
-        Self::Map32,
-        Self::U8,
-        Self::U16,
-        Self::U24,
-        Self::U32,
-        Self::U48,
-        Self::I8,
-        Self::I16,
-        Self::I24,
-        Self::I32,
-        Self::Enum8,
-        Self::Enum16,
-        Self::Octets,
-        Self::Text,
-        Self::Utc,
-    ];
-
     /// Its code.
     pub const fn code(self) -> u8 {
         self as u8
@@ -84,29 +98,9 @@ impl Type {
     pub(super) fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (what, at) = ("data type", reader.at());
         let code = reader.u8(what)?;
-        Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(DecodeError::Unexpected {
-            what,
-            at,
-            found: u64::from(code),
-            expected: TYPES,
-        })
-    }
-
-    /// Whether its values are amounts, so that a report can wait for a change (ZCL 075123, 2.6.2).
-    pub const fn is_analog(self) -> bool {
-        matches!(
-            self,
-            Self::U8
-                | Self::U16
-                | Self::U24
-                | Self::U32
-                | Self::U48
-                | Self::I8
-                | Self::I16
-                | Self::I24
-                | Self::I32
-                | Self::Utc
-        )
+        let kind = Self::ALL.iter().copied().find(|kind| kind.code() == code);
+        let (found, expected) = (u64::from(code), TYPES);
+        kind.ok_or(DecodeError::Unexpected { what, at, found, expected })
     }
 }
 
@@ -116,57 +110,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A value with its type; `None` is "no value".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is its type")]
-pub enum Value<'a> {
-    Bool(Option<bool>),
-    Map8(u8),
-    Map16(u16),
-    Map32(u32),
-    U8(Option<u8>),
-    U16(Option<u16>),
-    U24(Option<u32>),
-    U32(Option<u32>),
-    U48(Option<u64>),
-    I8(Option<i8>),
-    I16(Option<i16>),
-    I24(Option<i32>),
-    I32(Option<i32>),
-    Enum8(Option<u8>),
-    Enum16(Option<u16>),
-    Octets(Option<&'a [u8]>),
-    /// The bytes need not be UTF-8.
-    Text(Option<&'a [u8]>),
-    /// Seconds since 2000-01-01 00:00:00 UTC.
-    Utc(Option<u32>),
-}
-
 impl<'a> Value<'a> {
-    /// Its type.
-    pub const fn kind(&self) -> Type {
-        match self {
-            Self::Bool(_) => Type::Bool,
-            Self::Map8(_) => Type::Map8,
-            Self::Map16(_) => Type::Map16,
-            Self::Map32(_) => Type::Map32,
-            Self::U8(_) => Type::U8,
-            Self::U16(_) => Type::U16,
-            Self::U24(_) => Type::U24,
-            Self::U32(_) => Type::U32,
-            Self::U48(_) => Type::U48,
-            Self::I8(_) => Type::I8,
-            Self::I16(_) => Type::I16,
-            Self::I24(_) => Type::I24,
-            Self::I32(_) => Type::I32,
-            Self::Enum8(_) => Type::Enum8,
-            Self::Enum16(_) => Type::Enum16,
-            Self::Octets(_) => Type::Octets,
-            Self::Text(_) => Type::Text,
-            Self::Utc(_) => Type::Utc,
-        }
-    }
-
     /// An amount, a member of a list or a bitmap as a number; a truth as 1 or 0. `None` is no
     /// value, a time or a string.
     pub fn number(&self) -> Option<i64> {

@@ -1,8 +1,8 @@
 //! Clusters of a metering plug and of the sensors beside it: one table of attributes with type and
 //! unit, and the commands of clusters that have some.
 //!
-//! Chapters are those of ZCL 075123; identifiers and types are unverified against its text, and
-//! agree with what tshark has.
+//! Chapters are those of ZCL 075123, unverified against its text. Names and identifiers agree with
+//! those of tshark (`tests/conformance/zigbee_tshark.py`); types are unverified.
 
 pub mod ias_zone;
 pub mod on_off;
