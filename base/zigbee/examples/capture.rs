@@ -2,7 +2,8 @@
 //! `cargo run -p lastmeter-zigbee --example capture -- FILE.pcap [no-check]`.
 //!
 //! With `no-check` the frames have no check sequence. The values printed are those that were given,
-//! before anything is encoded; the first line has the tables of attributes, types and statuses. `tests/conformance/zigbee_tshark.py` holds tshark's reading to them.
+//! before anything is encoded; the first line has the tables of attributes, types and statuses.
+//! `tests/conformance/zigbee_tshark.py` holds tshark's reading to them.
 
 use std::error::Error;
 use std::fs::File;
@@ -231,6 +232,7 @@ fn of_clusters() -> Result<Vec<Example>, Box<dyn Error>> {
     Ok(examples)
 }
 
+/// A table of commands.
 fn image() -> Result<Vec<Example>, Box<dyn Error>> {
     let (manufacturer, image_type) = (IMAGE.manufacturer, IMAGE.image_type);
     let shared =
@@ -324,10 +326,11 @@ fn tables() -> Json {
         .iter()
         .map(|row| json!({ "cluster": row.cluster, "id": row.id, "name": row.name }))
         .collect::<Json>();
-    let statuses =
-        (0..=u8::MAX).filter_map(|code| Status(code).name().map(|name| json!([code, name])));
-    let types = Type::ALL.iter().map(|kind| json!([format!("{kind:?}"), kind.code()]));
-    json!({ "attributes": attributes, "statuses": statuses.collect::<Json>(), "types": types.collect::<Json>() })
+    let status = |code| Status(code).name().map(|name| json!([code, name]));
+    let statuses = (0..=u8::MAX).filter_map(status).collect::<Json>();
+    let kind = |kind: &Type| json!([format!("{kind:?}"), kind.code()]);
+    let types = Type::ALL.iter().map(kind).collect::<Json>();
+    json!({ "attributes": attributes, "statuses": statuses, "types": types })
 }
 
 fn write(path: &str, check: FrameCheck) -> Result<Vec<Json>, Box<dyn Error>> {

@@ -19,9 +19,9 @@ use crate::zdp;
 /// Whether frames end in their check sequence: the link type of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameCheck {
-    /// They do (`LINKTYPE_IEEE802_15_4_WITHFCS`), and tshark checks it.
+    /// They do (link type 195), and tshark checks it.
     Written,
-    /// They do not (`LINKTYPE_IEEE802_15_4_NOFCS`).
+    /// They do not (link type 230).
     LeftOut,
 }
 

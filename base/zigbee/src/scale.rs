@@ -2,9 +2,9 @@
 //!
 //! Most numbers of a meter mean nothing without a multiplier and a divisor, which are attributes of
 //! their own and may be absent, zero or changed. Each of these is an error and never a number:
-//! [`Scales::learn`] takes them, [`Scales::convert`] uses them, and a changed one is used only after
-//! [`Scales::accept_changes`]. The standard's default of 1 for an absent one (ZCL 075123, 4.9.2.2.6,
-//! unverified) is not applied, as real plugs leave it out and mean another.
+//! [`Scales::learn`] takes them, [`Scales::convert`] uses them, and one that changed is used only
+//! after [`Scales::accept_changes`]. The standard's default of 1 for an absent one (ZCL 075123,
+//! 4.9.2.2.6, unverified) is not applied, as real plugs leave it out and mean another.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,8 @@ pub enum ScaleError {
     WrongType { cluster: u16, id: u16, found: Type, expected: Type },
     /// The number is beyond what the attribute can be.
     #[error(
-        "attribute 0x{id:04X} of cluster 0x{cluster:04X}: {found}, expected at most {limit} either side of 0"
+        "attribute 0x{id:04X} of cluster 0x{cluster:04X}: {found}, expected at most {limit} either \
+         side of 0"
     )]
     OutOfRange { cluster: u16, id: u16, found: i64, limit: i64 },
     /// A multiplier, divisor or unit has not come, or came without a value.
@@ -89,7 +90,8 @@ pub enum ScaleError {
     Zero { cluster: u16, id: u16, name: &'static str },
     /// It is not what it was, and nobody has accepted that.
     #[error(
-        "{name} (0x{id:04X} of cluster 0x{cluster:04X}) changed from {from} to {to}; accept the change if the node is to be trusted"
+        "{name} (0x{id:04X} of cluster 0x{cluster:04X}) changed from {from} to {to}; accept the \
+         change if the node is to be trusted"
     )]
     Changed { cluster: u16, id: u16, name: &'static str, from: u32, to: u32 },
     /// The unit is not kWh and kW in binary.

@@ -216,7 +216,7 @@ pub enum ReportingRecord<'a> {
         min_s: u16,
         /// Time between two reports, at most; 0xFFFF: none for this attribute.
         max_s: u16,
-        /// The attribute's type and, of one that [is analog](Type::is_analog), the change to report.
+        /// The attribute's type and, if it [is analog](Type::is_analog), the change to report.
         change: Reportable<'a>,
     },
     /// The receiver gets reports (direction 01).

@@ -8,7 +8,9 @@ use std::fmt;
 use crate::bytes::{DecodeError, EncodeError, Reader};
 
 macro_rules! types {
-    ($($(#[$doc:meta])* $name:ident($content:ty) = $code:literal, analog: $is_analog:literal;)*) => {
+    ($(
+        $(#[$doc:meta])* $name:ident($content:ty) = $code:literal, analog: $is_analog:literal;
+    )*) => {
         /// The type of a value, by its code on the wire.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]

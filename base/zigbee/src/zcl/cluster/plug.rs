@@ -76,7 +76,7 @@ impl<'a> Record<'a> for WaveformBlock<'a> {
     }
 }
 
-/// Coefficients of a channel, with a CRC-16 of their own that goes with them into the chip's memory.
+/// Coefficients of a channel, with a CRC-16 that goes with them into the chip's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CalibrationWrite {
     /// Which channel.
