@@ -141,7 +141,8 @@ impl GatewayEnd {
         u32::try_from(i64::from(unix_s(now)) + self.ahead_s).unwrap_or_default()
     }
 
-    /// Takes bytes of the stream. Events come in their order, what is to be sent is put behind `to`.
+    /// Takes bytes of the stream. Events come in their order; what is to be sent is put behind
+    /// `to`.
     pub fn receive(
         &mut self,
         now: impl Into<Instants>,
@@ -178,6 +179,7 @@ impl GatewayEnd {
         }
     }
 
+    // One packet from the stream to its event: apart, each stage would have to be given all fields.
     fn step(&mut self, now: Instants, take: &mut impl FnMut(GatewayEvent<'_>)) -> Step {
         let Self { settings, nonce, reader, state, ahead_s, heard, .. } = self;
         let sealed = match reader.next_packet() {

@@ -1,13 +1,13 @@
 //! Both ends of a gateway's connection as machines: bytes and times in, bytes and events out.
 //!
 //! 1. The gateway sends `hello` in clear: a nonce, its network's name, a tag that proves its key.
-//! 2. The platform sends `accept`: a nonce of its own, its time, up to where numbered packets are on
-//!    disk, a tag that proves its key and is about the gateway's nonce. Or `reject`, with the
+//! 2. The platform sends `accept`: a nonce of its own, its time, up to where numbered packets are
+//!    on disk, a tag that proves its key and is about the gateway's nonce. Or `reject`, with the
 //!    reason, and ends the connection.
 //! 3. Both derive one key for each direction. The first packet under the gateway's key opens the
 //!    session: from then on the platform knows that nobody repeats an old `hello`.
-//! 4. Serial numbers rise strictly in each direction. What does not fit ends the connection, but for
-//!    a packet with a wrong time, an unknown opcode or a bad payload, which is refused by itself.
+//! 4. Serial numbers rise strictly in each direction. What does not fit ends the connection, but
+//!    for a packet with a wrong time, an unknown opcode or a bad payload, which is refused by itself.
 
 mod gateway;
 mod platform;

@@ -138,8 +138,8 @@ impl PlatformEnd {
         matches!(self.state, State::Open(_))
     }
 
-    /// Takes bytes of the stream. Events come in their order, what is to be sent is put behind `to`.
-    /// After [`PlatformEvent::Hello`] nothing more is taken until it is answered.
+    /// Takes bytes of the stream. Events come in their order; what is to be sent is put behind
+    /// `to`. After [`PlatformEvent::Hello`] nothing more is taken until it is answered.
     pub fn receive(
         &mut self,
         now: impl Into<Instants>,
@@ -165,6 +165,7 @@ impl PlatformEnd {
         }
     }
 
+    // One packet from the stream to its event: apart, each stage would have to be given all fields.
     fn step(
         &mut self,
         now: Instants,
@@ -299,7 +300,8 @@ impl PlatformEnd {
         is_sent
     }
 
-    /// When the connection ends by the watch if nothing is heard until then; `None` if it has ended.
+    /// When the connection ends, by the watch, if nothing is heard until then; `None` if it has
+    /// ended.
     pub fn wake_at(&self) -> Option<SimTime> {
         let silence = match self.state {
             State::New | State::Asked(_) | State::Accepted(_) => self.limits.handshake,
