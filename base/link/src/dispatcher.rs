@@ -199,6 +199,7 @@ async fn serve(
     let mut end = GatewayEnd::new(options.settings.clone(), nonce, now(), &mut to);
     let mut bytes = vec![0; 16 * 1024];
     let mut was_open = false;
+    // What can happen, one after the other; each of it changes the machine.
     loop {
         let wait_ns = end.wake_at().map_or(0, |at| at.0.saturating_sub(monotonic_ns()));
         let wait = Duration::from_nanos(wait_ns.max(0).unsigned_abs());

@@ -179,8 +179,8 @@ impl GatewayEnd {
         }
     }
 
-    // One packet from the stream to its event: apart, each stage would have to be given all fields.
     fn step(&mut self, now: Instants, take: &mut impl FnMut(GatewayEvent<'_>)) -> Step {
+        // One packet from stream to event: apart, each stage would have to be given all fields.
         let Self { settings, nonce, reader, state, ahead_s, heard, .. } = self;
         let sealed = match reader.next_packet() {
             Ok(Some(sealed)) => sealed,

@@ -165,13 +165,13 @@ impl PlatformEnd {
         }
     }
 
-    // One packet from the stream to its event: apart, each stage would have to be given all fields.
     fn step(
         &mut self,
         now: Instants,
         to: &mut Vec<u8>,
         take: &mut impl FnMut(PlatformEvent<'_>),
     ) -> Step {
+        // One packet from stream to event: apart, each stage would have to be given all fields.
         let Self { limits, reader, state, gateway, heard } = self;
         if matches!(state, State::Asked(_) | State::Ended) {
             return Step::Wait;
