@@ -14,6 +14,7 @@
 //! | [`keys`] | RFC 3610, RFC 4493, NIST SP 800-108 | keys of a network and of a connection |
 //! | [`delivery`] | `docs/gateway-protocol.md` | what a gateway sent is stored once |
 //! | [`session`] | `docs/gateway-protocol.md` | both ends of a gateway's connection |
+//! | [`network`] | ZigBee specification (05-3474), 2.2 and 3.6 | coordinator and nodes as machines: join, leave, rejoin, acknowledged frames |
 //! | [`bytes`] | | fields of a node's frame, read from front to back |
 
 pub mod address;
@@ -21,6 +22,7 @@ pub mod bytes;
 pub mod capture;
 pub mod delivery;
 pub mod keys;
+pub mod network;
 pub mod opcode;
 pub mod packet;
 pub mod payload;
