@@ -6,13 +6,14 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::delivery::{Handle, Outcome, Received, SendError};
 use super::event::{Departure, Event, Refusal};
-use super::frame::{ApsFrame, Body, Capability, JoinStatus, NO_ADDRESS, RadioFrame};
+use super::frame::{ApsFrame, Body, JoinStatus, NO_ADDRESS, RadioFrame};
 use super::table::{
     Child, Children, Former, Offer, OfferKind, Remembered, Snapshot, free_address, is_free,
     is_of_node, owner,
 };
 use super::{COUNTER_RESERVE, Random};
 use crate::address::{Eui64, ShortAddress};
+use crate::zdp::Capability;
 
 /// How long an offered address is reserved.
 const OFFER_TIME: SimDuration = SimDuration::from_seconds(10);
@@ -282,7 +283,7 @@ impl Coordinator {
             OfferKind::Conflict => offer.at + ASK_AGAIN,
             _ => offer.at + OFFER_TIME,
         });
-        let asks = !child.capability.is_sleepy() && !child.is_lost;
+        let asks = child.capability.listens_when_idle() && !child.is_lost;
         let offered =
             offered.filter(|_| !child.is_conflicting() || asks && child.leaving.is_none());
         let leaving = child.leaving.filter(|_| asks);
@@ -340,7 +341,7 @@ impl Coordinator {
         let is_due = child.leaving.is_some_and(|at| at <= now)
             || offer.is_some_and(|_| child.is_conflicting())
             || child.leaving.is_none() && !child.outgoing.is_empty();
-        if is_due && !child.capability.is_sleepy() && !child.is_lost {
+        if is_due && child.capability.listens_when_idle() && !child.is_lost {
             self.hand_over(now, node);
         }
     }

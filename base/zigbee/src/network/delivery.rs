@@ -7,10 +7,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::frame::{ApsFrame, Body};
 use super::{ANSWER_WAIT, RETRIES};
-
-/// Bytes that one frame carries unfragmented: 127 of the radio without the headers and integrity
-/// codes of link, network and application support.
-pub const PAYLOAD_MAX: usize = 82;
+use crate::relay::FRAME_MAX;
 
 /// Counters that a receiver remembers of a sender, which numbers its messages up to 255.
 const REMEMBERED_MAX: usize = 16;
@@ -32,7 +29,7 @@ pub enum SendError {
     #[error("the queue has {0} messages and no room for another; send it later")]
     QueueFull(usize),
     /// It does not fit into a frame.
-    #[error("the payload has {0} bytes, a frame carries at most {PAYLOAD_MAX}; send it in parts")]
+    #[error("the payload has {0} bytes, a frame carries at most {FRAME_MAX}; send it in parts")]
     TooLong(usize),
 }
 
@@ -88,7 +85,7 @@ impl Outgoing {
         handle: Handle,
         aps: ApsFrame,
     ) -> Result<(), SendError> {
-        if aps.payload.len() > PAYLOAD_MAX {
+        if aps.payload.len() > FRAME_MAX {
             return Err(SendError::TooLong(aps.payload.len()));
         }
         if self.queue.len() >= self.room {

@@ -1,8 +1,9 @@
 //! What happens in a network, as its coordinator and as a node see it.
 
 use super::delivery::{Failure, Handle};
-use super::frame::{ApsFrame, Capability};
+use super::frame::ApsFrame;
 use crate::address::{Eui64, ShortAddress};
+use crate::zdp::Capability;
 
 /// How a node came to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,25 +1,10 @@
 //! What goes over the air.
 
 use crate::address::{Eui64, ShortAddress};
+use crate::zdp::Capability;
 
 /// The source of who has no short address (IEEE 802.15.4).
 pub(super) const NO_ADDRESS: ShortAddress = ShortAddress(0xFFFE);
-
-/// What a node states of itself when it joins (capability information of IEEE 802.15.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Capability(pub u8);
-
-impl Capability {
-    /// On mains, its receiver always on, asks for a short address.
-    pub const LISTENING: Self = Self(0x8C);
-    /// On a battery, its receiver off when idle, asks for a short address.
-    pub const SLEEPY: Self = Self(0x80);
-
-    /// Whether its receiver is off when idle: frames wait for its poll.
-    pub const fn is_sleepy(self) -> bool {
-        self.0 & 0x08 == 0
-    }
-}
 
 /// Data of an application: what the application support sublayer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,9 +23,9 @@ mod tests;
 use lastmeter_units::SimDuration;
 
 pub use coordinator::{Coordinator, CoordinatorConfig};
-pub use delivery::{Failure, Handle, PAYLOAD_MAX, SendError};
+pub use delivery::{Failure, Handle, SendError};
 pub use event::{Departure, Event, NodeEvent, Refusal};
-pub use frame::{ApsFrame, Body, Capability, JoinStatus, RadioFrame};
+pub use frame::{ApsFrame, Body, JoinStatus, RadioFrame};
 pub use node::{Node, NodeConfig, NodeState};
 pub use table::{Former, Remembered, Snapshot};
 

@@ -6,9 +6,10 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::delivery::{Handle, Outcome, Outgoing, Received, SendError};
 use super::event::NodeEvent;
-use super::frame::{ApsFrame, Body, Capability, JoinStatus, NO_ADDRESS, RadioFrame};
+use super::frame::{ApsFrame, Body, JoinStatus, NO_ADDRESS, RadioFrame};
 use super::{ANSWER_WAIT, COUNTER_RESERVE, Random};
 use crate::address::{Eui64, ShortAddress};
+use crate::zdp::Capability;
 
 /// The first and the longest pause between two attempts.
 const FIRST_PAUSE: SimDuration = SimDuration::from_seconds(2);
@@ -37,12 +38,12 @@ impl NodeConfig {
     /// A node on mains that polls every minute.
     pub const fn listening(eui: Eui64) -> Self {
         let poll_every = SimDuration::from_seconds(60);
-        Self { eui, capability: Capability::LISTENING, poll_every, queue_max: 16 }
+        Self { eui, capability: Capability::PLUG, poll_every, queue_max: 16 }
     }
 
     /// A node on a battery that polls so often.
     pub const fn sleepy(eui: Eui64, poll_every: SimDuration) -> Self {
-        Self { eui, capability: Capability::SLEEPY, poll_every, queue_max: 16 }
+        Self { eui, capability: Capability::SLEEPER, poll_every, queue_max: 16 }
     }
 }
 
@@ -133,7 +134,7 @@ impl Node {
     /// Whether its receiver is on.
     pub fn is_awake(&self, now: SimTime) -> bool {
         let until = self.awake_until.max(self.stays_awake_until);
-        !self.config.capability.is_sleepy() || now <= until
+        self.config.capability.listens_when_idle() || now <= until
     }
 
     /// The next frame to send now.

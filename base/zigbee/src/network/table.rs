@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_units::SimTime;
 
 use super::delivery::{Outgoing, Received};
-use super::frame::Capability;
 use super::{PERSISTENCE, Random};
 use crate::address::{Eui64, ShortAddress};
+use crate::zdp::Capability;
 
 /// The highest address of a node; those above are reserved and broadcasts.
 const LAST_ADDRESS: u16 = 0xFFF7;
@@ -50,7 +50,7 @@ pub(super) struct Child {
 
 impl Child {
     pub(super) fn new(now: SimTime, capability: Capability, room: usize) -> Self {
-        let persistence = capability.is_sleepy().then_some(PERSISTENCE);
+        let persistence = (!capability.listens_when_idle()).then_some(PERSISTENCE);
         Self {
             address: None,
             offer: None,
@@ -66,7 +66,7 @@ impl Child {
 
     pub(super) fn set_capability(&mut self, capability: Capability) {
         self.capability = capability;
-        self.outgoing.persistence = capability.is_sleepy().then_some(PERSISTENCE);
+        self.outgoing.persistence = (!capability.listens_when_idle()).then_some(PERSISTENCE);
     }
 
     pub(super) fn is_conflicting(&self) -> bool {

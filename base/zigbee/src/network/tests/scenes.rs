@@ -9,9 +9,11 @@ use super::eui;
 use super::world::{COORDINATOR, LOST_AFTER, Line, World};
 use crate::address::{Eui64, ShortAddress};
 use crate::network::{
-    ApsFrame, Body, Capability, Coordinator, CoordinatorConfig, Departure, Event, Failure,
-    JoinStatus, NodeState, PAYLOAD_MAX, PERSISTENCE, RadioFrame, Refusal, SendError,
+    ApsFrame, Body, Coordinator, CoordinatorConfig, Departure, Event, Failure, JoinStatus,
+    NodeState, PERSISTENCE, RadioFrame, Refusal, SendError,
 };
+use crate::relay::FRAME_MAX;
+use crate::zdp::Capability;
 
 fn seconds(seconds: i64) -> SimDuration {
     SimDuration::from_seconds(seconds)
@@ -149,7 +151,7 @@ fn frame_under_way_never_reaches_the_next_owner_of_its_address() {
     assert_eq!(address(&mut world, 0), None);
     world.air.weather = Weather::FAIR;
     let (mut coordinator, place) = (world.coordinator.clone().unwrap(), world.add());
-    let request = frame(eui(place), 0xFFFE, None, Body::AssociationRequest(Capability::LISTENING));
+    let request = frame(eui(place), 0xFFFE, None, Body::AssociationRequest(Capability::PLUG));
     let now = world.now;
     coordinator.receive(now, &request, &mut || freed.0);
     let answer = coordinator.transmit().unwrap();
@@ -196,7 +198,7 @@ fn removed_node_comes_back_by_joining_only() {
     assert!(world.events.iter().any(is_left));
     assert_eq!(world.members[0].node.state(), NodeState::NotJoined);
     // A copy that was not there when it was removed tries to rejoin.
-    let rejoin = Body::RejoinRequest(Capability::LISTENING);
+    let rejoin = Body::RejoinRequest(Capability::PLUG);
     let now = world.now;
     world.coordinator().receive(now, &frame(eui(0), 77, Some(9_999), rejoin), &mut || 5);
     let refused = Event::Refused(eui(0), Refusal::Removed);
@@ -299,7 +301,7 @@ fn nobody_joins_without_permission_or_room() {
     let config = CoordinatorConfig { nodes_max: 1, ..CoordinatorConfig::new(COORDINATOR) };
     let mut coordinator = Coordinator::new(config);
     let ask = |coordinator: &mut Coordinator, place| {
-        let body = Body::AssociationRequest(Capability::SLEEPY);
+        let body = Body::AssociationRequest(Capability::SLEEPER);
         coordinator.receive(SimTime(0), &frame(eui(place), 0xFFFE, None, body), &mut || 9);
         coordinator.transmit().unwrap().body
     };
@@ -323,7 +325,7 @@ fn addresses_are_of_nodes_and_unique_whatever_is_drawn() {
         coordinator.permit_joining(SimTime(1));
         let mut given = BTreeSet::new();
         for place in 0..20 {
-            let body = Body::AssociationRequest(Capability::LISTENING);
+            let body = Body::AssociationRequest(Capability::PLUG);
             let request = frame(eui(place), 0xFFFE, None, body);
             coordinator.receive(SimTime(0), &request, &mut || drawn);
             let body = coordinator.transmit().unwrap().body;
@@ -342,8 +344,8 @@ fn what_cannot_be_sent_is_refused_with_the_reason() {
     let now = world.now;
     let coordinator = world.coordinator();
     assert_eq!(coordinator.send(now, eui(9), aps(1)), Err(SendError::Unknown));
-    assert!(coordinator.send(now, eui(0), aps(PAYLOAD_MAX)).is_ok());
-    let error = coordinator.send(now, eui(0), aps(PAYLOAD_MAX + 1)).unwrap_err();
+    assert!(coordinator.send(now, eui(0), aps(FRAME_MAX)).is_ok());
+    let error = coordinator.send(now, eui(0), aps(FRAME_MAX + 1)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the payload has 83 bytes, a frame carries at most 82; send it in parts"
