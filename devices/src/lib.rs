@@ -26,6 +26,7 @@
 //! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
 //! | `gaussian`, `running_mean` | draws from the normal distribution; means over recent samples |
 //! | `border`, `context` | messages between runner and device, and the place that a device gets |
+//! | [`zigbee`] | nodes of a ZigBee network: application and radio, without a metering point |
 //! | [`calibration`], [`endpoint`] | registers that correct errors; the simulator's end of a line |
 //!
 //! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
@@ -63,6 +64,7 @@ mod voltage_events;
 mod window;
 mod windows;
 mod wiring;
+pub mod zigbee;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};

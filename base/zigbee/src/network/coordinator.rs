@@ -295,10 +295,6 @@ impl Coordinator {
         self.former.iter().find(|former| former.node == node)
     }
 
-    fn was_removed(&self, node: Eui64) -> bool {
-        self.former(node).is_some_and(|former| former.was_removed)
-    }
-
     /// What silence and waiting make of a child.
     fn age(&mut self, now: SimTime, node: Eui64) {
         let Some(child) = self.children.get_mut(&node) else { return };
@@ -377,10 +373,9 @@ impl Coordinator {
         self.hand_over(now, node);
     }
 
-    /// Makes who is no member with its address leave, to rejoin unless it was removed.
+    /// Makes who is no member with its address ask to rejoin.
     fn send_off(&mut self, node: Eui64, address: ShortAddress) {
-        let rejoin = !self.was_removed(node);
-        self.transmit_secured(node, address, Body::Leave { request: true, rejoin });
+        self.transmit_secured(node, address, Body::Leave { request: true, rejoin: true });
     }
 
     fn associate(&mut self, now: SimTime, node: Eui64, capability: Capability, random: Random<'_>) {
@@ -407,7 +402,8 @@ impl Coordinator {
         random: Random<'_>,
     ) {
         let child = self.children.get(&node);
-        if self.was_removed(node) || child.is_some_and(|it| it.leaving.is_some()) {
+        let was_removed = self.former(node).is_some_and(|former| former.was_removed);
+        if was_removed || child.is_some_and(|it| it.leaving.is_some()) {
             self.events.push_back(Event::Refused(node, Refusal::Removed));
             let leave = Body::Leave { request: true, rejoin: false };
             return self.transmit_secured(node, source, leave);

@@ -19,6 +19,7 @@ mod node;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use lastmeter_units::SimDuration;
 

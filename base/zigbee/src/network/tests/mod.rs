@@ -3,6 +3,7 @@
 mod air;
 mod scenes;
 mod sequences;
+mod wire;
 mod world;
 
 use crate::address::Eui64;

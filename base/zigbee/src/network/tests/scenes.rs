@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::air::Weather;
+use super::air::{Stream, Weather};
 use super::eui;
 use super::world::{COORDINATOR, LOST_AFTER, Line, World};
 use crate::address::{Eui64, ShortAddress};
 use crate::network::{
-    ApsFrame, Body, Coordinator, CoordinatorConfig, Departure, Event, Failure, JoinStatus,
-    NodeState, PERSISTENCE, RadioFrame, Refusal, SendError,
+    ApsFrame, Body, Coordinator, CoordinatorConfig, Departure, Event, Failure, JoinStatus, Node,
+    NodeConfig, NodeState, PERSISTENCE, RadioFrame, Refusal, SendError,
 };
 use crate::relay::FRAME_MAX;
 use crate::zdp::Capability;
@@ -364,4 +364,103 @@ fn broadcast_reaches_those_that_listen() {
     world.drain();
     world.run(seconds(1));
     assert_eq!(world.fetched.iter().map(|it| it.1).collect::<Vec<_>>(), [eui(0)]);
+}
+
+#[test]
+fn reading_from_an_address_that_is_not_the_nodes_is_refused() {
+    let mut world = with_nodes(2);
+    let (now, other) = (world.now, address(&mut world, 1).unwrap());
+    let message = || Body::Data { aps_counter: 90, acknowledge: true, aps: aps(12) };
+    for source in [other.0, 0x7777] {
+        let counter = Some(5_000 + u32::from(source));
+        let coordinator = world.coordinator();
+        coordinator.receive(now, &frame(eui(0), source, counter, message()), &mut || 0);
+        assert_eq!(coordinator.event(), None);
+        let answer = coordinator.transmit().unwrap();
+        assert_eq!(answer.body, Body::Leave { request: true, rejoin: true });
+    }
+    let own = address(&mut world, 0).unwrap().0;
+    let coordinator = world.coordinator();
+    coordinator.receive(now, &frame(eui(0), own, Some(200_000), message()), &mut || 0);
+    assert!(matches!(coordinator.event(), Some(Event::Received { .. })));
+}
+
+#[test]
+fn node_without_an_answer_asks_ever_less_often() {
+    let mut node = Node::new(NodeConfig::listening(eui(0)));
+    node.join(SimTime(0));
+    let (mut stream, mut asked) = (Stream(3), Vec::new());
+    while let Some(now) = node.next().filter(|now| *now < SimTime(0) + seconds(1_800)) {
+        node.step(now, &mut || stream.draw() as u16);
+        let is_request = |frame: &RadioFrame| matches!(frame.body, Body::AssociationRequest(_));
+        asked.extend(std::iter::from_fn(|| node.transmit()).filter(is_request).map(|_| now));
+    }
+    let pauses: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Pauses double from 2 s to a minute, and each is between its half and its whole.
+    for (number, pause) in pauses.iter().enumerate() {
+        let longest = seconds(60.min(2 << number.min(8)));
+        assert!(*pause <= longest && *pause * 2 >= longest, "{number}: {pause}");
+    }
+    assert!((30..=70).contains(&pauses.len()), "{}", pauses.len());
+    let different: BTreeSet<_> = pauses.iter().skip(6).collect();
+    assert!(different.len() > 20, "pauses are by chance, so that nodes do not keep in step");
+}
+
+/// A coordinator with one member, of which frames are typed in; its next counter is 10.
+fn by_hand() -> (Coordinator, impl FnMut(&mut Coordinator, u16, Option<u32>, Body) -> Vec<Event>) {
+    let mut coordinator = Coordinator::new(CoordinatorConfig::new(COORDINATOR));
+    coordinator.permit_joining(SimTime(i64::MAX));
+    let mut stream = Stream(5);
+    let mut receive = move |it: &mut Coordinator, source, counter, body| {
+        let now = SimTime(0) + seconds(1);
+        it.receive(now, &frame(eui(0), source, counter, body), &mut || stream.draw() as u16);
+        std::iter::from_fn(|| it.event()).collect::<Vec<_>>()
+    };
+    let request = Body::AssociationRequest(Capability::PLUG);
+    receive(&mut coordinator, 0xFFFE, None, request);
+    let own = offered(&mut coordinator);
+    let joined = receive(&mut coordinator, own, Some(9), announce());
+    assert!(matches!(joined[..], [Event::Joined { .. }]));
+    (coordinator, receive)
+}
+
+fn announce() -> Body {
+    Body::Announce(Capability::PLUG)
+}
+
+/// The address in the last answer.
+fn offered(coordinator: &mut Coordinator) -> u16 {
+    match std::iter::from_fn(|| coordinator.transmit()).last().map(|frame| frame.body) {
+        Some(
+            Body::AssociationResponse(JoinStatus::Success(address))
+            | Body::RejoinResponse(JoinStatus::Success(address)),
+        ) => address.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn late_request_to_associate_does_not_make_a_rejoin_a_departure() {
+    let (mut coordinator, mut receive) = by_hand();
+    let own = coordinator.members().next().unwrap().1.0;
+    let rejoin = Body::RejoinRequest(Capability::PLUG);
+    receive(&mut coordinator, own, Some(10), rejoin);
+    let next = offered(&mut coordinator);
+    receive(&mut coordinator, 0xFFFE, None, Body::AssociationRequest(Capability::PLUG));
+    let events = receive(&mut coordinator, next, Some(11), announce());
+    assert!(matches!(events[..], [Event::AddressChanged { .. }]), "{events:?}");
+}
+
+#[test]
+fn late_frame_of_a_former_membership_does_not_make_a_member() {
+    let (mut coordinator, mut receive) = by_hand();
+    let own = coordinator.members().next().unwrap().1.0;
+    let leave = Body::Leave { request: false, rejoin: false };
+    assert!(matches!(receive(&mut coordinator, own, Some(10), leave)[..], [Event::Left { .. }]));
+    receive(&mut coordinator, 0xFFFE, None, Body::AssociationRequest(Capability::PLUG));
+    let next = offered(&mut coordinator);
+    assert_eq!(receive(&mut coordinator, own, Some(9), announce()), []);
+    assert_eq!(coordinator.members().count(), 0);
+    let events = receive(&mut coordinator, next, Some(11), announce());
+    assert!(matches!(events[..], [Event::Joined { .. }]), "{events:?}");
 }
