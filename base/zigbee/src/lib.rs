@@ -15,12 +15,14 @@
 //! | [`delivery`] | `docs/gateway-protocol.md` | what a gateway sent is stored once |
 //! | [`session`] | `docs/gateway-protocol.md` | both ends of a gateway's connection |
 //! | [`network`] | ZigBee specification (05-3474), 2.2 and 3.6 | coordinator and nodes as machines: join, leave, rejoin, acknowledged frames |
+//! | [`gateway`] | `docs/gateway-protocol.md` | a transparent gateway: the coordinator and its packets |
 //! | [`bytes`] | | fields of a node's frame, read from front to back |
 
 pub mod address;
 pub mod bytes;
 pub mod capture;
 pub mod delivery;
+pub mod gateway;
 pub mod keys;
 pub mod network;
 pub mod opcode;

@@ -407,6 +407,7 @@ fn node_without_an_answer_asks_ever_less_often() {
 }
 
 /// A coordinator with one member, of which frames are typed in; its next counter is 10.
+#[expect(clippy::type_complexity, reason = "a closure's type has no shorter name")]
 fn by_hand() -> (Coordinator, impl FnMut(&mut Coordinator, u16, Option<u32>, Body) -> Vec<Event>) {
     let mut coordinator = Coordinator::new(CoordinatorConfig::new(COORDINATOR));
     coordinator.permit_joining(SimTime(i64::MAX));
