@@ -12,6 +12,7 @@
 //! track, tones, looped, sampled, gate         what a waveform is made of
 //!   -> law, spectrum, waveform, stationary, moving, disturbance, timeline  what a terminal carries
 //!     -> program, plan, injection             what will happen there
+//!     -> home                                 what homes draw of it, and who opens their sockets
 //!       -> source, terminal, grid, domain     sources, and where devices are connected
 //! registry                                    which kinds a scenario may name
 //! closed_form, means, energy, quality, voltage_events, declared, excerpt -> truth  the reference
@@ -26,6 +27,7 @@ mod energy;
 mod excerpt;
 mod gate;
 pub mod grid;
+pub mod home;
 mod injection;
 mod instant;
 mod law;

@@ -1,12 +1,12 @@
 //! The terminal: the point of the plant where a device is connected.
 //!
-//! It has the voltages and currents of one or three phases. A terminal never changes once it is
-//! built: what it carries at each instant of the scenario is fixed, so any number of devices may
-//! look at it, at any rate, in any order, and see the same. It samples nothing by itself and
-//! filters nothing: `render` gives the values at instants, as an ideal converter without an
-//! anti-alias filter would see them.
+//! It has the voltages and currents of one or three phases. What it carries at each instant of the
+//! scenario is fixed once it is built, so any number of devices may look at it, at any rate, in any
+//! order, and see the same. Taps of homes alone may be laid anew from an instant on beyond which
+//! nobody has looked. It samples nothing by itself and filters nothing: `render` gives the values at
+//! instants, as an ideal converter without an anti-alias filter would see them.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use lastmeter_units::{MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,9 @@ use crate::plan::REFERENCE_CELSIUS;
 use crate::program::Program;
 use crate::random::Streams;
 use crate::spectrum::{Spectrum, TerminalError};
-use crate::timeline::{SpectrumSpan, TemperatureChange};
+use crate::timeline::{Piece, SpectrumSpan, TemperatureChange, Timeline};
 use crate::truth::{ReferenceSpan, Truth};
-use crate::waveform::Waveform;
+use crate::waveform::{Played, Waveform};
 
 /// Samples of all voltages and currents, `[phase][sample]`, in volts and amperes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl Block {
     }
 }
 
-/// A point where devices are connected: immutable, cheap to clone, shared between threads.
+/// A point where devices are connected: cheap to clone, shared between threads; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Terminal {
     waveform: Arc<Waveform>,
@@ -83,6 +83,19 @@ impl Terminal {
         Self { waveform: Arc::new(Waveform::Loop(table)) }
     }
 
+    /// A terminal of which what lies ahead may be laid anew.
+    pub(crate) fn switched(timeline: Timeline) -> Self {
+        Self { waveform: Arc::new(Waveform::Switched(RwLock::new(timeline))) }
+    }
+
+    /// Lays anew what such a terminal carries from an instant on, the first piece beginning there.
+    pub(crate) fn replace_from(&self, at: SimDuration, pieces: Vec<Piece>) {
+        if let Waveform::Switched(timeline) = &*self.waveform {
+            let mut timeline = timeline.write().unwrap_or_else(PoisonError::into_inner);
+            timeline.replace_from(at.into(), pieces);
+        }
+    }
+
     /// One or three.
     pub fn phases(&self) -> usize {
         self.waveform.phases()
@@ -90,9 +103,9 @@ impl Terminal {
 
     /// Frequency of the fundamental at the scenario's start, in hertz.
     pub fn fundamental_hz(&self) -> f64 {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.fundamental_hz(),
-            Waveform::Loop(table) => table.fundamental_hz(),
+        match self.waveform.played() {
+            Played::Timeline(timeline) => timeline.fundamental_hz(),
+            Played::Loop(table) => table.fundamental_hz(),
         }
     }
 
@@ -101,12 +114,12 @@ impl Terminal {
     /// the range is cut. The rate has to be positive; without a usable rate the values are NaN.
     pub fn render(&self, first_sample: u64, rate_hz: f64, samples: usize, block: &mut Block) {
         block.resize(self.phases(), samples);
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => {
+        match self.waveform.played() {
+            Played::Timeline(timeline) => {
                 timeline.temperatures(first_sample, rate_hz, samples, &mut block.temperatures);
                 timeline.render(first_sample, rate_hz, &mut block.channels());
             }
-            Waveform::Loop(table) => {
+            Played::Loop(table) => {
                 block.temperatures.clear();
                 if first_sample == 0 && samples > 0 {
                     let celsius = REFERENCE_CELSIUS;
@@ -126,17 +139,17 @@ impl Terminal {
     /// of the cycle before it; an excerpt shorter than a cycle has the fundamental that is nearest
     /// to it by least squares, and nothing else. They are computed when they are first asked for.
     pub fn spectrum_at(&self, at: SimDuration) -> Option<SpectrumSpan> {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.spectrum_at(at),
-            Waveform::Loop(_) => None,
+        match self.waveform.played() {
+            Played::Timeline(timeline) => timeline.spectrum_at(at),
+            Played::Loop(_) => None,
         }
     }
 
     /// Whether there is a [`Self::spectrum_at`] at every instant.
     pub fn has_spectrum_throughout(&self) -> bool {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.has_spectrum_throughout(),
-            Waveform::Loop(_) => false,
+        match self.waveform.played() {
+            Played::Timeline(timeline) => timeline.has_spectrum_throughout(),
+            Played::Loop(_) => false,
         }
     }
 
@@ -154,17 +167,17 @@ impl Terminal {
     /// When RMS values may change, up to an instant: stretches of time in order, both ends
     /// included.
     pub(crate) fn unsteady(&self, until: SimDuration) -> Vec<(SimDuration, SimDuration)> {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.unsteady(until),
-            Waveform::Loop(_) => vec![(SimDuration::ZERO, until)],
+        match self.waveform.played() {
+            Played::Timeline(timeline) => timeline.unsteady(until),
+            Played::Loop(_) => vec![(SimDuration::ZERO, until)],
         }
     }
 
     /// The fundamental's frequency at an instant, as it is set; hertz.
     pub(crate) fn frequency_at(&self, at: SimDuration) -> f64 {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.frequency_at(at.into()),
-            Waveform::Loop(_) => self.fundamental_hz(),
+        match self.waveform.played() {
+            Played::Timeline(timeline) => timeline.frequency_at(at.into()),
+            Played::Loop(_) => self.fundamental_hz(),
         }
     }
 

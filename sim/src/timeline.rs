@@ -97,6 +97,18 @@ impl Timeline {
         Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()), registers }
     }
 
+    /// Lays anew what comes from an instant on, the first piece beginning there.
+    pub(crate) fn replace_from(&mut self, at: Instant, pieces: Vec<Piece>) {
+        let kept = self.pieces.partition_point(|piece| piece.from < at);
+        self.pieces.truncate(kept);
+        self.pieces.extend(pieces);
+        // Integrals reach to the end of a piece, which is where the next one begins.
+        let integrals = self.integrals.get_mut().unwrap_or_else(PoisonError::into_inner);
+        integrals.truncate(kept.saturating_sub(1));
+        let registers = Registers::new(&self.pieces);
+        self.registers.replace_with(registers, kept);
+    }
+
     pub(crate) fn phases(&self) -> usize {
         self.noise.len() / 2
     }

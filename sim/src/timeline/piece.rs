@@ -1,6 +1,6 @@
 //! The pieces of a timeline, and the groups of them whose energy is netted.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_units::SimDuration;
 
@@ -166,6 +166,16 @@ impl Registers {
             }
         }
         Self { groups, kept: Mutex::new(Vec::new()) }
+    }
+
+    /// Takes the groups of other pieces, of which the first so many are the same.
+    pub(super) fn replace_with(&mut self, other: Self, pieces: usize) {
+        let pairs = self.groups.iter().zip(&other.groups);
+        let same = pairs.take_while(|(own, new)| own == new && **own < pieces).count();
+        // What is kept of a group reaches to where the next one begins.
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate(same.saturating_sub(1));
+        self.groups = other.groups;
     }
 }
 

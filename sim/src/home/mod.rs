@@ -1,0 +1,298 @@
+//! Homes on a supply: sockets with appliances, what flows into each home, and what the supply carries.
+//!
+//! A supply is a source of electricity that is tones at every instant. A *tap* is a place where
+//! devices are connected: a socket, the feed-in of a home, or the supply itself, which carries its
+//! own currents and those of all homes. Each tap has the supply's voltages and the sum of the
+//! currents of its sockets, which is made tone by tone: the truth of a sum is the sum of truths.
+//!
+//! An appliance's fundamental has its angle to the voltage's, and its harmonics to its own
+//! fundamental. Its power goes with a power of the voltage (`voltage_exponent`); from a voltage of
+//! twice its rated current on it draws no more, and below a tenth of the rated voltage nothing.
+//!
+//! A tap has a breaker. From the instant on at which it opens, nothing flows at its sockets, and
+//! all taps around them follow: what lies ahead of that instant is laid anew in pieces, what lies
+//! behind stays. An appliance goes on in its cycle meanwhile.
+
+mod catalogue;
+mod course;
+mod wave;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lastmeter_units::{SimDuration, SimTime};
+
+use crate::instant::Instant;
+use crate::random::Streams;
+use crate::spectrum::{Spectrum, TerminalError};
+use crate::terminal::Terminal;
+use crate::timeline::{Piece, Timeline, Wave};
+pub use catalogue::{APPLIANCES, APPLIANCES_TOML, Appliance};
+use course::Course;
+pub use course::SwitchedOn;
+
+/// A socket of a home, with what is plugged in.
+#[derive(Clone, Debug)]
+pub struct Socket<'a> {
+    /// What it is called within its home; names its random stream, with the home's name.
+    pub name: &'a str,
+    /// The phase that it is on, from 0.
+    pub phase: usize,
+    /// What is plugged in.
+    pub appliance: &'static Appliance,
+    /// When that is switched on, in order.
+    pub on: Vec<SwitchedOn>,
+}
+
+/// When a scenario begins, how long it lasts, and its random streams.
+#[derive(Clone, Copy, Debug)]
+pub struct HomeContext<'a> {
+    /// The random streams.
+    pub streams: &'a Streams,
+    /// When it starts, UTC.
+    pub start: SimTime,
+    /// How long it lasts.
+    pub duration: SimDuration,
+}
+
+/// What the supply carries from an instant on.
+#[derive(Debug)]
+struct SupplySpan {
+    from: SimDuration,
+    spectrum: Arc<Spectrum>,
+    celsius: f64,
+}
+
+/// A socket, wired.
+#[derive(Debug)]
+struct WiredSocket {
+    phase: usize,
+    appliance: &'static Appliance,
+    course: Course,
+}
+
+/// A place where devices are connected.
+#[derive(Debug)]
+struct Tap {
+    /// By index, in order.
+    sockets: Vec<usize>,
+    /// The one phase that it has; `None`: all of the supply.
+    phase: Option<usize>,
+    is_supply: bool,
+    terminal: Terminal,
+    /// What it carries with a span of the supply and a level of each of its sockets.
+    known: Mutex<BTreeMap<(usize, Vec<Option<usize>>), Arc<Wave>>>,
+}
+
+/// A supply with everything that homes draw from it.
+#[derive(Debug)]
+struct Wiring {
+    supply: Vec<SupplySpan>,
+    sockets: Vec<WiredSocket>,
+    taps: Vec<Tap>,
+    until: SimDuration,
+    breakers: Mutex<Breakers>,
+}
+
+/// Of the taps of a supply.
+#[derive(Debug, Default)]
+struct Breakers {
+    /// Whether each is open.
+    open: Vec<bool>,
+    /// Whether any of them ever acted.
+    acted: bool,
+}
+
+/// The breaker of a tap: cheap to clone, all clones are one.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    wiring: Arc<Wiring>,
+    tap: usize,
+}
+
+/// Lays out homes on a supply.
+#[derive(Debug)]
+pub struct HomesBuilder<'a> {
+    context: HomeContext<'a>,
+    supply_name: &'a str,
+    wiring: Wiring,
+}
+
+impl<'a> HomesBuilder<'a> {
+    /// No homes yet; `None` if the supply is not tones at every instant.
+    pub fn new(supply: &Terminal, name: &'a str, context: HomeContext<'a>) -> Option<Self> {
+        let until = context.duration;
+        let mut spans = Vec::new();
+        let mut at = SimDuration::ZERO;
+        while let Some(span) = supply.spectrum_at(at).filter(|_| supply.has_spectrum_throughout()) {
+            let (spectrum, celsius) = (span.spectrum, span.temperature_celsius);
+            spans.push(SupplySpan { from: at, spectrum, celsius });
+            match span.until.filter(|next| *next > at && *next < until) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        spans.first()?;
+        let wiring = Wiring {
+            supply: spans,
+            sockets: Vec::new(),
+            taps: Vec::new(),
+            until,
+            breakers: Mutex::default(),
+        };
+        Some(Self { context, supply_name: name, wiring })
+    }
+
+    /// Phases of the supply, one or three.
+    pub fn phases(&self) -> usize {
+        self.wiring.supply[0].spectrum.voltages.len()
+    }
+
+    /// Adds a home; its taps are its feed-in, then its sockets.
+    ///
+    /// # Errors
+    /// If something in it is no terminal.
+    pub fn home(&mut self, name: &str, sockets: &[Socket<'_>]) -> Result<(), TerminalError> {
+        let first = self.wiring.sockets.len();
+        for socket in sockets {
+            let stream = format!("home/{name}/{}", socket.name);
+            let mut draws = self.context.streams.stream(&stream);
+            let span = (self.context.start, self.context.duration);
+            let course = Course::new(socket.appliance, &socket.on, span, &mut draws);
+            let (phase, appliance) = (socket.phase, socket.appliance);
+            self.wiring.sockets.push(WiredSocket { phase, appliance, course });
+        }
+        let own = first..self.wiring.sockets.len();
+        self.tap(own.clone().collect(), None, false)?;
+        for (number, socket) in own.zip(sockets) {
+            self.tap(vec![number], Some(socket.phase), false)?;
+        }
+        Ok(())
+    }
+
+    /// All taps in the order of the homes, with their breakers; the last one is the supply itself.
+    ///
+    /// # Errors
+    /// If together they make no terminal.
+    pub fn finish(mut self) -> Result<Vec<(Terminal, Breaker)>, TerminalError> {
+        let all = (0..self.wiring.sockets.len()).collect();
+        self.tap(all, None, true)?;
+        let wiring = Arc::new(self.wiring);
+        let tap = |tap: usize| {
+            (wiring.taps[tap].terminal.clone(), Breaker { wiring: Arc::clone(&wiring), tap })
+        };
+        Ok((0..wiring.taps.len()).map(tap).collect())
+    }
+
+    fn tap(
+        &mut self,
+        sockets: Vec<usize>,
+        phase: Option<usize>,
+        is_supply: bool,
+    ) -> Result<(), TerminalError> {
+        let mut temperatures: Vec<(SimDuration, f64)> = Vec::new();
+        for span in &self.wiring.supply {
+            if temperatures.last().is_none_or(|(_, last)| *last != span.celsius) {
+                temperatures.push((span.from, span.celsius));
+            }
+        }
+        let (name, streams) = (self.supply_name, *self.context.streams);
+        let silent = self.wiring.silent(phase)?;
+        let timeline = Timeline::new(vec![silent], temperatures, name, streams);
+        let terminal = Terminal::switched(timeline);
+        let known = Mutex::new(BTreeMap::new());
+        self.wiring.taps.push(Tap { sockets, phase, is_supply, terminal, known });
+        let breakers = self.wiring.breakers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        breakers.open.push(false);
+        let tap = self.wiring.taps.len() - 1;
+        self.wiring.lay(tap, SimDuration::ZERO, &vec![false; tap + 1])
+    }
+}
+
+impl Wiring {
+    /// Lays the pieces of a tap from an instant on.
+    fn lay(&self, tap: usize, from: SimDuration, open: &[bool]) -> Result<(), TerminalError> {
+        let pieces = self.pieces(&self.taps[tap], from, open)?;
+        self.taps[tap].terminal.replace_from(from, pieces);
+        Ok(())
+    }
+
+    fn pieces(
+        &self,
+        tap: &Tap,
+        from: SimDuration,
+        open: &[bool],
+    ) -> Result<Vec<Piece>, TerminalError> {
+        let is_dead = |socket: &usize| {
+            let around = self.taps.iter().zip(open).filter(|(it, _)| !it.is_supply);
+            around.into_iter().any(|(it, is_open)| *is_open && it.sockets.contains(socket))
+        };
+        let live: Vec<bool> = tap.sockets.iter().map(|socket| !is_dead(socket)).collect();
+        let fed = || tap.sockets.iter().zip(&live).filter(|(_, live)| **live);
+        let changes = fed().flat_map(|(socket, _)| &self.sockets[*socket].course.changes);
+        let mut borders: Vec<SimDuration> = changes.map(|(at, _)| *at).collect();
+        borders.extend(self.supply.iter().map(|span| span.from));
+        borders.retain(|at| *at > from && *at < self.until);
+        borders.push(from);
+        borders.sort_unstable();
+        borders.dedup();
+        let mut pieces: Vec<Piece> = Vec::with_capacity(borders.len());
+        for at in borders {
+            let span = self.supply.partition_point(|span| span.from <= at).saturating_sub(1);
+            let level = |(socket, live): (&usize, &bool)| {
+                live.then(|| self.sockets[*socket].course.level_at(at)).flatten()
+            };
+            let levels: Vec<Option<usize>> = tap.sockets.iter().zip(&live).map(level).collect();
+            let wave = self.wave(tap, span, levels)?;
+            if !pieces.last().is_some_and(|last| Arc::ptr_eq(&last.wave, &wave)) {
+                pieces.push(Piece { from: Instant::from(at), wave });
+            }
+        }
+        Ok(pieces)
+    }
+}
+
+impl Breaker {
+    /// Opens or closes it at an instant since the scenario's start; nobody may have looked at the
+    /// plant beyond that. Its own clones, and those of taps around it, act as one.
+    pub fn switch(&self, at: SimDuration, is_closed: bool) {
+        let mut breakers = self.breakers();
+        if breakers.open[self.tap] == is_closed {
+            breakers.open[self.tap] = !is_closed;
+            breakers.acted = true;
+            self.lay_around(at, &breakers.open);
+        }
+    }
+
+    /// Closes all breakers of its supply from the beginning on, for another run.
+    pub fn reset(&self) {
+        let mut breakers = self.breakers();
+        if std::mem::take(&mut breakers.acted) {
+            breakers.open.fill(false);
+            for tap in 0..self.wiring.taps.len() {
+                self.lay(tap, SimDuration::ZERO, &breakers.open);
+            }
+        }
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.wiring.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lay_around(&self, at: SimDuration, open: &[bool]) {
+        let own = &self.wiring.taps[self.tap].sockets;
+        for (tap, it) in self.wiring.taps.iter().enumerate() {
+            if it.sockets.iter().any(|socket| own.contains(socket)) {
+                self.lay(tap, at, open);
+            }
+        }
+    }
+
+    fn lay(&self, tap: usize, at: SimDuration, open: &[bool]) {
+        // With everything closed it was a terminal, and a current less does not change that.
+        self.wiring.lay(tap, at, open).expect("a tap with fewer currents");
+    }
+}
