@@ -321,7 +321,11 @@ impl Meter {
             return event(out, EventKind::CommandIgnored, "without supply");
         }
         if let Some((invocation, order)) = self.parts.outlet.received(now, payload, out) {
+            let was_open = self.is_open;
             let obeyed = order.and_then(|order| self.obey(now, order));
+            if self.is_open != was_open {
+                out.push(Output::Switched { is_closed: !self.is_open });
+            }
             self.parts.outlet.answer(now, invocation, obeyed, out);
         }
     }

@@ -132,6 +132,12 @@ pub enum Output {
         /// Its invocation, as the command has it.
         invocation: String,
     },
+    /// Its breaker or relay acted: from now on what it is connected behind carries nothing, or does
+    /// again.
+    Switched {
+        /// Whether current may flow.
+        is_closed: bool,
+    },
     /// Something for the record.
     Event {
         /// The kind of event.

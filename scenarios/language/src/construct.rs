@@ -30,6 +30,7 @@ use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::expect::EXPECT;
 use super::section::gateway::GATEWAY;
 use super::section::grid;
+use super::section::home;
 use super::section::inject::{self, INJECT, PlacedDevice};
 use super::section::link::LINK;
 use super::section::network::NETWORK;
@@ -51,6 +52,8 @@ pub(super) struct Parts {
     pub(super) points: Vec<Option<MeteringPoint>>,
     /// What a network makes.
     pub(super) grid: Vec<Source>,
+    /// Feed-ins and sockets of homes.
+    pub(super) homes: Vec<Source>,
     pub(super) links: Vec<Option<LinkSpec>>,
     pub(super) simulators: Vec<SimulatorRow>,
     /// The boards that devices are.
@@ -92,8 +95,10 @@ impl Draft<'_> {
         let grid = plans.grid.as_ref();
         let of_grid = grid.map(|grid| grid::grid_sources(grid, references, streams));
         let (of_grid, stand_ins) = of_grid.unwrap_or_default();
+        let of_homes = home::homes(self, (&mut points, plans), streams, out);
         let written = points.len();
         points.extend(stand_ins);
+        points.extend(of_homes.iter().map(|place| place.metering_point.clone()));
         self.validate_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self.rows(&DEVICE), files, &mut files_of_boards, out);
@@ -105,6 +110,7 @@ impl Draft<'_> {
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written); // stand-ins are for validation; the plant is played later
         self.validate_targets(references, &devices, out);
+        home::report_late_breakers(self, (references, &of_homes, &devices), out);
         self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
@@ -122,7 +128,16 @@ impl Draft<'_> {
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         application::report_missing_points(self, &simulators, out);
         self.validate_checks(references, &devices, (&files, plans), out);
-        Parts { points, grid: of_grid, links, simulators, boards, files, unavailable }
+        Parts {
+            points,
+            grid: of_grid,
+            homes: of_homes,
+            links,
+            simulators,
+            boards,
+            files,
+            unavailable,
+        }
     }
 
     /// The sources that are written.

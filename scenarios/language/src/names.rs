@@ -17,6 +17,29 @@ pub(crate) const LOAD_PREFIX: &str = "load:";
 /// What the name of a source begins with, as in `at = "source:NAME"`.
 pub(crate) const SOURCE_PREFIX: &str = "source:";
 
+/// What the name of a place in a home begins with, as in `at = "home:NAME"`.
+pub(crate) const HOME_PREFIX: &str = "home:";
+
+/// The names of the places that devices are connected to. Loads follow sources, and homes loads.
+#[derive(Clone, Copy)]
+pub(crate) struct PlaceNames<'a> {
+    /// The sources.
+    pub(crate) sources: &'a Names,
+    /// The loads of the network.
+    pub(crate) loads: &'a Names,
+    /// The feed-in of each home, `NAME`, followed by its sockets, `NAME/SOCKET`.
+    pub(crate) homes: &'a Names,
+}
+
+impl<'a> PlaceNames<'a> {
+    /// The names of the places that `at` is about, and the pattern of one.
+    fn of_prefix<'t>(&self, at: &'t str) -> Option<(&'a Names, &'t str)> {
+        [(SOURCE_PREFIX, self.sources), (LOAD_PREFIX, self.loads), (HOME_PREFIX, self.homes)]
+            .into_iter()
+            .find_map(|(prefix, names)| Some((names, at.strip_prefix(prefix)?)))
+    }
+}
+
 /// Most devices that one table makes: a machine's worth of connections, ports included.
 pub(crate) const COUNT_MAX: i64 = 20_000;
 
@@ -75,11 +98,10 @@ impl Names {
     }
 
     /// The names of the devices that device tables make, and for each device its table. What cannot
-    /// be made is reported, as is a name that stands twice. `places` are the sources, and the loads
-    /// of the network.
+    /// be made is reported, as is a name that stands twice.
     pub(crate) fn of_devices(
         rows: &[Row<'_>],
-        places: (&Self, &Self),
+        places: PlaceNames<'_>,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
@@ -279,19 +301,12 @@ pub(crate) fn numbered(name: &str, number: usize, count: usize) -> String {
     format!("{name}-{number:0width$}")
 }
 
-/// The loads or sources of which a device table makes a device for each, and the pattern of their
-/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` state; `None` if it states something
-/// else.
-fn pattern_of_places<'a>(
-    row: &Row<'_>,
-    (sources, loads): (&'a Names, &'a Names),
-) -> Option<(&'a Names, Pattern)> {
+/// The places of which a device table makes a device for each, and the pattern of their names, as
+/// `at = "load:PATTERN"` states; `None` if it states something else.
+fn pattern_of_places<'a>(row: &Row<'_>, places: PlaceNames<'a>) -> Option<(&'a Names, Pattern)> {
     let (at, _) = row.text("at")?;
-    let (places, text) = match at.strip_prefix(LOAD_PREFIX) {
-        Some(text) => (loads, text),
-        None => (sources, at.strip_prefix(SOURCE_PREFIX)?),
-    };
-    Some((places, Pattern::new(text))).filter(|(_, pattern)| !pattern.is_name())
+    let (names, text) = places.of_prefix(at)?;
+    Some((names, Pattern::new(text))).filter(|(_, pattern)| !pattern.is_name())
 }
 
 /// The names of the devices that one table makes at loads or sources: the table's name, a dash, the
@@ -306,7 +321,8 @@ fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics
         return unknown;
     }
     let Some((name, span)) = row.text("name") else { return unknown };
-    let named = |place: &usize| format!("{name}-{}", places.get(*place).unwrap_or_default());
+    let place = |place: &usize| places.get(*place).unwrap_or_default().replace('/', "-");
+    let named = |at: &usize| format!("{name}-{}", place(at));
     let names: Vec<String> = found.iter().map(named).collect();
     if let Some(bad) = names.iter().find(|name| !is_name(name)).filter(|_| is_name(name)) {
         let what = places.what;
@@ -371,7 +387,8 @@ mod tests {
         let loads = Names::given("load", std::iter::empty(), true);
         let sources =
             Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
-        let (names, tables) = Names::of_devices(rows, (&sources, &loads), true, &mut out);
+        let places = PlaceNames { sources: &sources, loads: &loads, homes: &loads };
+        let (names, tables) = Names::of_devices(rows, places, true, &mut out);
         let messages = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, messages.collect())
     }

@@ -24,10 +24,11 @@ use rand::seq::index;
 use super::distribution::Distribution;
 use super::draft::Section;
 use super::matrix::seed_of;
-use super::names::{COUNT_MAX, LOAD_PREFIX, SOURCE_PREFIX, numbered};
+use super::names::{COUNT_MAX, HOME_PREFIX, LOAD_PREFIX, SOURCE_PREFIX, numbered};
 use super::read::{list_at, table_at_mut};
 use super::section::SECTIONS;
 use super::section::device::{DEVICE, MEMBER};
+use super::section::home::{HOME, names_in};
 use super::section::matrix::MATRIX;
 use super::section::must_fail::MUST_FAIL;
 use super::section::source::SOURCE;
@@ -53,6 +54,8 @@ pub(crate) fn expand(
         let mut all = places(root);
         let own = list_at(root, SOURCE.name).iter().filter_map(|node| name_of(node));
         all.splice(0..0, own.map(|name| format!("{SOURCE_PREFIX}{name}")).collect::<Vec<_>>());
+        let homes = list_at(root, HOME.name).iter().filter_map(table_of);
+        all.extend(homes.flat_map(names_in).map(|name| format!("{HOME_PREFIX}{name}")));
         let expansion = Expansion { places: all, streams };
         expansion.devices(root, out);
     }

@@ -13,7 +13,7 @@ use lastmeter_units::TenantName;
 use super::construct::Parts;
 use super::draft::{Draft, FILE_START, Naming, Row, Section};
 use super::files::Files;
-use super::names::Names;
+use super::names::{Names, PlaceNames};
 use super::references::{References, Via};
 use super::scenario::{LoadedFrom, Plans, Plant, Scenario};
 use super::section::application::applications;
@@ -24,6 +24,7 @@ use super::section::expect::report_missing_twin_name;
 use super::section::floor::{FLOOR, floor};
 use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid, Injected};
+use super::section::home::{HOME, home_places};
 use super::section::inject::{INJECT, Places, injection, network_kind_of, targets};
 use super::section::link::{LINK, link, via_of};
 use super::section::must_fail::MUST_FAIL;
@@ -46,6 +47,8 @@ struct AllNames {
     by_section: BTreeMap<&'static str, Names>,
     /// Of the network.
     loads: Names,
+    /// Feed-ins and sockets of homes.
+    homes: Names,
     /// The place of the network's first source among the sources.
     grid_from: usize,
 }
@@ -115,12 +118,13 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
         }
         sources.is_complete &= grid.loads.is_complete;
     }
-    let places = (&sources, &loads);
+    let homes = home_places(draft.rows(&HOME), draft.all_read(&HOME));
+    let places = PlaceNames { sources: &sources, loads: &loads, homes: &homes };
     let (devices, table_of_device) =
         Names::of_devices(draft.rows(&DEVICE), places, draft.all_read(&DEVICE), out);
     by_section.insert(DEVICE.name, devices);
     by_section.insert(SOURCE.name, sources);
-    (AllNames { by_section, loads, grid_from }, table_of_device)
+    (AllNames { by_section, loads, homes, grid_from }, table_of_device)
 }
 
 fn check_between(
@@ -153,7 +157,7 @@ fn references(
     (platform, files): (Option<&PlatformUse>, &Files<'_>),
     out: &mut Diagnostics,
 ) -> References {
-    let AllNames { by_section, loads, grid_from } = names;
+    let AllNames { by_section, loads, homes, grid_from } = names;
     let [sources, devices, links, gateways] =
         [&SOURCE, &DEVICE, &LINK, &GATEWAY].map(|section| &by_section[section.name]);
     let devices_of_observer: Vec<Vec<usize>> =
@@ -183,8 +187,8 @@ fn references(
     let target_of_injection = targets(draft.rows(&INJECT), places);
     let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
     let tables = draft.rows(&DEVICE).iter();
-    let sources_of_table: Vec<Vec<usize>> =
-        tables.map(|row| sources_of(row, sources, loads, out)).collect();
+    let at = PlaceNames { sources, loads, homes };
+    let sources_of_table: Vec<Vec<usize>> = tables.map(|row| sources_of(row, at, out)).collect();
     let source_of_table: Vec<Option<usize>> =
         sources_of_table.iter().map(|of| of.first().copied()).collect();
     test_plan::validate_device(draft, devices, sources, &source_of_table, out);
@@ -211,7 +215,7 @@ fn references(
         devices_of_observer,
         via_of_floor,
         target_of_injection,
-        signals: signal::places(draft, devices, (sources, loads), out),
+        signals: signal::places(draft, devices, at, out),
         devices_of_check,
         authority: authority(draft, platform, files, out),
     }
@@ -266,7 +270,11 @@ fn assemble(
             None => None,
         },
         plant: Plant {
-            sources: sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?,
+            sources: {
+                let mut all = sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?;
+                all.extend(parts.homes);
+                all
+            },
             unavailable: parts.unavailable.or_else(|| platform.missing()),
             feeder: None,
         },

@@ -15,7 +15,7 @@ use lastmeter_text::append;
 use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
-use super::names::LOAD_PREFIX;
+use super::names::{HOME_PREFIX, LOAD_PREFIX};
 use super::render;
 use super::section::application::ApplicationRow;
 use super::section::check::CheckRow;
@@ -281,10 +281,11 @@ impl Scenario {
         self.gateways.iter().find(|row| row.networks.contains(&network))
     }
 
-    /// Where a source is, as a scenario writes it: `source:NAME` or `load:NAME`.
+    /// Where a source is, as a scenario writes it: `source:NAME`, `load:NAME` or `home:NAME`.
     pub fn place_of_source(&self, source: usize) -> String {
         let name = &self.plant.sources[source].name;
-        if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
+        let is_whole = [LOAD_PREFIX, HOME_PREFIX].iter().any(|prefix| name.starts_with(prefix));
+        if is_whole { name.clone() } else { format!("source:{name}") }
     }
 
     /// The warnings as text for people, each with its line and the marked span.

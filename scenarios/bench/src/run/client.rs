@@ -49,6 +49,9 @@ impl SoleDevice {
                     note: DeviceNote::new(now, kind.word(), detail),
                 },
                 Output::Failed { why } => ClientOutput::Failed { of: self.name.clone(), why },
+                Output::Switched { is_closed } => {
+                    ClientOutput::Switched { device: self.index, is_closed }
+                }
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {
                     continue;

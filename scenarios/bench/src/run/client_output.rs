@@ -33,6 +33,8 @@ pub(crate) enum ClientOutput {
     Reopen { network: usize },
     /// A device has made a reading.
     Reading { device: usize, made: AnnouncedReading },
+    /// The breaker of a device acted.
+    Switched { device: usize, is_closed: bool },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
     /// A device cannot go on.

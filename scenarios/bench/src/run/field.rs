@@ -261,6 +261,9 @@ impl Field {
                 Output::Failed { why } => {
                     out.push(ClientOutput::Failed { of: name.clone(), why });
                 }
+                Output::Switched { is_closed } => {
+                    out.push(ClientOutput::Switched { device: *index, is_closed });
+                }
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
             }

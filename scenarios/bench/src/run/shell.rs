@@ -45,6 +45,8 @@ pub(crate) struct Shell {
     /// Readings by their device; so are those sent.
     pub(crate) made: Vec<(usize, AnnouncedReading)>,
     pub(crate) sent: Vec<(usize, SentReading)>,
+    /// The devices whose breakers acted, and whether they closed.
+    pub(crate) switched: Vec<(usize, bool)>,
     /// What became of alerts and answers.
     pub(crate) notices: Vec<NoticeNews>,
     /// By their messages: those that are not acknowledged.
@@ -89,6 +91,7 @@ impl Shell {
             last_loss: None,
             made: Vec::new(),
             sent: Vec::new(),
+            switched: Vec::new(),
             notices: Vec::new(),
             open_notices: BTreeMap::new(),
             notes: Vec::new(),
@@ -163,6 +166,9 @@ impl Shell {
                         self.hand_over((message, owner), at, payload.into()).await?;
                     }
                     ClientOutput::Reading { device, made } => self.made.push((device, made)),
+                    ClientOutput::Switched { device, is_closed } => {
+                        self.switched.push((device, is_closed));
+                    }
                     ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
                     ClientOutput::Event(event) => self.notes.push(*event),
                     ClientOutput::Failed { of, why } => return Err(BenchError::device(&of, why)),

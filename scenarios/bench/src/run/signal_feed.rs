@@ -4,10 +4,8 @@
 //! How the data is cut does not change what a device makes of it, so the runner cuts as it suits
 //! its clock: in whole blocks in virtual time, up to the present instant in real time.
 
-use std::sync::Arc;
-
 use lastmeter_devices::{Device, Feed, Input, Output};
-use lastmeter_sim::{Block, MeteringPoint, SpectrumSpan, Terminal};
+use lastmeter_sim::{Block, MeteringPoint, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 /// Samples rendered and handed over at once.
@@ -16,8 +14,6 @@ const BLOCK_SAMPLES: usize = 4096;
 /// The plant's side of one device.
 pub struct SignalFeed {
     point: MeteringPoint,
-    /// The spectrum handed over last, and when it changes.
-    span: Option<SpectrumSpan>,
     start: SimTime,
     now: SimTime,
     next_sample: u64,
@@ -27,7 +23,7 @@ pub struct SignalFeed {
 impl SignalFeed {
     pub(crate) fn new(point: MeteringPoint, start: SimTime) -> Self {
         let block = Block::default();
-        Self { point, span: None, start, now: start, next_sample: 0, block }
+        Self { point, start, now: start, next_sample: 0, block }
     }
 
     /// Up to when the device has been fed.
@@ -86,15 +82,12 @@ impl SignalFeed {
     }
 
     fn spectrum(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
-        let at = self.now - self.start;
-        let ends = |span: &SpectrumSpan| span.until.is_some_and(|end| end <= at);
-        if self.span.as_ref().is_none_or(ends) {
-            self.span = self.terminal().spectrum_at(at);
-        }
-        let span = self.span.as_ref().expect("checked when the scenario was loaded");
+        // Asked for again each time: a breaker may have changed what lies ahead.
+        let span = self.terminal().spectrum_at(self.now - self.start);
+        let span = span.expect("checked when the scenario was loaded");
         // A change of the terminal is a border between two messages.
         self.now = span.until.map_or(until, |end| until.min(self.start + end));
-        let spectrum = Arc::clone(&span.spectrum);
+        let spectrum = span.spectrum;
         let (until, celsius) = (self.now - self.start, span.temperature_celsius);
         device.step(self.now, Input::Spectrum { until, spectrum, celsius }, out);
     }

@@ -201,7 +201,8 @@ impl Meter {
                 | Output::Answered { .. }
                 | Output::Obeyed { .. }
                 | Output::Failed { .. }
-                | Output::Send { .. } => {}
+                | Output::Send { .. }
+                | Output::Switched { .. } => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

@@ -22,7 +22,7 @@ use super::keys::{AS, EMULATED, HARDWARE, ON};
 use super::link::VIA;
 use super::tenant::{self, TENANT, tenant_of, tenant_prefix};
 use crate::draft::{Draft, Row, Section, joined};
-use crate::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
+use crate::names::{COUNT_MAX, HOME_PREFIX, LOAD_PREFIX, PlaceNames, SOURCE_PREFIX};
 use crate::references::References;
 
 /// The key of what single devices of a table differ in.
@@ -359,14 +359,18 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
 }
 
 /// The indices of the sources that the devices of a table are connected to, by `at`: one for
-/// all of them, or with a pattern one for each. The loads of a network follow the sources.
+/// all of them, or with a pattern one for each. The loads of a network follow the sources, and
+/// homes the loads.
 pub(crate) fn sources_of(
     device: &Row<'_>,
-    sources: &Names,
-    loads: &Names,
+    PlaceNames { sources, loads, homes }: PlaceNames<'_>,
     out: &mut Diagnostics,
 ) -> Vec<usize> {
     let Some((at, span)) = device.text("at") else { return Vec::new() };
+    if let Some(pattern) = at.strip_prefix(HOME_PREFIX) {
+        let found = homes.fitting(pattern, span, out);
+        return found.into_iter().map(|place| sources.len() + loads.len() + place).collect();
+    }
     if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
         if loads.len() == 0 && loads.is_complete {
             let message = format!("`{at}` is a load of a network, and the scenario has no network");

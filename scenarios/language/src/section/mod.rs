@@ -3,7 +3,7 @@
 //! | tables | files |
 //! |---|---|
 //! | what it is, and against what it runs | `scenario`, `matrix`, `platform`, `tenant`, `door`, `floor` |
-//! | what makes voltage, current and flow | `source`, `grid`, `test_plan`, `calibration` |
+//! | what makes voltage, current and flow | `source`, `home`, `grid`, `test_plan`, `calibration` |
 //! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
 //! | who reads and commands | `observer`, `application` |
 //! | what is done to them | `inject`, `request` |
@@ -22,6 +22,7 @@ pub(crate) mod expect;
 pub(crate) mod floor;
 pub(crate) mod gateway;
 pub(crate) mod grid;
+pub(crate) mod home;
 pub(crate) mod inject;
 pub(crate) mod keys;
 pub(crate) mod link;
@@ -60,6 +61,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &grid::GRID_RECORDER,
     &grid::GRID_SATURATION,
     &source::SOURCE,
+    &home::HOME,
     &link::LINK,
     &network::NETWORK,
     &device::DEVICE,

@@ -10,7 +10,7 @@ use super::check::CHECK;
 use super::device::sources_of;
 use super::scenario::SCENARIO;
 use crate::draft::{Draft, Row, Section};
-use crate::names::Names;
+use crate::names::{Names, PlaceNames};
 use crate::references::SignalPlace;
 
 pub(crate) static SIGNAL: Section = Section {
@@ -27,7 +27,8 @@ pub(crate) static SIGNAL: Section = Section {
         Field::optional(
             "at",
             Kind::Text,
-            "the place in the plant whose truth it is: `source:NAME` or `load:NAME`",
+            "the place in the plant whose truth it is: `source:NAME`, `load:NAME`, `home:NAME` or \
+             `home:NAME/SOCKET`",
         ),
         Field::required("quantity", Kind::Text, "which measurement identifier"),
         Field::optional(
@@ -168,12 +169,12 @@ fn validate_checks_of_signals(draft: &Draft<'_>, out: &mut Diagnostics) {
 pub(crate) fn places(
     draft: &Draft<'_>,
     devices: &Names,
-    (sources, loads): (&Names, &Names),
+    at: PlaceNames<'_>,
     out: &mut Diagnostics,
 ) -> Vec<SignalPlace> {
     let place = |row: &Row<'_>| SignalPlace {
         device: row.reference("of").and_then(|(name, _)| devices.position(name)),
-        source: source_of_signal(row, sources, loads, out),
+        source: source_of_signal(row, at, out),
     };
     draft.rows(&SIGNAL).iter().map(place).collect()
 }
@@ -181,11 +182,10 @@ pub(crate) fn places(
 /// The index of the source at whose place a signal of the plant is taken, by `at`.
 fn source_of_signal(
     signal: &Row<'_>,
-    sources: &Names,
-    loads: &Names,
+    places: PlaceNames<'_>,
     out: &mut Diagnostics,
 ) -> Option<usize> {
-    let found = sources_of(signal, sources, loads, out);
+    let found = sources_of(signal, places, out);
     if let ([_, _, ..], Some((at, span))) = (&found[..], signal.text("at")) {
         let message = format!("`{at}` is {} places, and a signal is one", found.len());
         out.report(Code::DOES_NOT_FIT, span, message, "expected the name of one load");

@@ -1,6 +1,7 @@
 //! `[[source]]`: what makes voltage and current, or flows in a pipe.
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Node, NodeValue, Table, Values};
+use lastmeter_sim::home::Breaker;
 use lastmeter_sim::{
     InjectionContext, InjectionKind, MeteringPoint, SOURCES, Signal, SourceContext, SourceKind,
     Streams, Terminal,
@@ -82,9 +83,20 @@ pub struct Source {
     /// What devices are connected to; `None` if `Scenario::unavailable`, and of a network before it
     /// is played.
     pub metering_point: Option<MeteringPoint>,
+    /// What cuts off what is behind it, in a home.
+    pub breaker: Option<Breaker>,
 }
 
 impl Source {
+    /// One that nothing cuts off.
+    pub(crate) fn new(
+        name: String,
+        kind: &'static str,
+        metering_point: Option<MeteringPoint>,
+    ) -> Self {
+        Self { name, kind, metering_point, breaker: None }
+    }
+
     /// Whether it is a place of the network.
     pub fn is_of_network(&self) -> bool {
         self.kind == GRID_SOURCE
@@ -196,12 +208,12 @@ pub(crate) fn sources(
 ) -> Option<Vec<Source>> {
     let played = player.and_then(|kind| {
         let metering_point = points.pop()?;
-        Some(Source { name: kind.to_owned(), kind, metering_point })
+        Some(Source::new(kind.to_owned(), kind, metering_point))
     });
     let mut all = Vec::new();
     for (row, metering_point) in rows.iter().zip(points) {
         let name = row.values.as_ref()?.text("name").to_owned();
-        all.push(Source { name, kind: row.kind?, metering_point });
+        all.push(Source::new(name, row.kind?, metering_point));
     }
     all.extend(played.into_iter().chain(grid));
     Some(all)

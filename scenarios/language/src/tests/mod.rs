@@ -6,6 +6,7 @@ mod commands;
 mod declared;
 mod domains;
 mod door;
+mod homes;
 mod latency;
 mod lines;
 mod links;

@@ -283,7 +283,7 @@ impl FieldSender {
                 }
                 ClientOutput::Event(event) => self.report(Report::Event(event)),
                 // A program of somebody else's is on no network.
-                ClientOutput::Failed { .. } => {}
+                ClientOutput::Failed { .. } | ClientOutput::Switched { .. } => {}
                 ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),
                 ClientOutput::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);

@@ -168,7 +168,10 @@ impl LineSender {
                     self.report(Report::Answered { device: *index, at: now, values });
                 }
                 // It has no connection to the platform.
-                Output::Send { .. } | Output::Obeyed { .. } | Output::Failed { .. } => {}
+                Output::Send { .. }
+                | Output::Obeyed { .. }
+                | Output::Switched { .. }
+                | Output::Failed { .. } => {}
             }
         }
         sent

@@ -235,7 +235,8 @@ impl Sender {
                     self.outgoing.push(message, Some(self.parts.index), topic, payload.into());
                 }
                 // It has a connection of its own, and is on no network.
-                Output::Transmit { .. } | Output::Answered { .. } => {}
+                // Breakers of homes act in virtual time alone.
+                Output::Transmit { .. } | Output::Answered { .. } | Output::Switched { .. } => {}
                 Output::Failed { why } => self.failure = Some(why),
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;

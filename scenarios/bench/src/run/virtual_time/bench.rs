@@ -11,6 +11,7 @@ use std::time::Duration;
 use lastmeter_language::{DeviceRow, Order, Through};
 use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_record::{Event, RealTimeFacts, RunWriter};
+use lastmeter_sim::home::Breaker;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -169,6 +170,8 @@ impl VirtualBench<'_> {
     async fn connect(&mut self) -> Result<(), BenchError> {
         self.parts.platform.rest.require_empty().await?;
         self.parts.platform.rest.advance(self.now).await?;
+        let sources = self.parts.scenario.plant.sources.iter();
+        sources.filter_map(|source| source.breaker.as_ref()).for_each(Breaker::reset);
         for shell in &mut self.parts.shells {
             shell.connected_after(0).await?;
         }
@@ -262,11 +265,25 @@ impl VirtualBench<'_> {
                 moved |= shell.deliver().await?;
                 shell.drained().await?;
             }
+            self.switch_breakers();
             if !moved {
                 return Ok(());
             }
         }
         Err(BenchError::NoRest { at: self.now.to_string(), rounds: ROUNDS_MAX })
+    }
+
+    /// Lets the plant follow the breakers that acted. All devices have looked at it up to the
+    /// present instant and no further, so it is from there on that nothing flows.
+    fn switch_breakers(&mut self) {
+        let (scenario, at) = (self.parts.scenario, self.now - self.parts.scenario.schedule.start);
+        for (device, is_closed) in self.parts.shells.iter_mut().flat_map(|it| it.switched.drain(..))
+        {
+            let source = &scenario.plant.sources[scenario.devices[device].source];
+            if let Some(breaker) = &source.breaker {
+                breaker.switch(at, is_closed);
+            }
+        }
     }
 
     /// Reads back what the platform has made of it, and writes the record up to the present.

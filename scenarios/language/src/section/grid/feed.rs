@@ -305,7 +305,7 @@ pub(crate) fn grid_sources(
         let point = live.filter(|_| is_used(place)).map(|live| MeteringPoint::Live(live.clone()));
         let ahead = grid.ahead.as_deref().filter(|_| is_used(place));
         let stands_in = point.clone().or_else(|| stand_in(ahead?, place, streams));
-        (Source { name, kind: GRID_SOURCE, metering_point: point }, stands_in)
+        (Source::new(name, GRID_SOURCE, point), stands_in)
     };
     grid.places().enumerate().map(source).unzip()
 }
