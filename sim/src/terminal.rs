@@ -2,7 +2,7 @@
 //!
 //! It has the voltages and currents of one or three phases. What it carries at each instant of the
 //! scenario is fixed once it is built, so any number of devices may look at it, at any rate, in any
-//! order, and see the same. Taps of homes alone may be laid anew from an instant on beyond which
+//! order, and see the same. Taps of homes alone may be replaced from an instant on beyond which
 //! nobody has looked. It samples nothing by itself and filters nothing: `render` gives the values at
 //! instants, as an ideal converter without an anti-alias filter would see them.
 
@@ -83,12 +83,12 @@ impl Terminal {
         Self { waveform: Arc::new(Waveform::Loop(table)) }
     }
 
-    /// A terminal of which what lies ahead may be laid anew.
+    /// A terminal of which what lies ahead may be replaced.
     pub(crate) fn switched(timeline: Timeline) -> Self {
         Self { waveform: Arc::new(Waveform::Switched(RwLock::new(timeline))) }
     }
 
-    /// Lays anew what such a terminal carries from an instant on, the first piece beginning there.
+    /// Replaces what such a terminal carries from an instant on; the first piece begins there.
     pub(crate) fn replace_from(&self, at: SimDuration, pieces: Vec<Piece>) {
         if let Waveform::Switched(timeline) = &*self.waveform {
             let mut timeline = timeline.write().unwrap_or_else(PoisonError::into_inner);

@@ -97,7 +97,7 @@ impl Timeline {
         Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()), registers }
     }
 
-    /// Lays anew what comes from an instant on, the first piece beginning there.
+    /// Replaces what comes from an instant on; the first piece begins there.
     pub(crate) fn replace_from(&mut self, at: Instant, pieces: Vec<Piece>) {
         let kept = self.pieces.partition_point(|piece| piece.from < at);
         self.pieces.truncate(kept);

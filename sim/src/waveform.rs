@@ -15,7 +15,7 @@ use crate::timeline::Timeline;
 pub(crate) enum Waveform {
     /// Tones and noise, and what happens to them.
     Timeline(Timeline),
-    /// The same, of which what lies ahead may be laid anew.
+    /// The same, of which what lies ahead may be replaced.
     Switched(RwLock<Timeline>),
     /// A recording, played again and again.
     Loop(Loop),

@@ -50,10 +50,8 @@ const TABLE_BYTES_MAX: usize = 1 << 20;
 /// What the parts of the bench turned out to be.
 pub(super) struct Parts {
     pub(super) points: Vec<Option<MeteringPoint>>,
-    /// What a network makes.
-    pub(super) grid: Vec<Source>,
-    /// Feed-ins and sockets of homes.
-    pub(super) homes: Vec<Source>,
+    /// What a network makes, then feed-ins and sockets of homes.
+    pub(super) places: Vec<Source>,
     pub(super) links: Vec<Option<LinkSpec>>,
     pub(super) simulators: Vec<SimulatorRow>,
     /// The boards that devices are.
@@ -130,8 +128,7 @@ impl Draft<'_> {
         self.validate_checks(references, &devices, (&files, plans), out);
         Parts {
             points,
-            grid: of_grid,
-            homes: of_homes,
+            places: [of_grid, of_homes].concat(),
             links,
             simulators,
             boards,

@@ -270,11 +270,7 @@ fn assemble(
             None => None,
         },
         plant: Plant {
-            sources: {
-                let mut all = sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?;
-                all.extend(parts.homes);
-                all
-            },
+            sources: sources(draft.rows(&SOURCE), (parts.points, parts.places), player)?,
             unavailable: parts.unavailable.or_else(|| platform.missing()),
             feeder: None,
         },

@@ -74,7 +74,7 @@ static SUN: [Field; 5] = [
 static APPLIANCE: [Field; 8] = [
     Field::required("name", Kind::Name, "what sockets call it"),
     Field::required("summary", Kind::Text, "one line for people"),
-    Field::required("basis", Kind::Text, "what its figures rest on"),
+    Field::required("basis", Kind::Text, "what its values rest on"),
     Field::required("voltage_exponent", quantity(Dimension::Ratio, 0.0, 2.0), "of the power"),
     Field::required("state", Kind::List(&Kind::Table(&STATE)), "what it may be doing"),
     Field::optional("start", Kind::List(&Kind::Table(&PART)), "once after switching on"),

@@ -1,4 +1,4 @@
-//! Homes on a supply: sockets with appliances, what flows into each home, and what the supply carries.
+//! Homes on a supply: sockets with appliances, and what flows into homes and supply.
 //!
 //! A supply is a source of electricity that is tones at every instant. A *tap* is a place where
 //! devices are connected: a socket, the feed-in of a home, or the supply itself, which carries its
@@ -6,12 +6,12 @@
 //! currents of its sockets, which is made tone by tone: the truth of a sum is the sum of truths.
 //!
 //! An appliance's fundamental has its angle to the voltage's, and its harmonics to its own
-//! fundamental. Its power goes with a power of the voltage (`voltage_exponent`); from a voltage of
-//! twice its rated current on it draws no more, and below a tenth of the rated voltage nothing.
+//! fundamental. Its power goes with a power of the voltage (`voltage_exponent`); its current is at
+//! most twice that at its rated voltage, and below a tenth of that voltage nothing flows.
 //!
 //! A tap has a breaker. From the instant on at which it opens, nothing flows at its sockets, and
-//! all taps around them follow: what lies ahead of that instant is laid anew in pieces, what lies
-//! behind stays. An appliance goes on in its cycle meanwhile.
+//! all taps around them follow: what lies ahead of that instant is replaced, what lies behind
+//! stays. An appliance goes on in its cycle meanwhile.
 
 mod catalogue;
 mod course;

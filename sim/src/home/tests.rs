@@ -173,7 +173,7 @@ fn seeds_make_other_courses_and_the_same_again() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Of any appliances at any phases, with any of them cut off, a home takes what its sockets take.
+    /// Of any appliances at any phases, with any of them cut off, a home is their sum.
     #[test]
     fn a_home_is_the_sum_of_its_sockets(
         seed in any::<u64>(),

@@ -50,7 +50,7 @@ pub(crate) static HOME: Section = Section {
     doc: "A home: sockets with appliances behind one feed-in. Devices are connected with `at = \
         \"home:NAME\"` to its feed-in and with `at = \"home:NAME/SOCKET\"` to a socket. It has the \
         voltages of its supply; what flows into it is the sum of what its sockets take, and the \
-        supply carries that of all its homes beside its own currents. Where the breaker of a \
+        supply carries that of every home on it beside its own currents. Where the breaker of a \
         device opens (`setBreaker`), nothing flows behind it from that instant on. What an \
         appliance takes stands in the catalogue of appliances; its durations vary, each socket's \
         from a random stream of its own. Photovoltaics feed back.",
@@ -231,7 +231,7 @@ fn wired(
         return Vec::new();
     }
     builder.finish().unwrap_or_else(|error| {
-        let label = "no terminal can be built with its homes";
+        let label = "no terminal can be built with what is on it";
         out.report(Code::DOES_NOT_FIT, span, error.to_string(), label);
         Vec::new()
     })
