@@ -88,11 +88,12 @@ impl Terminal {
         Self { waveform: Arc::new(Waveform::Switched(RwLock::new(timeline))) }
     }
 
-    /// Replaces what such a terminal carries from an instant on; the first piece begins there.
-    pub(crate) fn replace_from(&self, at: SimDuration, pieces: Vec<Piece>) {
+    /// Replaces what such a terminal carries from an instant on up to another; the first piece
+    /// begins there.
+    pub(crate) fn replace(&self, from: SimDuration, to: SimDuration, pieces: Vec<Piece>) {
         if let Waveform::Switched(timeline) = &*self.waveform {
             let mut timeline = timeline.write().unwrap_or_else(PoisonError::into_inner);
-            timeline.replace_from(at.into(), pieces);
+            timeline.replace(from.into(), to.into(), pieces);
         }
     }
 

@@ -97,11 +97,11 @@ impl Timeline {
         Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()), registers }
     }
 
-    /// Replaces what comes from an instant on; the first piece begins there.
-    pub(crate) fn replace_from(&mut self, at: Instant, pieces: Vec<Piece>) {
-        let kept = self.pieces.partition_point(|piece| piece.from < at);
-        self.pieces.truncate(kept);
-        self.pieces.extend(pieces);
+    /// Replaces what comes from an instant on up to another; the first piece begins there.
+    pub(crate) fn replace(&mut self, from: Instant, to: Instant, pieces: Vec<Piece>) {
+        let kept = self.pieces.partition_point(|piece| piece.from < from);
+        let rest = self.pieces.partition_point(|piece| piece.from < to).max(kept);
+        self.pieces.splice(kept..rest, pieces);
         // Integrals reach to the end of a piece, which is where the next one begins.
         let integrals = self.integrals.get_mut().unwrap_or_else(PoisonError::into_inner);
         integrals.truncate(kept.saturating_sub(1));

@@ -49,7 +49,7 @@ pub struct PipeStretch {
     pub until: Option<SimDuration>,
 }
 
-/// Where a device is connected: immutable, cheap to clone, shared between threads.
+/// Where a device is connected: cheap to clone, shared between threads; all clones are one.
 #[derive(Clone, Debug)]
 pub enum MeteringPoint {
     /// A terminal with voltages and currents.

@@ -10,8 +10,8 @@
 //! most twice that at its rated voltage, and below a tenth of that voltage nothing flows.
 //!
 //! A tap has a breaker. From the instant on at which it opens, nothing flows at its sockets, and
-//! all taps around them follow: what lies ahead of that instant is replaced, what lies behind
-//! stays. An appliance goes on in its cycle meanwhile.
+//! all taps around them follow: what lies ahead of that instant is replaced, a day at a time, what
+//! lies behind stays. An appliance goes on in its cycle meanwhile.
 
 mod catalogue;
 mod course;
@@ -57,6 +57,9 @@ pub struct HomeContext<'a> {
     /// How long it lasts.
     pub duration: SimDuration,
 }
+
+/// What a breaker changed is laid so far ahead, and further when time has come near to that.
+const AHEAD: SimDuration = SimDuration::from_seconds(86_400);
 
 /// What the supply carries from an instant on.
 #[derive(Debug)]
@@ -104,6 +107,8 @@ struct Breakers {
     open: Vec<bool>,
     /// Whether any of them ever acted.
     acted: bool,
+    /// From when on a tap is still as it was before a breaker acted.
+    stale: Vec<Option<SimDuration>>,
 }
 
 /// The breaker of a tap: cheap to clone, all clones are one.
@@ -207,23 +212,30 @@ impl<'a> HomesBuilder<'a> {
         self.wiring.taps.push(Tap { sockets, phase, is_supply, terminal, known });
         let breakers = self.wiring.breakers.get_mut().unwrap_or_else(PoisonError::into_inner);
         breakers.open.push(false);
+        breakers.stale.push(None);
         let tap = self.wiring.taps.len() - 1;
-        self.wiring.lay(tap, SimDuration::ZERO, &vec![false; tap + 1])
+        let until = self.wiring.until;
+        self.wiring.lay(tap, (SimDuration::ZERO, until), &vec![false; tap + 1])
     }
 }
 
 impl Wiring {
-    /// Lays the pieces of a tap from an instant on.
-    fn lay(&self, tap: usize, from: SimDuration, open: &[bool]) -> Result<(), TerminalError> {
-        let pieces = self.pieces(&self.taps[tap], from, open)?;
-        self.taps[tap].terminal.replace_from(from, pieces);
+    /// Lays the pieces of a tap from an instant on up to another.
+    fn lay(
+        &self,
+        tap: usize,
+        (from, to): (SimDuration, SimDuration),
+        open: &[bool],
+    ) -> Result<(), TerminalError> {
+        let pieces = self.pieces(&self.taps[tap], (from, to), open)?;
+        self.taps[tap].terminal.replace(from, to, pieces);
         Ok(())
     }
 
     fn pieces(
         &self,
         tap: &Tap,
-        from: SimDuration,
+        (from, to): (SimDuration, SimDuration),
         open: &[bool],
     ) -> Result<Vec<Piece>, TerminalError> {
         let is_dead = |socket: &usize| {
@@ -235,7 +247,7 @@ impl Wiring {
         let changes = fed().flat_map(|(socket, _)| &self.sockets[*socket].course.changes);
         let mut borders: Vec<SimDuration> = changes.map(|(at, _)| *at).collect();
         borders.extend(self.supply.iter().map(|span| span.from));
-        borders.retain(|at| *at > from && *at < self.until);
+        borders.retain(|at| *at > from && *at < to);
         borders.push(from);
         borders.sort_unstable();
         borders.dedup();
@@ -263,8 +275,20 @@ impl Breaker {
         if breakers.open[self.tap] == is_closed {
             breakers.open[self.tap] = !is_closed;
             breakers.acted = true;
-            self.lay_around(at, &breakers.open);
+            let own = &self.wiring.taps[self.tap].sockets;
+            for (it, stale) in self.wiring.taps.iter().zip(&mut breakers.stale) {
+                if it.sockets.iter().any(|socket| own.contains(socket)) {
+                    *stale = Some(at);
+                }
+            }
+            self.lay_stale(at, &mut breakers);
         }
+    }
+
+    /// Lets all taps of its supply follow the breakers up to an instant, before anybody looks at
+    /// them as far as that.
+    pub fn follow(&self, until: SimDuration) {
+        self.lay_stale(until, &mut self.breakers());
     }
 
     /// Closes all breakers of its supply from the beginning on, for another run.
@@ -272,8 +296,9 @@ impl Breaker {
         let mut breakers = self.breakers();
         if std::mem::take(&mut breakers.acted) {
             breakers.open.fill(false);
+            breakers.stale.fill(None);
             for tap in 0..self.wiring.taps.len() {
-                self.lay(tap, SimDuration::ZERO, &breakers.open);
+                self.lay(tap, (SimDuration::ZERO, self.wiring.until), &breakers.open);
             }
         }
     }
@@ -282,17 +307,19 @@ impl Breaker {
         self.wiring.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lay_around(&self, at: SimDuration, open: &[bool]) {
-        let own = &self.wiring.taps[self.tap].sockets;
-        for (tap, it) in self.wiring.taps.iter().enumerate() {
-            if it.sockets.iter().any(|socket| own.contains(socket)) {
-                self.lay(tap, at, open);
+    fn lay_stale(&self, until: SimDuration, breakers: &mut Breakers) {
+        let Breakers { open, stale, .. } = breakers;
+        for (tap, stale) in stale.iter_mut().enumerate() {
+            while let Some(from) = stale.filter(|from| *from <= until) {
+                let to = (from + AHEAD).min(self.wiring.until.max(from));
+                self.lay(tap, (from, to), open);
+                *stale = Some(to).filter(|to| *to < self.wiring.until);
             }
         }
     }
 
-    fn lay(&self, tap: usize, at: SimDuration, open: &[bool]) {
+    fn lay(&self, tap: usize, span: (SimDuration, SimDuration), open: &[bool]) {
         // With everything closed it was a terminal, and a current less does not change that.
-        self.wiring.lay(tap, at, open).expect("a tap with fewer currents");
+        self.wiring.lay(tap, span, open).expect("a tap with fewer currents");
     }
 }

@@ -160,6 +160,33 @@ fn an_open_breaker_takes_its_load_from_home_and_supply() {
 }
 
 #[test]
+fn a_breaker_is_followed_day_by_day() {
+    let supply = mains(1, 230.0);
+    let sockets = [("fridge", 0, vec![ALWAYS]), ("television", 0, vec![ALWAYS])];
+    let (taps, other) = (home(&supply, 5, 96, &sockets), home(&supply, 5, 96, &sockets));
+    let (from, to) = (s(3600 * 30), s(3600 * 96));
+    taps[1].1.switch(s(3600 * 30), false);
+    taps[1].1.follow(to);
+    let energy = |tap: &Terminal, from, to| net(tap, "energy.active", from, to);
+    assert!(energy(&taps[1].0, from, to).abs() < f64::MIN_POSITIVE);
+    let left = energy(&taps[0].0, from, to);
+    let television = energy(&other[2].0, from, to);
+    assert!((left / television - 1.0).abs() < 1e-12, "{left} J, expected {television} J");
+    let whole = energy(&taps[0].0, s(0), to);
+    let expected = energy(&other[0].0, s(0), from) + television;
+    assert!((whole / expected - 1.0).abs() < 1e-12, "{whole} J, expected {expected} J");
+    // Closed and opened again within what is laid ahead, and for another run from the beginning on.
+    taps[1].1.switch(s(3600 * 40), true);
+    taps[1].1.switch(s(3600 * 41), false);
+    taps[1].1.follow(to);
+    let found = energy(&taps[1].0, s(0), to);
+    let hours = |from: i64, to: i64| energy(&other[1].0, s(3600 * from), s(3600 * to));
+    assert!((found / (hours(0, 30) + hours(40, 41)) - 1.0).abs() < 1e-12, "{found} J");
+    taps[2].1.reset();
+    assert_eq!(energy(&taps[0].0, s(0), to).to_bits(), energy(&other[0].0, s(0), to).to_bits());
+}
+
+#[test]
 fn seeds_make_other_courses_and_the_same_again() {
     let supply = mains(1, 230.0);
     let energy = |seed: u64| {

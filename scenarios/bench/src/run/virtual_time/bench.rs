@@ -180,6 +180,9 @@ impl VirtualBench<'_> {
 
     /// Moves everything to the next sync point, and brings it to rest there.
     async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
+        let scenario = self.parts.scenario;
+        let breakers = scenario.plant.sources.iter().filter_map(|source| source.breaker.as_ref());
+        breakers.for_each(|breaker| breaker.follow(until - scenario.schedule.start));
         if self.parts.platform.kills_ordered > 0 {
             self.run_devices_through_a_kill(until).await?;
         } else {
