@@ -82,6 +82,7 @@ pub use gateway::{
 };
 pub use message::EPOCH;
 pub use model::kind::{DeviceKind, Fits};
+pub use model::smart_plug::SMART_PLUG;
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;
 pub use registry::{DEVICES, INJECTIONS};

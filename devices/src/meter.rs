@@ -509,7 +509,15 @@ impl Device for Meter {
             Input::Fault(DeviceFault::TamperSensor { what, shows, until }) => {
                 self.tampered((what, Some(shows)), (now, until), out);
             }
-            other => self.parts.outlet.take(now, other, out),
+            other => {
+                self.parts.outlet.take(now, other, out);
+                while let Some(order) = self.parts.outlet.order() {
+                    match self.obey(now, order) {
+                        Ok(done) => event(out, EventKind::CommandObeyed, &done),
+                        Err(why) => event(out, EventKind::CommandRefused, &why),
+                    }
+                }
+            }
         }
     }
 

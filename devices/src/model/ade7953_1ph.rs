@@ -9,27 +9,27 @@ use crate::calibration;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::ade7953;
 
-static FIELDS: [Field; count(&[])] = of_model(
-    &[],
-    &[
-        ("nominal_current", "\"10 A\""),
-        ("current_headroom", "2.5"),
-        ("voltage_headroom", "1.5"),
-        ("sample_rate", "\"6990 Hz\""),
-        ("decimation", "\"sinc3\""),
-        ("current_sensor", "\"shunt\""),
-        // Resistors of one per cent, before any calibration.
-        ("voltage_gain_error", "\"0.8 %\""),
-        ("current_gain_error", "\"-1.1 %\""),
-        ("phase_error", "\"0.12 deg\""),
-        ("voltage_high_pass", "\"0.5 Hz\""),
-        ("current_high_pass", "\"0.5 Hz\""),
-        ("voltage_snr", "80"),
-        ("current_snr", "80"),
-    ],
-);
+/// In what it differs from other meters.
+pub(super) const DEFAULTS: [(&str, &str); 13] = [
+    ("nominal_current", "\"10 A\""),
+    ("current_headroom", "2.5"),
+    ("voltage_headroom", "1.5"),
+    ("sample_rate", "\"6990 Hz\""),
+    ("decimation", "\"sinc3\""),
+    ("current_sensor", "\"shunt\""),
+    // Resistors of one per cent, before any calibration.
+    ("voltage_gain_error", "\"0.8 %\""),
+    ("current_gain_error", "\"-1.1 %\""),
+    ("phase_error", "\"0.12 deg\""),
+    ("voltage_high_pass", "\"0.5 Hz\""),
+    ("current_high_pass", "\"0.5 Hz\""),
+    ("voltage_snr", "80"),
+    ("current_snr", "80"),
+];
 
-const RECIPE: Recipe = Recipe {
+static FIELDS: [Field; count(&[])] = of_model(&[], &DEFAULTS);
+
+pub(super) const RECIPE: Recipe = Recipe {
     phases: 1,
     registers: ade7953::ROWS,
     is_cvct: false,

@@ -21,6 +21,7 @@ pub(crate) mod m_bus;
 mod pipe;
 pub(crate) mod reference;
 pub(crate) mod simulator_meter;
+pub(crate) mod smart_plug;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;
 mod supply;

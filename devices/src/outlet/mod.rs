@@ -4,6 +4,7 @@
 pub(crate) mod mbus;
 pub(crate) mod records;
 pub(crate) mod reporter;
+pub(crate) mod zigbee;
 
 use lastmeter_sim::{DeclaredSpan, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
@@ -92,6 +93,11 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         _obeyed: Result<String, String>,
         _out: &mut Vec<Output>,
     ) {
+    }
+
+    /// What was ordered over the field network, to be carried out by the meter; nobody is answered.
+    fn order(&mut self) -> Option<Order> {
+        None
     }
 
     /// Why it takes no commands of the platform, if so.

@@ -1,0 +1,122 @@
+//! The smart plug of a home: the measuring part around an ADE7953, a bistable relay, and a node of
+//! a ZigBee network as its way out.
+
+use lastmeter_params::{Code, Dimension, Entry, Field, Kind};
+use lastmeter_units::{HardwareId, SimDuration};
+use lastmeter_zigbee::address::Eui64;
+use lastmeter_zigbee::network::NodeConfig;
+
+use super::ade7953_1ph::{ADE7953_1PH, DEFAULTS, RECIPE};
+use super::build::build_with;
+use super::fields::{between, count, of_model};
+use super::kind::DeviceKind;
+use crate::outlet::zigbee::{ZigbeeOutlet, ZigbeeParts, is_reported};
+use crate::zigbee::PlugScales;
+
+/// The first 32 bits of addresses that are derived from names: of a maker of radios.
+const MAKER: u64 = 0x0015_8D00;
+
+const OWN: [Field; 4] = [
+    Field::optional(
+        "eui64",
+        Kind::Text,
+        "Its EUI-64, eight bytes in hexadecimal with colons; left out, it follows from its name, so \
+         that devices made by `count` differ.",
+    ),
+    Field::default(
+        "sleeps",
+        Kind::Boolean,
+        "false",
+        "Whether its receiver is off when it is idle: commands wait for its poll.",
+    ),
+    Field::default(
+        "poll_every",
+        between(Dimension::Time, 0.1, 3600.0),
+        "\"60 s\"",
+        "How often it polls its coordinator; four polls without an answer make it rejoin.",
+    ),
+    Field::default(
+        "relay_closed",
+        Kind::Boolean,
+        "true",
+        "Whether the contact of its relay is closed at the start.",
+    ),
+];
+
+static FIELDS: [Field; count(&OWN)] = of_model(&OWN, &PLUG_DEFAULTS);
+
+const PLUG_DEFAULTS: [(&str, &str); DEFAULTS.len() + 3] = {
+    let mut all = [("", ""); DEFAULTS.len() + 3];
+    let mut at = 0;
+    while at < DEFAULTS.len() {
+        all[at] = DEFAULTS[at];
+        at += 1;
+    }
+    all[at] = ("fidelity", "\"windows\"");
+    all[at + 1] = ("report_every", "\"60 s\"");
+    all[at + 2] = ("totals_only", "true");
+    all
+};
+
+/// Its row: to be named in `DEVICES` together with the kind of network that it is on.
+pub const SMART_PLUG: DeviceKind = DeviceKind {
+    on: Some("zigbee"),
+    entry: Entry {
+        name: "smart-plug",
+        summary: "smart plug on a ZigBee network: ADE7953, bistable relay, radio node",
+        description: "A plug between an appliance and its socket (230 V, 16 A). Its ADE7953 is as \
+            delivered: uncalibrated. It joins the ZigBee network that it is on, reports voltage, \
+            current, powers, power factor, frequency and energies as attributes of Electrical \
+            Measurement and Metering, every `report_every` unless its coordinator configures \
+            something else, and takes commands of On/Off and calibrations over the radio. Its \
+            relay is bistable: the contact stays where it is without power.",
+        fields: &FIELDS,
+    },
+    build: |values, context, diagnostics| {
+        let report_every = values.duration("report_every");
+        let eui = match values.text_opt("eui64") {
+            Some(text) => eui_of(text).or_else(|| {
+                let message = format!("`{text}` is not an EUI-64");
+                let label = "expected eight bytes, such as \"00:15:8d:00:00:00:00:2a\"";
+                let span = values.span_of("eui64");
+                diagnostics.report(Code::DOES_NOT_FIT, span, message, label);
+                None
+            })?,
+            None => derived(&context.hardware_id),
+        };
+        let poll_every = values.duration("poll_every");
+        let config = if values.boolean("sleeps") {
+            NodeConfig::sleepy(eui, poll_every)
+        } else {
+            NodeConfig { poll_every, ..NodeConfig::listening(eui) }
+        };
+        let outlet = ZigbeeOutlet::new(ZigbeeParts {
+            start: context.start,
+            config,
+            scales: PlugScales::default(),
+            report_every: report_every.max(SimDuration::from_seconds(1)),
+            is_closed: values.boolean("relay_closed"),
+            stream: context.streams.stream(&format!("device/{}/radio", context.name)),
+        });
+        build_with(&RECIPE, values, context, (Box::new(outlet), is_reported), diagnostics)
+    },
+    ..ADE7953_1PH
+};
+
+/// An EUI-64 as it is written on nodes.
+fn eui_of(text: &str) -> Option<Eui64> {
+    let bytes: Vec<&str> = text.split(':').collect();
+    let is_byte = |byte: &&str| byte.len() == 2 && byte.bytes().all(|c| c.is_ascii_hexdigit());
+    if bytes.len() != 8 || !bytes.iter().all(is_byte) {
+        return None;
+    }
+    u64::from_str_radix(&bytes.concat(), 16).ok().map(Eui64)
+}
+
+/// Of each name another one, as far as 32 bits allow: FNV-1a of its bytes, folded.
+fn derived(id: &HardwareId) -> Eui64 {
+    let hash = id.as_str().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    Eui64(MAKER << 32 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
+}

@@ -1,0 +1,172 @@
+//! A node: its application behind its radio.
+
+use std::collections::VecDeque;
+
+use lastmeter_units::SimTime;
+use lastmeter_zigbee::network::{
+    ApsFrame, Node, NodeConfig, NodeEvent, NodeState, RadioFrame, Random,
+};
+use lastmeter_zigbee::zcl::{Frame, Status};
+
+use super::attributes::Attributes;
+use super::server::Server;
+
+/// The endpoint that a node's application answers at.
+pub const ENDPOINT: u8 = 1;
+/// Frames that wait for room in the radio's queue; the oldest make room for newer ones.
+const WAITING_MAX: usize = 64;
+
+/// What distinguishes one kind of node from another.
+pub trait Application {
+    /// Carries out a command of a cluster, and returns how it ended.
+    fn command(&mut self, attributes: &mut Attributes, cluster: u16, frame: &Frame<'_>) -> Status;
+
+    /// Its power is gone: what it does not keep is lost.
+    fn lose_power(&mut self, attributes: &mut Attributes);
+
+    /// Its power is back.
+    fn restore_power(&mut self, attributes: &mut Attributes);
+}
+
+/// A node of a home's network.
+#[derive(Clone, Debug)]
+pub struct ZigbeeNode<A> {
+    /// Its radio.
+    pub radio: Node,
+    /// Its attributes.
+    pub server: Server,
+    /// What it is.
+    pub application: A,
+    waiting: VecDeque<ApsFrame>,
+    /// Clusters whose reports are taken by the caller.
+    held: Vec<u16>,
+    has_power: bool,
+    /// Frames that were given up since they were too old.
+    discarded: u64,
+}
+
+impl<A: Application> ZigbeeNode<A> {
+    /// A node that has no network.
+    pub fn new(config: NodeConfig, attributes: Attributes, application: A) -> Self {
+        Self {
+            radio: Node::new(config),
+            server: Server::new(ENDPOINT, attributes),
+            application,
+            waiting: VecDeque::new(),
+            held: Vec::new(),
+            has_power: true,
+            discarded: 0,
+        }
+    }
+
+    /// Whether it has power.
+    pub const fn has_power(&self) -> bool {
+        self.has_power
+    }
+
+    /// Frames of its application that found no room.
+    pub const fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    /// It loses its power: what was to be sent is gone.
+    pub fn lose_power(&mut self) {
+        self.has_power = false;
+        self.waiting.clear();
+        self.application.lose_power(&mut self.server.attributes);
+    }
+
+    /// Its power is back: it rejoins, and reports what it reports.
+    pub fn restore_power(&mut self, now: SimTime) {
+        self.has_power = true;
+        self.application.restore_power(&mut self.server.attributes);
+        self.radio.restart(now);
+    }
+
+    /// Sends a frame, as soon as it is a member and there is room.
+    pub fn send(&mut self, now: SimTime, frame: ApsFrame) {
+        if self.waiting.len() == WAITING_MAX {
+            self.waiting.pop_front();
+            self.discarded += 1;
+        }
+        self.waiting.push_back(frame);
+        self.flush(now);
+    }
+
+    fn flush(&mut self, now: SimTime) {
+        while let Some(frame) = self.waiting.front() {
+            if self.radio.send(now, frame.clone()).is_err() {
+                break;
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// When it has to be stepped next.
+    pub fn next(&self) -> Option<SimTime> {
+        let reports = self.server.attributes.next(|cluster| !self.held.contains(&cluster));
+        let reports = reports.filter(|_| self.is_joined());
+        self.radio.next().into_iter().chain(reports).min().filter(|_| self.has_power)
+    }
+
+    /// From now on reports of these clusters are made when the caller takes them.
+    pub fn hold_reports(&mut self, clusters: &[u16]) {
+        self.held = clusters.to_vec();
+    }
+
+    /// The reports of held clusters that are due; none while it is no member.
+    pub fn take_held(&mut self, now: SimTime) -> Vec<ApsFrame> {
+        if !self.has_power || !self.is_joined() {
+            return Vec::new();
+        }
+        self.server.reports(now, |cluster| self.held.contains(&cluster))
+    }
+
+    /// Whether reports are made: nobody learns later how old one is that had to wait.
+    fn is_joined(&self) -> bool {
+        self.radio.state() == NodeState::Joined
+    }
+
+    /// Lets time pass: the radio's, and that of reports.
+    pub fn step(&mut self, now: SimTime, random: Random<'_>) -> Vec<NodeEvent> {
+        if !self.has_power {
+            return Vec::new();
+        }
+        if self.is_joined() {
+            for frame in self.server.reports(now, |cluster| !self.held.contains(&cluster)) {
+                self.send(now, frame);
+            }
+        }
+        self.radio.step(now, random);
+        self.events(now)
+    }
+
+    /// Takes a frame that arrived now.
+    pub fn receive(&mut self, now: SimTime, frame: &RadioFrame) -> Vec<NodeEvent> {
+        if !self.has_power {
+            return Vec::new();
+        }
+        self.radio.receive(now, frame);
+        self.events(now)
+    }
+
+    /// Answers what the radio received; everything else that happened to it is the caller's.
+    fn events(&mut self, now: SimTime) -> Vec<NodeEvent> {
+        let mut others = Vec::new();
+        while let Some(event) = self.radio.event() {
+            let NodeEvent::Received(aps) = event else {
+                others.push(event);
+                continue;
+            };
+            let application = &mut self.application;
+            let answer = self.server.receive(&aps, &mut |attributes, cluster, frame| {
+                application.command(attributes, cluster, frame)
+            });
+            if let Some(answer) = answer {
+                self.send(now, answer);
+            }
+        }
+        self.flush(now);
+        others
+    }
+}
