@@ -156,8 +156,10 @@ impl ClosedForm {
             return false;
         }
         self.put_by();
-        self.origin_s = self.next_start_s();
-        self.index = 0;
+        // Windows are counted on: to begin to count at every change adds up roundings.
+        if self.present.as_ref().is_none_or(|(_, plan)| plan.frequency_hz != frequency_hz) {
+            (self.origin_s, self.index) = (self.next_start_s(), 0);
+        }
         let plan = self.plan(spectrum);
         self.present = Some((Arc::clone(spectrum), plan));
         true
@@ -192,8 +194,8 @@ impl ClosedForm {
         if let Some(part) = self.parts.first() {
             return part.from_s;
         }
-        let length_s = self.present.as_ref().map_or(0.0, |(_, plan)| plan.length_s);
-        self.origin_s + self.index as f64 * length_s
+        let Some((_, plan)) = &self.present else { return self.origin_s };
+        self.origin_s + self.index as f64 * self.cycles / plan.frequency_hz
     }
 
     /// The next window, if it is complete at `until_s` seconds since the scenario's start.
@@ -228,7 +230,12 @@ impl ClosedForm {
     fn next_of_parts(&mut self, until_s: f64) -> Option<MeasuredWindow> {
         let (_, plan) = self.present.as_ref()?;
         let (from_s, changed_s) = (self.parts.first()?.from_s, self.parts.last()?.to_s);
-        let to_s = changed_s + (self.cycles - self.part_cycles).max(0.0) / plan.frequency_hz;
+        let is_steady = self.parts.iter().all(|it| it.plan.frequency_hz == plan.frequency_hz);
+        let to_s = if is_steady {
+            self.origin_s + (self.index + 1) as f64 * self.cycles / plan.frequency_hz
+        } else {
+            changed_s + (self.cycles - self.part_cycles).max(0.0) / plan.frequency_hz
+        };
         if to_s > until_s + ROUNDING_S {
             return None;
         }
@@ -241,7 +248,11 @@ impl ClosedForm {
         }
         let spread_hz = plan.frequency_spread_hz;
         let frequency_hz = self.cycles / (to_s - from_s) + spread_hz * self.frequency_noise.draw();
-        (self.origin_s, self.index) = (to_s, 0);
+        if is_steady {
+            self.index += 1;
+        } else {
+            (self.origin_s, self.index) = (to_s, 0);
+        }
         self.parts.clear();
         self.part_cycles = 0.0;
         Some(self.window(from_s, to_s, frequency_hz, &phases))
@@ -315,7 +326,6 @@ impl ClosedForm {
         let noise = phases.first().map_or(0.0, |phase| phase.u_variance);
         let spread = if signal > 0.0 { (noise / signal).sqrt() } else { 0.0 };
         Plan {
-            length_s,
             samples,
             frequency_hz,
             frequency_spread_hz: rate_hz * spread * FREQUENCY_SPREAD / (samples * samples.sqrt()),

@@ -47,7 +47,6 @@ pub(super) struct Oscillation {
 /// All that depends on the spectrum but not on the window.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) length_s: f64,
     pub(super) samples: f64,
     pub(super) frequency_hz: f64,
     pub(super) frequency_spread_hz: f64,
