@@ -107,7 +107,7 @@ fn report_sockets(draft: &Draft<'_>, out: &mut Diagnostics) {
 pub(crate) fn home_places(rows: &[Row<'_>], all_read: bool) -> Names {
     let is_complete = all_read && rows.iter().all(|row| row.values.is_some());
     let read = rows.iter().filter_map(|row| row.values.as_deref());
-    Names::given("place in a home", read.flat_map(names_of), is_complete)
+    Names::given("place", read.flat_map(names_of), is_complete)
 }
 
 /// The feed-in of a home, then its sockets.

@@ -79,7 +79,7 @@ fn what_cannot_be_a_home_is_reported_at_its_place() {
         ("name = \"kettle\"", "name = \"fridge\""),
         ("phase = 2,", "phase = 4,"),
         ("kind = \"synthetic\"\n", "kind = \"synthetic\"\nphases = 1\n"),
-        ("kind = \"synthetic\"\n", "kind = \"synthetic\"\nnotches = { per_cycle = 2 }\n"),
+        ("kind = \"synthetic\"\n", "kind = \"synthetic\"\ncurrent_shape = \"half-wave\"\n"),
         ("every = \"20 min\"", "every = \"4 min\""),
         (", on = [{ every = \"20 min\", for = \"5 min\" }]", ""),
         ("at = \"home:flat\"\n", "at = \"home:house\"\n"),
