@@ -1,4 +1,5 @@
-//! The smart plug: a meter whose way out is a node of a ZigBee network, with a coordinator in memory.
+//! The smart plug: a meter whose way out is a node of a ZigBee network, with its coordinator in
+//! memory.
 
 use lastmeter_devices::{Device, DeviceContext, EventKind, Input, Output, SMART_PLUG};
 use lastmeter_params::{Diagnostic, Diagnostics, read_text};

@@ -419,7 +419,7 @@ impl Coordinator {
         self.transmit_secured(node, source, Body::RejoinResponse(status));
     }
 
-    /// Reserves an address for a node: the one that it was offered before, or this one, or a new one.
+    /// Reserves an address for a node: the one it was offered before, or this one, or a new one.
     fn offer(
         &mut self,
         now: SimTime,
@@ -434,8 +434,8 @@ impl Coordinator {
         let Some(address) = address.or_else(|| free_address(&self.children, random)) else {
             return JoinStatus::AtCapacity;
         };
-        // What was begun goes on: a node in a conflict may rejoin, and a request to associate may be
-        // an old one that comes late.
+        // What was begun goes on: a node in a conflict may rejoin, and a request to associate may
+        // be an old one that comes late.
         let is_member = self.children.get(&node).is_some_and(|child| child.address.is_some());
         let kind = match before.map(|offer| offer.kind) {
             Some(OfferKind::Conflict) => OfferKind::Conflict,

@@ -156,8 +156,8 @@ impl Outgoing {
     }
 }
 
-/// Counters of messages that were received last: what comes again is acknowledged, and not delivered
-/// again. However late it comes: a sender goes on only when it has given a message up.
+/// Counters of messages that were received last: what comes again is acknowledged, and not
+/// delivered again. However late it comes: a sender goes on only when it has given a message up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Received(pub(super) VecDeque<u8>);
 

@@ -2,14 +2,14 @@
 //! (ZigBee 05-3474, 2.2 and 3.6, unverified).
 //!
 //! Every node is a child of the coordinator. Each machine takes frames with the instant at which
-//! they were received, is stepped at the instants it asks for, and yields frames to send and events.
-//! Random numbers are an argument.
+//! they were received, is stepped at the instants it asks for, and yields frames to send and
+//! events. Random numbers are an argument.
 //!
 //! What is not modelled: the scan for beacons and the transport of keys. A *secured* frame has the
 //! sender's EUI-64 and frame counter, as the auxiliary header has them; receivers refuse a counter
-//! that is not higher than the last one. Every unicast also has its receiver's EUI-64, and polls have
-//! the sender's: so a frame that was under way while a short address changed hands never reaches
-//! or credits the address's next owner.
+//! that is not higher than the last one. Every unicast also has its receiver's EUI-64, and polls
+//! have the sender's: so a frame that was under way while a short address changed hands never
+//! reaches or credits the address's next owner.
 
 mod coordinator;
 mod delivery;

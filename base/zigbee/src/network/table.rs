@@ -95,8 +95,8 @@ pub struct Remembered {
     pub next_message: u8,
 }
 
-/// What of a coordinator outlasts a restart: to be kept after each start, at each event that changes
-/// the table, and at least every 32,768 frames.
+/// What of a coordinator outlasts a restart: to be kept after each start, at each event that
+/// changes the table, and at least every 32,768 frames.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
     /// The coordinator's own frame counter.

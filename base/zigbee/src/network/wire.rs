@@ -1,6 +1,6 @@
-//! A frame of the network as bytes, for media that carry bytes. The layout is this project's own: it
-//! has what the headers of link, network and application support have together, and no codes that
-//! protect it, since media report what they damage by losing it.
+//! A frame of the network as bytes, for media that carry bytes. The layout is this project's own:
+//! it has what the headers of link, network and application support have together, and no codes
+//! that protect it, since media lose what they damage.
 //!
 //! | bytes | field |
 //! |---|---|

@@ -6,7 +6,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::air::{Stream, Weather};
 use super::eui;
-use super::world::{COORDINATOR, LOST_AFTER, Line, World};
+use super::world::{COORDINATOR, LOST_AFTER, Line, Simulation};
 use crate::address::{Eui64, ShortAddress};
 use crate::network::{
     ApsFrame, Body, Coordinator, CoordinatorConfig, Departure, Event, Failure, JoinStatus, Node,
@@ -19,12 +19,12 @@ fn seconds(seconds: i64) -> SimDuration {
     SimDuration::from_seconds(seconds)
 }
 
-fn fair() -> World {
-    World::new(Weather::FAIR, 7)
+fn fair() -> Simulation {
+    Simulation::new(Weather::FAIR, 7)
 }
 
 /// A world with nodes that have joined; those at odd places sleep.
-fn with_nodes(count: usize) -> World {
+fn with_nodes(count: usize) -> Simulation {
     let mut world = fair();
     for _ in 0..count {
         world.add_joined();
@@ -32,7 +32,7 @@ fn with_nodes(count: usize) -> World {
     world
 }
 
-fn address(world: &mut World, place: usize) -> Option<ShortAddress> {
+fn address(world: &mut Simulation, place: usize) -> Option<ShortAddress> {
     world.coordinator().members().find(|(node, _)| *node == eui(place)).map(|(_, of)| of)
 }
 

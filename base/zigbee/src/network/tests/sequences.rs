@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::air::{Stream, Weather};
 use super::eui;
-use super::world::{LOST_AFTER, Line, World};
+use super::world::{LOST_AFTER, Line, Simulation};
 use crate::network::NodeState;
 
 const NODES: usize = 7;
@@ -15,18 +15,22 @@ fn seconds(seconds: usize) -> SimDuration {
 }
 
 /// Some place whose node is in this condition.
-fn pick(world: &World, stream: &mut Stream, fits: impl Fn(usize) -> bool) -> Option<usize> {
+fn pick(world: &Simulation, stream: &mut Stream, fits: impl Fn(usize) -> bool) -> Option<usize> {
     let places: Vec<_> = (0..world.members.len()).filter(|place| fits(*place)).collect();
     (!places.is_empty()).then(|| places[stream.below(places.len())])
 }
 
 /// Does one thing by chance, and reports what.
-fn happen(world: &mut World, stream: &mut Stream, pause: &mut dyn FnMut(&mut World)) -> String {
-    let is_in = |world: &World, place: usize, state: NodeState| {
+fn happen(
+    world: &mut Simulation,
+    stream: &mut Stream,
+    pause: &mut dyn FnMut(&mut Simulation),
+) -> String {
+    let is_in = |world: &Simulation, place: usize, state: NodeState| {
         let member = &world.members[place];
         !member.is_dead && member.node.state() == state
     };
-    let joined = |world: &World, stream: &mut Stream| {
+    let joined = |world: &Simulation, stream: &mut Stream| {
         pick(world, stream, |place| is_in(world, place, NodeState::Joined))
     };
     match stream.below(12) {
@@ -88,7 +92,7 @@ fn history_is_the_networks_own_after_a_thousand_sequences() {
     let mut lines = 0;
     for seed in 0..1_000 {
         let weather = if seed % 5 == 0 { Weather::FAIR } else { Weather::FOUL };
-        let (mut world, mut stream) = (World::new(weather, seed), Stream(seed));
+        let (mut world, mut stream) = (Simulation::new(weather, seed), Stream(seed));
         world.addresses = 16;
         world.config.rejoin_changes_address = seed % 3 != 0;
         (0..3).for_each(|_| {
@@ -135,7 +139,7 @@ fn is_life(lines: &[Line]) -> bool {
 fn table_converges_after_a_thousand_sequences_without_a_pause() {
     let (mut arrived, mut fetched) = (0, 0);
     for seed in 0..1_000 {
-        let (mut world, mut stream) = (World::new(Weather::FOUL, seed), Stream(seed ^ 0xC3));
+        let (mut world, mut stream) = (Simulation::new(Weather::FOUL, seed), Stream(seed ^ 0xC3));
         world.addresses = 16;
         world.config.rejoin_changes_address = seed % 3 != 0;
         world.config.forgotten_after = seconds(600);
@@ -176,7 +180,7 @@ fn table_converges_after_a_thousand_sequences_without_a_pause() {
 #[test]
 fn two_hundred_nodes_join_within_two_minutes() {
     for weather in [Weather::FAIR, Weather::FOUL] {
-        let mut world = World::new(weather, 1);
+        let mut world = Simulation::new(weather, 1);
         for _ in 0..200 {
             let place = world.add();
             world.join(place);

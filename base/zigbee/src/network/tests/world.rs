@@ -41,7 +41,7 @@ pub(super) struct Member {
     sent: u32,
 }
 
-pub(super) struct World {
+pub(super) struct Simulation {
     pub(super) now: SimTime,
     pub(super) config: CoordinatorConfig,
     pub(super) coordinator: Option<Coordinator>,
@@ -84,7 +84,7 @@ fn read(aps: &ApsFrame) -> (Eui64, u32) {
     (Eui64(node), u32::from_le_bytes(number.try_into().unwrap()))
 }
 
-impl World {
+impl Simulation {
     pub(super) fn new(weather: Weather, seed: u64) -> Self {
         let config = CoordinatorConfig {
             lost_after: LOST_AFTER,
