@@ -53,6 +53,8 @@ pub(crate) struct ZigbeeOutlet {
     stream: ChaCha8Rng,
     serial: u64,
     orders: VecDeque<Order>,
+    /// Whether its relay is open from the start, which nobody has learnt yet.
+    starts_open: bool,
     /// How many readings are still to be made and not sent.
     skip: u32,
     frozen_until: Option<SimTime>,
@@ -72,6 +74,7 @@ impl ZigbeeOutlet {
             stream: parts.stream,
             serial: 1,
             orders: VecDeque::new(),
+            starts_open: !parts.is_closed,
             skip: 0,
             frozen_until: None,
         }
@@ -90,11 +93,15 @@ impl ZigbeeOutlet {
                 event(out, EventKind::ReadingLeftOut, &detail);
             }
         }
+        if std::mem::take(&mut self.starts_open) {
+            out.push(Output::Switched { is_closed: false });
+        }
         while let Some(order) = self.node.application.order() {
             match order {
                 PlugOrder::Switched { is_closed } => {
                     let detail = if is_closed { "relay closed" } else { "relay opened" };
                     event(out, EventKind::CommandObeyed, detail);
+                    out.push(Output::Switched { is_closed });
                 }
                 PlugOrder::Calibrate(written) => self.orders.extend(registers(&written)),
             }

@@ -52,6 +52,8 @@ struct Home {
     events: Vec<Event>,
     readings: Vec<(u64, SimTime)>,
     notes: Vec<(EventKind, String)>,
+    /// How the relay stood, each time that was put out.
+    switched: Vec<bool>,
     sequence: u8,
     /// RMS current of the load.
     amperes: f64,
@@ -72,6 +74,7 @@ impl Home {
             events: Vec::new(),
             readings: Vec::new(),
             notes: Vec::new(),
+            switched: Vec::new(),
             sequence: 0,
             amperes: 4.0,
         }
@@ -115,6 +118,7 @@ impl Home {
                 }
                 Output::Reading { serial, at, .. } => self.readings.push((serial.0, at)),
                 Output::Event { kind, detail } => self.notes.push((kind, detail)),
+                Output::Switched { is_closed } => self.switched.push(is_closed),
                 other => panic!("{other:?}"),
             }
         }
@@ -278,6 +282,12 @@ fn relay_is_switched_over_the_radio() {
     home.send(ON_OFF, OnOff::Off.frame(1));
     let switched = (EventKind::CommandObeyed, "relay opened".to_owned());
     assert_eq!(home.notes.last(), Some(&switched));
+    home.send(ON_OFF, OnOff::Off.frame(2));
+    home.send(ON_OFF, OnOff::Toggle.frame(3));
+    assert_eq!(home.switched, [false, true], "the plant follows the contact, not the command");
+    let mut open = Home::new(&format!("{FIELDS}relay_closed = false\n"));
+    open.run(1.0);
+    assert_eq!(open.switched, [false]);
 }
 
 #[test]
