@@ -19,7 +19,7 @@ use lastmeter_units::{SimTime, TenantName};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::access::{Notes, SecretSum};
+use crate::access::{Notes, Sealing, SecretSum};
 use crate::attention::{Attention, Waiting};
 use crate::clock::{Clock, Timer};
 use crate::commands::batches;
@@ -63,6 +63,8 @@ pub(crate) struct Tenant {
     pub(crate) notes: Notes,
     pub(crate) services: Services,
     pub(crate) outgoing: Outgoing,
+    /// Seals the keys of networks.
+    pub(crate) sealing: Sealing,
     /// Where its files are.
     pub(crate) places: Places,
     /// Its store: the kind, and the place.
@@ -264,6 +266,7 @@ impl Tenant {
             notes: Notes::default(),
             services,
             outgoing,
+            sealing: Sealing::of(&config.data),
             places,
             store,
             maintaining: tokio::sync::Mutex::new(()),

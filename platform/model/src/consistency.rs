@@ -1,11 +1,12 @@
 //! What documents must agree on with those that are there: no circles of parents and groups, one
-//! assignment of a device at a time, devices in the leaves of a statistical tree of zones.
+//! network of a gateway, one assignment of a device at a time, devices in the leaves of a
+//! statistical tree of zones.
 
 use serde_json::Value;
 
 use crate::documents::Documents;
 use crate::entity::{
-    Asset, Assignment, Body, Device, DocumentKind, Feed, FeedKind, FieldError, Group,
+    Asset, Assignment, Body, Device, DocumentKind, Feed, FeedKind, FieldError, FieldNetwork, Group,
     MemberReference, Site, Tariff, Zone, is_in_cycle, read,
 };
 
@@ -44,6 +45,7 @@ pub fn consistency(
         Group::CODE => group(token, &read::<Group>(body)?, documents),
         Assignment::CODE => assignment(token, &read::<Assignment>(body)?, documents),
         Tariff::CODE => priced(&read::<Tariff>(body)?, documents),
+        FieldNetwork::CODE => network(token, &read::<FieldNetwork>(body)?, documents),
         Feed::CODE => prices(token, &read::<Feed>(body)?, documents),
         _ => None,
     })
@@ -61,6 +63,15 @@ fn priced(tariff: &Tariff, documents: &Documents) -> Option<Inconsistency> {
     let detail = || format!("it has no prices in {} for 1 kWh; name another", tariff.currency);
     let found = || Inconsistency { code: "other_prices", field: "priceFeed", detail: detail() };
     (!has_prices(&feed, tariff)).then(found)
+}
+
+/// A gateway is of one network: by its address the network is found when it dials in.
+fn network(token: &str, network: &FieldNetwork, documents: &Documents) -> Option<Inconsistency> {
+    let address = network.gateway_address.to_string();
+    let of_gateway = documents.bodies_with::<FieldNetwork>("gateway", &address);
+    of_gateway.iter().find(|(other, _)| other != token)?;
+    let detail = format!("another network has the gateway `{address}`; check it on its label");
+    Some(Inconsistency { code: "gateway_is_registered", field: "gatewayAddress", detail })
 }
 
 /// A tariff whose prices a feed would have no longer.

@@ -12,8 +12,8 @@ use crate::access::{
 use crate::directory::DeviceDirectory;
 use crate::documents::{Documents, Named};
 use crate::entity::{
-    Application, Asset, Assignment, Credential, Device, DeviceStatus, Feed, Group, MemberReference,
-    Token, User, Zone, tenures,
+    Application, Asset, Assignment, Credential, Device, DeviceStatus, Feed, FieldNetwork, Group,
+    MemberReference, Token, User, Zone, tenures,
 };
 
 /// The facts of one tenant.
@@ -178,7 +178,11 @@ impl Facts for DocumentFacts<'_> {
             Target::Group(token) => if_there(self.documents.body::<Group>(token).is_some()),
             Target::Zone(token) => if_there(self.documents.body::<Zone>(token).is_some()),
             Target::Feed(token) => if_there(self.documents.body::<Feed>(token).is_some()),
-            Target::Device(_) | Target::VirtualDevice(_) | Target::FieldNetwork(_) => Vec::new(),
+            Target::FieldNetwork(token) => match self.documents.body::<FieldNetwork>(token) {
+                Some(network) => always(network.owner.clone()),
+                None => Vec::new(),
+            },
+            Target::Device(_) | Target::VirtualDevice(_) => Vec::new(),
         }
     }
 
@@ -238,12 +242,28 @@ impl Facts for DocumentFacts<'_> {
             }
             Target::Group(token) => self.group_members(token),
             Target::Zone(token) => self.assigned("zone", self.zones_within(token)),
-            Target::FieldNetwork(_) | Target::Feed(_) => Vec::new(),
+            Target::FieldNetwork(token) => {
+                let nodes = self.documents.bodies_with::<Device>("field_network", token);
+                let ids = nodes.into_iter().filter_map(|(id, _)| HardwareId::new(id).ok());
+                ids.map(|id| (id, Span::ALWAYS)).collect()
+            }
+            Target::Feed(_) => Vec::new(),
         }
     }
 
-    fn network(&self, _: &Target) -> Option<Network> {
-        None
+    fn network(&self, of: &Target) -> Option<Network> {
+        let of_device = |id: &HardwareId| {
+            let device = self.documents.body::<Device>(id.as_str())?;
+            device.field_network_token.as_ref().map(|token| token.as_str().to_owned())
+        };
+        let token = match of {
+            Target::FieldNetwork(token) => token.clone(),
+            Target::Device(id) => of_device(id)?,
+            Target::VirtualDevice(id) => of_device(&Self::whole(id)?)?,
+            _ => return None,
+        };
+        let network = self.documents.body::<FieldNetwork>(&token)?;
+        Some(Network { owner: network.owner.clone(), gateway: Some(network.gateway_address) })
     }
 
     fn parent(&self, of: &Target) -> Option<Target> {

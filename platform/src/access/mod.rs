@@ -5,6 +5,7 @@
 //! | `secret` | random secrets, comparing and keeping them |
 //! | `password`, `lock_out` | passwords of people: hashed a few at a time; waits after wrong ones |
 //! | `access_tokens` | tokens of log-ins |
+//! | `sealing` | secrets that the platform has to read again |
 //! | `rights` | permits |
 //! | `notes` | what was written into the audit besides changes |
 
@@ -13,6 +14,7 @@ mod lock_out;
 mod notes;
 mod password;
 mod rights;
+mod sealing;
 mod secret;
 
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ pub(crate) use lock_out::LockOut;
 pub(crate) use notes::{DENIALS_MAX, MINUTE, Notes};
 pub(crate) use password::Passwords;
 pub(crate) use rights::{administrators, require};
+pub(crate) use sealing::{Sealing, SealingError, from_hex, hex};
 pub(crate) use secret::{SecretSum, random};
 
 /// What is remembered of those who prove who they are, for all tenants of the process; of it only

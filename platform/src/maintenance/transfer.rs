@@ -11,7 +11,7 @@ use bytes::Bytes;
 use lastmeter_model::access::Permit;
 use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, Edit, Expect, KINDS, Transaction, kind_of_name};
-use lastmeter_model::entity::{Batch, BatchElements, Body as _, DeviceRoute, Job};
+use lastmeter_model::entity::{Batch, BatchElements, Body as _, DeviceRoute, FieldNetwork, Job};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::token::validate_token;
 use lastmeter_store::{Rows, Stretch, files};
@@ -222,7 +222,7 @@ fn documents_out(tenant: &Tenant, mut out: Out) -> Result<u64, PlatformError> {
     let kinds = KINDS.iter().copied().flatten();
     for kind in kinds.filter(|kind| kind.is_resident && !OWN_KINDS.contains(&kind.code)) {
         for document in tenant.documents.all(kind) {
-            let Document { token, version, created, changed, by, body, .. } = &*document;
+            let Document { token, version, created, changed, by, .. } = &*document;
             let line = DocumentLine {
                 kind: kind.name.to_owned(),
                 token: token.clone(),
@@ -230,12 +230,22 @@ fn documents_out(tenant: &Tenant, mut out: Out) -> Result<u64, PlatformError> {
                 created: *created,
                 changed: *changed,
                 by: by.clone(),
-                body: serde_json::from_str(body).unwrap_or_default(),
+                body: exported(&document),
             };
             out.row(&line_of(&line))?;
         }
     }
     out.end()
+}
+
+/// The body of a document but for the key of a network: that opens nothing under another
+/// platform's, and is nobody else's.
+fn exported(document: &Document) -> Value {
+    let mut members = document.members();
+    if document.kind.code == FieldNetwork::CODE {
+        members.remove("sealedKey");
+    }
+    members.into()
 }
 
 fn devices_out(tenant: &Tenant, mut out: Out) -> Result<u64, PlatformError> {
@@ -424,7 +434,7 @@ fn edit_of(tenant: &Tenant, text: &[u8]) -> Result<Option<Edit>, String> {
     validate_token(&token).map_err(|error| format!("token: {error}"))?;
     (kind.check)(&body).map_err(|error| format!("body.{error}"))?;
     if let Some(there) = tenant.documents.find(kind, &token) {
-        if serde_json::from_str::<Value>(&there.body).is_ok_and(|there| there == body) {
+        if exported(&there) == body {
             return Ok(None);
         }
         return Err(format!("the {} `{token}` is there with other content, and stays", kind.name));

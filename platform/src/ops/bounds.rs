@@ -9,7 +9,8 @@ use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, DocumentKind, Edit, KINDS};
 use lastmeter_model::entity::About;
 use lastmeter_model::entity::{
-    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, ReportPlan, Rule, View,
+    Asset, Assignment, Body as _, Credential, Device, DeviceStatus, FieldNetwork, ReportPlan, Rule,
+    View,
 };
 use lastmeter_model::refusal::shortened;
 use lastmeter_outgoing::Url;
@@ -60,6 +61,9 @@ pub(super) fn within_quota(
         Kind::ReportPlan => {
             (documents.bodies_with::<ReportPlan>("owner", named("owner")).len(), "plans of reports")
         }
+        Kind::FieldNetwork => {
+            (documents.bodies_with::<FieldNetwork>("owner", named("owner")).len(), "networks")
+        }
         Kind::View => (documents.bodies_with::<View>("owner", named("owner")).len(), "views"),
         _ => return Ok(()),
     };
@@ -70,12 +74,13 @@ pub(super) fn within_quota(
     Err(Problem::conflict("too_many", detail))
 }
 
-/// Refuses to make something else of a grant: whom it is to and what it is on stay.
+/// Refuses to make something else of a grant or a network: whom it is to and what it is on, its
+/// gateway and its type stay.
 pub(super) fn fixed(before: &Document, body: &Value) -> Result<(), Problem> {
     let known = before.members();
-    let fixed = ["to", "on"].into_iter().filter(|_| before.kind.resource == Kind::Grant);
-    match fixed.into_iter().find(|member| body.get(*member) != known.get(*member)) {
-        Some(member) => Err(wrong(member, "it stays as it is; end this grant and make another")),
+    let mut fixed = before.kind.fixed_members().iter();
+    match fixed.find(|member| body.get(**member) != known.get(**member)) {
+        Some(member) => Err(wrong(member, "it stays as it is; end this one and make another")),
         None => Ok(()),
     }
 }
@@ -163,6 +168,7 @@ pub(super) fn refuse_if_used(
             "parent",
             "tariff",
             "feed",
+            "field_network",
         ] {
             if other.named_by(key).is_some_and(|named| named == kind)
                 && let Some(user) = caller.tenant.documents.with_key(other, key, token).first()
@@ -223,6 +229,14 @@ pub(super) fn device_members(
     let asked = members.entry("status").or_insert_with(|| status.clone());
     if *asked != status && !is_administrator {
         return Err(denied("status", "administrators"));
+    }
+    for of_network in ["fieldNetworkToken", "nodeAddress"] {
+        let kept = there.as_ref().map(|device| json!(**device)[of_network].clone());
+        let kept = kept.unwrap_or_default();
+        let asked = members.entry(of_network).or_insert_with(|| kept.clone());
+        if *asked != kept && !is_administrator {
+            return Err(denied(of_network, "administrators"));
+        }
     }
     let now = caller.tenant.clock.now();
     let tenures = caller.tenant.facts().tenures(&Target::Device(id.clone()));

@@ -369,6 +369,16 @@ pub(crate) fn readable(caller: &Caller, kind: &DocumentKind, token: &str) -> Opt
     found.filter(|document| may(caller, Action::Read, document))
 }
 
+/// A document as it is, which whoever asks may change.
+pub(super) async fn writable(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    token: &str,
+) -> Result<Arc<Document>, Problem> {
+    let found = newest(caller, kind, token).await?;
+    require(caller, Action::Write, kind, token, found)
+}
+
 /// A document of which this may be done; hidden and absent are answered alike, after the same
 /// question.
 fn require(
@@ -429,17 +439,17 @@ const OFFER: &str = "offer";
 fn maker(kind: &DocumentKind) -> Option<&'static str> {
     match kind.resource {
         Kind::Grant => Some("by"),
-        Kind::Rule | Kind::ReportPlan | Kind::View => Some("owner"),
+        Kind::Rule | Kind::ReportPlan | Kind::View | Kind::FieldNetwork => Some("owner"),
         _ => None,
     }
 }
 
-/// A new body; a grant, a rule, a view or a plan of reports is by who makes it, or the tenant's.
-/// Those of who may make the tenant's are the tenant's.
-fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
+/// A new body; a grant, a rule, a view, a plan of reports or a network is by who makes it, or the
+/// tenant's. Those of who may make the tenant's are the tenant's.
+pub(super) fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) -> Value {
     let on = Resource::new(kind.resource, &caller.tenant.name, Subject::Nothing);
     let on = on.owned(Owner::Tenant);
-    let is_meant = matches!(kind.resource, Kind::Rule | Kind::ReportPlan | Kind::View);
+    let is_meant = maker(kind) == Some("owner");
     let is_tenants = is_meant && caller.may(Action::Write, &on);
     if let Some(maker) = maker(kind).filter(|_| !is_tenants) {
         members.entry(maker).or_insert_with(|| caller.name().into());
@@ -450,7 +460,8 @@ fn own(caller: &Caller, kind: &DocumentKind, mut members: Map<String, Value>) ->
     Value::Object(members)
 }
 
-/// The members that a change leaves as they are: secrets that are not shown, who made it.
+/// The members that a change leaves as they are: secrets that are not shown, who made it, what the
+/// platform itself writes.
 fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
     let body = before.members();
     let by = maker(before.kind);
@@ -458,6 +469,10 @@ fn kept(before: &Document, mut members: Map<String, Value>) -> Value {
         if let (None, Some(value)) = (members.get(*secret), body.get(*secret)) {
             members.insert((*secret).to_owned(), value.clone());
         }
+    }
+    for own in before.kind.platform_members() {
+        members.remove(*own);
+        members.extend(body.get(*own).map(|value| ((*own).to_owned(), value.clone())));
     }
     if before.kind.resource == Kind::Rule {
         members.remove(OFFER);

@@ -15,6 +15,7 @@
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
+//! | `networks` | field networks and their keys |
 //! | `losses` | that somebody has looked at a loss |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `reports` | reports that are asked for; what services do again and again |
@@ -37,6 +38,7 @@ pub(crate) mod homes;
 pub(crate) mod jobs;
 pub(crate) mod live;
 pub(crate) mod losses;
+pub(crate) mod networks;
 mod permits;
 pub(crate) mod reports;
 pub(crate) mod rules;

@@ -182,14 +182,39 @@ async fn one(mut call: Call) -> Answer<DocumentJson> {
     Ok(Json(shown(&found).into()))
 }
 
-async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
-    let kind = kind_of(call.route)?;
+async fn change(call: Call, body: Body<Members>) -> Answer<DocumentJson> {
+    change_to(kind_of(call.route)?, call, body).await
+}
+
+/// Changes one of a kind that has other routes of its own.
+pub(super) async fn change_of<T: Entity>(call: Call, body: Body<Members>) -> Answer<DocumentJson> {
+    change_to(T::kind(), call, body).await
+}
+
+async fn change_to(
+    kind: &'static DocumentKind,
+    call: Call,
+    Body(members): Body<Members>,
+) -> Answer<DocumentJson> {
     let request = own_members(kind, members)?;
     let changed = documents::change(&call.caller(), kind, &call.variable, request).await?;
     Ok(Json(shown(&changed).into()))
 }
 
 async fn remove(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
+    remove_in(kind_of(call.route)?, call, headers).await
+}
+
+/// Removes one of a kind that has other routes of its own.
+pub(super) async fn remove_of<T: Entity>(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
+    remove_in(T::kind(), call, headers).await
+}
+
+async fn remove_in(
+    kind: &'static DocumentKind,
+    call: Call,
+    headers: HeaderMap,
+) -> Answer<DocumentJson> {
     let version = match headers.get(IF_MATCH) {
         Some(value) => {
             let version = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
@@ -202,7 +227,6 @@ async fn remove(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
         None => None,
     };
     let request = Request { token: None, version, body: None };
-    let kind = kind_of(call.route)?;
     let removed = documents::change(&call.caller(), kind, &call.variable, request).await?;
     Ok(Json(shown(&removed).into()))
 }

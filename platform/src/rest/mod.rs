@@ -57,6 +57,7 @@ mod keys;
 mod latest;
 mod live;
 mod losses;
+mod networks;
 mod openapi;
 mod outgoing;
 mod parameter;

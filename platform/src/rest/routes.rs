@@ -24,7 +24,7 @@ use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, aggregates, alarms, assignment_changes, assignments, audit, awareness,
     batches, bills, changes, device_changes, devices, documents, health, invocations, jobs, keys,
-    latest, live, losses, outgoing, reports, rules, series, tenants, topology, transfer,
+    latest, live, losses, networks, outgoing, reports, rules, series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -83,6 +83,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     awareness::ROUTES,
     device_changes::ROUTES,
     assignment_changes::ROUTES,
+    networks::ROUTES,
     topology::ROUTES,
     batches::ROUTES,
     accounts::ROUTES,

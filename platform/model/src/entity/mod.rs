@@ -19,6 +19,7 @@
 //! | 27, 28 | `report_plan`, `report` | `report` |
 //! | 29 | `view` | `view` |
 //! | 30 | `notification` | `notification` |
+//! | 31, 32 | `field_network`, `gateway_number` | `field_network` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -31,6 +32,7 @@ mod boundary;
 mod command;
 mod device;
 mod feed;
+mod field_network;
 mod group;
 mod history;
 mod identity;
@@ -50,7 +52,7 @@ mod work;
 
 use serde_json::Value;
 
-use crate::access::Kind;
+use crate::access::{Grant, Kind};
 
 pub use crate::row::instant_of_data;
 pub use alarm::{Alarm, AlarmKey};
@@ -66,6 +68,9 @@ pub use boundary::{BoundingBox, Location, is_inside};
 pub use command::{CommandBody, ParameterBody};
 pub use device::{Device, DeviceStatus};
 pub use feed::{Feed, FeedKind, FeedPoint};
+pub use field_network::{
+    FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkOptions, NetworkState,
+};
 pub use group::{Group, Member, MemberReference};
 pub use history::{is_in_cycle, position_at, tenures, version_at};
 pub use identity::{Application, Credential, OneTimeCode, Proof, User};
@@ -133,6 +138,21 @@ impl DocumentKind {
             Device::CODE => &["claimHash"],
             User::CODE => &["passwordHash", "resetCode"],
             Credential::CODE => &["proof"],
+            FieldNetwork::CODE => &["sealedKey"],
+            _ => &[],
+        }
+    }
+
+    /// Members of a body that nobody but the platform writes.
+    pub fn platform_members(&self) -> &'static [&'static str] {
+        if self.code == FieldNetwork::CODE { field_network::OWN_MEMBERS } else { &[] }
+    }
+
+    /// Members of a body that stay as they were made.
+    pub fn fixed_members(&self) -> &'static [&'static str] {
+        match self.code {
+            Grant::CODE => &["to", "on"],
+            FieldNetwork::CODE => &["gatewayAddress", "type"],
             _ => &[],
         }
     }
@@ -149,6 +169,7 @@ impl DocumentKind {
             "electric_network" => ElectricNetwork::CODE,
             "tariff" => Tariff::CODE,
             "feed" => Feed::CODE,
+            "field_network" => FieldNetwork::CODE,
             "parent" => self.code,
             _ => return None,
         })
@@ -175,6 +196,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     report::KINDS,
     view::KINDS,
     notification::KINDS,
+    field_network::KINDS,
 ];
 
 /// The kind with a code.

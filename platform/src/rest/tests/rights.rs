@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `world` | a tenant with everything in it, and what everybody may have of it in plain words |
 //! | `product` | whole requests: every route by every principal about every device |
-//! | `named`, `taken` | single cases, by name |
+//! | `named`, `taken`, `networks` | single cases, by name |
 //! | `outline` | what is given in outline or of some hours, by name |
 
 mod named;
+mod networks;
 mod outline;
 mod product;
 mod taken;

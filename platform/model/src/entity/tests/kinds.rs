@@ -10,9 +10,10 @@ use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
-    Credential, Device, DeviceRoute, ElectricNetwork, Feed, Group, Job, KINDS, Notification,
-    Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site, Specification, Tariff,
-    TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name, read,
+    Credential, Device, DeviceRoute, ElectricNetwork, Feed, FieldNetwork, GatewayNumber, Group,
+    Job, KINDS, Notification, Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site,
+    Specification, Tariff, TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name,
+    read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -56,6 +57,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "report" => rewritten::<Report>,
         "view" => rewritten::<View>,
         "notification" => rewritten::<Notification>,
+        "field_network" => rewritten::<FieldNetwork>,
+        "gateway_number" => rewritten::<GatewayNumber>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -116,6 +119,8 @@ fn codes_and_names_are_given_once_and_stay() {
         (28, "report"),
         (29, "view"),
         (30, "notification"),
+        (31, "field_network"),
+        (32, "gateway_number"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
@@ -177,6 +182,8 @@ fn documents_are_found_by_their_keys() {
         ("report", "plan=p-1 kind=TI.E"),
         ("view", "owner=user:me"),
         ("notification", "owner=user:me state=waiting"),
+        ("field_network", "gateway=00124b0001abcdef owner=user:me state=registered"),
+        ("gateway_number", ""),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();
@@ -294,6 +301,15 @@ fn a_field_without_a_valid_value_is_named() {
         ),
         ("grant", "/purpose", long(1025), "purpose: `\"xxx"),
         ("grant", "/actions/0", json!("eat"), "actions[0]: `\"eat\"`, expected one of `read`,"),
+        (
+            "field_network",
+            "/gatewayAddress",
+            json!("00124B0001ABCDEF"),
+            "gatewayAddress: `\"00124B0001ABCDEF\"`, expected 16 lower-case",
+        ),
+        ("field_network", "/gatewayNumber", json!(0), "gatewayNumber: `0`, expected a number"),
+        ("field_network", "/owner", json!("bench"), "owner: `\"bench\"`, expected a user"),
+        ("field_network", "/options/a", long(4096), "options: `{\"a\":"),
         ("application", "/disabled", json!(1), "disabled: `1`, expected a boolean"),
         (
             "schedule",

@@ -229,6 +229,16 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "failure": "the answer was 503", "metadata": metadata,
             }),
         ),
+        (
+            "field_network",
+            json!({
+                "type": "zigbee", "name": "Home", "description": "plugs", "location": place,
+                "gatewayAddress": "00124b0001abcdef", "options": {"channel": 15},
+                "owner": "user:me", "gatewayNumber": 7, "state": "registered", "sealedKey": "ab",
+                "keyCheck": "7F2C", "keyMade": from, "metadata": metadata,
+            }),
+        ),
+        ("gateway_number", json!({"gatewayAddress": "00124b0001abcdef"})),
     ]
 }
 

@@ -1,0 +1,122 @@
+//! Field networks behind gateways, and the numbers of their gateways.
+
+use std::collections::BTreeMap;
+
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::DocumentKind;
+use super::body::{About, Body, Fault, Key, Metadata, Name, Text, bodies, ensure, keys};
+use super::boundary::Location;
+use crate::access::{Eui64, Kind, PrincipalRef, Target};
+
+pub(super) const KINDS: &[DocumentKind] = &[
+    DocumentKind::of::<FieldNetwork>("field_network", Kind::FieldNetwork),
+    DocumentKind::of::<GatewayNumber>("gateway_number", Kind::Settings),
+];
+
+/// Members of a field network that nobody but the platform writes.
+pub(super) const OWN_MEMBERS: &[&str] =
+    &["gatewayNumber", "state", "sealedKey", "keyCheck", "keyMade"];
+
+/// The largest number of a gateway: with it an epoch is a signed number of 64 bits.
+pub const GATEWAY_NUMBER_MAX: u32 = (1 << 31) - 1;
+
+/// The longest options of a network as JSON, bytes.
+const OPTIONS_BYTES_MAX: usize = 4096;
+
+lastmeter_units::words! {
+    /// How far a field network has come.
+    pub enum NetworkState in files {
+        /// It has a key, and its gateway was not there with it.
+        Registered = "registered",
+        /// Its gateway has shown its key.
+        Active = "active",
+    }
+}
+
+bodies! {
+    /// A network of nodes behind a gateway that dials in.
+    document FieldNetwork {
+        /// What its nodes speak: a type of networks.
+        #[serde(rename = "type")]
+        network_type: Name,
+        /// Name for people; the gateway shows it when it connects.
+        name: Name,
+        /// What is to be known of it.
+        description: Option<Text>,
+        /// Where it is.
+        location: Option<Location>,
+        /// The address of its gateway.
+        gateway_address: Eui64,
+        /// Options by name, as its type has them.
+        #[serde(default)]
+        options: NetworkOptions,
+        /// Whose it is; the tenant's, if left out.
+        owner: Option<PrincipalRef>,
+        /// The number of its gateway, which no other ever has.
+        gateway_number: u32,
+        /// How far it has come.
+        state: NetworkState,
+        /// Its key, sealed; none if it was taken over from elsewhere.
+        sealed_key: Option<Text>,
+        /// Four characters by which people recognise the key.
+        key_check: Option<Name>,
+        /// When the key was made.
+        key_made: Option<SimTime>,
+    }
+
+    /// The number of a gateway is the document's token, so that none is given twice.
+    struct GatewayNumber {
+        /// The address of the gateway.
+        gateway_address: Eui64,
+    }
+}
+
+/// Options of a network, at most 4 KiB of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Value>")]
+pub struct NetworkOptions(pub BTreeMap<String, Value>);
+
+impl TryFrom<BTreeMap<String, Value>> for NetworkOptions {
+    type Error = &'static str;
+
+    fn try_from(options: BTreeMap<String, Value>) -> Result<Self, Self::Error> {
+        let bytes = serde_json::to_string(&options).map_or(usize::MAX, |text| text.len());
+        if bytes <= OPTIONS_BYTES_MAX {
+            Ok(Self(options))
+        } else {
+            Err("expected at most 4096 bytes of options")
+        }
+    }
+}
+
+impl Body for FieldNetwork {
+    const CODE: u8 = 31;
+
+    fn validate(&self) -> Result<(), Fault> {
+        let is_number = (1..=GATEWAY_NUMBER_MAX).contains(&self.gateway_number);
+        ensure(is_number, "gatewayNumber", "a number from 1 to 2147483647")?;
+        let is_user = matches!(self.owner, None | Some(PrincipalRef::User(_)));
+        ensure(is_user, "owner", "a user, such as `user:ann`")
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        [
+            keys("gateway", [self.gateway_address]),
+            keys("owner", &self.owner),
+            keys("state", [self.state]),
+        ]
+        .concat()
+    }
+
+    fn about(&self, token: &str) -> About {
+        let subject = Some(Target::FieldNetwork(token.to_owned()));
+        About { owner: self.owner.clone(), ..About::of(subject) }
+    }
+}
+
+impl Body for GatewayNumber {
+    const CODE: u8 = 32;
+}
