@@ -505,6 +505,10 @@ registry! {
     single "x.electricity.current.neutral.rms" Q::NeutralCurrentRms, "A", "A", Ampere, 1.0;
     single "x.electricity.breaker.voltage.rms" Q::BreakerVoltageRms, "V", "V", Volt, 1.0;
     single "x.electricity.breaker.closed" Q::BreakerClosed, "1", "1", One, 1.0;
+    single "x.room.temperature" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "x.contact.open" Q::Other, "1", "1", One, 1.0;
+    single "x.battery.voltage" Q::Other, "V", "V", Volt, 1.0;
+    single "x.battery.charge" Q::Other, "1", "1", One, 1.0;
     phases "x.electricity.voltage.mean" Q::VoltageMean, "V", "V", Volt, 1.0;
     phases "x.electricity.current.mean" Q::CurrentMean, "A", "A", Ampere, 1.0;
     single "x.electricity.voltage.unbalance.negative" Q::VoltageUnbalanceNegative, "%", "%", One, 0.01;

@@ -108,7 +108,7 @@ fn read_or_make(path: &Path, may_make: bool) -> io::Result<[u8; 32]> {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The bytes of hexadecimal digits.

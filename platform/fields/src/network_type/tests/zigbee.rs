@@ -1,0 +1,186 @@
+//! ZigBee: values by their scales, what is kept as it is, answers, orders.
+
+use lastmeter_zigbee::address::{Eui64, ShortAddress};
+use lastmeter_zigbee::relay::{Content, Relay};
+use lastmeter_zigbee::zcl::global::{ReadRecord, command};
+use lastmeter_zigbee::zcl::{Attribute, Direction, Header, Status, Value};
+use lastmeter_zigbee::zdp::{Capability, Message, Zdp};
+
+use super::*;
+
+const ELECTRICAL: u16 = 0x0B04;
+const METERING: u16 = 0x0702;
+const NODE: u64 = 0x0015_8D00_0000_0091;
+
+fn relay(profile: u16, cluster: u16, frame: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    Relay {
+        short: ShortAddress(0x1A2B),
+        eui64: Eui64(NODE),
+        source_endpoint: 1,
+        destination_endpoint: 1,
+        profile,
+        cluster,
+        lqi: 200,
+        aps_counter: 1,
+        frame,
+    }
+    .encode(&mut out);
+    out
+}
+
+fn report(cluster: u16, attributes: &[(u16, Value<'_>)]) -> Vec<u8> {
+    let header = Header::global(Direction::ToClient, 7, command::REPORT);
+    let records: Vec<Attribute<'_>> =
+        attributes.iter().map(|(id, value)| Attribute { id: *id, value: *value }).collect();
+    relay(0x0104, cluster, &header.with_records(&records).unwrap())
+}
+
+/// What comes of frames, one after the other, from a node that nothing is known of.
+fn decoded(frames: &[Vec<u8>]) -> Decoded {
+    let zigbee = by_name("zigbee").unwrap();
+    let mut context = NodeContext { node: NODE, address: 0x1A2B, state: Vec::new() };
+    let mut last = Decoded::default();
+    for frame in frames {
+        if let Some(learned) = (zigbee.learn)(&context, frame) {
+            context = learned;
+        }
+        last = (zigbee.decode)(&context, frame).unwrap();
+    }
+    last
+}
+
+fn named(decoded: &Decoded) -> Vec<(&'static str, f64)> {
+    decoded.measured.iter().map(|(id, value)| (id.name(), *value)).collect()
+}
+
+fn scale(divisor: u16) -> Vec<u8> {
+    report(ELECTRICAL, &[(0x0604, Value::U16(Some(1))), (0x0605, Value::U16(Some(divisor)))])
+}
+
+fn power(watt: i16) -> Vec<u8> {
+    report(ELECTRICAL, &[(0x050B, Value::I16(Some(watt)))])
+}
+
+#[test]
+fn values_come_in_the_units_of_messages_once_their_scale_is_known() {
+    assert_eq!(
+        named(&decoded(&[scale(10), power(1234)])),
+        [("electricity.power.active.consumed.total", 123.4 / 1e3)]
+    );
+    assert_eq!(
+        named(&decoded(&[scale(10), power(-1234)])),
+        [("electricity.power.active.injected.total", 123.4 / 1e3)]
+    );
+    let metering = [
+        (0x0300, Value::Enum8(Some(0))),
+        (0x0301, Value::U24(Some(1))),
+        (0x0302, Value::U24(Some(1000))),
+        (0x0000, Value::U48(Some(123_456))),
+    ];
+    // A report may bring its scales along.
+    assert_eq!(
+        named(&decoded(&[report(METERING, &metering)])),
+        [("electricity.energy.active.consumed.total", 123_456.0 * 3600.0 / 3.6e6)]
+    );
+    let switch = report(0x0006, &[(0, Value::Bool(Some(true)))]);
+    assert_eq!(named(&decoded(&[switch])), [("x.electricity.breaker.closed", 1.0)]);
+    let room = report(0x0402, &[(0, Value::I16(Some(-525)))]);
+    assert_eq!(named(&decoded(&[room])), [("x.room.temperature", -5.25)]);
+}
+
+#[test]
+fn an_absent_zero_or_changed_scale_gives_no_value_and_the_reason() {
+    for (frames, reason) in [
+        (vec![power(5)], "is absent"),
+        (vec![scale(0), power(5)], "is 0"),
+        (vec![scale(10), scale(100), power(5)], "changed from 10 to 100"),
+        (vec![scale(10), scale(100), scale(1000), power(5)], "changed from 10 to 1000"),
+        (vec![scale(10), scale(0), power(5)], "is 0"),
+    ] {
+        let found = decoded(&frames);
+        assert!(found.measured.is_empty() && !found.is_configuration, "{found:?}");
+        assert!(found.unusable[0].contains(reason), "{found:?}");
+    }
+    // What it was before is used again, and so is the first one that can be used.
+    for frames in [[scale(10), scale(100), scale(10)], [scale(0), scale(0), scale(10)]] {
+        let found = decoded(&[&frames[..], &[power(5)]].concat());
+        assert_eq!(named(&found), [("electricity.power.active.consumed.total", 0.5 / 1e3)]);
+    }
+    // The value that stands for none is none.
+    let none = report(ELECTRICAL, &[(0x050B, Value::I16(None))]);
+    assert_eq!(decoded(&[scale(10), none]), Decoded::default());
+}
+
+#[test]
+fn a_node_announces_itself_and_what_describes_it_is_kept() {
+    let capability = Capability(0x80);
+    let message =
+        Message::DeviceAnnounce { short: ShortAddress(3), eui64: Eui64(NODE), capability };
+    let (zdp, mut frame) = (Zdp { sequence: 1, message }, Vec::new());
+    zdp.encode(&mut frame);
+    let found = decoded(&[relay(0, zdp.cluster(), &frame)]);
+    let joined = NodeEvent::Joined { node: NODE, address: 3, sleeps: true };
+    assert_eq!((found.event, found.is_configuration), (Some(joined), false));
+    let model = report(0, &[(5, Value::Text(Some(b"plug")))]);
+    assert!(decoded(&[model]).is_configuration);
+    let unknown = Header::cluster(Direction::ToClient, 1, 9);
+    let mut frame = Vec::new();
+    unknown.encode(&mut frame);
+    assert!(decoded(&[relay(0x0104, 0xFC01, &frame)]).is_configuration);
+}
+
+#[test]
+fn orders_are_frames_for_their_node_and_answers_name_them() {
+    let zigbee = by_name("zigbee").unwrap();
+    let context = NodeContext { node: NODE, address: 0x1A2B, state: Vec::new() };
+    let encode = |command, given: &[(&str, &str)]| {
+        let order = Order { command, arguments: &arguments(given), sequence: 42 };
+        (zigbee.encode)(&context, &order)
+    };
+    let frames = encode("off", &[]).unwrap();
+    let relay_of = Relay::decode(&frames[0]).unwrap();
+    assert_eq!((relay_of.eui64.0, relay_of.short.0, relay_of.cluster), (NODE, 0x1A2B, 6));
+    // Frame control of a command of the cluster to the server, sequence, command off.
+    assert_eq!(relay_of.frame, [1, 42, 0]);
+    let read = [("cluster", "0x0B04"), ("attribute", "0x050B"), ("endpoint", "2")];
+    let frames = encode("readAttribute", &read).unwrap();
+    let relay_of = Relay::decode(&frames[0]).unwrap();
+    assert_eq!((relay_of.destination_endpoint, relay_of.frame), (2, &[0, 42, 0, 0x0B, 5][..]));
+    let reporting = [
+        ("cluster", "0x0B04"),
+        ("attribute", "0x050B"),
+        ("minSeconds", "1"),
+        ("maxSeconds", "60"),
+        ("change", "5"),
+    ];
+    let frames = encode("setReporting", &reporting).unwrap();
+    let expected = [0, 42, 6, 0, 0x0B, 5, 0x29, 1, 0, 60, 0, 5, 0];
+    assert_eq!(Relay::decode(&frames[0]).unwrap().frame, expected);
+    for (command, given, wrong) in [
+        ("readAttribute", &[][..], "`cluster` is missing"),
+        ("readAttribute", &[("cluster", "x")][..], "`cluster` is `x`, expected a whole number"),
+        ("off", &[("endpoint", "0")][..], "from 1 to 240"),
+        ("setReporting", &[("cluster", "1"), ("attribute", "9")][..], "is not known"),
+        ("calibrate", &[("channel", "1"), ("gain", "0x1000000")][..], "from 0 to 16777215"),
+    ] {
+        assert!(encode(command, given).unwrap_err().contains(wrong), "{command}");
+    }
+    let default = Header::global(Direction::ToClient, 42, command::DEFAULT_RESPONSE);
+    let mut frame = Vec::new();
+    default.encode(&mut frame);
+    frame.extend([0, 0]);
+    let answered = decoded(&[relay(0x0104, 6, &frame)]).answer.unwrap();
+    assert_eq!((answered.sequence, &*answered.text), (42, "success"));
+    let header = Header::global(Direction::ToClient, 42, command::READ_RESPONSE);
+    let records = [
+        ReadRecord { id: 0x0605, result: Ok(Value::U16(Some(10))) },
+        ReadRecord { id: 0x0604, result: Ok(Value::U16(Some(1))) },
+        ReadRecord { id: 0x050B, result: Ok(Value::I16(Some(1234))) },
+        ReadRecord { id: 0x0505, result: Err(Status::UNSUPPORTED_ATTRIBUTE) },
+    ];
+    let answered = decoded(&[relay(0x0104, ELECTRICAL, &header.with_records(&records).unwrap())]);
+    assert!(answered.answer.unwrap().text.contains(r#""0x050B":1234"#));
+    assert_eq!(answered.measured.len(), 1);
+    assert!(matches!(relay_of.content(), Ok(Content::Zcl(_))));
+}
