@@ -3,7 +3,7 @@
 //! The rule: the door that the device last came through, with a message that was taken, by
 //! subscribing to its commands or by asking for them; before it has come at all, the first door.
 //! Where that is another door than the first, a document keeps it, so that it holds after a restart
-//! (the field network of a device comes before all of that as soon as there are gateways).
+//! Before all of that comes the field network of a device: its gateway carries its commands.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use lastmeter_model::document::{Edit, Expect};
 use lastmeter_model::documents::Documents;
-use lastmeter_model::entity::{Body as _, DeviceRoute};
+use lastmeter_model::entity::{Body as _, Device, DeviceRoute};
 use lastmeter_units::HardwareId;
 use serde_json::json;
 
@@ -29,6 +29,9 @@ pub(crate) trait Outbound: Send + Sync {
     /// Names and values of what it counts, for the metrics.
     fn counters(&self) -> Vec<(String, u64)>;
 }
+
+/// The door of gateways.
+pub(crate) const GATEWAYS: &str = "gateways";
 
 /// A door that is open, by its name.
 type Way = (&'static str, Arc<dyn Outbound>);
@@ -71,6 +74,9 @@ impl DeviceRoutes {
 
     /// The way to a device, if any door is open.
     pub(crate) fn to(&self, device: &HardwareId) -> Option<Way> {
+        if let Some(way) = self.by_gateway(device) {
+            return Some(way);
+        }
         let changed = self.read_changed().get(device).copied();
         let kept = || self.documents.body::<DeviceRoute>(device.as_str());
         let kept = if changed.is_none() { kept() } else { None };
@@ -78,6 +84,14 @@ impl DeviceRoutes {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
         let own = doors.iter().find(|(door, _)| Some(*door) == name);
         own.or(doors.first()).cloned()
+    }
+
+    /// The door of gateways, if it is open and a field network carries the device.
+    fn by_gateway(&self, device: &HardwareId) -> Option<Way> {
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        let way = doors.iter().find(|(door, _)| *door == GATEWAYS).cloned()?;
+        let device = self.documents.body::<Device>(device.as_str())?;
+        device.field_network_token.is_some().then_some(way)
     }
 
     /// What keeps the routes that are other ones than before, at most so many.

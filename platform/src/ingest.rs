@@ -141,8 +141,30 @@ impl Ingest {
     /// What shows only at the commit (a conflict with something on its way or within a batch, an
     /// unknown invocation) is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Verdict, IngestError> {
+        let begun = self.begin(arrival).await?;
+        self.settle(begun).await
+    }
+
+    /// Takes arrivals of one sender in their order, which become durable together. On an error the
+    /// first of them may be durable.
+    pub(crate) async fn accept_run(
+        &self,
+        arrivals: Vec<Arrival>,
+    ) -> Result<Vec<Verdict>, IngestError> {
+        let (mut begun, mut verdicts) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        for arrival in arrivals {
+            begun.push(self.begin(arrival).await?);
+        }
+        for one in begun {
+            verdicts.push(self.settle(one).await?);
+        }
+        Ok(verdicts)
+    }
+
+    /// Judges an arrival and hands it, or its refusal, to the journal.
+    async fn begin(&self, arrival: Arrival) -> Result<Begun, IngestError> {
         self.journal.not_yet()?;
-        let target = self.target(&arrival.topic);
+        let target = self.target(&arrival.topic, arrival.door);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
         let read = target.and_then(|target| self.judge(&target, &arrival));
@@ -157,7 +179,7 @@ impl Ingest {
             Ok((Read { format, messages }, admitted)) => {
                 let (topic, payload) = (&arrival.topic, &arrival.payload);
                 let payload = pipeline::encode_message(&Entry { received, format, topic, payload });
-                let accepted = messages.len() as u64;
+                let count = messages.len() as u64;
                 let delivery = Delivery {
                     sequence: 0,
                     received,
@@ -165,17 +187,9 @@ impl Ingest {
                     body: Body::Messages(messages),
                     content: arrival.payload,
                 };
-                self.journal((Kind::Message, payload), delivery, permit).await?;
-                // Only now: a route follows a message that was taken (see `device_routes`).
-                for device in admitted {
-                    if arrival.door != NO_DOOR {
-                        self.routes.record_arrival(&device.device, arrival.door);
-                    }
-                    self.hear(&device);
-                    device.confirm();
-                }
-                self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
-                Ok(Verdict::Stored)
+                let durable = self.append((Kind::Message, payload), delivery, permit).await?;
+                let outcome = Outcome::Stored { door: arrival.door, admitted, count };
+                Ok(Begun { durable, outcome })
             }
             Err(no) => {
                 let NotTaken { reason, device, detail, keeps_content } = no;
@@ -186,7 +200,29 @@ impl Ingest {
                 }
                 let content = keeps_content.then_some(arrival.payload);
                 let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
-                self.record(received, refused, content, permit).await?;
+                let durable = self.append_refusal(received, refused, content, permit).await?;
+                Ok(Begun { durable, outcome: Outcome::Refused { reason, place, detail } })
+            }
+        }
+    }
+
+    /// Waits until what was begun is durable, and takes note of it.
+    async fn settle(&self, Begun { durable, outcome }: Begun) -> Result<Verdict, IngestError> {
+        until_durable(durable).await?;
+        match outcome {
+            Outcome::Stored { door, admitted, count } => {
+                // Only now: a route follows a message that was taken (see `device_routes`).
+                for device in admitted {
+                    if door != NO_DOOR {
+                        self.routes.record_arrival(&device.device, door);
+                    }
+                    self.hear(&device);
+                    device.confirm();
+                }
+                self.metrics.accepted.fetch_add(count, Ordering::Relaxed);
+                Ok(Verdict::Stored)
+            }
+            Outcome::Refused { reason, place, detail } => {
                 self.metrics.count_refusal(reason.word(), &place, &detail);
                 Ok(Verdict::Refused { reason, detail })
             }
@@ -367,13 +403,13 @@ impl Ingest {
     }
 
     /// What a topic of this tenant states.
-    fn target(&self, topic: &str) -> Judged<Target> {
+    fn target(&self, topic: &str, door: &str) -> Judged<Target> {
         let not_allowed = |detail| NotTaken::new(RefusalReason::TopicNotAllowed, None, detail);
         match input_name(topic) {
             Some(InputName { tenant, .. }) if tenant != self.tenant.as_str() => {
                 Err(not_allowed(format!("unknown tenant `{}`", shortened(tenant, NAME_BYTES_MAX))))
             }
-            Some(InputName { device, format, .. }) => match format::by_name(format) {
+            Some(InputName { device, format, .. }) => match format::at_door(format, door) {
                 Some(format) => Ok(Target { format, bound_to: device }),
                 None => Err(not_allowed("no topic of a format that is spoken here".to_owned())),
             },
@@ -481,6 +517,16 @@ impl Ingest {
         content: Option<Bytes>,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), IngestError> {
+        until_durable(self.append_refusal(received, refused, content, permit).await?).await
+    }
+
+    async fn append_refusal(
+        &self,
+        received: SimTime,
+        refused: Refused<'_>,
+        content: Option<Bytes>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Durable, IngestError> {
         let Refused { reason, device, topic, detail } = refused;
         let record = RefusalRecord {
             reason: reason.word().to_owned(),
@@ -497,22 +543,40 @@ impl Ingest {
             body: Body::Refusal(record),
             content: Bytes::new(),
         };
-        self.journal((Kind::Refusal, payload), delivery, permit).await
+        self.append((Kind::Refusal, payload), delivery, permit).await
     }
 
-    async fn journal(
+    async fn append(
         &self,
         (kind, payload): (Kind, Vec<u8>),
         delivery: Delivery,
         permit: OwnedSemaphorePermit,
-    ) -> Result<(), IngestError> {
+    ) -> Result<Durable, IngestError> {
         let (done, durable) = oneshot::channel();
         let append = Append { kind, payload, delivery, permit: Some(permit), done };
         self.journal.append(append).await.map_err(|_| IngestError::Stopping)?;
-        // The sync has no limit in time: whether it happened is only known by waiting for it.
-        durable.await.map_err(|_| IngestError::Stopping)??;
-        Ok(())
+        Ok(durable)
     }
+}
+
+/// Resolves once an entry of the journal is durable, or will not be.
+type Durable = oneshot::Receiver<Result<(), JournalFailed>>;
+
+/// The sync has no limit in time: whether it happened is only known by waiting for it.
+async fn until_durable(durable: Durable) -> Result<(), IngestError> {
+    Ok(durable.await.map_err(|_| IngestError::Stopping)??)
+}
+
+/// An arrival that is on its way to disk.
+struct Begun {
+    durable: Durable,
+    outcome: Outcome,
+}
+
+/// What will have become of an arrival once it is durable.
+enum Outcome {
+    Stored { door: &'static str, admitted: Vec<Admitted>, count: u64 },
+    Refused { reason: RefusalReason, place: String, detail: String },
 }
 
 type Judged<T> = Result<T, NotTaken>;

@@ -28,6 +28,7 @@ use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::folder::{Places, lock_folder};
+use crate::gateways::GatewayBook;
 use crate::ingest::Ingest;
 use crate::journal::{Journal, JournalStopped, Source};
 use crate::live::{Live, Watch};
@@ -65,6 +66,8 @@ pub(crate) struct Tenant {
     pub(crate) outgoing: Outgoing,
     /// Seals the keys of networks.
     pub(crate) sealing: Sealing,
+    /// How its gateways stand.
+    pub(crate) gateways: GatewayBook,
     /// Where its files are.
     pub(crate) places: Places,
     /// Its store: the kind, and the place.
@@ -267,6 +270,7 @@ impl Tenant {
             services,
             outgoing,
             sealing: Sealing::of(&config.data),
+            gateways: GatewayBook::default(),
             places,
             store,
             maintaining: tokio::sync::Mutex::new(()),

@@ -54,6 +54,8 @@ PAGES = [
     ("/reports", "ann", "V9"),
     ("/rules", "ann", "V6"),
     ("/rules?kind=price", "ann", "V6"),
+    ("/networks", "ann", "A1"),
+    ("/networks/new", "ann", "A2"),
     ("/sharing", "ann", "A8"),
     ("/shared", "ann", "V12"),
     ("/account", "ann", "A9"),

@@ -72,16 +72,12 @@ impl Sealing {
     }
 
     fn cipher(&self, may_make: bool) -> Result<Cipher, SealingError> {
-        let key = match self.cipher.get() {
-            Some(key) => key,
-            None => {
-                let key = read_or_make(&self.path, may_make);
-                let failed = |source| SealingError::File { path: self.path.clone(), source };
-                self.cipher.get_or_init({
-                    let key = key.map_err(failed)?;
-                    move || SealingKey(key)
-                })
-            }
+        let key = if let Some(key) = self.cipher.get() {
+            key
+        } else {
+            let failed = |source| SealingError::File { path: self.path.clone(), source };
+            let key = read_or_make(&self.path, may_make).map_err(failed)?;
+            self.cipher.get_or_init(|| SealingKey(key))
         };
         Ok(Cipher::new(&key.0.into()))
     }

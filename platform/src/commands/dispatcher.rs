@@ -416,6 +416,12 @@ impl Dispatcher {
         (created, SimTime(created.0.saturating_add(after.0)))
     }
 
+    /// An invocation will never be answered.
+    pub(crate) async fn failed(&self, id: InvocationId, why: &str) -> Result<(), JournalStopped> {
+        let change = Change::Failed(id, self.clock.now(), why.to_owned());
+        self.change(change).await.map(drop)
+    }
+
     async fn change(&self, change: Change) -> Result<Changed, JournalStopped> {
         let changed = self.change_all(vec![change]).await?;
         changed.into_iter().next().ok_or(JournalStopped)

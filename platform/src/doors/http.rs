@@ -41,7 +41,7 @@ use crate::access::NotProved;
 use crate::config::{ConfigError, Pem, ServerIdentity, check_reach};
 use crate::device_routes::Outbound;
 use crate::error::PlatformError;
-use crate::format::{self, FORMATS, Format};
+use crate::format::{self, Format};
 use crate::gate::{self, Gate};
 use crate::open_doors::Door;
 use crate::port::{Arrival, IngestPort, NotDurable, Presented, Verdict};
@@ -141,7 +141,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         body_limit: settings.limit,
         waiters: Arc::new(SharedPlaces::new(settings.waiting())),
     };
-    let bytes_max = FORMATS.iter().map(|format| format.bytes_max).max().unwrap_or_default();
+    let bytes_max = format::open().map(|format| format.bytes_max).max().unwrap_or_default();
     let router = Router::new()
         .route("/input", post(take))
         .route("/devices/{hardware_id}/input", post(take_of_one))
@@ -353,7 +353,7 @@ impl AppState {
         let sender = visit.from().to_string();
         let given = headers.get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or(""));
         let Some(format) = format::by_content_type(given) else {
-            let known: Vec<&str> = FORMATS.iter().map(|format| format.content_type).collect();
+            let known: Vec<&str> = format::open().map(|format| format.content_type).collect();
             let detail = format!(
                 "`Content-Type` is `{}`, expected {}",
                 shortened(given, 80),

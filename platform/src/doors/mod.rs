@@ -4,6 +4,7 @@
 //! (`port`) and takes commands for the devices that last came through it (`device_routes`). Behind
 //! the port nothing knows by which door something came.
 
+mod gateways;
 mod http;
 mod live_topics;
 mod mqtt;
@@ -43,7 +44,7 @@ pub(crate) struct Opening<'a> {
 }
 
 /// All kinds. The first is always open: its settings are the platform's own.
-pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR];
+pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR, gateways::DOOR];
 
 pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
     DOORS.iter().find(|kind| kind.entry.name == name)
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn each_kind_has_a_name_of_its_own_and_takes_no_key_that_is_not_its() {
         let names: Vec<&str> = DOORS.iter().map(|kind| kind.entry.name).collect();
-        assert_eq!(names, ["mqtt", "http"]);
+        assert_eq!(names, ["mqtt", "http", "gateways"]);
         for kind in DOORS {
             assert!(find(kind.entry.name).is_some());
             let keys = toml::Table::from_iter([("nonsense".to_owned(), 1.into())]);

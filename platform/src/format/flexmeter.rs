@@ -10,6 +10,7 @@ pub(super) const FORMAT: Format = Format {
     code: 1,
     content_type: "application/json",
     bytes_max: Limits::ONE.bytes_max,
+    door: None,
     memory_per_byte: 1,
     read,
 };

@@ -16,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     code: 2,
     content_type: "application/vnd.lastmeter.jsonbatch+json",
     bytes_max: Limits::BATCH.bytes_max,
+    door: None,
     memory_per_byte: 8,
     read,
 };

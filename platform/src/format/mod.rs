@@ -5,6 +5,7 @@
 
 mod flexmeter;
 mod jsonbatch;
+mod relay;
 
 use lastmeter_units::HardwareId;
 
@@ -20,6 +21,8 @@ pub(crate) struct Format {
     pub(crate) content_type: &'static str,
     /// The largest payload.
     pub(crate) bytes_max: usize,
+    /// The only door that it comes through; any, if none is named.
+    pub(crate) door: Option<&'static str>,
     /// Bytes of memory that a byte of payload may become, at most about.
     pub(crate) memory_per_byte: usize,
     read: fn(&[u8], Rules) -> Result<Vec<Message>, FormatRefusal>,
@@ -47,7 +50,12 @@ pub(crate) struct FormatRefusal {
     pub(crate) holds_sound: bool,
 }
 
-pub(crate) static FORMATS: &[Format] = &[flexmeter::FORMAT, jsonbatch::FORMAT];
+pub(crate) static FORMATS: &[Format] = &[flexmeter::FORMAT, jsonbatch::FORMAT, relay::FORMAT];
+
+/// Those that come through any door.
+pub(crate) fn open() -> impl Iterator<Item = &'static Format> {
+    FORMATS.iter().filter(|format| format.door.is_none())
+}
 
 /// The format of journal entries that name none.
 pub(crate) fn first() -> &'static Format {
@@ -55,7 +63,13 @@ pub(crate) fn first() -> &'static Format {
 }
 
 pub(crate) fn by_name(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.name == name)
+    open().find(|format| format.name == name)
+}
+
+/// The format of this name at a door.
+pub(crate) fn at_door(name: &str, door: &str) -> Option<&'static Format> {
+    let is_spoken = |format: &Format| format.door.is_none_or(|only| only == door);
+    FORMATS.iter().find(|format| format.name == name && is_spoken(format))
 }
 
 /// The format of journal entries with this code.
@@ -66,7 +80,7 @@ pub(crate) fn by_code(code: u8) -> Option<&'static Format> {
 /// The format that a media type names, its parameters aside (RFC 9110, 8.3).
 pub(crate) fn by_content_type(given: &str) -> Option<&'static Format> {
     let media_type = given.split(';').next().unwrap_or_default().trim();
-    FORMATS.iter().find(|format| format.content_type.eq_ignore_ascii_case(media_type))
+    open().find(|format| format.content_type.eq_ignore_ascii_case(media_type))
 }
 
 impl Format {
@@ -97,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_format_is_found_by_what_is_its_own() {
-        for format in FORMATS {
+        for format in open() {
             let named = [
                 by_name(format.name),
                 by_code(format.code),
@@ -109,6 +123,8 @@ mod tests {
             }
             assert!(format.code > 0 && format.memory_per_byte > 0);
         }
+        assert!(by_name("relay").is_none() && at_door("relay", "http").is_none());
+        assert_eq!(at_door("relay", "gateways").map(|format| format.code), Some(3));
         assert!(by_name("xml").is_none() && by_code(0).is_none() && by_content_type("").is_none());
     }
 
@@ -116,7 +132,7 @@ mod tests {
     #[test]
     fn codes_stay_what_they_were() {
         let codes: Vec<(&str, u8)> = FORMATS.iter().map(|row| (row.name, row.code)).collect();
-        assert_eq!(codes, [("json", 1), ("jsonbatch", 2)]);
+        assert_eq!(codes, [("json", 1), ("jsonbatch", 2), ("relay", 3)]);
         assert_eq!(first().name, "json");
     }
 
@@ -126,7 +142,8 @@ mod tests {
             let refused = format.decode(&vec![b' '; format.bytes_max + 1], Rules::default());
             assert_eq!(refused.unwrap_err().reason, "too_large");
             let looked_at = format.decode(&vec![b' '; format.bytes_max], Rules::default());
-            assert_eq!(looked_at.unwrap_err().reason, "not_json");
+            let expected = if format.code == 3 { "malformed_frame" } else { "not_json" };
+            assert_eq!(looked_at.unwrap_err().reason, expected);
         }
     }
 }

@@ -295,6 +295,11 @@ impl<T> ListenerSlots<T> {
 }
 
 impl Slot {
+    /// From which address its connection comes.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.origin.peer
+    }
+
     /// Its connection has proved its identity, and keeps it.
     pub(crate) fn mark_authenticated(&self) {
         if !self.is_unauthenticated.load(Ordering::Acquire) {

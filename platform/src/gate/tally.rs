@@ -14,6 +14,8 @@ lastmeter_units::words! {
         Rest = "rest",
         /// Messages and commands over HTTP.
         Http = "http",
+        /// Gateways of field networks.
+        Gateways = "gateways",
     }
 }
 
@@ -200,7 +202,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.split(' ').next().unwrap())
             .collect();
-        assert_eq!(samples.len(), 4 * 10 + 4 * 4 + 2);
+        assert_eq!(samples.len(), 5 * 10 + 5 * 4 + 2);
         let once: std::collections::BTreeSet<_> = samples.iter().collect();
         assert_eq!(once.len(), samples.len());
     }

@@ -15,7 +15,7 @@
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
-//! | `networks` | field networks and their keys |
+//! | `networks`, `nodes` | field networks and their keys; what is behind their gateways |
 //! | `losses` | that somebody has looked at a loss |
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `reports` | reports that are asked for; what services do again and again |
@@ -39,6 +39,7 @@ pub(crate) mod jobs;
 pub(crate) mod live;
 pub(crate) mod losses;
 pub(crate) mod networks;
+pub(crate) mod nodes;
 mod permits;
 pub(crate) mod reports;
 pub(crate) mod rules;

@@ -1,11 +1,16 @@
 //! Field networks: registered with a key that is shown once, changed, given another key.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
-use lastmeter_model::document::{AnswerKey, Edit, Expect, NewAnswerBody, Transaction};
+use lastmeter_fields::{CommandRow, NETWORK_TYPES, NetworkType, by_name};
+use lastmeter_model::document::{AnswerKey, Document, Edit, Expect, NewAnswerBody, Transaction};
 use lastmeter_model::entity::{
-    Body as _, FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkState, read,
+    Body as _, CommandBody, FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkState,
+    Specification, read,
 };
 use lastmeter_store::Page;
+use lastmeter_units::MeasurementId;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -77,7 +82,9 @@ pub(crate) async fn make(
         }
     }
     check(caller, (kind, named), None, &body)?;
+    let network_type = typed(&body)?;
     within_quota(caller, kind, &body)?;
+    declare(caller, network_type).await?;
     let answer = repeatable.map(|of| of.answer(caller, &asked, NewAnswerBody::Secret));
     for _ in 0..ATTEMPTS {
         body["gatewayNumber"] = json!(next_number(caller)?);
@@ -108,6 +115,95 @@ pub(crate) async fn make(
     }
     let detail = "others registered networks meanwhile; send it again";
     Err(Problem::conflict("version_conflict", detail))
+}
+
+/// Changes a network: its options have to be its type's.
+pub(crate) async fn change(
+    caller: &Caller,
+    token: &str,
+    members: Map<String, Value>,
+) -> Result<Arc<Document>, Problem> {
+    let kind = FieldNetwork::kind();
+    let before = documents::writable(caller, kind, token).await?;
+    let mut whole = before.members();
+    whole.extend(members.get("options").map(|it| ("options".to_owned(), it.clone())));
+    typed(&Value::Object(whole))?;
+    documents::change(caller, kind, token, own_members(kind, members)?).await
+}
+
+/// The type of a network, whose options are checked.
+fn typed(body: &Value) -> Result<&'static NetworkType, Problem> {
+    let network: FieldNetwork = read(body)?;
+    let name = network.network_type.as_str();
+    let Some(found) = by_name(name) else {
+        let known: Vec<&str> = NETWORK_TYPES.iter().map(|row| row.entry.name).collect();
+        return Err(wrong("type", &format!("expected one of {}", known.join(", "))));
+    };
+    let options = found.check_options(&network.options.0);
+    options.map_err(|(option, expected)| wrong(&format!("options.{option}"), &expected))?;
+    Ok(found)
+}
+
+/// The token of the specification of nodes of a type, of those that sleep or of others.
+pub(crate) fn specification_of(network_type: &NetworkType, sleeps: bool) -> String {
+    let name = network_type.entry.name;
+    if sleeps { format!("network-{name}-sleeps") } else { format!("network-{name}") }
+}
+
+/// Has the specifications of a type's nodes, with what they measure and the commands that they
+/// take, unless the tenant has them.
+async fn declare(caller: &Caller, network_type: &NetworkType) -> Result<(), Problem> {
+    let documents = &caller.tenant.documents;
+    for sleeps in [false, true] {
+        let token = specification_of(network_type, sleeps);
+        if documents.body::<Specification>(&token).is_some() {
+            continue;
+        }
+        let new = |kind, token, body| {
+            let token = Some(token);
+            Edit { kind, token, expect: Expect::New, body: Some(body) }
+        };
+        let body = specified(network_type, sleeps);
+        let mut edits = vec![new(Specification::kind(), token.clone(), body)];
+        for command in network_type.commands {
+            let name = format!("{token}-{}", command.name);
+            edits.push(new(CommandBody::kind(), name, commanded(&token, command)));
+        }
+        let change = Transaction::of("platform".to_owned(), edits);
+        // Whoever removed one of them does not want it.
+        caller.tenant.apply(Transaction { reserve: true, ..change }).await?;
+    }
+    Ok(())
+}
+
+fn specified(network_type: &NetworkType, sleeps: bool) -> Value {
+    let quantities = network_type.yields.iter().map(|one| {
+        let unit = MeasurementId::lookup(one.id).map(|id| id.row().unit);
+        json!({
+            "id": one.id, "unit": unit, "kind": if one.is_counter { "counter" } else { "gauge" },
+            "resolution": one.resolution, "accuracy": one.accuracy_percent,
+        })
+    });
+    let name = network_type.entry.name;
+    json!({
+        "name": if sleeps { format!("{name} node that sleeps") } else { format!("{name} node") },
+        "description": network_type.entry.summary, "networkType": name,
+        "quantities": quantities.collect::<Vec<_>>(),
+        "delivery": if sleeps { "mailbox" } else { "direct" },
+    })
+}
+
+fn commanded(specification: &str, command: &CommandRow) -> Value {
+    let parameters = command.parameters.iter().map(|one| {
+        json!({
+            "name": one.name, "type": "Int64", "required": one.is_required,
+            "min": one.min, "max": one.max,
+        })
+    });
+    json!({
+        "specificationToken": specification, "name": command.name,
+        "description": command.description, "parameters": parameters.collect::<Vec<_>>(),
+    })
 }
 
 /// Makes another key of a network; the one before ends, and the gateway has to come with the new

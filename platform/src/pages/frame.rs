@@ -22,7 +22,8 @@ use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
     account, alarms, awareness, bills, connections, devices, groups, health, history, keys, live,
-    now, people, public, records, reports, roles, rules, session, sharing, tariff, tenants, views,
+    networks, now, people, public, records, reports, roles, rules, session, sharing, tariff,
+    tenants, views,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -133,6 +134,13 @@ pub(super) static PAGES: &[Page] = pages! {
     "/reports" "V9" "Reports", Some("Reports"), &[Household, Operator], Need::Some(Kind::Report)
         => reports::show;
     "/reports/{id}" "V9" "Report", None, &[], Need::Some(Kind::Report) => reports::one;
+    "/networks" "A1" "Networks", Some("Networks"), &[Household, Operator],
+        Need::Some(Kind::FieldNetwork) => networks::list;
+    "/networks/new" "A2" "Add a network", None, &[], Need::Some(Kind::FieldNetwork)
+        => networks::new;
+    "/networks/{id}" "A5" "Network", None, &[], Need::Some(Kind::FieldNetwork) => networks::show;
+    "/nodes/{id}" "A7" "Device of a network", None, &[], Need::Some(Kind::FieldNetwork)
+        => networks::node;
     "/groups" "O6" "Groups", Some("Groups"), &[Utility, Operator], Need::Some(Kind::Aggregate)
         => groups::show;
     "/sharing" "A8" "Who sees what", Some("Sharing"), &[Household], Need::Some(Kind::Grant)
@@ -181,6 +189,10 @@ static FORMS: &[Form] = forms! {
     "/rules/{id}/revoke" on "/rules" => rules::revoke;
     "/rules/{id}/pause" on "/rules" => rules::pause;
     "/rules/{id}/remove" on "/rules" => rules::remove;
+    "/networks/new" on "/networks/new" => networks::make;
+    "/networks/{id}/key" on "/networks/{id}" => networks::make_key;
+    "/nodes/{id}/register" on "/nodes/{id}" => networks::register;
+    "/nodes/{id}/ignore" on "/nodes/{id}" => networks::ignore;
     "/sharing" on "/sharing" => sharing::share;
     "/sharing/{id}/end" on "/sharing" => sharing::end;
     "/admin/people" on "/admin/people" => people::make;

@@ -44,6 +44,7 @@ mod homes;
 mod keys;
 mod lists;
 mod live;
+mod networks;
 mod now;
 mod people;
 mod public;

@@ -38,7 +38,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "account.html" "bills.html" "tariff.html" "health.html" "sharing.html" "shared.html"
         "people.html" "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
         "reports.html" "report.html" "groups.html" "awareness.html" "roles.html" "tariffs.html"
-        "connections.html"
+        "connections.html" "networks.html" "network_new.html" "network_key.html" "network.html"
+        "node.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.

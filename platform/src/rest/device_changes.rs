@@ -61,10 +61,6 @@ routes! {
             "Devices of a group now, also of groups in it",
             To(Device, Read), [TOKEN, PAGE, PAGE_SIZE],
             gives Gives::json::<List<DeviceJson>>(200), refuses [500];
-        Get "/api/v1/recognised" => recognised:
-            "Devices that have sent something and that nobody has registered",
-            To(Device, Write), [PAGE, PAGE_SIZE],
-            gives Gives::json::<List<DeviceJson>>(200), refuses [500];
     }
 }
 
@@ -155,12 +151,5 @@ async fn of_specification(call: Call) -> Answer<List<DeviceJson>> {
 async fn of_group(call: Call) -> Answer<List<DeviceJson>> {
     documents::one(&call.caller(), Group::kind(), &call.variable, None).await?;
     let rows = devices::of_group(&call.tenant, &call.variable);
-    selected(call, rows)
-}
-
-async fn recognised(call: Call) -> Answer<List<DeviceJson>> {
-    let found = call.tenant.documents.with_key(Device::kind(), "status", "recognised");
-    let rows = found.iter().filter_map(|document| call.tenant.devices.find(&document.token));
-    let rows = rows.collect();
     selected(call, rows)
 }

@@ -182,20 +182,8 @@ async fn one(mut call: Call) -> Answer<DocumentJson> {
     Ok(Json(shown(&found).into()))
 }
 
-async fn change(call: Call, body: Body<Members>) -> Answer<DocumentJson> {
-    change_to(kind_of(call.route)?, call, body).await
-}
-
-/// Changes one of a kind that has other routes of its own.
-pub(super) async fn change_of<T: Entity>(call: Call, body: Body<Members>) -> Answer<DocumentJson> {
-    change_to(T::kind(), call, body).await
-}
-
-async fn change_to(
-    kind: &'static DocumentKind,
-    call: Call,
-    Body(members): Body<Members>,
-) -> Answer<DocumentJson> {
+async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let kind = kind_of(call.route)?;
     let request = own_members(kind, members)?;
     let changed = documents::change(&call.caller(), kind, &call.variable, request).await?;
     Ok(Json(shown(&changed).into()))

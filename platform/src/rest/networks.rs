@@ -1,23 +1,33 @@
-//! Field networks behind gateways.
+//! Field networks behind gateways, and their nodes.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
-use lastmeter_model::entity::{FieldNetwork, NetworkState};
+use lastmeter_model::access::PrincipalRef;
+use lastmeter_model::entity::{Body as _, FieldNetwork, NetworkState, Node, NodeConfiguration};
+use lastmeter_units::TenantName;
 use serde_json::Value;
 
-use super::devices::List;
+use super::devices::{DeviceJson, List};
 use super::documents::{
-    DocumentJson, Members, TOKEN, change_of, described, history_of, listed, one_of, remove_of,
+    DocumentJson, Members, TOKEN, described, history_of, listed, one_of, remove_of,
 };
 use super::extract::{Body, Call};
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes};
-use super::{Answer, Made};
+use super::{Answer, Made, Shared};
 use crate::access::hex;
+use crate::gateways::GatewayStatus;
+use crate::ops::documents::{self, shown};
 use crate::ops::networks::{self, WithKey};
+use crate::ops::nodes;
 
 const NETWORK: &str = r#"{"token":"x.a","type":"zigbee","name":"Home",
     "gatewayAddress":"00124b0001abcdef","options":{"channel":15}}"#;
+const REGISTER: &str = r#"{"name":"Fridge","room":"kitchen"}"#;
+const NODE: Parameter =
+    Parameter::text("hardwareId", "the node's hardware id").example("00158d0000000091");
 const STATE: Parameter = Parameter::word(
     "state",
     "`active`, unless given: their gateway was there; `registered`: it is waited for",
@@ -53,6 +63,33 @@ routes! {
             "Makes another `key`, which the answer alone has; the one before ends",
             Within(FieldNetwork, Write), [TOKEN],
             gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Get "/api/v1/networks/{token}/status" => status:
+            "How its gateway stands, and what was refused of it last",
+            Within(FieldNetwork, Read), [TOKEN],
+            gives Gives::json::<GatewayStatus>(200), refuses [500];
+        Get "/api/v1/networks/{token}/nodes" => nodes_of: "Its nodes, by hardware id",
+            Within(FieldNetwork, Read), [TOKEN, PAGE, PAGE_SIZE],
+            gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Get "/api/v1/nodes/{hardwareId}/history" => node_history:
+            "When a node joined, left or got another address, newest first",
+            Within(Device, Read), [NODE, PAGE, PAGE_SIZE],
+            gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Get "/api/v1/nodes/{hardwareId}/configuration" => configuration:
+            "What a node sent that configures or describes it, as it came, newest first",
+            Within(Configuration, Read), [NODE, PAGE, PAGE_SIZE],
+            gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Get "/api/v1/recognised" => recognised:
+            "Devices that have sent something and that nobody has registered",
+            Within(Device, Write), [PAGE, PAGE_SIZE],
+            gives Gives::json::<List<DeviceJson>>(200), refuses [500];
+        Post "/api/v1/recognised/{hardwareId}" => register:
+            "Registers a node that was recognised, for the owner of its network",
+            Within(Device, Write), [NODE], takes |_| described(REGISTER),
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
+        Delete "/api/v1/recognised/{hardwareId}" => ignore:
+            "Takes nothing of a node from now on",
+            Within(Device, Write), [NODE],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
     }
 }
 
@@ -81,12 +118,40 @@ async fn one(call: Call) -> Answer<DocumentJson> {
     one_of::<FieldNetwork>(call).await
 }
 
-async fn change(call: Call, body: Body<Members>) -> Answer<DocumentJson> {
-    change_of::<FieldNetwork>(call, body).await
+/// The connection of a gateway, which ends with what it was made by.
+struct Connected(Option<(Shared, TenantName, PrincipalRef)>);
+
+impl Connected {
+    fn of(call: &Call) -> Self {
+        let network = call.tenant.documents.body::<FieldNetwork>(&call.variable);
+        let of = |network: Arc<FieldNetwork>| PrincipalRef::Gateway(network.gateway_address);
+        let gateway = network.map(of);
+        Self(gateway.map(|who| (call.shared.clone(), call.tenant.name.clone(), who)))
+    }
+
+    async fn cut(self) {
+        let Some((shared, tenant, who)) = self.0 else { return };
+        if let Some(process) = shared.process.upgrade() {
+            process.cut(&tenant, &who).await;
+        }
+    }
+}
+
+async fn change(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let connected = Connected::of(&call);
+    let changed = networks::change(&call.caller(), &call.variable, members).await?;
+    // It comes again, and is given its options.
+    connected.cut().await;
+    Ok(Json(shown(&changed).into()))
 }
 
 async fn remove(call: Call, headers: HeaderMap) -> Answer<DocumentJson> {
-    remove_of::<FieldNetwork>(call, headers).await
+    let (connected, tenant) = (Connected::of(&call), Arc::clone(&call.tenant));
+    let token = call.variable.clone();
+    let removed = remove_of::<FieldNetwork>(call, headers).await?;
+    tenant.gateways.forget(&token);
+    connected.cut().await;
+    Ok(removed)
 }
 
 async fn history(call: Call) -> Answer<List<DocumentJson>> {
@@ -95,6 +160,44 @@ async fn history(call: Call) -> Answer<List<DocumentJson>> {
 
 async fn make_key(call: Call) -> Answer<DocumentJson> {
     let repeatable = call.repeatable_at(&format!("/api/v1/networks/{}/key", call.variable))?;
+    let connected = Connected::of(&call);
     let made = networks::make_key(&call.caller(), &call.variable, repeatable).await?;
+    connected.cut().await;
     Ok(Json(with_key(made)))
+}
+
+async fn status(call: Call) -> Answer<GatewayStatus> {
+    let kind = FieldNetwork::kind();
+    let network = documents::one(&call.caller(), kind, &call.variable, None).await?;
+    Ok(Json(call.tenant.gateways.status(&network.token)))
+}
+
+async fn nodes_of(mut call: Call) -> Answer<List<DocumentJson>> {
+    let page = call.page()?;
+    Ok(Json(listed(nodes::list(&call.caller(), &call.variable, page).await?)))
+}
+
+async fn node_history(call: Call) -> Answer<List<DocumentJson>> {
+    history_of::<Node>(call).await
+}
+
+async fn configuration(call: Call) -> Answer<List<DocumentJson>> {
+    history_of::<NodeConfiguration>(call).await
+}
+
+async fn recognised(mut call: Call) -> Answer<List<DeviceJson>> {
+    let page = call.page()?;
+    let (num_results, rows) = nodes::recognised(&call.caller(), page)?;
+    let results = rows.into_iter().map(|row| DeviceJson::of(&call, row)).collect();
+    Ok(Json(List { num_results, results }))
+}
+
+async fn register(call: Call, Body(members): Body<Members>) -> Answer<DocumentJson> {
+    let registered = nodes::register(&call.caller(), &call.variable, members).await?;
+    Ok(Json(shown(&registered).into()))
+}
+
+async fn ignore(call: Call) -> Answer<DocumentJson> {
+    let ignored = nodes::ignore(&call.caller(), &call.variable).await?;
+    Ok(Json(shown(&ignored).into()))
 }

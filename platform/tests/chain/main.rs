@@ -10,6 +10,7 @@ mod commands;
 mod common;
 mod device_life;
 mod documents;
+mod gateways;
 mod grants;
 mod http;
 mod identity;

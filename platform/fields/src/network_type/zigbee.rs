@@ -442,6 +442,7 @@ fn encode(context: &NodeContext, order: &Order<'_>) -> Result<Frames, String> {
         attribute(cluster, id).ok_or_else(unknown)
     };
     let (cluster, frame) = match order.command {
+        "setBreaker" => (ON_OFF, breaker(order)?.frame(order.sequence)),
         "on" => (ON_OFF, OnOff::On.frame(order.sequence)),
         "off" => (ON_OFF, OnOff::Off.frame(order.sequence)),
         "toggle" => (ON_OFF, OnOff::Toggle.frame(order.sequence)),
@@ -480,6 +481,15 @@ fn encode(context: &NodeContext, order: &Order<'_>) -> Result<Frames, String> {
         other => return Err(format!("nodes of this type have no command `{other}`")),
     };
     Ok(vec![relayed(context, (endpoint, cluster), order.sequence, &frame)])
+}
+
+/// What the command that every device has is for a plug.
+fn breaker(order: &Order<'_>) -> Result<OnOff, String> {
+    match order.arguments.get("state").map(String::as_str) {
+        Some("open") => Ok(OnOff::Off),
+        Some("closed") => Ok(OnOff::On),
+        _ => Err("`state` has to be `open` or `closed`".to_owned()),
+    }
 }
 
 /// A frame with the addresses of its node.

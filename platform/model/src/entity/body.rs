@@ -255,8 +255,18 @@ texts! {
     /// A currency (ISO 4217).
     Currency: "three capital letters such as `EUR`",
         |text| text.len() == 3 && text.bytes().all(|c| c.is_ascii_uppercase());
+    /// What is known of a node.
+    Context: "at most 2048 hexadecimal digits", |text| is_hex(text, 2048);
+    /// A frame of a node.
+    Frame: "at most 16384 hexadecimal digits", |text| is_hex(text, 16_384);
     /// A text.
     Text: "a text of at most 1024 bytes", |text| text.len() <= 1024;
+}
+
+/// Whether a text is bytes as lower-case hexadecimal digits, and how many at most.
+fn is_hex(text: &str, most: usize) -> bool {
+    let is_digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+    text.len() <= most && text.len().is_multiple_of(2) && text.bytes().all(is_digit)
 }
 
 /// Free texts by name, at most 4 KiB of them.

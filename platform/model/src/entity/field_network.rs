@@ -1,19 +1,26 @@
-//! Field networks behind gateways, and the numbers of their gateways.
+//! Field networks behind gateways, the numbers of their gateways, and their nodes.
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::DocumentKind;
-use super::body::{About, Body, Fault, Key, Metadata, Name, Text, bodies, ensure, keys};
+use super::body::{
+    About, Body, Context, Fault, Frame, Key, Metadata, Name, Text, Token, bodies, ensure, keys,
+};
 use super::boundary::Location;
 use crate::access::{Eui64, Kind, PrincipalRef, Target};
 
 pub(super) const KINDS: &[DocumentKind] = &[
     DocumentKind::of::<FieldNetwork>("field_network", Kind::FieldNetwork),
     DocumentKind::of::<GatewayNumber>("gateway_number", Kind::Settings),
+    DocumentKind::of::<Node>("node", Kind::Device),
+    DocumentKind {
+        is_resident: false,
+        ..DocumentKind::of::<NodeConfiguration>("node_configuration", Kind::Configuration)
+    },
 ];
 
 /// Members of a field network that nobody but the platform writes.
@@ -33,6 +40,16 @@ lastmeter_units::words! {
         Registered = "registered",
         /// Its gateway has shown its key.
         Active = "active",
+    }
+}
+
+lastmeter_units::words! {
+    /// Whether a node is in its network.
+    pub enum NodeState in files {
+        /// It has joined.
+        Joined = "joined",
+        /// It has left, or its address is another node's now.
+        Left = "left",
     }
 }
 
@@ -71,6 +88,32 @@ bodies! {
     struct GatewayNumber {
         /// The address of the gateway.
         gateway_address: Eui64,
+    }
+
+    /// A node as its coordinator knows it; the document's token is its hardware id.
+    struct Node {
+        /// The network that carries it.
+        field_network_token: Token,
+        /// Whether it is there.
+        state: NodeState,
+        /// Its address in the network, while it is there.
+        address: Option<u16>,
+        /// Whether it sleeps, and gets what is for it when it wakes.
+        #[serde(default)]
+        sleeps: bool,
+        /// What reading its frames depends on, as hexadecimal digits.
+        context: Option<Context>,
+    }
+
+    /// What a node sent that configures or describes it, byte for byte; each is a version. The
+    /// document's token is its hardware id.
+    struct NodeConfiguration {
+        /// The network that carried it.
+        field_network_token: Token,
+        /// When its gateway took it in.
+        taken: SimTime,
+        /// The frame, as hexadecimal digits.
+        frame: Frame,
     }
 }
 
@@ -119,4 +162,24 @@ impl Body for FieldNetwork {
 
 impl Body for GatewayNumber {
     const CODE: u8 = 32;
+}
+
+impl Body for Node {
+    const CODE: u8 = 33;
+
+    fn keys(&self) -> Vec<Key> {
+        keys("field_network", [&self.field_network_token])
+    }
+
+    fn about(&self, token: &str) -> About {
+        About::of(HardwareId::new(token).ok().map(Target::Device))
+    }
+}
+
+impl Body for NodeConfiguration {
+    const CODE: u8 = 34;
+
+    fn about(&self, token: &str) -> About {
+        About::of(HardwareId::new(token).ok().map(Target::Device))
+    }
 }

@@ -19,7 +19,7 @@
 //! | 27, 28 | `report_plan`, `report` | `report` |
 //! | 29 | `view` | `view` |
 //! | 30 | `notification` | `notification` |
-//! | 31, 32 | `field_network`, `gateway_number` | `field_network` |
+//! | 31 to 34 | `field_network`, `gateway_number`, `node`, `node_configuration` | `field_network` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -69,7 +69,8 @@ pub use command::{CommandBody, ParameterBody};
 pub use device::{Device, DeviceStatus};
 pub use feed::{Feed, FeedKind, FeedPoint};
 pub use field_network::{
-    FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkOptions, NetworkState,
+    FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkOptions, NetworkState, Node,
+    NodeConfiguration, NodeState,
 };
 pub use group::{Group, Member, MemberReference};
 pub use history::{is_in_cycle, position_at, tenures, version_at};

@@ -5,8 +5,8 @@
 //!
 //! A page is there for whoever may read something of its kind. What is public is for everybody, so
 //! that everybody who is signed in has `/now` and `/devices`, without what is somebody's. Whoever
-//! may switch a device may take back what waits for it. Members of a household and field
-//! networks have no address yet.
+//! may switch a device may take back what waits for it. Members of a household
+//! have no address yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +35,10 @@ const STATES: &[(&str, &str, &str)] = &[
     ("V9", "/reports", "ann gina adam"),
     ("V10", "/awareness", SIGNED_IN),
     ("V9", "/reports/p1", "ann adam"),
+    ("A1", "/networks", "ann gina otto adam"),
+    ("A2", "/networks/new", "ann gina adam"),
+    ("A4", "/networks/{network}", "ann otto adam"),
+    ("A7", "/nodes/{node}", "ann otto adam"),
     ("O6", "/groups", SIGNED_IN),
     ("A8", "/sharing", "ann gina"),
     ("V12", "/sharing/{share}", "ann"),
@@ -95,6 +99,10 @@ const EVENTS: &[Event] = &[
     event("/rules/{offer}/refuse", "", "ann", "V6"),
     // There is nothing to revoke: she has not accepted it.
     Event { changes: false, ..event("/rules/{offer}/revoke", "", "ann", "V6") },
+    event("/networks/new", "name=Mine&gateway={gateway}&option.channel=15", "ann gina adam", "A3"),
+    event("/networks/{network}/key", "", "ann adam", "A3"),
+    event("/nodes/{node}/register", "name=Plug&visibility=private", "ann adam", "A7"),
+    event("/nodes/{node}/ignore", "", "ann adam", "A7"),
     event("/sharing", "to=bob&device=p1&quantity=&finest=&until=2027-03-31", "ann", "A8"),
     event("/sharing/{share}/end", "", "ann", "A8"),
     event("/admin/people", "name={new}&user=yes", "adam", "P2"),
@@ -123,8 +131,20 @@ const EVENTS: &[Event] = &[
 ];
 
 /// What stands in addresses and forms for the id of a thing.
-const PLACES: [&str; 10] =
-    ["rule", "view", "offer", "alarm", "share", "invocation", "person", "key", "tenant", "loss"];
+const PLACES: [&str; 12] = [
+    "rule",
+    "view",
+    "offer",
+    "alarm",
+    "share",
+    "invocation",
+    "person",
+    "key",
+    "tenant",
+    "loss",
+    "network",
+    "node",
+];
 
 struct PageWalk {
     household: Household,
@@ -194,6 +214,7 @@ impl PageWalk {
     async fn filled(&mut self, text: &str) -> String {
         self.made += 1;
         let mut text = text.replace("{new}", &format!("new{}", self.made));
+        text = text.replace("{gateway}", &format!("{:016x}", self.made));
         for place in PLACES {
             let place_of = format!("{{{place}}}");
             if text.contains(&place_of) {
@@ -247,6 +268,8 @@ impl PageWalk {
                 losses.note(LossKind::DamagedStore, &name, "gone");
                 losses.count().to_string()
             }
+            "network" => self.network().await,
+            "node" => self.node().await,
             "share" => self.action("ann", "/sharing", "/end").await,
             "invocation" => {
                 // One alone waits.
@@ -278,6 +301,33 @@ impl PageWalk {
                 self.action("adam", "/admin/keys", "/end").await
             }
         }
+    }
+
+    /// Registers a network of ann; its token.
+    async fn network(&self) -> String {
+        let form = format!("name=Home&gateway={:016x}", 0x1_0000 + self.made);
+        let made = self.sent("ann", "/networks/new", &form).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        let page = String::from_utf8_lossy(&made.body).into_owned();
+        let links = attributes(&page, "href");
+        let found = links.iter().find_map(|link| link.strip_prefix("/networks/"));
+        found.unwrap().to_owned()
+    }
+
+    /// Has a node of a network of ann recognised; its id.
+    async fn node(&self) -> String {
+        let networks = self.household.page("/networks", &self.cookies["ann"]).await.1;
+        let links = attributes(&networks, "href");
+        let mut found = links.iter().filter_map(|link| link.strip_prefix("/networks/"));
+        let network = found.find(|token| *token != "new").unwrap().to_owned();
+        let (core, id) = (&self.household.0.bench.core, format!("{:016x}", 0xA000 + self.made));
+        let device = json!({
+            "status": "recognised", "fieldNetworkToken": network, "nodeAddress": id,
+        });
+        put(core, "device", &id, device).await;
+        let node = json!({ "fieldNetworkToken": network, "state": "joined", "address": 7 });
+        put(core, "node", &id, node).await;
+        id
     }
 
     /// Notes what is not as expected.

@@ -55,7 +55,6 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /metrics", "operator admin bench"),
     ("GET /sitewhere/api/devices/specification/{token}", "operator admin bench"),
     ("GET /sitewhere/api/devices/group/{token}", "operator admin bench"),
-    ("GET /api/v1/recognised", "admin bench"),
     ("GET /sitewhere/api/authorities", "admin bench"),
 ];
 

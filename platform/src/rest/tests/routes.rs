@@ -46,7 +46,19 @@ async fn served() -> Served {
         "missing": [], "content": {},
     });
     put(&served.bench.core, "report", "plan-1-2027-01-17", report).await;
+    node(&served).await;
     served
+}
+
+/// The node of the examples of networks, which waits to be registered.
+async fn node(served: &Served) {
+    let (core, id) = (&served.bench.core, "00158d0000000091");
+    store(core, &[reading(id, Some(1), 230.0)]).await;
+    put(core, "device", id, json!({ "status": "recognised", "nodeAddress": id })).await;
+    let node = json!({ "fieldNetworkToken": "n", "state": "joined", "address": 7 });
+    put(core, "node", id, node).await;
+    let sent = json!({ "fieldNetworkToken": "n", "taken": START, "frame": "0a" });
+    put(core, "node_configuration", id, sent).await;
 }
 
 /// The customer of the examples of bills, with a month that is whole.

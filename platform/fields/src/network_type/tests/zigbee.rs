@@ -143,6 +143,9 @@ fn orders_are_frames_for_their_node_and_answers_name_them() {
     assert_eq!((relay_of.eui64.0, relay_of.short.0, relay_of.cluster), (NODE, 0x1A2B, 6));
     // Frame control of a command of the cluster to the server, sequence, command off.
     assert_eq!(relay_of.frame, [1, 42, 0]);
+    let frames = encode("setBreaker", &[("state", "closed")]).unwrap();
+    assert_eq!(Relay::decode(&frames[0]).unwrap().frame, [1, 42, 1]);
+    assert!(encode("setBreaker", &[]).unwrap_err().contains("`open` or `closed`"));
     let read = [("cluster", "0x0B04"), ("attribute", "0x050B"), ("endpoint", "2")];
     let frames = encode("readAttribute", &read).unwrap();
     let relay_of = Relay::decode(&frames[0]).unwrap();

@@ -11,9 +11,9 @@ use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
     Credential, Device, DeviceRoute, ElectricNetwork, Feed, FieldNetwork, GatewayNumber, Group,
-    Job, KINDS, Notification, Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site,
-    Specification, Tariff, TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name,
-    read,
+    Job, KINDS, Node, NodeConfiguration, Notification, Quantity, Report, ReportPlan, Rule,
+    ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology, User, View, Zone,
+    kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -59,6 +59,8 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "notification" => rewritten::<Notification>,
         "field_network" => rewritten::<FieldNetwork>,
         "gateway_number" => rewritten::<GatewayNumber>,
+        "node" => rewritten::<Node>,
+        "node_configuration" => rewritten::<NodeConfiguration>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -121,13 +123,16 @@ fn codes_and_names_are_given_once_and_stay() {
         (30, "notification"),
         (31, "field_network"),
         (32, "gateway_number"),
+        (33, "node"),
+        (34, "node_configuration"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
         assert_eq!(kind_of_code(kind.code), Some(kind));
         assert_eq!(kind_of_name(kind.name), Some(kind));
         let is_stored =
-            ["electric_network", "batch_elements", "bill", "report"].contains(&kind.name);
+            ["electric_network", "batch_elements", "bill", "report", "node_configuration"]
+                .contains(&kind.name);
         assert_eq!(kind.is_resident, !is_stored);
     }
     let sampled: BTreeSet<_> = bodies().into_iter().map(|(kind, _)| kind).collect();
@@ -184,6 +189,8 @@ fn documents_are_found_by_their_keys() {
         ("notification", "owner=user:me state=waiting"),
         ("field_network", "gateway=00124b0001abcdef owner=user:me state=registered"),
         ("gateway_number", ""),
+        ("node", "field_network=n-1"),
+        ("node_configuration", ""),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();

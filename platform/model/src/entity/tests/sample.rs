@@ -239,6 +239,14 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("gateway_number", json!({"gatewayAddress": "00124b0001abcdef"})),
+        (
+            "node",
+            json!({
+                "fieldNetworkToken": "n-1", "state": "joined", "address": 6699, "sleeps": true,
+                "context": "0a0b",
+            }),
+        ),
+        ("node_configuration", json!({"fieldNetworkToken": "n-1", "taken": from, "frame": "0a0b"})),
     ]
 }
 

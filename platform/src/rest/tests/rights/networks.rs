@@ -151,6 +151,7 @@ async fn a_key_is_in_one_answer_only_and_sealed_where_it_is_kept() {
     back["gatewayNumber"] = json!(9);
     back["state"] = json!("registered");
     back["sealedKey"] = json!("00");
+    back["description"] = json!("plugs");
     back.as_object_mut().unwrap().retain(|name, _| name != "key" && name != "version");
     let path = format!("{NETWORKS}/{token}");
     let changed = ask(&world, &ann, ("PUT", &path), &back).await;
@@ -164,6 +165,7 @@ async fn a_key_is_in_one_answer_only_and_sealed_where_it_is_kept() {
     assert_eq!(renewed.status, 200, "{renewed:?}");
     assert_ne!(renewed.body["key"].as_str().unwrap(), secret);
     assert_eq!(renewed.body["state"], "registered");
+    core.advance(core.clock.now()).await.unwrap();
     let audit = ask(&world, &of("bench"), ("GET", "/api/v1/audit"), &Value::Null).await;
     let rows = audit.body["results"].as_array().unwrap();
     let of_network = rows.iter().filter(|row| row["resource"] == format!("field_network:{token}"));

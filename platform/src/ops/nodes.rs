@@ -1,0 +1,136 @@
+//! Nodes of field networks: those that are there, those that were recognised and wait for their
+//! owner, and what becomes of these.
+
+use std::sync::Arc;
+
+use lastmeter_fields::by_name;
+use lastmeter_model::access::{Action, Kind, PrincipalRef};
+use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, Transaction};
+use lastmeter_model::entity::{
+    Asset, Assignment, Body as _, Device, DeviceStatus, FieldNetwork, Node, read,
+};
+use lastmeter_model::row::DeviceRow;
+use lastmeter_store::Page;
+use lastmeter_units::SimTime;
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use super::bounds::check;
+use super::documents;
+use super::networks::specification_of;
+use crate::problem::{Problem, wrong};
+
+/// What whoever registers a node gives of it.
+const GIVEN: [&str; 4] = ["name", "room", "visibility", "specificationToken"];
+
+/// The nodes of a network.
+pub(crate) async fn list(
+    caller: &Caller,
+    token: &str,
+    page: Page,
+) -> Result<(u64, Vec<Value>), Problem> {
+    documents::one(caller, FieldNetwork::kind(), token, None).await?;
+    documents::list(caller, Node::kind(), Some(("field_network", token)), page).await
+}
+
+/// The devices that nobody has registered, of those that whoever asks may.
+pub(crate) fn recognised(caller: &Caller, page: Page) -> Result<(u64, Vec<DeviceRow>), Problem> {
+    caller.list(Kind::Device)?;
+    let tenant = &caller.tenant;
+    let mut found = tenant.documents.with_key(Device::kind(), "status", "recognised");
+    found.retain(|document| documents::may(caller, Action::Write, document));
+    let rows = found.iter().filter_map(|document| tenant.devices.find(&document.token));
+    Ok(page.of(rows.collect()))
+}
+
+/// Registers a node that was recognised: it is its network's owner's from the time on at which the
+/// network was made.
+pub(crate) async fn register(
+    caller: &Caller,
+    id: &str,
+    members: Map<String, Value>,
+) -> Result<Arc<Document>, Problem> {
+    let kind = Device::kind();
+    let before = documents::writable(caller, kind, id).await?;
+    if let Some(name) = members.keys().find(|name| !GIVEN.contains(&name.as_str())) {
+        return Err(wrong(name, &format!("expected one of {}", GIVEN.join(", "))));
+    }
+    let _alone = caller.tenant.changing.lock().await;
+    let mut body = Value::Object(before.members());
+    let device: Device = read(&body)?;
+    if device.status != DeviceStatus::Recognised {
+        let detail = format!("`{id}` is {}; change it by its own path", device.status);
+        return Err(Problem::conflict("device_exists", detail));
+    }
+    body["status"] = json!(DeviceStatus::Registered);
+    body["specificationToken"] = json!(specification(caller, id, &device));
+    for (name, value) in members {
+        body[name] = value;
+    }
+    check(caller, (kind, id), Some(&before), &body)?;
+    let mut edits = vec![Edit::of(&before, Some(body))];
+    edits.extend(owned(caller, id, &device));
+    finish(caller, kind, edits).await
+}
+
+/// Takes nothing of a node from now on.
+pub(crate) async fn ignore(caller: &Caller, id: &str) -> Result<Arc<Document>, Problem> {
+    let kind = Device::kind();
+    let before = documents::writable(caller, kind, id).await?;
+    let mut body = Value::Object(before.members());
+    body["status"] = json!(DeviceStatus::Blocked);
+    finish(caller, kind, vec![Edit::of(&before, Some(body))]).await
+}
+
+async fn finish(
+    caller: &Caller,
+    kind: &'static DocumentKind,
+    edits: Vec<Edit>,
+) -> Result<Arc<Document>, Problem> {
+    let changed = caller.apply(Transaction::of(caller.name(), edits)).await?;
+    if changed.conflict.is_some() {
+        let detail = "others changed it meanwhile; send it again";
+        return Err(Problem::conflict("version_conflict", detail));
+    }
+    documents::edited(caller, kind, changed.documents.first()).await
+}
+
+/// What nodes of its network are, if the tenant has that.
+fn specification(caller: &Caller, id: &str, device: &Device) -> Option<String> {
+    let documents = &caller.tenant.documents;
+    let network = documents.body::<FieldNetwork>(device.field_network_token.as_ref()?.as_str())?;
+    let sleeps = documents.body::<Node>(id).is_some_and(|node| node.sleeps);
+    let token = specification_of(by_name(network.network_type.as_str())?, sleeps);
+    let is_there = documents.body::<lastmeter_model::entity::Specification>(&token).is_some();
+    is_there.then_some(token)
+}
+
+/// What assigns a node to the owner of its network, unless it is assigned or that is the tenant.
+fn owned(caller: &Caller, id: &str, device: &Device) -> Vec<Edit> {
+    let documents = &caller.tenant.documents;
+    let token = device.field_network_token.as_ref().map(|token| token.as_str().to_owned());
+    let network = token.as_ref().and_then(|token| documents.body::<FieldNetwork>(token));
+    let owner = network.as_ref().and_then(|network| network.owner.as_ref());
+    let Some(PrincipalRef::User(user)) = owner else { return Vec::new() };
+    if !documents.bodies_with::<Assignment>("device", id).is_empty() {
+        return Vec::new();
+    }
+    let found = token.and_then(|token| documents.find(FieldNetwork::kind(), &token));
+    let since = found.map_or(SimTime(0), |network| network.created);
+    let new = |kind, token, body| Edit { kind, token, expect: Expect::New, body: Some(body) };
+    let persons = documents.bodies_with::<Asset>("user", user.as_str());
+    let mut edits = Vec::new();
+    let person = if let Some((token, _)) = persons.first() {
+        token.clone()
+    } else {
+        let token = format!("person-{user}").replace('@', "-");
+        let body = json!({ "category": "person", "name": user, "user": user });
+        edits.push(new(Asset::kind(), Some(token.clone()), body));
+        token
+    };
+    let body = json!({
+        "deviceHardwareId": id, "assetId": person, "status": "active", "activeDate": since,
+    });
+    edits.push(new(Assignment::kind(), None, body));
+    edits
+}
