@@ -300,11 +300,11 @@ fn of_global(
     match global {
         Global::Report(_) => {}
         Global::ReadResponse(records) => {
-            let told = records_of(records)?.into_iter().map(|record| match record.result {
+            let read = records_of(records)?.into_iter().map(|record| match record.result {
                 Ok(value) => (format!("0x{:04X}", record.id), shown(&value)),
                 Err(status) => (format!("0x{:04X}", record.id), json!(word(status))),
             });
-            decoded.answer = answer(Json::Object(told.collect()).to_string());
+            decoded.answer = answer(Json::Object(read.collect()).to_string());
         }
         Global::WriteResponse(records) => {
             let failed = records_of(records)?.into_iter().find_map(|record| match record {

@@ -229,6 +229,7 @@ impl PageWalk {
     }
 
     /// Makes one of these things, of ann; its id.
+    #[expect(clippy::too_many_lines, reason = "a table of things")]
     async fn thing(&self, what: &str) -> String {
         let name = format!("{what}{}", self.made);
         let served = &self.household.0;

@@ -24,6 +24,7 @@ async fn refused(platform: &Running, word: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a table of attacks")]
 async fn what_is_between_gateway_and_platform_gets_nothing_taken() {
     let folder = tempfile::tempdir().unwrap();
     let platform = start(folder.path(), ClockSource::Wall).await;
