@@ -108,7 +108,9 @@ impl Draft<'_> {
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written); // stand-ins are for validation; the plant is played later
         self.validate_targets(references, &devices, out);
-        home::report_late_breakers(self, (references, &of_homes, &devices), out);
+        if !of_homes.is_empty() {
+            home::report_late_breakers(self, references, &devices, out);
+        }
         self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();

@@ -77,6 +77,9 @@ struct WiredSocket {
     course: Course,
 }
 
+/// A span of the supply, and a level of each socket, by their numbers.
+type Carried = (usize, Vec<Option<usize>>);
+
 /// A place where devices are connected.
 #[derive(Debug)]
 struct Tap {
@@ -87,7 +90,7 @@ struct Tap {
     is_supply: bool,
     terminal: Terminal,
     /// What it carries with a span of the supply and a level of each of its sockets.
-    known: Mutex<BTreeMap<(usize, Vec<Option<usize>>), Arc<Wave>>>,
+    known: Mutex<BTreeMap<Carried, Arc<Wave>>>,
 }
 
 /// A supply with everything that homes draw from it.

@@ -93,7 +93,7 @@ fn report_sockets(draft: &Draft<'_>, out: &mut Diagnostics) {
             let appliance = Appliance::named(socket.text("load"));
             let needs_switching = appliance.is_some_and(Appliance::needs_switching);
             if needs_switching && socket.get("on").is_none() {
-                let message = format!("`{}` runs once, and nobody switches it on", name);
+                let message = format!("`{name}` runs once, and nobody switches it on");
                 let help = "write for example `on = [{ at = \"10 min\" }]`".to_owned();
                 let (code, label) = (Code::MISSING_KEY, "expected `on` as well");
                 let span = socket.span_of("load");
@@ -298,10 +298,11 @@ fn switched_on(
 /// would open behind what others have seen.
 pub(crate) fn report_late_breakers(
     draft: &Draft<'_>,
-    (references, homes, devices): (&References, &[Source], &[Option<Box<dyn Device>>]),
+    references: &References,
+    devices: &[Option<Box<dyn Device>>],
     out: &mut Diagnostics,
 ) {
-    if homes.is_empty() || !is_in_real_time(draft) {
+    if !is_in_real_time(draft) {
         return;
     }
     let open = BTreeMap::from([("state".to_owned(), "open".to_owned())]);
