@@ -9,16 +9,23 @@ use lastmeter_store::lock;
 use lastmeter_units::SimTime;
 use lastmeter_zigbee::payload::Delivered;
 use lastmeter_zigbee::session::Refusal;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-
-use crate::rest::Instant;
 
 /// Refusals of a gateway that are remembered.
 const ATTEMPTS_MAX: usize = 20;
 /// Refusals of a gateway of which a record is kept in an hour; all are counted.
 const RECORDED_MAX: u32 = 60;
 const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// How an instant is written: RFC 3339, UTC.
+fn instant(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time" })
+}
+
+fn optional_instant(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "format": "date-time" })
+}
 
 /// The gateways of a tenant, by the token of their network.
 #[derive(Debug, Default)]
@@ -44,10 +51,10 @@ struct Life {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GatewayStatus {
     /// Since when it is connected; it is not, if there is nothing.
-    #[schemars(with = "Option<Instant>")]
+    #[schemars(schema_with = "optional_instant")]
     pub(crate) online_since: Option<SimTime>,
     /// When something came of it last.
-    #[schemars(with = "Option<Instant>")]
+    #[schemars(schema_with = "optional_instant")]
     pub(crate) heard: Option<SimTime>,
     /// Whether it has confirmed the network's options since it connected.
     pub(crate) options_confirmed: bool,
@@ -67,7 +74,7 @@ pub(crate) struct GatewayStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Attempt {
     /// When.
-    #[schemars(with = "Instant")]
+    #[schemars(schema_with = "instant")]
     pub(crate) at: SimTime,
     /// Why, as a stable word.
     pub(crate) reason: &'static str,

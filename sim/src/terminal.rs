@@ -3,8 +3,8 @@
 //! It has the voltages and currents of one or three phases. What it carries at each instant of the
 //! scenario is fixed once it is built, so any number of devices may look at it, at any rate, in any
 //! order, and see the same. Taps of homes alone may be replaced from an instant on beyond which
-//! nobody has looked. It samples nothing by itself and filters nothing: `render` gives the values at
-//! instants, as an ideal converter without an anti-alias filter would see them.
+//! nobody has looked. It samples nothing by itself and filters nothing: `render` gives the values
+//! at instants, as an ideal converter without an anti-alias filter would see them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -2,9 +2,9 @@
 //! on the other.
 //!
 //! It carries nodes' frames unread. What decides whose a frame is (joined, left, another address)
-//! goes up with the frames in one order, numbered and kept until the platform has it on disk; orders
-//! go down to their node and report what became of them. Sans-I/O: frames, packets and times come
-//! in, frames and packets go out; the connection itself is [`crate::session`].
+//! goes up with the frames in one order, numbered and kept until the platform has it on disk;
+//! orders go down to their node and report what became of them. Sans-I/O: frames, packets and
+//! times come in, frames and packets go out; the connection itself is [`crate::session`].
 
 use std::collections::{BTreeMap, VecDeque};
 

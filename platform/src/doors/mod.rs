@@ -3,6 +3,11 @@
 //! A door listens, lets in who shows the devices' secret, hands what arrives to the ingest port
 //! (`port`) and takes commands for the devices that last came through it (`device_routes`). Behind
 //! the port nothing knows by which door something came.
+//!
+//! | file or folder | purpose |
+//! |---|---|
+//! | `mqtt`, `http`, `gateways` | the doors: clients of MQTT, of HTTP, gateways of field networks |
+//! | `live_topics` | what subscribers of MQTT are shown of what is committed |
 
 mod gateways;
 mod http;

@@ -25,6 +25,7 @@
 //! | `health`, `connections` | how the platform is, for who runs it; sources outside |
 //! | `lists` | the frame of lists: what is looked for, and a page of what fits |
 //! | `people`, `keys`, `tenants` | lists of administrators |
+//! | `networks` | field networks, their gateways and nodes, nodes that wait to be registered |
 //! | `roles` | what each role may do |
 //! | `records` | the audit and the rejected messages, newest first |
 

@@ -7,7 +7,8 @@
 //! 3. Both derive one key for each direction. The first packet under the gateway's key opens the
 //!    session: from then on the platform knows that nobody repeats an old `hello`.
 //! 4. Serial numbers rise strictly in each direction. What does not fit ends the connection, but
-//!    for a packet with a wrong time, an unknown opcode or a bad payload, which is refused by itself.
+//!    for a packet with a wrong time, an unknown opcode or a bad payload, which is refused by
+//!    itself.
 
 mod gateway;
 mod platform;

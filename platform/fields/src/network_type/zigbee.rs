@@ -294,6 +294,7 @@ fn of_global(
     relay: &Relay<'_>,
     content: &Frame<'_>,
 ) -> Result<Decoded, FrameRefusal> {
+    // One arm for each command that a node may send.
     let global = Global::decode(content).map_err(FrameRefusal::malformed)?;
     let (mut decoded, sequence) = (Decoded::default(), content.header.sequence);
     let answer = |text: String| Some(Answer { sequence, text });
@@ -431,6 +432,7 @@ fn value_of(kind: Type, number: i64) -> Result<Value<'static>, String> {
 }
 
 fn encode(context: &NodeContext, order: &Order<'_>) -> Result<Frames, String> {
+    // One arm for each command of the network's specification.
     let number = |parameter: &Parameter| order.number(parameter).map(Option::unwrap_or_default);
     let endpoint = order.number(&ENDPOINT)?.unwrap_or(1) as u8;
     let global = |command| Header::global(Direction::ToServer, order.sequence, command);

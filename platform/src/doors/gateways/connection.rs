@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::nodes::News;
 use super::session::{Ended, Session};
-use super::standing::Held;
+use super::standing::WaitingFrame;
 use super::{INBOX_MAX, Link, Shared, ToConnection};
 use crate::access::random;
 use crate::device_routes::GATEWAYS;
@@ -37,7 +37,7 @@ const READ_BYTES: usize = 16 * 1024;
 enum Seen {
     Hello(GatewayAddress, String),
     Open,
-    Frame(u8, Held),
+    Frame(u8, WaitingFrame),
     News(u32, u32, News),
     OrderResult(u64, OrderState),
     Configuration(Vec<(u8, Vec<u8>)>),
@@ -57,7 +57,7 @@ impl Seen {
                 Up::Numbered(Numbered { epoch, sequence, taken_s, content }) => match content {
                     Content::Relay { network_type, frame } => {
                         let frame = frame.to_vec();
-                        Self::Frame(network_type, Held { epoch, sequence, taken_s, frame })
+                        Self::Frame(network_type, WaitingFrame { epoch, sequence, taken_s, frame })
                     }
                     Content::NodeTable(entries) => {
                         Self::News(epoch, sequence, News::Table(entries))

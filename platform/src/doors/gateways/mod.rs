@@ -12,6 +12,9 @@
 //! | `nodes` | which node a frame is from, what is known of it, whose it is |
 //! | `standing` | up to where packets of a gateway are on disk, and frames that wait for a table |
 //! | `orders` | commands on their way to nodes, and whose answer is whose |
+//!
+//! Larger than its budget: it is a door, the book of nodes and the way of commands in one, which
+//! share each connection.
 
 mod connection;
 mod nodes;

@@ -22,7 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::LinkName;
 use super::nodes::{Carried, News, Nodes, id_of};
 use super::orders::Pending;
-use super::standing::{Held, Standing};
+use super::standing::{Standing, WaitingFrame};
 use crate::device_routes::GATEWAYS;
 use crate::ops::networks::purpose;
 use crate::port::{Arrival, Verdict};
@@ -188,7 +188,11 @@ impl Session {
         self.apply(Vec::new(), Vec::new(), true).await
     }
 
-    pub(super) async fn take_frame(&mut self, network_type: u8, held: Held) -> Result<(), Ended> {
+    pub(super) async fn take_frame(
+        &mut self,
+        network_type: u8,
+        held: WaitingFrame,
+    ) -> Result<(), Ended> {
         if !self.number(held.epoch, held.sequence) {
             return Ok(());
         }
@@ -211,7 +215,7 @@ impl Session {
     }
 
     /// Keeps a frame until it is known which node it is from.
-    async fn hold(&mut self, held: Held) -> Result<(), Ended> {
+    async fn hold(&mut self, held: WaitingFrame) -> Result<(), Ended> {
         self.flush().await?;
         let dropped = self.standing.hold(held);
         let count = self.standing.held.len() as u64;
@@ -230,8 +234,9 @@ impl Session {
         &mut self,
         node: u64,
         address: u16,
-        held: &Held,
+        held: &WaitingFrame,
     ) -> Result<Option<News>, Ended> {
+        // In the order that makes it right whenever it ends: whose it is, what it is, its entry.
         let is_news = self.nodes.hear(node, address);
         if !self.admit(node, is_news).await? {
             let detail = format!("`{}` is a node of somebody else's network", Eui64(node));

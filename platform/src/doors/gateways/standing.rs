@@ -16,7 +16,7 @@ const HEAD_BYTES: usize = 8;
 
 /// A frame that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct WaitingFrame {
     pub(super) epoch: u32,
     pub(super) sequence: u32,
     pub(super) taken_s: u32,
@@ -27,12 +27,12 @@ pub(super) struct Held {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) delivered: Delivered,
-    pub(super) held: Vec<Held>,
+    pub(super) held: Vec<WaitingFrame>,
 }
 
 impl Standing {
     /// Has a frame wait; the one that it takes the place of, if there are too many.
-    pub(super) fn hold(&mut self, held: Held) -> Option<Held> {
+    pub(super) fn hold(&mut self, held: WaitingFrame) -> Option<WaitingFrame> {
         self.held.push(held);
         (self.held.len() > HELD_MAX).then(|| self.held.remove(0))
     }
@@ -42,7 +42,7 @@ impl Standing {
         let mut value = Vec::with_capacity(HEAD_BYTES);
         value.extend(self.delivered.epoch.to_be_bytes());
         value.extend(self.delivered.next.to_be_bytes());
-        for Held { epoch, sequence, taken_s, frame } in &self.held {
+        for WaitingFrame { epoch, sequence, taken_s, frame } in &self.held {
             for field in [*epoch, *sequence, *taken_s, frame.len() as u32] {
                 value.extend(field.to_be_bytes());
             }
@@ -69,7 +69,7 @@ impl Standing {
             let [epoch, sequence, taken_s, length] = numbers;
             let (frame, rest) = bytes.split_at_checked(length as usize)?;
             bytes = rest;
-            held.push(Held { epoch, sequence, taken_s, frame: frame.to_vec() });
+            held.push(WaitingFrame { epoch, sequence, taken_s, frame: frame.to_vec() });
         }
         Some(Self { delivered, held })
     }
@@ -127,7 +127,7 @@ mod tests {
             };
             let mut dropped = 0;
             for (sequence, frame) in (0..).zip(frames.iter().cloned()) {
-                let held = Held { epoch: 1, sequence, taken_s: 7, frame };
+                let held = WaitingFrame { epoch: 1, sequence, taken_s: 7, frame };
                 dropped += usize::from(standing.hold(held).is_some());
             }
             prop_assert_eq!(standing.held.len() + dropped, frames.len());
