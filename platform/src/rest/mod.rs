@@ -94,7 +94,6 @@ pub(crate) use flow::{Outlet, flow};
 use lastmeter_model::access::{Permit, Principal, PrincipalRef};
 use lastmeter_store::StoreReader;
 use lastmeter_units::TenantName;
-pub(crate) use openapi::Instant;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};

@@ -16,7 +16,7 @@ const SCHEME: &str = "administrator";
 const PASSWORD: &str = "password";
 
 /// An instant as it is written: RFC 3339, UTC.
-pub(crate) struct Instant;
+pub(super) struct Instant;
 
 impl JsonSchema for Instant {
     fn inline_schema() -> bool {
