@@ -58,8 +58,15 @@ async fn dispatch(listener: &TcpListener, cut_after: usize) -> Vec<String> {
     came
 }
 
+/// The next event, but for the answer to `keep-alive`.
 async fn next(events: &mut mpsc::Receiver<DispatcherEvent>) -> DispatcherEvent {
-    tokio::time::timeout(LIMIT, events.recv()).await.unwrap().unwrap()
+    let time = DispatcherEvent::Packet { opcode: Down::Time.opcode(), payload: Vec::new() };
+    loop {
+        let event = tokio::time::timeout(LIMIT, events.recv()).await.unwrap().unwrap();
+        if event != time {
+            return event;
+        }
+    }
 }
 
 #[tokio::test]
