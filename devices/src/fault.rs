@@ -81,6 +81,29 @@ pub(crate) const FREEZE: InjectionKind = InjectionKind {
     },
 };
 
+pub(crate) const NODE_AWAY: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "node_away",
+        summary: "a node of a radio network leaves it, and joins again",
+        description: "The node leaves its network, or falls silent as one whose battery is taken \
+            out, and joins again under another short address. No reading is due of it in the \
+            meantime, nor in the half minute in which it joins.",
+        fields: &[
+            DEVICE,
+            Field::required(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 1.0, max: 1e9 },
+                "How long.",
+            ),
+            Field::default("silent", Kind::Boolean, "false", "Whether it goes without a word."),
+        ],
+    },
+    build: |values, at| DeviceFault::Away {
+        until: at + values.duration("for"),
+        is_silent: values.boolean("silent"),
+    },
+};
+
 pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {
     entry: Entry {
         name: "board_reset",

@@ -77,12 +77,12 @@ pub use context::DeviceContext;
 pub use fault::InjectionKind;
 pub use front_end::{cvct::Cvct, full_scale};
 pub use gateway::{
-    BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
-    GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
+    BuildGateway, DispatcherUplink, GATEWAYS, Gateway, GatewayContext, GatewayEventKind,
+    GatewayInput, GatewayKind, GatewayOutput, Metric, MetricKind, NetworkContext,
+    measured_of_waveforms,
 };
 pub use message::EPOCH;
 pub use model::kind::{DeviceKind, Fits};
-pub use model::smart_plug::SMART_PLUG;
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;
 pub use registry::{DEVICES, INJECTIONS};

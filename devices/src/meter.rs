@@ -423,6 +423,9 @@ impl Device for Meter {
         command: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Option<CommandFault> {
+        if let Some(judged) = self.parts.outlet.validate_command(command) {
+            return judged;
+        }
         let order = match understood(command, parameters) {
             Ok(order) => order,
             Err(fault) => return Some(fault),

@@ -4,7 +4,7 @@ use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
     ade7953_1ph, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus, reference,
-    simulator_meter, stpm34_1ph, stpm34_3ph, water_meter,
+    simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
 };
 use crate::tamper;
 
@@ -27,6 +27,7 @@ pub static DEVICES: &[DeviceKind] = &[
     class_meter::CLASS_METER_1PH,
     class_meter::CLASS_METER_3PH,
     external::EXTERNAL,
+    smart_plug::SMART_PLUG,
 ];
 
 /// Every fault a device can play.
@@ -35,6 +36,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::RENUMBER_READING,
     fault::UNKNOWN_IDENTIFIER,
     fault::FREEZE,
+    fault::NODE_AWAY,
     fault::BOARD_RESET,
     fault::BOARD_HANG,
     fault::BOARD_NOISE,

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The 64-bit address that a node keeps for life (EUI-64, the extended address of IEEE 802.15.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Eui64(pub u64);
 
 /// As written on nodes and by coordinators: eight bytes from the highest, with colons.
@@ -17,7 +21,9 @@ impl fmt::Display for Eui64 {
 
 /// The 16-bit network address that a coordinator gives a node when it joins, and may give another
 /// node later (ZigBee 05-3474, 3.6.1.7, unverified).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct ShortAddress(pub u16);
 
 impl ShortAddress {

@@ -110,6 +110,11 @@ impl Outbox {
         Some(next)
     }
 
+    /// The number of what comes next, epoch first.
+    pub fn numbered(&self) -> u64 {
+        u64::from(self.epoch) << 32 | u64::from(self.next)
+    }
+
     /// How much waits.
     pub fn len(&self) -> usize {
         self.waiting.len()

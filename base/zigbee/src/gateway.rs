@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_units::{SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
 
 use crate::address::Eui64;
 use crate::delivery::Outbox;
@@ -58,7 +59,7 @@ impl GatewayConfig {
 }
 
 /// What outlasts a restart of a gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewaySnapshot {
     /// Of its coordinator.
     pub network: Snapshot,
@@ -207,6 +208,12 @@ impl TransparentGateway {
             let waiting = self.outbox.next_to_send(UNDER_WAY)?;
             Some((waiting.opcode, waiting.payload.clone()))
         })
+    }
+
+    /// How much content for the platform there has been: it rises with each, and when an epoch
+    /// begins. Everything that changes who is a member is such content.
+    pub fn numbered(&self) -> u64 {
+        self.outbox.numbered()
     }
 
     /// Packets that are not on the platform's disk.

@@ -1,5 +1,7 @@
 //! Frames by which nodes announce themselves and leave (ZigBee 05-3474, 2.4): those of profile 0.
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::{Eui64, ShortAddress};
 use crate::bytes::{DecodeError, Reader};
 
@@ -15,7 +17,7 @@ pub const LEAVE_REQUEST: u16 = 0x0034;
 pub const LEAVE_RESPONSE: u16 = 0x8034;
 
 /// What a node is capable of (ZigBee 05-3474, table 3-47, unverified); a set of bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability(pub u8);
 
 impl Capability {

@@ -15,6 +15,10 @@ lastmeter_units::words! {
         CommandMalformed = "command_malformed",
         /// A fault that was asked for has begun.
         FaultBegun = "fault_begun",
+        /// It is a member of its radio network, under the short address that is named.
+        Joined = "joined",
+        /// It is a member of its radio network no more.
+        Left = "left",
         /// A reading was due, but no window had been completed since the last.
         ReadingWithoutWindow = "reading_without_window",
         /// The waveform may exceed the converter's range, which `windows` does not model.

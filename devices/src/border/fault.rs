@@ -22,6 +22,13 @@ pub enum DeviceFault {
         /// Until when; `None` forever. A reading due at this instant is made again.
         until: Option<SimTime>,
     },
+    /// It is no member of its radio network.
+    Away {
+        /// Until when, from where on it joins again.
+        until: SimTime,
+        /// Whether it is off without a word, otherwise it leaves.
+        is_silent: bool,
+    },
     /// Something goes wrong with its board.
     Board(BoardFault),
     /// Somebody tampers with it.

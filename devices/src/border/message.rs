@@ -122,6 +122,14 @@ pub enum Output {
         /// By their identifiers.
         values: BTreeMap<String, f64>,
     },
+    /// The reading that was announced last goes out as these frames, and carries these values, in
+    /// SI units: of a device that numbers no readings on its network.
+    Reported {
+        /// By their identifiers.
+        values: BTreeMap<String, f64>,
+        /// Each as its application made it.
+        frames: Vec<Vec<u8>>,
+    },
     /// It cannot go on: the run has broken.
     Failed {
         /// What has gone wrong.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_sim::Streams;
 use lastmeter_units::{Epoch, HardwareId, SimTime};
 
 use super::Gateway;
@@ -35,6 +36,8 @@ pub struct GatewayContext<'a> {
     pub epoch: Epoch,
     /// The networks it is on.
     pub networks: Vec<NetworkContext>,
+    /// The scenario's random streams.
+    pub streams: &'a Streams,
     /// The texts of the files that its keys name, by those names.
     pub files: &'a BTreeMap<String, String>,
 }
@@ -53,6 +56,15 @@ pub struct NetworkContext {
 pub type BuildGateway =
     fn(&Values, &GatewayContext<'_>, &[Vec<u8>], &mut Diagnostics) -> Option<Box<dyn Gateway>>;
 
+/// What a gateway that speaks to the platform's dispatcher is registered as.
+#[derive(Clone, Copy, Debug)]
+pub struct DispatcherUplink {
+    /// The type of its network, as the platform names it.
+    pub network_type: &'static str,
+    /// Its address of 64 bits; `None` if its keys have none.
+    pub address: fn(&Values, &HardwareId) -> Option<u64>,
+}
+
 /// A gateway model: its place in the scenario language, and how it is made.
 #[derive(Clone, Copy)]
 pub struct GatewayKind {
@@ -67,6 +79,8 @@ pub struct GatewayKind {
     pub live: fn(&Values) -> Option<&'static str>,
     /// The devices that its files name, whose commands are for it as well.
     pub devices: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
+    /// Of a gateway that dials into the platform's dispatcher; `None`: it speaks MQTT.
+    pub dispatcher: Option<DispatcherUplink>,
     /// Makes one, as [`BuildGateway`] describes.
     pub build: BuildGateway,
 }

@@ -14,6 +14,7 @@
 //! | `kind`, `registry` | a gateway model for the scenario language; the slice [`GATEWAYS`] |
 //! | `concentrator` | masters of M-Bus lines: bytes to readings of meters |
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
+//! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
 //! | `metric` | what a gateway counts |
 //!
@@ -27,12 +28,13 @@ mod record;
 mod registry;
 mod simulator;
 mod store;
+mod transparent;
 
 use std::collections::BTreeMap;
 
 use lastmeter_units::{HardwareId, SimTime};
 
-pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
+pub use kind::{BuildGateway, DispatcherUplink, GatewayContext, GatewayKind, NetworkContext};
 pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
 pub use simulator::measured_of_waveforms;

@@ -3,6 +3,7 @@
 use super::concentrator::M_BUS_CONCENTRATOR;
 use super::kind::GatewayKind;
 use super::simulator::SIMULATOR_ADAPTER;
+use super::transparent::ZIGBEE_GATEWAY;
 
 /// Every gateway model.
-pub static GATEWAYS: &[GatewayKind] = &[M_BUS_CONCENTRATOR, SIMULATOR_ADAPTER];
+pub static GATEWAYS: &[GatewayKind] = &[M_BUS_CONCENTRATOR, SIMULATOR_ADAPTER, ZIGBEE_GATEWAY];

@@ -1,7 +1,7 @@
 //! The smart plug of a home: the measuring part around an ADE7953, a bistable relay, and a node of
 //! a ZigBee network as its way out.
 
-use lastmeter_params::{Code, Dimension, Entry, Field, Kind};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{HardwareId, SimDuration};
 use lastmeter_zigbee::address::Eui64;
 use lastmeter_zigbee::network::NodeConfig;
@@ -58,8 +58,8 @@ const PLUG_DEFAULTS: [(&str, &str); DEFAULTS.len() + 3] = {
     all
 };
 
-/// Its row: to be named in `DEVICES` together with the kind of network that it is on.
-pub const SMART_PLUG: DeviceKind = DeviceKind {
+/// Its row.
+pub(crate) const SMART_PLUG: DeviceKind = DeviceKind {
     on: Some("zigbee"),
     entry: Entry {
         name: "smart-plug",
@@ -76,13 +76,10 @@ pub const SMART_PLUG: DeviceKind = DeviceKind {
         let report_every = values.duration("report_every");
         let eui = match values.text_opt("eui64") {
             Some(text) => eui_of(text).or_else(|| {
-                let message = format!("`{text}` is not an EUI-64");
-                let label = "expected eight bytes, such as \"00:15:8d:00:00:00:00:2a\"";
-                let span = values.span_of("eui64");
-                diagnostics.report(Code::DOES_NOT_FIT, span, message, label);
+                report_no_eui(values, diagnostics);
                 None
             })?,
-            None => derived(&context.hardware_id),
+            None => derived(MAKER, &context.hardware_id),
         };
         let poll_every = values.duration("poll_every");
         let config = if values.boolean("sleeps") {
@@ -103,8 +100,15 @@ pub const SMART_PLUG: DeviceKind = DeviceKind {
     ..ADE7953_1PH
 };
 
+/// Notes that `eui64` is none.
+pub(crate) fn report_no_eui(values: &Values, diagnostics: &mut Diagnostics) {
+    let message = format!("`{}` is not an EUI-64", values.text_opt("eui64").unwrap_or_default());
+    let label = "expected eight bytes, such as \"00:15:8d:00:00:00:00:2a\"";
+    diagnostics.report(Code::DOES_NOT_FIT, values.span_of("eui64"), message, label);
+}
+
 /// An EUI-64 as it is written on nodes.
-fn eui_of(text: &str) -> Option<Eui64> {
+pub(crate) fn eui_of(text: &str) -> Option<Eui64> {
     let bytes: Vec<&str> = text.split(':').collect();
     let is_byte = |byte: &&str| byte.len() == 2 && byte.bytes().all(|c| c.is_ascii_hexdigit());
     if bytes.len() != 8 || !bytes.iter().all(is_byte) {
@@ -113,10 +117,10 @@ fn eui_of(text: &str) -> Option<Eui64> {
     u64::from_str_radix(&bytes.concat(), 16).ok().map(Eui64)
 }
 
-/// Of each name another one, as far as 32 bits allow: FNV-1a of its bytes, folded.
-fn derived(id: &HardwareId) -> Eui64 {
+/// Of each name another one of a maker, as far as 32 bits allow: FNV-1a of its bytes, folded.
+pub(crate) fn derived(maker: u64, id: &HardwareId) -> Eui64 {
     let hash = id.as_str().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     });
-    Eui64(MAKER << 32 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
+    Eui64(maker << 32 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
 }

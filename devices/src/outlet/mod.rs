@@ -100,6 +100,11 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         None
     }
 
+    /// What is wrong with a command whose name is not the platform's; `None` where all are.
+    fn validate_command(&self, _command: &str) -> Option<Option<CommandFault>> {
+        None
+    }
+
     /// Why it takes no commands of the platform, if so.
     fn refusal(&self) -> Option<CommandFault> {
         let what = "a meter on a field network takes no commands of the platform";
@@ -123,6 +128,7 @@ fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
         DeviceFault::Freeze { until: None } => "freeze".to_owned(),
         DeviceFault::Freeze { until: Some(until) } => format!("freeze until {until}"),
+        DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
         DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
             return Err("tampering with a device that has no sensor for it");

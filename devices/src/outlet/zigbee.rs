@@ -4,10 +4,10 @@
 //! A reading is announced when its report is sent. While the plug is no member of its network none
 //! is: its energies go on, and nobody would learn how old a power was that had to wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chacha20::ChaCha8Rng;
-use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
+use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
@@ -16,13 +16,15 @@ use lastmeter_zigbee::zcl::cluster::{ELECTRICAL_MEASUREMENT, METERING};
 use rand::Rng as _;
 
 use super::{Outlet, event, named};
+use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::zigbee::{BistableRelay, Measured, Plug, PlugOrder, PlugScales, ZigbeeNode};
 
 /// Bits per second of the radio at 2.4 GHz (IEEE 802.15.4).
 const BITS_PER_SECOND: u32 = 250_000;
-/// How far a window may end before the reading that contains it is due.
-const WINDOW_LAG: SimDuration = SimDuration::from_milliseconds(500);
+/// What nodes of its network are commanded.
+const COMMANDS: [&str; 7] =
+    ["on", "off", "toggle", "readAttribute", "writeAttribute", "setReporting", "calibrate"];
 /// Registers of the energy chip by channel: voltage, current, P, Q, S; gain and offset.
 const REGISTERS: [(&str, &str); 5] = [
     ("AVGAIN", "VRMSOS"),
@@ -48,7 +50,7 @@ pub(crate) struct ZigbeeParts {
 #[derive(Debug)]
 pub(crate) struct ZigbeeOutlet {
     start: SimTime,
-    report_every: SimDuration,
+    scales: PlugScales,
     node: ZigbeeNode<Plug>,
     stream: ChaCha8Rng,
     serial: u64,
@@ -58,6 +60,8 @@ pub(crate) struct ZigbeeOutlet {
     /// How many readings are still to be made and not sent.
     skip: u32,
     frozen_until: Option<SimTime>,
+    /// Until when it is no member of its network on purpose, and whether it is off.
+    away: Option<(SimTime, bool)>,
 }
 
 impl ZigbeeOutlet {
@@ -69,7 +73,7 @@ impl ZigbeeOutlet {
         node.radio.join(parts.start);
         Self {
             start: parts.start,
-            report_every: parts.report_every,
+            scales: parts.scales,
             node,
             stream: parts.stream,
             serial: 1,
@@ -77,20 +81,44 @@ impl ZigbeeOutlet {
             starts_open: !parts.is_closed,
             skip: 0,
             frozen_until: None,
+            away: None,
         }
     }
 
     fn pass(&mut self, now: SimTime) -> Vec<NodeEvent> {
+        if let Some((until, is_silent)) = self.away.filter(|(until, _)| *until <= now) {
+            self.away = None;
+            if is_silent {
+                self.node.radio.restart(until);
+            } else {
+                self.node.radio.join(until);
+            }
+        }
+        if self.is_off() {
+            return Vec::new();
+        }
         let stream = &mut self.stream;
         self.node.step(now, &mut || (stream.next_u32() >> 16) as u16)
+    }
+
+    fn is_off(&self) -> bool {
+        self.away.is_some_and(|(_, is_silent)| is_silent)
     }
 
     /// Hands over what the radio sends, and what became of the node.
     fn flush(&mut self, now: SimTime, events: Vec<NodeEvent>, out: &mut Vec<Output>) {
         for happened in events {
-            if let NodeEvent::Undelivered(_, why) = happened {
-                let detail = format!("a frame over the radio: {why:?}");
-                event(out, EventKind::ReadingLeftOut, &detail);
+            match happened {
+                NodeEvent::Undelivered(_, why) => {
+                    let detail = format!("a frame over the radio: {why:?}");
+                    event(out, EventKind::ReadingLeftOut, &detail);
+                }
+                NodeEvent::Joined(address) | NodeEvent::Rejoined { to: address, .. } => {
+                    event(out, EventKind::Joined, &address.to_string());
+                    self.node.announce_scales(now);
+                }
+                NodeEvent::Left => event(out, EventKind::Left, ""),
+                _ => {}
             }
         }
         if std::mem::take(&mut self.starts_open) {
@@ -114,14 +142,23 @@ impl ZigbeeOutlet {
     }
 
     /// Something goes wrong on purpose.
-    fn fault(&mut self, fault: &DeviceFault, out: &mut Vec<Output>) {
+    fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
         let named = match fault {
             DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
                 Err("a plug's reports have no identifiers, and are numbered once")
             }
+            DeviceFault::Away { until, is_silent } => {
+                Ok(format!("{} until {until}", if *is_silent { "silent" } else { "leaves" }))
+            }
             _ => named(fault),
         };
         match *fault {
+            DeviceFault::Away { until, is_silent } => {
+                self.away = Some((until, is_silent));
+                if !is_silent {
+                    self.node.radio.leave(now);
+                }
+            }
             DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
             DeviceFault::Freeze { until } => {
                 self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
@@ -168,6 +205,41 @@ fn measured_of(values: &[(MeasurementId, f64)]) -> Measured {
     }
 }
 
+/// A value by its identifier, in SI units, as the numbers of the attributes can hold it; `None` of
+/// what is not reported, or has no value.
+fn transmitted(
+    id: MeasurementId,
+    measured: &Measured,
+    scales: &PlugScales,
+) -> Option<(String, f64)> {
+    let rounded = |value: Option<f64>, multiplier: u32, divisor: u32| {
+        let step = f64::from(multiplier) / f64::from(divisor);
+        value.filter(|value| value.is_finite()).map(|value| (value / step).round() * step)
+    };
+    let small = |value, (by, of): (u16, u16)| rounded(value, by.into(), of.into());
+    let flow = |value: Option<f64>, way: Direction| {
+        let value = small(value, scales.power)?;
+        Some(if way == Direction::Consumed { value.max(0.0) } else { (-value).max(0.0) })
+    };
+    let energy = |joules: Option<f64>| {
+        let kwh = rounded(joules.map(|joules| joules / 3.6e6), scales.energy.0, scales.energy.1)?;
+        Some(kwh * 3.6e6)
+    };
+    let value = match id.row().quantity {
+        Quantity::VoltageRms => small(measured.voltage_v, scales.voltage),
+        Quantity::CurrentRms => small(measured.current_a, scales.current),
+        Quantity::ActivePower(way) => flow(measured.active_w, way),
+        Quantity::ReactivePower(way) => flow(measured.reactive_var, way),
+        Quantity::ApparentPower => small(measured.apparent_va, scales.power),
+        Quantity::PowerFactor => rounded(measured.power_factor, 1, 100),
+        Quantity::Frequency => small(measured.frequency_hz, scales.frequency),
+        Quantity::ActiveEnergy(Direction::Consumed) => energy(measured.delivered_j),
+        Quantity::ActiveEnergy(Direction::Injected) => energy(measured.received_j),
+        _ => None,
+    };
+    value.map(|value| (id.name().to_owned(), value))
+}
+
 /// Whether a plug reports a quantity.
 pub(crate) fn is_reported(id: MeasurementId) -> bool {
     matches!(
@@ -197,14 +269,20 @@ impl Outlet for ZigbeeOutlet {
     ) {
         let at = self.start + due;
         let events = self.pass(at);
-        self.node.measure(at, measured_of(&values));
-        let frames = self.node.take_held(at);
+        let measured = measured_of(&values);
+        self.node.measure(at, measured);
+        let frames = if self.is_off() { Vec::new() } else { self.node.take_held(at) };
         let serial = self.serial;
         self.serial += u64::from(!frames.is_empty());
         if frames.is_empty() {
             event(out, EventKind::ReadingLeftOut, "it is no member of its network");
         } else {
             out.push(Output::Reading { epoch: Epoch(1), serial: Serial(serial), at, span });
+            let sent =
+                values.iter().filter_map(|&(id, _)| transmitted(id, &measured, &self.scales));
+            let values: BTreeMap<String, f64> = sent.collect();
+            let frames = frames.iter().map(|frame| frame.payload.clone()).collect();
+            out.push(Output::Reported { values, frames });
         }
         if self.skip > 0 && !frames.is_empty() {
             self.skip -= 1;
@@ -222,12 +300,16 @@ impl Outlet for ZigbeeOutlet {
         match input {
             // What is damaged is not received.
             Input::Heard { bytes } => {
-                if let (Ok(frame), None) = (RadioFrame::decode(&bytes), self.frozen_until) {
+                let is_deaf = self.is_off() || self.frozen_until.is_some();
+                if let (Ok(frame), false) = (RadioFrame::decode(&bytes), is_deaf) {
                     events.extend(self.node.receive(now, &frame));
                 }
             }
             Input::Passed => {}
-            Input::Fault(fault) => self.fault(&fault, out),
+            Input::Fault(fault) => {
+                self.fault(now, &fault, out);
+                events.extend(self.pass(now));
+            }
             _ => {
                 let detail = "connection state for a device without an uplink";
                 event(out, EventKind::InputRefused, detail);
@@ -240,28 +322,26 @@ impl Outlet for ZigbeeOutlet {
         self.orders.pop_front()
     }
 
+    /// A plug takes commands of its network, which the platform makes frames of.
+    fn validate_command(&self, command: &str) -> Option<Option<CommandFault>> {
+        let is_known = COMMANDS.contains(&command);
+        let what = || format!("unknown command `{command}`; there are {}", COMMANDS.join(", "));
+        Some((!is_known).then(|| CommandFault::Impossible { parameter: None, what: what() }))
+    }
+
     fn network_address(&self) -> Option<String> {
         Some(self.node.radio.config().eui.to_string())
     }
 
     fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {
-        self.node.next().into_iter().chain([next_reading]).min()
+        let radio = self.node.next().filter(|_| !self.is_off());
+        let back = self.away.map(|(until, _)| until);
+        radio.into_iter().chain(back).chain([next_reading]).min()
     }
 
     fn is_frozen(&mut self, at: SimDuration) -> bool {
         let at = self.start + at;
         self.frozen_until = self.frozen_until.filter(|&until| at < until);
         self.frozen_until.is_some()
-    }
-
-    /// A value is a mean of the period before its report.
-    fn declared(&self) -> Option<DeclaredSpan> {
-        Some(DeclaredSpan {
-            identity: ReadingIdentity::Number,
-            window: Some(self.report_every),
-            earliest: WINDOW_LAG,
-            latest: SimDuration::ZERO,
-            registers_earliest: None,
-        })
     }
 }

@@ -195,6 +195,13 @@ impl Attributes {
         Status::SUCCESS
     }
 
+    /// An attribute that can be reported, and is only if a client asks for it.
+    pub fn leave_unreported(&mut self, cluster: u16, id: u16) {
+        if let Some(row) = self.0.get_mut(&(cluster, id)) {
+            row.reporting = None;
+        }
+    }
+
     /// Reports like this what can be reported of a cluster.
     pub fn report(&mut self, cluster: u16, reporting: Reporting) {
         for (_, row) in self.0.range_mut((cluster, 0)..=(cluster, u16::MAX)) {

@@ -9,7 +9,8 @@ use lastmeter_zigbee::network::NodeConfig;
 use lastmeter_zigbee::zcl::cluster::on_off::{self, OnOff, StartUp};
 use lastmeter_zigbee::zcl::cluster::plug::{CALIBRATION_WRITE, CalibrationWrite, MANUFACTURER};
 use lastmeter_zigbee::zcl::cluster::{BASIC, ELECTRICAL_MEASUREMENT, METERING, ON_OFF, PLUG};
-use lastmeter_zigbee::zcl::{Frame, Record, Status, Value};
+use lastmeter_zigbee::zcl::global::command;
+use lastmeter_zigbee::zcl::{Attribute, Direction, Frame, Header, Record, Status, Value};
 
 use super::attributes::{Attributes, Reporting};
 use super::node::{Application, ZigbeeNode};
@@ -34,6 +35,24 @@ mod id {
     pub(super) const OF_CURRENT: u16 = 0x0602;
     pub(super) const OF_POWER: u16 = 0x0604;
 }
+
+/// What gives numbers their meaning, by cluster.
+const SCALES: [(u16, &[u16]); 2] = [
+    (METERING, &[0x0300, id::MULTIPLIER, id::DIVISOR]),
+    (
+        ELECTRICAL_MEASUREMENT,
+        &[
+            id::OF_FREQUENCY,
+            id::OF_FREQUENCY + 1,
+            id::OF_VOLTAGE,
+            id::OF_VOLTAGE + 1,
+            id::OF_CURRENT,
+            id::OF_CURRENT + 1,
+            id::OF_POWER,
+            id::OF_POWER + 1,
+        ],
+    ),
+];
 
 /// Joules of a kilowatt-hour.
 const JOULES_PER_KWH: f64 = 3.6e6;
@@ -195,11 +214,14 @@ impl Plug {
         }
         all.set(ON_OFF, on_off::ON_OFF, Some(self.relay.is_closed.into()));
         let (min, max) = (SimDuration::ZERO, Some(report_every));
-        all.report(ON_OFF, Reporting { min, max, change: 0 });
+        // When it changes only: nothing of it is ever due.
+        all.report(ON_OFF, Reporting { min, max: None, change: 0 });
         for cluster in [METERING, ELECTRICAL_MEASUREMENT] {
             // Every so often, however much they change.
             all.report(cluster, Reporting { min, max, change: i64::MAX });
         }
+        // It is the active power once more.
+        all.leave_unreported(METERING, id::DEMAND);
         all
     }
 
@@ -349,6 +371,21 @@ impl ZigbeeNode<Plug> {
     ) -> Self {
         let attributes = plug.attributes(scales, report_every);
         Self::new(config, attributes, plug)
+    }
+
+    /// Reports its unit, multipliers and divisors, without which nobody can read its numbers.
+    pub fn announce_scales(&mut self, now: SimTime) {
+        for (cluster, ids) in SCALES {
+            let read = |&id: &u16| {
+                let value = self.server.attributes.read(cluster, id).ok()?;
+                Some(Attribute { id, value })
+            };
+            let records: Vec<Attribute<'_>> = ids.iter().filter_map(read).collect();
+            let header = Header::global(Direction::ToClient, 0, command::REPORT);
+            if let Ok(frame) = self.server.unasked(cluster, header, &records) {
+                self.send(now, frame);
+            }
+        }
     }
 
     /// Takes what its energy chip has measured up to now; what its display shows now, if that is

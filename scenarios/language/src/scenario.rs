@@ -277,6 +277,13 @@ impl Scenario {
         offset.unwrap_or(SimDuration::ZERO)
     }
 
+    /// Whether a gateway carries the frames of a device unread.
+    pub fn is_carried(&self, device: usize) -> bool {
+        let network = self.devices[device].on;
+        let gateway = network.and_then(|network| self.gateway_of(network));
+        gateway.is_some_and(|gateway| gateway.kind.dispatcher.is_some())
+    }
+
     pub(crate) fn gateway_of(&self, network: usize) -> Option<&GatewayRow> {
         self.gateways.iter().find(|row| row.networks.contains(&network))
     }

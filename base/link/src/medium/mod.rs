@@ -20,9 +20,11 @@ use lastmeter_units::{SimDuration, SimTime};
 mod bus;
 mod lanes;
 mod line;
+mod radio;
 
 pub use bus::{BITS_PER_BYTE, Bus, BusSpec, M_BUS_MEDIUM_FIELDS, read_bus};
 pub use lanes::{Lanes, LanesSpec, STREAM_MEDIUM_FIELDS, read_lanes};
+pub use radio::{RADIO_MEDIUM_FIELDS, Radio, RadioSpec};
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -58,6 +60,8 @@ pub enum MediumSpec {
     Bus(BusSpec),
     /// A lane between the master and each slave.
     Lanes(LanesSpec),
+    /// A radio channel.
+    Radio(RadioSpec),
 }
 
 impl MediumSpec {
@@ -67,6 +71,7 @@ impl MediumSpec {
         match self {
             Self::Bus(spec) => Medium::Bus(Box::new(Bus::new(*spec, slaves, rng))),
             Self::Lanes(spec) => Medium::Lanes(Lanes::new(*spec, slaves)),
+            Self::Radio(spec) => Medium::Radio(Radio::new(*spec, slaves, rng)),
         }
     }
 
@@ -74,7 +79,7 @@ impl MediumSpec {
     pub const fn bits_per_second(&self) -> Option<u32> {
         match self {
             Self::Bus(spec) => Some(spec.bits_per_second),
-            Self::Lanes(_) => None,
+            Self::Lanes(_) | Self::Radio(_) => None,
         }
     }
 }
@@ -86,6 +91,8 @@ pub enum Medium {
     Bus(Box<Bus>),
     /// A lane between the master and each slave.
     Lanes(Lanes),
+    /// A radio channel.
+    Radio(Radio),
 }
 
 impl Medium {
@@ -93,7 +100,7 @@ impl Medium {
     /// same party sent before is out. Returns when its last stop bit is out.
     ///
     /// `to` is the slave that the master sends to; on a bus all slaves hear it regardless, on lanes
-    /// `None` means all of them. A slave is heard by the master alone. A slave that the medium does
+    /// and over the air `None` means all of them. A slave is heard by the master alone. A slave that the medium does
     /// not have sends and hears nothing.
     pub fn transmit(
         &mut self,
@@ -106,15 +113,16 @@ impl Medium {
         match self {
             Self::Bus(bus) => bus.transmit(from, at, bits_per_second, bytes),
             Self::Lanes(lanes) => lanes.transmit(from, to, at, bits_per_second, bytes),
+            Self::Radio(radio) => radio.transmit(from, to, at, bytes),
         }
     }
 
-    /// A party listens at this rate from now on. Without effect on lanes, which have no rate that
-    /// both ends have to agree on.
+    /// A party listens at this rate from now on. Without effect where there is no rate that both
+    /// ends have to agree on.
     pub fn set_rate(&mut self, party: Party, bits_per_second: u32) {
         match self {
             Self::Bus(bus) => bus.set_rate(party, bits_per_second),
-            Self::Lanes(_) => {}
+            Self::Lanes(_) | Self::Radio(_) => {}
         }
     }
 
@@ -123,6 +131,7 @@ impl Medium {
         match self {
             Self::Bus(bus) => bus.next(),
             Self::Lanes(lanes) => lanes.next(),
+            Self::Radio(radio) => radio.next(),
         }
     }
 
@@ -132,6 +141,7 @@ impl Medium {
         match self {
             Self::Bus(bus) => bus.pop(until),
             Self::Lanes(lanes) => lanes.pop(until),
+            Self::Radio(radio) => radio.pop(until),
         }
     }
 }
@@ -147,7 +157,7 @@ pub struct NetworkKind {
 }
 
 /// Every kind of network.
-pub static NETWORKS: &[NetworkKind] = &[bus::M_BUS, lanes::STREAM];
+pub static NETWORKS: &[NetworkKind] = &[bus::M_BUS, lanes::STREAM, radio::ZIGBEE];
 
 /// Arrivals that are due, in order of time; at the same instant as they were put in.
 #[derive(Debug, Default)]

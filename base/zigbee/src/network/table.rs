@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
 
 use super::delivery::{Outgoing, Received};
 use super::{PERSISTENCE, Random};
@@ -75,7 +76,7 @@ impl Child {
 }
 
 /// A node as a durable copy has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The node.
     pub node: Eui64,
@@ -97,7 +98,7 @@ pub struct Remembered {
 
 /// What of a coordinator outlasts a restart: to be kept after each start, at each event that
 /// changes the table, and at least every 32,768 frames.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The coordinator's own frame counter.
     pub counter: u32,
@@ -110,7 +111,7 @@ pub struct Snapshot {
 }
 
 /// What is kept of a node that was a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
     /// The node.
     pub node: Eui64,

@@ -122,6 +122,7 @@ pub(super) const M_BUS_CONCENTRATOR: GatewayKind = GatewayKind {
     files: &[],
     live: |_| None,
     devices: |_, _| Vec::new(),
+    dispatcher: None,
     build: |values, context, restored, diagnostics| {
         let primary = values.text("addressing") == "primary";
         let search_at_start = values.text("search") == "at_start";

@@ -143,6 +143,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
     files: &["map"],
     devices: devices_of_map,
     live: |values| (values.text("raw") != RawForm::None.word()).then_some(raw::SET),
+    dispatcher: None,
     build: |values, context, restored, out| {
         let map = read_map(values, context, out)?;
         let wire = match Wire::new(&map, values.text("carrier") == "stream") {

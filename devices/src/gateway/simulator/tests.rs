@@ -95,6 +95,7 @@ fn make_of(map: &str, keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, 
         tenant: "default",
         start: START,
         epoch: crate::EPOCH,
+        streams: &Streams::new(1),
         networks: vec![NetworkContext { bits_per_second: 0, devices: Vec::new() }],
         files: &files,
     };

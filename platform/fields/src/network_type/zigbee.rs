@@ -63,7 +63,7 @@ pub(super) const ZIGBEE: NetworkType = NetworkType {
         gauge("electricity.voltage.rms.l1", 0.1, 1.1),
         gauge("electricity.current.rms.l1", 0.001, 1.1),
         gauge("electricity.frequency", 0.01, 0.1),
-        gauge("x.electricity.powerFactor.total", 0.01, 1.1),
+        gauge("electricity.powerFactor.l1", 0.01, 1.1),
         gauge("x.electricity.breaker.closed", 1.0, 0.0),
         gauge("x.room.temperature", 0.01, 5.0),
         gauge("x.contact.open", 1.0, 0.0),
@@ -378,7 +378,7 @@ fn put_scaled(decoded: &mut Decoded, Scaled { quantity, value, .. }: Scaled) {
         Quantity::ApparentPower => "electricity.power.apparent.total",
         Quantity::VoltageRms => "electricity.voltage.rms.l1",
         Quantity::CurrentRms => "electricity.current.rms.l1",
-        Quantity::PowerFactor => "x.electricity.powerFactor.total",
+        Quantity::PowerFactor => "electricity.powerFactor.l1",
         Quantity::Frequency => "electricity.frequency",
         Quantity::Temperature => "x.room.temperature",
         Quantity::BatteryVoltage => "x.battery.voltage",
@@ -388,6 +388,13 @@ fn put_scaled(decoded: &mut Decoded, Scaled { quantity, value, .. }: Scaled) {
     let value = if is_signed { value } else { value.abs() };
     let factor = MeasurementId::lookup(name).map_or(1.0, |id| id.row().si_factor);
     put(decoded, name, value / factor);
+    // A power that flows one way does not flow the other.
+    let (consumed, injected) = (".consumed.", ".injected.");
+    if matches!(quantity, Quantity::ActivePower | Quantity::ReactivePower) {
+        let is_consumed = name.contains(consumed);
+        let (from, to) = if is_consumed { (consumed, injected) } else { (injected, consumed) };
+        put(decoded, &name.replace(from, to), 0.0);
+    }
 }
 
 /// A value for people and programs.

@@ -53,7 +53,10 @@ impl SoleDevice {
                     ClientOutput::Switched { device: self.index, is_closed }
                 }
                 // It is on no network: a scenario that puts it on none gives it a connection.
-                Output::Transmit { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {
+                Output::Transmit { .. }
+                | Output::Answered { .. }
+                | Output::Reported { .. }
+                | Output::Obeyed { .. } => {
                     continue;
                 }
             });

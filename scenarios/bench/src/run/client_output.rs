@@ -3,8 +3,9 @@
 use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
 
+use super::carried::Carried;
 use super::device_note::DeviceNote;
-use super::ledger::AnnouncedReading;
+use super::ledger::{AnnouncedReading, SentReading};
 
 /// What happens on the connection that a client has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub(crate) enum ClientOutput {
     Reopen { network: usize },
     /// A device has made a reading.
     Reading { device: usize, made: AnnouncedReading },
+    /// A reading of a device went out as frames, with these values.
+    Sent { device: usize, sent: SentReading },
+    /// One of these frames has reached the gateway.
+    Carried { device: usize, carried: Carried },
     /// The breaker of a device acted.
     Switched { device: usize, is_closed: bool },
     /// Something for the record with facts of its own.

@@ -1,13 +1,17 @@
 //! What both benches make of a device of the scenario before it is connected.
 
-use lastmeter_devices::Device;
-use lastmeter_language::{DeviceRow, Scenario, reported};
+use lastmeter_devices::{Device, DeviceFault};
+use lastmeter_language::{DeviceRow, Order, Scenario, reported};
 use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
+use super::injecting::ahead;
 use super::ledger::{Account, AccountTerms, SupplyOutages};
 use super::programs;
 use super::signal_feed::SignalFeed;
+
+/// How long a node may take to join.
+const JOINING_MAX: SimDuration = SimDuration::from_seconds(30);
 
 /// A device at its metering point.
 pub struct DeviceSetup {
@@ -35,6 +39,7 @@ pub fn device_setup(
     let period = due_every(scenario, row, device.as_ref())?;
     let supply = device.supply();
     let darkness = SupplyOutages::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
+    let is_carried = scenario.is_carried(index);
     let account = Account::open(AccountTerms {
         darkness,
         answers_others: scenario.is_read_elsewhere(index) && !row.is_hardware,
@@ -50,10 +55,24 @@ pub fn device_setup(
         declared: row.declared.or_else(|| device.declared()),
         way: row.on.map(|network| scenario.way_of(network).to_owned()),
         is_closed_here: row.board.is_some(),
-        may_leave_out: row.on.is_some_and(|network| scenario.simulator_on(network).is_some()),
+        may_leave_out: is_carried
+            || row.on.is_some_and(|network| scenario.simulator_on(network).is_some()),
+        is_carried,
+        away: away(scenario, index),
     });
     let feed = SignalFeed::new(point, scenario.schedule.start);
     Ok((DeviceSetup { device, feed, period }, account))
+}
+
+/// When a node is no member of its network: from when it is taken away until it has joined again.
+fn away(scenario: &Scenario, index: usize) -> Vec<(SimDuration, SimDuration)> {
+    let faults = ahead(scenario, |order| match order {
+        Order::Fault { device, fault: DeviceFault::Away { until, .. } } if device == index => {
+            Some(until - scenario.schedule.start + JOINING_MAX)
+        }
+        _ => None,
+    });
+    faults.into_iter().map(|(injection, until)| (injection.at, until)).collect()
 }
 
 /// How often a reading is due: as often as the gateway is to poll, or as the scenario asks of the

@@ -11,8 +11,9 @@ use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
 use lastmeter_link::medium::{Arrival, Medium, Party as End};
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_units::{Serial, SimTime};
+use lastmeter_units::{Serial, SimDuration, SimTime};
 
+use super::carried::{OnAir, in_message_units};
 use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
 use super::field_simulator::FieldSimulator;
@@ -31,13 +32,17 @@ pub(crate) struct FieldDevice {
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
     pub(crate) feed: SignalFeed,
+    /// When it was woken last.
+    pub(crate) last_turn: Option<SimTime>,
 }
 
 impl FieldDevice {
     /// When it wants to speak by itself next.
     fn wake_at(&self) -> Option<SimTime> {
-        // One that was shown that instant has had its turn.
-        self.device.wake_at().filter(|&at| at > self.feed.now())
+        // One that has had its turn at that instant has another one behind it.
+        let after = self.last_turn.map(|last| last + SimDuration(1));
+        let at = self.device.wake_at()?;
+        Some(after.map_or(at, |after| at.max(after)))
     }
 }
 
@@ -75,6 +80,8 @@ pub(crate) struct Field {
     shares: BTreeMap<String, Serial>,
     output: Vec<Output>,
     from_gateway: Vec<GatewayOutput>,
+    /// Of a gateway that carries frames unread.
+    on_air: Option<OnAir>,
 }
 
 impl Field {
@@ -104,7 +111,23 @@ impl Field {
             shares: BTreeMap::new(),
             output: Vec::new(),
             from_gateway: Vec::new(),
+            on_air: None,
         })
+    }
+
+    /// Its gateway carries frames unread, and has this number at the platform.
+    pub(crate) fn carries_unread(&mut self, gateway_number: u64) {
+        let address = |device: &FieldDevice| {
+            let text = device.device.network_address().unwrap_or_default();
+            u64::from_str_radix(&text.replace(':', ""), 16).unwrap_or_default()
+        };
+        let addresses: Vec<u64> = self.devices.iter().map(address).collect();
+        self.on_air = Some(OnAir::new(gateway_number, &addresses));
+    }
+
+    /// When the oldest reading was made that is on its way to the gateway.
+    pub(crate) fn oldest_on_air(&self) -> Option<SimTime> {
+        self.on_air.as_ref()?.oldest(self.now)
     }
 
     /// The names of all whose messages it carries, its own first.
@@ -153,6 +176,11 @@ impl Field {
             self.now = self.now.max(next);
             if let Some(device) = self.waking() {
                 self.feed(device, out);
+                // What it wants to do is not about its metering point.
+                let FieldDevice { device: machine, last_turn, .. } = &mut self.devices[device];
+                *last_turn = Some(self.now);
+                machine.step(self.now, Input::Passed, &mut self.output);
+                self.translate(device, out);
                 continue;
             }
             if let Some((network, arrival)) = self.arrival() {
@@ -236,6 +264,7 @@ impl Field {
     /// Puts the outputs of a device where they belong.
     fn translate(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
         let FieldDevice { index, name, .. } = &self.devices[device];
+        let mut last = None;
         for output in self.output.drain(..) {
             match output {
                 Output::Transmit { at, bits_per_second, bytes } => {
@@ -248,7 +277,17 @@ impl Field {
                         medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);
                     }
                 }
+                Output::Reported { values, frames } => {
+                    let (Some(on_air), Some((key, at))) = (&mut self.on_air, last) else {
+                        continue;
+                    };
+                    let (event_time, values) = (Some(at), in_message_units(values));
+                    let sent = SentReading { key, event_time, usable: None, values };
+                    on_air.made(device, &sent, frames);
+                    out.push(ClientOutput::Sent { device: *index, sent });
+                }
                 Output::Reading { epoch, serial, at, span } => {
+                    last = Some(((epoch, serial), at));
                     out.push(ClientOutput::Reading {
                         device: *index,
                         made: AnnouncedReading { epoch, serial, at, span },
@@ -307,7 +346,16 @@ impl Field {
         match output {
             GatewayOutput::Send { message, owner, payload } => {
                 let owner = owner.as_str().to_owned();
-                self.announce(&owner, &payload, out);
+                match &mut self.on_air {
+                    Some(on_air) => {
+                        let carried = on_air.carried(self.now, &payload);
+                        out.extend(carried.map(|(place, carried)| {
+                            let device = self.devices[place].index;
+                            ClientOutput::Carried { device, carried }
+                        }));
+                    }
+                    None => self.announce(&owner, &payload, out),
+                }
                 out.push(ClientOutput::Send { message, owner, at: self.now, payload });
             }
             GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {

@@ -50,6 +50,7 @@ pub(crate) fn field(
                 name: device.name.clone(),
                 device: setup.device,
                 feed: setup.feed,
+                last_turn: None,
             });
         }
         let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
@@ -129,7 +130,7 @@ fn make_gateway(
     let hardware_id = HardwareId::new(&row.name).ok()?;
     let (name, kind, values) = (row.name.clone(), row.kind, Arc::clone(&row.values));
     let start = scenario.schedule.start;
-    let files = scenario.written.files.clone();
+    let (files, streams) = (scenario.written.files.clone(), scenario.streams());
     Some(Box::new(move |kept| {
         let context = GatewayContext {
             name: &name,
@@ -138,6 +139,7 @@ fn make_gateway(
             start,
             epoch: EPOCH,
             networks: networks.clone(),
+            streams: &streams,
             files: &files,
         };
         (kind.build)(&values, &context, kept, &mut Diagnostics::new())

@@ -106,6 +106,7 @@ fn field(heard: &Heard) -> Field {
         name: format!("speaker-{index}"),
         device: Box::new(Speaker { sent: 0 }),
         feed: SignalFeed::new(point.clone(), START),
+        last_turn: None,
     };
     let heard = Arc::clone(heard);
     let make: MakeGateway = Box::new(move |kept| {

@@ -8,6 +8,7 @@ use lastmeter_record::{Counts, Event};
 use lastmeter_units::SimTime;
 use serde_json::{Map, Value, json};
 
+use super::carried::Carried;
 use super::commands::OpenCommand;
 use super::console::Progress;
 use super::error::BenchError;
@@ -43,6 +44,11 @@ impl Ledger {
     /// Takes a reading as it left its device.
     pub(crate) fn sent(&mut self, device: usize, sent: SentReading) {
         self.accounts[device].sent(sent);
+    }
+
+    /// Takes a frame of a reading that has reached its gateway.
+    pub(crate) fn carried(&mut self, device: usize, carried: Carried) {
+        self.accounts[device].carried(carried);
     }
 
     /// Takes what the platform gave back; the events of what belongs to no device.

@@ -13,6 +13,7 @@ use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode, fact};
 
+use super::carried::{Carried, CarriedReadings, are_same};
 use super::schedule::Schedule;
 use declared::Declared;
 
@@ -38,7 +39,7 @@ pub(crate) struct SentReading {
     pub(crate) event_time: Option<SimTime>,
     /// Which share of its samples it rests on, where it states that.
     pub(crate) usable: Option<f64>,
-    values: BTreeMap<String, f64>,
+    pub(crate) values: BTreeMap<String, f64>,
 }
 
 impl SentReading {
@@ -135,6 +136,8 @@ pub struct Account {
     never_made: Vec<(u64, SimTime)>,
     /// Of a device that announces no spans.
     declared: Option<Declared>,
+    /// Of a node behind a transparent gateway.
+    carried: Option<CarriedReadings>,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -187,6 +190,10 @@ pub(crate) struct AccountTerms {
     pub(crate) is_closed_here: bool,
     /// When it does not work for want of a supply.
     pub(crate) darkness: SupplyOutages,
+    /// Whether a gateway carries its frames unread.
+    pub(crate) is_carried: bool,
+    /// When it is no member of its network, since the scenario's start.
+    pub(crate) away: Vec<(SimDuration, SimDuration)>,
     /// Whether it is here, and somebody who is not asks it: then what comes has to be its answers.
     pub(crate) answers_others: bool,
 }
@@ -205,6 +212,7 @@ impl Account {
             due: 0,
             never_made: Vec::new(),
             declared: terms.declared.map(|declared| Declared::new(declared, &terms)),
+            carried: terms.is_carried.then(CarriedReadings::default),
             terms,
         }
     }
@@ -282,7 +290,23 @@ impl Account {
     }
 
     pub(crate) fn stored(&mut self, stored: StoredReading) {
-        self.stored.push(stored);
+        match &mut self.carried {
+            Some(carried) => carried.put(stored, &self.sent, &mut self.stored),
+            None => self.stored.push(stored),
+        }
+    }
+
+    /// A frame of one of its readings has reached its gateway.
+    pub(crate) fn carried(&mut self, of: Carried) {
+        if let Some(carried) = &mut self.carried {
+            carried.expect(of);
+        }
+    }
+
+    /// Whether a reading is due at an instant since the start, made or not.
+    fn is_owed(&self, at: SimDuration, is_made: bool) -> bool {
+        let is_away = |&(from, to): &(SimDuration, SimDuration)| from <= at && at < to;
+        self.terms.darkness.owes(at, is_made) && (is_made || !self.terms.away.iter().any(is_away))
     }
 
     /// The device answered with these values, in SI units, whoever asked it.
@@ -323,9 +347,12 @@ impl Account {
             }
         }
         let mut made = std::mem::take(&mut self.made);
-        for due in self.schedule.take_until(until) {
+        // What is sent at the very end has not arrived there.
+        let is_carried = self.carried.is_some();
+        let due_until = if is_carried { until.min(self.terms.end - SimDuration(1)) } else { until };
+        for due in self.schedule.take_until(due_until) {
             let is_made = made.iter().any(|made| made.at == due);
-            if !self.terms.darkness.owes(due - self.terms.start, is_made) {
+            if !self.is_owed(due - self.terms.start, is_made) {
                 continue;
             }
             settled.due += 1;
@@ -341,8 +368,11 @@ impl Account {
                 let sent = self.sent.remove(&key);
                 let list = stored.get_mut(&key)?;
                 let same = list.iter().position(|reading| {
-                    let sent = sent.as_ref().map(|sent| &sent.values);
-                    reading.event_time == made.at && Some(&reading.values) == sent
+                    let is_same = |sent: &SentReading| match is_carried {
+                        true => are_same(&reading.values, &sent.values),
+                        false => reading.values == sent.values,
+                    };
+                    reading.event_time == made.at && sent.as_ref().is_some_and(is_same)
                 })?;
                 Some(list.remove(same))
             });
@@ -353,7 +383,7 @@ impl Account {
             }
             self.due_rows(due, reading, found.as_ref(), rows);
         }
-        made.retain(|made| made.at > until);
+        made.retain(|made| made.at > due_until);
         for (key, readings) in stored {
             if made.iter().any(|made| (made.epoch, made.serial) == key) {
                 self.stored.extend(readings);

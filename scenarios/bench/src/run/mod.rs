@@ -12,8 +12,10 @@
 //! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
 //! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
 //! | `shell`, `client`, `client_output`, `device_setup`, `signal_feed` | a connected device |
+//! | `connection` | its connection: an MQTT session, or a gateway's to the dispatcher |
 //! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
+//! | `field_networks`, `carried` | a transparent gateway's network at the platform; its readings |
 //! | `injecting`, `commands`, `requests`, `applications` | what is done to the bench, and by it |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
 //! | `recording`, `thinning`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
@@ -25,14 +27,17 @@ mod alarm;
 mod alerts;
 mod applications;
 mod board;
+mod carried;
 mod client;
 mod client_output;
 mod commands;
+mod connection;
 mod console;
 mod device_note;
 mod device_setup;
 mod error;
 mod field;
+mod field_networks;
 mod field_setup;
 mod field_simulator;
 mod injecting;

@@ -126,13 +126,15 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let devices = scenario.devices.iter().enumerate();
-        let seen = devices.filter(|(index, _)| !scenario.is_read_elsewhere(*index));
+        let is_unseen =
+            |index: usize| scenario.is_read_elsewhere(index) || scenario.is_carried(index);
+        let seen = devices.filter(|(index, _)| !is_unseen(*index));
         let gateways = scenario.gateways.iter().map(|row| row.name.clone());
         let tenants = scenario.part::<Vec<TenantRow>>().into_iter().flatten();
         let prefixes = tenants.map(|tenant| tenant_prefix(&tenant.name)).chain([String::new()]);
         Self {
             platforms: prefixes.map(|prefix| prefix + "$").collect(),
-            has_unseen: (0..scenario.devices.len()).any(|index| scenario.is_read_elsewhere(index)),
+            has_unseen: (0..scenario.devices.len()).any(is_unseen),
             own: seen.map(|(_, row)| row.name.clone()).chain(gateways).collect(),
             ..Self::default()
         }

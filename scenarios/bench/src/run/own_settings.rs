@@ -7,6 +7,9 @@ use lastmeter_language::{Scenario, StoreUse, postgres_address};
 use lastmeter_platform::{DoorConfig, Pem, RestTlsConfig, StoreConfig, TlsConfig};
 use serde_json::Value;
 
+/// The door that transparent gateways dial.
+pub(super) const GATEWAYS_DOOR: &str = "gateways";
+
 /// The store of a run: a file, or a schema of its own in the database of the environment.
 pub(super) fn store_of(scenario: &Scenario) -> StoreConfig {
     static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -18,6 +21,17 @@ pub(super) fn store_of(scenario: &Scenario) -> StoreConfig {
         }
         _ => StoreConfig::default(),
     }
+}
+
+/// Its doors beside MQTT: those of the scenario, and that which the gateways there dial.
+pub(super) fn doors_of(scenario: &Scenario) -> Vec<DoorConfig> {
+    let mut doors = scenario.part::<Vec<DoorConfig>>().cloned().unwrap_or_default();
+    let is_dialled = scenario.gateways.iter().any(|gateway| gateway.kind.dispatcher.is_some());
+    if is_dialled && doors.iter().all(|door| door.kind != GATEWAYS_DOOR) {
+        let keys = [("address".to_owned(), "127.0.0.1:0".into())].into_iter().collect();
+        doors.push(DoorConfig { kind: GATEWAYS_DOOR.to_owned(), keys });
+    }
+    doors
 }
 
 /// The table of it in the settings of a child; a file has none.

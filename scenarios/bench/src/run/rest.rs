@@ -14,6 +14,7 @@ use super::alarm::Alarm;
 use super::alerts::{Alert, AlertsPage, AlertsRead};
 use super::commands::Ending;
 use super::error::{BenchError, chain};
+use super::field_networks::NodeNames;
 use super::ledger::StoredReading;
 use super::run_platform::Profile;
 
@@ -36,6 +37,8 @@ pub(crate) struct Rest {
     url: String,
     /// What the names of its tenant's devices, and of what becomes of them, begin with.
     pub(crate) prefix: String,
+    /// The names of the scenario for those that have others at the platform.
+    pub(crate) nodes: NodeNames,
     readings_after: u64,
     refusals_after: u64,
     alerts: AlertsPage,
@@ -124,6 +127,7 @@ impl Rest {
             client,
             url: profile.rest.clone(),
             prefix,
+            nodes: NodeNames::new(),
             readings_after: 0,
             refusals_after: 0,
             alerts: AlertsPage::Listed { after: 0 },
@@ -161,11 +165,17 @@ impl Rest {
 
     /// The bench's name for something of its tenant.
     fn named(&self, name: String) -> String {
+        if let Some(node) = self.nodes.get(&name) {
+            return node.clone();
+        }
         if self.prefix.is_empty() { name } else { format!("{}{name}", self.prefix) }
     }
 
     /// The tenant's own name for something that the bench names.
-    fn own<'a>(&self, name: &'a str) -> &'a str {
+    fn own<'a>(&'a self, name: &'a str) -> &'a str {
+        if let Some((own, _)) = self.nodes.iter().find(|(_, node)| *node == name) {
+            return own;
+        }
         name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
     }
 
@@ -190,7 +200,9 @@ impl Rest {
 
     /// What was read, by the bench's names for its devices.
     fn all_named<T>(&self, mut all: Vec<T>, device: fn(&mut T) -> Option<&mut String>) -> Vec<T> {
-        all.iter_mut().filter_map(device).for_each(|name| name.insert_str(0, &self.prefix));
+        for name in all.iter_mut().filter_map(device) {
+            *name = self.named(std::mem::take(name));
+        }
         all
     }
 

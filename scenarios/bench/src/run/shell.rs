@@ -12,15 +12,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastmeter_devices::{BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind};
-use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_link::mqtt::{PublishError, SessionEvent};
 use lastmeter_record::Event;
 use lastmeter_units::SimTime;
 
 use super::board::BoardShell;
+use super::carried::Carried;
 use super::client::Client;
 use super::client_output::{ClientOutput, LinkEvent};
+use super::connection::Connection;
 use super::device_note::DeviceNote;
 use super::error::BenchError;
+use super::field::Field;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
@@ -45,6 +48,8 @@ pub(crate) struct Shell {
     /// Readings by their device; so are those sent.
     pub(crate) made: Vec<(usize, AnnouncedReading)>,
     pub(crate) sent: Vec<(usize, SentReading)>,
+    /// Frames of readings that have reached their gateway.
+    pub(crate) carried: Vec<(usize, Carried)>,
     /// The devices whose breakers acted, and whether they closed.
     pub(crate) switched: Vec<(usize, bool)>,
     /// What became of alerts and answers.
@@ -67,8 +72,7 @@ pub(crate) struct ShellParts {
     /// The index of the link that its connection passes.
     pub(crate) via: Option<usize>,
     pub(crate) port: MqttPort,
-    pub(crate) session: Session,
-    pub(crate) events: SessionEvents,
+    pub(crate) connection: Connection,
     /// Counts the acknowledgements of all devices of the run.
     pub(crate) acknowledged: Arc<AtomicU64>,
     /// The modelled link to the platform; without one messages leave at once.
@@ -91,6 +95,7 @@ impl Shell {
             last_loss: None,
             made: Vec::new(),
             sent: Vec::new(),
+            carried: Vec::new(),
             switched: Vec::new(),
             notices: Vec::new(),
             open_notices: BTreeMap::new(),
@@ -107,16 +112,23 @@ impl Shell {
         self.parts.client.name()
     }
 
+    /// Whether its client is a gateway that carries frames unread.
+    pub(crate) fn carries_unread(&self) -> bool {
+        matches!(self.parts.connection, Connection::Dispatcher(_))
+    }
+
     /// When the oldest message was handed over that its link holds back.
     pub(crate) fn oldest_held(&self) -> Option<SimTime> {
         let held = self.parts.uplink.as_ref().and_then(Uplink::oldest);
-        held.into_iter().chain(self.cut_since).min()
+        let on_air = self.parts.client.field().and_then(Field::oldest_on_air);
+        held.into_iter().chain(self.cut_since).chain(on_air).min()
     }
 
     /// Runs the client up to and including an instant, sending what it puts out on the way.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
         while self.parts.client.now() < until {
             self.parts.client.step(until, &mut self.outputs);
+            self.parts.connection.set_time(self.parts.client.now());
             self.carry().await?;
             self.exchange().await?;
             self.release(self.parts.client.now()).await?;
@@ -166,6 +178,10 @@ impl Shell {
                         self.hand_over((message, owner), at, payload.into()).await?;
                     }
                     ClientOutput::Reading { device, made } => self.made.push((device, made)),
+                    ClientOutput::Sent { device, sent } => self.sent.push((device, sent)),
+                    ClientOutput::Carried { device, carried } => {
+                        self.carried.push((device, carried));
+                    }
                     ClientOutput::Switched { device, is_closed } => {
                         self.switched.push((device, is_closed));
                     }
@@ -189,7 +205,7 @@ impl Shell {
                 }
             }
         }
-        while let Some(event) = self.parts.events.try_recv() {
+        while let Some(event) = self.parts.connection.try_recv() {
             self.take(event);
         }
         Ok(())
@@ -264,7 +280,7 @@ impl Shell {
         topic: &str,
         payload: Bytes,
     ) -> Result<(), BenchError> {
-        let publish = self.parts.session.publish(message, topic, payload);
+        let publish = self.parts.connection.publish(message, topic, payload);
         match tokio::time::timeout(DELIVERY_LIMIT, publish).await {
             // Without a connection the outbox keeps the message until there is one again.
             Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
@@ -299,8 +315,16 @@ impl Shell {
                 self.notify(LinkEvent::Acknowledged { message });
             }
             SessionEvent::Received { topic, payload } => {
-                self.received += 1;
-                self.inbox.push((topic, payload));
+                // What is for the gateway itself is no message that the platform counts.
+                match self.parts.port.recipient(&topic).cloned() {
+                    Some(owner) if self.parts.connection.is_administration(&payload) => {
+                        self.notify(LinkEvent::Received { owner, payload: payload.to_vec() });
+                    }
+                    _ => {
+                        self.received += 1;
+                        self.inbox.push((topic, payload));
+                    }
+                }
             }
             SessionEvent::TakenOver => {}
         }
@@ -322,7 +346,7 @@ impl Shell {
                 if holds(self) {
                     return Ok(());
                 }
-                let Some(event) = self.parts.events.recv().await else {
+                let Some(event) = self.parts.connection.recv().await else {
                     let message = "its connection ended for good";
                     return Err(BenchError::device(self.name(), message));
                 };
@@ -408,7 +432,7 @@ impl Shell {
 
     /// Ends the connection in an orderly way.
     pub(crate) async fn close(self) {
-        self.parts.session.close().await;
+        self.parts.connection.close().await;
         if let Some(board) = self.parts.board {
             // Nothing is to be done to one that is emulated.
             let _ = board.close().await;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
 use lastmeter_language::{DeviceRow, PlatformUse, Scenario, TenantRow};
-use lastmeter_platform::{ClockSource, DoorConfig, StoreConfig, remove_store};
+use lastmeter_platform::{ClockSource, StoreConfig, remove_store};
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
 };
@@ -20,7 +20,7 @@ use super::live::Live;
 use super::motion_record;
 use super::moving::{RunOptions, carry_out, ending};
 use super::network;
-use super::own_settings::store_of;
+use super::own_settings::{doors_of, store_of};
 use super::real::{self, RealBench};
 use super::run_platform::StartOptions;
 use super::signals;
@@ -75,13 +75,14 @@ pub async fn run_scenario(
             .map_err(BenchError::record)?;
     } else {
         let is_real = scenario.schedule.time == TimeMode::Real;
+        let doors = doors_of(scenario);
         let place = StartOptions {
             data: &data,
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
             store: stored.clone(),
             tenants: tenants(scenario),
-            doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
+            doors: &doors,
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
             authority: scenario.platform.authority.clone(),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::alerts::AlertsRead;
 use super::error::{BenchError, chain};
+use super::field_networks::NodeNames;
 use super::ledger::StoredReading;
 use super::rest::{Advanced, RefusedMessage, Rest};
 use super::run_platform::{Profile, UnderTest};
@@ -127,6 +128,11 @@ impl RestOfAll {
         let made = made.map(|(name, profile)| Rest::new(profile, tenant_prefix(name)));
         let first = Rest::new(&platform.profile, String::new());
         Ok(Self(std::iter::once(first).chain(made).collect::<Result<_, _>>()?))
+    }
+
+    /// Nodes go by these names of the scenario.
+    pub(crate) fn name_nodes(&mut self, names: &NodeNames) {
+        self.0[0].nodes.clone_from(names);
     }
 
     /// That of the tenant of something of this name: of a device, or of an invocation.

@@ -199,6 +199,7 @@ impl Meter {
                 }
                 Output::Reading { .. }
                 | Output::Answered { .. }
+                | Output::Reported { .. }
                 | Output::Obeyed { .. }
                 | Output::Failed { .. }
                 | Output::Send { .. }

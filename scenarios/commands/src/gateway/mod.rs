@@ -24,6 +24,7 @@ use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings, Datagram
 use lastmeter_link::mqtt::{MqttVersion, Session, SessionOptions};
 use lastmeter_params::{self as params, Diagnostics, Values};
 use lastmeter_reports::ExitCode;
+use lastmeter_sim::Streams;
 use lastmeter_units::{Epoch, HardwareId, TenantName};
 use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
@@ -229,6 +230,7 @@ async fn begin(
         start: wall_now(),
         epoch,
         networks,
+        streams: &Streams::new(epoch.0),
         files: &files,
     };
     let mut diagnostics = Diagnostics::new();

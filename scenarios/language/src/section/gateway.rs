@@ -6,6 +6,7 @@ use std::time::Duration;
 use lastmeter_devices::{GATEWAYS, GatewayKind};
 use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read_table};
+use lastmeter_units::HardwareId;
 
 use super::device::{self, DEVICE};
 use super::floor::wall;
@@ -67,6 +68,15 @@ pub struct GatewayRow {
     pub is_bound: bool,
     /// Its keys.
     pub values: Arc<Values>,
+}
+
+impl GatewayRow {
+    /// Its address and the type of its network, where it dials the platform's dispatcher.
+    pub fn dispatcher(&self) -> Option<(u64, &'static str)> {
+        let uplink = self.kind.dispatcher?;
+        let id = HardwareId::new(&self.name).ok()?;
+        Some(((uplink.address)(&self.values, &id)?, uplink.network_type))
+    }
 }
 
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {

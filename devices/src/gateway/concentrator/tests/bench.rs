@@ -80,6 +80,7 @@ pub(super) fn build(
         tenant: "default",
         start: START,
         epoch: crate::EPOCH,
+        streams: &Streams::new(1),
         networks: vec![network],
         files: &BTreeMap::new(),
     };

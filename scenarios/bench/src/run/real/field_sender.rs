@@ -282,8 +282,12 @@ impl FieldSender {
                     self.report(Report::Reading { device, made });
                 }
                 ClientOutput::Event(event) => self.report(Report::Event(event)),
-                // A program of somebody else's is on no network.
-                ClientOutput::Failed { .. } | ClientOutput::Switched { .. } => {}
+                // A program of somebody else's is on no network; breakers of homes act, and gateways
+                // dial a dispatcher, in virtual time alone.
+                ClientOutput::Failed { .. }
+                | ClientOutput::Switched { .. }
+                | ClientOutput::Sent { .. }
+                | ClientOutput::Carried { .. } => {}
                 ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),
                 ClientOutput::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);

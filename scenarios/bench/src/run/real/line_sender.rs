@@ -169,6 +169,7 @@ impl LineSender {
                 }
                 // It has no connection to the platform.
                 Output::Send { .. }
+                | Output::Reported { .. }
                 | Output::Obeyed { .. }
                 | Output::Switched { .. }
                 | Output::Failed { .. } => {}

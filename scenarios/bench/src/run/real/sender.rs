@@ -236,7 +236,10 @@ impl Sender {
                 }
                 // It has a connection of its own, and is on no network.
                 // Breakers of homes act in virtual time alone.
-                Output::Transmit { .. } | Output::Answered { .. } | Output::Switched { .. } => {}
+                Output::Transmit { .. }
+                | Output::Answered { .. }
+                | Output::Reported { .. }
+                | Output::Switched { .. } => {}
                 Output::Failed { why } => self.failure = Some(why),
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;

@@ -223,6 +223,7 @@ impl Parts<'_> {
                 name: row.name.clone(),
                 device: setup.device,
                 feed: setup.feed,
+                last_turn: None,
             });
             let faults = faults.remove(&index).unwrap_or_default();
             own_faults.extend(faults.into_iter().map(|(at, fault)| (at, index, fault)));

@@ -36,6 +36,9 @@ use crate::run::shell::Shell;
 /// The bench comes to rest at least this often.
 const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
 
+/// How soon it does again once a node was sent something: its answer takes the way over the air.
+const ANSWER_AFTER: SimDuration = SimDuration::from_seconds(1);
+
 /// Rounds of a sync point after which something is wrong.
 const ROUNDS_MAX: u32 = 100;
 /// How often a platform that keeps devices waiting is asked whether it works.
@@ -52,6 +55,8 @@ pub(crate) struct VirtualBench<'a> {
     pub(super) commands: Commands<String>,
     requests: Requests,
     pub(super) now: SimTime,
+    /// Whether nodes behind transparent gateways were sent something that they will answer.
+    is_answer_due: bool,
     /// Wall time spent on reading back and writing the record.
     read_back: Duration,
 }
@@ -67,6 +72,7 @@ impl<'a> Bench for VirtualBench<'a> {
         Self {
             shell_of: parts.scenario.devices.iter().map(shell_of).collect(),
             now: parts.scenario.schedule.start,
+            is_answer_due: false,
             parts,
             recording,
             commands: Commands::new(),
@@ -106,7 +112,9 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
             let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
-            self.run_to(planned.min(self.now + SYNC_EVERY).min(end)).await?;
+            let is_answer_due = std::mem::take(&mut self.is_answer_due);
+            let sync_every = if is_answer_due { ANSWER_AFTER } else { SYNC_EVERY };
+            self.run_to(planned.min(self.now + sync_every).min(end)).await?;
             if console.shows_progress() {
                 let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);
                 let wall = run.started.elapsed();
@@ -190,6 +198,11 @@ impl VirtualBench<'_> {
         }
         self.now = until;
         self.come_to_rest().await?;
+        if let Some(networks) = &mut self.parts.networks
+            && networks.register_nodes().await?
+        {
+            self.come_to_rest().await?;
+        }
         let began = monotonic();
         let read = self.read_back().await;
         self.read_back += began.elapsed();
@@ -265,7 +278,9 @@ impl VirtualBench<'_> {
                 let sent = shell.parts.client.names().into_iter();
                 let sent = sent.map(|name| self.parts.platform.sent_to(name)).sum();
                 shell.arrived(sent).await?;
-                moved |= shell.deliver().await?;
+                let is_delivered = shell.deliver().await?;
+                moved |= is_delivered;
+                self.is_answer_due |= is_delivered && shell.carries_unread();
                 shell.drained().await?;
             }
             self.switch_breakers();
@@ -345,6 +360,9 @@ impl VirtualBench<'_> {
                     modelled.made((device, made.epoch, made.serial), made.at);
                 }
                 self.parts.ledger.made(device, made)?;
+            }
+            for (device, carried) in shell.carried.drain(..) {
+                self.parts.ledger.carried(device, carried);
             }
             for (device, sent) in shell.sent.drain(..) {
                 self.parts.ledger.sent(device, sent);

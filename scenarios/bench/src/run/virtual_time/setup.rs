@@ -13,8 +13,10 @@ use super::platform::DrivenPlatform;
 use crate::run::applications::Applications;
 use crate::run::board::{BoardShell, introduce};
 use crate::run::client::{Client, SoleDevice};
+use crate::run::connection::Connection;
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
+use crate::run::field_networks::{FieldNetworks, Registered, node_names};
 use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
@@ -35,6 +37,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) modelled: Option<ModelledRecord>,
     pub(crate) calibrator: Option<Calibrator>,
     pub(crate) applications: Applications,
+    /// Those of transparent gateways.
+    pub(crate) networks: Option<FieldNetworks>,
 }
 
 /// How a client is connected.
@@ -70,38 +74,58 @@ pub(crate) async fn assemble<'a>(
     place: &StartOptions<'_>,
 ) -> Result<Parts<'a>, BenchError> {
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
-    let rest = RestOfAll::new(&platform)?;
+    let mut rest = RestOfAll::new(&platform)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let mut ledger = Ledger::of(scenario);
     let mut setups = set_up(scenario, place, &mut ledger)?;
+    let names = node_names(scenario, &setups);
+    let networks = match names.is_empty() {
+        true => None,
+        false => {
+            rest.require_empty().await?;
+            // Gateways take the platform's time when they connect.
+            rest.advance(scenario.schedule.start).await?;
+            rest.name_nodes(&names);
+            Some(FieldNetworks::new(&platform, names)?)
+        }
+    };
     let mut shells = Vec::new();
-    let mut open =
-        |it: Client, way: Route<'_>, board: Option<BoardShell>| -> Result<(), BenchError> {
-            let name = it.name().to_owned();
-            let tenant = platform.profile.tenant(way.tenant);
-            let port = MqttPort::new(&tenant, way.is_bound, it.names().into_iter());
+    let mut open = |it: Client,
+                    way: Route<'_>,
+                    board: Option<BoardShell>,
+                    dials: Option<Registered>|
+     -> Result<(), BenchError> {
+        let name = it.name().to_owned();
+        let tenant = platform.profile.tenant(way.tenant);
+        let port = MqttPort::new(&tenant, way.is_bound, it.names().into_iter());
+        let connection = if let Some(Registered { address, settings, .. }) = dials {
+            let topic = port.subscriptions().into_iter().next().unwrap_or_default();
+            let start = scenario.schedule.start;
+            Connection::to_dispatcher(address, settings, topic, start)
+        } else {
+            let broker = platform.broker_address()?;
             let options = SessionOptions {
                 subscriptions: port.subscriptions(),
-                ..platform.session_options(way.tenant, way.client_id, platform.broker_address()?)?
+                ..platform.session_options(way.tenant, way.client_id, broker)?
             };
             let (session, events) = Session::open(options);
-            let uplink =
-                modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
-            shells.push(Shell::new(ShellParts {
-                client: it,
-                index: way.index,
-                via: way.via,
-                port,
-                session,
-                events,
-                acknowledged: Arc::clone(&acknowledged),
-                uplink,
-                records_latency,
-                board,
-            }));
-            Ok(())
+            Connection::Mqtt { session, events }
         };
+        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+        shells.push(Shell::new(ShellParts {
+            client: it,
+            index: way.index,
+            via: way.via,
+            port,
+            connection,
+            acknowledged: Arc::clone(&acknowledged),
+            uplink,
+            records_latency,
+            board,
+        }));
+        Ok(())
+    };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
         let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
         let mut board = place.boards.start(index, row).await?;
@@ -112,16 +136,24 @@ pub(crate) async fn assemble<'a>(
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
         let (tenant, client_id) = (&row.tenant, row.hardware_id());
         let way = Route { index, tenant, client_id, via, acknowledge_limit, is_bound };
-        open(client, way, board)?;
+        open(client, way, board, None)?;
     }
     let first = TenantName::default();
     for (gateway, row) in scenario.gateways.iter().enumerate() {
-        let client = Client::Field(Box::new(field(scenario, row, &mut setups)?));
+        let mut field = field(scenario, row, &mut setups)?;
+        let registered = match (&networks, row.dispatcher()) {
+            (Some(networks), Some(dials)) => Some(networks.register(&row.name, dials).await?),
+            _ => None,
+        };
+        if let Some(registered) = &registered {
+            field.carries_unread(registered.number);
+        }
+        let client = Client::Field(Box::new(field));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
         let (tenant, client_id) = (&first, row.name.as_str());
         let way = Route { index, tenant, client_id, via, acknowledge_limit, is_bound };
-        open(client, way, None)?;
+        open(client, way, None, registered)?;
     }
     Ok(Parts {
         scenario,
@@ -132,5 +164,6 @@ pub(crate) async fn assemble<'a>(
         modelled: records_latency.then(|| modelled::record(scenario)),
         calibrator: Calibrator::of(scenario),
         applications: Applications::of(scenario),
+        networks,
     })
 }
