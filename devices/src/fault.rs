@@ -11,6 +11,8 @@ pub struct InjectionKind {
     /// Name, texts and fields, besides those every injection has. The field `device` names the
     /// device.
     pub entry: Entry,
+    /// The kind of network that its device has to be on; `None`: any, or none.
+    pub on: Option<&'static str>,
     /// The fault that the device gets at the injection's instant.
     pub build: fn(&Values, SimTime) -> DeviceFault,
 }
@@ -30,6 +32,7 @@ pub(crate) const SKIP_READING: InjectionKind = InjectionKind {
             numbers, but sends nothing. A `no_loss` check has to miss exactly these.",
         fields: &[DEVICE, count("How many readings.")],
     },
+    on: None,
     build: |values, _| DeviceFault::SkipReading {
         count: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
     },
@@ -45,6 +48,7 @@ pub(crate) const RENUMBER_READING: InjectionKind = InjectionKind {
             second one too many.",
         fields: &[DEVICE],
     },
+    on: None,
     build: |_, _| DeviceFault::RenumberReading,
 };
 
@@ -57,6 +61,7 @@ pub(crate) const UNKNOWN_IDENTIFIER: InjectionKind = InjectionKind {
             refuse it and to report that.",
         fields: &[DEVICE],
     },
+    on: None,
     build: |_, _| DeviceFault::UnknownIdentifier,
 };
 
@@ -76,6 +81,7 @@ pub(crate) const FREEZE: InjectionKind = InjectionKind {
             ),
         ],
     },
+    on: None,
     build: |values, at| DeviceFault::Freeze {
         until: values.duration_opt("for").map(|span| at + span),
     },
@@ -98,6 +104,7 @@ pub(crate) const NODE_AWAY: InjectionKind = InjectionKind {
             Field::default("silent", Kind::Boolean, "false", "Whether it goes without a word."),
         ],
     },
+    on: Some("zigbee"),
     build: |values, at| DeviceFault::Away {
         until: at + values.duration("for"),
         is_silent: values.boolean("silent"),
@@ -112,6 +119,7 @@ pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {
             EEPROM survives; the reading under way is lost with its memory.",
         fields: &[DEVICE],
     },
+    on: None,
     build: |_, _| DeviceFault::Board(BoardFault::Reset),
 };
 
@@ -130,6 +138,7 @@ pub(crate) const BOARD_HANG: InjectionKind = InjectionKind {
             ),
         ],
     },
+    on: None,
     build: |values, at| DeviceFault::Board(BoardFault::Stop { until: at + values.duration("for") }),
 };
 
@@ -141,6 +150,7 @@ pub(crate) const BOARD_NOISE: InjectionKind = InjectionKind {
             The board has to refuse such frames, and the bench sends them again.",
         fields: &[DEVICE, count("How many frames.")],
     },
+    on: None,
     build: |values, _| {
         let frames = u32::try_from(values.integer("count")).unwrap_or(u32::MAX);
         DeviceFault::Board(BoardFault::Noise { frames })

@@ -275,7 +275,9 @@ impl Outlet for ZigbeeOutlet {
         let serial = self.serial;
         self.serial += u64::from(!frames.is_empty());
         if frames.is_empty() {
-            event(out, EventKind::ReadingLeftOut, "it is no member of its network");
+            if self.away.is_none() {
+                event(out, EventKind::ReadingLeftOut, "it is no member of its network");
+            }
         } else {
             out.push(Output::Reading { epoch: Epoch(1), serial: Serial(serial), at, span });
             let sent =

@@ -24,6 +24,7 @@ pub(crate) const INJECTION: InjectionKind = InjectionKind {
             begins and that it is over. What is measured does not change. What overlaps is one.",
         fields: &[DEVICE, WHAT, FOR],
     },
+    on: None,
     build: |values, at| DeviceFault::Tamper { what: what(values), until: until(values, at) },
 };
 
@@ -42,6 +43,7 @@ pub(crate) const SENSOR_INJECTION: InjectionKind = InjectionKind {
             FOR,
         ],
     },
+    on: None,
     build: |values, at| {
         let shows = TamperSensorFault::from_word(values.text("shows"));
         let shows = shows.unwrap_or(TamperSensorFault::Nothing);

@@ -263,6 +263,7 @@ fn assemble(
             time: head.time,
             start: head.start,
             duration: plans.duration().or(head.duration)?,
+            sync_every: head.sync_every,
             seed: head.seed,
         },
         floor: match values(&FLOOR) {

@@ -71,10 +71,10 @@ impl OnAir {
     }
 
     /// The place of the device and the frame that a packet is, if it is one of a node.
-    pub(crate) fn carried(&mut self, now: SimTime, packet: &[u8]) -> Option<(usize, Carried)> {
+    pub(crate) fn carried(&mut self, packet: &[u8]) -> Option<(usize, Carried)> {
         let (code, payload) = packet.split_first_chunk()?;
         let opcode = Opcode::of(u16::from_be_bytes(*code))?;
-        let Ok(Up::Numbered(Numbered { epoch, sequence, content, .. })) =
+        let Ok(Up::Numbered(Numbered { epoch, sequence, taken_s, content })) =
             Up::read(opcode, payload)?
         else {
             return None;
@@ -83,7 +83,9 @@ impl OnAir {
         let relay = Relay::decode(frame).ok()?;
         let &place = self.nodes.get(&relay.eui64.0)?;
         let waiting = self.waiting.get_mut(place)?;
-        waiting.retain(|it| now - it.at <= ON_AIR_MAX);
+        // It may have waited for its turn at the gateway.
+        let taken = SimTime(i64::from(taken_s) * SECOND_NS);
+        waiting.retain(|it| taken - it.at <= ON_AIR_MAX);
         let found = waiting.iter().position(|it| it.frame == relay.frame);
         let reading = found.and_then(|found| waiting.remove(found)).map(|it| it.reading);
         let epoch = Epoch(self.gateway_number << 32 | u64::from(epoch));
@@ -97,7 +99,8 @@ pub(crate) struct CarriedReadings(BTreeMap<Number, Option<Number>>);
 
 impl CarriedReadings {
     pub(crate) fn expect(&mut self, carried: Carried) {
-        self.0.insert(carried.number, carried.reading);
+        // What is sent again is what it was.
+        self.0.entry(carried.number).or_insert(carried.reading);
     }
 
     /// Puts what is stored of a frame to what is stored of its reading. What the device sent besides

@@ -348,7 +348,7 @@ impl Field {
                 let owner = owner.as_str().to_owned();
                 match &mut self.on_air {
                     Some(on_air) => {
-                        let carried = on_air.carried(self.now, &payload);
+                        let carried = on_air.carried(&payload);
                         out.extend(carried.map(|(place, carried)| {
                             let device = self.devices[place].index;
                             ClientOutput::Carried { device, carried }

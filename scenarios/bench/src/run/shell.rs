@@ -170,7 +170,12 @@ impl Shell {
             let for_board = self.parts.client.board().map(BoardDevice::take_board_output);
             let for_board = for_board.unwrap_or_default();
             if outputs.is_empty() && for_board.is_empty() {
-                break;
+                // What has happened on the connection may lead to more.
+                match self.parts.connection.try_recv() {
+                    Some(event) => self.take(event),
+                    None => return Ok(()),
+                }
+                continue;
             }
             for output in outputs {
                 match output {
@@ -205,10 +210,6 @@ impl Shell {
                 }
             }
         }
-        while let Some(event) = self.parts.connection.try_recv() {
-            self.take(event);
-        }
-        Ok(())
     }
 
     /// Gives one message to the modelled link, or straight to the network.

@@ -13,6 +13,7 @@ use super::floor::wall;
 use super::keys::{AS, HARDWARE, ON};
 use super::link::VIA;
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
+use super::scenario::is_in_real_time;
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
 use crate::names::Names;
 use crate::references::{OnNetworks, Via};
@@ -99,6 +100,14 @@ pub(crate) fn on_networks(
     let mut taken: Vec<Option<&str>> = vec![None; rows.len()];
     for gateway in draft.rows(&GATEWAY) {
         let (found, span) = networks_on(gateway, networks, out);
+        if let Some(kind) = kind_of(gateway).filter(|kind| kind.dispatcher.is_some())
+            && is_in_real_time(draft)
+        {
+            let message = format!("`{}` dials its platform in virtual time alone", kind.entry.name);
+            let help = Some("leave `time = \"real\"` under `[scenario]` out".to_owned());
+            let (_, span) = gateway.text("model").unwrap_or(("", gateway.span));
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, "not in real time", help);
+        }
         for &network in &found {
             if let Some(other) = taken[network].replace(gateway.name().unwrap_or("another")) {
                 let name = networks.get(network).unwrap_or_default();

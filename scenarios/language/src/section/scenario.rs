@@ -54,6 +54,13 @@ pub(crate) static SCENARIO: Section = Section {
             "1",
             "the number all randomness comes from",
         ),
+        Field::default(
+            "sync_every",
+            Kind::Quantity { dimension: Dimension::Time, min: 1.0, max: 600.0 },
+            "\"60 s\"",
+            "virtual time: how often everything comes to rest, so that the platform has all and its \
+             commands arrive; longer is faster",
+        ),
     ],
     is_required: true,
     rules: &[report_case],
@@ -96,6 +103,8 @@ pub struct Schedule {
     pub start: SimTime,
     /// How long it lasts.
     pub duration: SimDuration,
+    /// In virtual time: how often everything comes to rest at least.
+    pub sync_every: SimDuration,
     /// Where all randomness comes from.
     pub seed: u64,
 }
@@ -122,6 +131,7 @@ pub(crate) struct Head {
     pub(crate) start: SimTime,
     /// `None` where it follows from a plan.
     pub(crate) duration: Option<SimDuration>,
+    pub(crate) sync_every: SimDuration,
     pub(crate) seed: u64,
 }
 
@@ -135,6 +145,7 @@ pub(crate) fn head(draft: &Draft<'_>) -> Option<Head> {
         time_in_file: values.text_opt("time_in_file").map_or(time, mode),
         start: values.instant_opt("start")?,
         duration: values.duration_opt("duration"),
+        sync_every: values.duration("sync_every"),
         seed: values.integer("seed") as u64,
     })
 }

@@ -1,7 +1,7 @@
 //! The bench of one run in virtual time: what it is made of, and how it moves.
 //!
 //! Terms: a *sync point* is an instant at which everything comes to rest before the bench goes on:
-//! each injection, the end, and at least every 60 s. Between two sync points the devices
+//! each injection, the end, and at least every `sync_every`. Between two sync points the devices
 //! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
 //! what it sent is delivered round by round, and everything it has stored is read back.
 
@@ -32,9 +32,6 @@ use crate::run::network;
 use crate::run::recording::Recording;
 use crate::run::requests::Requests;
 use crate::run::shell::Shell;
-
-/// The bench comes to rest at least this often.
-const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
 
 /// How soon it does again once a node was sent something: its answer takes the way over the air.
 const ANSWER_AFTER: SimDuration = SimDuration::from_seconds(1);
@@ -113,7 +110,7 @@ impl<'a> Bench for VirtualBench<'a> {
             let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
             let is_answer_due = std::mem::take(&mut self.is_answer_due);
-            let sync_every = if is_answer_due { ANSWER_AFTER } else { SYNC_EVERY };
+            let sync_every = if is_answer_due { ANSWER_AFTER } else { schedule.sync_every };
             self.run_to(planned.min(self.now + sync_every).min(end)).await?;
             if console.shows_progress() {
                 let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);

@@ -8,7 +8,7 @@ use super::order::Order;
 use super::target::Places;
 use crate::draft::{Draft, Row};
 use crate::references::Target;
-use crate::section::device::is_hardware;
+use crate::section::device::{is_hardware, kind_of};
 
 /// A fault of a device.
 impl InjectKind for lastmeter_devices::InjectionKind {
@@ -25,6 +25,14 @@ impl InjectKind for lastmeter_devices::InjectionKind {
             let (name, span) = row.text("device").unwrap_or(("", row.span));
             let message = format!("`{name}` is hardware, out of reach of injections");
             out.report(Code::DOES_NOT_FIT, span, message, "expected a simulated device");
+        }
+        if let (Some(network), Some(kind)) = (self.on, kind_of(device.table))
+            && kind.on != Some(network)
+        {
+            let (name, span) = row.text("device").unwrap_or(("", row.span));
+            let message = format!("`{name}` is on no network of kind `{network}`");
+            let label = format!("expected a device of a model for `{network}`");
+            out.report(Code::DOES_NOT_FIT, span, message, label);
         }
     }
 
