@@ -111,6 +111,18 @@ pub(crate) const NODE_AWAY: InjectionKind = InjectionKind {
     },
 };
 
+pub(crate) const DISPLAY_STICKS: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "display_sticks",
+        summary: "the display of a plug shows the same from now on",
+        description: "The display does not change any more, while the plug goes on measuring and \
+            reporting.",
+        fields: &[DEVICE],
+    },
+    on: Some("zigbee"),
+    build: |_, _| DeviceFault::DisplaySticks,
+};
+
 pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {
     entry: Entry {
         name: "board_reset",

@@ -37,6 +37,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::UNKNOWN_IDENTIFIER,
     fault::FREEZE,
     fault::NODE_AWAY,
+    fault::DISPLAY_STICKS,
     fault::BOARD_RESET,
     fault::BOARD_HANG,
     fault::BOARD_NOISE,

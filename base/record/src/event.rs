@@ -68,6 +68,8 @@ event_kinds! {
     UnknownValue "unknown_value",
     /// The platform answered what its interface does not allow: field `detail`.
     WrongAnswer "wrong_answer",
+    /// A device shows other values on its display: fields `device`, `shown` (texts by quantity).
+    Display "display",
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     Refused "refused",
     /// The platform has an alert that a device or gateway sent: fields `device` (who sent it),
@@ -234,6 +236,7 @@ fields! {
     RESIDUAL_V "residual_v" "The residual voltage that was reported, volts.",
     RESPONSE "response" "What was answered.",
     SERIAL "serial" "A reading's serial number.",
+    SHOWN "shown" "What a display shows, by quantity.",
     SPREAD_S "spread_s" "By how much it may be seen earlier or later, of tampering later, seconds.",
     STATUS "status" "The status of an answer.",
     STEP "step" "The step of a calibration.",

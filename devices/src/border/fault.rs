@@ -29,6 +29,8 @@ pub enum DeviceFault {
         /// Whether it is off without a word, otherwise it leaves.
         is_silent: bool,
     },
+    /// Its display shows the same from now on.
+    DisplaySticks,
     /// Something goes wrong with its board.
     Board(BoardFault),
     /// Somebody tampers with it.

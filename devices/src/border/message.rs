@@ -130,6 +130,11 @@ pub enum Output {
         /// Each as its application made it.
         frames: Vec<Vec<u8>>,
     },
+    /// Its display shows something else from now on.
+    Shown {
+        /// The texts, by the identifiers of what they show.
+        values: BTreeMap<String, String>,
+    },
     /// It cannot go on: the run has broken.
     Failed {
         /// What has gone wrong.

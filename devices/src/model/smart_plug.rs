@@ -16,7 +16,7 @@ use crate::zigbee::PlugScales;
 /// The first 32 bits of addresses that are derived from names: of a maker of radios.
 const MAKER: u64 = 0x0015_8D00;
 
-const OWN: [Field; 4] = [
+const OWN: [Field; 5] = [
     Field::optional(
         "eui64",
         Kind::Text,
@@ -40,6 +40,12 @@ const OWN: [Field; 4] = [
         Kind::Boolean,
         "true",
         "Whether the contact of its relay is closed at the start.",
+    ),
+    Field::default(
+        "display",
+        Kind::Boolean,
+        "false",
+        "Whether it has a display of its own, which shows voltage, current, power and energy.",
     ),
 ];
 
@@ -93,6 +99,7 @@ pub(crate) const SMART_PLUG: DeviceKind = DeviceKind {
             scales: PlugScales::default(),
             report_every: report_every.max(SimDuration::from_seconds(1)),
             is_closed: values.boolean("relay_closed"),
+            has_display: values.boolean("display"),
             stream: context.streams.stream(&format!("device/{}/radio", context.name)),
         });
         build_with(&RECIPE, values, context, (Box::new(outlet), is_reported), diagnostics)

@@ -128,6 +128,7 @@ fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
         DeviceFault::Freeze { until: None } => "freeze".to_owned(),
         DeviceFault::Freeze { until: Some(until) } => format!("freeze until {until}"),
+        DeviceFault::DisplaySticks => return Err("a display for a device that has none"),
         DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
         DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {

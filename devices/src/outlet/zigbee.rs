@@ -42,6 +42,7 @@ pub(crate) struct ZigbeeParts {
     pub(crate) report_every: SimDuration,
     /// Whether the load is connected at the start.
     pub(crate) is_closed: bool,
+    pub(crate) has_display: bool,
     /// For the pauses of its radio.
     pub(crate) stream: ChaCha8Rng,
 }
@@ -67,7 +68,7 @@ pub(crate) struct ZigbeeOutlet {
 impl ZigbeeOutlet {
     /// A plug that begins to join at the start.
     pub(crate) fn new(parts: ZigbeeParts) -> Self {
-        let plug = Plug::new(BistableRelay::new(parts.is_closed), false);
+        let plug = Plug::new(BistableRelay::new(parts.is_closed), parts.has_display);
         let mut node = ZigbeeNode::plug(parts.config, plug, parts.scales, parts.report_every);
         node.hold_reports(&[METERING, ELECTRICAL_MEASUREMENT]);
         node.radio.join(parts.start);
@@ -150,9 +151,11 @@ impl ZigbeeOutlet {
             DeviceFault::Away { until, is_silent } => {
                 Ok(format!("{} until {until}", if *is_silent { "silent" } else { "leaves" }))
             }
+            DeviceFault::DisplaySticks => Ok("its display sticks".to_owned()),
             _ => named(fault),
         };
         match *fault {
+            DeviceFault::DisplaySticks => self.node.application.set_sticking(true),
             DeviceFault::Away { until, is_silent } => {
                 self.away = Some((until, is_silent));
                 if !is_silent {
@@ -270,7 +273,9 @@ impl Outlet for ZigbeeOutlet {
         let at = self.start + due;
         let events = self.pass(at);
         let measured = measured_of(&values);
-        self.node.measure(at, measured);
+        if let Some(shown) = self.node.measure(measured) {
+            out.push(Output::Shown { values: shown });
+        }
         let frames = if self.is_off() { Vec::new() } else { self.node.take_held(at) };
         let serial = self.serial;
         self.serial += u64::from(!frames.is_empty());

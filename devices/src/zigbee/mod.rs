@@ -22,6 +22,6 @@ mod tests;
 
 pub use attributes::{Attributes, Reporting, Reports, ScalingFault};
 pub use node::{Application, ENDPOINT, ZigbeeNode};
-pub use plug::{BistableRelay, Measured, Plug, PlugOrder, PlugScales};
+pub use plug::{BistableRelay, Measured, Plug, PlugOrder, PlugScales, Shown};
 pub use sensor::RoomSensor;
 pub use server::Server;

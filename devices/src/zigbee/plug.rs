@@ -1,7 +1,7 @@
 //! The smart plug: a bistable relay, what its energy chip measured as scaled attributes, orders for
 //! the chip, and a local display.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_zigbee::bytes::Reader;
@@ -145,10 +145,13 @@ pub enum PlugOrder {
     Calibrate(CalibrationWrite),
 }
 
+/// Texts on a display, by the identifiers of what they show.
+pub type Shown = BTreeMap<String, String>;
+
 /// What is on the display of a plug that has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Display {
-    text: String,
+    shown: Shown,
     sticks: bool,
 }
 
@@ -296,25 +299,35 @@ impl Plug {
         attributes.set(ELECTRICAL_MEASUREMENT, id::POWER_FACTOR, percent);
     }
 
-    /// What its display shows of its own values, if it has one and that has changed.
-    fn draw(&mut self) -> Option<String> {
-        let measured = self.measured;
+    /// What its display shows of the values of its attributes, if it has one and that has changed.
+    fn draw(&mut self, attributes: &Attributes) -> Option<Shown> {
         let display = self.display.as_mut().filter(|display| !display.sticks)?;
+        let value = |cluster: u16, id: u16, multiplier: u16| {
+            let scale = |id| attributes.scale(cluster, id).map(|scale| scale as f64);
+            let number = attributes.read(cluster, id).ok()?.number()? as f64;
+            Some(number * scale(multiplier)? / scale(multiplier + 1)?)
+        };
         let part = |value: Option<f64>, digits: usize, unit: &str| match value {
             Some(value) => format!("{value:.digits$} {unit}"),
             None => format!("--- {unit}"),
         };
-        let kwh = measured.delivered_j.map(|joules| joules / JOULES_PER_KWH);
-        let text = [
-            part(measured.voltage_v, 1, "V"),
-            part(measured.current_a, 3, "A"),
-            part(measured.active_w, 1, "W"),
-            part(kwh, 3, "kWh"),
-        ]
-        .join("  ");
-        let has_changed = display.text != text;
-        display.text = text;
-        has_changed.then(|| display.text.clone())
+        let volts = value(ELECTRICAL_MEASUREMENT, id::VOLTAGE, id::OF_VOLTAGE);
+        let amperes = value(ELECTRICAL_MEASUREMENT, id::CURRENT, id::OF_CURRENT);
+        let watts = value(ELECTRICAL_MEASUREMENT, id::ACTIVE, id::OF_POWER);
+        let way = if watts.is_some_and(|watts| watts < 0.0) { "injected" } else { "consumed" };
+        let kwh = value(METERING, id::DELIVERED, id::MULTIPLIER);
+        let shown = Shown::from([
+            ("electricity.voltage.rms.l1".to_owned(), part(volts, 1, "V")),
+            ("electricity.current.rms.l1".to_owned(), part(amperes, 3, "A")),
+            (
+                format!("electricity.power.active.{way}.total"),
+                part(watts.map(f64::abs), 1, "W"),
+            ),
+            ("electricity.energy.active.consumed.total".to_owned(), part(kwh, 3, "kWh")),
+        ]);
+        let has_changed = display.shown != shown;
+        display.shown.clone_from(&shown);
+        has_changed.then_some(shown)
     }
 }
 
@@ -346,7 +359,7 @@ impl Application for Plug {
             cluster == ON_OFF || cluster == METERING && id != id::DEMAND
         });
         if let Some(display) = &mut self.display {
-            display.text.clear();
+            display.shown.clear();
         }
     }
 
@@ -388,13 +401,13 @@ impl ZigbeeNode<Plug> {
         }
     }
 
-    /// Takes what its energy chip has measured up to now; what its display shows now, if that is
+    /// Takes what its energy chip has measured up to now; what its display shows then, if that is
     /// something else than before. Without power it measures nothing.
-    pub fn measure(&mut self, now: SimTime, measured: Measured) -> Option<(SimTime, String)> {
+    pub fn measure(&mut self, measured: Measured) -> Option<Shown> {
         if !self.has_power() {
             return None;
         }
         self.application.measure(&mut self.server.attributes, measured);
-        self.application.draw().map(|text| (now, text))
+        self.application.draw(&self.server.attributes)
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | of | files |
 //! |---|---|
-//! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
+//! | readings and values | `no_loss`, `refused`, `display`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`; `rows` and `share` for them |
@@ -18,6 +18,7 @@ pub(crate) mod accuracy;
 mod alerts;
 mod calibration;
 pub(crate) mod command_ack;
+mod display;
 mod energy_balance;
 mod external;
 mod jitter;
@@ -46,6 +47,7 @@ pub static CHECKS: &[CheckKind] = &[
     no_loss::KIND,
     command_ack::KIND,
     refused::KIND,
+    display::KIND,
     requests::KIND,
     external::KIND,
     alerts::KIND,

@@ -42,9 +42,8 @@ fn measured(active_w: f64) -> Measured {
 }
 
 /// Sets what is measured now.
-fn measure(home: &mut Home<Plug>, values: Measured) -> Option<(SimTime, String)> {
-    let now = home.now;
-    home.node.measure(now, values)
+fn measure(home: &mut Home<Plug>, values: Measured) -> Option<Shown> {
+    home.node.measure(values)
 }
 
 #[test]
@@ -327,15 +326,21 @@ fn calibration_reaches_the_chip_if_its_check_is_right() {
 #[test]
 fn display_shows_the_plugs_own_values_until_it_sticks() {
     let mut home = Home::new(node(true));
-    let (at, text) = measure(&mut home, measured(99.94)).unwrap();
-    assert_eq!((at, text.as_str()), (home.now, "230.1 V  0.435 A  99.9 W  1.250 kWh"));
+    let texts = |shown: Option<Shown>| {
+        shown.map(|shown| shown.into_values().collect::<Vec<String>>()).unwrap_or_default()
+    };
+    // In steps of an eighth of a watt: 99.94 is 100.
+    let shown = texts(measure(&mut home, measured(99.94)));
+    assert_eq!(shown, ["0.435 A", "1.250 kWh", "100.0 W", "230.1 V"]);
     assert_eq!(measure(&mut home, measured(99.94)), None, "nothing has changed");
     let absent = Measured { current_a: None, ..measured(-3.0) };
-    let (_, text) = measure(&mut home, absent).unwrap();
-    assert_eq!(text, "230.1 V  --- A  -3.0 W  1.250 kWh");
+    let shown = measure(&mut home, absent).unwrap();
+    assert_eq!(shown["electricity.power.active.injected.total"], "3.0 W");
+    assert_eq!(shown["electricity.current.rms.l1"], "--- A");
     home.node.application.set_sticking(true);
     assert_eq!(measure(&mut home, measured(2_000.0)), None);
     home.node.application.set_sticking(false);
-    assert!(measure(&mut home, measured(2_000.0)).unwrap().1.contains("2000.0 W"));
+    let shown = measure(&mut home, measured(2_000.0)).unwrap();
+    assert_eq!(shown["electricity.power.active.consumed.total"], "2000.0 W");
     assert_eq!(measure(&mut self::home(), measured(1.0)), None, "one without a display");
 }

@@ -56,6 +56,7 @@ impl SoleDevice {
                 Output::Transmit { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
+                | Output::Shown { .. }
                 | Output::Obeyed { .. } => {
                     continue;
                 }

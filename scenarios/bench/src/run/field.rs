@@ -297,6 +297,12 @@ impl Field {
                     let note = DeviceNote::new(self.now, kind.word(), detail);
                     out.push(ClientOutput::Note { of: name.clone(), note });
                 }
+                Output::Shown { values } => {
+                    let event = Event::new(self.now, name, EventKind::Display)
+                        .with(field::DEVICE, name.as_str())
+                        .with(field::SHOWN, serde_json::json!(values));
+                    out.push(ClientOutput::Event(Box::new(event)));
+                }
                 Output::Failed { why } => {
                     out.push(ClientOutput::Failed { of: name.clone(), why });
                 }

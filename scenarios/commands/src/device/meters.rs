@@ -200,6 +200,7 @@ impl Meter {
                 Output::Reading { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
+                | Output::Shown { .. }
                 | Output::Obeyed { .. }
                 | Output::Failed { .. }
                 | Output::Send { .. }

@@ -170,6 +170,7 @@ impl LineSender {
                 // It has no connection to the platform.
                 Output::Send { .. }
                 | Output::Reported { .. }
+                | Output::Shown { .. }
                 | Output::Obeyed { .. }
                 | Output::Switched { .. }
                 | Output::Failed { .. } => {}

@@ -239,6 +239,7 @@ impl Sender {
                 Output::Transmit { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
+                | Output::Shown { .. }
                 | Output::Switched { .. } => {}
                 Output::Failed { why } => self.failure = Some(why),
                 Output::Reading { epoch, serial, at, span } => {
