@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chacha20::ChaCha8Rng;
 use lastmeter_link::medium::{
-    Arrival, BusSpec, LanesSpec, Medium, MediumSpec, NETWORKS, NetworkKind, Party,
+    Arrival, BusSpec, LanesSpec, Medium, MediumSpec, NETWORKS, NetworkKind, Party, RadioSpec,
 };
 use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_units::{SimDuration, SimTime};
@@ -70,6 +70,13 @@ fn keys_are_read_and_what_is_left_out_changes_nothing() {
     assert_eq!(read("stream", ""), lanes(1, f64::INFINITY));
     assert_eq!(read("stream", "delay = \"3 ms\"\nrate = \"8 kbit/s\""), lanes(3, 8e3));
     assert_eq!(read("stream", "rate = \"8\""), Err("S008"));
+    let radio = |loss, duplicates| {
+        let delay = SimDuration::from_milliseconds(5);
+        Ok(MediumSpec::Radio(RadioSpec { delay, loss, duplicates }))
+    };
+    assert_eq!(read("zigbee", ""), radio(0.0, 0.0));
+    assert_eq!(read("zigbee", "frame_loss = \"2 %\"\nduplicates = 0.5"), radio(0.02, 0.5));
+    assert_eq!(read("zigbee", "frame_loss = 2"), Err("S006"));
 }
 
 #[test]
@@ -322,4 +329,51 @@ fn what_is_sent_at_the_end_of_time_comes_to_an_end() {
         }
         assert!(all(&mut medium).len() < 20);
     }
+}
+
+fn radio(spec: RadioSpec, slaves: usize) -> Medium {
+    MediumSpec::Radio(spec).open(slaves, &stream(9))
+}
+
+const AIR: RadioSpec = RadioSpec { delay: SimDuration(5_000_000), loss: 0.0, duplicates: 0.0 };
+
+#[test]
+fn one_channel_is_shared_and_a_frame_takes_its_bits_and_the_delay() {
+    let mut air = radio(AIR, 3);
+    // 11 bytes and 39 around them at 250 kbit/s: 1.6 ms.
+    let out = air.transmit(Party::Slave(1), None, SimTime(0), 0, &[7; 11]);
+    assert_eq!(out, SimTime(1_600_000));
+    let second = air.transmit(Party::Master, Some(2), SimTime(0), 0, &[8; 11]);
+    assert_eq!(second, SimTime(3_200_000), "the channel was busy");
+    let found: Vec<_> = all(&mut air).iter().map(|it| (it.to, it.lane, it.at.0)).collect();
+    let expected = [(Party::Master, Some(1), 6_600_000), (Party::Slave(2), None, 8_200_000)];
+    assert_eq!(found, expected);
+    air.transmit(Party::Master, None, SimTime(10_000_000), 0, &[9]);
+    let heard: Vec<Party> = all(&mut air).iter().map(|it| it.to).collect();
+    assert_eq!(heard, [0, 1, 2].map(Party::Slave), "a broadcast");
+    for nothing in [
+        air.transmit(Party::Slave(3), None, SimTime(20_000_000), 0, &[1]),
+        air.transmit(Party::Master, Some(3), SimTime(20_000_000), 0, &[1]),
+        air.transmit(Party::Slave(0), None, SimTime(20_000_000), 0, &[]),
+    ] {
+        assert_eq!((nothing, air.next()), (SimTime(20_000_000), None));
+    }
+}
+
+#[test]
+fn frames_are_lost_and_doubled_in_their_shares_and_never_altered() {
+    let mut air = radio(RadioSpec { loss: 0.2, duplicates: 0.1, ..AIR }, 2);
+    let (mut once, mut twice, mut at) = (0, 0, SimTime(0));
+    for frame in 0..10_000_u32 {
+        at = air.transmit(Party::Slave(0), None, at, 0, &frame.to_be_bytes());
+        match all(&mut air).as_slice() {
+            [] => {}
+            [one] if one.bytes == frame.to_be_bytes() => once += 1,
+            [one, other] if one.bytes == other.bytes && one.at < other.at => twice += 1,
+            others => panic!("{others:?}"),
+        }
+    }
+    // 0.8 * 0.9 + 0.2 * 0.1 are received once, 0.8 * 0.1 twice; four standard deviations.
+    assert!((once - 7_400_i32).abs() < 176, "{once}");
+    assert!((twice - 800_i32).abs() < 109, "{twice}");
 }

@@ -242,3 +242,7 @@ impl Gateway for ZigbeeGateway {
         self.machine.unacknowledged()
     }
 }
+
+#[cfg(test)]
+#[path = "transparent_tests.rs"]
+mod tests;

@@ -158,3 +158,114 @@ pub(crate) fn are_same(one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64
             name == other_name && (value - other).abs() <= ROUNDING * other.abs()
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastmeter_zigbee::address::{Eui64, ShortAddress};
+
+    const AT: SimTime = SimTime(1_800_000_060_000_000_000);
+
+    fn sent(serial: u64) -> SentReading {
+        let values = BTreeMap::from([("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]);
+        let event_time = Some(AT);
+        SentReading { key: (Epoch(1), Serial(serial)), event_time, usable: None, values }
+    }
+
+    fn packet(sequence: u32, node: u64, taken: SimTime, frame: &[u8]) -> Vec<u8> {
+        let relay = Relay {
+            short: ShortAddress(1),
+            eui64: Eui64(node),
+            source_endpoint: 1,
+            destination_endpoint: 1,
+            profile: 0x0104,
+            cluster: 0x0702,
+            lqi: 255,
+            aps_counter: 0,
+            frame,
+        };
+        let mut native = Vec::new();
+        relay.encode(&mut native);
+        let content = Content::Relay { network_type: 0, frame: &native };
+        let taken_s = u32::try_from(taken.0 / SECOND_NS).unwrap();
+        let opcode = content.opcode();
+        let up = Up::Numbered(Numbered { epoch: 0, sequence, taken_s, content });
+        let mut packet = opcode.code().to_be_bytes().to_vec();
+        up.write(&mut packet);
+        packet
+    }
+
+    fn stored(sequence: u64, at: SimTime, name: &str) -> StoredReading {
+        let values = BTreeMap::from([(name.to_owned(), 1.0)]);
+        let (epoch, serial) = (Some(Epoch(7 << 32)), Some(Serial(sequence)));
+        StoredReading {
+            device: "plug".to_owned(),
+            epoch,
+            serial,
+            event_time: at,
+            commit_time: None,
+            values,
+        }
+    }
+
+    #[test]
+    fn frames_of_a_reading_make_it_whole_whatever_their_numbers() {
+        let mut on_air = OnAir::new(7, &[41, 42]);
+        on_air.made(1, &sent(5), vec![vec![1], vec![2]]);
+        assert_eq!(on_air.oldest(AT), Some(AT));
+        let carried = |on_air: &mut OnAir, sequence, frame: &[u8]| {
+            on_air.carried(&packet(sequence, 42, AT, frame)).unwrap()
+        };
+        let (place, first) = carried(&mut on_air, 10, &[1]);
+        let (_, besides) = carried(&mut on_air, 11, &[9]);
+        let (_, second) = carried(&mut on_air, 12, &[2]);
+        assert_eq!((place, on_air.oldest(AT)), (1, None));
+        let mut readings = CarriedReadings::default();
+        // Sent again after a connection was lost, it is what it was.
+        let (_, again) = carried(&mut on_air, 10, &[1]);
+        for one in [first, besides, second, again] {
+            readings.expect(one);
+        }
+        let known = BTreeMap::from([((Epoch(1), Serial(5)), sent(5))]);
+        let mut all = Vec::new();
+        for (sequence, name) in [(10, "a"), (11, "relay"), (12, "b")] {
+            readings.put(stored(sequence, AT, name), &known, &mut all);
+        }
+        let found = |all: &[StoredReading]| {
+            let of = |it: &StoredReading| (it.epoch.unwrap().0, it.serial.unwrap().0, it.values.len());
+            all.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&all), [(1, 5, 2)]);
+        // Twice, it is one too many.
+        readings.put(stored(12, AT, "b"), &known, &mut all);
+        assert_eq!(found(&all), [(1, 5, 2), (7 << 32, 12, 1)]);
+    }
+
+    #[test]
+    fn of_another_node_or_dated_otherwise_it_is_not_that_reading() {
+        let mut on_air = OnAir::new(7, &[41, 42]);
+        on_air.made(0, &sent(5), vec![vec![1]]);
+        let (place, other) = on_air.carried(&packet(3, 42, AT, &[1])).unwrap();
+        assert_eq!((place, other.reading), (1, None));
+        assert_eq!(on_air.carried(&packet(3, 43, AT, &[1])), None, "a stranger");
+        assert_eq!(on_air.carried(&[1, 2, 3]), None);
+        let (_, own) = on_air.carried(&packet(4, 41, AT, &[1])).unwrap();
+        let mut readings = CarriedReadings::default();
+        readings.expect(own);
+        let known = BTreeMap::from([((Epoch(1), Serial(5)), sent(5))]);
+        for late in [AT - SimDuration::from_seconds(1), AT + SimDuration::from_seconds(31)] {
+            let mut all = Vec::new();
+            readings.expect(own);
+            readings.put(stored(4, late, "a"), &known, &mut all);
+            assert_eq!(all[0].serial, Some(Serial(4)), "{late}");
+        }
+    }
+
+    #[test]
+    fn what_never_arrives_is_not_waited_for() {
+        let mut on_air = OnAir::new(7, &[41]);
+        on_air.made(0, &sent(5), vec![vec![1]]);
+        assert_eq!(on_air.oldest(AT + ON_AIR_MAX), Some(AT));
+        assert_eq!(on_air.oldest(AT + ON_AIR_MAX + SimDuration(1)), None);
+    }
+}
