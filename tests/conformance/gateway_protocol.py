@@ -14,82 +14,20 @@ import time
 from pathlib import Path
 
 try:
-    from cryptography.hazmat.primitives.ciphers.aead import AESCCM
-    from cryptography.hazmat.primitives.ciphers.algorithms import AES
-    from cryptography.hazmat.primitives.cmac import CMAC
+    from peer.gateway import (ACCEPT, DELIVERED, HELLO, KEEP_ALIVE, ORDER_RESULT, REASONS, REJECT, RELAY_DOWN,
+                              RELAY_UP, TIME, Link, cmac, derive, head)
 except ImportError:
     print("SKIPPED: gateway_protocol: the Python package cryptography is not there")
     sys.exit(77)
 
-HELLO, ACCEPT, REJECT, KEEP_ALIVE, TIME, DELIVERED, ORDER_RESULT = range(1, 8)
-RELAY_UP, RELAY_DOWN = 0x100, 0x101
 GATEWAY, NAME = 0x00AA000000000001, "home"
 KEY = bytes(range(16))
-REASONS = ("version length handshake silent unknown_gateway wrong_name wrong_key closed other_gateway "
-           "direction repeated_serial wrong_tag wrong_time unknown_opcode bad_payload").split()
-
-
-def cmac(key, data):
-    mac = CMAC(AES(key))
-    mac.update(data)
-    return mac.finalize()
-
-
-def derive(key, label, context):
-    return cmac(key, b"\x01" + label + b"\x00" + context + b"\x00\x80")
-
-
-def head(opcode, length, serial, gateway=GATEWAY, when=None):
-    return struct.pack(">HHQHII", 1, length + 8, gateway, opcode, int(when or time.time()), serial)
-
-
-class Link:
-    """Packets over a socket; `up` is whether this end is the gateway's."""
-
-    def __init__(self, stream, up):
-        self.stream, self.up, self.serial, self.bytes = stream, up, 0, b""
-        self.keys = None
-
-    def session(self, key, gateway, platform_nonce, gateway_nonce):
-        context = struct.pack(">Q", gateway) + platform_nonce + gateway_nonce
-        self.keys = {way: AESCCM(derive(key, way, context), tag_length=8) for way in (b"up", b"down")}
-
-    def nonce(self, up, serial):
-        return struct.pack(">QIB", GATEWAY, serial, 0 if up else 1)
-
-    def sealed(self, opcode, payload):
-        self.serial += 1
-        header = head(opcode, len(payload), self.serial)
-        key = self.keys[b"up" if self.up else b"down"]
-        return header + key.encrypt(self.nonce(self.up, self.serial), payload, header)
-
-    def send(self, opcode, payload=b""):
-        self.stream.sendall(self.sealed(opcode, payload))
-
-    def take(self):
-        """The next packet: opcode and payload, decrypted; None at the end."""
-        while True:
-            if len(self.bytes) >= 22:
-                length = struct.unpack(">H", self.bytes[2:4])[0]
-                if len(self.bytes) >= 22 + length:
-                    break
-            piece = self.stream.recv(4096)
-            if not piece:
-                return None
-            self.bytes += piece
-        header, body = self.bytes[:22], self.bytes[22:22 + length]
-        self.bytes = self.bytes[22 + length:]
-        opcode, _, serial = struct.unpack(">HII", header[12:])
-        if opcode in (HELLO, ACCEPT, REJECT):
-            return opcode, body[:-8], header, body[-8:]
-        key = self.keys[b"down" if self.up else b"up"]
-        return opcode, key.decrypt(self.nonce(not self.up, serial), body, header), header, b""
 
 
 def connect(port, key=KEY, name=NAME, gateway=GATEWAY):
     """Our gateway's handshake: the link and what is delivered, or the reason of a refusal."""
     stream = socket.create_connection(("127.0.0.1", port), timeout=10)
-    link, nonce = Link(stream, True), secrets.token_bytes(16)
+    link, nonce = Link(stream, True, GATEWAY), secrets.token_bytes(16)
     payload = nonce + bytes([len(name)]) + name.encode()
     header = head(HELLO, len(payload), 0, gateway)
     handshake = derive(key, b"handshake", struct.pack(">Q", gateway))
@@ -98,7 +36,7 @@ def connect(port, key=KEY, name=NAME, gateway=GATEWAY):
     if opcode == REJECT:
         return REASONS[body[0]], None
     assert tag == cmac(handshake, b"accept" + nonce + header + body)[:8], "the tag of accept"
-    link.session(key, gateway, body[:16], nonce)
+    link.session(key, body[:16], nonce)
     link.send(KEEP_ALIVE)
     return link, struct.unpack(">II", body[16:])
 
@@ -190,19 +128,19 @@ def our_dispatcher(program, key, break_after):
         stream, _ = listener.accept()
         stream.settimeout(30)
         connections += 1
-        link = Link(stream, False)
+        link = Link(stream, False, GATEWAY)
         _, body, header, tag = link.take()
         gateway = struct.unpack(">Q", header[4:12])[0]
         handshake = derive(KEY, b"handshake", header[4:12])
         if tag != cmac(handshake, b"hello" + header + body)[:8]:
-            stream.sendall(head(REJECT, 1, 0) + bytes([REASONS.index("wrong_key")]) + bytes(8))
+            stream.sendall(head(REJECT, 1, 0, GATEWAY) + bytes([REASONS.index("wrong_key")]) + bytes(8))
             break
         holds("the name in hello", (body[16], body[17:]), (4, b"home"))
         nonce = secrets.token_bytes(16)
         payload = nonce + struct.pack(">II", 0, len(stored))
-        header = head(ACCEPT, len(payload), 0)
+        header = head(ACCEPT, len(payload), 0, GATEWAY)
         stream.sendall(header + payload + cmac(handshake, b"accept" + body[:16] + header + payload)[:8])
-        link.session(KEY, gateway, nonce, body[:16])
+        link.session(KEY, nonce, body[:16])
         while (packet := link.take()) is not None and len(stored) < 200:
             if packet[0] == KEEP_ALIVE:
                 link.send(TIME)
