@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use lastmeter_fields::by_name;
+use lastmeter_fields::{Declared, by_name};
 use lastmeter_model::access::{Action, Kind, PrincipalRef};
 use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, Transaction};
 use lastmeter_model::entity::{
-    Asset, Assignment, Body as _, Device, DeviceStatus, FieldNetwork, Node, read,
+    Asset, Assignment, Body as _, Device, DeviceStatus, FieldNetwork, Node, NodeState, read,
 };
 use lastmeter_model::row::DeviceRow;
 use lastmeter_store::Page;
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::bounds::check;
+use super::devices::{self, Permitted};
 use super::documents;
 use super::networks::specification_of;
 use crate::problem::{Problem, wrong};
@@ -31,6 +32,52 @@ pub(crate) async fn list(
 ) -> Result<(u64, Vec<Value>), Problem> {
     documents::one(caller, FieldNetwork::kind(), token, None).await?;
     documents::list(caller, Node::kind(), Some(("field_network", token)), page).await
+}
+
+/// A node of a network whose series may be read.
+pub(crate) async fn measured(caller: &Caller, token: &str, id: &str) -> Permitted {
+    documents::one(caller, FieldNetwork::kind(), token, None).await?;
+    let found = devices::find(caller, (Kind::Series, Action::Read), id)?;
+    let node = caller.tenant.documents.body::<Node>(id);
+    if node.is_none_or(|node| node.field_network_token.as_str() != token) {
+        let detail = format!("`{id}` is no node of the network `{token}`");
+        return Err(Problem::not_found("unknown_device", detail));
+    }
+    Ok(found)
+}
+
+/// A node that is there, with what its type of networks declares of a quantity.
+pub(crate) struct Source {
+    pub(crate) device: HardwareId,
+    pub(crate) network_type: &'static str,
+    pub(crate) declared: Declared,
+}
+
+/// The nodes that are there and measure a quantity, of one network or of all, by hardware id: of
+/// those that whoever asks may read.
+pub(crate) async fn sources(
+    caller: &Caller,
+    network: Option<&str>,
+    quantity: MeasurementId,
+) -> Result<Vec<Source>, Problem> {
+    if let Some(token) = network {
+        documents::one(caller, FieldNetwork::kind(), token, None).await?;
+    }
+    let documents = &caller.tenant.documents;
+    let (_, rows) = caller.devices(Kind::Device, Page::ALL)?;
+    let source = |row: DeviceRow| {
+        let node = documents.body::<Node>(row.hardware_id.as_str())?;
+        let of = node.field_network_token.as_str();
+        if node.state != NodeState::Joined || network.is_some_and(|token| token != of) {
+            return None;
+        }
+        let found = by_name(documents.body::<FieldNetwork>(of)?.network_type.as_str())?;
+        let declared = *found.yields.iter().find(|one| one.id == quantity.name())?;
+        Some(Source { device: row.hardware_id, network_type: found.entry.name, declared })
+    };
+    let mut found: Vec<Source> = rows.into_iter().filter_map(source).collect();
+    found.sort_by(|a, b| a.device.cmp(&b.device));
+    Ok(found)
 }
 
 /// The devices that nobody has registered, of those that whoever asks may.

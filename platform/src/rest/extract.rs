@@ -28,6 +28,8 @@ pub(super) struct Call {
     pub(super) route: &'static Route,
     /// The variable of the path; empty where there is none.
     pub(super) variable: String,
+    /// The second one, where there are two.
+    pub(super) second: String,
     pub(super) pairs: Pairs,
     key: Option<HeaderValue>,
 }
@@ -47,17 +49,20 @@ impl FromRequestParts<Shared> for Call {
         let Ok(api) = Api::from_request_parts(parts, shared).await;
         let route = parts.extensions.get::<&'static Route>().copied();
         let route = route.ok_or_else(Problem::nothing)?;
-        let variable = match route.variable() {
-            Some(_) => Path::<String>::from_request_parts(parts, shared).await?.0,
-            None => String::new(),
-        };
+        let mut variables = Vec::new();
+        if route.variables().next().is_some() {
+            variables = Path::<Vec<(String, String)>>::from_request_parts(parts, shared).await?.0;
+        }
+        let mut variables = variables.into_iter().map(|(_, value)| value);
+        let variable = variables.next().unwrap_or_default();
+        let second = variables.next().unwrap_or_default();
         let pairs = Pairs::from_request_parts(parts, shared).await?;
         // What is wrong with a body is answered first.
         if route.takes.is_none() {
             pairs.finish_undeclared()?;
         }
         let key = parts.headers.get("Idempotency-Key").cloned();
-        Ok(Self { api, route, variable, pairs, key })
+        Ok(Self { api, route, variable, second, pairs, key })
     }
 }
 

@@ -7,21 +7,25 @@ use axum::http::{HeaderMap, StatusCode};
 use lastmeter_model::access::PrincipalRef;
 use lastmeter_model::entity::{Body as _, FieldNetwork, NetworkState, Node, NodeConfiguration};
 use lastmeter_units::TenantName;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
+use super::assignments::{VOLTAGE, measurement_id};
 use super::devices::{DeviceJson, List};
 use super::documents::{
     DocumentJson, Members, TOKEN, described, history_of, listed, one_of, remove_of,
 };
-use super::extract::{Body, Call};
+use super::extract::{Body, Call, wrong_parameter};
 use super::parameter::{PAGE, PAGE_SIZE, Parameter};
 use super::routes::{Gives, routes};
-use super::{Answer, Made, Shared};
+use super::series::{self, FROM, FURTHER, LIMIT, ONE_QUANTITY, PointJson, TO};
+use super::{Answer, Made, Problem, Shared};
 use crate::access::hex;
 use crate::gateways::GatewayStatus;
 use crate::ops::documents::{self, shown};
 use crate::ops::networks::{self, WithKey};
-use crate::ops::nodes;
+use crate::ops::nodes::{self, Source};
 
 const NETWORK: &str = r#"{"token":"x.a","type":"zigbee","name":"Home",
     "gatewayAddress":"00124b0001abcdef","options":{"channel":15}}"#;
@@ -33,6 +37,19 @@ const STATE: Parameter = Parameter::word(
     "`active`, unless given: their gateway was there; `registered`: it is waited for",
     &["active", "registered"],
 );
+
+const OF_NETWORK: Parameter = Parameter::text("token", "the network's token").example("n");
+const QUANTITY: Parameter = Parameter::text("quantity", "the quantity").required().example(VOLTAGE);
+const RESOLUTION: Parameter =
+    Parameter::text("resolution", "the largest step of its values that will do, in its unit")
+        .required()
+        .example("0.1");
+const ACCURACY: Parameter =
+    Parameter::text("accuracyPercent", "the largest error of its values that will do, in percent")
+        .required()
+        .example("1.5");
+const NETWORK_ONLY: Parameter =
+    Parameter::text("network", "only the nodes of this network").example("n");
 
 routes! {
     "networks" {
@@ -70,6 +87,17 @@ routes! {
         Get "/api/v1/networks/{token}/nodes" => nodes_of: "Its nodes, by hardware id",
             Within(FieldNetwork, Read), [TOKEN, PAGE, PAGE_SIZE],
             gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Get "/api/v1/networks/{token}/sensors/{hardwareId}/data" => series::of_node:
+            "The values of a quantity of one of its nodes as they were measured, oldest first: \
+             pairs of time and value. Where `limit` ends them the cursor is in `X-Next-Cursor`",
+            Within(Series, Read), [OF_NETWORK, NODE, ONE_QUANTITY, FROM, TO, LIMIT, FURTHER],
+            gives Gives::json::<Vec<PointJson>>(200), refuses [500];
+        Get "/api/v1/availability" => availability:
+            "Whether nodes that are there, and that may be read, measure a quantity as well as \
+             asked, by what their type of networks declares: `available`, `coarser` where they \
+             measure it but not as well, else `no`; with the nodes that this follows from",
+            Within(Device, Read), [QUANTITY, RESOLUTION, ACCURACY, NETWORK_ONLY, PAGE, PAGE_SIZE],
+            gives Gives::json::<AvailabilityJson>(200), refuses [404];
         Get "/api/v1/nodes/{hardwareId}/history" => node_history:
             "When a node joined, left or got another address, newest first",
             Within(Device, Read), [NODE, PAGE, PAGE_SIZE],
@@ -200,4 +228,79 @@ async fn register(call: Call, Body(members): Body<Members>) -> Answer<DocumentJs
 async fn ignore(call: Call) -> Answer<DocumentJson> {
     let ignored = nodes::ignore(&call.caller(), &call.variable).await?;
     Ok(Json(shown(&ignored).into()))
+}
+
+/// Whether a quantity is measured as well as asked, and by which nodes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Availability")]
+#[serde(rename_all = "camelCase")]
+struct AvailabilityJson {
+    answer: HeldJson,
+    /// How many nodes the answer follows from.
+    num_results: u64,
+    /// The nodes, by hardware id: those that measure it well enough, else those that measure it.
+    sources: Vec<SourceJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AvailabilityAnswer")]
+#[serde(rename_all = "lowercase")]
+enum HeldJson {
+    Available,
+    Coarser,
+    No,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AvailabilitySource")]
+#[serde(rename_all = "camelCase")]
+struct SourceJson {
+    hardware_id: String,
+    network_type: &'static str,
+    resolution: f64,
+    accuracy_percent: f64,
+}
+
+/// `GET /api/v1/availability`
+async fn availability(mut call: Call) -> Answer<AvailabilityJson> {
+    let quantity = measurement_id(&given(&mut call, &QUANTITY)?)?;
+    let (resolution, accuracy_percent) =
+        (bound(&mut call, &RESOLUTION)?, bound(&mut call, &ACCURACY)?);
+    let (network, page) = (call.pairs.one(&NETWORK_ONLY)?, call.pairs.page()?);
+    call.pairs.finish()?;
+    let all = nodes::sources(&call.caller(), network.as_deref(), quantity).await?;
+    let is_enough = |Source { declared, .. }: &Source| {
+        declared.resolution <= resolution && declared.accuracy_percent <= accuracy_percent
+    };
+    let (enough, coarser): (Vec<_>, Vec<_>) = all.into_iter().partition(is_enough);
+    let (answer, found) = match (enough.is_empty(), coarser.is_empty()) {
+        (false, _) => (HeldJson::Available, enough),
+        (true, false) => (HeldJson::Coarser, coarser),
+        (true, true) => (HeldJson::No, Vec::new()),
+    };
+    let (num_results, found) = page.of(found);
+    let shown = |Source { device, network_type, declared }: Source| SourceJson {
+        hardware_id: device.to_string(),
+        network_type,
+        resolution: declared.resolution,
+        accuracy_percent: declared.accuracy_percent,
+    };
+    let sources = found.into_iter().map(shown).collect();
+    Ok(Json(AvailabilityJson { answer, num_results, sources }))
+}
+
+/// Takes a parameter that has to be given.
+fn given(call: &mut Call, parameter: &Parameter) -> Result<String, Problem> {
+    let missing = || {
+        let detail = format!("give `{}`", parameter.name);
+        Problem::bad_request("missing_parameter", detail)
+    };
+    call.pairs.one(parameter)?.ok_or_else(missing)
+}
+
+/// Takes the largest number that will do.
+fn bound(call: &mut Call, parameter: &Parameter) -> Result<f64, Problem> {
+    let text = given(call, parameter)?;
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| wrong_parameter(parameter, &text, "a number from 0 on"))
 }

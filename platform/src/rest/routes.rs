@@ -97,14 +97,14 @@ pub(crate) static ROUTES: &[&[Route]] = &[
 /// One method of one path.
 pub(crate) struct Route {
     pub(super) method: Verb,
-    /// With its variable in braces; there is one at most.
+    /// With its variables in braces; there are two at most.
     pub(super) path: &'static str,
     /// The group in which documentation lists it.
     pub(super) resource: &'static str,
     /// One line for people.
     pub(super) summary: &'static str,
     pub(super) access: Access,
-    /// The variable of the path and all parameters of the query.
+    /// The variables of the path and all parameters of the query.
     pub(super) parameters: &'static [&'static Parameter],
     /// The body, JSON.
     pub(super) takes: Option<SchemaOf>,
@@ -250,15 +250,15 @@ impl Route {
         may(&nobody, action, &on, &NoFacts, SimTime(0)) == Decision::Yes(Scope::All)
     }
 
-    /// Whether a parameter is the variable of the path.
+    /// Whether a parameter is a variable of the path.
     pub(super) fn has_in_path(&self, parameter: &Parameter) -> bool {
-        self.variable() == Some(parameter.name)
+        self.variables().any(|name| name == parameter.name)
     }
 
-    /// The variable of the path.
-    pub(super) fn variable(&self) -> Option<&'static str> {
-        let (_, behind) = self.path.split_once('{')?;
-        behind.split_once('}').map(|(name, _)| name)
+    /// The variables of the path, in its order.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> {
+        let behind = self.path.split('{').skip(1);
+        behind.filter_map(|behind| Some(behind.split_once('}')?.0))
     }
 
     /// The parameters of the query.

@@ -32,6 +32,7 @@ use super::parameter::{END_DATE, EXAMPLE_DEVICE, Parameter, START_DATE};
 use super::routes::{Gives, routes};
 use super::{Answer, Api, Problem};
 use crate::ops::devices::{Positions, is_inside};
+use crate::ops::nodes;
 use crate::ops::transfer::csv_field;
 use crate::ops::{self, Caller};
 use crate::reader::Reader;
@@ -63,7 +64,7 @@ pub(super) const FORMAT: Parameter = Parameter::word(
 );
 const CURSOR: Parameter = Parameter::text("cursor", "`next` of an earlier answer").example("0.0");
 /// With it no answer is above 8 MiB.
-const LIMIT: Parameter = Parameter::whole(
+pub(super) const LIMIT: Parameter = Parameter::whole(
     "limit",
     "points of all series at most; of an instant they are given together",
     1000,
@@ -77,6 +78,12 @@ const MEASUREMENT_ID: Parameter = Parameter::text(
 .example(VOLTAGE);
 const AFTER: Parameter =
     Parameter::text("after", "`next` of an earlier answer about `measurementId`").example("0.0");
+pub(super) const ONE_QUANTITY: Parameter =
+    Parameter::text("measurementId", "the quantity").required().example(VOLTAGE);
+pub(super) const FROM: Parameter = Parameter::instant("from", "the first instant of the range");
+pub(super) const TO: Parameter = Parameter::instant("to", "the first instant after the range");
+pub(super) const FURTHER: Parameter =
+    Parameter::text("after", "`X-Next-Cursor` of an earlier answer").example("0.0");
 
 routes! {
     "series" {
@@ -126,7 +133,7 @@ struct SeriesJson {
 #[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "Point")]
-enum PointJson {
+pub(super) enum PointJson {
     Value(#[schemars(with = "Instant")] SimTime, f64),
     Summary(#[schemars(with = "Instant")] SimTime, u64, f64, f64, f64),
 }
@@ -433,7 +440,8 @@ async fn series(mut call: Call) -> Result<Response, Problem> {
     call.pairs.finish()?;
     if let Some(id) = one {
         let id = measurement_id(&id)?;
-        return Ok(keyset(&call, &asked, id, dates, after).await?.into_response());
+        let found = keyset(&call, &asked, id, dates, after).await?;
+        return Ok(Json(AnswerJson::One(found)).into_response());
     }
     let readers = &call.tenant.readers;
     let mut found = match width {
@@ -465,7 +473,12 @@ fn as_csv(results: &[SeriesJson], is_summed: bool, next: Option<&str>) -> Respon
             text.extend([&device, ",", quantity, ",", unit, ",", &values, "\n"]);
         }
     }
-    let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
+    let response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
+    with_cursor(response, next)
+}
+
+/// An answer that has its cursor beside it.
+fn with_cursor(mut response: Response, next: Option<&str>) -> Response {
     if let Some(next) = next.and_then(|next| HeaderValue::from_str(next).ok()) {
         response.headers_mut().insert("x-next-cursor", next);
     }
@@ -479,7 +492,7 @@ async fn keyset(
     id: MeasurementId,
     range: Range,
     after: Option<String>,
-) -> Answer<AnswerJson> {
+) -> Result<KeysetJson, Problem> {
     let [(device, cut)] = &asked.devices[..] else {
         let detail = "with `measurementId` give one `device`, or give `quantity`";
         return Err(Problem::bad_request("repeated_parameter", detail));
@@ -504,7 +517,27 @@ async fn keyset(
         value: point.value,
     };
     let results = points.into_iter().map(numbered).collect();
-    Ok(Json(AnswerJson::One(KeysetJson { results, next })))
+    Ok(KeysetJson { results, next })
+}
+
+/// `GET /api/v1/networks/{token}/sensors/{hardwareId}/data`
+pub(super) async fn of_node(mut call: Call) -> Result<Response, Problem> {
+    let id = call.pairs.one(&ONE_QUANTITY)?;
+    let start = call.pairs.instant(&FROM)?.unwrap_or(SimTime(i64::MIN));
+    let end = call.pairs.instant(&TO)?.map_or(SimTime(i64::MAX), before);
+    let (limit, after) = (call.pairs.number(&LIMIT)? as usize, call.pairs.one(&FURTHER)?);
+    call.pairs.finish()?;
+    let missing = || Problem::bad_request("missing_parameter", "give `measurementId`");
+    let id = measurement_id(&id.ok_or_else(missing)?)?;
+    let (device, permit) = nodes::measured(&call.caller(), &call.variable, &call.second).await?;
+    let cut = permit.cut(&device.hardware_id);
+    let (devices, range) = (vec![(device, cut)], Range { start, end });
+    let asked = Asked { devices, quantities: Vec::new(), range, limit, cursor: Cursor::default() };
+    let found = keyset(&call, &asked, id, range, after).await?;
+    let points = found.results.into_iter();
+    let points: Vec<PointJson> =
+        points.map(|point| PointJson::Value(point.event_time, point.value)).collect();
+    Ok(with_cursor(Json(points).into_response(), found.next.as_deref()))
 }
 
 /// Event time and commit sequence of the last point before; the sequence as a number only for who

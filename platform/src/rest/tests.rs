@@ -24,6 +24,7 @@ mod edge;
 mod flips;
 mod jobs;
 mod live;
+mod nodes;
 mod overload;
 mod reports;
 mod retention;

@@ -57,6 +57,11 @@ async fn node(served: &Served) {
     put(core, "device", id, json!({ "status": "recognised", "nodeAddress": id })).await;
     let node = json!({ "fieldNetworkToken": "n", "state": "joined", "address": 7 });
     put(core, "node", id, node).await;
+    let network = json!({
+        "type": "zigbee", "name": "Home", "gatewayAddress": "00124b0001abcdee", "gatewayNumber": 7,
+        "state": "active",
+    });
+    put(core, "field_network", "n", network).await;
     let sent = json!({ "fieldNetworkToken": "n", "taken": START, "frame": "0a" });
     put(core, "node_configuration", id, sent).await;
 }
@@ -103,7 +108,7 @@ fn good(parameter: &Parameter) -> String {
 /// The path of a row with its variable, and the parameters of the query that `is_given` selects.
 fn path(route: &Route, is_given: impl Fn(&Parameter) -> bool) -> String {
     let mut path = route.path.to_owned();
-    if let Some(variable) = route.parameters.iter().find(|one| route.has_in_path(one)) {
+    for variable in route.parameters.iter().filter(|one| route.has_in_path(one)) {
         path = path.replace(&format!("{{{}}}", variable.name), &good(variable));
     }
     let other_form = ["measurementId", "startDate", "endDate", "after"];
@@ -218,9 +223,10 @@ fn rows_are_complete_and_each_has_its_own_place() {
     for route in all() {
         let place = format!("{} {}", route.method.word(), route.path);
         assert!(places.insert(place.clone()), "{place} stands twice");
-        assert!(route.path.matches('{').count() <= 1, "{place}: one variable at most");
-        let has_variable = route.parameters.iter().any(|one| route.has_in_path(one));
-        assert_eq!(has_variable, route.variable().is_some(), "{place}: its variable");
+        assert!(route.variables().count() <= 2, "{place}: two variables at most");
+        let in_path = route.parameters.iter().filter(|one| route.has_in_path(one));
+        let in_path: Vec<&str> = in_path.map(|one| one.name).collect();
+        assert_eq!(in_path, route.variables().collect::<Vec<_>>(), "{place}: its variables");
         let names: BTreeSet<&str> = route.parameters.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), route.parameters.len(), "{place}: a name stands twice");
         assert!(route.problems().iter().all(|status| described.contains(status)), "{place}");
@@ -324,9 +330,12 @@ async fn bad_input_is_answered_with_a_problem_that_the_row_declares() {
             let is_read = route.path != "/metrics";
             check(&surplus, answer, is_read.then_some(400));
         }
-        if let Some(variable) = route.variable() {
+        for variable in route.variables() {
             for (text, status) in [("%FF", 400), ("nothing", 404)] {
+                let required = path(route, |parameter| parameter.is_required);
+                let (_, query) = required.split_once('?').unwrap();
                 let wrong = route.path.replace(&format!("{{{variable}}}"), text);
+                let wrong = format!("{wrong}?{query}");
                 let answer = send(&served, route, &wrong, good_body.as_deref()).await;
                 check(&wrong, answer, Some(status));
             }

@@ -7,12 +7,16 @@ use lastmeter_model::calendar::Zone;
 use super::*;
 use crate::tests::{Accepted, arrival, take};
 
-const VOLTAGE: &str = "electricity.voltage.rms.l1";
+pub(super) const VOLTAGE: &str = "electricity.voltage.rms.l1";
 const FREQUENCY: &str = "electricity.frequency";
 const MINUTE: i64 = 60_000_000_000;
 
 /// Stores what a device measured, numbered in this order.
-async fn store_values(served: &Served, device: &str, values: &[(SimTime, f64, Option<f64>)]) {
+pub(super) async fn store_values(
+    served: &Served,
+    device: &str,
+    values: &[(SimTime, f64, Option<f64>)],
+) {
     for (part, chunk) in values.chunks(500).enumerate() {
         let one = |(at, (event, volts, hertz)): (usize, &(SimTime, f64, Option<f64>))| {
             let mut values = BTreeMap::from([(VOLTAGE, *volts)]);

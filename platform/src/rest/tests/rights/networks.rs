@@ -4,7 +4,8 @@ use lastmeter_model::access::PrincipalRef;
 use lastmeter_model::entity::{Body as _, FieldNetwork};
 
 use super::super::*;
-use super::world::SampleTenant;
+use super::named::{full, json_of};
+use super::world::{ABSENT, DEVICES, SampleTenant};
 use super::{Principal, TenantName, principals};
 use crate::access::from_hex;
 use crate::config::ClockSource;
@@ -195,5 +196,98 @@ async fn what_is_no_network_is_refused_by_its_field() {
     others["owner"] = json!("user:eve");
     let told = ask(&world, &ann, ("POST", NETWORKS), &others).await;
     assert!((400..=404).contains(&told.status), "{told:?}");
+    world.stop().await;
+}
+
+/// The networks `home`, which is ann's and has all devices as its nodes, and `shed`, which is bob's
+/// and has none.
+async fn with_nodes() -> (SampleTenant, Vec<(&'static str, Principal)>) {
+    let (world, all) = full().await;
+    for (number, (token, owner)) in (1..).zip([("home", "user:ann"), ("shed", "user:bob")]) {
+        let mut body = network(&format!("00124b000000000{number}"));
+        let more = json!({ "owner": owner, "gatewayNumber": number, "state": "active" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.put("field_network", token, body).await;
+    }
+    for device in DEVICES.into_iter().filter(|device| *device != ABSENT) {
+        let body = json!({ "fieldNetworkToken": "home", "state": "joined" });
+        world.put("node", device, body).await;
+    }
+    (world, all)
+}
+
+#[tokio::test]
+async fn data_of_nodes_are_for_who_may_read_the_network_and_the_series() {
+    let (world, all) = with_nodes().await;
+    let voltage = "electricity.voltage.rms.l1";
+    let data = |network: &str, device: &str| {
+        format!("{NETWORKS}/{network}/sensors/{device}/data?measurementId={voltage}")
+    };
+    let mut given = 0;
+    for (name, who) in &all {
+        let get = async |path: &str| world.ask(who, "GET", path).await;
+        let is_network_seen = get(&format!("{NETWORKS}/home")).await.status == 200;
+        for device in DEVICES {
+            let path = format!("/api/v1/series?device={device}&quantity={voltage}");
+            let series = get(&path).await;
+            let found = get(&data("home", device)).await;
+            if !is_network_seen || series.status != 200 {
+                assert!([401, 403, 404].contains(&found.status), "{name} {device}: {found:?}");
+                let none = get(&data("home", "m-nona")).await;
+                assert_eq!(found.status, none.status, "{name} {device}: {found:?} {none:?}");
+                assert_eq!(found.body.replace(device, "@"), none.body.replace("m-nona", "@"));
+                continue;
+            }
+            let points = json_of(&series.body)["results"].get(0).map(|one| one["points"].clone());
+            given += points.as_ref().map_or(0, |points| points.as_array().unwrap().len());
+            assert_eq!(json_of(&found.body), points.unwrap_or(json!([])), "{name} {device}");
+            // It is no node of that network, whoever asks.
+            assert!([401, 404].contains(&get(&data("shed", device)).await.status));
+        }
+    }
+    assert!(given > 30, "{given}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn availability_follows_from_nodes_that_may_be_read() {
+    let (world, all) = with_nodes().await;
+    let asked = "/api/v1/availability?quantity=electricity.voltage.rms.l1&resolution=1\
+                 &accuracyPercent=2&pageSize=1000";
+    for (name, who) in &all {
+        let ids = |body: &str, list: &str| {
+            let body = json_of(body);
+            let rows = body[list].as_array().unwrap_or_else(|| panic!("{name}: {body}"));
+            rows.iter()
+                .map(|row| row["hardwareId"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let listed = world.ask(who, "GET", "/sitewhere/api/devices?pageSize=1000").await;
+        let found = world.ask(who, "GET", asked).await;
+        assert_eq!(found.status, listed.status, "{name}: {found:?}");
+        for (network, path) in
+            [("home", format!("{asked}&network=home")), ("shed", format!("{asked}&network=shed"))]
+        {
+            let seen = world.ask(who, "GET", &format!("{NETWORKS}/{network}")).await.status;
+            let status = if found.status == 200 { seen } else { found.status };
+            assert_eq!(world.ask(who, "GET", &path).await.status, status, "{name} {network}");
+        }
+        if found.status != 200 {
+            continue;
+        }
+        let mut wanted = ids(&listed.body, "results");
+        wanted.sort();
+        assert_eq!(ids(&found.body, "sources"), wanted, "{name}");
+        let answer = if wanted.is_empty() { "no" } else { "available" };
+        assert_eq!(json_of(&found.body)["answer"], answer, "{name}");
+        match *name {
+            "user" => {
+                assert!(wanted.contains(&"m-home".to_owned()));
+                assert!(!wanted.contains(&"m-bobs".to_owned()));
+            }
+            "bench" => assert_eq!(wanted.len(), DEVICES.len() - 1),
+            _ => {}
+        }
+    }
     world.stop().await;
 }

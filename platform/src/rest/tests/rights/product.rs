@@ -504,7 +504,7 @@ impl Product {
                 };
                 absent = "x".repeat(token.len());
             }
-            let path = |token: &str| match route.variable() {
+            let path = |token: &str| match route.variables().next() {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), token),
                 None => route.path.to_owned(),
             };
@@ -530,7 +530,7 @@ impl Product {
     /// or a user that is named there does not exist or is somebody else's.
     async fn others(&mut self, seat: &Seat<'_>) {
         for route in all().filter(|route| is_other(route)) {
-            let path = match route.variable() {
+            let path = match route.variables().next() {
                 Some(name) => route.path.replace(&format!("{{{name}}}"), "bob"),
                 None => route.path.to_owned(),
             };
