@@ -235,7 +235,7 @@ async fn ignore(call: Call) -> Answer<DocumentJson> {
 #[schemars(rename = "Availability")]
 #[serde(rename_all = "camelCase")]
 struct AvailabilityJson {
-    answer: HeldJson,
+    answer: AvailabilityAnswer,
     /// How many nodes the answer follows from.
     num_results: u64,
     /// The nodes, by hardware id: those that measure it well enough, else those that measure it.
@@ -243,9 +243,8 @@ struct AvailabilityJson {
 }
 
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "AvailabilityAnswer")]
 #[serde(rename_all = "lowercase")]
-enum HeldJson {
+enum AvailabilityAnswer {
     Available,
     Coarser,
     No,
@@ -274,9 +273,9 @@ async fn availability(mut call: Call) -> Answer<AvailabilityJson> {
     };
     let (enough, coarser): (Vec<_>, Vec<_>) = all.into_iter().partition(is_enough);
     let (answer, found) = match (enough.is_empty(), coarser.is_empty()) {
-        (false, _) => (HeldJson::Available, enough),
-        (true, false) => (HeldJson::Coarser, coarser),
-        (true, true) => (HeldJson::No, Vec::new()),
+        (false, _) => (AvailabilityAnswer::Available, enough),
+        (true, false) => (AvailabilityAnswer::Coarser, coarser),
+        (true, true) => (AvailabilityAnswer::No, Vec::new()),
     };
     let (num_results, found) = page.of(found);
     let shown = |Source { device, network_type, declared }: Source| SourceJson {
