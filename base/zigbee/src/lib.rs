@@ -23,6 +23,7 @@ pub mod bytes;
 pub mod capture;
 pub mod delivery;
 pub mod gateway;
+pub mod image;
 pub mod keys;
 pub mod network;
 pub mod opcode;

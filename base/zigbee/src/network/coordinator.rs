@@ -47,7 +47,8 @@ impl CoordinatorConfig {
         Self {
             eui,
             nodes_max: 200,
-            queue_max: 8,
+            // As many blocks of an image as a node may ask for at a time.
+            queue_max: 64,
             lost_after: SimDuration::from_seconds(300),
             forgotten_after: SimDuration::from_seconds(7 * 86_400),
             rejoin_changes_address: true,

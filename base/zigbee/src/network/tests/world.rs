@@ -88,6 +88,7 @@ impl Simulation {
     pub(super) fn new(weather: Weather, seed: u64) -> Self {
         let config = CoordinatorConfig {
             lost_after: LOST_AFTER,
+            queue_max: 8,
             forgotten_after: SimDuration::from_seconds(86_400),
             ..CoordinatorConfig::new(COORDINATOR)
         };

@@ -21,6 +21,17 @@ pub struct ImageId {
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ota<'a> {
+    /// There may be an image for a node (00, to the client).
+    ImageNotify {
+        /// The greatest random number, 1 to 100, with which a node that draws one asks.
+        jitter: u8,
+        /// Whose image it is, if it is not for all.
+        manufacturer: Option<u16>,
+        /// For which device, if the manufacturer is stated.
+        image_type: Option<u16>,
+        /// Its version, if the device is stated.
+        version: Option<u32>,
+    },
     /// A node asks for an image newer than its own (01, to the server).
     QueryNextImage {
         /// The image that it runs.
@@ -88,6 +99,7 @@ pub enum BlockResponse<'a> {
     Refused(Status),
 }
 
+const NOTIFY_FIELDS_MAX: u8 = 3;
 const HAS_HARDWARE: u8 = 1;
 const HAS_NODE: u8 = 1;
 const HAS_PERIOD: u8 = 1 << 1;
@@ -176,6 +188,7 @@ impl<'a> Ota<'a> {
     /// Its identifier, and for which side it is.
     pub const fn command(&self) -> (u8, Direction) {
         match self {
+            Self::ImageNotify { .. } => (0x00, Direction::ToClient),
             Self::QueryNextImage { .. } => (0x01, Direction::ToServer),
             Self::NextImage(_) => (0x02, Direction::ToClient),
             Self::BlockRequest { .. } => (0x03, Direction::ToServer),
@@ -201,6 +214,7 @@ impl<'a> Ota<'a> {
         let mut reader = Reader::new(frame.payload);
         let is_ours = header.frame_type == FrameType::Cluster && header.manufacturer.is_none();
         let command = match (header.command, header.direction) {
+            (0x00, Direction::ToClient) if is_ours => Self::take_notify(&mut reader)?,
             (0x01, Direction::ToServer) if is_ours => Self::take_query(&mut reader)?,
             (0x02, Direction::ToClient) if is_ours => {
                 Self::NextImage(match Status(reader.u8("status of a query")?) {
@@ -223,12 +237,27 @@ impl<'a> Ota<'a> {
             },
             (found, _) => {
                 let (what, found) = ("command of OTA Upgrade", found.into());
-                let expected = "01, 03, 06 to the server or 02, 05, 07 to the client";
+                let expected = "01, 03, 06 to the server or 00, 02, 05, 07 to the client";
                 return Err(DecodeError::Unexpected { what, at: COMMAND_AT, found, expected });
             }
         };
         reader.end("command of OTA Upgrade")?;
         Ok(command)
+    }
+
+    fn take_notify(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let (what, at) = ("payload type", reader.at());
+        let fields = reader.u8(what)?;
+        if fields > NOTIFY_FIELDS_MAX {
+            let (found, expected) = (fields.into(), "00 to 03");
+            return Err(DecodeError::Unexpected { what, at, found, expected });
+        }
+        let jitter = reader.u8("query jitter")?;
+        let has = |count: u8| fields >= count;
+        let manufacturer = has(1).then(|| reader.u16("manufacturer code")).transpose()?;
+        let image_type = has(2).then(|| reader.u16("image type")).transpose()?;
+        let version = has(3).then(|| reader.u32("file version")).transpose()?;
+        Ok(Self::ImageNotify { jitter, manufacturer, image_type, version })
     }
 
     fn take_query(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
@@ -254,6 +283,16 @@ impl<'a> Ota<'a> {
     /// Writes the payload.
     fn put(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match *self {
+            Self::ImageNotify { jitter, manufacturer, image_type, version } => {
+                // Each field stands only behind the one before.
+                let image_type = image_type.filter(|_| manufacturer.is_some());
+                let version = version.filter(|_| image_type.is_some());
+                let fields = [manufacturer.is_some(), image_type.is_some(), version.is_some()];
+                out.extend([fields.into_iter().map(u8::from).sum(), jitter]);
+                out.extend(manufacturer.into_iter().flat_map(u16::to_le_bytes));
+                out.extend(image_type.into_iter().flat_map(u16::to_le_bytes));
+                out.extend(version.into_iter().flat_map(u32::to_le_bytes));
+            }
             Self::QueryNextImage { current, hardware } => {
                 out.push(if hardware.is_some() { HAS_HARDWARE } else { 0 });
                 current.put(out)?;
@@ -291,5 +330,82 @@ impl<'a> Ota<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn image() -> impl Strategy<Value = ImageId> {
+        any::<(u16, u16, u32)>().prop_map(|(manufacturer, image_type, version)| ImageId {
+            manufacturer,
+            image_type,
+            version,
+        })
+    }
+
+    fn command(data: &[u8]) -> impl Strategy<Value = Ota<'_>> {
+        let failure = any::<u8>().prop_filter("a failure", |it| ![0, 0x97].contains(it));
+        prop_oneof![
+            (any::<u8>(), any::<(u16, u16, u32)>(), 0..4_u8).prop_map(|(jitter, of, fields)| {
+                Ota::ImageNotify {
+                    jitter,
+                    manufacturer: (fields > 0).then_some(of.0),
+                    image_type: (fields > 1).then_some(of.1),
+                    version: (fields > 2).then_some(of.2),
+                }
+            }),
+            (image(), any::<Option<u16>>())
+                .prop_map(|(current, hardware)| Ota::QueryNextImage { current, hardware }),
+            (image(), any::<u32>()).prop_map(|of| Ota::NextImage(Ok(of))),
+            failure.clone().prop_map(|status| Ota::NextImage(Err(Status(status)))),
+            (image(), any::<u32>(), any::<u8>(), any::<Option<u64>>(), any::<Option<u16>>())
+                .prop_map(|(image, offset, size_max, node, min_block_period)| {
+                    let node = node.map(Eui64);
+                    Ota::BlockRequest { image, offset, size_max, node, min_block_period }
+                }),
+            (image(), any::<u32>()).prop_map(move |(image, offset)| {
+                Ota::BlockResponse(BlockResponse::Data { image, offset, data })
+            }),
+            any::<(u32, u32, u16)>().prop_map(|(now_s, ask_at_s, min_block_period)| {
+                Ota::BlockResponse(BlockResponse::Wait { now_s, ask_at_s, min_block_period })
+            }),
+            failure.prop_map(|it| Ota::BlockResponse(BlockResponse::Refused(Status(it)))),
+            (image(), any::<u8>())
+                .prop_map(|(image, it)| Ota::UpgradeEnd { status: Status(it), image }),
+            (image(), any::<(u32, u32)>()).prop_map(|(image, (now_s, upgrade_at_s))| {
+                Ota::UpgradeEndResponse { image, now_s, upgrade_at_s }
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn commands_read_back_and_any_bytes_are_read_without_a_panic(
+            sequence: u8,
+            made in command(&[7; 48]),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            cut: prop::sample::Index,
+        ) {
+            let whole = made.frame(sequence).unwrap();
+            prop_assert_eq!(Ota::decode(&Frame::decode(&whole).unwrap()), Ok(made));
+            for bytes in [&whole[..cut.index(whole.len())], &bytes] {
+                if let Ok(frame) = Frame::decode(bytes) {
+                    let _ = Ota::decode(&frame);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_block_request_are_those_of_the_standard() {
+        let image = ImageId { manufacturer: 0x1234, image_type: 0xABCD, version: 0x0102_0304 };
+        let (node, min_block_period) = (None, None);
+        let asked = Ota::BlockRequest { image, offset: 96, size_max: 48, node, min_block_period };
+        let expected = [0x11, 9, 3, 0, 0x34, 0x12, 0xCD, 0xAB, 4, 3, 2, 1, 96, 0, 0, 0, 48];
+        assert_eq!(asked.frame(9).unwrap(), expected);
     }
 }
