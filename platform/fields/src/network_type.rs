@@ -17,11 +17,16 @@ use lastmeter_units::MeasurementId;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::firmware::{Demand, ImageKey, Supply};
+
 /// Frames for a node, in their order.
 pub type Frames = Vec<Vec<u8>>;
 
 /// Entries of a gateway's configuration: keys with their values.
 pub type Settings = Vec<(u8, Vec<u8>)>;
+
+/// Makes the frame of what a node is given; what is wrong with it otherwise.
+pub type SupplyFrame = fn(&NodeContext, (u16, ImageKey), &Supply<'_>) -> Result<Vec<u8>, String>;
 
 /// A type of field networks.
 #[derive(Debug)]
@@ -42,6 +47,9 @@ pub struct NetworkType {
     pub decode: fn(&NodeContext, &[u8]) -> Result<Decoded, FrameRefusal>,
     /// An order as frames for its node; what is wrong with it otherwise.
     pub encode: fn(&NodeContext, &Order<'_>) -> Result<Frames, String>,
+    /// What a node is given of its program image as a frame, by what its demand has for the answer
+    /// (0 if it has asked for nothing) and the image; none if nodes of this type take no images.
+    pub supply: Option<SupplyFrame>,
     /// Options of a network as entries of its gateway's configuration.
     pub settings: fn(&BTreeMap<String, Value>) -> Settings,
 }
@@ -134,6 +142,8 @@ pub struct Decoded {
     pub event: Option<NodeEvent>,
     /// What it answers to an order.
     pub answer: Option<Answer>,
+    /// What it asks about its program image: nothing else of the frame is kept then.
+    pub demand: Option<Demand>,
 }
 
 /// What became of a node.

@@ -5,6 +5,8 @@
 //! State: for each of them endpoint u8, cluster u16, whether it is the one in use (0) or one that
 //! came later and was not accepted (1), then the attribute as in frames; low byte first.
 
+mod firmware;
+
 use std::collections::BTreeMap;
 
 use lastmeter_params::{Entry, Field, Kind};
@@ -75,6 +77,7 @@ pub(super) const ZIGBEE: NetworkType = NetworkType {
     learn,
     decode,
     encode,
+    supply: Some(firmware::supply),
     settings,
 };
 
@@ -255,7 +258,10 @@ fn decode(context: &NodeContext, frame: &[u8]) -> Result<Decoded, FrameRefusal> 
         Content::Zcl(content) if content.header.frame_type == FrameType::Global => {
             of_global(context, &relay, &content)
         }
-        Content::Zcl(content) => of_cluster(&relay, &content),
+        Content::Zcl(content) => match firmware::demand(&relay, &content)? {
+            Some(demand) => Ok(Decoded { demand: Some(demand), ..Decoded::default() }),
+            None => of_cluster(&relay, &content),
+        },
     }
 }
 

@@ -259,6 +259,8 @@ texts! {
     Context: "at most 2048 hexadecimal digits", |text| is_hex(text, 2048);
     /// A frame of a node.
     Frame: "at most 16384 hexadecimal digits", |text| is_hex(text, 16_384);
+    /// The bytes of an image.
+    Content: "at most 1000000 hexadecimal digits", |text| is_hex(text, 1_000_000);
     /// A text.
     Text: "a text of at most 1024 bytes", |text| text.len() <= 1024;
 }

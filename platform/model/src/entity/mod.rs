@@ -20,6 +20,7 @@
 //! | 29 | `view` | `view` |
 //! | 30 | `notification` | `notification` |
 //! | 31 to 34 | `field_network`, `gateway_number`, `node`, `node_configuration` | `field_network` |
+//! | 35 to 37 | `firmware_image`, `firmware_content`, `firmware_transfer` | `firmware` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -33,6 +34,7 @@ mod command;
 mod device;
 mod feed;
 mod field_network;
+mod firmware;
 mod group;
 mod history;
 mod identity;
@@ -71,6 +73,9 @@ pub use feed::{Feed, FeedKind, FeedPoint};
 pub use field_network::{
     FieldNetwork, GATEWAY_NUMBER_MAX, GatewayNumber, NetworkOptions, NetworkState, Node,
     NodeConfiguration, NodeState,
+};
+pub use firmware::{
+    FirmwareContent, FirmwareImage, FirmwareTransfer, IMAGE_BYTES_MAX, TransferState,
 };
 pub use group::{Group, Member, MemberReference};
 pub use history::{is_in_cycle, position_at, tenures, version_at};
@@ -171,6 +176,7 @@ impl DocumentKind {
             "tariff" => Tariff::CODE,
             "feed" => Feed::CODE,
             "field_network" => FieldNetwork::CODE,
+            "image" => FirmwareImage::CODE,
             "parent" => self.code,
             _ => return None,
         })
@@ -198,6 +204,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     view::KINDS,
     notification::KINDS,
     field_network::KINDS,
+    firmware::KINDS,
 ];
 
 /// The kind with a code.

@@ -28,6 +28,7 @@ pub(super) const MADE_UP: NetworkType = NetworkType {
     learn: |_, _| None,
     decode,
     encode,
+    supply: None,
     settings: |_| Vec::new(),
 };
 

@@ -7,6 +7,7 @@ use lastmeter_zigbee::zcl::{Attribute, Direction, Header, Status, Value};
 use lastmeter_zigbee::zdp::{Capability, Message, Zdp};
 
 use super::*;
+use crate::firmware::Asked;
 
 const ELECTRICAL: u16 = 0x0B04;
 const METERING: u16 = 0x0702;
@@ -186,4 +187,68 @@ fn orders_are_frames_for_their_node_and_answers_name_them() {
     assert!(answered.answer.unwrap().text.contains(r#""0x050B":1234"#));
     assert_eq!(answered.measured.len(), 1);
     assert!(matches!(relay_of.content(), Ok(Content::Zcl(_))));
+}
+
+#[test]
+fn a_demand_for_an_image_is_answered_to_where_it_came_from() {
+    use lastmeter_zigbee::zcl::Frame;
+    use lastmeter_zigbee::zcl::cluster::OTA_UPGRADE;
+    use lastmeter_zigbee::zcl::cluster::ota::{BlockResponse, ImageId, Ota};
+    let zigbee = by_name("zigbee").unwrap();
+    let context = NodeContext { node: NODE, address: 0x1A2B, state: Vec::new() };
+    let id = ImageId { manufacturer: 0x1234, image_type: 2, version: 7 };
+    let image = ImageKey { manufacturer: 0x1234, image_type: 2, version: 7 };
+    let (node, min_block_period) = (None, None);
+    let block = Ota::BlockRequest { image: id, offset: 96, size_max: 48, node, min_block_period };
+    let end = |status| Ota::UpgradeEnd { status, image: id };
+    let data = &[7; 48][..];
+    let of_block = BlockResponse::Data { image: id, offset: 96, data };
+    let none = Status::NO_IMAGE_AVAILABLE;
+    let run = Ota::UpgradeEndResponse { image: id, now_s: 0, upgrade_at_s: 0 };
+    let refused = Asked::End(Err("invalid image".to_owned()));
+    for (sent, asked, supply, answer) in [
+        (
+            Ota::QueryNextImage { current: id, hardware: None },
+            Asked::Other,
+            Supply::Offer { bytes: 96 },
+            Some(Ota::NextImage(Ok((id, 96)))),
+        ),
+        (
+            Ota::QueryNextImage { current: id, hardware: Some(1) },
+            Asked::Other,
+            Supply::Nothing,
+            Some(Ota::NextImage(Err(none))),
+        ),
+        (
+            block,
+            Asked::Block { offset: 96, bytes_max: 48 },
+            Supply::Block { offset: 96, data },
+            Some(Ota::BlockResponse(of_block)),
+        ),
+        (
+            block,
+            Asked::Block { offset: 96, bytes_max: 48 },
+            Supply::Ended,
+            Some(Ota::BlockResponse(BlockResponse::Refused(Status::ABORT))),
+        ),
+        (end(Status::SUCCESS), Asked::End(Ok(())), Supply::Run, Some(run)),
+        // A default response, which is no command of the cluster.
+        (end(Status::INVALID_IMAGE), refused, Supply::Noted, None),
+    ] {
+        let frame = relay(0x0104, OTA_UPGRADE, &sent.frame(42).unwrap());
+        let found = decoded(&[frame]);
+        let demand = found.demand.clone().unwrap();
+        assert_eq!((&demand.asked, demand.image), (&asked, image));
+        assert_eq!(Decoded { demand: None, ..found }, Decoded::default());
+        let given = (zigbee.supply.unwrap())(&context, (demand.reply, image), &supply).unwrap();
+        let relay = Relay::decode(&given).unwrap();
+        assert_eq!((relay.eui64, relay.cluster), (Eui64(NODE), OTA_UPGRADE));
+        let frame = Frame::decode(relay.frame).unwrap();
+        assert_eq!(frame.header.sequence, 42);
+        assert_eq!(Ota::decode(&frame).ok(), answer);
+    }
+    let given = (zigbee.supply.unwrap())(&context, (0, image), &Supply::Notice).unwrap();
+    assert_eq!(Relay::decode(&given).unwrap().frame[..5], [0x19, 0, 0, 3, 100]);
+    let cut = relay(0x0104, OTA_UPGRADE, &block.frame(42).unwrap()[..9]);
+    assert_eq!((zigbee.decode)(&context, &cut).unwrap_err().reason, "malformed_frame");
 }

@@ -10,10 +10,10 @@ use super::sample::bodies;
 use crate::access::Grant;
 use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
-    Credential, Device, DeviceRoute, ElectricNetwork, Feed, FieldNetwork, GatewayNumber, Group,
-    Job, KINDS, Node, NodeConfiguration, Notification, Quantity, Report, ReportPlan, Rule,
-    ScheduledCommand, Site, Specification, Tariff, TenantSettings, Topology, User, View, Zone,
-    kind_of_code, kind_of_name, read,
+    Credential, Device, DeviceRoute, ElectricNetwork, Feed, FieldNetwork, FirmwareContent,
+    FirmwareImage, FirmwareTransfer, GatewayNumber, Group, Job, KINDS, Node, NodeConfiguration,
+    Notification, Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site, Specification,
+    Tariff, TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name, read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -61,6 +61,9 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "gateway_number" => rewritten::<GatewayNumber>,
         "node" => rewritten::<Node>,
         "node_configuration" => rewritten::<NodeConfiguration>,
+        "firmware_image" => rewritten::<FirmwareImage>,
+        "firmware_content" => rewritten::<FirmwareContent>,
+        "firmware_transfer" => rewritten::<FirmwareTransfer>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -125,14 +128,23 @@ fn codes_and_names_are_given_once_and_stay() {
         (32, "gateway_number"),
         (33, "node"),
         (34, "node_configuration"),
+        (35, "firmware_image"),
+        (36, "firmware_content"),
+        (37, "firmware_transfer"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
         assert_eq!(kind_of_code(kind.code), Some(kind));
         assert_eq!(kind_of_name(kind.name), Some(kind));
-        let is_stored =
-            ["electric_network", "batch_elements", "bill", "report", "node_configuration"]
-                .contains(&kind.name);
+        let is_stored = [
+            "electric_network",
+            "batch_elements",
+            "bill",
+            "report",
+            "node_configuration",
+            "firmware_content",
+        ]
+        .contains(&kind.name);
         assert_eq!(kind.is_resident, !is_stored);
     }
     let sampled: BTreeSet<_> = bodies().into_iter().map(|(kind, _)| kind).collect();
@@ -191,6 +203,9 @@ fn documents_are_found_by_their_keys() {
         ("gateway_number", ""),
         ("node", "field_network=n-1"),
         ("node_configuration", ""),
+        ("firmware_image", ""),
+        ("firmware_content", ""),
+        ("firmware_transfer", "image=plug-7 state=refused"),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();

@@ -247,6 +247,21 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("node_configuration", json!({"fieldNetworkToken": "n-1", "taken": from, "frame": "0a0b"})),
+        (
+            "firmware_image",
+            json!({
+                "name": "Plug 2.1", "manufacturer": 4660, "imageType": 1, "fileVersion": 7,
+                "sha256": "ab".repeat(32), "size": 200_000, "metadata": metadata,
+            }),
+        ),
+        ("firmware_content", json!({"data": "0a0b"})),
+        (
+            "firmware_transfer",
+            json!({
+                "image": "plug-7", "state": "refused", "why": "invalid image", "size": 96,
+                "confirmedBytes": 48, "blocks": 2, "repeatedBlocks": 1, "started": from,
+            }),
+        ),
     ]
 }
 
