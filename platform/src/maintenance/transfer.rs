@@ -11,7 +11,10 @@ use bytes::Bytes;
 use lastmeter_model::access::Permit;
 use lastmeter_model::consistency::consistency;
 use lastmeter_model::document::{Document, Edit, Expect, KINDS, Transaction, kind_of_name};
-use lastmeter_model::entity::{Batch, BatchElements, Body as _, DeviceRoute, FieldNetwork, Job};
+use lastmeter_model::entity::{
+    Batch, BatchElements, Body as _, DeviceRoute, FieldNetwork, FirmwareImage, FirmwareTransfer,
+    Job,
+};
 use lastmeter_model::message::{Message, MessageBody};
 use lastmeter_model::token::validate_token;
 use lastmeter_store::{Rows, Stretch, files};
@@ -34,8 +37,16 @@ const DEVICES: &str = "devices.jsonl";
 const READINGS: &str = "readings.jsonl";
 const READINGS_CSV: &str = "readings.csv";
 const ALERTS: &str = "alerts.jsonl";
-/// Kinds of documents that are about what one platform was doing.
-const OWN_KINDS: [u8; 4] = [Batch::CODE, BatchElements::CODE, DeviceRoute::CODE, Job::CODE];
+/// Kinds of documents that are about what one platform was doing, and images, whose bytes are not
+/// in an export.
+const OWN_KINDS: [u8; 6] = [
+    Batch::CODE,
+    BatchElements::CODE,
+    DeviceRoute::CODE,
+    Job::CODE,
+    FirmwareImage::CODE,
+    FirmwareTransfer::CODE,
+];
 /// The longest line that is taken, bytes: that of the largest document.
 const LINE_BYTES_MAX: u64 = 4 << 20;
 /// Lines and bytes of messages that are taken together. Alerts have no numbers: for each such part

@@ -15,6 +15,7 @@
 //! | `permits` | what somebody may have: of lists, of devices, of pages |
 //! | `jobs` | jobs of maintenance, done one after the other |
 //! | `live` | live values, in the order of commit |
+//! | `firmware` | program images for nodes, and their way to a node |
 //! | `networks`, `nodes` | field networks and their keys; what is behind their gateways |
 //! | `losses` | that somebody has looked at a loss |
 //! | `documents` | making, reading, changing and removing documents of every kind |
@@ -34,6 +35,7 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
+pub(crate) mod firmware;
 pub(crate) mod homes;
 pub(crate) mod jobs;
 pub(crate) mod live;

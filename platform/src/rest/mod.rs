@@ -19,6 +19,7 @@
 //! | `outgoing` | notifications, and connections to sources outside |
 //! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 //! | `device_changes`, `assignment_changes` | devices registered, assigned and moved |
+//! | `networks`, `firmware` | field networks and their nodes; program images for these |
 //! | `topology` | electric networks and the states of their switches |
 //! | `documents` | documents of every kind |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
@@ -49,6 +50,7 @@ mod devices;
 mod documents;
 mod edge;
 mod extract;
+mod firmware;
 mod flow;
 mod health;
 mod invocations;

@@ -30,7 +30,7 @@ use crate::ops::nodes::{self, Source};
 const NETWORK: &str = r#"{"token":"x.a","type":"zigbee","name":"Home",
     "gatewayAddress":"00124b0001abcdef","options":{"channel":15}}"#;
 const REGISTER: &str = r#"{"name":"Fridge","room":"kitchen"}"#;
-const NODE: Parameter =
+pub(super) const NODE: Parameter =
     Parameter::text("hardwareId", "the node's hardware id").example("00158d0000000091");
 const STATE: Parameter = Parameter::word(
     "state",

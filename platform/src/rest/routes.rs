@@ -23,8 +23,9 @@ use super::parameter::Parameter;
 use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, aggregates, alarms, assignment_changes, assignments, audit, awareness,
-    batches, bills, changes, device_changes, devices, documents, health, invocations, jobs, keys,
-    latest, live, losses, networks, outgoing, reports, rules, series, tenants, topology, transfer,
+    batches, bills, changes, device_changes, devices, documents, firmware, health, invocations,
+    jobs, keys, latest, live, losses, networks, outgoing, reports, rules, series, tenants,
+    topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -84,6 +85,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     device_changes::ROUTES,
     assignment_changes::ROUTES,
     networks::ROUTES,
+    firmware::ROUTES,
     topology::ROUTES,
     batches::ROUTES,
     accounts::ROUTES,

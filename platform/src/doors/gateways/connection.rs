@@ -7,6 +7,7 @@ use std::time::Duration;
 use lastmeter_model::access::Eui64;
 use lastmeter_model::entity::FieldNetwork;
 use lastmeter_model::refusal::RefusalReason;
+use lastmeter_store::lock;
 use lastmeter_units::SimTime;
 use lastmeter_zigbee::packet::GatewayAddress;
 use lastmeter_zigbee::payload::{Content, Down, Numbered, OrderState, Setting, Up};
@@ -173,10 +174,16 @@ impl Connection {
         let now = self.now();
         let Some(session) = &mut self.session else { return Ok(()) };
         session.flush().await?;
+        let supplied = session.supply().await?;
         if std::mem::take(&mut session.is_owed) {
             let delivered = session.received.delivered();
             session.tenant.gateways.set_delivered(&session.token, delivered);
             self.end.send(now, &Down::Delivered(delivered), &mut self.out);
+        }
+        let network_type = session.kind.code;
+        for frame in &supplied {
+            let order = self.shared.counters.number();
+            self.end.send(now, &Down::Order { order, network_type, frame }, &mut self.out);
         }
         Ok(())
     }
@@ -280,6 +287,7 @@ impl Connection {
         // What the connection before has taken is on disk before this one goes on.
         let turn = timeout(HANDSHAKE, self.shared.turn(&name).lock_owned()).await;
         session.turn = Some(turn.map_err(|_| Ended)?);
+        session.transfers = lock(&self.shared.transfers).remove(&name).unwrap_or_default();
         session.renew().await?;
         if !session.is_current() {
             return self.close(Refusal::Closed).await;
@@ -346,9 +354,13 @@ impl Connection {
         }
     }
 
-    fn leave(&self) {
-        let Some(session) = &self.session else { return };
+    fn leave(&mut self) {
+        let Some(session) = &mut self.session else { return };
         let Some((name, id)) = &session.link else { return };
+        if session.turn.is_some() {
+            let transfers = std::mem::take(&mut session.transfers);
+            lock(&self.shared.transfers).insert(name.clone(), transfers);
+        }
         if self.shared.leave(name, *id) {
             session.tenant.gateways.change(&session.token, |status| status.online_since = None);
         }

@@ -11,12 +11,14 @@
 //! | `session` | what is done with packets: each is on disk before it is acknowledged |
 //! | `nodes` | which node a frame is from, what is known of it, whose it is |
 //! | `standing` | up to where packets of a gateway are on disk, and frames that wait for a table |
+//! | `firmware` | program images on their way to nodes |
 //! | `orders` | commands on their way to nodes, and whose answer is whose |
 //!
 //! Larger than its budget: it is a door, the book of nodes and the way of commands in one, which
 //! share each connection.
 
 mod connection;
+mod firmware;
 mod nodes;
 mod orders;
 mod session;
@@ -38,6 +40,7 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::firmware::Transfers;
 use self::orders::{Orders, SentOrder};
 use super::{DoorKind, Opening};
 use crate::config::ConfigError;
@@ -127,6 +130,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         gate,
         links: Mutex::default(),
         turns: Mutex::default(),
+        transfers: Mutex::default(),
         counters: Counters::default(),
         stopping,
     });
@@ -178,6 +182,8 @@ struct Shared {
     links: Mutex<BTreeMap<LinkName, Link>>,
     /// Each network has one connection at a time whose packets are taken.
     turns: Mutex<BTreeMap<LinkName, Arc<tokio::sync::Mutex<()>>>>,
+    /// Images on their way, while their network has no connection.
+    transfers: Mutex<BTreeMap<LinkName, Transfers>>,
     counters: Counters,
     stopping: watch::Receiver<bool>,
 }

@@ -101,6 +101,12 @@ impl Nodes {
         NodeContext { node, address, state }
     }
 
+    /// What is known of a node that is there, and whether it sleeps.
+    pub(super) fn there(&self, node: u64) -> Option<(NodeContext, bool)> {
+        let known = self.known.get(&node).filter(|known| known.is_here)?;
+        Some((self.context(node, known.address?), known.sleeps))
+    }
+
     /// A node was heard under an address; whether that is news.
     pub(super) fn hear(&mut self, node: u64, address: u16) -> bool {
         let known = self.known.get(&node);

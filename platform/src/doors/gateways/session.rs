@@ -1,5 +1,6 @@
 //! What is done with the packets of one gateway: each is on disk before it is acknowledged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
 
 use super::LinkName;
+use super::firmware::{Transfers, Waiting};
 use super::nodes::{Carried, News, Nodes, id_of};
 use super::orders::Pending;
 use super::standing::{Standing, WaitingFrame};
@@ -54,6 +56,11 @@ pub(super) struct Session {
     run: Vec<Arrival>,
     /// Something came that has to be acknowledged.
     pub(super) is_owed: bool,
+    /// What nodes asked about their images.
+    pub(super) demands: Vec<Waiting>,
+    /// Nodes that were heard since.
+    pub(super) heard: BTreeSet<u64>,
+    pub(super) transfers: Transfers,
 }
 
 impl Session {
@@ -91,6 +98,9 @@ impl Session {
             link: None,
             run: Vec::new(),
             is_owed: false,
+            demands: Vec::new(),
+            heard: BTreeSet::new(),
+            transfers: Transfers::default(),
         };
         Ok((session, key))
     }
@@ -126,7 +136,7 @@ impl Session {
     }
 
     /// Does what belongs together, with a mark up to where packets are on disk if all before are.
-    async fn apply(
+    pub(super) async fn apply(
         &mut self,
         edits: Vec<Edit>,
         messages: Vec<Message>,
@@ -257,6 +267,12 @@ impl Session {
                 return Ok(None);
             }
         };
+        self.heard.insert(node);
+        if let Some(demand) = decoded.demand {
+            // It is answered once its number is on disk.
+            self.demands.push(Waiting { context, demand, taken_s: held.taken_s });
+            return Ok(None);
+        }
         if let Some(event) = decoded.event {
             return Ok(Some(news_of(node, event)));
         }
@@ -420,6 +436,6 @@ fn news_of(node: u64, event: NodeEvent) -> News {
     }
 }
 
-fn unix_s(at: SimTime) -> u32 {
+pub(super) fn unix_s(at: SimTime) -> u32 {
     u32::try_from(at.0.div_euclid(1_000_000_000).max(0)).unwrap_or(u32::MAX)
 }

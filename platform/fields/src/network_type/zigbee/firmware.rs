@@ -12,6 +12,8 @@ use crate::firmware::{Asked, Demand, ImageKey, Supply};
 
 /// The greatest random number, of 100, with which a node asks after a notice: each does.
 const JITTER: u8 = 100;
+/// Bytes of a block at most, which a frame carries whole.
+const BLOCK_BYTES_MAX: u32 = 48;
 /// The command Upgrade End.
 const UPGRADE_END: u8 = 0x06;
 
@@ -36,7 +38,7 @@ pub(super) fn demand(
     let (asked, image) = match Ota::decode(content).map_err(FrameRefusal::malformed)? {
         Ota::QueryNextImage { current, .. } => (Asked::Other, current),
         Ota::BlockRequest { image, offset, size_max, .. } => {
-            (Asked::Block { offset, bytes_max: size_max.into() }, image)
+            (Asked::Block { offset, bytes_max: u32::from(size_max).min(BLOCK_BYTES_MAX) }, image)
         }
         Ota::UpgradeEnd { status: Status::SUCCESS, image } => (Asked::End(Ok(())), image),
         Ota::UpgradeEnd { status, image } => (Asked::End(Err(word(status))), image),
