@@ -7,6 +7,7 @@
 //! | [`address`] | IEEE 802.15.4 | addresses of nodes |
 //! | [`zcl`] | ZigBee Cluster Library (07-5123), chapters 2, 3, 4, 8, 10, 11 | frames, typed attributes, the clusters of a metering plug |
 //! | [`scale`] | the same, chapters 4 and 10 | attributes to quantities in SI units, by multipliers and divisors |
+//! | [`image`] | the same, 11.4, and ZigBee specification (05-3474), B.6 | files of program images, and whether one is whole |
 //! | [`zdp`] | ZigBee specification (05-3474), 2.4 | nodes that announce themselves and leave |
 //! | [`relay`] | `docs/gateway-protocol.md` | what a gateway relays: a node's addresses and its frame |
 //! | [`capture`] | IEEE 802.15.4, ZigBee specification (05-3474), 2.2 and 3.3 | relayed frames as a capture file |

@@ -11,6 +11,7 @@
 //! | `node` | an application and its radio |
 //! | `plug` | the smart plug: relay, scaled measurements, calibration, display |
 //! | `sensor` | temperature and door contact |
+//! | `upgrade` | the client that fetches program images over the radio |
 
 mod attributes;
 mod node;
@@ -19,9 +20,11 @@ mod sensor;
 mod server;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use attributes::{Attributes, Reporting, Reports, ScalingFault};
 pub use node::{Application, ENDPOINT, ZigbeeNode};
 pub use plug::{BistableRelay, Measured, Plug, PlugOrder, PlugScales, Shown};
 pub use sensor::RoomSensor;
 pub use server::Server;
+pub use upgrade::{BLOCK_BYTES, Upgrade, UpgradeConfig, UpgradeOutcome, WINDOW_MAX};

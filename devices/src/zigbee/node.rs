@@ -2,19 +2,29 @@
 
 use std::collections::VecDeque;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_zigbee::network::{
     ApsFrame, Node, NodeConfig, NodeEvent, NodeState, RadioFrame, Random,
 };
-use lastmeter_zigbee::zcl::{Frame, Status};
+use lastmeter_zigbee::zcl::cluster::{OTA_UPGRADE, PROFILE_HOME_AUTOMATION};
+use lastmeter_zigbee::zcl::{Direction, Frame, Status, Value};
 
 use super::attributes::Attributes;
 use super::server::Server;
+use super::upgrade::{Upgrade, UpgradeConfig, UpgradeOutcome};
 
 /// The endpoint that a node's application answers at.
 pub const ENDPOINT: u8 = 1;
 /// Frames that wait for room in the radio's queue; the oldest make room for newer ones.
 const WAITING_MAX: usize = 64;
+
+/// How much longer a radio has to be awake than it is, for it to be asked to.
+const AWAKE_STEP: SimDuration = SimDuration::from_seconds(2);
+/// Attributes of the cluster OTA Upgrade.
+const CURRENT_FILE_VERSION: u16 = 0x0002;
+const IMAGE_UPGRADE_STATUS: u16 = 0x0006;
+const MANUFACTURER: u16 = 0x0007;
+const IMAGE_TYPE: u16 = 0x0008;
 
 /// What distinguishes one kind of node from another.
 pub trait Application {
@@ -41,6 +51,8 @@ pub struct ZigbeeNode<A> {
     /// Clusters whose reports are taken by the caller.
     held: Vec<u16>,
     has_power: bool,
+    /// Its client for program images, if it takes any, and until when its radio is awake for it.
+    upgrade: Option<(Upgrade, SimTime)>,
     /// Frames that were given up since they were too old.
     discarded: u64,
 }
@@ -55,8 +67,33 @@ impl<A: Application> ZigbeeNode<A> {
             waiting: VecDeque::new(),
             held: Vec::new(),
             has_power: true,
+            upgrade: None,
             discarded: 0,
         }
+    }
+
+    /// The node takes program images over the radio.
+    #[must_use]
+    pub fn with_upgrade(mut self, config: UpgradeConfig) -> Self {
+        let running = config.running;
+        let attributes = std::mem::take(&mut self.server.attributes);
+        self.server.attributes = attributes
+            .fixed(OTA_UPGRADE, CURRENT_FILE_VERSION, Value::U32(Some(running.version)))
+            .fixed(OTA_UPGRADE, IMAGE_UPGRADE_STATUS, Value::Enum8(Some(0)))
+            .fixed(OTA_UPGRADE, MANUFACTURER, Value::U16(Some(running.manufacturer)))
+            .fixed(OTA_UPGRADE, IMAGE_TYPE, Value::U16(Some(running.image_type)));
+        self.upgrade = Some((Upgrade::new(config), SimTime(i64::MIN)));
+        self
+    }
+
+    /// Its client for program images, if it takes any.
+    pub fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref().map(|(upgrade, _)| upgrade)
+    }
+
+    /// What became of program images, in order.
+    pub fn upgraded(&mut self) -> Option<UpgradeOutcome> {
+        self.upgrade.as_mut()?.0.outcome()
     }
 
     /// Whether it has power.
@@ -74,6 +111,10 @@ impl<A: Application> ZigbeeNode<A> {
         self.has_power = false;
         self.waiting.clear();
         self.application.lose_power(&mut self.server.attributes);
+        if let Some((upgrade, awake_until)) = &mut self.upgrade {
+            upgrade.lose_power();
+            *awake_until = SimTime(i64::MIN);
+        }
     }
 
     /// Its power is back: it rejoins, and reports what it reports.
@@ -105,8 +146,9 @@ impl<A: Application> ZigbeeNode<A> {
     /// When it has to be stepped next.
     pub fn next(&self) -> Option<SimTime> {
         let reports = self.server.attributes.next(|cluster| !self.held.contains(&cluster));
-        let reports = reports.filter(|_| self.is_joined());
-        self.radio.next().into_iter().chain(reports).min().filter(|_| self.has_power)
+        let upgrade = self.upgrade.as_ref().and_then(|(upgrade, _)| upgrade.next());
+        let own = reports.into_iter().chain(upgrade).filter(|_| self.is_joined());
+        self.radio.next().into_iter().chain(own).min().filter(|_| self.has_power)
     }
 
     /// From now on reports of these clusters are made when the caller takes them.
@@ -138,7 +180,9 @@ impl<A: Application> ZigbeeNode<A> {
             }
         }
         self.radio.step(now, random);
-        self.events(now)
+        let others = self.events(now);
+        self.fetch(now);
+        others
     }
 
     /// Takes a frame that arrived now.
@@ -147,7 +191,36 @@ impl<A: Application> ZigbeeNode<A> {
             return Vec::new();
         }
         self.radio.receive(now, frame);
-        self.events(now)
+        let others = self.events(now);
+        self.fetch(now);
+        others
+    }
+
+    /// Has its client for program images ask for what is due, and its radio awake meanwhile.
+    fn fetch(&mut self, now: SimTime) {
+        if !self.is_joined() {
+            return;
+        }
+        let Some((upgrade, awake_until)) = &mut self.upgrade else { return };
+        upgrade.step(now);
+        // Its radio polls whenever it is asked to stay awake: that is not for each block.
+        let wanted = upgrade.awake_until();
+        if now < wanted && wanted > *awake_until + AWAKE_STEP {
+            *awake_until = wanted;
+            self.radio.stay_awake(now, wanted);
+        }
+        let (running, status) = (upgrade.running().version, upgrade.status());
+        let frames: Vec<_> = std::iter::from_fn(|| upgrade.transmit()).collect();
+        self.server.attributes.set(OTA_UPGRADE, CURRENT_FILE_VERSION, Some(running.into()));
+        self.server.attributes.set(OTA_UPGRADE, IMAGE_UPGRADE_STATUS, Some(status.into()));
+        for payload in frames {
+            let (profile, cluster) = (PROFILE_HOME_AUTOMATION, OTA_UPGRADE);
+            let (source_endpoint, destination_endpoint) = (ENDPOINT, ENDPOINT);
+            self.send(
+                now,
+                ApsFrame { profile, cluster, source_endpoint, destination_endpoint, payload },
+            );
+        }
     }
 
     /// Answers what the radio received; everything else that happened to it is the caller's.
@@ -158,6 +231,13 @@ impl<A: Application> ZigbeeNode<A> {
                 others.push(event);
                 continue;
             };
+            if let (Some((upgrade, _)), OTA_UPGRADE) = (&mut self.upgrade, aps.cluster)
+                && let Ok(frame) = Frame::decode(&aps.payload)
+                && frame.header.direction == Direction::ToClient
+            {
+                upgrade.receive(now, &frame);
+                continue;
+            }
             let application = &mut self.application;
             let answer = self.server.receive(&aps, &mut |attributes, cluster, frame| {
                 application.command(attributes, cluster, frame)

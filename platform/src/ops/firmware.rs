@@ -50,6 +50,7 @@ pub(crate) async fn upload(
     let token = request.token.unwrap_or_else(|| found[..TOKEN_DIGITS].to_owned());
     documents::check_token(kind, &token)?;
     documents::permitted(caller, kind, &token, &json!(body))?;
+    // What is checked holds until the image is there.
     let _alone = caller.tenant.changing.lock().await;
     check(caller, (kind, &token), None, &json!(body))?;
     let (token, body) = (Some(token), Some(json!(body)));
@@ -84,7 +85,7 @@ pub(crate) async fn start(
     let image = tenant.documents.body::<FirmwareImage>(named);
     let body = json!({
         "image": members.get("image"), "state": TransferState::Waiting, "confirmedBytes": 0,
-        "size": image.map_or(0, |image| image.size), "blocks": 0, "repeatedBlocks": 0,
+        "size": image.map_or(0, |image| image.size), "repeatedBlocks": 0,
         "started": tenant.clock.now(),
     });
     documents::permitted(caller, kind, id, &body)?;

@@ -1,4 +1,4 @@
-//! A coordinator and one node, with an air that loses nothing.
+//! A coordinator and one node, with an air that loses nothing unless it is asked to.
 
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_zigbee::address::Eui64;
@@ -24,6 +24,9 @@ pub(super) const fn config() -> NodeConfig {
 /// A report as a reader of the wire sees it: when, cluster, attributes as (id, number).
 pub(super) type Report = (SimTime, u16, Vec<(u16, Option<i64>)>);
 
+/// Answers a frame of the node with one for it.
+pub(super) type Answering = Box<dyn FnMut(SimTime, &ApsFrame) -> Option<Vec<u8>>>;
+
 pub(super) struct Home<A> {
     pub(super) now: SimTime,
     pub(super) coordinator: Coordinator,
@@ -31,6 +34,10 @@ pub(super) struct Home<A> {
     /// What arrived at the coordinator.
     pub(super) received: Vec<(SimTime, ApsFrame)>,
     pub(super) happened: Vec<NodeEvent>,
+    /// What answers the node's frames behind the coordinator.
+    pub(super) server: Option<Answering>,
+    /// Frames of a hundred that the air loses.
+    pub(super) lost_percent: u16,
     random: u16,
 }
 
@@ -41,7 +48,9 @@ impl<A: Application> Home<A> {
         coordinator.permit_joining(SimTime(i64::MAX));
         let now = SimTime(0);
         let (received, happened, random) = (Vec::new(), Vec::new(), 1);
-        let mut home = Self { now, coordinator, node, received, happened, random };
+        let (server, lost_percent) = (None, 0);
+        let mut home =
+            Self { now, coordinator, node, received, happened, server, lost_percent, random };
         home.node.radio.join(now);
         home.run(seconds(1));
         assert_eq!(home.coordinator.members().count(), 1);
@@ -55,8 +64,7 @@ impl<A: Application> Home<A> {
             let next = self.coordinator.next().into_iter().chain(self.node.next()).min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
-            self.random = self.random.wrapping_mul(25_173).wrapping_add(13_849);
-            let random = self.random;
+            let random = self.draw();
             self.coordinator.step(self.now);
             let happened = self.node.step(self.now, &mut || random);
             self.happened.extend(happened);
@@ -64,21 +72,40 @@ impl<A: Application> Home<A> {
         self.now = end;
     }
 
+    fn draw(&mut self) -> u16 {
+        self.random = self.random.wrapping_mul(25_173).wrapping_add(13_849);
+        self.random
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.lost_percent > 0 && self.draw() / 16 % 100 < self.lost_percent
+    }
+
     fn exchange(&mut self) {
         loop {
             let mut is_quiet = true;
             while let Some(frame) = self.node.radio.transmit() {
-                self.coordinator.receive(self.now, &frame, &mut || self.random);
                 is_quiet = false;
+                if !self.is_lost() {
+                    self.coordinator.receive(self.now, &frame, &mut || self.random);
+                }
             }
             while let Some(frame) = self.coordinator.transmit() {
-                let happened = self.node.receive(self.now, &frame);
-                self.happened.extend(happened);
                 is_quiet = false;
+                if !self.is_lost() {
+                    let happened = self.node.receive(self.now, &frame);
+                    self.happened.extend(happened);
+                }
             }
             while let Some(event) = self.coordinator.event() {
                 if let Event::Received { node, aps, .. } = event {
                     assert_eq!(node, NODE);
+                    let server = self.server.as_mut();
+                    if let Some(payload) = server.and_then(|answer| answer(self.now, &aps)) {
+                        let answer = ApsFrame { payload, ..aps.clone() };
+                        self.coordinator.send(self.now, NODE, answer).unwrap();
+                        is_quiet = false;
+                    }
                     self.received.push((self.now, aps));
                 }
             }

@@ -4,3 +4,4 @@
 mod home;
 mod plug;
 mod sensor;
+mod upgrade;

@@ -74,9 +74,7 @@ bodies! {
         size: u32,
         /// Bytes from its front that the node has for certain.
         confirmed_bytes: u32,
-        /// Blocks that were sent.
-        blocks: u32,
-        /// Blocks that were sent although the node had them for certain.
+        /// Blocks that were sent although the node was known to have them.
         repeated_blocks: u32,
         /// When it began to wait for the node.
         started: SimTime,

@@ -144,7 +144,6 @@ impl Progress {
         let transfer = &mut self.transfer;
         let is_repeated = offset + count <= transfer.confirmed_bytes;
         transfer.repeated_blocks += u32::from(is_repeated);
-        transfer.blocks += 1;
         let confirmed = offset.saturating_sub((UNDER_WAY_MAX - 1) * count);
         transfer.confirmed_bytes = transfer.confirmed_bytes.max(confirmed);
         self.is_changed |= transfer.state == TransferState::Waiting
@@ -218,7 +217,8 @@ impl Session {
         let edits = nodes.iter().filter_map(changed).collect();
         self.apply(edits, Vec::new(), true).await?;
         for node in nodes {
-            if let Some(progress) = self.transfers.under_way.get_mut(node) {
+            let progress = self.transfers.under_way.get_mut(node);
+            if let Some(progress) = progress.filter(|it| it.is_changed) {
                 progress.is_changed = false;
                 progress.kept_bytes = progress.transfer.confirmed_bytes;
             }

@@ -204,6 +204,7 @@ async fn an_image_comes_whole_and_nothing_twice_through_cuts_and_a_restart() {
     let platform = start(folder.path(), ClockSource::Wall).await;
     let before = transfer(&platform).await;
     assert_eq!(before["state"], "sending");
+    assert!(before["confirmedBytes"].as_u64().unwrap() > 70_000, "{before}");
     gateway = again(&platform, &key, gateway.outbox).await;
     node.fetch(&mut gateway, 3_100).await;
     let outbox = gateway.outbox;
@@ -230,7 +231,8 @@ async fn an_image_comes_whole_and_nothing_twice_through_cuts_and_a_restart() {
     let status = rest(&platform, "GET", "/api/v1/networks/home/status", None).await.1;
     assert_eq!(status["missing"], 0, "{status}");
     // Progress is kept now and then.
-    assert!(found["version"].as_u64().unwrap() < 40, "{found}");
+    let versions = found["version"].as_u64().unwrap();
+    assert!((12..30).contains(&versions), "{found}");
     let answer = node.demand(&mut gateway, query(7)).await;
     assert_eq!(answer[2..], [2, 0x98], "it has what it was to have");
     platform.shutdown().await;

@@ -185,6 +185,9 @@ impl<'a> BlockResponse<'a> {
 }
 
 impl<'a> Ota<'a> {
+    /// The identifier of [`Self::UpgradeEnd`], which default responses name.
+    pub const UPGRADE_END: u8 = 0x06;
+
     /// Its identifier, and for which side it is.
     pub const fn command(&self) -> (u8, Direction) {
         match self {
@@ -193,7 +196,7 @@ impl<'a> Ota<'a> {
             Self::NextImage(_) => (0x02, Direction::ToClient),
             Self::BlockRequest { .. } => (0x03, Direction::ToServer),
             Self::BlockResponse(_) => (0x05, Direction::ToClient),
-            Self::UpgradeEnd { .. } => (0x06, Direction::ToServer),
+            Self::UpgradeEnd { .. } => (Self::UPGRADE_END, Direction::ToServer),
             Self::UpgradeEndResponse { .. } => (0x07, Direction::ToClient),
         }
     }

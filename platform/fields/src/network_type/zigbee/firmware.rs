@@ -14,8 +14,6 @@ use crate::firmware::{Asked, Demand, ImageKey, Supply};
 const JITTER: u8 = 100;
 /// Bytes of a block at most, which a frame carries whole.
 const BLOCK_BYTES_MAX: u32 = 48;
-/// The command Upgrade End.
-const UPGRADE_END: u8 = 0x06;
 
 const fn key_of(image: ImageId) -> ImageKey {
     let ImageId { manufacturer, image_type, version } = image;
@@ -79,7 +77,7 @@ fn frame_of(image: ImageKey, supply: &Supply<'_>, sequence: u8) -> Result<Vec<u8
         Supply::Ended => Ota::BlockResponse(BlockResponse::Refused(Status::ABORT)),
         Supply::Run => Ota::UpgradeEndResponse { image: id, now_s: 0, upgrade_at_s: 0 },
         Supply::Noted => {
-            let response = DefaultResponse { command: UPGRADE_END, status: Status::SUCCESS };
+            let response = DefaultResponse { command: Ota::UPGRADE_END, status: Status::SUCCESS };
             let header = Header::global(Direction::ToClient, sequence, command::DEFAULT_RESPONSE);
             return header.without_default_response().with_records(&[response]);
         }

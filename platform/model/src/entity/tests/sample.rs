@@ -259,7 +259,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
             "firmware_transfer",
             json!({
                 "image": "plug-7", "state": "refused", "why": "invalid image", "size": 96,
-                "confirmedBytes": 48, "blocks": 2, "repeatedBlocks": 1, "started": from,
+                "confirmedBytes": 48, "repeatedBlocks": 1, "started": from,
             }),
         ),
     ]
