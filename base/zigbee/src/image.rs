@@ -61,7 +61,7 @@ pub fn aes_mmo(bytes: &[u8]) -> [u8; HASH_BYTES] {
     // The length in bits stands in two bytes, or in six of a message that needs them.
     let bits = bytes.len() as u64 * 8;
     let length = bits.to_be_bytes();
-    let length: &[u8] = if bits <= u64::from(u16::MAX) {
+    let length: &[u8] = if u16::try_from(bits).is_ok() {
         &length[6..]
     } else {
         &[length[4], length[5], length[6], length[7], 0, 0]
@@ -159,7 +159,7 @@ mod tests {
     const IMAGE: ImageId = ImageId { manufacturer: 0x1234, image_type: 1, version: 7 };
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     #[test]

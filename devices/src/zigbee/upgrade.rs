@@ -198,7 +198,7 @@ impl Upgrade {
         self.repeated
     }
 
-    /// The attribute ImageUpgradeStatus: normal, in progress, complete.
+    /// The attribute `ImageUpgradeStatus`: normal, in progress, complete.
     pub const fn status(&self) -> u8 {
         match self.phase {
             Phase::Idle | Phase::Querying(_) => 0,

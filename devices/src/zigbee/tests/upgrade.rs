@@ -46,7 +46,7 @@ impl Server {
         Self { file, asked, ended: None, instead: None }
     }
 
-    fn answer(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+    fn answer(&mut self, payload: &[u8]) -> Vec<u8> {
         let frame = Frame::decode(payload).unwrap();
         let sequence = frame.header.sequence;
         let answer = match Ota::decode(&frame).unwrap() {
@@ -66,13 +66,13 @@ impl Server {
             Ota::UpgradeEnd { status, image } => {
                 self.ended = Some(status);
                 if status != Status::SUCCESS {
-                    return Some(noted(sequence));
+                    return noted(sequence);
                 }
                 Ota::UpgradeEndResponse { image, now_s: 0, upgrade_at_s: 0 }
             }
             other => panic!("{other:?}"),
         };
-        Some(answer.frame(sequence).unwrap())
+        answer.frame(sequence).unwrap()
     }
 }
 
@@ -99,7 +99,7 @@ fn give(client: &mut Upgrade, now: SimTime, payload: &[u8]) {
 fn talk(client: &mut Upgrade, server: &mut Server, now: SimTime) {
     client.step(now);
     while let Some(payload) = client.transmit() {
-        let answer = server.answer(&payload).unwrap();
+        let answer = server.answer(&payload);
         give(client, now, &answer);
     }
 }
@@ -162,7 +162,7 @@ proptest! {
                 if let Fate::LoseRequest = fate {
                     continue;
                 }
-                let mut answer = server.answer(&payload).unwrap();
+                let mut answer = server.answer(&payload);
                 match fate {
                     Fate::Damage(bit) if answer.len() > BLOCK_HEAD => {
                         let place = BLOCK_HEAD + bit / 8 % (answer.len() - BLOCK_HEAD);
@@ -216,7 +216,7 @@ fn it_keeps_what_it_has_through_a_loss_of_power_and_asks_less_often_while_nothin
     client.step(SimTime(0));
     for _ in 0..100 {
         let payload = client.transmit().unwrap();
-        let answer = server.answer(&payload).unwrap();
+        let answer = server.answer(&payload);
         give(&mut client, SimTime(0), &answer);
     }
     assert_eq!(client.progress(), Some((99, 211)));
@@ -291,7 +291,7 @@ fn it_does_what_its_server_wants() {
         give(&mut client, SimTime(0), &notice());
         client.step(SimTime(0));
         while server.ended.is_none() {
-            let answer = server.answer(&client.transmit().unwrap()).unwrap();
+            let answer = server.answer(&client.transmit().unwrap());
             if server.ended.is_none() {
                 give(&mut client, SimTime(0), &answer);
             }
@@ -341,7 +341,7 @@ fn home(node: NodeConfig, file: Vec<u8>, window: u8) -> (Home<RoomSensor>, Rc<Re
     let of_home = Rc::clone(&server);
     home.server = Some(Box::new(move |_, aps: &ApsFrame| {
         let is_its = aps.cluster == OTA_UPGRADE && aps.payload[0] & 3 == 1;
-        is_its.then(|| of_home.borrow_mut().answer(&aps.payload)).flatten()
+        is_its.then(|| of_home.borrow_mut().answer(&aps.payload))
     }));
     (home, server)
 }
