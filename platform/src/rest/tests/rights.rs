@@ -56,6 +56,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /sitewhere/api/devices/specification/{token}", "operator admin bench"),
     ("GET /sitewhere/api/devices/group/{token}", "operator admin bench"),
     ("GET /sitewhere/api/authorities", "admin bench"),
+    ("GET /api/v1/firmware", "operator admin bench"),
+    ("POST /api/v1/firmware", "admin bench"),
+    ("GET /api/v1/firmware/{token}", "operator admin bench"),
 ];
 
 /// Who may publish on a topic, and who may have all that comes by it.
