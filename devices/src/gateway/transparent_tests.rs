@@ -150,7 +150,9 @@ fn a_restart_repeats_what_is_not_acknowledged_under_its_number() {
     bench.sent.clear();
     bench.restart();
     bench.input(GatewayInput::Connected);
-    assert_eq!(bench.frames(), before[2..], "the same content under the same numbers");
+    // What was acknowledged since the last record may come again.
+    let again = bench.frames();
+    assert!(again.len() >= 3 && before.ends_with(&again), "the same under the same numbers");
     // The node is still a member: the table was kept.
     bench.report(6);
     bench.run(2);

@@ -319,10 +319,7 @@ impl Plug {
         let shown = Shown::from([
             ("electricity.voltage.rms.l1".to_owned(), part(volts, 1, "V")),
             ("electricity.current.rms.l1".to_owned(), part(amperes, 3, "A")),
-            (
-                format!("electricity.power.active.{way}.total"),
-                part(watts.map(f64::abs), 1, "W"),
-            ),
+            (format!("electricity.power.active.{way}.total"), part(watts.map(f64::abs), 1, "W")),
             ("electricity.energy.active.consumed.total".to_owned(), part(kwh, 3, "kWh")),
         ]);
         let has_changed = display.shown != shown;

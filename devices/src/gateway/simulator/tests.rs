@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{Diagnostics, read_text};
+use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 

@@ -232,7 +232,8 @@ mod tests {
             readings.put(stored(sequence, AT, name), &known, &mut all);
         }
         let found = |all: &[StoredReading]| {
-            let of = |it: &StoredReading| (it.epoch.unwrap().0, it.serial.unwrap().0, it.values.len());
+            let of =
+                |it: &StoredReading| (it.epoch.unwrap().0, it.serial.unwrap().0, it.values.len());
             all.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(found(&all), [(1, 5, 2)]);

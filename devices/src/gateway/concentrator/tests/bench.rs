@@ -10,6 +10,7 @@ use lastmeter_mbus::header::{Header, Identity, Status};
 use lastmeter_mbus::record::{Item, Record, Value, Vif};
 use lastmeter_mbus::slave::{Answer, Slave, SlaveConfig, TurnAround};
 use lastmeter_params::{Diagnostics, read_text};
+use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 
