@@ -423,8 +423,10 @@ impl Device for Meter {
         command: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Option<CommandFault> {
-        if let Some(judged) = self.parts.outlet.validate_command(command) {
-            return judged;
+        if let Some(known) = self.parts.outlet.commands() {
+            let what = || format!("unknown command `{command}`; there are {}", known.join(", "));
+            let is_known = known.contains(&command);
+            return (!is_known).then(|| CommandFault::Impossible { parameter: None, what: what() });
         }
         let order = match understood(command, parameters) {
             Ok(order) => order,

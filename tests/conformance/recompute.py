@@ -429,8 +429,10 @@ class Notices:
 
     FAULTS = ("lost", "altered", "foreign")
 
-    def __init__(self, judges, tenants=()):
+    def __init__(self, judges, tenants=(), unseen=()):
         self.judges = judges
+        # Whose answers the bench does not see: frames of nodes that a gateway carries unread.
+        self.unseen = unseen
         # What ids begin with that are the platform's own: what it raises itself nobody sent.
         self.platforms = ("$", *(f"{tenant}.$" for tenant in tenants))
         self.seen, self.repeated, self.alerts, self.answers = set(), 0, 0, 0
@@ -449,6 +451,9 @@ class Notices:
         self.repeated += is_one
         return is_one
 
+    def is_unseen(self, device):
+        return any(device == name or device.startswith(f"{name}-") for name in self.unseen)
+
     @staticmethod
     def is_about(judge, noun, device, types):
         if not fnmatch.fnmatchcase(device, getattr(judge, "device", "")):
@@ -463,7 +468,8 @@ class Notices:
     def event(self, event):
         kind = event["kind"]
         self.is_unreadable = self.is_unreadable or kind == "alerts_unreadable"
-        self.answers += kind in ("acknowledged", "command_refused")
+        is_answer = kind in ("acknowledged", "command_refused")
+        self.answers += is_answer and not self.is_unseen(event["device"])
         if kind == "alert":
             self.alerts += not event["device"].startswith(self.platforms)
             is_about = self.is_judged("alert", event["device"], [event["type"]])
@@ -653,6 +659,48 @@ class Requests:
         comparison.exact(f"{name} other answers", verdict["measured"], float(wrong))
         comparison.same(f"{name} n", verdict["n"], len(self.answers))
         status = "inconclusive" if not self.answers else "fail" if wrong else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
+class Display:
+    """Values that a display showed otherwise than they came back, now or a reading before."""
+
+    UNITS = {"V": 1.0, "A": 1.0, "W": 1.0, "kWh": 3.6e6}
+
+    def __init__(self, check):
+        self.device = check.get("device", "*")
+        self.texts, self.rows = collections.defaultdict(list), collections.defaultdict(list)
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if reported is not None and fnmatch.fnmatchcase(device, self.device):
+            self.rows[device, quantity].append((seconds(time), reported))
+
+    def event(self, event):
+        if event["kind"] == "display" and fnmatch.fnmatchcase(event["device"], self.device):
+            for quantity, text in event["shown"].items():
+                self.texts[event["device"], quantity].append((seconds(event["time"]), text))
+
+    def is_of(self, text, value):
+        figures, unit = text.split(" ")
+        decimals = len(figures.partition(".")[2])
+        shown = Decimal(figures)
+        step = Decimal(1).scaleb(-decimals)
+        return abs(shown - Decimal(value / self.UNITS[unit])) <= step / 2 * Decimal("1.000001")
+
+    def compare(self, comparison, name, verdict):
+        compared = wrong = 0
+        for series, texts in self.texts.items():
+            rows = self.rows[series]
+            for place, (due, value) in enumerate(rows):
+                shown = [text for since, text in texts if since <= due][-1:]
+                if not shown or shown[0].startswith("-"):
+                    continue
+                compared += 1
+                values = [value] + [rows[place - 1][1]] * (place > 0)
+                wrong += not any(self.is_of(shown[0], one) for one in values)
+        comparison.exact(f"{name} shown otherwise", verdict["measured"], float(wrong))
+        comparison.same(f"{name} n", verdict["n"], compared)
+        status = "inconclusive" if not compared else "fail" if wrong else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
 
 
@@ -855,7 +903,7 @@ CHECKS = {
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
-    "requests": Requests, "rate": Rate,
+    "requests": Requests, "rate": Rate, "display": Display,
 }
 
 
@@ -983,7 +1031,10 @@ def judge(comparison, run, name):
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
     tenants = [tenant["name"] for tenant in run.scenario.get("tenant", [])]
-    notices = Notices([one for _, one in judges], tenants)
+    unread = {row["on"] for row in run.scenario.get("gateway", [])
+              if row["model"] == "zigbee-gateway"}
+    unseen = [row["name"] for row in run.scenario.get("device", []) if row.get("on") in unread]
+    notices = Notices([one for _, one in judges], tenants, unseen)
     for event in run.events():
         refused += event["kind"] == "refused"
         if notices.is_repetition(event):

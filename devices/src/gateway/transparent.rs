@@ -145,12 +145,11 @@ impl ZigbeeGateway {
             let opcode = Opcode::of(u16::from_be_bytes(*code))?;
             Down::read(opcode, rest)?.ok()
         });
-        match read {
-            Some(down) => self.machine.take(now, &down),
-            None => {
-                let detail = format!("{} bytes that are no packet of a platform", payload.len());
-                event(out, GatewayEventKind::InputRefused, detail);
-            }
+        if let Some(down) = read {
+            self.machine.take(now, &down);
+        } else {
+            let detail = format!("{} bytes that are no packet of a platform", payload.len());
+            event(out, GatewayEventKind::InputRefused, detail);
         }
     }
 

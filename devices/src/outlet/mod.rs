@@ -100,8 +100,9 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         None
     }
 
-    /// What is wrong with a command whose name is not the platform's; `None` where all are.
-    fn validate_command(&self, _command: &str) -> Option<Option<CommandFault>> {
+    /// The commands of its network, which the platform makes frames of; `None`: it takes the
+    /// platform's own, if any.
+    fn commands(&self) -> Option<&'static [&'static str]> {
         None
     }
 

@@ -16,7 +16,6 @@ use lastmeter_zigbee::zcl::cluster::{ELECTRICAL_MEASUREMENT, METERING};
 use rand::Rng as _;
 
 use super::{Outlet, event, named};
-use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::zigbee::{BistableRelay, Measured, Plug, PlugOrder, PlugScales, ZigbeeNode};
 
@@ -329,11 +328,8 @@ impl Outlet for ZigbeeOutlet {
         self.orders.pop_front()
     }
 
-    /// A plug takes commands of its network, which the platform makes frames of.
-    fn validate_command(&self, command: &str) -> Option<Option<CommandFault>> {
-        let is_known = COMMANDS.contains(&command);
-        let what = || format!("unknown command `{command}`; there are {}", COMMANDS.join(", "));
-        Some((!is_known).then(|| CommandFault::Impossible { parameter: None, what: what() }))
+    fn commands(&self) -> Option<&'static [&'static str]> {
+        Some(&COMMANDS)
     }
 
     fn network_address(&self) -> Option<String> {

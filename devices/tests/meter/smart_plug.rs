@@ -1,7 +1,7 @@
 //! The smart plug: a meter whose way out is a node of a ZigBee network, with its coordinator in
 //! memory.
 
-use lastmeter_devices::{Device, DeviceContext, EventKind, Input, Output, SMART_PLUG};
+use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind, EventKind, Input, Output};
 use lastmeter_params::{Diagnostic, Diagnostics, read_text};
 use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
@@ -22,8 +22,12 @@ const NODE: Eui64 = Eui64(0x0015_8D00_0000_002A);
 const FIELDS: &str = "eui64 = \"00:15:8d:00:00:00:00:2a\"\nreport_every = \"10 s\"\n\
                       fidelity = \"windows\"\n";
 
+fn smart_plug() -> &'static DeviceKind {
+    DEVICES.iter().find(|kind| kind.entry.name == "smart-plug").expect("a registered model")
+}
+
 fn build(toml: &str) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-    let values = read_text(toml, &[SMART_PLUG.entry.fields])?;
+    let values = read_text(toml, &[smart_plug().entry.fields])?;
     let streams = Streams::new(42);
     let context = DeviceContext {
         name: "home",
@@ -35,7 +39,7 @@ fn build(toml: &str) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
         has_spectrum: true,
     };
     let mut diagnostics = Diagnostics::new();
-    let device = (SMART_PLUG.build)(&values, &context, &mut diagnostics);
+    let device = (smart_plug().build)(&values, &context, &mut diagnostics);
     device.ok_or_else(|| diagnostics.into_sorted())
 }
 

@@ -105,7 +105,8 @@ impl Displays {
                 let before = place.checked_sub(1).map(|before| rows[before].1);
                 if shown.is_of(*value) {
                     continue;
-                } else if before.is_some_and(|before| shown.is_of(before)) {
+                }
+                if before.is_some_and(|before| shown.is_of(before)) {
                     outcome.older += 1;
                     continue;
                 }

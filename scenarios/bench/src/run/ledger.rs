@@ -368,9 +368,9 @@ impl Account {
                 let sent = self.sent.remove(&key);
                 let list = stored.get_mut(&key)?;
                 let same = list.iter().position(|reading| {
-                    let is_same = |sent: &SentReading| match is_carried {
-                        true => are_same(&reading.values, &sent.values),
-                        false => reading.values == sent.values,
+                    let is_same = |sent: &SentReading| {
+                        let (stored, sent) = (&reading.values, &sent.values);
+                        if is_carried { are_same(stored, sent) } else { stored == sent }
                     };
                     reading.event_time == made.at && sent.as_ref().is_some_and(is_same)
                 })?;

@@ -41,6 +41,8 @@ fn steady() -> Terminal {
 
 fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
     Account::open(AccountTerms {
+        is_carried: false,
+        away: Vec::new(),
         answers_others: false,
         device: "meter".to_owned(),
         index: 0,

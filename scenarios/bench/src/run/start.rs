@@ -75,14 +75,13 @@ pub async fn run_scenario(
             .map_err(BenchError::record)?;
     } else {
         let is_real = scenario.schedule.time == TimeMode::Real;
-        let doors = doors_of(scenario);
         let place = StartOptions {
             data: &data,
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
             store: stored.clone(),
             tenants: tenants(scenario),
-            doors: &doors,
+            doors: &doors_of(scenario),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
             authority: scenario.platform.authority.clone(),

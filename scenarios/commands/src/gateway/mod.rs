@@ -104,6 +104,13 @@ fn prepare(
     lines: &OnLines<'_>,
 ) -> Result<Prepared, String> {
     let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
+    if kind.dispatcher.is_some() {
+        return Err(format!(
+            "`{}` has the nodes of a scenario and dials its platform; it does not run alone: write \
+             it as a `[[gateway]]`",
+            kind.entry.name
+        ));
+    }
     if lines.on.is_empty() {
         return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
     }
@@ -235,9 +242,8 @@ async fn begin(
     };
     let mut diagnostics = Diagnostics::new();
     let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {
-        let mistakes = diagnostics.into_sorted();
-        let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
-        messages.join("; ")
+        let messages = diagnostics.into_sorted().into_iter().map(|it| it.message);
+        messages.collect::<Vec<String>>().join("; ")
     })?;
     let lines = open_lines(&addresses).await?;
     let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();

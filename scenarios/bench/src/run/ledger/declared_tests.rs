@@ -32,6 +32,8 @@ fn account_of(identity: Identity, answers_others: bool) -> Account {
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
     let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
     Account::open(AccountTerms {
+        is_carried: false,
+        away: Vec::new(),
         answers_others,
         device: "meter".to_owned(),
         index: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use lastmeter_language::Scenario;
+use lastmeter_language::{GatewayRow, Scenario};
 use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_units::TenantName;
 
@@ -16,7 +16,8 @@ use crate::run::client::{Client, SoleDevice};
 use crate::run::connection::Connection;
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
-use crate::run::field_networks::{FieldNetworks, Registered, node_names};
+use crate::run::field::Field;
+use crate::run::field_networks::{FieldNetworks, NodeNames, Registered, node_names};
 use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
@@ -68,6 +69,55 @@ fn set_up(
     Ok(setups)
 }
 
+/// What registers the networks of transparent gateways, if the scenario has nodes behind any.
+async fn networks(
+    scenario: &Scenario,
+    (platform, rest): (&UnderTest, &mut RestOfAll),
+    names: NodeNames,
+) -> Result<Option<FieldNetworks>, BenchError> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    rest.require_empty().await?;
+    // Gateways take the platform's time when they connect.
+    rest.advance(scenario.schedule.start).await?;
+    rest.name_nodes(&names);
+    Ok(Some(FieldNetworks::new(platform, names)?))
+}
+
+/// Registers the network of a gateway, if that dials the dispatcher.
+async fn register(
+    networks: Option<&FieldNetworks>,
+    row: &GatewayRow,
+    field: &mut Field,
+) -> Result<Option<Registered>, BenchError> {
+    let (Some(networks), Some(dials)) = (networks, row.dispatcher()) else { return Ok(None) };
+    let registered = networks.register(&row.name, dials).await?;
+    field.carries_unread(registered.number);
+    Ok(Some(registered))
+}
+
+/// The connection of a client: to the broker, or of a gateway that dials to the dispatcher.
+fn connection(
+    scenario: &Scenario,
+    platform: &UnderTest,
+    (port, way): (&MqttPort, &Route<'_>),
+    dials: Option<Registered>,
+) -> Result<Connection, BenchError> {
+    if let Some(Registered { address, settings, .. }) = dials {
+        let topic = port.subscriptions().into_iter().next().unwrap_or_default();
+        let start = scenario.schedule.start;
+        return Ok(Connection::to_dispatcher(address, settings, topic, start));
+    }
+    let broker = platform.broker_address()?;
+    let options = SessionOptions {
+        subscriptions: port.subscriptions(),
+        ..platform.session_options(way.tenant, way.client_id, broker)?
+    };
+    let (session, events) = Session::open(options);
+    Ok(Connection::Mqtt { session, events })
+}
+
 /// Starts the platform and connects the devices to it.
 pub(crate) async fn assemble<'a>(
     scenario: &'a Scenario,
@@ -80,16 +130,7 @@ pub(crate) async fn assemble<'a>(
     let mut ledger = Ledger::of(scenario);
     let mut setups = set_up(scenario, place, &mut ledger)?;
     let names = node_names(scenario, &setups);
-    let networks = match names.is_empty() {
-        true => None,
-        false => {
-            rest.require_empty().await?;
-            // Gateways take the platform's time when they connect.
-            rest.advance(scenario.schedule.start).await?;
-            rest.name_nodes(&names);
-            Some(FieldNetworks::new(&platform, names)?)
-        }
-    };
+    let networks = networks(scenario, (&platform, &mut rest), names).await?;
     let mut shells = Vec::new();
     let mut open = |it: Client,
                     way: Route<'_>,
@@ -99,19 +140,7 @@ pub(crate) async fn assemble<'a>(
         let name = it.name().to_owned();
         let tenant = platform.profile.tenant(way.tenant);
         let port = MqttPort::new(&tenant, way.is_bound, it.names().into_iter());
-        let connection = if let Some(Registered { address, settings, .. }) = dials {
-            let topic = port.subscriptions().into_iter().next().unwrap_or_default();
-            let start = scenario.schedule.start;
-            Connection::to_dispatcher(address, settings, topic, start)
-        } else {
-            let broker = platform.broker_address()?;
-            let options = SessionOptions {
-                subscriptions: port.subscriptions(),
-                ..platform.session_options(way.tenant, way.client_id, broker)?
-            };
-            let (session, events) = Session::open(options);
-            Connection::Mqtt { session, events }
-        };
+        let connection = connection(scenario, &platform, (&port, &way), dials)?;
         let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
             client: it,
@@ -141,13 +170,7 @@ pub(crate) async fn assemble<'a>(
     let first = TenantName::default();
     for (gateway, row) in scenario.gateways.iter().enumerate() {
         let mut field = field(scenario, row, &mut setups)?;
-        let registered = match (&networks, row.dispatcher()) {
-            (Some(networks), Some(dials)) => Some(networks.register(&row.name, dials).await?),
-            _ => None,
-        };
-        if let Some(registered) = &registered {
-            field.carries_unread(registered.number);
-        }
+        let registered = register(networks.as_ref(), row, &mut field).await?;
         let client = Client::Field(Box::new(field));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
