@@ -70,6 +70,13 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
 
 /// Runs a gateway on real lines until a signal, or for so long, and returns the exit code.
 pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
+    if kind.dispatcher.is_some() {
+        let name = kind.entry.name;
+        return complain(&format!(
+            "`{name}` has the nodes of a scenario and dials its platform; it does not run alone: \
+             write it as a `[[gateway]]`"
+        ));
+    }
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
         Err(message) => return complain(&message),
@@ -104,13 +111,6 @@ fn prepare(
     lines: &OnLines<'_>,
 ) -> Result<Prepared, String> {
     let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
-    if kind.dispatcher.is_some() {
-        return Err(format!(
-            "`{}` has the nodes of a scenario and dials its platform; it does not run alone: write \
-             it as a `[[gateway]]`",
-            kind.entry.name
-        ));
-    }
     if lines.on.is_empty() {
         return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
     }
