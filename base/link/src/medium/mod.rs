@@ -100,8 +100,8 @@ impl Medium {
     /// same party sent before is out. Returns when its last stop bit is out.
     ///
     /// `to` is the slave that the master sends to; on a bus all slaves hear it regardless, on lanes
-    /// and over the air `None` means all of them. A slave is heard by the master alone. A slave that the medium does
-    /// not have sends and hears nothing.
+    /// and over the air `None` means all of them. A slave is heard by the master alone. One that
+    /// the medium does not have sends and hears nothing.
     pub fn transmit(
         &mut self,
         from: Party,

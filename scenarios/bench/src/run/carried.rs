@@ -103,9 +103,9 @@ impl CarriedReadings {
         self.0.entry(carried.number).or_insert(carried.reading);
     }
 
-    /// Puts what is stored of a frame to what is stored of its reading. What the device sent besides
-    /// is left out: nothing of it was due. What belongs to no frame, came twice or is dated wrong
-    /// stays what it is, and is one too many.
+    /// Puts what is stored of a frame to what is stored of its reading. What the device sent
+    /// besides is left out: nothing of it was due. What belongs to no frame, came twice or is dated
+    /// wrong stays what it is, and is one too many.
     pub(crate) fn put(
         &mut self,
         stored: StoredReading,

@@ -420,9 +420,10 @@ impl Account {
         };
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
-        // Only of what a gateway carries is there more to record than the device announced.
+        // Only of what a gateway makes readings of is there more to record than was announced.
+        let is_made_elsewhere = self.terms.way.is_some() && !self.terms.is_carried;
         let spreads =
-            self.terms.way.as_ref().and(stored).map(|_| vec![0.0; self.terms.quantities.len()]);
+            stored.filter(|_| is_made_elsewhere).map(|_| vec![0.0; self.terms.quantities.len()]);
         self.reading_rows((key, due), (span, spreads.as_deref()), stored, rows);
     }
 

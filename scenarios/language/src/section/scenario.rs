@@ -58,8 +58,8 @@ pub(crate) static SCENARIO: Section = Section {
             "sync_every",
             Kind::Quantity { dimension: Dimension::Time, min: 1.0, max: 600.0 },
             "\"60 s\"",
-            "virtual time: how often everything comes to rest, so that the platform has all and its \
-             commands arrive; longer is faster",
+            "virtual time: how often at least everything becomes quiescent, so that the platform has \
+             all and its commands arrive; longer is faster",
         ),
     ],
     is_required: true,

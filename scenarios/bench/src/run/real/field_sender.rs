@@ -282,8 +282,8 @@ impl FieldSender {
                     self.report(Report::Reading { device, made });
                 }
                 ClientOutput::Event(event) => self.report(Report::Event(event)),
-                // A program of somebody else's is on no network; breakers of homes act, and gateways
-                // dial a dispatcher, in virtual time alone.
+                // A program of somebody else's is on no network; breakers of homes act and
+                // gateways dial a dispatcher in virtual time alone.
                 ClientOutput::Failed { .. }
                 | ClientOutput::Switched { .. }
                 | ClientOutput::Sent { .. }

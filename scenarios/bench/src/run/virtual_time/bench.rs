@@ -35,6 +35,8 @@ use crate::run::shell::Shell;
 
 /// How soon it does again once a node was sent something: its answer takes the way over the air.
 const ANSWER_AFTER: SimDuration = SimDuration::from_seconds(1);
+/// How often it does so while there is no answer.
+const ANSWERS_MAX: u32 = 10;
 
 /// Rounds of a sync point after which something is wrong.
 const ROUNDS_MAX: u32 = 100;
@@ -52,8 +54,9 @@ pub(crate) struct VirtualBench<'a> {
     pub(super) commands: Commands<String>,
     requests: Requests,
     pub(super) now: SimTime,
-    /// Whether nodes behind transparent gateways were sent something that they will answer.
-    is_answer_due: bool,
+    /// For how many more sync points nodes behind transparent gateways may answer what they were
+    /// sent.
+    answers_due: u32,
     /// Wall time spent on reading back and writing the record.
     read_back: Duration,
 }
@@ -69,7 +72,7 @@ impl<'a> Bench for VirtualBench<'a> {
         Self {
             shell_of: parts.scenario.devices.iter().map(shell_of).collect(),
             now: parts.scenario.schedule.start,
-            is_answer_due: false,
+            answers_due: 0,
             parts,
             recording,
             commands: Commands::new(),
@@ -109,8 +112,10 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
             let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
-            let is_answer_due = std::mem::take(&mut self.is_answer_due);
-            let sync_every = if is_answer_due { ANSWER_AFTER } else { schedule.sync_every };
+            let sync_every = if self.answers_due > 0 { ANSWER_AFTER } else { schedule.sync_every };
+            // Frames that are lost are sent again, so the first may not be the one.
+            let is_open = !self.commands.open().is_empty();
+            self.answers_due = self.answers_due.saturating_sub(1) * u32::from(is_open);
             self.run_to(planned.min(self.now + sync_every).min(end)).await?;
             if console.shows_progress() {
                 let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);
@@ -277,7 +282,9 @@ impl VirtualBench<'_> {
                 shell.arrived(sent).await?;
                 let is_delivered = shell.deliver().await?;
                 moved |= is_delivered;
-                self.is_answer_due |= is_delivered && shell.carries_unread();
+                if is_delivered && shell.carries_unread() {
+                    self.answers_due = ANSWERS_MAX;
+                }
                 shell.drained().await?;
             }
             self.switch_breakers();
