@@ -258,6 +258,12 @@ fn every_injection_builds_the_fault_it_describes() {
         ("unknown_identifier", "", DeviceFault::UnknownIdentifier),
         ("freeze", "", DeviceFault::Freeze { until: None }),
         ("freeze", "for = \"30 s\"", DeviceFault::Freeze { until: Some(at(90.0)) }),
+        (
+            "node_away",
+            "for = \"30 s\"\nsilent = true",
+            DeviceFault::Away { until: at(90.0), is_silent: true },
+        ),
+        ("display_sticks", "", DeviceFault::DisplaySticks),
         ("board_reset", "", DeviceFault::Board(BoardFault::Reset)),
         ("board_hang", "for = \"3 s\"", DeviceFault::Board(BoardFault::Stop { until: at(63.0) })),
         ("board_noise", "count = 12", DeviceFault::Board(BoardFault::Noise { frames: 12 })),
@@ -282,7 +288,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 9);
+    assert_eq!(INJECTIONS.len(), 11);
 }
 
 #[test]

@@ -299,6 +299,7 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "class-meter-1ph",
         "class-meter-3ph",
         "external",
+        "smart-plug",
     ];
     assert_eq!(names, expected);
 }

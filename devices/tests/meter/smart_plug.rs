@@ -123,6 +123,9 @@ impl Home {
                 Output::Reading { serial, at, .. } => self.readings.push((serial.0, at)),
                 Output::Event { kind, detail } => self.notes.push((kind, detail)),
                 Output::Switched { is_closed } => self.switched.push(is_closed),
+                Output::Reported { values, frames } => {
+                    assert!(!values.is_empty() && !frames.is_empty());
+                }
                 other => panic!("{other:?}"),
             }
         }

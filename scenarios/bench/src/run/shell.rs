@@ -404,6 +404,10 @@ impl Shell {
 
     /// Hands what has arrived to the device, at the present instant; returns whether there was any.
     pub(crate) async fn deliver(&mut self) -> Result<bool, BenchError> {
+        // What came over a connection that is broken by now waits until it is mended.
+        if self.cut_since.is_some() && self.carries_unread() {
+            return Ok(false);
+        }
         let mut inbox = std::mem::take(&mut self.inbox);
         if inbox.is_empty() {
             return Ok(false);

@@ -11,7 +11,7 @@ use lastmeter_units::HardwareId;
 use super::device::{self, DEVICE};
 use super::floor::wall;
 use super::keys::{AS, HARDWARE, ON};
-use super::link::VIA;
+use super::link::{LINK, VIA};
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
 use super::scenario::is_in_real_time;
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
@@ -108,6 +108,7 @@ pub(crate) fn on_networks(
             let (_, span) = gateway.text("model").unwrap_or(("", gateway.span));
             out.report_with_help(Code::DOES_NOT_FIT, span, message, "not in real time", help);
         }
+        report_modelled_link(gateway, draft, out);
         for &network in &found {
             if let Some(other) = taken[network].replace(gateway.name().unwrap_or("another")) {
                 let name = networks.get(network).unwrap_or_default();
@@ -138,6 +139,21 @@ pub(crate) fn on_networks(
         }
     }
     OnNetworks { of_table, of_gateway }
+}
+
+/// The link of a gateway that dials its platform can be broken; what it does to messages is not
+/// modelled for packets.
+fn report_modelled_link(gateway: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+    let dials = kind_of(gateway).is_some_and(|kind| kind.dispatcher.is_some());
+    let Some((name, span)) = gateway.text("via").filter(|_| dials) else { return };
+    let link = draft.rows(&LINK).iter().find(|link| link.name() == Some(name));
+    let key = link.and_then(|link| link.table.entries.iter().find(|entry| entry.key != "name"));
+    if let Some(key) = key {
+        let message = format!("`{name}` has `{}`, and its gateway sends packets", key.key);
+        let help = Some("leave it out: injections `disconnect` break the link".to_owned());
+        let label = "expected a link without keys";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+    }
 }
 
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,

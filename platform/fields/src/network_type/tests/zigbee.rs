@@ -63,15 +63,18 @@ fn power(watt: i16) -> Vec<u8> {
     report(ELECTRICAL, &[(0x050B, Value::I16(Some(watt)))])
 }
 
+const CONSUMED: &str = "electricity.power.active.consumed.total";
+const INJECTED: &str = "electricity.power.active.injected.total";
+
 #[test]
 fn values_come_in_the_units_of_messages_once_their_scale_is_known() {
     assert_eq!(
         named(&decoded(&[scale(10), power(1234)])),
-        [("electricity.power.active.consumed.total", 123.4 / 1e3)]
+        [(CONSUMED, 123.4 / 1e3), (INJECTED, 0.0)]
     );
     assert_eq!(
         named(&decoded(&[scale(10), power(-1234)])),
-        [("electricity.power.active.injected.total", 123.4 / 1e3)]
+        [(INJECTED, 123.4 / 1e3), (CONSUMED, 0.0)]
     );
     let metering = [
         (0x0300, Value::Enum8(Some(0))),
@@ -106,7 +109,7 @@ fn an_absent_zero_or_changed_scale_gives_no_value_and_the_reason() {
     // What it was before is used again, and so is the first one that can be used.
     for frames in [[scale(10), scale(100), scale(10)], [scale(0), scale(0), scale(10)]] {
         let found = decoded(&[&frames[..], &[power(5)]].concat());
-        assert_eq!(named(&found), [("electricity.power.active.consumed.total", 0.5 / 1e3)]);
+        assert_eq!(named(&found), [(CONSUMED, 0.5 / 1e3), (INJECTED, 0.0)]);
     }
     // The value that stands for none is none.
     let none = report(ELECTRICAL, &[(0x050B, Value::I16(None))]);
@@ -185,7 +188,7 @@ fn orders_are_frames_for_their_node_and_answers_name_them() {
     ];
     let answered = decoded(&[relay(0x0104, ELECTRICAL, &header.with_records(&records).unwrap())]);
     assert!(answered.answer.unwrap().text.contains(r#""0x050B":1234"#));
-    assert_eq!(answered.measured.len(), 1);
+    assert_eq!(named(&answered), [(CONSUMED, 123.4 / 1e3), (INJECTED, 0.0)]);
     assert!(matches!(relay_of.content(), Ok(Content::Zcl(_))));
 }
 

@@ -431,7 +431,16 @@ impl VirtualBench<'_> {
                 let shell = self.parts.shells.iter_mut().find(|shell| shell.parts.index == index);
                 shell.into_iter().for_each(Shell::restart);
             }
-            Order::Impair { through, change } => self.change_link(&through, change.as_deref()),
+            Order::Impair { through, change } => {
+                let is_of = |shell: &&Shell| shell.parts.via == Some(through.link);
+                let dials = |shell: &&Shell| shell.carries_unread() && is_of(shell);
+                if let Some(shell) = self.parts.shells.iter().find(dials) {
+                    let why = "the link of a gateway that dials its platform can be broken, and \
+                               not be impaired";
+                    return Err(BenchError::device(shell.name(), why));
+                }
+                self.change_link(&through, change.as_deref());
+            }
             Order::Disconnect { through, how, begins } => {
                 self.cut_gateways(&through, how, begins);
             }
@@ -480,11 +489,11 @@ impl VirtualBench<'_> {
     /// Gateways hear at once that their link is broken, and keep what they have to send; how links
     /// treat the messages of devices is known from the beginning.
     fn cut_gateways(&mut self, through: &Through, how: Breakage, begins: bool) {
-        // A connection that stalls stays.
-        if how == Breakage::Stall {
-            return;
-        }
         for shell in &mut self.parts.shells {
+            // A connection that stalls stays; a gateway that dials holds back what would.
+            if how == Breakage::Stall && !shell.carries_unread() {
+                continue;
+            }
             let goes_through =
                 shell.parts.via == Some(through.link) && through.is_of(shell.parts.index);
             if goes_through && shell.parts.client.field().is_some() {

@@ -141,7 +141,10 @@ pub(crate) async fn assemble<'a>(
         let tenant = platform.profile.tenant(way.tenant);
         let port = MqttPort::new(&tenant, way.is_bound, it.names().into_iter());
         let connection = connection(scenario, &platform, (&port, &way), dials)?;
-        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+        // Links model messages; packets that are numbered by their gateway wait there.
+        let modelled = way.via.filter(|_| matches!(connection, Connection::Mqtt { .. }));
+        let uplink =
+            modelled::uplink(scenario, (way.index, &name), modelled, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
             client: it,
             index: way.index,
