@@ -187,7 +187,8 @@ fn orders_are_frames_for_their_node_and_answers_name_them() {
         ReadRecord { id: 0x0505, result: Err(Status::UNSUPPORTED_ATTRIBUTE) },
     ];
     let answered = decoded(&[relay(0x0104, ELECTRICAL, &header.with_records(&records).unwrap())]);
-    assert!(answered.answer.unwrap().text.contains(r#""0x050B":1234"#));
+    let text = &answered.answer.as_ref().unwrap().text;
+    assert!(text.contains(r#""0x050B":1234"#));
     assert_eq!(named(&answered), [(CONSUMED, 123.4 / 1e3), (INJECTED, 0.0)]);
     assert!(matches!(relay_of.content(), Ok(Content::Zcl(_))));
 }
