@@ -54,7 +54,7 @@ SCALES = {
 QUANTITIES = {
     METERING: [(0x0000, U48, "electricity.energy.active.consumed.total", 1000),
                (0x0001, U48, "electricity.energy.active.injected.total", 1000),
-               (0x0006, I8, "x.electricity.powerFactor.total", 100),
+               (0x0006, I8, "electricity.powerFactor.l1", 100),
                (0x0400, I24, "electricity.power.active.consumed.total", 1000)],
     ELECTRICAL: [(0x0300, U16, "electricity.frequency", 100), (0x0505, U16, "electricity.voltage.rms.l1", 10),
                  (0x0508, U16, "electricity.current.rms.l1", 1000),
@@ -232,6 +232,11 @@ def expected(taken):
             node = f"{0x00BB_0000_0000_0000 + place * 1000 + one:016x}"
             for (_, _, quantity, per_unit), number in zip(QUANTITIES[cluster], on_wire):
                 rows.add((node, quantity, taken_s, f"{number / per_unit:.9g}"))
+                # Power that flows one way is none the other way; the demand is that of Metering.
+                if ".power.active.consumed." in quantity or ".power.reactive.consumed." in quantity:
+                    if cluster == ELECTRICAL:
+                        other = quantity.replace("consumed", "injected")
+                        rows.add((node, other, taken_s, "0"))
     return rows
 
 

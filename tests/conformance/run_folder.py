@@ -153,7 +153,8 @@ def scenario(comparison, run, name):
     called = "/".join([head["name"], *([head["case"]] if "case" in head else [])])
     comparison.same(f"{name}/scenario.toml: name", called, run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
-    places = {"load": loads_of(run, document), "source": sources_of(document)}
+    places = {"load": loads_of(run, document), "source": sources_of(document),
+              "home": sockets_of(document)}
     names = [name for device in document["device"] for name in expanded(device, places)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
@@ -176,6 +177,13 @@ def sources_of(document):
     return [name for source in document.get("source", []) for name in counted_names(source)]
 
 
+def sockets_of(document):
+    """The names of homes and of their sockets."""
+    homes = document.get("home", [])
+    sockets = [f"{home['name']}/{socket['name']}" for home in homes for socket in home["sockets"]]
+    return [home["name"] for home in homes] + sockets
+
+
 def counted_names(table):
     """The names of one table: `count` makes NAME-01, NAME-02 of it."""
     if "count" not in table:
@@ -192,7 +200,7 @@ def expanded(device, places):
     names = counted_names(device)
     if "*" in pattern:
         fitting = [place for place in places[kind] if fnmatch.fnmatchcase(place, pattern)]
-        names = [f"{device['name']}-{place}" for place in fitting]
+        names = [f"{device['name']}-{place.replace('/', '-')}" for place in fitting]
     return [prefix + name for name in names]
 
 
