@@ -108,7 +108,7 @@ pub(crate) fn on_networks(
             let (_, span) = gateway.text("model").unwrap_or(("", gateway.span));
             out.report_with_help(Code::DOES_NOT_FIT, span, message, "not in real time", help);
         }
-        report_modelled_link(gateway, draft, out);
+        report_dialling(gateway, draft, out);
         for &network in &found {
             if let Some(other) = taken[network].replace(gateway.name().unwrap_or("another")) {
                 let name = networks.get(network).unwrap_or_default();
@@ -141,11 +141,20 @@ pub(crate) fn on_networks(
     OnNetworks { of_table, of_gateway }
 }
 
-/// The link of a gateway that dials its platform can be broken; what it does to messages is not
-/// modelled for packets.
-fn report_modelled_link(gateway: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
-    let dials = kind_of(gateway).is_some_and(|kind| kind.dispatcher.is_some());
-    let Some((name, span)) = gateway.text("via").filter(|_| dials) else { return };
+/// A gateway that dials its platform has an address. Its link can be broken; what links do to
+/// messages is not modelled for packets.
+fn report_dialling(gateway: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+    let Some(uplink) = kind_of(gateway).and_then(|kind| kind.dispatcher) else { return };
+    let id = gateway.name().and_then(|name| HardwareId::new(name).ok());
+    if let (Some(values), Some(id)) = (gateway.values.as_ref(), id)
+        && (uplink.address)(values, &id).is_none()
+    {
+        let text = values.text_opt("eui64").unwrap_or_default();
+        let message = format!("`{text}` is not an EUI-64");
+        let label = "expected eight bytes, such as \"00:12:4b:00:00:00:00:2a\"";
+        out.report(Code::DOES_NOT_FIT, values.span_of("eui64"), message, label);
+    }
+    let Some((name, span)) = gateway.text("via") else { return };
     let link = draft.rows(&LINK).iter().find(|link| link.name() == Some(name));
     let key = link.and_then(|link| link.table.entries.iter().find(|entry| entry.key != "name"));
     if let Some(key) = key {

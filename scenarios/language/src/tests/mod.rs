@@ -18,6 +18,7 @@ mod overriding;
 mod population;
 mod printed;
 mod properties;
+mod radio;
 mod registered;
 mod rendering;
 mod signals;
