@@ -72,7 +72,11 @@ fn what_it_cannot_do_is_reported() {
     for (from, to, message) in [
         ("duration", "time = \"real\"\nduration", "dials its platform in virtual time alone"),
         ("name = \"up\"", "name = \"up\"\nup = { delay = \"1 s\" }", "its gateway sends packets"),
-        ("on = \"network:radio\"\nvia", "on = \"network:radio\"\neui64 = \"zz\"\nvia", "is not an EUI-64"),
+        (
+            "on = \"network:radio\"\nvia",
+            "on = \"network:radio\"\neui64 = \"zz\"\nvia",
+            "is not an EUI-64",
+        ),
         (CHECK, meter_away.as_str(), "is on no network of kind `zigbee`"),
         (CHECK, breaker.as_str(), "unknown command `setBreaker`"),
         ("model = \"smart-plug\"\non = \"network:radio\"", "model = \"smart-plug\"", "speaks on"),
