@@ -36,6 +36,8 @@ struct Waiting {
     reading: Number,
     at: SimTime,
     frame: Vec<u8>,
+    /// Whether it has reached the gateway. One that is numbered once more is one too many.
+    is_there: bool,
 }
 
 /// The frames of readings that are on their way to a gateway.
@@ -58,7 +60,7 @@ impl OnAir {
     /// A device has made a reading as these frames.
     pub(crate) fn made(&mut self, place: usize, sent: &SentReading, frames: Vec<Vec<u8>>) {
         let Some(at) = sent.event_time else { return };
-        let of_reading = |frame| Waiting { reading: sent.key, at, frame };
+        let of_reading = |frame| Waiting { reading: sent.key, at, frame, is_there: false };
         if let Some(waiting) = self.waiting.get_mut(place) {
             waiting.extend(frames.into_iter().map(of_reading));
         }
@@ -66,8 +68,8 @@ impl OnAir {
 
     /// When the oldest reading was made that may still arrive; what is older is forgotten.
     pub(crate) fn oldest(&self, now: SimTime) -> Option<SimTime> {
-        let all = self.waiting.iter().flatten().map(|waiting| waiting.at);
-        all.filter(|&at| now - at <= ON_AIR_MAX).min()
+        let all = self.waiting.iter().flatten().filter(|waiting| !waiting.is_there);
+        all.map(|waiting| waiting.at).filter(|&at| now - at <= ON_AIR_MAX).min()
     }
 
     /// The place of the device and the frame that a packet is, if it is one of a node.
@@ -86,8 +88,11 @@ impl OnAir {
         // It may have waited for its turn at the gateway.
         let taken = SimTime(i64::from(taken_s) * SECOND_NS);
         waiting.retain(|it| taken - it.at <= ON_AIR_MAX);
-        let found = waiting.iter().position(|it| it.frame == relay.frame);
-        let reading = found.and_then(|found| waiting.remove(found)).map(|it| it.reading);
+        let found = waiting.iter_mut().find(|it| it.frame == relay.frame);
+        let reading = found.map(|it| {
+            it.is_there = true;
+            it.reading
+        });
         let epoch = Epoch(self.gateway_number << 32 | u64::from(epoch));
         Some((place, Carried { number: (epoch, Serial(u64::from(sequence))), reading }))
     }
@@ -237,9 +242,13 @@ mod tests {
             all.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(found(&all), [(1, 5, 2)]);
-        // Twice, it is one too many.
+        // Twice, it is one too many, under the same number and under another one.
         readings.put(stored(12, AT, "b"), &known, &mut all);
         assert_eq!(found(&all), [(1, 5, 2), (7 << 32, 12, 1)]);
+        let (_, doubled) = carried(&mut on_air, 13, &[2]);
+        readings.expect(doubled);
+        readings.put(stored(13, AT, "b"), &known, &mut all);
+        assert_eq!(found(&all), [(1, 5, 2), (7 << 32, 12, 1), (7 << 32, 13, 1)]);
     }
 
     #[test]
