@@ -14,6 +14,7 @@ use std::sync::Arc;
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{
@@ -471,6 +472,14 @@ impl Device for Meter {
 
     fn network_address(&self) -> Option<String> {
         self.parts.outlet.network_address()
+    }
+
+    fn image(&self) -> Option<ImageId> {
+        self.parts.outlet.image()
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.parts.outlet.awaits_answer()
     }
 
     fn declared(&self) -> Option<DeclaredSpan> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use super::board::{BoardInput, BoardOutput, BoardWait};
 use super::facts::{EventFacts, SupplyFacts, TamperFacts};
@@ -32,6 +33,16 @@ pub trait Device: Send {
     /// none.
     fn network_address(&self) -> Option<String> {
         None
+    }
+
+    /// The program image that it runs, if it takes others from the platform.
+    fn image(&self) -> Option<ImageId> {
+        None
+    }
+
+    /// Whether it waits for what the platform answers to a request of its own.
+    fn awaits_answer(&self) -> bool {
+        false
     }
 
     /// When it sends something by itself on a field network next: it has to see its metering point

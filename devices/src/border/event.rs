@@ -19,6 +19,10 @@ lastmeter_units::words! {
         Joined = "joined",
         /// It is a member of its radio network no more.
         Left = "left",
+        /// It runs the program image that is named.
+        ImageInstalled = "image_installed",
+        /// It does not run the program image that is named.
+        ImageRefused = "image_refused",
         /// A reading was due, but no window had been completed since the last.
         ReadingWithoutWindow = "reading_without_window",
         /// The waveform may exceed the converter's range, which `windows` does not model.

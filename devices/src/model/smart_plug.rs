@@ -5,18 +5,19 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_units::{HardwareId, SimDuration};
 use lastmeter_zigbee::address::Eui64;
 use lastmeter_zigbee::network::NodeConfig;
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use super::ade7953_1ph::{ADE7953_1PH, DEFAULTS, RECIPE};
 use super::build::build_with;
 use super::fields::{between, count, of_model};
 use super::kind::DeviceKind;
 use crate::outlet::zigbee::{ZigbeeOutlet, ZigbeeParts, is_reported};
-use crate::zigbee::PlugScales;
+use crate::zigbee::{PLUG_PROGRAM, PlugScales, UpgradeConfig, WINDOW_MAX};
 
 /// The first 32 bits of addresses that are derived from names: of a maker of radios.
 const MAKER: u64 = 0x0015_8D00;
 
-const OWN: [Field; 5] = [
+const OWN: [Field; 7] = [
     Field::optional(
         "eui64",
         Kind::Text,
@@ -46,6 +47,19 @@ const OWN: [Field; 5] = [
         Kind::Boolean,
         "false",
         "Whether it has a display of its own, which shows voltage, current, power and energy.",
+    ),
+    Field::default(
+        "program_version",
+        Kind::Integer { min: 0, max: u32::MAX as i64 },
+        "1",
+        "The version of the program image that it runs; it fetches another one over the radio when \
+         the platform gives notice of it.",
+    ),
+    Field::default(
+        "blocks_under_way",
+        Kind::Integer { min: 1, max: WINDOW_MAX as i64 },
+        "64",
+        "How many blocks of an image it asks for before the first of them has come.",
     ),
 ];
 
@@ -100,12 +114,20 @@ pub(crate) const SMART_PLUG: DeviceKind = DeviceKind {
             report_every: report_every.max(SimDuration::from_seconds(1)),
             is_closed: values.boolean("relay_closed"),
             has_display: values.boolean("display"),
+            upgrade: upgrade_of(values),
             stream: context.streams.stream(&format!("device/{}/radio", context.name)),
         });
         build_with(&RECIPE, values, context, (Box::new(outlet), is_reported), diagnostics)
     },
     ..ADE7953_1PH
 };
+
+/// The image that it runs, and how it fetches another.
+fn upgrade_of(values: &Values) -> UpgradeConfig {
+    let version = u32::try_from(values.integer("program_version")).unwrap_or_default();
+    let window = u8::try_from(values.integer("blocks_under_way")).unwrap_or(WINDOW_MAX);
+    UpgradeConfig { window, ..UpgradeConfig::new(ImageId { version, ..PLUG_PROGRAM }) }
+}
 
 /// Notes that `eui64` is none.
 pub(crate) fn report_no_eui(values: &Values, diagnostics: &mut Diagnostics) {

@@ -9,6 +9,7 @@ pub(crate) mod zigbee;
 use lastmeter_sim::{DeclaredSpan, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
@@ -37,6 +38,16 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
     /// none.
     fn network_address(&self) -> Option<String> {
         None
+    }
+
+    /// The program image that it runs, if it takes others from the platform.
+    fn image(&self) -> Option<ImageId> {
+        None
+    }
+
+    /// Whether it waits for what the platform answers to a request of its own.
+    fn awaits_answer(&self) -> bool {
+        false
     }
 
     /// What it declares of its readings, where it cannot announce what they span.

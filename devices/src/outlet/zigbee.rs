@@ -11,13 +11,17 @@ use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 use lastmeter_zigbee::zcl::cluster::plug::CalibrationWrite;
 use lastmeter_zigbee::zcl::cluster::{ELECTRICAL_MEASUREMENT, METERING};
 use rand::Rng as _;
 
 use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, Input, Output};
-use crate::zigbee::{BistableRelay, Measured, Plug, PlugOrder, PlugScales, ZigbeeNode};
+use crate::zigbee::{
+    BistableRelay, Measured, Plug, PlugOrder, PlugScales, Upgrade, UpgradeConfig, UpgradeOutcome,
+    ZigbeeNode,
+};
 
 /// Bits per second of the radio at 2.4 GHz (IEEE 802.15.4).
 const BITS_PER_SECOND: u32 = 250_000;
@@ -42,6 +46,8 @@ pub(crate) struct ZigbeeParts {
     /// Whether the load is connected at the start.
     pub(crate) is_closed: bool,
     pub(crate) has_display: bool,
+    /// The program image that it runs, and how it fetches another.
+    pub(crate) upgrade: UpgradeConfig,
     /// For the pauses of its radio.
     pub(crate) stream: ChaCha8Rng,
 }
@@ -68,7 +74,8 @@ impl ZigbeeOutlet {
     /// A plug that begins to join at the start.
     pub(crate) fn new(parts: ZigbeeParts) -> Self {
         let plug = Plug::new(BistableRelay::new(parts.is_closed), parts.has_display);
-        let mut node = ZigbeeNode::plug(parts.config, plug, parts.scales, parts.report_every);
+        let mut node = ZigbeeNode::plug(parts.config, plug, parts.scales, parts.report_every)
+            .with_upgrade(parts.upgrade);
         node.hold_reports(&[METERING, ELECTRICAL_MEASUREMENT]);
         node.radio.join(parts.start);
         Self {
@@ -134,6 +141,10 @@ impl ZigbeeOutlet {
                 PlugOrder::Calibrate(written) => self.orders.extend(registers(&written)),
             }
         }
+        while let Some(outcome) = self.node.upgraded() {
+            let (kind, detail) = ended(&outcome);
+            event(out, kind, &detail);
+        }
         while let Some(frame) = self.node.radio.transmit() {
             let mut bytes = Vec::new();
             frame.encode(&mut bytes);
@@ -170,6 +181,26 @@ impl ZigbeeOutlet {
         match named {
             Ok(detail) => event(out, EventKind::FaultBegun, &detail),
             Err(why) => event(out, EventKind::InputRefused, why),
+        }
+    }
+}
+
+/// What became of a program image, for the record.
+fn ended(outcome: &UpgradeOutcome) -> (EventKind, String) {
+    let named = |ImageId { manufacturer, image_type, version }: &ImageId| {
+        format!("version {version} of type 0x{image_type:04X} of manufacturer 0x{manufacturer:04X}")
+    };
+    match outcome {
+        UpgradeOutcome::Installed(image) => (EventKind::ImageInstalled, named(image)),
+        UpgradeOutcome::Refused(image, why) => {
+            (EventKind::ImageRefused, format!("{}: {why}", named(image)))
+        }
+        UpgradeOutcome::TooLong(image, bytes) => {
+            let detail = format!("{}: {bytes} bytes have no room", named(image));
+            (EventKind::ImageRefused, detail)
+        }
+        UpgradeOutcome::Aborted(image) => {
+            (EventKind::ImageRefused, format!("{}: the platform ended it", named(image)))
         }
     }
 }
@@ -334,6 +365,14 @@ impl Outlet for ZigbeeOutlet {
 
     fn network_address(&self) -> Option<String> {
         Some(self.node.radio.config().eui.to_string())
+    }
+
+    fn image(&self) -> Option<ImageId> {
+        self.node.upgrade().map(Upgrade::running)
+    }
+
+    fn awaits_answer(&self) -> bool {
+        !self.is_off() && self.node.upgrade().is_some_and(Upgrade::is_under_way)
     }
 
     fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_zigbee::bytes::Reader;
 use lastmeter_zigbee::network::NodeConfig;
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 use lastmeter_zigbee::zcl::cluster::on_off::{self, OnOff, StartUp};
 use lastmeter_zigbee::zcl::cluster::plug::{CALIBRATION_WRITE, CalibrationWrite, MANUFACTURER};
 use lastmeter_zigbee::zcl::cluster::{BASIC, ELECTRICAL_MEASUREMENT, METERING, ON_OFF, PLUG};
@@ -35,6 +36,9 @@ mod id {
     pub(super) const OF_CURRENT: u16 = 0x0602;
     pub(super) const OF_POWER: u16 = 0x0604;
 }
+
+/// Of which maker and for which devices the program images are that a plug takes.
+pub const PLUG_PROGRAM: ImageId = ImageId { manufacturer: 0x1234, image_type: 1, version: 0 };
 
 /// What gives numbers their meaning, by cluster.
 const SCALES: [(u16, &[u16]); 2] = [

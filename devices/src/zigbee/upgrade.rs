@@ -198,6 +198,11 @@ impl Upgrade {
         self.repeated
     }
 
+    /// Whether it waits for its server.
+    pub const fn is_under_way(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
     /// The attribute `ImageUpgradeStatus`: normal, in progress, complete.
     pub const fn status(&self) -> u8 {
         match self.phase {

@@ -287,7 +287,7 @@ impl Dispatcher {
                     break;
                 }
                 Ok(_) => {
-                    *lock(&self.sent).entry(one.hardware_id.to_string()).or_default() += 1;
+                    self.count_sent(one.hardware_id.as_str());
                     changes.extend(self.hand_over(one, now));
                 }
                 Err(error) => {
@@ -402,6 +402,11 @@ impl Dispatcher {
         if self.definitions.has_batches() {
             self.attention.batches();
         }
+    }
+
+    /// A message was sent to a device that is no command of an invocation.
+    pub(crate) fn count_sent(&self, device: &str) {
+        *lock(&self.sent).entry(device.to_owned()).or_default() += 1;
     }
 
     /// Messages sent to each device since this was last asked.

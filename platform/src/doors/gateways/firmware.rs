@@ -196,7 +196,10 @@ impl Session {
             };
             let Some((image, supply)) = answer else { continue };
             match make(context, (demand.reply, image), &supply) {
-                Ok(frame) => frames.push(frame),
+                Ok(frame) => {
+                    self.tenant.dispatcher.count_sent(&Eui64(context.node).to_string());
+                    frames.push(frame);
+                }
                 Err(error) => tracing::warn!(network = self.token, %error, "a node has no answer"),
             }
         }
@@ -301,7 +304,10 @@ impl Session {
                 let FirmwareImage { manufacturer, image_type, file_version: version, .. } = *image;
                 let key = ImageKey { manufacturer, image_type, version };
                 self.transfers.noticed.insert(node, (transfer.started, now));
-                frames.extend(make(&context, (0, key), &Supply::Notice).ok());
+                if let Ok(frame) = make(&context, (0, key), &Supply::Notice) {
+                    self.tenant.dispatcher.count_sent(&id);
+                    frames.push(frame);
+                }
             }
         }
         frames

@@ -161,6 +161,14 @@ impl Client {
         }
     }
 
+    /// Whether one of its devices waits for what the platform answers to a request of its own.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        match self {
+            Self::Device(sole) => sole.device.awaits_answer(),
+            Self::Field(field) => field.awaits_answer(),
+        }
+    }
+
     /// Messages that the platform has not acknowledged.
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {

@@ -145,6 +145,11 @@ impl Field {
         self.gateway.unacknowledged()
     }
 
+    /// Whether one of its devices waits for what the platform answers to a request of its own.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.devices.iter().any(|device| device.device.awaits_answer())
+    }
+
     /// When something happens next without anybody's doing.
     pub(crate) fn next_event(&self) -> Option<SimTime> {
         let media = self.networks.iter().filter_map(|network| network.medium.as_ref()?.next());

@@ -40,6 +40,7 @@ mod field;
 mod field_networks;
 mod field_setup;
 mod field_simulator;
+mod firmware;
 mod injecting;
 mod joining;
 mod latency_row;

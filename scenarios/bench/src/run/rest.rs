@@ -179,6 +179,11 @@ impl Rest {
         name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
     }
 
+    /// What asks for a node, and the platform's own name for it.
+    pub(crate) fn node<'a>(&'a self, name: &'a str) -> (&'a Client, String) {
+        (&self.client, self.own(name).to_owned())
+    }
+
     /// The next page of readings committed since the last call; waits so long for one to come if
     /// there is none and the platform knows how to.
     pub(crate) async fn readings_once(

@@ -39,6 +39,8 @@ pub(crate) struct Shell {
     inbox: Vec<(String, Bytes)>,
     /// Messages of the platform that have arrived so far.
     pub(crate) received: u64,
+    /// As many of them as the platform is known to have sent.
+    settled: u64,
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
     pub(crate) connections: u64,
     is_up: bool,
@@ -89,6 +91,7 @@ impl Shell {
             outputs: Vec::new(),
             inbox: Vec::new(),
             received: 0,
+            settled: 0,
             connections: 0,
             is_up: false,
             cut_since: None,
@@ -307,6 +310,7 @@ impl Shell {
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
                 self.is_up = false;
+                self.forget_unsettled();
                 self.notify(LinkEvent::Disconnected);
             }
             SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
@@ -328,6 +332,16 @@ impl Shell {
                 }
             }
             SessionEvent::TakenOver => {}
+        }
+    }
+
+    /// A connection of a gateway that dials has ended: what a platform that died has sent over it
+    /// since the last sync point is lost. How much of it got through is chance.
+    fn forget_unsettled(&mut self) {
+        if self.carries_unread() {
+            let unsettled = usize::try_from(self.received - self.settled).unwrap_or_default();
+            self.inbox.truncate(self.inbox.len().saturating_sub(unsettled));
+            self.received = self.settled;
         }
     }
 
@@ -399,7 +413,14 @@ impl Shell {
     /// Waits until so many messages have arrived for the device since the run began.
     pub(crate) async fn arrived(&mut self, total: u64) -> Result<(), BenchError> {
         let what = format!("message {total} of the platform to device `{}`", self.name());
-        self.until(&what, |shell| shell.received >= total).await
+        self.until(&what, |shell| shell.received >= total).await?;
+        self.settled = self.received;
+        Ok(())
+    }
+
+    /// Whether its client waits for what the platform answers to a request of its own.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.cut_since.is_none() && self.parts.client.awaits_answer()
     }
 
     /// Hands what has arrived to the device, at the present instant; returns whether there was any.

@@ -61,6 +61,8 @@ fn a_plug_behind_a_gateway_that_dials_is_valid() {
     assert_eq!(mistakes(HOME), Vec::<String>::new());
     let away = inject("kind = \"node_away\"\ndevice = \"plug\"\nfor = \"5 s\"");
     assert_eq!(after(CHECK, &away), Vec::<String>::new());
+    let firmware = inject("kind = \"firmware\"\ndevice = \"plug\"\nversion = 2");
+    assert_eq!(after(CHECK, &firmware), Vec::<String>::new());
 }
 
 #[test]
@@ -69,6 +71,8 @@ fn what_it_cannot_do_is_reported() {
     let breaker = inject(
         "kind = \"command\"\ndevice = \"plug\"\ncommand = { name = \"setBreaker\", state = \"open\" }",
     );
+    let meter_image = inject("kind = \"firmware\"\ndevice = \"meter\"\nversion = 2");
+    let same_image = inject("kind = \"firmware\"\ndevice = \"plug\"\nversion = 1");
     for (from, to, message) in [
         ("duration", "time = \"real\"\nduration", "dials its platform in virtual time alone"),
         ("name = \"up\"", "name = \"up\"\nup = { delay = \"1 s\" }", "its gateway sends packets"),
@@ -78,6 +82,8 @@ fn what_it_cannot_do_is_reported() {
             "is not an EUI-64",
         ),
         (CHECK, meter_away.as_str(), "is on no network of kind `zigbee`"),
+        (CHECK, meter_image.as_str(), "`meter` takes no program images"),
+        (CHECK, same_image.as_str(), "`plug` runs version 1 from the start"),
         (CHECK, breaker.as_str(), "unknown command `setBreaker`"),
         ("model = \"smart-plug\"\non = \"network:radio\"", "model = \"smart-plug\"", "speaks on"),
     ] {

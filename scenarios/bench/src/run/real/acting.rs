@@ -51,6 +51,8 @@ impl RealBench<'_> {
         match order {
             // Their own tasks know of it ahead, and do it at their event time.
             Order::Fault { .. } | Order::Simulator(_) => {}
+            // Networks of nodes are played in virtual time alone.
+            Order::Firmware { .. } => {}
             Order::Command { device, command, parameters, must_be_refused } => {
                 let (command, parameters) = (&command, &parameters);
                 let order = CommandOrder { device, command, parameters, must_be_refused };

@@ -25,6 +25,7 @@ use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
+use crate::run::firmware;
 use crate::run::injecting::{TimedAction, acts};
 use crate::run::ledger::{Account, Row};
 use crate::run::moving::{Bench, Run};
@@ -112,7 +113,9 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
             let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
-            let sync_every = if self.answers_due > 0 { ANSWER_AFTER } else { schedule.sync_every };
+            let awaits = self.parts.shells.iter().any(Shell::awaits_answer);
+            let is_soon = awaits || self.answers_due > 0;
+            let sync_every = if is_soon { ANSWER_AFTER } else { schedule.sync_every };
             // Frames that are lost are sent again, so the first may not be the one.
             let is_open = !self.commands.open().is_empty();
             self.answers_due = self.answers_due.saturating_sub(1) * u32::from(is_open);
@@ -424,6 +427,13 @@ impl VirtualBench<'_> {
             Order::Command { device, command, parameters, must_be_refused } => {
                 let (command, parameters) = (&command, &parameters);
                 self.command(CommandOrder { device, command, parameters, must_be_refused }).await?;
+            }
+            Order::Firmware { device, image, bytes, is_damaged } => {
+                let name = self.parts.scenario.devices[device].name.as_str();
+                let streams = self.parts.scenario.streams();
+                let file = firmware::file_of(streams, name, (image, bytes, is_damaged));
+                let (client, node) = self.parts.platform.rest.of(name).node(name);
+                firmware::give(client, (name, &node), (image, &file)).await?;
             }
             Order::KillPlatform => self.parts.platform.kills_ordered += 1,
             Order::RestartGateway(gateway) => {

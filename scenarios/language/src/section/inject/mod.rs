@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `injection` | the section, and an injection as the bench has it |
 //! | `kind`, `target`, `order` | what a kind is, whom it may befall, what it orders of the bench |
-//! | `link`, `command`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
+//! | `link`, `command`, `firmware`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
 //! | `registered` | kinds of the packages of devices and sources |
 //! | `network` | kinds that act in the network of `[grid]`, which plays them |
 //!
 //! Larger than its budget: it holds all kinds of injections.
 
 mod command;
+mod firmware;
 mod injection;
 mod kill;
 mod kind;
@@ -36,6 +37,7 @@ pub(crate) use target::Places;
 /// The kinds that act on the bench; those of the network, of devices and of sources have their own.
 static INJECTIONS: &[&dyn InjectKind] = &[
     &command::Command,
+    &firmware::Firmware,
     &kill::Kill,
     &restart::Restart,
     &simulator::Simulator,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_devices::DeviceFault;
 use lastmeter_devices::endpoint::EndpointFault;
 use lastmeter_link::impair::{Breakage, Impairment};
+use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use crate::references::Through;
 
@@ -31,6 +32,17 @@ pub enum Order {
         parameters: BTreeMap<String, String>,
         /// Whether it passes only where it is refused.
         must_be_refused: bool,
+    },
+    /// A device is given a program image through the platform, which fetches and runs it.
+    Firmware {
+        /// By its place among the devices.
+        device: usize,
+        /// Which image.
+        image: ImageId,
+        /// The length of its file.
+        bytes: usize,
+        /// Whether one of its bytes is another than its integrity code is of.
+        is_damaged: bool,
     },
     /// The platform's child process is killed and started again.
     KillPlatform,
