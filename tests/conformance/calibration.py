@@ -32,6 +32,7 @@ SINE = {
     ],
     "apparent_power": [("electricity.power.apparent.l1", 1)],
 }
+PHASE = "electricity.power.active.consumed.l1"
 DIRECT = {
     "voltage": [("x.electricity.voltage.mean.l1", 1)],
     "current": [("x.electricity.current.mean.l1", 1)],
@@ -119,7 +120,11 @@ class Calibration:
         subjects = DIRECT if self.is_static else SINE
         signs = {name: (subject, sign) for subject, of in subjects.items() for name, sign in of}
         readings = collections.defaultdict(lambda: collections.defaultdict(float))
+        has_phase = {device for device, _, _, name, *_ in self.run.observations() if name == PHASE}
         for device, _, _, name, _, time, reference, reported in self.run.observations():
+            if device not in has_phase and name.endswith(".total"):
+                # Of one phase the total is the same.
+                name = name.removesuffix("total") + "l1"
             if name not in signs or not reported or not reference:
                 continue
             due = (datetime.datetime.fromisoformat(time) - self.start).total_seconds()

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chacha20::ChaCha8Rng;
 use lastmeter_sim::ReferenceSpan;
-use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_units::{Direction, Epoch, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
 use lastmeter_zigbee::zcl::cluster::ota::ImageId;
@@ -19,7 +19,7 @@ use rand::Rng as _;
 use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::zigbee::{
-    BistableRelay, Measured, Plug, PlugOrder, PlugScales, Upgrade, UpgradeConfig, UpgradeOutcome,
+    BistableRelay, CALIBRATION_CHANNELS, Measured, Plug, PlugOrder, PlugScales, Upgrade, UpgradeConfig, UpgradeOutcome,
     ZigbeeNode,
 };
 
@@ -28,14 +28,6 @@ const BITS_PER_SECOND: u32 = 250_000;
 /// What nodes of its network are commanded.
 const COMMANDS: [&str; 7] =
     ["on", "off", "toggle", "readAttribute", "writeAttribute", "setReporting", "calibrate"];
-/// Registers of the energy chip by channel: voltage, current, P, Q, S; gain and offset.
-const REGISTERS: [(&str, &str); 5] = [
-    ("AVGAIN", "VRMSOS"),
-    ("AIGAIN", "AIRMSOS"),
-    ("AWGAIN", "AWATTOS"),
-    ("AVARGAIN", "AVAROS"),
-    ("AVAGAIN", "AVAOS"),
-];
 
 #[derive(Debug)]
 pub(crate) struct ZigbeeParts {
@@ -207,12 +199,15 @@ fn ended(outcome: &UpgradeOutcome) -> (EventKind, String) {
 
 /// The registers that a calibration writes.
 fn registers(written: &CalibrationWrite) -> Vec<Order> {
-    let Some((gain, offset)) = REGISTERS.get(usize::from(written.channel)) else {
+    let Some((gain, offset)) = CALIBRATION_CHANNELS.get(usize::from(written.channel)) else {
         return Vec::new();
     };
-    let order =
-        |register: &str, value: String| Order::SetRegister { register: register.to_owned(), value };
-    vec![order(gain, written.gain.to_string()), order(offset, written.offset.to_string())]
+    let order = |register: &&str, value: String| {
+        let register = (*register).to_owned();
+        (!register.is_empty()).then_some(Order::SetRegister { register, value })
+    };
+    let both = [order(gain, written.gain.to_string()), order(offset, written.offset.to_string())];
+    both.into_iter().flatten().collect()
 }
 
 /// What a reading has of these quantities, in SI units.
@@ -275,17 +270,18 @@ fn transmitted(
 
 /// Whether a plug reports a quantity.
 pub(crate) fn is_reported(id: MeasurementId) -> bool {
-    matches!(
-        id.row().quantity,
+    match id.row().quantity {
         Quantity::VoltageRms
-            | Quantity::CurrentRms
-            | Quantity::ActivePower(_)
-            | Quantity::ReactivePower(_)
-            | Quantity::ApparentPower
-            | Quantity::PowerFactor
-            | Quantity::Frequency
-            | Quantity::ActiveEnergy(_)
-    )
+        | Quantity::CurrentRms
+        | Quantity::PowerFactor
+        | Quantity::Frequency
+        | Quantity::ActiveEnergy(_) => true,
+        // Of one phase the total is all there is.
+        Quantity::ActivePower(_) | Quantity::ReactivePower(_) | Quantity::ApparentPower => {
+            id.row().phase == Phase::Total
+        }
+        _ => false,
+    }
 }
 
 impl Outlet for ZigbeeOutlet {

@@ -40,6 +40,17 @@ mod id {
 /// Of which maker and for which devices the program images are that a plug takes.
 pub const PLUG_PROGRAM: ImageId = ImageId { manufacturer: 0x1234, image_type: 1, version: 0 };
 
+/// The energy chip's registers by channel of a calibration: of voltage, current, P, Q, S the gain
+/// and the offset; the last one is the delay of the current, which is written as an offset.
+pub const CALIBRATION_CHANNELS: [(&str, &str); 6] = [
+    ("AVGAIN", "VRMSOS"),
+    ("AIGAIN", "AIRMSOS"),
+    ("AWGAIN", "AWATTOS"),
+    ("AVARGAIN", "AVAROS"),
+    ("AVAGAIN", "AVAOS"),
+    ("", "PHCALA"),
+];
+
 /// What gives numbers their meaning, by cluster.
 const SCALES: [(u16, &[u16]); 2] = [
     (METERING, &[0x0300, id::MULTIPLIER, id::DIVISOR]),

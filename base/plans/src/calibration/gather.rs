@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::{MeasurementId, SimDuration};
+use lastmeter_units::{MeasurementId, Phase, SimDuration};
 
 use super::plan::{Plan, Subject};
 
@@ -13,7 +13,8 @@ pub type Readings = BTreeMap<Subject, Vec<f64>>;
 #[derive(Clone, Debug)]
 pub struct Gatherer {
     points: Vec<Readings>,
-    open: Option<(SimDuration, BTreeMap<Subject, f64>)>,
+    /// The phase's values and the totals, which a device of one phase may report instead.
+    open: Option<(SimDuration, [BTreeMap<Subject, f64>; 2])>,
     /// When the last reading was due.
     previous: SimDuration,
 }
@@ -30,17 +31,20 @@ impl Gatherer {
 
     /// Takes a value of the reading that was due at `due` since the start.
     pub fn value(&mut self, plan: &Plan, due: SimDuration, id: MeasurementId, value: f64) {
-        let Some((subject, sign)) = plan.subject_of(id) else { return };
+        let is_total = id.row().phase == Phase::Total;
+        let of_phase = if is_total { MeasurementId::of(id.row().quantity, Phase::L1) } else { Some(id) };
+        let Some((subject, sign)) = of_phase.and_then(|id| plan.subject_of(id)) else { return };
         if self.open.as_ref().is_some_and(|(open, _)| *open != due) {
             self.close(plan);
         }
-        let (_, values) = self.open.get_or_insert_with(|| (due, BTreeMap::new()));
-        *values.entry(subject).or_insert(0.0) += sign * value;
+        let (_, values) = self.open.get_or_insert_with(|| (due, Default::default()));
+        *values[usize::from(is_total)].entry(subject).or_insert(0.0) += sign * value;
     }
 
     /// The reading that is being taken in is whole.
     pub fn close(&mut self, plan: &Plan) {
-        let Some((due, values)) = self.open.take() else { return };
+        let Some((due, [phase, mut values])) = self.open.take() else { return };
+        values.extend(phase);
         if let Some(place) = plan.point_of(self.previous, due) {
             for (subject, value) in values {
                 self.points[place].entry(subject).or_default().push(value);

@@ -123,11 +123,6 @@ fn validate_reported(name: &str, values: &Values, is_static: bool, out: &mut Dia
         let label = format!("the procedure needs {}", needed.join(", "));
         out.report(Code::CANNOT_MEASURE, values.span_of("quantities"), message, label);
     }
-    if !is_static && values.boolean("totals_only") {
-        let message = format!("`{name}` reports totals only");
-        let label = "the procedure needs the phase";
-        out.report(Code::CANNOT_MEASURE, values.span_of("totals_only"), message, label);
-    }
 }
 
 /// What plays the points of a plan.

@@ -341,7 +341,9 @@ impl VirtualBench<'_> {
         self.parts.ledger.published = self.parts.shells.iter().map(|shell| shell.published).sum();
         self.write(&rows)?;
         // What was due until now was due by the old schedule; only then does a new one hold.
-        self.settle_commands().await
+        self.settle_commands().await?;
+        self.note_calibrated();
+        Ok(())
     }
 
     async fn read_alerts(&mut self) -> Result<(), BenchError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_plans::calibration::{Procedure, Stage};
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_wire::commands::{read_register, set_register};
+use lastmeter_wire::commands::read_register;
 
 use super::bench::VirtualBench;
 use super::calibrator::{Calibrator, Coefficient};
@@ -32,21 +32,40 @@ impl VirtualBench<'_> {
             let mut found = calibrator.coefficients(stage);
             for coefficient in &mut found {
                 let Some(value) = coefficient.value else { continue };
-                let parameters = BTreeMap::from([
-                    ("register".to_owned(), coefficient.register.name.to_owned()),
-                    ("value".to_owned(), value.to_string()),
-                ]);
-                let command =
-                    self.order(calibrator, set_register::COMMAND.name, &parameters).await?;
+                let (command, parameters) = calibrator.command_for(coefficient.register, value);
+                let command = self.order(calibrator, command, &parameters).await?;
                 coefficient.command = Some(command);
+                if calibrator.is_by_radio {
+                    // A later command writes it once more.
+                    calibrator.values.insert(coefficient.register.name, value);
+                }
             }
+            calibrator.sent.extend(found.into_iter().map(|one| (stage, one)));
             self.come_to_rest().await?;
             self.settle_commands().await?;
-            for coefficient in found {
-                self.report(calibrator, stage, coefficient);
-            }
+            self.report_answered(calibrator);
         }
         Ok(())
+    }
+
+    /// Notes what became of coefficients whose commands have ended; over the radio an answer takes
+    /// its time.
+    pub(super) fn note_calibrated(&mut self) {
+        if let Some(mut calibrator) = self.parts.calibrator.take() {
+            self.report_answered(&mut calibrator);
+            self.parts.calibrator = Some(calibrator);
+        }
+    }
+
+    fn report_answered(&mut self, calibrator: &mut Calibrator) {
+        let all = std::mem::take(&mut calibrator.sent).into_iter();
+        let is_open = |command: u64| self.commands.get(command).is_some();
+        let (open, ended): (Vec<_>, Vec<_>) =
+            all.partition(|(_, one)| one.command.is_some_and(is_open));
+        calibrator.sent = open;
+        for (stage, coefficient) in ended {
+            self.report(calibrator, stage, coefficient);
+        }
     }
 
     /// Gives the meter a command; its number.

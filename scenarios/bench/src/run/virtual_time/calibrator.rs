@@ -11,9 +11,11 @@ use lastmeter_devices::calibration::{
     Change, Line, Measured, Register, Role, Scale, Step, changes,
 };
 use lastmeter_devices::full_scale;
+use lastmeter_devices::zigbee::CALIBRATION_CHANNELS;
 use lastmeter_language::Scenario;
 use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+use lastmeter_wire::commands::set_register;
 use serde_json::{Map, Value, json};
 
 pub(crate) struct Calibrator {
@@ -29,6 +31,10 @@ pub(crate) struct Calibrator {
     /// The values in the registers, as the meter reported.
     pub(super) values: BTreeMap<&'static str, i64>,
     pub(super) has_asked: bool,
+    /// Whether commands reach it over the radio: by channels, and nothing can be read.
+    pub(super) is_by_radio: bool,
+    /// What was sent, until it is known what became of it.
+    pub(super) sent: Vec<(Stage, Coefficient)>,
 }
 
 /// A coefficient on its way into a register.
@@ -61,7 +67,9 @@ impl Calibrator {
             reference: Gatherer::new(&plan),
             steps: plan.steps().into(),
             values: BTreeMap::new(),
-            has_asked: false,
+            is_by_radio: scenario.is_carried(device),
+            has_asked: scenario.is_carried(device),
+            sent: Vec::new(),
             plan,
         })
     }
@@ -73,6 +81,39 @@ impl Calibrator {
             return self.plan.points.first().map(|point| self.start + point.end);
         }
         self.steps.front().map(|(at, _)| self.start + *at)
+    }
+
+    /// The command that carries a value to its register, and its parameters. What a channel has
+    /// beside it is written once more.
+    pub(super) fn command_for(
+        &self,
+        register: &Register,
+        value: i64,
+    ) -> (&'static str, BTreeMap<String, String>) {
+        let of_name = |(name, value): (&str, String)| (name.to_owned(), value);
+        if !self.is_by_radio {
+            let parameters = [("register", register.name.to_owned()), ("value", value.to_string())];
+            return (set_register::COMMAND.name, parameters.map(of_name).into());
+        }
+        let all = CALIBRATION_CHANNELS.iter().zip(0..);
+        let is_of = |(gain, offset): (&str, &str)| [gain, offset].contains(&register.name);
+        let channel = all.filter(|(both, _)| is_of(**both)).map(|(both, channel)| (*both, channel));
+        let ((gain, offset), channel) = channel.last().unwrap_or((("", ""), u8::MAX));
+        let of = |name: &str| {
+            if name == register.name { value } else { self.value(name).unwrap_or_default() }
+        };
+        let parameters = [
+            ("channel", channel.to_string()),
+            ("gain", of(gain).to_string()),
+            ("offset", of(offset).to_string()),
+        ];
+        ("calibrate", parameters.map(of_name).into())
+    }
+
+    /// The value in a register: as last reported, else the one it starts with.
+    fn value(&self, name: &str) -> Option<i64> {
+        let register = self.sheet.iter().find(|register| register.name == name)?;
+        Some(self.values.get(register.name).copied().unwrap_or(register.reset))
     }
 
     /// Takes a value that the platform gave back.
@@ -186,10 +227,10 @@ impl Calibrator {
         found
     }
 
-    /// The register of a role, and the value in it: as last reported, else the one it starts with.
+    /// The register of a role, and the value in it.
     fn before(&self, role: Role) -> Option<(&'static Register, i64)> {
         let register = self.sheet.iter().find(|register| register.role == role)?;
-        Some((register, self.values.get(register.name).copied().unwrap_or(register.reset)))
+        Some((register, self.value(register.name)?))
     }
 
     fn coefficient(
