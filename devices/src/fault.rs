@@ -3,7 +3,7 @@
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use crate::border::{BoardFault, DeviceFault};
+use crate::border::{BoardFault, DeviceFault, ScaledQuantity, ScalingChange};
 
 /// A fault of a device: its place in the scenario language, and what the device gets.
 #[derive(Clone, Copy)]
@@ -121,6 +121,32 @@ pub(crate) const DISPLAY_STICKS: InjectionKind = InjectionKind {
     },
     on: Some("zigbee"),
     build: |_, _| DeviceFault::DisplaySticks,
+};
+
+pub(crate) const SCALING: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "scaling",
+        summary: "the multiplier of a plug's quantity is absent, zero or another one",
+        description: "From now on the node has no multiplier of a quantity, reads 0 there, or \
+            scales by five times the number; it reports its multipliers again, as after a restart. \
+            Without one that it has reported before, or with one that is 0 or that changes, nobody \
+            can read its numbers: the platform has to leave them out, and the rest of the reading \
+            has to be there.",
+        fields: &[
+            DEVICE,
+            Field::required("of", Kind::Choice(ScaledQuantity::WORDS), "The quantity."),
+            Field::required(
+                "what",
+                Kind::Choice(ScalingChange::WORDS),
+                "What is wrong with its multiplier.",
+            ),
+        ],
+    },
+    on: Some("zigbee"),
+    build: |values, _| DeviceFault::Scaling {
+        of: ScaledQuantity::from_word(values.text("of")).unwrap_or(ScaledQuantity::Power),
+        what: ScalingChange::from_word(values.text("what")).unwrap_or(ScalingChange::Absent),
+    },
 };
 
 pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {

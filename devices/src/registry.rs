@@ -38,6 +38,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::FREEZE,
     fault::NODE_AWAY,
     fault::DISPLAY_STICKS,
+    fault::SCALING,
     fault::BOARD_RESET,
     fault::BOARD_HANG,
     fault::BOARD_NOISE,

@@ -31,6 +31,13 @@ pub enum DeviceFault {
     },
     /// Its display shows the same from now on.
     DisplaySticks,
+    /// The numbers by which a node of a radio network scales a quantity are not what they were.
+    Scaling {
+        /// Whose.
+        of: ScaledQuantity,
+        /// What is wrong.
+        what: ScalingChange,
+    },
     /// Something goes wrong with its board.
     Board(BoardFault),
     /// Somebody tampers with it.
@@ -67,6 +74,34 @@ pub enum BoardFault {
         /// In so many frames.
         frames: u32,
     },
+}
+
+lastmeter_units::words! {
+    /// What a node scales by a multiplier of its own.
+    pub enum ScaledQuantity in files {
+        /// Voltage.
+        Voltage = "voltage",
+        /// Current.
+        Current = "current",
+        /// Active, reactive and apparent power.
+        Power = "power",
+        /// Frequency.
+        Frequency = "frequency",
+        /// Energies.
+        Energy = "energy",
+    }
+}
+
+lastmeter_units::words! {
+    /// What is wrong with a multiplier.
+    pub enum ScalingChange in files {
+        /// The node does not have it.
+        Absent = "absent",
+        /// It is 0.
+        Zero = "zero",
+        /// It is five times as large, and numbers are scaled by it.
+        Changed = "changed",
+    }
 }
 
 lastmeter_units::words! {

@@ -125,7 +125,7 @@ pub enum Output {
     /// The reading that was announced last goes out as these frames, and carries these values, in
     /// SI units: of a device that numbers no readings on its network.
     Reported {
-        /// By their identifiers.
+        /// By their identifiers; no number where nobody can read what is sent.
         values: BTreeMap<String, f64>,
         /// Each as its application made it.
         frames: Vec<Vec<u8>>,

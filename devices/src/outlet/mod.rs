@@ -141,6 +141,9 @@ fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::Freeze { until: None } => "freeze".to_owned(),
         DeviceFault::Freeze { until: Some(until) } => format!("freeze until {until}"),
         DeviceFault::DisplaySticks => return Err("a display for a device that has none"),
+        DeviceFault::Scaling { .. } => {
+            return Err("a multiplier for a device that is no node of a radio network");
+        }
         DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
         DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {

@@ -4,7 +4,7 @@
 //! A reading is announced when its report is sent. While the plug is no member of its network none
 //! is: its energies go on, and nobody would learn how old a power was that had to wait.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chacha20::ChaCha8Rng;
 use lastmeter_sim::ReferenceSpan;
@@ -17,7 +17,7 @@ use lastmeter_zigbee::zcl::cluster::{ELECTRICAL_MEASUREMENT, METERING};
 use rand::Rng as _;
 
 use super::{Outlet, event, named};
-use crate::border::{DeviceFault, EventKind, Input, Output};
+use crate::border::{DeviceFault, EventKind, Input, Output, ScaledQuantity, ScalingChange};
 use crate::zigbee::{
     BistableRelay, CALIBRATION_CHANNELS, Measured, Plug, PlugOrder, PlugScales, Upgrade, UpgradeConfig, UpgradeOutcome,
     ZigbeeNode,
@@ -55,6 +55,10 @@ pub(crate) struct ZigbeeOutlet {
     orders: VecDeque<Order>,
     /// Whether its relay is open from the start, which nobody has learnt yet.
     starts_open: bool,
+    /// Whether it has reported its multipliers.
+    has_announced: bool,
+    /// What nobody can read any more.
+    unreadable: BTreeSet<ScaledQuantity>,
     /// How many readings are still to be made and not sent.
     skip: u32,
     frozen_until: Option<SimTime>,
@@ -78,6 +82,8 @@ impl ZigbeeOutlet {
             serial: 1,
             orders: VecDeque::new(),
             starts_open: !parts.is_closed,
+            has_announced: false,
+            unreadable: BTreeSet::new(),
             skip: 0,
             frozen_until: None,
             away: None,
@@ -100,6 +106,10 @@ impl ZigbeeOutlet {
         self.node.step(now, &mut || (stream.next_u32() >> 16) as u16)
     }
 
+    fn is_unreadable(&self, id: MeasurementId) -> bool {
+        scaled(id).is_some_and(|of| self.unreadable.contains(&of))
+    }
+
     fn is_off(&self) -> bool {
         self.away.is_some_and(|(_, is_silent)| is_silent)
     }
@@ -115,6 +125,7 @@ impl ZigbeeOutlet {
                 NodeEvent::Joined(address) | NodeEvent::Rejoined { to: address, .. } => {
                     event(out, EventKind::Joined, &address.to_string());
                     self.node.announce_scales(now);
+                    self.has_announced = true;
                 }
                 NodeEvent::Left => event(out, EventKind::Left, ""),
                 _ => {}
@@ -144,6 +155,18 @@ impl ZigbeeOutlet {
         }
     }
 
+    /// A multiplier is not what it was, and is reported once more.
+    fn scale_wrongly(&mut self, now: SimTime, of: ScaledQuantity, what: ScalingChange) {
+        self.node.set_scaling(of, what);
+        // Who has learnt it once needs it no more.
+        if what != ScalingChange::Absent || !self.has_announced {
+            self.unreadable.insert(of);
+        }
+        if self.has_announced {
+            self.node.announce_scales(now);
+        }
+    }
+
     /// Something goes wrong on purpose.
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
         let named = match fault {
@@ -154,6 +177,9 @@ impl ZigbeeOutlet {
                 Ok(format!("{} until {until}", if *is_silent { "silent" } else { "leaves" }))
             }
             DeviceFault::DisplaySticks => Ok("its display sticks".to_owned()),
+            DeviceFault::Scaling { of, what } => {
+                Ok(format!("the multiplier of {} is {}", of.word(), what.word()))
+            }
             _ => named(fault),
         };
         match *fault {
@@ -164,6 +190,7 @@ impl ZigbeeOutlet {
                     self.node.radio.leave(now);
                 }
             }
+            DeviceFault::Scaling { of, what } => self.scale_wrongly(now, of, what),
             DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
             DeviceFault::Freeze { until } => {
                 self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
@@ -175,6 +202,20 @@ impl ZigbeeOutlet {
             Err(why) => event(out, EventKind::InputRefused, why),
         }
     }
+}
+
+/// By whose multiplier a quantity is scaled.
+fn scaled(id: MeasurementId) -> Option<ScaledQuantity> {
+    Some(match id.row().quantity {
+        Quantity::VoltageRms => ScaledQuantity::Voltage,
+        Quantity::CurrentRms => ScaledQuantity::Current,
+        Quantity::ActivePower(_) | Quantity::ReactivePower(_) | Quantity::ApparentPower => {
+            ScaledQuantity::Power
+        }
+        Quantity::Frequency => ScaledQuantity::Frequency,
+        Quantity::ActiveEnergy(_) => ScaledQuantity::Energy,
+        _ => return None,
+    })
 }
 
 /// What became of a program image, for the record.
@@ -239,7 +280,7 @@ fn transmitted(
     id: MeasurementId,
     measured: &Measured,
     scales: &PlugScales,
-) -> Option<(String, f64)> {
+) -> Option<(MeasurementId, f64)> {
     let rounded = |value: Option<f64>, multiplier: u32, divisor: u32| {
         let step = f64::from(multiplier) / f64::from(divisor);
         value.filter(|value| value.is_finite()).map(|value| (value / step).round() * step)
@@ -265,7 +306,7 @@ fn transmitted(
         Quantity::ActiveEnergy(Direction::Injected) => energy(measured.received_j),
         _ => None,
     };
-    value.map(|value| (id.name().to_owned(), value))
+    value.map(|value| (id, value))
 }
 
 /// Whether a plug reports a quantity.
@@ -313,6 +354,10 @@ impl Outlet for ZigbeeOutlet {
             out.push(Output::Reading { epoch: Epoch(1), serial: Serial(serial), at, span });
             let sent =
                 values.iter().filter_map(|&(id, _)| transmitted(id, &measured, &self.scales));
+            let sent = sent.map(|(id, value)| {
+                let value = if self.is_unreadable(id) { f64::NAN } else { value };
+                (id.name().to_owned(), value)
+            });
             let values: BTreeMap<String, f64> = sent.collect();
             let frames = frames.iter().map(|frame| frame.payload.clone()).collect();
             out.push(Output::Reported { values, frames });

@@ -13,8 +13,9 @@ use lastmeter_zigbee::zcl::cluster::{BASIC, ELECTRICAL_MEASUREMENT, METERING, ON
 use lastmeter_zigbee::zcl::global::command;
 use lastmeter_zigbee::zcl::{Attribute, Direction, Frame, Header, Record, Status, Value};
 
-use super::attributes::{Attributes, Reporting};
+use super::attributes::{Attributes, Reporting, ScalingFault};
 use super::node::{Application, ZigbeeNode};
+use crate::border::{ScaledQuantity, ScalingChange};
 
 /// Attributes of Metering and Electrical Measurement, by the names of the standard.
 mod id {
@@ -411,6 +412,28 @@ impl ZigbeeNode<Plug> {
                 self.send(now, frame);
             }
         }
+    }
+
+    /// The multiplier of a quantity is not what it was from now on.
+    pub fn set_scaling(&mut self, of: ScaledQuantity, what: ScalingChange) {
+        let (cluster, id) = match of {
+            ScaledQuantity::Voltage => (ELECTRICAL_MEASUREMENT, id::OF_VOLTAGE),
+            ScaledQuantity::Current => (ELECTRICAL_MEASUREMENT, id::OF_CURRENT),
+            ScaledQuantity::Power => (ELECTRICAL_MEASUREMENT, id::OF_POWER),
+            ScaledQuantity::Frequency => (ELECTRICAL_MEASUREMENT, id::OF_FREQUENCY),
+            ScaledQuantity::Energy => (METERING, id::MULTIPLIER),
+        };
+        let attributes = &mut self.server.attributes;
+        let before = attributes.scale(cluster, id).and_then(|scale| u32::try_from(scale).ok());
+        attributes.set_fault(
+            cluster,
+            id,
+            Some(match what {
+                ScalingChange::Absent => ScalingFault::Absent,
+                ScalingChange::Zero => ScalingFault::Zero,
+                ScalingChange::Changed => ScalingFault::Changed(5 * before.unwrap_or(1)),
+            }),
+        );
     }
 
     /// Takes what its energy chip has measured up to now; what its display shows then, if that is

@@ -3,7 +3,7 @@
 use crate::support::{Bench, START, balanced, readings, refused, requests};
 use lastmeter_devices::{
     BoardFault, DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output,
-    TamperKind, TamperSensorFault,
+    ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
 };
 use lastmeter_params::{Code, read_text};
 use lastmeter_sim::Block;
@@ -264,6 +264,11 @@ fn every_injection_builds_the_fault_it_describes() {
             DeviceFault::Away { until: at(90.0), is_silent: true },
         ),
         ("display_sticks", "", DeviceFault::DisplaySticks),
+        (
+            "scaling",
+            "of = \"voltage\"\nwhat = \"zero\"",
+            DeviceFault::Scaling { of: ScaledQuantity::Voltage, what: ScalingChange::Zero },
+        ),
         ("board_reset", "", DeviceFault::Board(BoardFault::Reset)),
         ("board_hang", "for = \"3 s\"", DeviceFault::Board(BoardFault::Stop { until: at(63.0) })),
         ("board_noise", "count = 12", DeviceFault::Board(BoardFault::Noise { frames: 12 })),
@@ -288,7 +293,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 11);
+    assert_eq!(INJECTIONS.len(), 12);
 }
 
 #[test]

@@ -156,10 +156,12 @@ pub(crate) fn in_message_units(values: BTreeMap<String, f64>) -> BTreeMap<String
     converted.collect()
 }
 
-/// Whether values are the same but for rounding.
-pub(crate) fn are_same(one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|((name, value), (other_name, other))| {
+/// Whether what is stored is what was sent, but for rounding: without the values that nobody can
+/// read, which are no numbers.
+pub(crate) fn are_same(stored: &BTreeMap<String, f64>, sent: &BTreeMap<String, f64>) -> bool {
+    let sent = || sent.iter().filter(|(_, value)| !value.is_nan());
+    stored.len() == sent().count()
+        && stored.iter().zip(sent()).all(|((name, value), (other_name, other))| {
             name == other_name && (value - other).abs() <= ROUNDING * other.abs()
         })
 }
@@ -268,6 +270,18 @@ mod tests {
             readings.expect(own);
             readings.put(stored(4, late, "a"), &known, &mut all);
             assert_eq!(all[0].serial, Some(Serial(4)), "{late}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_not_to_be_stored() {
+        let of = |values: &[(&str, f64)]| -> BTreeMap<String, f64> {
+            values.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
+        };
+        let sent = of(&[("a", 1.0), ("b", f64::NAN)]);
+        assert!(are_same(&of(&[("a", 1.0)]), &sent));
+        for wrong in [&[("a", 1.0), ("b", 2.0)][..], &[("a", 2.0)], &[("b", 1.0)], &[]] {
+            assert!(!are_same(&of(wrong), &sent), "{wrong:?}");
         }
     }
 

@@ -6,7 +6,7 @@
 //! What is due and not stored is a row without reported value; what is stored and was not due is a
 //! row without reference. Devices that announce no spans are joined as [`declared`] describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
@@ -49,6 +49,12 @@ impl SentReading {
             Ok(Request::Measurements(message)) => Self::of(&message),
             _ => None,
         }
+    }
+
+    /// What nobody can read of it, by the device's doing: it is sent as no number.
+    fn unreadable(&self) -> impl Iterator<Item = MeasurementId> {
+        let unreadable = self.values.iter().filter(|(_, value)| value.is_nan());
+        unreadable.filter_map(|(name, _)| MeasurementId::lookup(name))
     }
 
     /// The reading that a message is, if it is numbered.
@@ -361,11 +367,13 @@ impl Account {
             if reading.is_none() {
                 self.never_made.push((self.due, due));
             }
+            let mut unreadable = BTreeSet::new();
             let found = reading.and_then(|made| {
                 // Stored with another event time or other values than the device sent, it is
                 // another device's reading or an altered one, not the one that was due.
                 let key = (made.epoch, made.serial);
                 let sent = self.sent.remove(&key);
+                unreadable.extend(sent.iter().flat_map(SentReading::unreadable));
                 let list = stored.get_mut(&key)?;
                 let same = list.iter().position(|reading| {
                     let is_same = |sent: &SentReading| {
@@ -381,7 +389,13 @@ impl Account {
             } else {
                 settled.missing += 1;
             }
+            let from = rows.len();
             self.due_rows(due, reading, found.as_ref(), rows);
+            if !unreadable.is_empty() {
+                let is_owed = |row: &Row| !unreadable.contains(&row.quantity);
+                let of_reading = rows.split_off(from);
+                rows.extend(of_reading.into_iter().filter(is_owed));
+            }
         }
         made.retain(|made| made.at > due_until);
         for (key, readings) in stored {
