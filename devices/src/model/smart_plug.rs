@@ -17,7 +17,7 @@ use crate::zigbee::{PLUG_PROGRAM, PlugScales, UpgradeConfig, WINDOW_MAX};
 /// The first 32 bits of addresses that are derived from names: of a maker of radios.
 const MAKER: u64 = 0x0015_8D00;
 
-const OWN: [Field; 7] = [
+const OWN: [Field; 8] = [
     Field::optional(
         "eui64",
         Kind::Text,
@@ -47,6 +47,13 @@ const OWN: [Field; 7] = [
         Kind::Boolean,
         "false",
         "Whether it has a display of its own, which shows voltage, current, power and energy.",
+    ),
+    Field::default(
+        "frame_counter",
+        Kind::Integer { min: 0, max: u32::MAX as i64 },
+        "0",
+        "How far it has counted the frames of its network: a coordinator takes none twice. For one \
+         that was a member of it before.",
     ),
     Field::default(
         "program_version",
@@ -115,6 +122,7 @@ pub(crate) const SMART_PLUG: DeviceKind = DeviceKind {
             is_closed: values.boolean("relay_closed"),
             has_display: values.boolean("display"),
             upgrade: upgrade_of(values),
+            frame_counter: u32::try_from(values.integer("frame_counter")).unwrap_or_default(),
             stream: context.streams.stream(&format!("device/{}/radio", context.name)),
         });
         build_with(&RECIPE, values, context, (Box::new(outlet), is_reported), diagnostics)

@@ -40,6 +40,8 @@ pub(crate) struct ZigbeeParts {
     pub(crate) has_display: bool,
     /// The program image that it runs, and how it fetches another.
     pub(crate) upgrade: UpgradeConfig,
+    /// How far it has counted the frames of its network.
+    pub(crate) frame_counter: u32,
     /// For the pauses of its radio.
     pub(crate) stream: ChaCha8Rng,
 }
@@ -73,6 +75,7 @@ impl ZigbeeOutlet {
         let mut node = ZigbeeNode::plug(parts.config, plug, parts.scales, parts.report_every)
             .with_upgrade(parts.upgrade);
         node.hold_reports(&[METERING, ELECTRICAL_MEASUREMENT]);
+        node.radio.go_on_from(parts.frame_counter);
         node.radio.join(parts.start);
         Self {
             start: parts.start,

@@ -510,6 +510,8 @@ impl Coordinator {
         match before {
             None => self.events.push_back(joined),
             Some(from) if joins => {
+                // Who joins once more counts its messages from the beginning.
+                child.received = Received::default();
                 let given_up = child.outgoing.clear();
                 self.report(given_up);
                 let how = Departure::Unheard;

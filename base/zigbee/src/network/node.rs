@@ -169,6 +169,11 @@ impl Node {
         }
     }
 
+    /// It has counted its frames up to here before: none that the network has heard is used again.
+    pub const fn go_on_from(&mut self, counter: u32) {
+        self.counter = counter;
+    }
+
     /// Its power came back: it knows its network, and rejoins it.
     pub fn restart(&mut self, now: SimTime) {
         self.frames.clear();

@@ -19,6 +19,12 @@ impl DeviceNote {
         Self { at, kind, detail, about: None }
     }
 
+    /// For people, of the device with this name.
+    pub(crate) fn words(&self, device: &str) -> String {
+        let about = self.about.as_deref().map(|about| format!(" {about}")).unwrap_or_default();
+        format!("{device} {}{about}: {}", self.kind, self.detail)
+    }
+
     /// As the record takes it, of the device with this name.
     pub(crate) fn event(&self, device: &str) -> Event {
         let event = Event::device(self.at, device, self.kind, &self.detail);

@@ -446,6 +446,17 @@ impl Field {
         }
     }
 
+    /// What the gateway keeps durably, by number.
+    pub(crate) const fn kept(&self) -> &BTreeMap<u64, Vec<u8>> {
+        &self.kept
+    }
+
+    /// The gateway begins with what it kept before.
+    pub(crate) fn restore(&mut self, kept: BTreeMap<u64, Vec<u8>>) {
+        self.kept = kept;
+        self.restart(&mut Vec::new());
+    }
+
     /// The gateway loses its supply and starts again with what it kept.
     pub(crate) fn restart(&mut self, out: &mut Vec<ClientOutput>) {
         let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();

@@ -1,7 +1,9 @@
 //! `lastmeter device`: one device or gateway by itself, in real time, on real lines.
 
+mod home;
 mod meters;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -27,7 +29,7 @@ pub struct DeviceOptions {
     /// End by itself after so long; else at a signal
     #[arg(long = "for", value_name = "TIME", value_parser = length)]
     pub length: Option<Duration>,
-    /// How many meters there are on the line
+    /// How many meters there are on the line, or nodes behind a gateway that dials
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=250))]
     pub count: u32,
     /// So many of them have identifications that differ in the last digits only
@@ -36,6 +38,18 @@ pub struct DeviceOptions {
     /// A key of the source that meters measure, as in `peak_flow="600 l/h"`
     #[arg(long, value_name = "KEY=VALUE")]
     pub plant: Vec<String>,
+    /// A field of the nodes behind a gateway that dials, as in `report_every="10 s"`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub node: Vec<String>,
+    /// The dispatcher that such a gateway dials
+    #[arg(long, value_name = "HOST:PORT")]
+    pub dispatcher: Option<String>,
+    /// The name of its network, as it is registered there
+    #[arg(long, value_name = "NAME")]
+    pub network_name: Option<String>,
+    /// A file with the network's key: 32 hexadecimal digits
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// The seed of its random streams
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -48,6 +62,9 @@ pub struct DeviceOptions {
 pub fn device(options: &DeviceOptions) -> ExitCode {
     let DeviceOptions { model, on, set, length, .. } = options;
     if let Some(kind) = gateway::kind_of(model) {
+        if let Some(dials) = &kind.dispatcher {
+            return home::run(kind, dials, options);
+        }
         let lines = OnLines { on, set, length: *length, summary: false, http: None, capture: None };
         return gateway::run(kind, &options.gateway, &lines);
     }

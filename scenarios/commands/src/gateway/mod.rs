@@ -70,13 +70,6 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
 
 /// Runs a gateway on real lines until a signal, or for so long, and returns the exit code.
 pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
-    if kind.dispatcher.is_some() {
-        let name = kind.entry.name;
-        return complain(&format!(
-            "`{name}` has the nodes of a scenario and dials its platform; it does not run alone: \
-             write it as a `[[gateway]]`"
-        ));
-    }
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
         Err(message) => return complain(&message),
