@@ -65,6 +65,30 @@ fn only_readings_wholly_within_the_measuring_time_count() {
 }
 
 #[test]
+fn totals_stand_in_for_the_phase_of_a_device_that_has_none() {
+    let (plan, seconds) = (chip(), lastmeter_units::SimDuration::from_seconds);
+    let id = |name: &str| lastmeter_units::MeasurementId::lookup(name).unwrap();
+    let (phase, total) = ("electricity.power.active.consumed.l1", "electricity.power.active.consumed.total");
+    let back = "electricity.power.active.injected.total";
+    for (values, expected) in [
+        (&[(phase, 5.0)][..], 5.0),
+        (&[(total, 6.0), (back, 2.0)], 4.0),
+        // Both are one power.
+        (&[(phase, 5.0), (total, 6.0)], 5.0),
+    ] {
+        let mut gatherer = Gatherer::new(&plan);
+        for due in 1..=3 {
+            for &(name, value) in values {
+                gatherer.value(&plan, seconds(due), id(name), value);
+            }
+        }
+        gatherer.close(&plan);
+        let found = &gatherer.points()[0];
+        assert_eq!(found[&Subject::ActivePower], [expected], "{values:?}");
+    }
+}
+
+#[test]
 fn what_makes_no_calibration_is_reported() {
     for (keys, part) in [
         ("procedure = \"static\"\nlevels = [\"0 %\", \"1 %\"]", "three levels"),
