@@ -149,6 +149,17 @@ pub(crate) const SCALING: InjectionKind = InjectionKind {
     },
 };
 
+pub(crate) const CONTACT_STICKS: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "contact_sticks",
+        summary: "the contact of a room sensor shows the same from now on",
+        description: "The magnet of the contact has come off, or its spring is broken: whether the             door or window opens or closes, the sensor goes on reporting what it reported last.",
+        fields: &[DEVICE],
+    },
+    on: Some("zigbee"),
+    build: |_, _| DeviceFault::ContactSticks,
+};
+
 pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {
     entry: Entry {
         name: "board_reset",

@@ -18,6 +18,7 @@
 //! | `gateway` | concentrator and simulator adapter, behind a border of their own; [`GATEWAYS`] |
 //! | `external` | a device that is somebody else's program |
 //! | `meter`, `pipe` | meters of electricity, of heat and water: readings on schedule, commands |
+//! | `room` | a sensor of a room on a ZigBee network |
 //! | `sampled`, `windows` | samples, or spectra in closed form, to measurement windows (`window`) |
 //! | `front_end` | transformers, filters, converters: from the terminal to what is measured |
 //! | `reading`, `register`, `display` | from windows to values: energies, calibration, resolution |
@@ -56,6 +57,7 @@ mod pipe;
 mod reading;
 mod register;
 mod registry;
+mod room;
 mod running_mean;
 mod sampled;
 mod supply;

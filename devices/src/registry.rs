@@ -4,7 +4,7 @@ use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
     ade7953_1ph, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus, reference,
-    simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
+    room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
 };
 use crate::tamper;
 
@@ -28,6 +28,7 @@ pub static DEVICES: &[DeviceKind] = &[
     class_meter::CLASS_METER_3PH,
     external::EXTERNAL,
     smart_plug::SMART_PLUG,
+    room_sensor::ROOM_SENSOR,
 ];
 
 /// Every fault a device can play.
@@ -39,6 +40,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::NODE_AWAY,
     fault::DISPLAY_STICKS,
     fault::SCALING,
+    fault::CONTACT_STICKS,
     fault::BOARD_RESET,
     fault::BOARD_HANG,
     fault::BOARD_NOISE,

@@ -55,6 +55,7 @@ mod waveform;
 
 pub use declared::{AdmittedSpans, CHANGES_MAX, DeclaredSpan, GRID, GRID_OF_TWO, Identity};
 pub use domain::heat::{HeatCircuit, HeatState};
+pub use domain::room::{Room, RoomState};
 pub use domain::water::{WaterState, WaterSupply};
 pub use domain::{ElectricityFacts, MeteringPoint, MeteringTruth, PipeState, PipeStretch};
 pub use energy::Netting;

@@ -1,7 +1,9 @@
 //! What a scenario may name: every kind of source, and of injection into one.
 
 use crate::injection::{InjectionKind, components, levels, shapes, steps};
-use crate::source::{SourceKind, heat_circuit, recording, spectrum_table, synthetic, water_supply};
+use crate::source::{
+    SourceKind, heat_circuit, recording, room, spectrum_table, synthetic, water_supply,
+};
 
 /// Every kind of source.
 pub static SOURCES: &[SourceKind] = &[
@@ -10,6 +12,7 @@ pub static SOURCES: &[SourceKind] = &[
     spectrum_table::KIND,
     heat_circuit::KIND,
     water_supply::KIND,
+    room::KIND,
 ];
 
 /// Every kind of injection into a source.

@@ -7,6 +7,7 @@
 mod files;
 pub(crate) mod heat_circuit;
 pub(crate) mod recording;
+pub(crate) mod room;
 pub(crate) mod spectrum_table;
 pub(crate) mod synthetic;
 pub(crate) mod water_supply;
@@ -43,7 +44,7 @@ pub enum Signal {
     Program(Program),
     /// A recording, which is played as it is.
     Recording(Loop),
-    /// What flows in a pipe, as it is.
+    /// What flows in a pipe, or is in a room, as it is.
     Pipe(MeteringPoint),
 }
 

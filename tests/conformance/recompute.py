@@ -59,6 +59,8 @@ SI_UNITS = {
     "heating.temp.": "°C",
     "water.volume": "m3",
     "water.flowrate": "m3/s",
+    "x.room.temperature": "°C",
+    "x.contact.open": "1",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]

@@ -104,6 +104,8 @@ pub struct Medium(pub u8);
 impl Medium {
     /// The wildcard of a selection.
     pub const ANY: Self = Self(0xFF);
+    /// Something else.
+    pub const OTHER: Self = Self(0x00);
     /// Electricity.
     pub const ELECTRICITY: Self = Self(0x02);
     /// Heat, volume measured at the outlet (return).

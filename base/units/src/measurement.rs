@@ -54,6 +54,8 @@ crate::words! {
         Heat = "heat",
         /// Drinking water.
         Water = "water",
+        /// A room: its air, and what closes it.
+        Room = "room",
     }
 }
 
@@ -150,6 +152,10 @@ pub enum Quantity {
     WaterVolume,
     /// Volume flow at a water meter.
     WaterVolumeFlow,
+    /// Temperature of a room's air.
+    RoomTemperature,
+    /// Whether a door or window is open: 1 or 0.
+    ContactOpen,
     /// A quantity that nothing of the plant has (gas, blinks, set points).
     Other,
 }
@@ -165,6 +171,7 @@ impl Quantity {
             | Self::FlowTemperature
             | Self::ReturnTemperature => Domain::Heat,
             Self::WaterVolume | Self::WaterVolumeFlow => Domain::Water,
+            Self::RoomTemperature | Self::ContactOpen => Domain::Room,
             Self::Other => return None,
             _ => Domain::Electricity,
         })
@@ -186,7 +193,9 @@ impl Quantity {
             | Self::BreakerClosed
             | Self::FlickerShortTerm
             | Self::FlowTemperature
-            | Self::ReturnTemperature => Formation::Last,
+            | Self::ReturnTemperature
+            | Self::RoomTemperature
+            | Self::ContactOpen => Formation::Last,
             Self::Other => return None,
             _ => Formation::Mean,
         })
@@ -505,8 +514,8 @@ registry! {
     single "x.electricity.current.neutral.rms" Q::NeutralCurrentRms, "A", "A", Ampere, 1.0;
     single "x.electricity.breaker.voltage.rms" Q::BreakerVoltageRms, "V", "V", Volt, 1.0;
     single "x.electricity.breaker.closed" Q::BreakerClosed, "1", "1", One, 1.0;
-    single "x.room.temperature" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
-    single "x.contact.open" Q::Other, "1", "1", One, 1.0;
+    single "x.room.temperature" Q::RoomTemperature, "°C", "°C", DegreeCelsius, 1.0;
+    single "x.contact.open" Q::ContactOpen, "1", "1", One, 1.0;
     single "x.battery.voltage" Q::Other, "V", "V", Volt, 1.0;
     single "x.battery.charge" Q::Other, "1", "1", One, 1.0;
     phases "x.electricity.voltage.mean" Q::VoltageMean, "V", "V", Volt, 1.0;
@@ -558,12 +567,13 @@ mod tests {
             let Some(domain) = row.quantity.domain() else { continue };
             assert!(row.quantity.formation().is_some(), "{}", row.name);
             let name = row.name.trim_start_matches("x.");
-            let first = match domain {
-                Domain::Electricity => "electricity.",
-                Domain::Heat => "heating.",
-                Domain::Water => "water.",
+            let first: &[&str] = match domain {
+                Domain::Electricity => &["electricity."],
+                Domain::Heat => &["heating."],
+                Domain::Water => &["water."],
+                Domain::Room => &["room.", "contact."],
             };
-            assert!(name.starts_with(first), "{}", row.name);
+            assert!(first.iter().any(|first| name.starts_with(first)), "{}", row.name);
             let units = MEASUREMENTS.iter().filter(|other| other.quantity == row.quantity);
             assert!(units.map(|other| other.si_unit).all(|unit| unit == row.si_unit));
         }

@@ -38,6 +38,8 @@ pub enum DeviceFault {
         /// What is wrong.
         what: ScalingChange,
     },
+    /// Its contact shows the same from now on.
+    ContactSticks,
     /// Something goes wrong with its board.
     Board(BoardFault),
     /// Somebody tampers with it.

@@ -21,7 +21,7 @@ pub enum Feed {
     },
     /// The tones the channels are made of.
     Spectrum,
-    /// What a pipe carries.
+    /// What a pipe carries, or a room is like.
     Pipe,
     /// Nothing: what it reports comes from elsewhere.
     Nothing,
@@ -51,11 +51,11 @@ pub enum Input {
         /// The ambient temperature in degrees Celsius.
         celsius: f64,
     },
-    /// The pipe carried this since the last such message.
+    /// The pipe carried this, or the room was like this, since the last such message.
     Pipe {
         /// Up to when, since the scenario's start.
         until: SimDuration,
-        /// What it carried.
+        /// What that was.
         state: PipeState,
     },
     /// A message from the platform.

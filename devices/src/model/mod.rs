@@ -20,6 +20,7 @@ pub(crate) mod kind;
 pub(crate) mod m_bus;
 mod pipe;
 pub(crate) mod reference;
+pub(crate) mod room_sensor;
 pub(crate) mod simulator_meter;
 pub(crate) mod smart_plug;
 pub(crate) mod stpm34_1ph;

@@ -15,7 +15,7 @@ use crate::outlet::zigbee::{ZigbeeOutlet, ZigbeeParts, is_reported};
 use crate::zigbee::{PLUG_PROGRAM, PlugScales, UpgradeConfig, WINDOW_MAX};
 
 /// The first 32 bits of addresses that are derived from names: of a maker of radios.
-const MAKER: u64 = 0x0015_8D00;
+pub(super) const MAKER: u64 = 0x0015_8D00;
 
 const OWN: [Field; 8] = [
     Field::optional(

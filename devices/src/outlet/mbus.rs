@@ -227,11 +227,12 @@ impl Outlet for MBusOutlet {
     }
 }
 
-/// The device type of a domain's meters.
+/// The device type of a domain's meters. No sensor of a room is on an M-Bus line.
 pub(crate) const fn medium_of(domain: lastmeter_units::Domain) -> Medium {
     match domain {
         lastmeter_units::Domain::Electricity => Medium::ELECTRICITY,
         lastmeter_units::Domain::Heat => Medium::HEAT_OUTLET,
         lastmeter_units::Domain::Water => Medium::WATER,
+        lastmeter_units::Domain::Room => Medium::OTHER,
     }
 }

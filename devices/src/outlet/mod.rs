@@ -133,7 +133,7 @@ pub(crate) fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
 }
 
 /// A fault as the record names it; the error is why no way out of a meter plays it.
-fn named(fault: &DeviceFault) -> Result<String, &'static str> {
+pub(crate) fn named(fault: &DeviceFault) -> Result<String, &'static str> {
     Ok(match fault {
         DeviceFault::SkipReading { count } => format!("skip_reading: {count}"),
         DeviceFault::RenumberReading => "renumber_reading".to_owned(),
@@ -144,6 +144,7 @@ fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::Scaling { .. } => {
             return Err("a multiplier for a device that is no node of a radio network");
         }
+        DeviceFault::ContactSticks => return Err("a contact for a device that has none"),
         DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
         DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {

@@ -1,7 +1,7 @@
 //! A sensor of a room: temperature, and the contact of a door or window; it sleeps on a battery.
 
 use lastmeter_units::{SimDuration, SimTime};
-use lastmeter_zigbee::network::NodeConfig;
+use lastmeter_zigbee::network::{ApsFrame, NodeConfig};
 use lastmeter_zigbee::zcl::cluster::ias_zone::{
     ALARM_1, STATUS_CHANGE, StatusChange, TYPE_CONTACT,
 };
@@ -79,12 +79,17 @@ impl ZigbeeNode<RoomSensor> {
         if std::mem::replace(&mut self.application.is_open, is_open) == is_open {
             return;
         }
-        let status = if is_open { ALARM_1 } else { 0 };
+        if let Some(frame) = self.zone_status() {
+            self.send(now, frame);
+        }
+    }
+
+    /// The frame that reports whether the door is open, as it also goes out every so often.
+    pub fn zone_status(&mut self) -> Option<ApsFrame> {
+        let status = if self.is_open() { ALARM_1 } else { 0 };
         self.server.attributes.set(IAS_ZONE, ZONE_STATUS, Some(status.into()));
         let change = StatusChange { status, extended: 0, zone: NO_ZONE, delay_quarter_s: 0 };
         let header = Header::cluster(Direction::ToClient, 0, STATUS_CHANGE);
-        if let Ok(frame) = self.server.unasked(IAS_ZONE, header, &[change]) {
-            self.send(now, frame);
-        }
+        self.server.unasked(IAS_ZONE, header, &[change]).ok()
     }
 }

@@ -269,6 +269,7 @@ fn every_injection_builds_the_fault_it_describes() {
             "of = \"voltage\"\nwhat = \"zero\"",
             DeviceFault::Scaling { of: ScaledQuantity::Voltage, what: ScalingChange::Zero },
         ),
+        ("contact_sticks", "", DeviceFault::ContactSticks),
         ("board_reset", "", DeviceFault::Board(BoardFault::Reset)),
         ("board_hang", "for = \"3 s\"", DeviceFault::Board(BoardFault::Stop { until: at(63.0) })),
         ("board_noise", "count = 12", DeviceFault::Board(BoardFault::Noise { frames: 12 })),
@@ -293,7 +294,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 12);
+    assert_eq!(INJECTIONS.len(), 13);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod models;
 mod phases;
 mod pipes;
 mod quality;
+mod room_sensor;
 mod smart_plug;
 mod supply;
 mod support;

@@ -300,6 +300,7 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "class-meter-3ph",
         "external",
         "smart-plug",
+        "room-sensor",
     ];
     assert_eq!(names, expected);
 }

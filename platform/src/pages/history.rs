@@ -140,6 +140,8 @@ pub(super) fn name_of(id: MeasurementId) -> String {
         Quantity::CurrentRms => "Current",
         Quantity::Frequency => "Frequency",
         Quantity::BreakerClosed => "Switch (1 on, 0 off)",
+        Quantity::RoomTemperature => "Room temperature",
+        Quantity::ContactOpen => "Door or window (1 open, 0 closed)",
         _ => return row.name.trim_start_matches("x.").replace('.', " "),
     };
     format!("{name}{phase}")

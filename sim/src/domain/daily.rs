@@ -1,4 +1,5 @@
-//! Daily courses: named profiles by the hour of the day, steps, and times at which nothing flows.
+//! Daily courses: named profiles by the hour of the day, steps, and times at which something else
+//! holds: nothing flows, or a window is open.
 //!
 //! Shares are of the peak, made up for the purpose: they stand for no measured building. The clock
 //! is UTC, as everywhere in a scenario.
@@ -42,7 +43,7 @@ impl Profile {
     }
 }
 
-const OFF: [Field; 2] = [
+const TIMES: [Field; 2] = [
     Field::required(
         "at",
         quantity(Dimension::Time, 0.0, 86_399.0),
@@ -51,12 +52,13 @@ const OFF: [Field; 2] = [
     Field::required("for", quantity(Dimension::Time, 1.0, 86_400.0), "How long it lasts"),
 ];
 
-const OFF_TABLE: Kind = Kind::Table(&OFF);
+/// A time of every day.
+pub(crate) const TIMES_TABLE: Kind = Kind::Table(&TIMES);
 
 /// The key of the times at which nothing flows.
 pub(crate) const OFF_TIMES: Field = Field::default(
     "off",
-    Kind::List(&OFF_TABLE),
+    Kind::List(&TIMES_TABLE),
     "[]",
     "Times of every day at which nothing flows, such as `[{ at = \"1 h\", for = \"30 min\" }]`",
 );
@@ -76,25 +78,25 @@ pub(crate) const fn step(default: &'static str) -> Field {
 pub(crate) struct Piece {
     pub(crate) begin: SimDuration,
     pub(crate) step: usize,
-    pub(crate) is_off: bool,
+    /// Whether it lies in one of the times of the course.
+    pub(crate) is_within: bool,
 }
 
-/// The steps of a course with its off times.
+/// The steps of a course with its times of every day.
 #[derive(Debug)]
 pub(crate) struct Daily {
     start: SimTime,
     step: SimDuration,
     pub(crate) steps: usize,
     /// Beginning since midnight and length.
-    off: Vec<(SimDuration, SimDuration)>,
+    times: Vec<(SimDuration, SimDuration)>,
 }
 
 impl Daily {
-    /// The steps that a scenario of a length needs, with the keys `step` and `off`.
+    /// The steps that a scenario of a length needs, with the keys `step` and that of its times.
     pub(crate) fn read(
-        values: &Values,
-        start: SimTime,
-        duration: SimDuration,
+        (values, times): (&Values, &str),
+        (start, duration): (SimTime, SimDuration),
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let step = values.duration("step");
@@ -105,22 +107,22 @@ impl Daily {
             diagnostics.report(Code::OUT_OF_RANGE, values.span_of("step"), message, label);
             return None;
         }
-        let off = values.tables("off").into_iter();
-        let off = off.map(|table| (table.duration("at"), table.duration("for"))).collect();
-        Some(Self { start, step, steps: steps as usize, off })
+        let times = values.tables(times).into_iter();
+        let times = times.map(|table| (table.duration("at"), table.duration("for"))).collect();
+        Some(Self { start, step, steps: steps as usize, times })
     }
 
     pub(crate) fn begin(&self, step: usize) -> SimTime {
         self.start + SimDuration(self.step.0.saturating_mul(step as i64))
     }
 
-    /// The pieces in their order: a step, cut where an off time begins or ends.
+    /// The pieces in their order: a step, cut where one of its times begins or ends.
     pub(crate) fn pieces(&self) -> Vec<Piece> {
         let end = self.step.0.saturating_mul(self.steps as i64);
         let mut begins: BTreeSet<i64> =
             (0..self.steps as i64).map(|step| step * self.step.0).collect();
         let since_midnight = self.start.as_nanoseconds().rem_euclid(DAY_NS);
-        for &(at, length) in &self.off {
+        for &(at, length) in &self.times {
             // A time that began the day before may last into the first.
             let mut begin = at.0 - since_midnight - DAY_NS;
             while begin < end {
@@ -132,16 +134,16 @@ impl Daily {
         let piece = |begin: i64| Piece {
             begin: SimDuration(begin),
             step: (begin / self.step.0) as usize,
-            is_off: self.is_off(since_midnight + begin),
+            is_within: self.is_within(since_midnight + begin),
         };
         begins.into_iter().map(piece).collect()
     }
 
-    fn is_off(&self, since_midnight: i64) -> bool {
+    fn is_within(&self, since_midnight: i64) -> bool {
         let inside = |&(at, length): &(SimDuration, SimDuration)| {
             (since_midnight - at.0).rem_euclid(DAY_NS) < length.0
         };
-        self.off.iter().any(inside)
+        self.times.iter().any(inside)
     }
 }
 
@@ -158,8 +160,8 @@ mod tests {
         // Starts at 23:50, with nothing from 23:55 to 00:05.
         let start = SimTime(0) + s(23 * 3600 + 50 * 60);
         let daily =
-            Daily { start, step: s(600), steps: 3, off: vec![(s(23 * 3600 + 3300), s(600))] };
-        let found: Vec<_> = daily.pieces().iter().map(|p| (p.begin, p.step, p.is_off)).collect();
+            Daily { start, step: s(600), steps: 3, times: vec![(s(23 * 3600 + 3300), s(600))] };
+        let found: Vec<_> = daily.pieces().iter().map(|p| (p.begin, p.step, p.is_within)).collect();
         assert_eq!(
             found,
             [

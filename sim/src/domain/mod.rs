@@ -1,13 +1,14 @@
 //! The domains of the plant, and the metering point: where a device is connected, in its domain.
 //!
-//! Electricity is a [`Terminal`], with all that waves need. What flows in pipes is constant from
-//! instant to instant, so that a device sees it as stretches ([`PipeState`]), and its truth is a
-//! sum.
+//! Electricity is a [`Terminal`], with all that waves need. What flows in pipes, and what a room is
+//! like, is constant from instant to instant, so that a device sees it as stretches
+//! ([`PipeState`]), and its truth is a sum or the last value.
 //! Each domain beside electricity is a folder here, with its state and truth; its source: `source`.
 
 mod course;
 pub(crate) mod daily;
 pub(crate) mod heat;
+pub(crate) mod room;
 pub(crate) mod water;
 
 use lastmeter_units::{Domain, MeasurementId, SimDuration};
@@ -18,6 +19,7 @@ use crate::grid::LivePoint;
 use crate::terminal::Terminal;
 use crate::truth::{ReferenceSpan, Truth};
 use heat::{HeatCircuit, HeatState};
+use room::{Room, RoomState};
 use water::{WaterState, WaterSupply};
 
 /// What the truth of an electricity meter's readings takes from the meter.
@@ -30,7 +32,7 @@ pub struct ElectricityFacts {
     pub pulse_constant: f64,
 }
 
-/// What a pipe carries, constant for a while.
+/// What a pipe carries, or what a room is like, constant for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PipeState {
@@ -38,6 +40,8 @@ pub enum PipeState {
     Heat(HeatState),
     /// Drinking water.
     Water(WaterState),
+    /// A room, which is no pipe, and as constant.
+    Room(RoomState),
 }
 
 /// What a pipe carries from an instant on, and when that changes.
@@ -58,6 +62,8 @@ pub enum MeteringPoint {
     Heat(HeatCircuit),
     /// A pipe with drinking water.
     Water(WaterSupply),
+    /// A room with its door or window.
+    Room(Room),
     /// A load or a source of a network that is solved while time goes on: it has no terminal to
     /// sample, only values.
     Live(LivePoint),
@@ -70,6 +76,7 @@ impl MeteringPoint {
             Self::Electricity(_) | Self::Live(_) => Domain::Electricity,
             Self::Heat(_) => Domain::Heat,
             Self::Water(_) => Domain::Water,
+            Self::Room(_) => Domain::Room,
         }
     }
 
@@ -77,7 +84,7 @@ impl MeteringPoint {
     pub fn terminal(&self) -> Option<&Terminal> {
         match self {
             Self::Electricity(terminal) => Some(terminal),
-            Self::Heat(_) | Self::Water(_) | Self::Live(_) => None,
+            Self::Heat(_) | Self::Water(_) | Self::Room(_) | Self::Live(_) => None,
         }
     }
 
@@ -85,12 +92,12 @@ impl MeteringPoint {
     pub fn live(&self) -> Option<&LivePoint> {
         match self {
             Self::Live(point) => Some(point),
-            Self::Electricity(_) | Self::Heat(_) | Self::Water(_) => None,
+            Self::Electricity(_) | Self::Heat(_) | Self::Water(_) | Self::Room(_) => None,
         }
     }
 
-    /// What its pipes carry at an instant since the scenario's start, and how long that stays;
-    /// `None` where there is no pipe.
+    /// What its pipes carry, or its room is like, at an instant since the scenario's start, and how
+    /// long that stays; `None` of electricity.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
         let (state, until) = match self {
             Self::Electricity(_) | Self::Live(_) => return None,
@@ -101,6 +108,10 @@ impl MeteringPoint {
             Self::Water(supply) => {
                 let (state, until) = supply.state_at(at);
                 (PipeState::Water(state), until)
+            }
+            Self::Room(room) => {
+                let (state, until) = room.state_at(at);
+                (PipeState::Room(state), until)
             }
         };
         Some(PipeStretch { state, until })
@@ -121,6 +132,7 @@ impl MeteringPoint {
             })),
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),
+            Self::Room(room) => MeteringTruth::Room(room, span),
             Self::Live(point) => {
                 let netting = electricity.map_or(Netting::Net, |facts| facts.netting);
                 MeteringTruth::Live(point, span, netting)
@@ -144,6 +156,8 @@ pub enum MeteringTruth<'a> {
     Heat(&'a HeatCircuit, ReferenceSpan),
     /// Of a water supply.
     Water(&'a WaterSupply, ReferenceSpan),
+    /// Of a room.
+    Room(&'a Room, ReferenceSpan),
     /// Of a network that is solved while time goes on, with how totals are made.
     Live(&'a LivePoint, ReferenceSpan, Netting),
 }
@@ -161,6 +175,7 @@ impl MeteringTruth<'_> {
             }
             Self::Heat(circuit, span) => circuit.truth(quantity, *span),
             Self::Water(supply, span) => supply.truth(quantity, *span),
+            Self::Room(room, span) => room.truth(quantity, *span),
             Self::Live(point, span, netting) => point.truth_value(*span, *netting, id),
         }
     }

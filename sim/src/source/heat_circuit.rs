@@ -100,7 +100,7 @@ fn build(
     context: &SourceContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Signal> {
-    let daily = Daily::read(values, context.start, context.duration, diagnostics)?;
+    let daily = Daily::read((values, "off"), (context.start, context.duration), diagnostics)?;
     let flow_celsius = values.si("flow_temperature");
     let return_celsius = values.si("return_temperature");
     let (setback_k, variation_k) = (values.si("setback"), values.si("temperature_variation"));
@@ -150,7 +150,7 @@ fn build(
         .collect();
     let states = daily.pieces().into_iter().map(|piece| {
         let state = steps[piece.step];
-        let flow = if piece.is_off { 0.0 } else { state.volume_flow_m3_per_s };
+        let flow = if piece.is_within { 0.0 } else { state.volume_flow_m3_per_s };
         (piece.begin, HeatState { volume_flow_m3_per_s: flow, ..state })
     });
     let circuit = HeatCircuit::new(pressure_pa, sensor, states)?;

@@ -71,7 +71,7 @@ fn build(
     context: &SourceContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Signal> {
-    let daily = Daily::read(values, context.start, context.duration, diagnostics)?;
+    let daily = Daily::read((values, "off"), (context.start, context.duration), diagnostics)?;
     let course = profile(&PROFILES, values.text("profile"));
     let (peak, smallest) = (values.si("peak_flow"), values.si("smallest_flow"));
     let (drawing, leak) = (values.si("drawing"), values.si("leak"));
@@ -84,7 +84,7 @@ fn build(
         })
         .collect();
     let flows = daily.pieces().into_iter().map(|piece| {
-        let flow = if piece.is_off { 0.0 } else { steps[piece.step] };
+        let flow = if piece.is_within { 0.0 } else { steps[piece.step] };
         (piece.begin, flow)
     });
     Some(Signal::Pipe(MeteringPoint::Water(WaterSupply::new(flows)?)))

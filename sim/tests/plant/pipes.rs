@@ -1,4 +1,4 @@
-//! Heat circuits and water pipes: what is drawn, against what is claimed to be true of it.
+//! Heat circuits, water pipes and rooms: what is drawn, against what is claimed to be true of it.
 
 use super::*;
 use lastmeter_params::{Diagnostics, read_text};
@@ -96,6 +96,35 @@ fn water_is_drawn_as_often_as_the_profile_requires() {
     let expected: f64 = [0.85, 1.0, 0.75, 0.5].iter().map(|share| 120.0 * 0.3 * share).sum();
     // Binomial, with a deviation below the square root.
     assert!((drawn - expected).abs() < 4.0 * expected.sqrt(), "{drawn} for {expected}");
+}
+
+/// From 06:00 on the shares of a dwelling are 0.70, 0.90, 0.90 and 0.80.
+#[test]
+fn room_is_as_warm_as_its_profile_requires_and_open_at_its_times() {
+    let text = "temperature = \"20 °C\"\nsetback = \"10 K\"\ntemperature_variation = \"1 K\"\n\
+                open = [{ at = \"7 h 2 min 3 s\", for = \"90 s\" }, { at = \"23 h\", for = \"8 h\" }]";
+    let room = made("room", text, "r").expect("as written");
+    let (mut open, mut sums) = (Vec::new(), [0.0; 4]);
+    for (at, length, state) in stretches(&room) {
+        let PipeState::Room(state) = state else { panic!("{state:?}") };
+        let hour = (at / 3600.0) as usize;
+        let expected = [17.0, 19.0, 19.0, 18.0][hour];
+        assert!((state.celsius - expected).abs() <= 1.0, "{at}: {state:?}");
+        sums[hour] += (state.celsius - expected) * length / 3600.0;
+        if state.is_open {
+            open.push((at, at + length));
+        }
+        let last = span(at, at + length);
+        assert_eq!(truth(&room, "x.room.temperature", last), Some(state.celsius));
+        let is_open = truth(&room, "x.contact.open", last).expect("as written");
+        assert_eq!(is_open > 0.5, state.is_open);
+    }
+    // Twelve draws an hour, evenly within 1 K: a deviation of 1/6 K.
+    assert!(sums.iter().all(|sum| sum.abs() < 4.0 / 6.0 && *sum != 0.0), "{sums:?}");
+    // Through the night until 07:00, in steps of 5 min, and once more for 90 s.
+    assert_eq!((open[0].0, open[11].1, open.len()), (0.0, 3600.0, 13));
+    assert_eq!(open[12], (3723.0, 3813.0));
+    assert_eq!(truth(&room, "water.volume", span(0.0, 10.0)), None);
 }
 
 #[test]

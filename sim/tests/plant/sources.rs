@@ -55,7 +55,7 @@ fn check_mistake(
 #[test]
 fn the_registry_lists_the_sources() {
     let names: Vec<_> = SOURCES.iter().map(|source| source.entry.name).collect();
-    assert_eq!(names, ["synthetic", "recording", "spectrum", "heat-circuit", "water"]);
+    assert_eq!(names, ["synthetic", "recording", "spectrum", "heat-circuit", "water", "room"]);
     for source in SOURCES {
         assert!(!source.entry.summary.is_empty() && !source.entry.description.is_empty());
         assert!(source.entry.fields.iter().all(|field| !field.doc.is_empty()));

@@ -37,11 +37,12 @@ pub(crate) struct FieldDevice {
 }
 
 impl FieldDevice {
-    /// When it wants to speak by itself next.
+    /// When it wants to speak by itself next: also once what it senses has changed.
     fn wake_at(&self) -> Option<SimTime> {
         // One that has had its turn at that instant has another one behind it.
         let after = self.last_turn.map(|last| last + SimDuration(1));
         let at = self.device.wake_at()?;
+        let at = self.feed.next_change().map_or(at, |change| at.min(change));
         Some(after.map_or(at, |after| at.max(after)))
     }
 }

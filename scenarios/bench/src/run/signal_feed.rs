@@ -1,5 +1,5 @@
 //! Feeds a device the plant: samples in blocks, the spectrum of its terminal, or what its pipe
-//! carries.
+//! carries or its room is like.
 //!
 //! How the data is cut does not change what a device makes of it, so the runner cuts as it suits
 //! its clock: in whole blocks in virtual time, up to the present instant in real time.
@@ -29,6 +29,14 @@ impl SignalFeed {
     /// Up to when the device has been fed.
     pub(crate) fn now(&self) -> SimTime {
         self.now
+    }
+
+    /// When the device has seen the next change of its pipe or room, at the earliest; one that lies
+    /// at the very end of what it has seen is still to come.
+    pub(crate) fn next_change(&self) -> Option<SimTime> {
+        let seen = self.now - self.start - SimDuration(1);
+        let until = self.point.pipe(seen.max(SimDuration::ZERO))?.until?;
+        Some(self.start + until + SimDuration(1))
     }
 
     /// Feeds one piece, at most up to and including an instant.
@@ -99,5 +107,44 @@ impl SignalFeed {
         self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
         let input = Input::Pipe { until: self.now - self.start, state: stretch.state };
         device.step(self.now, input, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastmeter_params::{Diagnostics, read_text};
+    use lastmeter_sim::{SOURCES, SourceContext, Streams};
+
+    /// A room that is opened after a minute, for half a minute.
+    fn room() -> MeteringPoint {
+        let kind = SOURCES.iter().find(|kind| kind.entry.name == "room").unwrap();
+        let text = "profile = \"steady\"\ntemperature_variation = \"0 K\"\n\
+                    open = [{ at = \"1 min\", for = \"30 s\" }]";
+        let (values, streams) = (read_text(text, &[kind.entry.fields]).unwrap(), Streams::new(1));
+        let context = SourceContext {
+            name: "r",
+            streams: &streams,
+            start: SimTime(0),
+            duration: SimDuration::from_seconds(600),
+            read_file: &|_| Err(String::new()),
+        };
+        let signal = (kind.build)(&values, &context, &mut Diagnostics::new()).unwrap();
+        signal.metering_point("r", &streams).unwrap()
+    }
+
+    #[test]
+    fn a_change_is_to_come_until_it_was_seen() {
+        let mut feed = SignalFeed::new(room(), SimTime(0));
+        let at = |seconds: i64, more: i64| SimTime(seconds * 1_000_000_000 + more);
+        for (now, next) in [
+            (at(0, 0), Some(at(60, 1))),
+            (at(60, 0), Some(at(60, 1))),
+            (at(60, 1), Some(at(90, 1))),
+            (at(90, 1), None),
+        ] {
+            feed.now = now;
+            assert_eq!(feed.next_change(), next, "{now}");
+        }
     }
 }

@@ -78,6 +78,7 @@ fn scenario_text(
         Domain::Electricity => "synthetic",
         Domain::Heat => "heat-circuit",
         Domain::Water => "water",
+        Domain::Room => "room",
     };
     let phases =
         kind.fits.phases().map_or_else(String::new, |phases| format!("phases = {phases}\n"));
