@@ -16,7 +16,7 @@ import re
 import xml.etree.ElementTree as xml
 from decimal import Decimal
 
-from peer import declared, motion, over_time, polled, water
+from peer import declared, motion, over_time, polled, rooms, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -67,9 +67,10 @@ ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
 
 
 def amount(text):
-    """The number of `0.1 %`, `10 mHz`."""
-    number, unit = re.fullmatch(r"\s*([-+0-9.eE]+)\s*(\S+)\s*", text).groups()
-    return float(number) * UNITS[unit], unit
+    """The number of `0.1 %`, `10 mHz`, and in seconds that of `5 h 1 min`."""
+    assert re.fullmatch(r"\s*(?:[-+0-9.eE]+\s*\S+\s*)+", text), text
+    parts = re.findall(r"([-+0-9.eE]+)\s*(\S+)", text)
+    return sum(float(number) * UNITS[unit] for number, unit in parts), parts[-1][1]
 
 
 class Accuracy:
@@ -1016,6 +1017,7 @@ def judge(comparison, run, name):
     rows += [signals.row] if signals.named else []
     spans, recomputed = declared.Spans(run), declared.Declared(run, amount, seconds)
     polled_heat = polled.PolledHeat(run, amount)
+    room = rooms.Rooms(run)
     takers = [one for _, one in judges] + accounts
     for fields in run.observations():
         if len(fields) != len(COLUMNS):
@@ -1029,6 +1031,8 @@ def judge(comparison, run, name):
             one.spread, one.has_span = (span[2] if span else 0.0), span is not None
         recomputed.row(fields, span)
         polled_heat.row(fields, reference, span)
+        if room.rooms:
+            room.row(fields, reference, seconds(fields[5]))
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
@@ -1052,6 +1056,7 @@ def judge(comparison, run, name):
     signals.compare(comparison, name)
     recomputed.compare(comparison, name)
     polled_heat.compare(comparison, name)
+    room.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])
     units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
     comparison.same(f"{name}: units", record.units, units)
