@@ -91,3 +91,21 @@ fn what_it_cannot_do_is_reported() {
         assert!(found.iter().any(|it| it.contains(message)), "{message}: {found:?}");
     }
 }
+
+/// A sensor of a room beside the plug, its contact sticking.
+fn with_sensor(at: &str) -> Vec<String> {
+    let sensor = format!(
+        "[[source]]\nname = \"room\"\nkind = \"room\"\nopen = [{{ at = \"10 s\", for = \"5 s\" }}]\n\
+         [[device]]\nname = \"window\"\nat = \"source:{at}\"\nmodel = \"room-sensor\"\n\
+         on = \"network:radio\"\nreport_every = \"10 s\"\n[[inject]]\nat = \"20 s\"\n\
+         kind = \"contact_sticks\"\ndevice = \"window\"\n{CHECK}"
+    );
+    after(CHECK, &sensor)
+}
+
+#[test]
+fn a_sensor_senses_a_room_and_nothing_else() {
+    assert_eq!(with_sensor("room"), Vec::<String>::new());
+    let found = with_sensor("mains");
+    assert!(found.len() == 1 && found[0].contains("room"), "{found:?}");
+}
