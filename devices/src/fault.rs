@@ -153,7 +153,8 @@ pub(crate) const CONTACT_STICKS: InjectionKind = InjectionKind {
     entry: Entry {
         name: "contact_sticks",
         summary: "the contact of a room sensor shows the same from now on",
-        description: "The magnet of the contact has come off, or its spring is broken: whether the             door or window opens or closes, the sensor goes on reporting what it reported last.",
+        description: "The magnet of the contact has come off, or its spring is broken: whether the \
+            door or window opens or closes, the sensor goes on reporting what it reported last.",
         fields: &[DEVICE],
     },
     on: Some("zigbee"),
