@@ -13,7 +13,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_zigbee::address::Eui64;
 use lastmeter_zigbee::gateway::{GatewayConfig, GatewaySnapshot, TransparentGateway};
-use lastmeter_zigbee::network::RadioFrame;
+use lastmeter_zigbee::network::{RadioFrame, Snapshot};
 use lastmeter_zigbee::opcode::Opcode;
 use lastmeter_zigbee::payload::{Delivered, Down, Up};
 use rand::Rng as _;
@@ -78,12 +78,27 @@ fn address_of(values: &Values, id: &HardwareId) -> Option<Eui64> {
 /// How much content there has been before the first record.
 const NOT_BEGUN: u64 = u64::MAX;
 
-/// What outlasts a restart.
+/// The head of what outlasts a restart; what waits for the platform stands behind it. There is a
+/// record for each frame of a node, so it is compact.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     number: u64,
-    gateway: GatewaySnapshot,
+    network: Snapshot,
     delivered: (u32, u32),
+}
+
+impl Kept {
+    fn record(&self, outbox: &[u8]) -> Vec<u8> {
+        // It has no errors of its own: it grows as it is written.
+        let mut record = postcard::to_stdvec(self).unwrap_or_default();
+        record.extend_from_slice(outbox);
+        record
+    }
+
+    fn read(record: &[u8]) -> Option<(Self, Vec<u8>)> {
+        let (kept, outbox) = postcard::take_from_bytes(record).ok()?;
+        Some((kept, outbox.to_vec()))
+    }
 }
 
 struct ZigbeeGateway {
@@ -117,9 +132,9 @@ impl ZigbeeGateway {
         };
         let outbox_bytes = usize::try_from(values.integer("outbox_bytes")).unwrap_or(usize::MAX);
         let config = GatewayConfig { outbox_bytes, ..GatewayConfig::new(address) };
-        let last = kept.last().and_then(|record| serde_json::from_slice::<Kept>(record).ok());
-        let number = last.as_ref().map_or(0, |kept| kept.number);
-        let (epoch, next) = last.as_ref().map_or((0, 0), |kept| kept.delivered);
+        let last = kept.last().and_then(|record| Kept::read(record));
+        let number = last.as_ref().map_or(0, |(kept, _)| kept.number);
+        let (epoch, next) = last.as_ref().map_or((0, 0), |(kept, _)| kept.delivered);
         let mut machine = TransparentGateway::new(config);
         machine.permit_joining(SimTime(i64::MAX));
         let devices = context.networks.iter().flat_map(|network| &network.devices).enumerate();
@@ -128,7 +143,7 @@ impl ZigbeeGateway {
         Some(Self {
             machine,
             config,
-            before: last.map(|kept| kept.gateway),
+            before: last.map(|(Kept { network, .. }, outbox)| GatewaySnapshot { network, outbox }),
             id: context.hardware_id.clone(),
             start: context.start,
             lanes: devices.filter_map(lane).collect(),
@@ -173,9 +188,8 @@ impl ZigbeeGateway {
         if numbered != self.kept.0 {
             let delivered = (self.delivered.epoch, self.delivered.next);
             let number = self.kept.1 + 1;
-            let kept = Kept { number, gateway: self.machine.snapshot(), delivered };
-            // It has no maps with other keys than texts, and no errors of its own.
-            let record = serde_json::to_vec(&kept).unwrap_or_default();
+            let GatewaySnapshot { network, outbox } = self.machine.snapshot();
+            let record = Kept { number, network, delivered }.record(&outbox);
             (self.kept, self.is_durable) = ((numbered, number), false);
             out.push(GatewayOutput::Keep { number, record });
             if number > 1 {
