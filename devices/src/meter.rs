@@ -97,7 +97,7 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(parts: MeterParts) -> Self {
         Self {
-            totaliser: Totaliser::new(parts.netting, parts.energy),
+            totaliser: Totaliser::new(parts.netting, parts.energy).only(&parts.quantities),
             next_due: parts.period,
             is_beyond_range: false,
             is_open: false,
@@ -228,8 +228,8 @@ impl Meter {
     }
 
     /// Adds up a window, or keeps it for the reading after the next.
-    fn take_window(&mut self, window: MeasuredWindow) {
-        let window = prepared(&mut self.parts, window);
+    fn take_window(&mut self, mut window: MeasuredWindow) {
+        prepare(&mut self.parts, &mut window);
         // A reading that is due just after a tick ends with it.
         let due_s = self.next_due.as_seconds_f64() - window.from_s;
         let ends_here =
@@ -289,9 +289,10 @@ impl Meter {
         }
         let until_s = until.as_seconds_f64();
         while let Acquisition::Windows(closed_form) = &mut self.parts.acquisition
-            && let Some(window) = closed_form.next(until_s)
+            && let Some(mut window) = closed_form.next(until_s)
         {
-            self.totaliser.add(&prepared(&mut self.parts, window));
+            prepare(&mut self.parts, &mut window);
+            self.totaliser.add(&window);
         }
     }
 
@@ -383,18 +384,17 @@ impl Meter {
     }
 }
 
-/// What is added up of a window: registers and the errors of a class have acted on it, and only the
-/// network's phases are among its own.
-fn prepared(parts: &mut MeterParts, mut window: MeasuredWindow) -> MeasuredWindow {
-    parts.registers.apply(&mut window);
+/// Makes of a window what is added up: registers and the errors of a class act on it, and only the
+/// network's phases stay among its own.
+fn prepare(parts: &mut MeterParts, window: &mut MeasuredWindow) {
+    parts.registers.apply(window);
     if let Some(errors) = &parts.errors {
-        errors.apply(&mut window);
+        errors.apply(window);
     }
     let phases = parts.phases;
     if let Some(second) = window.phases.get_mut(phases).filter(|_| phases == 1) {
         window.second = std::mem::take(second);
     }
-    window
 }
 
 /// What cannot be had at this sampling rate.

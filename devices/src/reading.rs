@@ -45,6 +45,9 @@ pub(crate) const BREAKER_GROUPS: &[&str] = &["neutral_current", "breaker"];
 /// The group that only a three-phase meter has.
 pub(crate) const UNBALANCE_GROUP: &str = "unbalance";
 
+/// Groups whose sums rest on more of a window than its powers and RMS values.
+const EXTRA_GROUPS: &[&str] = &["thd", "phase_angle", "mean", "neutral_current", "breaker"];
+
 /// Groups for which every sample has to be looked at.
 pub(crate) const SAMPLE_GROUPS: &[&str] = &["harmonics", "interharmonics", "flicker"];
 
@@ -180,6 +183,9 @@ pub(crate) struct Totaliser {
     pub(crate) netting: Netting,
     energy: Energy,
     is_open: bool,
+    /// Whether distortions, angles, mean values and second channels are asked for.
+    has_extras: bool,
+    has_unbalance: bool,
     sums: Sums,
     /// Energies that make pulses: whatever way they flow.
     pulsed: [f64; 2],
@@ -198,6 +204,8 @@ impl Totaliser {
             netting,
             energy,
             is_open: false,
+            has_extras: true,
+            has_unbalance: true,
             sums: Sums::default(),
             pulsed: Default::default(),
             pst: [f64::NAN; PHASES_MAX],
@@ -206,6 +214,17 @@ impl Totaliser {
             total: Register::default(),
             registers_from: None,
         }
+    }
+
+    /// For these quantities alone: what no reading has is not summed up, window by window.
+    #[must_use]
+    pub(crate) fn only(self, quantities: &[MeasurementId]) -> Self {
+        let has = |groups: &[&str]| {
+            let group = |id: &MeasurementId| group_of(id.row().quantity);
+            quantities.iter().filter_map(group).any(|group| groups.contains(&group))
+        };
+        let has_unbalance = has(&[UNBALANCE_GROUP]);
+        Self { has_extras: has(EXTRA_GROUPS), has_unbalance, ..self }
     }
 
     /// Takes over the threshold of a register, if there is one.
@@ -241,7 +260,12 @@ impl Totaliser {
             self.sums.q[n] += phase.q1_var * t;
             self.sums.s[n] += phase.s_va * t;
         }
-        self.add_extras(window);
+        if self.has_extras {
+            self.add_extras(window);
+        }
+        if self.has_unbalance {
+            self.add_unbalance(window);
+        }
         self.add_quality(window);
         self.register(window);
     }
@@ -263,8 +287,8 @@ impl Totaliser {
         self.sums.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
     }
 
-    /// Unbalance and harmonics: means of squares, as IEC 61000-4-30 aggregates them.
-    fn add_quality(&mut self, window: &MeasuredWindow) {
+    /// Unbalance: means of squares, as IEC 61000-4-30 aggregates them.
+    fn add_unbalance(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s;
         let u1 = window.phases.map(|phase| Phasor { re: phase.u1.re, im: phase.u1.im });
         let unbalance = Sequence::of(u1).unbalance();
@@ -274,6 +298,11 @@ impl Totaliser {
             let part = percent.unwrap_or(f64::NAN) / 100.0;
             *sum += part * part * t;
         }
+    }
+
+    /// Harmonics and interharmonics, likewise.
+    fn add_quality(&mut self, window: &MeasuredWindow) {
+        let t = window.duration_s;
         if let Some(squares) = window.between2 {
             let sums = self.sums.between2.get_or_insert([[0.0; PHASES_MAX]; 2]);
             for (sum, square) in sums.iter_mut().flatten().zip(squares.iter().flatten()) {
@@ -569,6 +598,33 @@ mod tests {
         totaliser.begin_next();
         totaliser.add(&window(677.5, 0.2, [(0.0, 0.0); 3]));
         assert_eq!(totaliser.span().unwrap().0, nanoseconds(677_500_000_000));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_changes_nothing_of_the_rest() {
+        let all: Vec<MeasurementId> =
+            (0..MEASUREMENTS.len()).filter_map(MeasurementId::from_index).collect();
+        let mut window = window(0.0, 0.2, [(100.0, 7.0), (-30.0, 2.0), (0.5, -0.1)]);
+        for (n, phase) in window.phases.iter_mut().enumerate() {
+            let turn = Complex64::new(0.3 * n as f64, 1.0 - 0.2 * n as f64);
+            (phase.u1, phase.i1, phase.u_thd2, phase.i_mean_a) = (turn * 200.0, turn, 0.01, 0.2);
+        }
+        window.second.u_rms_v = 3.0;
+        let values = |asked: &[MeasurementId]| {
+            let mut totaliser = Totaliser::new(Netting::Net, Energy::default()).only(asked);
+            totaliser.add(&window);
+            move |id: MeasurementId| totaliser.value(id)
+        };
+        let of_all = values(&all);
+        let groups: Vec<&str> = GROUPS.iter().copied().chain(BREAKER_GROUPS.to_vec()).collect();
+        for group in groups {
+            let own = |id: &&MeasurementId| group_of(id.row().quantity) == Some(group);
+            let asked: Vec<MeasurementId> = all.iter().filter(own).copied().collect();
+            let alone = values(&asked);
+            for id in asked {
+                assert_eq!(alone(id), of_all(id), "{}", id.name());
+            }
+        }
     }
 
     #[test]

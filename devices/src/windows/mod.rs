@@ -320,7 +320,11 @@ impl ClosedForm {
                 i_variance: i.variance,
                 u_components: u.components,
                 i_components: i.components,
+                steady_spread: None,
             });
+        }
+        if oscillations.is_empty() {
+            phases.iter_mut().for_each(|phase| phase.keep_spread(samples));
         }
         let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
         let noise = phases.first().map_or(0.0, |phase| phase.u_variance);

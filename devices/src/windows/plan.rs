@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use num_complex::Complex64;
 
 use super::converted::Components;
+use super::spread::Spread;
 use crate::window::PHASES_MAX;
 
 /// Means over a window, or amplitudes of their oscillation.
@@ -27,6 +28,16 @@ pub(super) struct PhasePlan {
     pub(super) i_thd2: f64,
     pub(super) u_variance: f64,
     pub(super) i_variance: f64,
+    /// How noise spreads the means, where all windows have the same.
+    pub(super) steady_spread: Option<Spread>,
+}
+
+impl PhasePlan {
+    /// Nothing oscillates: how noise spreads the means is the same in all windows.
+    pub(super) fn keep_spread(&mut self, samples: f64) {
+        let variances = (self.u_variance, self.i_variance);
+        self.steady_spread = Some(Spread::new(self.means, (self.u1, self.i1), variances, samples));
+    }
 }
 
 /// What oscillates at one frequency, of one phase. Means: `re(amplitude e^(i angle))`;

@@ -4,7 +4,7 @@ use std::f64::consts::SQRT_2;
 
 use num_complex::Complex64;
 
-use super::plan::{PhasePlan, Plan, Sums};
+use super::plan::{Plan, Sums};
 use crate::gaussian::Gaussian;
 use crate::window::MeasuredPhase;
 
@@ -29,8 +29,10 @@ pub(super) fn measure(
     let mut q1_var = (u1 * i1.conj()).im;
     let (u_variance, i_variance) = (phase.u_variance, phase.i_variance);
     if u_variance > 0.0 || i_variance > 0.0 {
-        let spread = Spread::new(u2, i2, ui, phase, plan.samples);
-        q1_var += spread.reactive(u1, i1) * noise.draw();
+        let spread = phase.steady_spread.unwrap_or_else(|| {
+            Spread::new(Sums { u2, i2, ui }, (u1, i1), (u_variance, i_variance), plan.samples)
+        });
+        q1_var += spread.reactive * noise.draw();
         let change = spread.draw(noise);
         u2 += u_variance + change.u2;
         i2 += i_variance + change.i2;
@@ -57,48 +59,69 @@ pub(super) fn measure(
 /// and so on. The noise of the voltage is drawn along the voltage's signal and along what of the
 /// current's is orthogonal to it, and the other way round, so that the results vary together as
 /// they do in a converter.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Spread {
     u_sigma: f64,
     i_sigma: f64,
+    /// The deviations over the root of N.
+    u: f64,
+    i: f64,
     u_rms: f64,
     i_rms: f64,
     /// mean(ui) over the RMS voltage and over the RMS current.
     p_over_u: f64,
     p_over_i: f64,
-    root_n: f64,
+    /// What of the current is orthogonal to the voltage, and the other way round.
+    i_across: f64,
+    u_across: f64,
+    /// Standard deviation of the fundamental's reactive power.
+    pub(super) reactive: f64,
     /// Whether the products of noise with noise matter.
     is_noisy: bool,
 }
 
 impl Spread {
-    pub(super) fn new(u2: f64, i2: f64, ui: f64, phase: &PhasePlan, samples: f64) -> Self {
+    /// Of a window with these means, fundamentals and variances.
+    pub(super) fn new(
+        Sums { u2, i2, ui }: Sums<f64>,
+        (u1, i1): (Complex64, Complex64),
+        (u_variance, i_variance): (f64, f64),
+        samples: f64,
+    ) -> Self {
         let (u_rms, i_rms) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
         let over = |rms: f64| if rms > 0.0 { ui / rms } else { 0.0 };
+        let rest = |rms: f64, along: f64| (rms * rms - along * along).max(0.0).sqrt();
+        let (u_sigma, i_sigma) = (u_variance.sqrt(), i_variance.sqrt());
+        let (p_over_u, p_over_i) = (over(u_rms), over(i_rms));
+        let root_n = samples.sqrt();
+        let (u, i) = (u_sigma * u_sigma, i_sigma * i_sigma);
         Self {
-            u_sigma: phase.u_variance.sqrt(),
-            i_sigma: phase.i_variance.sqrt(),
+            u_sigma,
+            i_sigma,
+            u: u_sigma / root_n,
+            i: i_sigma / root_n,
             u_rms,
             i_rms,
-            p_over_u: over(u_rms),
-            p_over_i: over(i_rms),
-            root_n: samples.sqrt(),
-            is_noisy: phase.u_variance > 1e-4 * u2 || phase.i_variance > 1e-4 * i2,
+            p_over_u,
+            p_over_i,
+            i_across: rest(i_rms, p_over_u),
+            u_across: rest(u_rms, p_over_i),
+            reactive: (u1.norm_sqr() * i + i1.norm_sqr() * u + u * i).sqrt() / root_n,
+            is_noisy: u_variance > 1e-4 * u2 || i_variance > 1e-4 * i2,
         }
     }
 
     pub(super) fn draw(&self, noise: &mut Gaussian) -> Sums<f64> {
-        let rest = |rms: f64, along: f64| (rms * rms - along * along).max(0.0).sqrt();
-        let u = self.u_sigma / self.root_n;
-        let i = self.i_sigma / self.root_n;
+        let &Self { u, i, .. } = self;
         let (along_u, across_u) = (u * noise.draw(), u * noise.draw());
         let (along_i, across_i) = (i * noise.draw(), i * noise.draw());
         let mut change = Sums {
             u2: 2.0 * self.u_rms * along_u,
             i2: 2.0 * self.i_rms * along_i,
             ui: self.p_over_u * along_u
-                + rest(self.i_rms, self.p_over_u) * across_u
+                + self.i_across * across_u
                 + self.p_over_i * along_i
-                + rest(self.u_rms, self.p_over_i) * across_i,
+                + self.u_across * across_i,
         };
         if self.is_noisy {
             change.u2 += SQRT_2 * u * self.u_sigma * noise.draw();
@@ -106,11 +129,5 @@ impl Spread {
             change.ui += u * self.i_sigma * noise.draw();
         }
         change
-    }
-
-    /// Standard deviation of the fundamental's reactive power.
-    pub(super) fn reactive(&self, u1: Complex64, i1: Complex64) -> f64 {
-        let (u, i) = (self.u_sigma * self.u_sigma, self.i_sigma * self.i_sigma);
-        (u1.norm_sqr() * i + i1.norm_sqr() * u + u * i).sqrt() / self.root_n
     }
 }

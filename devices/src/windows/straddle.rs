@@ -10,7 +10,7 @@ use std::f64::consts::PI;
 use num_complex::Complex64;
 
 use super::converted::Components;
-use super::plan::{Plan, unit};
+use super::plan::{PhasePlan, Plan, Sums, unit};
 use super::spread::Spread;
 use crate::gaussian::Gaussian;
 use crate::window::MeasuredPhase;
@@ -55,8 +55,10 @@ pub(super) fn measure(
     if let Some((_, _, plan)) = parts.last()
         && (u_variance > 0.0 || i_variance > 0.0)
     {
-        let spread = Spread::new(u2, i2, ui, &plan.phases[number], plan.samples);
-        phase.q1_var += spread.reactive(phase.u1, phase.i1) * noise.draw();
+        let PhasePlan { u_variance: of_u, i_variance: of_i, .. } = plan.phases[number];
+        let fundamentals = (phase.u1, phase.i1);
+        let spread = Spread::new(Sums { u2, i2, ui }, fundamentals, (of_u, of_i), plan.samples);
+        phase.q1_var += spread.reactive * noise.draw();
         let change = spread.draw(noise);
         u2 += u_variance + change.u2;
         i2 += i_variance + change.i2;
