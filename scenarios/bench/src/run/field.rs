@@ -68,8 +68,10 @@ pub(crate) struct Field {
     make: MakeGateway,
     networks: Vec<FieldNetwork>,
     pub(crate) devices: Vec<FieldDevice>,
-    /// The places of those that speak by themselves.
-    speakers: Vec<usize>,
+    /// The places of those that speak by themselves, and when each wants to next.
+    speakers: Vec<(usize, Option<SimTime>)>,
+    /// When the gateway wants to be woken.
+    gateway_wakes: Option<SimTime>,
     /// Up to when it has been moved.
     pub(crate) now: SimTime,
     /// What the gateway keeps durably, by number.
@@ -94,14 +96,16 @@ impl Field {
         networks: Vec<FieldNetwork>,
         devices: Vec<FieldDevice>,
     ) -> Option<Self> {
-        let speaks = |place: &usize| {
-            let device: &FieldDevice = &devices[*place];
-            !device.is_hardware && device.device.wake_at().is_some()
+        let speaker = |(place, device): (usize, &FieldDevice)| {
+            let wakes = device.wake_at().filter(|_| !device.is_hardware)?;
+            Some((place, Some(wakes)))
         };
+        let gateway = make(&[])?;
         Some(Self {
-            speakers: (0..devices.len()).filter(speaks).collect(),
+            speakers: devices.iter().enumerate().filter_map(speaker).collect(),
             name: name.to_owned(),
-            gateway: make(&[])?,
+            gateway_wakes: gateway.wake_at(),
+            gateway,
             make,
             networks,
             devices,
@@ -154,10 +158,10 @@ impl Field {
     /// When something happens next without anybody's doing.
     pub(crate) fn next_event(&self) -> Option<SimTime> {
         let media = self.networks.iter().filter_map(|network| network.medium.as_ref()?.next());
-        let own = self.speakers.iter().filter_map(|&place| self.devices[place].wake_at());
+        let own = self.speakers.iter().filter_map(|(_, wakes)| *wakes);
         let simulators =
             self.networks.iter().filter_map(|network| network.simulator.as_ref()?.wake_at());
-        media.chain(self.gateway.wake_at()).chain(own).chain(simulators).min()
+        media.chain(self.gateway_wakes).chain(own).chain(simulators).min()
     }
 
     /// Moves on from event to event, at most up to and including an instant.
@@ -201,8 +205,7 @@ impl Field {
 
     /// The device that wanted to speak first by now.
     fn waking(&self) -> Option<usize> {
-        let due = self.speakers.iter();
-        let due = due.filter_map(|&place| Some((self.devices[place].wake_at()?, place)));
+        let due = self.speakers.iter().filter_map(|&(place, wakes)| Some((wakes?, place)));
         due.min().filter(|(at, _)| *at <= self.now).map(|(_, place)| place)
     }
 
@@ -267,8 +270,12 @@ impl Field {
         self.translate(device, out);
     }
 
-    /// Puts the outputs of a device where they belong.
+    /// Puts the outputs of a device where they belong, after each of its steps.
     fn translate(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
+        // There is an event for each frame and many devices, of which most sleep meanwhile.
+        if let Some((_, wakes)) = self.speakers.iter_mut().find(|(place, _)| *place == device) {
+            *wakes = self.devices[device].wake_at();
+        }
         let FieldDevice { index, name, .. } = &self.devices[device];
         let mut last = None;
         for output in self.output.drain(..) {
@@ -329,6 +336,7 @@ impl Field {
                 self.follow(output, out);
             }
         }
+        self.gateway_wakes = self.gateway.wake_at();
     }
 
     /// Announces the reading in a message, where nothing but the adapter numbers readings; and
@@ -463,6 +471,7 @@ impl Field {
         let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();
         if let Some(gateway) = (self.make)(&kept) {
             self.gateway = gateway;
+            self.gateway_wakes = self.gateway.wake_at();
             // It learns anew that its simulators are there.
             self.has_begun = false;
         }
