@@ -55,8 +55,9 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
         };
         Downlink { name: row.name.clone(), via: row.via, covers, legs, outages }
     });
-    let devices = scenario.devices.iter().map(|row| row.name.clone()).collect();
-    ModelledRecord::new(scenario.schedule.start, devices, observers.collect())
+    let devices = scenario.devices.iter().enumerate();
+    let devices = devices.map(|(index, row)| (row.name.clone(), !scenario.is_carried(index)));
+    ModelledRecord::new(scenario.schedule.start, devices.collect(), observers.collect())
 }
 
 /// A leg of an owner's lane, drawn from the same stream as the proxy draws from.

@@ -12,6 +12,9 @@ use crate::run::latency_row::{Key, LatencyRecord};
 pub(crate) struct ModelledRecord {
     start: SimTime,
     devices: Vec<String>,
+    /// Of each device, whether its messages are modelled or somebody waits for them. A gateway that
+    /// carries frames unread sends packets, whose way is not modelled.
+    has: Vec<bool>,
     pub(crate) observers: Vec<Downlink>,
     /// Readings that were made and have not left yet.
     open: BTreeMap<Key, SimTime>,
@@ -19,8 +22,23 @@ pub(crate) struct ModelledRecord {
 }
 
 impl ModelledRecord {
-    pub(crate) fn new(start: SimTime, devices: Vec<String>, observers: Vec<Downlink>) -> Self {
-        Self { start, devices, observers, open: BTreeMap::new(), rows: Vec::new() }
+    /// Of these devices; with each, whether its messages pass modelled links.
+    pub(crate) fn new(
+        start: SimTime,
+        devices: Vec<(String, bool)>,
+        observers: Vec<Downlink>,
+    ) -> Self {
+        let covers = |device| observers.iter().any(|it| it.covers.get(device) == Some(&true));
+        let has =
+            |(device, (_, is_modelled)): (usize, &(String, bool))| *is_modelled || covers(device);
+        let has = devices.iter().enumerate().map(has).collect();
+        let devices = devices.into_iter().map(|(name, _)| name).collect();
+        Self { start, devices, has, observers, open: BTreeMap::new(), rows: Vec::new() }
+    }
+
+    /// Whether a device's readings have rows.
+    pub(crate) fn has(&self, device: usize) -> bool {
+        self.has.get(device).copied().unwrap_or(false)
     }
 
     pub(crate) fn made(&mut self, key: Key, at: SimTime) {
@@ -93,6 +111,37 @@ impl ModelledRecord {
             std::iter::once(LatencyPath::READING.to_owned()).chain(observed).collect::<Vec<_>>()
         {
             self.rows.push(LatencyRecord { path, id: id.to_owned(), points, bytes: 0, copies: 0 });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_units::{Epoch, Serial};
+
+    use super::*;
+
+    #[test]
+    fn what_no_model_knows_has_rows_only_where_somebody_waits_for_it() {
+        let devices = || vec![("meter".to_owned(), true), ("plug".to_owned(), false)];
+        let observer = |covers: Vec<bool>| Downlink {
+            name: "page".to_owned(),
+            via: None,
+            covers,
+            legs: Vec::new(),
+            outages: Vec::new(),
+        };
+        let start = SimTime(0);
+        for (observers, expected) in [
+            (vec![], [true, false]),
+            (vec![observer(vec![true, false])], [true, false]),
+            (vec![observer(vec![true, true])], [true, true]),
+        ] {
+            let mut record = ModelledRecord::new(start, devices(), observers);
+            assert_eq!([0, 1].map(|device| record.has(device)), expected);
+            record.made((0, Epoch(1), Serial(1)), start);
+            record.finish();
+            assert_eq!(record.rows[0].id, "meter/1/1");
         }
     }
 }

@@ -332,7 +332,9 @@ impl VirtualBench<'_> {
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
             let never_made = self.parts.ledger.settle(index, until, &mut rows);
             self.recording.recorded = self.recording.recorded.min(until);
-            if let Some(modelled) = &mut self.parts.modelled {
+            if let Some(modelled) = &mut self.parts.modelled
+                && modelled.has(index)
+            {
                 for (number, due) in never_made {
                     modelled.never_made(index, number, due);
                 }
@@ -365,7 +367,9 @@ impl VirtualBench<'_> {
         let mut left = Vec::new();
         for shell in &mut self.parts.shells {
             for (device, made) in shell.made.drain(..) {
-                if let Some(modelled) = &mut self.parts.modelled {
+                if let Some(modelled) = &mut self.parts.modelled
+                    && modelled.has(device)
+                {
                     modelled.made((device, made.epoch, made.serial), made.at);
                 }
                 self.parts.ledger.made(device, made)?;
