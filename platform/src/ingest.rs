@@ -141,7 +141,9 @@ impl Ingest {
     /// What shows only at the commit (a conflict with something on its way or within a batch, an
     /// unknown invocation) is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Verdict, IngestError> {
-        let begun = self.begin(arrival).await?;
+        let mut run = Vec::new();
+        let begun = self.begin(arrival, &mut run).await?;
+        self.hand_on(&mut run).await?;
         self.settle(begun).await
     }
 
@@ -152,21 +154,37 @@ impl Ingest {
         arrivals: Vec<Arrival>,
     ) -> Result<Vec<Verdict>, IngestError> {
         let (mut begun, mut verdicts) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        let mut run = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            begun.push(self.begin(arrival).await?);
+            begun.push(self.begin(arrival, &mut run).await?);
         }
+        self.hand_on(&mut run).await?;
         for one in begun {
             verdicts.push(self.settle(one).await?);
         }
         Ok(verdicts)
     }
 
-    /// Judges an arrival and hands it, or its refusal, to the journal.
-    async fn begin(&self, arrival: Arrival) -> Result<Begun, IngestError> {
+    /// Hands what was begun to the journal, where it is one group.
+    async fn hand_on(&self, run: &mut Vec<Append>) -> Result<(), IngestError> {
+        let run = std::mem::take(run);
+        self.journal.append(run).await.map_err(|_| IngestError::Stopping)
+    }
+
+    /// Judges an arrival; it, or its refusal, joins the run that is handed to the journal.
+    async fn begin(&self, arrival: Arrival, run: &mut Vec<Append>) -> Result<Begun, IngestError> {
         self.journal.not_yet()?;
         let target = self.target(&arrival.topic, arrival.door);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
-        let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
+        let bytes = arrival.payload.len().saturating_mul(memory_per_byte);
+        let permit = match self.admit_at_once(bytes) {
+            Some(permit) => permit,
+            None => {
+                // What the run holds is given back once it is stored.
+                self.hand_on(run).await?;
+                self.admit(bytes).await?
+            }
+        };
         let read = target.and_then(|target| self.judge(&target, &arrival));
         let read = read.and_then(|read| self.judge_sender(read, arrival.is_shared));
         self.pace.pass(read.as_ref().map_or(1, |read| read.messages.len())).await;
@@ -187,7 +205,8 @@ impl Ingest {
                     body: Body::Messages(messages),
                     content: arrival.payload,
                 };
-                let durable = self.append((Kind::Message, payload), delivery, permit).await?;
+                let (append, durable) = appended((Kind::Message, payload), delivery, permit);
+                run.push(append);
                 let outcome = Outcome::Stored { door: arrival.door, admitted, count };
                 Ok(Begun { durable, outcome })
             }
@@ -200,7 +219,8 @@ impl Ingest {
                 }
                 let content = keeps_content.then_some(arrival.payload);
                 let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
-                let durable = self.append_refusal(received, refused, content, permit).await?;
+                let (append, durable) = refusal(received, refused, content, permit);
+                run.push(append);
                 Ok(Begun { durable, outcome: Outcome::Refused { reason, place, detail } })
             }
         }
@@ -234,11 +254,21 @@ impl Ingest {
         u64::from(self.in_flight_bytes) - self.in_flight.available_permits() as u64
     }
 
+    /// The share that a message has of the memory that may be in flight.
+    fn share(&self, payload_bytes: usize) -> u32 {
+        let share = u32::try_from(payload_bytes + MESSAGE_OVERHEAD_BYTES).unwrap_or(u32::MAX);
+        share.min(self.in_flight_bytes)
+    }
+
+    /// A share of the memory that may be in flight, if there is enough of it.
+    fn admit_at_once(&self, payload_bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let share = self.share(payload_bytes);
+        Arc::clone(&self.in_flight).try_acquire_many_owned(share).ok()
+    }
+
     /// Waits for a share of the memory that may be in flight.
     async fn admit(&self, payload_bytes: usize) -> Result<OwnedSemaphorePermit, IngestError> {
-        let share = u32::try_from(payload_bytes + MESSAGE_OVERHEAD_BYTES)
-            .unwrap_or(u32::MAX)
-            .min(self.in_flight_bytes);
+        let share = self.share(payload_bytes);
         let turn = Arc::clone(&self.in_flight).acquire_many_owned(share);
         match tokio::time::timeout(Duration::from_secs(self.accept_wait_s), turn).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -517,46 +547,46 @@ impl Ingest {
         content: Option<Bytes>,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), IngestError> {
-        until_durable(self.append_refusal(received, refused, content, permit).await?).await
+        let (append, durable) = refusal(received, refused, content, permit);
+        self.hand_on(&mut vec![append]).await?;
+        until_durable(durable).await
     }
+}
 
-    async fn append_refusal(
-        &self,
-        received: SimTime,
-        refused: Refused<'_>,
-        content: Option<Bytes>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Durable, IngestError> {
-        let Refused { reason, device, topic, detail } = refused;
-        let record = RefusalRecord {
-            reason: reason.word().to_owned(),
-            device,
-            topic: shortened(topic, REFUSAL_TEXT_BYTES_MAX),
-            detail: shortened(detail, REFUSAL_TEXT_BYTES_MAX),
-            content,
-        };
-        let payload = pipeline::encode_refusal(received, &record);
-        let delivery = Delivery {
-            sequence: 0,
-            received,
-            topic: record.topic.clone(),
-            body: Body::Refusal(record),
-            content: Bytes::new(),
-        };
-        self.append((Kind::Refusal, payload), delivery, permit).await
-    }
+/// A refusal for the journal.
+fn refusal(
+    received: SimTime,
+    refused: Refused<'_>,
+    content: Option<Bytes>,
+    permit: OwnedSemaphorePermit,
+) -> (Append, Durable) {
+    let Refused { reason, device, topic, detail } = refused;
+    let record = RefusalRecord {
+        reason: reason.word().to_owned(),
+        device,
+        topic: shortened(topic, REFUSAL_TEXT_BYTES_MAX),
+        detail: shortened(detail, REFUSAL_TEXT_BYTES_MAX),
+        content,
+    };
+    let payload = pipeline::encode_refusal(received, &record);
+    let delivery = Delivery {
+        sequence: 0,
+        received,
+        topic: record.topic.clone(),
+        body: Body::Refusal(record),
+        content: Bytes::new(),
+    };
+    appended((Kind::Refusal, payload), delivery, permit)
+}
 
-    async fn append(
-        &self,
-        (kind, payload): (Kind, Vec<u8>),
-        delivery: Delivery,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Durable, IngestError> {
-        let (done, durable) = oneshot::channel();
-        let append = Append { kind, payload, delivery, permit: Some(permit), done };
-        self.journal.append(append).await.map_err(|_| IngestError::Stopping)?;
-        Ok(durable)
-    }
+/// An entry for the journal, and what resolves once it is durable.
+fn appended(
+    (kind, payload): (Kind, Vec<u8>),
+    delivery: Delivery,
+    permit: OwnedSemaphorePermit,
+) -> (Append, Durable) {
+    let (done, durable) = oneshot::channel();
+    (Append { kind, payload, delivery, permit: Some(permit), done }, durable)
 }
 
 /// Resolves once an entry of the journal is durable, or will not be.

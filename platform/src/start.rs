@@ -47,6 +47,9 @@ use crate::store_thread::{Batching, Health, Signals, StoreThread};
 
 /// What is written to see whether there is room again, bytes.
 const PROBE_BYTES: usize = 256 * 1024;
+/// How long the store waits at least for a batch to fill where the clock is driven: what moves it
+/// ends the batch, and nobody looks before that.
+const DRIVEN_WAIT: Duration = Duration::from_millis(50);
 
 /// How the journal's folder is opened.
 pub(crate) type OpenDirectory = Box<dyn Fn(&Path) -> std::io::Result<Box<dyn Directory>> + Send>;
@@ -263,9 +266,13 @@ impl Start {
         head: Arc<Head>,
     ) -> Result<SyncSender<Job>, PlatformError> {
         let limits = &self.limits;
+        let wait = Duration::from_millis(limits.batch_wait_ms);
         let batching = Batching {
             jobs_max: limits.batch_messages,
-            wait: Duration::from_millis(limits.batch_wait_ms),
+            wait: match self.clock.source {
+                ClockSource::Wall => wait,
+                ClockSource::Driven => wait.max(DRIVEN_WAIT),
+            },
             queue: limits.queue_messages,
             retention: limits.retention(),
         };

@@ -31,7 +31,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two looks at what came meanwhile.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Records of one group at most; with it a group's memory is bounded.
+/// Records of one group at most, beside the rest of the last sender's; with it a group's memory is
+/// bounded.
 const GROUP_RECORDS_MAX: usize = 512;
 
 /// Something to be made durable and then handed to the store.
@@ -47,7 +48,8 @@ pub(crate) struct Append {
 }
 
 enum Work {
-    Append(Box<Append>),
+    /// Those of one sender, which become durable together.
+    Append(Vec<Append>),
     Pass(Job),
     Stop,
 }
@@ -146,9 +148,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Queues something to be made durable; waits while the queue is full.
-    pub(crate) async fn append(&self, append: Append) -> Result<(), JournalStopped> {
-        self.work.send(Work::Append(Box::new(append))).await.map_err(|_| JournalStopped)
+    /// Queues what is to be made durable together; waits while the queue is full.
+    pub(crate) async fn append(&self, run: Vec<Append>) -> Result<(), JournalStopped> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        self.work.send(Work::Append(run)).await.map_err(|_| JournalStopped)
     }
 
     /// Passes a job to the store behind everything queued so far.
@@ -210,9 +215,11 @@ impl Thread {
         let mut tried = Instant::now();
         loop {
             match self.inbox.try_recv() {
-                Ok(Work::Append(append)) => {
-                    // A sender that has gone away needs no answer.
-                    let _ = append.done.send(Err(JournalFailed { detail: why.clone() }));
+                Ok(Work::Append(run)) => {
+                    for append in run {
+                        // A sender that has gone away needs no answer.
+                        let _ = append.done.send(Err(JournalFailed { detail: why.clone() }));
+                    }
                     continue;
                 }
                 // Whoever waits for it notices that it is gone.
@@ -254,7 +261,7 @@ impl Thread {
             let mut passed = None;
             while let Some(work) = next.take() {
                 match work {
-                    Work::Append(append) => group.push(*append),
+                    Work::Append(run) => group.extend(run),
                     // A job keeps its place: the group ends before it.
                     Work::Pass(job) => {
                         passed = Some(job);

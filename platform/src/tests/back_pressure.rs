@@ -35,6 +35,40 @@ async fn what_is_in_flight_never_exceeds_its_limit_and_everything_arrives() {
     bench.stop().await;
 }
 
+fn run(serials: std::ops::Range<u64>) -> Vec<Arrival> {
+    let one = |serial| arrival(INPUT, bytes(&reading("home", Some(serial), 230.0)));
+    serials.map(one).collect()
+}
+
+#[tokio::test]
+async fn a_run_becomes_durable_with_one_sync() {
+    let bench = Bench::start(ClockSource::Driven).await;
+    store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
+    let syncs = || bench.core.journal.counters.syncs.load(Ordering::Relaxed);
+    let before = syncs();
+    let verdicts = bench.core.ingest.accept_run(run(2..42)).await.unwrap();
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored)));
+    assert_eq!((verdicts.len(), syncs() - before), (40, 1));
+    bench.core.barrier().await.unwrap();
+    assert_eq!(readings(&bench.core).await.len(), 41);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_never_waits_for_room_that_it_holds_itself() {
+    let bench = Bench::start_with(ClockSource::Driven, |config| {
+        config.limits.packet_bytes = 1024;
+        config.limits.in_flight_bytes = 8192;
+        config.limits.accept_wait_s = 5;
+    })
+    .await;
+    let verdicts = bench.core.ingest.accept_run(run(1..21)).await.unwrap();
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored)));
+    bench.core.barrier().await.unwrap();
+    assert_eq!((verdicts.len(), readings(&bench.core).await.len()), (20, 20));
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn a_sender_that_waits_too_long_is_error_so_and_gets_no_acknowledgement() {
     let bench = Bench::start_with(ClockSource::Driven, |config| {

@@ -33,7 +33,7 @@ use crate::tenant::Tenant;
 /// How far ahead of the platform's time a gateway's may be.
 const AHEAD_MAX_S: u32 = 900;
 /// Frames that become durable together.
-const RUN_MAX: usize = 32;
+const RUN_MAX: usize = 64;
 
 /// The connection is of no use any more: nothing further is acknowledged.
 pub(super) struct Ended;
