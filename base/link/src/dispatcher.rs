@@ -21,6 +21,8 @@ use crate::clock::monotonic_ns;
 
 /// Packets that wait to be written.
 const QUEUE: usize = 256;
+/// Bytes of packets that are written together, up to the last packet.
+const WRITTEN_TOGETHER: usize = 8 * 1024;
 /// First wait before connecting again; doubled with each failure.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
 
@@ -233,9 +235,15 @@ async fn serve(
                 }
             }
             Woken::Packet(packet) => {
-                let Packet { connection: over, opcode, payload } = packet?;
-                if over == connection {
-                    end.send_payload(now(), opcode, |to| to.extend_from_slice(&payload), &mut to);
+                let mut next = Some(packet?);
+                // What waits goes out together, as much as is read at once at the other end.
+                while let Some(Packet { connection: over, opcode, payload }) = next {
+                    if over == connection {
+                        let write = |to: &mut Vec<u8>| to.extend_from_slice(&payload);
+                        end.send_payload(now(), opcode, write, &mut to);
+                    }
+                    let has_room = to.len() < WRITTEN_TOGETHER;
+                    next = has_room.then(|| packets.try_recv().ok()).flatten();
                 }
             }
             Woken::Time if end.tick(now(), &mut to).is_some() => {
