@@ -177,13 +177,12 @@ impl Ingest {
         let target = self.target(&arrival.topic, arrival.door);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
         let bytes = arrival.payload.len().saturating_mul(memory_per_byte);
-        let permit = match self.admit_at_once(bytes) {
-            Some(permit) => permit,
-            None => {
-                // What the run holds is given back once it is stored.
-                self.hand_on(run).await?;
-                self.admit(bytes).await?
-            }
+        let permit = if let Some(permit) = self.admit_at_once(bytes) {
+            permit
+        } else {
+            // What the run holds is given back once it is stored.
+            self.hand_on(run).await?;
+            self.admit(bytes).await?
         };
         let read = target.and_then(|target| self.judge(&target, &arrival));
         let read = read.and_then(|read| self.judge_sender(read, arrival.is_shared));

@@ -324,7 +324,9 @@ impl ClosedForm {
             });
         }
         if oscillations.is_empty() {
-            phases.iter_mut().for_each(|phase| phase.keep_spread(samples));
+            for phase in &mut phases {
+                phase.keep_spread(samples);
+            }
         }
         let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
         let noise = phases.first().map_or(0.0, |phase| phase.u_variance);
