@@ -12,9 +12,7 @@ in that plan.
 import http.client
 import os
 import resource
-import secrets
 import selectors
-import socket
 import struct
 import sys
 import tempfile
@@ -28,7 +26,7 @@ from peer.bench import Comparison
 from peer.platform import LIMIT_S, TOKEN, Platform
 
 try:
-    from peer.gateway import (ACCEPT, DELIVERED, HELLO, KEEP_ALIVE, NODE_TABLE, RELAY_UP, Link, cmac, derive, head)
+    from peer.gateway import DELIVERED, NODE_TABLE, RELAY_UP, dial, relayed
 except ImportError:
     print("SKIPPED: gateway_fleet: the Python package cryptography is not there")
     sys.exit(77)
@@ -77,7 +75,7 @@ def report(node, address, counter, cluster, records):
     for attribute, kind, number in records:
         signed = kind in (I8, I16, I24)
         frame += struct.pack("<HB", attribute, kind) + number.to_bytes(WIDTHS[kind], "little", signed=signed)
-    return struct.pack(">HQBBHHBB", address, node, 1, 1, 0x0104, cluster, 200, counter) + frame
+    return relayed(node, address, cluster, counter, frame)
 
 
 class Gateway:
@@ -94,20 +92,11 @@ class Gateway:
 
     def connect(self, port):
         """Shakes hands; up to where its packets are on disk."""
-        stream = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S)
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link, nonce = Link(stream, True, self.address), secrets.token_bytes(16)
-        payload = nonce + bytes([len(self.name())]) + self.name().encode()
-        header = head(HELLO, len(payload), 0, self.address)
-        handshake = derive(self.key, b"handshake", header[4:12])
-        stream.sendall(header + payload + cmac(handshake, b"hello" + header + payload)[:8])
-        opcode, body, header, tag = link.take()
-        if opcode != ACCEPT or tag != cmac(handshake, b"accept" + nonce + header + body)[:8]:
-            sys.exit(f"{self.name()}: not accepted: opcode {opcode}, {body.hex()}")
-        link.session(self.key, body[:16], nonce)
-        link.send(KEEP_ALIVE)
+        link, delivered = dial(port, self.key, self.name(), self.address, LIMIT_S)
+        if delivered is None:
+            sys.exit(f"{self.name()}: not accepted: {link}")
         self.link = link
-        return struct.unpack(">II", body[16:])
+        return delivered
 
     def send(self, opcode, content, taken_s, due, end):
         """Sends a packet that was due at an instant and has to be acknowledged by another."""

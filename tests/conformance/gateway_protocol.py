@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 try:
-    from peer.gateway import (ACCEPT, DELIVERED, HELLO, KEEP_ALIVE, ORDER_RESULT, REASONS, REJECT, RELAY_DOWN,
-                              RELAY_UP, TIME, Link, cmac, derive, head)
+    from peer.gateway import (ACCEPT, DELIVERED, KEEP_ALIVE, ORDER_RESULT, REASONS, REJECT, RELAY_DOWN, RELAY_UP,
+                              TIME, Link, cmac, derive, dial, head)
 except ImportError:
     print("SKIPPED: gateway_protocol: the Python package cryptography is not there")
     sys.exit(77)
@@ -26,19 +26,7 @@ KEY = bytes(range(16))
 
 def connect(port, key=KEY, name=NAME, gateway=GATEWAY):
     """Our gateway's handshake: the link and what is delivered, or the reason of a refusal."""
-    stream = socket.create_connection(("127.0.0.1", port), timeout=10)
-    link, nonce = Link(stream, True, GATEWAY), secrets.token_bytes(16)
-    payload = nonce + bytes([len(name)]) + name.encode()
-    header = head(HELLO, len(payload), 0, gateway)
-    handshake = derive(key, b"handshake", struct.pack(">Q", gateway))
-    stream.sendall(header + payload + cmac(handshake, b"hello" + header + payload)[:8])
-    opcode, body, header, tag = link.take()
-    if opcode == REJECT:
-        return REASONS[body[0]], None
-    assert tag == cmac(handshake, b"accept" + nonce + header + body)[:8], "the tag of accept"
-    link.session(key, body[:16], nonce)
-    link.send(KEEP_ALIVE)
-    return link, struct.unpack(">II", body[16:])
+    return dial(port, key, name, gateway)
 
 
 def reading(number, epoch=0):

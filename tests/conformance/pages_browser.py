@@ -3,8 +3,9 @@
 Of each page: no entry in the console, no request to another host, nothing beyond 320 pixels to the side, no finding of
 axe-core (WCAG 2.2 A and AA, best practice), each stop of the Tab key visible and in the order of reading, and the same
 facts and drawings without script. By mouse and again by keyboard: signing in, a command, an alarm acknowledged, and a
-new reading on an open page within two seconds. Must-fail pages have to be found: a field without label, a foreign
-picture, a style attribute, a page that is too wide.
+new reading on an open page within two seconds. A network from its registration on: its key, its gateway and its node
+come over a connection of the gateway's protocol, the node is registered and switched, and obeys. Must-fail pages have
+to be found: a field without label, a foreign picture, a style attribute, a page that is too wide.
 
     pages_browser.py            what the tests ask
     pages_browser.py --sheets F also a picture of each page, width and theme in the folder F
@@ -20,8 +21,12 @@ import urllib.parse
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.expected_conditions import staleness_of
+    from selenium.webdriver.support.ui import WebDriverWait
 except ImportError:
     print("selenium is not installed; tests/setup peers installs it")
     sys.exit(77)
@@ -29,6 +34,12 @@ except ImportError:
 from peer.bench import Comparison
 from peer.meter import Meter
 from peer.platform import Platform
+
+try:
+    from peer.plug import Plug
+except ImportError:
+    print("the Python package cryptography is not installed; tests/setup peers installs it")
+    sys.exit(77)
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 PASSWORD = "correct horse"
@@ -100,7 +111,7 @@ class Household:
     """A platform with a household: a meter with readings since midnight and a gap, a plug, an alarm."""
 
     def __init__(self, folder):
-        self.platform = platform = Platform(folder)
+        self.platform = platform = Platform(folder, "--door", "gateways=127.0.0.1:0")
         settings = {"token": "settings", "timeZone": "Europe/Rome", "currency": "EUR", "registration": "open"}
         platform.get("/api/v1/settings", settings)
         for name, role in (("ann", "user"), ("bob", "user"), ("adam", "tenant-admin")):
@@ -193,7 +204,8 @@ def stops(driver):
     """
     found = []
     for _ in range(80):
-        driver.switch_to.active_element.send_keys(Keys.TAB)
+        # To whatever has the focus, as a keyboard does; it may be a part of the page that is just renewed.
+        ActionChains(driver).send_keys(Keys.TAB).perform()
         stop = driver.execute_script(script)
         if stop is None or (found and stop[0] <= found[-1][0]):
             break
@@ -206,6 +218,13 @@ def check_page(comparison, driver, rest, page, source, name):
     driver.get_log("browser"), hosts(driver)
     driver.get(rest + path)
     label = f"{name} {path}"
+    check_shown(comparison, driver, rest, state, source, label)
+    driver.get(rest + path)
+    check_stops(comparison, driver, label)
+
+
+def check_shown(comparison, driver, rest, state, source, label):
+    """What holds of a page that is open."""
     found = driver.execute_script("return document.querySelector('main').dataset.state")
     comparison.same(f"{label}: state", found, state or found)
     entries = [one["message"] for one in driver.get_log("browser")]
@@ -217,7 +236,9 @@ def check_page(comparison, driver, rest, page, source, name):
     dark = "matchMedia('(prefers-color-scheme: dark)').matches"
     paper = driver.execute_script(f"return [{dark}, getComputedStyle(document.body).backgroundColor]")
     comparison.same(f"{label}: theme", paper[1], "rgb(20, 20, 19)" if paper[0] else "rgb(251, 250, 246)")
-    driver.get(rest + path)
+
+
+def check_stops(comparison, driver, label):
     seen = stops(driver)
     comparison.same(f"{label}: Tab stops", bool(seen), True)
     hidden = [stop[1] for stop in seen if not (stop[2] and stop[3])]
@@ -228,6 +249,18 @@ def is_too_wide(driver):
     script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     wide, room = driver.execute_script(script)
     return wide > room
+
+
+def check_narrow(comparison, driver, name, size, sheets):
+    """That a page that is open fits 320 pixels, and a picture of it; `size` is width, height and theme."""
+    width, height, scheme = size
+    if sheets:
+        tall = driver.execute_script("return document.documentElement.scrollHeight")
+        resize(driver, width, min(tall, 6000))
+        driver.save_screenshot(os.path.join(sheets, f"{name}-{width}-{scheme}.png"))
+    for narrow in (320, width):
+        resize(driver, narrow, 640 if narrow == 320 else height)
+        comparison.same(f"{narrow} {name}: too wide", is_too_wide(driver), False)
 
 
 def facts(driver):
@@ -269,15 +302,17 @@ def await_text(driver, selector, text, limit_s=SHOWN_S):
 
 
 def press(driver, selector, is_mouse):
-    element = driver.find_element(By.CSS_SELECTOR, selector)
+    """Presses what is there; a part of the page that is renewed meanwhile has it again."""
     if is_mouse:
-        element.click()
+        waits = WebDriverWait(driver, 5, 0.05, ignored_exceptions=[StaleElementReferenceException])
+        waits.until(lambda _: driver.find_element(By.CSS_SELECTOR, selector).click() or True)
         return
     for _ in range(80):
-        driver.switch_to.active_element.send_keys(Keys.TAB)
-        if driver.switch_to.active_element == element:
+        ActionChains(driver).send_keys(Keys.TAB).perform()
+        has_focus = "return document.activeElement === document.querySelector(arguments[0])"
+        if driver.execute_script(has_focus, selector):
             break
-    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    ActionChains(driver).send_keys(Keys.ENTER).perform()
 
 
 def walk(comparison, household, is_mouse):
@@ -333,6 +368,98 @@ def walk(comparison, household, is_mouse):
     driver.quit()
 
 
+class NetworkWalk:
+    """A network of ann's at one size and theme, from its form to a plug that is switched by the page."""
+
+    def __init__(self, comparison, household, source, size, sheets):
+        self.comparison, self.platform, self.source = comparison, household.platform, source
+        self.size, self.sheets = size, sheets
+        self.driver = browser(*size)
+        self.label = f"{size[0]} {size[2]}"
+
+    def same(self, what, found, expected):
+        self.comparison.same(f"{self.label} network: {what}", found, expected)
+
+    def look(self, name, state):
+        """Checks the page that is open, and its picture; it is not asked for again, as a key is shown only once."""
+        label = f"{self.label} {name}"
+        check_shown(self.comparison, self.driver, self.platform.rest, state, self.source, label)
+        check_narrow(self.comparison, self.driver, name, self.size, self.sheets)
+        check_stops(self.comparison, self.driver, label)
+
+    def fill(self, **fields):
+        for name, text in fields.items():
+            self.driver.find_element(By.ID, name).send_keys(text)
+
+    def follow(self, selector, name, is_mouse=True):
+        """Presses something that leads to another page; what the page before logged is over."""
+        before = self.driver.find_element(By.TAG_NAME, "html")
+        self.driver.get_log("browser"), hosts(self.driver)
+        press(self.driver, selector, is_mouse)
+        WebDriverWait(self.driver, 10).until(staleness_of(before), name)
+
+    def register(self, gateway):
+        """Registers the network of a gateway: its name and its key, which is shown this once."""
+        name, driver = f"Home {self.label}", self.driver
+        sign_in(driver, self.platform.rest, "ann")
+        driver.get(self.platform.rest + "/networks/new")
+        self.fill(gateway=f"{gateway:016X}", name=name)
+        self.follow("form.narrow button", "the form")
+        self.look("network-key", "A3")
+        key = bytes.fromhex(driver.find_element(By.CSS_SELECTOR, ".secret").text.replace(" ", ""))
+        self.same("bytes of the key", len(key), 16)
+        self.follow("main p a", "the key")
+        self.look("network-waiting", "A4")
+        return name, key
+
+    def walk(self, number):
+        gateway, node = 0x00AA_0000_0000_0000 + number, 0x00BB_0000_0000_0000 + number
+        name, key = self.register(gateway)
+        driver, path = self.driver, urllib.parse.urlparse(self.driver.current_url).path
+        port = int(self.platform.ready["gateways"].rpartition(":")[2])
+        plug = Plug(port, key, name, gateway, node, 0x1A00 + number)
+        plug.measure(1234)
+        self.same("everything of the gateway is on disk", plug.await_delivered(), True)
+        driver.get(self.platform.rest + path)
+        self.same("the gateway is there", "Online since" in driver.find_element(By.ID, "gateway").text, True)
+        self.look("network-online", "A5")
+        self.follow("[aria-labelledby=recognised] a", "the node")
+        self.look("node-recognised", "A7")
+        self.fill(name="Kettle", room="Kitchen")
+        self.follow("form.narrow button", "registering it")
+        shown = driver.find_element(By.ID, "main").text
+        for text in ("Kettle", "Kitchen, registered", f"address 0x{0x1A00 + number:04x}"):
+            self.same(f"the node shows `{text}`", text in shown, True)
+        self.same("what its scale changed is no entry", shown.count("joined"), 1)
+        self.look("node-registered", "A7")
+        driver.get(self.platform.rest + path)
+        listed = driver.find_element(By.CSS_SELECTOR, "[aria-labelledby=nodes]").text
+        self.same("the network lists it", "Kettle" in listed, True)
+        self.look("network-device", "A5")
+        self.follow("[aria-labelledby=nodes] a", "the node again")
+        self.follow("main p a", "its values")
+        self.same("its power", await_text(driver, "#state", "123", 10), True)
+        self.look("node-values", "V3")
+        self.switch(plug)
+        plug.close()
+        driver.quit()
+
+    def switch(self, plug):
+        """Off by mouse, on again by keyboard: the frame comes, the plug obeys, and the page shows that it has."""
+        driver = self.driver
+        for number, (what, shown, is_mouse) in enumerate((("off", "off", True), ("on", "on", False)), 1):
+            label = await_text(driver, "form.command button", f"Switch {what}", 10)
+            self.same(f"what the page offers first is to switch {what}", label, True)
+            self.follow("form.command button", f"switching {what}", is_mouse)
+            self.same(f"orders at the plug, {what}", plug.await_orders(number), ["off", "on"][:number])
+            plug.await_delivered()
+            self.same(f"the page shows that it is {shown}", await_text(driver, "#state", f"· {shown}", 10), True)
+            done = await_text(driver, "#doing", "Done. The device confirmed it", 10)
+            self.same(f"the page shows that switching {what} is done", done, True)
+            # Its state is that of the moment at which it was asked for: under way, or done already.
+            self.look(f"node-switched-{what}", None)
+
+
 def must_fail(comparison, driver, rest, source):
     """Pages that are made worse are found, each by its check."""
     driver.get(rest + "/account")
@@ -383,14 +510,8 @@ def main():
                     if page[1] != who:
                         continue
                     check_page(comparison, driver, rest, page, source, f"{width} {scheme}")
-                    if sheets:
-                        size = driver.execute_script("return document.documentElement.scrollHeight")
-                        resize(driver, width, min(size, 6000))
-                        name = page[0].strip("/").replace("/", "-").replace("?", "-") or "home"
-                        driver.save_screenshot(os.path.join(sheets, f"{name}-{width}-{scheme}.png"))
-                    resize(driver, 320, 640)
-                    comparison.same(f"320 {page[0]}: too wide", is_too_wide(driver), False)
-                    resize(driver, width, height)
+                    name = page[0].strip("/").replace("/", "-").replace("?", "-") or "home"
+                    check_narrow(comparison, driver, name, (width, height, scheme), sheets)
                 if who == "ann" and width == 1280:
                     kept = driver
                 else:
@@ -400,6 +521,8 @@ def main():
         kept.quit()
         walk(comparison, household, is_mouse=False)
         walk(comparison, household, is_mouse=True)
+        for number, size in enumerate(((360, 740, "light"), (1280, 900, "dark")), 1):
+            NetworkWalk(comparison, household, source, size, sheets).walk(number)
         household.meter.close()
         household.platform.stop()
     comparison.end()

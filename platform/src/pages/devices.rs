@@ -136,10 +136,11 @@ fn values_of(known: &Known) -> Vec<Value> {
 /// reports what its switch does.
 fn offered(viewer: &Viewer, known: &Known) -> Vec<Value> {
     let definitions = &viewer.tenant().dispatcher.definitions;
-    let mut all: Vec<Command> = definitions.of_specification(&known.row.hardware_id);
     let has_switch = known.value(BREAKER).is_some();
-    all.extend(commands::find("setBreaker").filter(|_| has_switch).map(Command::from));
-    all.iter().map(|command| command_of(command, known)).collect()
+    // What is wanted most comes first.
+    let switch = commands::find("setBreaker").filter(|_| has_switch).map(Command::from);
+    let others = definitions.of_specification(&known.row.hardware_id);
+    switch.iter().chain(&others).map(|command| command_of(command, known)).collect()
 }
 
 fn command_of(command: &Command, known: &Known) -> Value {
@@ -235,7 +236,11 @@ fn invocation(
     };
     let read_back = read_back.filter(|_| is_switch);
     let answered = row.ended.unwrap_or(row.asked.created);
-    let is_read_back = read_back.filter(|(at, _)| *at >= answered).map(|(_, value)| value > 0.5);
+    // Gateways state whole seconds: of the second of the answer counts what was asked for.
+    let is_behind = |(at, value): &(SimTime, f64)| {
+        *at >= answered || second(*at) == second(answered) && Some(*value > 0.5) == asked
+    };
+    let is_read_back = read_back.filter(is_behind).map(|(_, value)| value > 0.5);
     let text = outcome(viewer, one, is_over, (is_switch, asked, is_read_back));
     let is_unread = !is_over
         && row.state == InvocationState::Acknowledged
@@ -251,6 +256,10 @@ fn invocation(
         "is_open": row.is_open() || is_unread,
         "may_cancel": row.state == InvocationState::Pending,
     })
+}
+
+fn second(at: SimTime) -> i64 {
+    at.0.div_euclid(1_000_000_000)
 }
 
 /// What became of a command, in a sentence: of a switch by what was asked for, and what it showed.

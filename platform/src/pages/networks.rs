@@ -23,8 +23,11 @@ use crate::problem::Problem;
 
 /// Rows that are shown.
 const SHOWN: Page = Page { offset: 0, limit: 200 };
-/// Versions of a node that are shown.
-const VERSIONS: Page = Page { offset: 0, limit: 20 };
+/// Versions of a node that are looked through, and changes of it that are shown.
+const VERSIONS: Page = Page { offset: 0, limit: 200 };
+const CHANGES_MAX: usize = 20;
+/// What a node stated that is shown.
+const STATED: Page = Page { offset: 0, limit: 20 };
 /// Fields of a network's form beside its options.
 const FIELDS: [&str; 4] = ["gateway", "name", "description", "type"];
 /// Who sees a node that is registered.
@@ -98,12 +101,13 @@ fn form(viewer: &Viewer, error: Option<&str>) -> View {
         })
     });
     let types =
-        NETWORK_TYPES.iter().map(|row| json!({ "id": row.entry.name, "name": row.entry.summary }));
+        NETWORK_TYPES.iter().map(|row| json!({ "id": row.entry.name, "name": row.entry.name }));
     let given: Map<String, Value> =
         FIELDS.iter().map(|name| ((*name).to_owned(), json!(viewer.field(name)))).collect();
     let values = json!({
         "error": error,
         "type": kind.entry.name,
+        "summary": kind.entry.summary,
         "types": types.collect::<Vec<_>>(),
         "options": options.collect::<Vec<_>>(),
         "given": given,
@@ -230,15 +234,19 @@ fn node_row(viewer: &Viewer, device: &Document, may: bool) -> Value {
 pub(super) async fn node(viewer: Viewer) -> Answered {
     let (caller, id) = (&viewer.caller, &viewer.variable);
     let device = documents::one(caller, Device::kind(), id, None).await?;
-    let (_, versions) = documents::history(caller, Node::kind(), id, VERSIONS).await?;
+    let (count, versions) = documents::history(caller, Node::kind(), id, VERSIONS).await?;
     let at = |one: &Value, member: &str| {
         let at = one[member].as_str().and_then(|at| at.parse::<SimTime>().ok());
         at.map(|at| viewer.times.clock(at))
     };
-    let history = versions.iter().map(|one| {
-        json!({ "at": at(one, "updatedDate"), "state": one["state"], "address": one["address"] })
+    let history = changes(&versions, count).into_iter().map(|one| {
+        let address = one["address"].as_u64().map(|address| format!("0x{address:04x}"));
+        json!({
+            "at": at(one, "updatedDate"), "state": one["state"], "address": address,
+            "program": one["programVersion"],
+        })
     });
-    let kept = documents::history(caller, NodeConfiguration::kind(), id, VERSIONS).await;
+    let kept = documents::history(caller, NodeConfiguration::kind(), id, STATED).await;
     let kept = kept.map(|(_, versions)| versions).unwrap_or_default();
     let kept = kept.iter().map(|one| json!({ "at": at(one, "taken"), "frame": one["frame"] }));
     let network = device.members().get("fieldNetworkToken").cloned().unwrap_or_default();
@@ -252,6 +260,20 @@ pub(super) async fn node(viewer: Viewer) -> Answered {
         "sights": SIGHTS.map(|(id, name)| json!({ "id": id, "name": name })),
     });
     Ok(View::new("node.html", values).into())
+}
+
+/// The versions of a node, newest first, in which it is there another way than in the one before
+/// or runs another program: what was learned of it alone is none.
+fn changes(versions: &[Value], count: u64) -> Vec<&Value> {
+    let is_same = |one: &Value, before: &Value| {
+        ["state", "address", "programVersion"].iter().all(|name| one[name] == before[name])
+    };
+    let is_first = |at: usize| at as u64 + 1 == count;
+    let changed = versions.iter().enumerate().filter(|(at, one)| match versions.get(at + 1) {
+        Some(before) => !is_same(one, before),
+        None => is_first(*at),
+    });
+    changed.map(|(_, one)| one).take(CHANGES_MAX).collect()
 }
 
 /// Whether its page is there for who asks.
@@ -278,4 +300,31 @@ pub(super) async fn register(viewer: Viewer) -> Answered {
 pub(super) async fn ignore(viewer: Viewer) -> Answered {
     nodes::ignore(&viewer.caller, &viewer.variable).await?;
     Ok(way(format!("/nodes/{}", in_address(&viewer.variable))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_of_a_node_is_shown_where_it_differs_from_the_one_before() {
+        let version = |state: &str, address: Option<u16>, program: Option<u32>, context: &str| {
+            json!({
+                "state": state, "address": address, "programVersion": program, "context": context,
+            })
+        };
+        // Newest first.
+        let versions = [
+            version("joined", Some(9), Some(7), "01"),
+            version("joined", Some(9), None, "01"),
+            version("left", None, None, "01"),
+            version("joined", Some(8), None, "01"),
+            version("joined", Some(8), None, ""),
+        ];
+        let of = |count| changes(&versions, count).into_iter().cloned().collect::<Vec<_>>();
+        let [first, second, third, _, last] = versions.clone();
+        // What was learned between is none; of older ones that are not read nothing is known.
+        assert_eq!(of(6), [first.clone(), second.clone(), third.clone()]);
+        assert_eq!(of(5), [first, second, third, last]);
+    }
 }

@@ -52,6 +52,8 @@ function listen() {
   stream.onopen = () => {
     isLive = true;
     lost(false);
+    // What came since the page was made, and while there was no stream.
+    parts().filter((part) => part.dataset.live).forEach(renew);
   };
   stream.onerror = () => {
     isLive = false;

@@ -1,5 +1,7 @@
 """Packets of the gateway's protocol, written from docs/gateway-protocol.md with the package `cryptography`."""
 
+import secrets
+import socket
 import struct
 import time
 
@@ -22,6 +24,29 @@ def cmac(key, data):
 
 def derive(key, label, context):
     return cmac(key, b"\x01" + label + b"\x00" + context + b"\x00\x80")
+
+
+def dial(port, key, name, gateway, timeout_s=10):
+    """A gateway's handshake: the link and up to where its packets are on disk, or why it is refused and None."""
+    stream = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link, nonce = Link(stream, True, gateway), secrets.token_bytes(16)
+    payload = nonce + bytes([len(name)]) + name.encode()
+    header = head(HELLO, len(payload), 0, gateway)
+    handshake = derive(key, b"handshake", struct.pack(">Q", gateway))
+    stream.sendall(header + payload + cmac(handshake, b"hello" + header + payload)[:8])
+    opcode, body, header, tag = link.take()
+    if opcode == REJECT:
+        return REASONS[body[0]], None
+    assert tag == cmac(handshake, b"accept" + nonce + header + body)[:8], "the tag of accept"
+    link.session(key, body[:16], nonce)
+    link.send(KEEP_ALIVE)
+    return link, struct.unpack(">II", body[16:])
+
+
+def relayed(node, address, cluster, counter, frame):
+    """A frame of a node as its gateway relays it."""
+    return struct.pack(">HQBBHHBB", address, node, 1, 1, 0x0104, cluster, 200, counter) + frame
 
 
 def head(opcode, length, serial, gateway):
