@@ -103,6 +103,8 @@ bodies! {
         sleeps: bool,
         /// What reading its frames depends on, as hexadecimal digits.
         context: Option<Context>,
+        /// The version of the program that it runs, once an image was installed on it.
+        program_version: Option<u32>,
     }
 
     /// What a node sent that configures or describes it, byte for byte; each is a version. The

@@ -210,14 +210,19 @@ impl Session {
         Ok(frames)
     }
 
-    /// Makes durable what was asked, and how far images have come if that has changed.
+    /// Makes durable what was asked, and how far images have come if that has changed; with an
+    /// image that is installed, that its node runs it.
     async fn keep(&mut self, nodes: &BTreeSet<u64>) -> Result<(), Ended> {
-        let changed = |node: &u64| {
-            let progress = self.transfers.under_way.get(node).filter(|it| it.is_changed)?;
-            let found = self.found(*node)?;
-            Some(Edit::of(&found, Some(json!(progress.transfer))))
-        };
-        let edits = nodes.iter().filter_map(changed).collect();
+        let mut edits = Vec::new();
+        for node in nodes {
+            let progress = self.transfers.under_way.get(node).filter(|it| it.is_changed);
+            let Some((progress, found)) = progress.zip(self.found(*node)) else { continue };
+            edits.push(Edit::of(&found, Some(json!(progress.transfer))));
+            if progress.transfer.state == TransferState::Installed {
+                self.nodes.run(*node, progress.image.version);
+                edits.extend(self.nodes.edit(&self.token, *node));
+            }
+        }
         self.apply(edits, Vec::new(), true).await?;
         for node in nodes {
             let progress = self.transfers.under_way.get_mut(node);

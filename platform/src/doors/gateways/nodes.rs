@@ -47,6 +47,8 @@ struct Known {
     address: Option<u16>,
     sleeps: bool,
     state: Vec<u8>,
+    /// The version of its program, if an image was installed on it.
+    program_version: Option<u32>,
     /// Whether its gateway may speak for it, once that was asked.
     is_carried: Option<bool>,
     /// A day, and what was kept of its configuration in it.
@@ -70,6 +72,7 @@ impl Nodes {
                 address: node.address,
                 sleeps: node.sleeps,
                 state: context.unwrap_or_default(),
+                program_version: node.program_version,
                 ..Known::default()
             };
             if let Some(short) = node.address.filter(|_| known.is_here) {
@@ -123,6 +126,13 @@ impl Nodes {
     pub(super) fn learn(&mut self, node: u64, state: Vec<u8>) {
         if let Some(known) = self.known.get_mut(&node) {
             known.state = state;
+        }
+    }
+
+    /// A node runs a program of this version from now on.
+    pub(super) fn run(&mut self, node: u64, version: u32) {
+        if let Some(known) = self.known.get_mut(&node) {
+            known.program_version = Some(version);
         }
     }
 
@@ -204,6 +214,7 @@ impl Nodes {
         let body = json!({
             "fieldNetworkToken": token, "state": state, "address": known.address,
             "sleeps": known.sleeps, "context": hex(&known.state),
+            "programVersion": known.program_version,
         });
         Some(edit(Node::kind(), node, body))
     }
