@@ -2,8 +2,8 @@
 //! of whom, what is missing. It is in memory, bounded by the networks that there are.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 use lastmeter_store::lock;
 use lastmeter_units::SimTime;
@@ -31,9 +31,14 @@ fn optional_instant(_: &mut SchemaGenerator) -> Schema {
 #[derive(Debug, Default)]
 pub(crate) struct GatewayBook {
     lives: Mutex<BTreeMap<String, Life>>,
+    /// Each network has one at a time that takes its packets, or changes what they are read by.
+    turns: Mutex<BTreeMap<String, Turn>>,
     /// The port that they dial; 0 while there is none.
     port: AtomicU16,
 }
+
+/// Whose turn it is at a network.
+pub(crate) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// How a gateway stands.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +96,11 @@ impl GatewayBook {
     /// The port that gateways dial, if there is one.
     pub(crate) fn port(&self) -> Option<u16> {
         Some(self.port.load(Ordering::Relaxed)).filter(|port| *port > 0)
+    }
+
+    /// Whose turn it is at a network; who waits for it is given it in the order of coming.
+    pub(crate) fn turn(&self, token: &str) -> Turn {
+        Arc::clone(lock(&self.turns).entry(token.to_owned()).or_default())
     }
 
     /// How the gateway of a network stands.

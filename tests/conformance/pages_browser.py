@@ -4,8 +4,8 @@ Of each page: no entry in the console, no request to another host, nothing beyon
 axe-core (WCAG 2.2 A and AA, best practice), each stop of the Tab key visible and in the order of reading, and the same
 facts and drawings without script. By mouse and again by keyboard: signing in, a command, an alarm acknowledged, and a
 new reading on an open page within two seconds. A network from its registration on: its key, its gateway and its node
-come over a connection of the gateway's protocol, the node is registered and switched, and obeys. Must-fail pages have
-to be found: a field without label, a foreign picture, a style attribute, a page that is too wide.
+come over a connection of the gateway's protocol, the node is registered, switched, and its changed scale accepted.
+Must-fail pages have to be found: a field without label, a foreign picture, a style attribute, a page that is too wide.
 
     pages_browser.py            what the tests ask
     pages_browser.py --sheets F also a picture of each page, width and theme in the folder F
@@ -441,8 +441,21 @@ class NetworkWalk:
         self.same("its power", await_text(driver, "#state", "123", 10), True)
         self.look("node-values", "V3")
         self.switch(plug)
+        self.accept(plug, f"{self.platform.rest}/nodes/{node:016x}")
         plug.close()
         driver.quit()
+
+    def accept(self, plug, address):
+        """A scale of the plug changes: its page shows from what to what, until that is accepted."""
+        driver = self.driver
+        plug.rescale(100)
+        plug.await_delivered()
+        driver.get(address)
+        changed = driver.find_element(By.CSS_SELECTOR, "[aria-labelledby=changed]").text
+        self.same("what has changed", "ACPowerDivisor from 10 to 100" in changed, True)
+        self.look("node-changed", "A7")
+        self.follow("[aria-labelledby=changed] button", "accepting it")
+        self.same("nothing waits", driver.find_elements(By.CSS_SELECTOR, "[aria-labelledby=changed]"), [])
 
     def switch(self, plug):
         """Off by mouse, on again by keyboard: the frame comes, the plug obeys, and the page shows that it has."""

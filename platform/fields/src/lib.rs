@@ -14,7 +14,8 @@ pub mod relay;
 
 pub use firmware::{Asked, Demand, ImageKey, Supply};
 pub use network_type::{
-    Answer, CommandRow, Declared, Decoded, FrameRefusal, Frames, NETWORK_TYPES, NetworkType,
-    NodeContext, NodeEvent, Order, Origin, Parameter, Settings, SupplyFrame, by_code, by_name,
+    Accepted, Answer, CommandRow, Declared, Decoded, FrameRefusal, Frames, NETWORK_TYPES,
+    NetworkType, NodeContext, NodeEvent, Order, Origin, Parameter, Settings, SupplyFrame, by_code,
+    by_name,
 };
 pub use relay::RelayEntry;

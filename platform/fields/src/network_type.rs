@@ -43,6 +43,9 @@ pub struct NetworkType {
     pub origin: fn(&[u8]) -> Result<Origin, FrameRefusal>,
     /// The context of a node after a frame of it, if the frame changes it.
     pub learn: fn(&NodeContext, &[u8]) -> Option<NodeContext>,
+    /// What was learned of a node and waits to be accepted, if there is such; none if nodes of this
+    /// type have nothing that waits.
+    pub accept: Option<fn(&NodeContext) -> Option<Accepted>>,
     /// Reads a frame from a node.
     pub decode: fn(&NodeContext, &[u8]) -> Result<Decoded, FrameRefusal>,
     /// An order as frames for its node; what is wrong with it otherwise.
@@ -113,6 +116,15 @@ pub struct NodeContext {
     pub address: u16,
     /// What its type has learned of it, at most [`STATE_BYTES_MAX`].
     pub state: Vec<u8>,
+}
+
+/// What becomes of a node's context when what waits is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The context from then on.
+    pub context: NodeContext,
+    /// What changes with that, each in a few words for people.
+    pub changes: Vec<String>,
 }
 
 /// The most that a type may learn of a node, bytes.

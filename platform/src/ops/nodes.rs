@@ -2,9 +2,10 @@
 //! owner, and what becomes of these.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use lastmeter_fields::{Declared, by_name};
-use lastmeter_model::access::{Action, Kind, PrincipalRef};
+use lastmeter_fields::{Accepted, Declared, NodeContext, by_name};
+use lastmeter_model::access::{Action, Eui64, Kind, PrincipalRef};
 use lastmeter_model::document::{Document, DocumentKind, Edit, Expect, Transaction};
 use lastmeter_model::entity::{
     Asset, Assignment, Body as _, Device, DeviceStatus, FieldNetwork, Node, NodeState, read,
@@ -19,7 +20,11 @@ use super::bounds::check;
 use super::devices::{self, Permitted};
 use super::documents;
 use super::networks::specification_of;
+use crate::access::{from_hex, hex};
 use crate::problem::{Problem, wrong};
+
+/// How long the connection of a gateway may take to end.
+const TURN: Duration = Duration::from_secs(10);
 
 /// What whoever registers a node gives of it.
 const GIVEN: [&str; 4] = ["name", "room", "visibility", "specificationToken"];
@@ -127,6 +132,49 @@ pub(crate) async fn ignore(caller: &Caller, id: &str) -> Result<Arc<Document>, P
     let mut body = Value::Object(before.members());
     body["status"] = json!(DeviceStatus::Blocked);
     finish(caller, kind, vec![Edit::of(&before, Some(body))]).await
+}
+
+/// What its type has learned of a node and does not use until that is accepted, if there is such.
+pub(crate) fn waiting(caller: &Caller, id: &str, node: &Node) -> Option<Accepted> {
+    let network =
+        caller.tenant.documents.body::<FieldNetwork>(node.field_network_token.as_str())?;
+    let accept = by_name(network.network_type.as_str())?.accept?;
+    let state = node.context.as_ref().and_then(|text| from_hex(text.as_str()))?;
+    let address = node.address.unwrap_or_default();
+    accept(&NodeContext { node: id.parse::<Eui64>().ok()?.0, address, state })
+}
+
+/// Has what was learned of a node last be used from now on: its multipliers, divisors and units.
+/// The connection of its gateway ends by `cut` and comes again, as it reads frames by what it has
+/// of its nodes.
+pub(crate) async fn accept(
+    caller: &Caller,
+    id: &str,
+    cut: impl Future<Output = ()>,
+) -> Result<Arc<Document>, Problem> {
+    documents::writable(caller, Device::kind(), id).await?;
+    let tenant = &caller.tenant;
+    let unknown = || documents::unknown(Node::kind(), id);
+    let node = tenant.documents.body::<Node>(id).ok_or_else(unknown)?;
+    if waiting(caller, id, &node).is_none() {
+        return Err(nothing_waits(id));
+    }
+    // It waits for its turn before the gateway can come again.
+    let turn = tenant.gateways.turn(node.field_network_token.as_str()).lock_owned();
+    let (turn, ()) = tokio::join!(tokio::time::timeout(TURN, turn), cut);
+    let _turn = turn.map_err(|elapsed| Problem::unavailable("gateway_stays", &elapsed))?;
+    let before = tenant.documents.find(Node::kind(), id).ok_or_else(unknown)?;
+    let mut body = Value::Object(before.members());
+    let Some(accepted) = waiting(caller, id, &read(&body)?) else { return Err(nothing_waits(id)) };
+    body["context"] = json!(hex(&accepted.context.state));
+    finish(caller, Node::kind(), vec![Edit::of(&before, Some(body))]).await
+}
+
+fn nothing_waits(id: &str) -> Problem {
+    let detail = format!(
+        "no multiplier, divisor or unit of `{id}` waits to be accepted; one that is 0 never is"
+    );
+    Problem::conflict("nothing_changed", detail)
 }
 
 async fn finish(

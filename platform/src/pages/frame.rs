@@ -192,6 +192,7 @@ static FORMS: &[Form] = forms! {
     "/networks/new" on "/networks/new" => networks::make;
     "/networks/{id}/key" on "/networks/{id}" => networks::make_key;
     "/nodes/{id}/register" on "/nodes/{id}" => networks::register;
+    "/nodes/{id}/scales" on "/nodes/{id}" => networks::accept_scales;
     "/nodes/{id}/ignore" on "/nodes/{id}" => networks::ignore;
     "/sharing" on "/sharing" => sharing::share;
     "/sharing/{id}/end" on "/sharing" => sharing::end;

@@ -20,6 +20,7 @@ use crate::access::hex;
 use crate::ops::networks::WithKey;
 use crate::ops::{documents, networks, nodes};
 use crate::problem::Problem;
+use crate::rest::Connected;
 
 /// Rows that are shown.
 const SHOWN: Page = Page { offset: 0, limit: 200 };
@@ -164,7 +165,11 @@ fn set_up(viewer: &Viewer, WithKey { shown, key }: &WithKey) -> View {
 
 /// `POST /networks/{id}/key`: another key; the one before ends.
 pub(super) async fn make_key(viewer: Viewer) -> Answered {
+    let (web, tenant) = (&viewer.web.shared, viewer.tenant());
+    let connected = Connected::of_network(web, tenant, &viewer.variable);
     let made = networks::make_key(&viewer.caller, &viewer.variable, None).await?;
+    // It was shown the key before.
+    connected.cut().await;
     Ok(set_up(&viewer, &made).into())
 }
 
@@ -251,7 +256,11 @@ pub(super) async fn node(viewer: Viewer) -> Answered {
     let kept = kept.iter().map(|one| json!({ "at": at(one, "taken"), "frame": one["frame"] }));
     let network = device.members().get("fieldNetworkToken").cloned().unwrap_or_default();
     let may = documents::may(caller, Action::Write, &device);
+    let state = viewer.tenant().documents.body::<Node>(id);
+    let waiting = state.and_then(|node| nodes::waiting(caller, id, &node));
     let values = json!({
+        "changes": waiting.map(|waiting| waiting.changes),
+        "accept": may.then(|| format!("/nodes/{}/scales", in_address(id))),
         "node": node_row(&viewer, &device, may),
         "device": is_shown(&viewer, id).then(|| format!("/devices/{}", in_address(id))),
         "network": network.as_str().map(|token| format!("/networks/{}", in_address(token))),
@@ -293,6 +302,13 @@ pub(super) async fn register(viewer: Viewer) -> Answered {
     });
     let members: Map<String, Value> = fields.collect();
     nodes::register(&viewer.caller, &viewer.variable, members).await?;
+    Ok(way(format!("/nodes/{}", in_address(&viewer.variable))))
+}
+
+/// `POST /nodes/{id}/scales`
+pub(super) async fn accept_scales(viewer: Viewer) -> Answered {
+    let cut = Connected::of_node(&viewer.web.shared, viewer.tenant(), &viewer.variable).cut();
+    nodes::accept(&viewer.caller, &viewer.variable, cut).await?;
     Ok(way(format!("/nodes/{}", in_address(&viewer.variable))))
 }
 

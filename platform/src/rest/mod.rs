@@ -96,6 +96,7 @@ pub(crate) use flow::{Outlet, flow};
 use lastmeter_model::access::{Permit, Principal, PrincipalRef};
 use lastmeter_store::StoreReader;
 use lastmeter_units::TenantName;
+pub(crate) use networks::Connected;
 pub(crate) use parameter::Parameter;
 use serve::ALWAYS_ANSWERED;
 pub(crate) use serve::{Server, Settings, Stopping};

@@ -26,6 +26,7 @@ use crate::gateways::GatewayStatus;
 use crate::ops::documents::{self, shown};
 use crate::ops::networks::{self, WithKey};
 use crate::ops::nodes::{self, Source};
+use crate::tenant::Tenant;
 
 const NETWORK: &str = r#"{"token":"x.a","type":"zigbee","name":"Home",
     "gatewayAddress":"00124b0001abcdef","options":{"channel":15}}"#;
@@ -99,13 +100,19 @@ routes! {
             Within(Device, Read), [QUANTITY, RESOLUTION, ACCURACY, NETWORK_ONLY, PAGE, PAGE_SIZE],
             gives Gives::json::<AvailabilityJson>(200), refuses [404];
         Get "/api/v1/nodes/{hardwareId}/history" => node_history:
-            "When a node joined, left or got another address, newest first",
+            "When a node joined, left, got another address or another program, newest first",
             Within(Device, Read), [NODE, PAGE, PAGE_SIZE],
             gives Gives::json::<List<DocumentJson>>(200), refuses [500];
         Get "/api/v1/nodes/{hardwareId}/configuration" => configuration:
             "What a node sent that configures or describes it, as it came, newest first",
             Within(Configuration, Read), [NODE, PAGE, PAGE_SIZE],
             gives Gives::json::<List<DocumentJson>>(200), refuses [500];
+        Post "/api/v1/nodes/{hardwareId}/scales" => accept_scales:
+            "Accepts the multipliers, divisors and units that a node stated last, where they are \
+             not those in use; one that is 0 never is. The connection of its gateway ends, and \
+             comes again",
+            Within(Device, Write), [NODE],
+            gives Gives::json::<DocumentJson>(200), refuses [409, 500, 507];
         Get "/api/v1/recognised" => recognised:
             "Devices that have sent something and that nobody has registered",
             Within(Device, Write), [PAGE, PAGE_SIZE],
@@ -147,17 +154,29 @@ async fn one(call: Call) -> Answer<DocumentJson> {
 }
 
 /// The connection of a gateway, which ends with what it was made by.
-struct Connected(Option<(Shared, TenantName, PrincipalRef)>);
+pub(crate) struct Connected(Option<(Shared, TenantName, PrincipalRef)>);
 
 impl Connected {
     fn of(call: &Call) -> Self {
-        let network = call.tenant.documents.body::<FieldNetwork>(&call.variable);
-        let of = |network: Arc<FieldNetwork>| PrincipalRef::Gateway(network.gateway_address);
-        let gateway = network.map(of);
-        Self(gateway.map(|who| (call.shared.clone(), call.tenant.name.clone(), who)))
+        Self::of_network(&call.shared, &call.tenant, &call.variable)
     }
 
-    async fn cut(self) {
+    /// That of a network.
+    pub(crate) fn of_network(shared: &Shared, tenant: &Tenant, token: &str) -> Self {
+        let network = tenant.documents.body::<FieldNetwork>(token);
+        let of = |network: Arc<FieldNetwork>| PrincipalRef::Gateway(network.gateway_address);
+        let gateway = network.map(of);
+        Self(gateway.map(|who| (shared.clone(), tenant.name.clone(), who)))
+    }
+
+    /// That of the network of a node.
+    pub(crate) fn of_node(shared: &Shared, tenant: &Tenant, id: &str) -> Self {
+        let node = tenant.documents.body::<Node>(id);
+        let token = node.map(|node| node.field_network_token.as_str().to_owned());
+        token.map_or(Self(None), |token| Self::of_network(shared, tenant, &token))
+    }
+
+    pub(crate) async fn cut(self) {
         let Some((shared, tenant, who)) = self.0 else { return };
         if let Some(process) = shared.process.upgrade() {
             process.cut(&tenant, &who).await;
@@ -211,6 +230,12 @@ async fn node_history(call: Call) -> Answer<List<DocumentJson>> {
 
 async fn configuration(call: Call) -> Answer<List<DocumentJson>> {
     history_of::<NodeConfiguration>(call).await
+}
+
+async fn accept_scales(call: Call) -> Answer<DocumentJson> {
+    let cut = Connected::of_node(&call.shared, &call.tenant, &call.variable).cut();
+    let accepted = nodes::accept(&call.caller(), &call.variable, cut).await?;
+    Ok(Json(shown(&accepted).into()))
 }
 
 async fn recognised(mut call: Call) -> Answer<List<DeviceJson>> {

@@ -26,8 +26,8 @@ class Plug:
         self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
         self.number(NODE_TABLE, struct.pack(">QHB", node, address, 0))
-        # Tenths of a watt.
-        self.report(ELECTRICAL, [(0x0604, U16, 1), (0x0605, U16, 10)])
+        self.report(ELECTRICAL, [(0x0604, U16, 1)])
+        self.rescale(10)
 
     def number(self, opcode, content):
         with self.changed:
@@ -42,6 +42,10 @@ class Plug:
         for attribute, kind, number in records:
             frame += struct.pack("<HB", attribute, kind) + number.to_bytes(WIDTHS[kind], "little", signed=kind == I16)
         self.relay(cluster, frame)
+
+    def rescale(self, per_watt):
+        """Its power is so many of the number on the wire for a watt from now on."""
+        self.report(ELECTRICAL, [(0x0605, U16, per_watt)])
 
     def measure(self, tenths_w):
         self.report(ELECTRICAL, [(0x050B, I16, tenths_w)])

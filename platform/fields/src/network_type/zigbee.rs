@@ -28,8 +28,8 @@ use lastmeter_zigbee::zdp::Message;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Answer, CommandRow, Declared, Decoded, FrameRefusal, Frames, NetworkType, NodeContext,
-    NodeEvent, Order, Origin, Parameter, STATE_BYTES_MAX, Settings,
+    Accepted, Answer, CommandRow, Declared, Decoded, FrameRefusal, Frames, NetworkType,
+    NodeContext, NodeEvent, Order, Origin, Parameter, STATE_BYTES_MAX, Settings,
 };
 
 pub(super) const ZIGBEE: NetworkType = NetworkType {
@@ -75,6 +75,7 @@ pub(super) const ZIGBEE: NetworkType = NetworkType {
     commands: COMMANDS,
     origin,
     learn,
+    accept: Some(accept),
     decode,
     encode,
     supply: Some(firmware::supply),
@@ -234,16 +235,51 @@ fn keep(state: &mut Vec<u8>, (endpoint, cluster): (u8, u16), new: &Attribute<'_>
     if is_first || in_use != Some(*new) {
         all.push(Kept { endpoint, cluster, is_later: !is_first, attribute: *new });
     }
-    state.clear();
-    for Kept { endpoint, cluster, is_later, attribute } in all {
+    *state = state_of(&all);
+}
+
+/// Entries as a state.
+fn state_of(entries: &[Kept<'_>]) -> Vec<u8> {
+    let mut state = Vec::new();
+    for Kept { endpoint, cluster, is_later, attribute } in entries {
         let start = state.len();
-        state.push(endpoint);
+        state.push(*endpoint);
         state.extend(cluster.to_le_bytes());
-        state.push(u8::from(is_later));
-        if attribute.put(state).is_err() {
+        state.push(u8::from(*is_later));
+        if attribute.put(&mut state).is_err() {
             state.truncate(start);
         }
     }
+    state
+}
+
+/// Scales that came later are the ones in use from now on; one that gives no value never is.
+fn accept(context: &NodeContext) -> Option<Accepted> {
+    let (mut all, mut changes) = (Vec::new(), Vec::new());
+    let entries = kept(&context.state);
+    let place = |it: &Kept<'_>| (it.endpoint, it.cluster, it.attribute.id);
+    let later = |of: &Kept<'_>| {
+        let usable = entries.iter().filter(|it| it.is_later && is_usable(&it.attribute));
+        usable.map(|it| (place(it), it.attribute)).find(|(at, _)| *at == place(of))
+    };
+    for entry in &entries {
+        let Kept { endpoint, cluster, is_later, attribute } = *entry;
+        match later(entry) {
+            Some(_) if is_later => {}
+            Some((_, attribute)) => {
+                let [from, to] = [entry.attribute, attribute].map(|it| shown(&it.value));
+                changes.push(format!("{} from {from} to {to}", name_of(cluster, attribute.id)));
+                all.push(Kept { endpoint, cluster, is_later: false, attribute });
+            }
+            None => all.push(Kept { endpoint, cluster, is_later, attribute }),
+        }
+    }
+    let context = NodeContext { state: state_of(&all), ..context.clone() };
+    (!changes.is_empty()).then_some(Accepted { context, changes })
+}
+
+fn name_of(cluster: u16, id: u16) -> &'static str {
+    attribute(cluster, id).map_or("attribute", |row| row.name)
 }
 
 /// Whether a scale gives values by itself.

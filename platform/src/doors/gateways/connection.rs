@@ -285,7 +285,8 @@ impl Connection {
         session.link = Some((name.clone(), id));
         self.shared.enter(name.clone(), link);
         // What the connection before has taken is on disk before this one goes on.
-        let turn = timeout(HANDSHAKE, self.shared.turn(&name).lock_owned()).await;
+        let turn = session.tenant.gateways.turn(&session.token);
+        let turn = timeout(HANDSHAKE, turn.lock_owned()).await;
         session.turn = Some(turn.map_err(|_| Ended)?);
         session.transfers = lock(&self.shared.transfers).remove(&name).unwrap_or_default();
         session.renew().await?;

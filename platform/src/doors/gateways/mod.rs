@@ -129,7 +129,6 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         tenants: Arc::clone(tenants),
         gate,
         links: Mutex::default(),
-        turns: Mutex::default(),
         transfers: Mutex::default(),
         counters: Counters::default(),
         stopping,
@@ -180,8 +179,6 @@ struct Shared {
     gate: Arc<Gate>,
     /// Who is connected, by tenant and network.
     links: Mutex<BTreeMap<LinkName, Link>>,
-    /// Each network has one connection at a time whose packets are taken.
-    turns: Mutex<BTreeMap<LinkName, Arc<tokio::sync::Mutex<()>>>>,
     /// Images on their way, while their network has no connection.
     transfers: Mutex<BTreeMap<LinkName, Transfers>>,
     counters: Counters,
@@ -256,11 +253,6 @@ impl Shared {
             // One whose inbox is full is stuck, and ends by its own limit.
             let _ = before.to.try_send(ToConnection::End(Refusal::Closed));
         }
-    }
-
-    /// Whose turn it is to have packets of a network taken.
-    fn turn(&self, name: &LinkName) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(lock(&self.turns).entry(name.clone()).or_default())
     }
 
     /// A connection is gone; whether it was that of the network still.

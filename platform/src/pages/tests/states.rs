@@ -102,6 +102,7 @@ const EVENTS: &[Event] = &[
     event("/networks/new", "name=Mine&gateway={gateway}&option.channel=15", "ann gina adam", "A3"),
     event("/networks/{network}/key", "", "ann adam", "A3"),
     event("/nodes/{node}/register", "name=Plug&visibility=private", "ann adam", "A7"),
+    event("/nodes/{node}/scales", "", "ann adam", "A7"),
     event("/nodes/{node}/ignore", "", "ann adam", "A7"),
     event("/sharing", "to=bob&device=p1&quantity=&finest=&until=2027-03-31", "ann", "A8"),
     event("/sharing/{share}/end", "", "ann", "A8"),
@@ -326,7 +327,11 @@ impl PageWalk {
             "status": "recognised", "fieldNetworkToken": network, "nodeAddress": id,
         });
         put(core, "device", &id, device).await;
-        let node = json!({ "fieldNetworkToken": network, "state": "joined", "address": 7 });
+        // The divisor of its power was 10, and is 100 now.
+        let context = "01040b000506210a0001040b010506216400";
+        let node = json!({
+            "fieldNetworkToken": network, "state": "joined", "address": 7, "context": context,
+        });
         put(core, "node", &id, node).await;
         id
     }

@@ -55,7 +55,11 @@ async fn node(served: &Served) {
     let (core, id) = (&served.bench.core, "00158d0000000091");
     store(core, &[reading(id, Some(1), 230.0)]).await;
     put(core, "device", id, json!({ "status": "recognised", "nodeAddress": id })).await;
-    let node = json!({ "fieldNetworkToken": "n", "state": "joined", "address": 7 });
+    // The divisor of its power was 10, and is 100 now.
+    let context = "01040b000506210a0001040b010506216400";
+    let node = json!({
+        "fieldNetworkToken": "n", "state": "joined", "address": 7, "context": context,
+    });
     put(core, "node", id, node).await;
     let network = json!({
         "type": "zigbee", "name": "Home", "gatewayAddress": "00124b0001abcdee", "gatewayNumber": 7,

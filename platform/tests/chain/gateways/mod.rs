@@ -6,6 +6,7 @@ mod firmware;
 mod gateway;
 mod killed;
 mod nodes;
+mod scales;
 mod translator;
 
 use std::net::SocketAddr;

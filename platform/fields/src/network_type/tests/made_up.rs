@@ -26,6 +26,7 @@ pub(super) const MADE_UP: NetworkType = NetworkType {
         Ok(Origin { node: Some(node), address, signal: 255 })
     },
     learn: |_, _| None,
+    accept: None,
     decode,
     encode,
     supply: None,

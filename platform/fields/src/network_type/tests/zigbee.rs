@@ -117,6 +117,46 @@ fn an_absent_zero_or_changed_scale_gives_no_value_and_the_reason() {
 }
 
 #[test]
+fn a_changed_scale_is_used_once_it_is_accepted_and_a_zero_never_is() {
+    let zigbee = by_name("zigbee").unwrap();
+    let accept = zigbee.accept.unwrap();
+    let after = |frames: &[Vec<u8>]| {
+        let start = NodeContext { node: NODE, address: 0x1A2B, state: Vec::new() };
+        frames
+            .iter()
+            .fold(start, |context, frame| (zigbee.learn)(&context, frame).unwrap_or(context))
+    };
+    let temperature = report(0x0402, &[(0, Value::I16(Some(2000)))]);
+    for frames in [vec![], vec![scale(10)], vec![scale(10), temperature.clone()]] {
+        assert_eq!(accept(&after(&frames)), None, "nothing has changed");
+    }
+    for frames in [vec![scale(0)], vec![scale(10), scale(0)], vec![scale(10), scale(100), scale(0)]]
+    {
+        assert_eq!(accept(&after(&frames)), None, "a zero");
+    }
+    let accepted = accept(&after(&[scale(10), scale(100), scale(1000)])).unwrap();
+    assert_eq!(accepted.changes, ["ACPowerDivisor from 10 to 1000"]);
+    let read = |context: &NodeContext, frame: &[u8]| (zigbee.decode)(context, frame).unwrap();
+    assert_eq!(
+        named(&read(&accepted.context, &power(1234))),
+        [(CONSUMED, 1.234 / 1e3), (INJECTED, 0.0)]
+    );
+    assert_eq!(accept(&accepted.context), None, "it is accepted");
+    // What was in use before is a change now.
+    let back = (zigbee.learn)(&accepted.context, &scale(10)).unwrap();
+    assert!(read(&back, &power(5)).unusable[0].contains("changed from 1000 to 10"));
+    // The other endpoints and scales of a node stay as they are.
+    let metering = [(0x0300, Value::Enum8(Some(0))), (0x0302, Value::U24(Some(1000)))];
+    let voltage = [(0x0600, Value::U16(Some(1))), (0x0601, Value::U16(Some(10)))];
+    let others = [report(METERING, &metering), report(ELECTRICAL, &voltage)];
+    let before = after(&[&others[..], &[scale(10), scale(100)]].concat());
+    let accepted = accept(&before).unwrap();
+    let volts = report(ELECTRICAL, &[(0x0505, Value::U16(Some(2300)))]);
+    assert_eq!(named(&read(&accepted.context, &volts)), [("electricity.voltage.rms.l1", 230.0)]);
+    assert_eq!(accepted.context, after(&[&others[..], &[scale(100)]].concat()));
+}
+
+#[test]
 fn a_node_announces_itself_and_what_describes_it_is_kept() {
     let capability = Capability(0x80);
     let message =
