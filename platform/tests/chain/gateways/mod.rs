@@ -6,6 +6,7 @@ mod firmware;
 mod gateway;
 mod killed;
 mod nodes;
+mod rules;
 mod scales;
 mod translator;
 
