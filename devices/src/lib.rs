@@ -73,7 +73,8 @@ pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
     DeviceFault, EventFacts, EventKind, Exchange, Feed, Input, Output, ProgramDevice, ProgramSpec,
-    ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault, VoltageEventKind,
+    ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault,
+    VoltageEventKind,
 };
 pub use context::DeviceContext;
 pub use fault::InjectionKind;

@@ -25,6 +25,8 @@ pub use board::{BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
 pub use device::{BoardDevice, Device};
 pub use event::{EventKind, VoltageEventKind};
 pub use facts::{EventFacts, SupplyFacts, TamperFacts};
-pub use fault::{BoardFault, DeviceFault, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault};
+pub use fault::{
+    BoardFault, DeviceFault, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
+};
 pub use message::{Feed, Input, Output};
 pub use program::{Exchange, ProgramDevice, ProgramSpec};

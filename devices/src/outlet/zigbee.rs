@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chacha20::ChaCha8Rng;
 use lastmeter_sim::ReferenceSpan;
-use lastmeter_units::{Direction, Epoch, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_units::{
+    Direction, Epoch, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime,
+};
 use lastmeter_wire::commands::Order;
 use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
 use lastmeter_zigbee::zcl::cluster::ota::ImageId;
@@ -19,8 +21,8 @@ use rand::Rng as _;
 use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, Input, Output, ScaledQuantity, ScalingChange};
 use crate::zigbee::{
-    BistableRelay, CALIBRATION_CHANNELS, Measured, Plug, PlugOrder, PlugScales, Upgrade, UpgradeConfig, UpgradeOutcome,
-    ZigbeeNode,
+    BistableRelay, CALIBRATION_CHANNELS, Measured, Plug, PlugOrder, PlugScales, Upgrade,
+    UpgradeConfig, UpgradeOutcome, ZigbeeNode,
 };
 
 /// Bits per second of the radio at 2.4 GHz (IEEE 802.15.4).

@@ -24,7 +24,9 @@ mod upgrade;
 
 pub use attributes::{Attributes, Reporting, Reports, ScalingFault};
 pub use node::{Application, ENDPOINT, ZigbeeNode};
-pub use plug::{BistableRelay, CALIBRATION_CHANNELS, Measured, PLUG_PROGRAM, Plug, PlugOrder, PlugScales, Shown};
+pub use plug::{
+    BistableRelay, CALIBRATION_CHANNELS, Measured, PLUG_PROGRAM, Plug, PlugOrder, PlugScales, Shown,
+};
 pub use sensor::RoomSensor;
 pub use server::Server;
 pub use upgrade::{BLOCK_BYTES, Upgrade, UpgradeConfig, UpgradeOutcome, WINDOW_MAX};

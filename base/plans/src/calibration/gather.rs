@@ -32,7 +32,8 @@ impl Gatherer {
     /// Takes a value of the reading that was due at `due` since the start.
     pub fn value(&mut self, plan: &Plan, due: SimDuration, id: MeasurementId, value: f64) {
         let is_total = id.row().phase == Phase::Total;
-        let of_phase = if is_total { MeasurementId::of(id.row().quantity, Phase::L1) } else { Some(id) };
+        let of_phase =
+            if is_total { MeasurementId::of(id.row().quantity, Phase::L1) } else { Some(id) };
         let Some((subject, sign)) = of_phase.and_then(|id| plan.subject_of(id)) else { return };
         if self.open.as_ref().is_some_and(|(open, _)| *open != due) {
             self.close(plan);

@@ -68,7 +68,8 @@ fn only_readings_wholly_within_the_measuring_time_count() {
 fn totals_stand_in_for_the_phase_of_a_device_that_has_none() {
     let (plan, seconds) = (chip(), lastmeter_units::SimDuration::from_seconds);
     let id = |name: &str| lastmeter_units::MeasurementId::lookup(name).unwrap();
-    let (phase, total) = ("electricity.power.active.consumed.l1", "electricity.power.active.consumed.total");
+    let (phase, total) =
+        ("electricity.power.active.consumed.l1", "electricity.power.active.consumed.total");
     let back = "electricity.power.active.injected.total";
     for (values, expected) in [
         (&[(phase, 5.0)][..], 5.0),

@@ -10,7 +10,7 @@ use lastmeter_bench::output::{broken, complain, print_err, print_out, read_text}
 use lastmeter_bench::run::{Dials, LiveHome, Records};
 use lastmeter_bench::stop::on_this_thread;
 use lastmeter_devices::{DispatcherUplink, GatewayKind};
-use lastmeter_language::{LoadOptions, Scenario};
+use lastmeter_language::{GatewayRow, LoadOptions, Scenario};
 use lastmeter_params::quote;
 use lastmeter_reports::ExitCode;
 use lastmeter_units::SimTime;
@@ -31,7 +31,11 @@ const COUNTED_FROM_S: i64 = 1_767_225_600;
 const NODE: &str = "smart-plug";
 
 /// Runs a gateway with its nodes until a signal, or for so long.
-pub(super) fn run(kind: &GatewayKind, dials: &DispatcherUplink, options: &DeviceOptions) -> ExitCode {
+pub(super) fn run(
+    kind: &GatewayKind,
+    dials: &DispatcherUplink,
+    options: &DeviceOptions,
+) -> ExitCode {
     match prepare(kind, dials, options) {
         Err(message) => complain(&message),
         Ok(prepared) => match on_this_thread(serve(prepared, options)) {
@@ -56,7 +60,9 @@ fn prepare(
     let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
     if let Some(line) = options.on.first() {
         let name = kind.entry.name;
-        return Err(format!("`--on {line}`: the radio of `{name}` is in the same process; leave it out"));
+        return Err(format!(
+            "`--on {line}`: the radio of `{name}` is in the same process; leave it out"
+        ));
     }
     let address = options.dispatcher.clone();
     let address = address.ok_or_else(|| missing("`--dispatcher HOST:PORT`"))?;
@@ -65,7 +71,8 @@ fn prepare(
         let example = "expected a host and a port, such as localhost:7400";
         return Err(format!("`--dispatcher {address}`: {example}"));
     }
-    let network = options.network_name.as_deref().ok_or_else(|| missing("`--network-name NAME`"))?;
+    let network =
+        options.network_name.as_deref().ok_or_else(|| missing("`--network-name NAME`"))?;
     let key = options.key_file.as_deref().ok_or_else(|| missing("`--key-file FILE`"))?;
     let key = read_text(key)?.trim().parse::<NetworkKey>();
     let key = key.map_err(|error| format!("`--key-file`: {error}"))?;
@@ -79,7 +86,7 @@ fn prepare(
                 all.dedup();
                 all.join("; ")
             })?;
-    let dials = scenario.gateways.first().and_then(|row| row.dispatcher());
+    let dials = scenario.gateways.first().and_then(GatewayRow::dispatcher);
     let gateway = GatewayAddress(dials.ok_or("the gateway has no address")?.0);
     let store = RecordStore::open(data).map_err(|error| error.to_string())?;
     let kept: Records = (0..).zip(store.records()).collect();
