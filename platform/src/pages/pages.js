@@ -6,10 +6,13 @@ const policy = window.trustedTypes
 
 const parts = () => [...document.querySelectorAll("[data-part]")];
 const asked = new Set();
+const again = new Set();
 
-// Replaces one part by what the server makes of it now. What has the focus keeps it.
+// Replaces one part by what the server makes of it now. What has the focus keeps it. What happens
+// while it is asked for may not be in the answer.
 async function renew(part) {
-  if (!part.isConnected || asked.has(part.id) || document.hidden) return;
+  if (!part.isConnected || document.hidden) return;
+  if (asked.has(part.id)) return again.add(part.id);
   const focused = document.activeElement;
   if (part.contains(focused) && /^(INPUT|SELECT|TEXTAREA)$/.test(focused.tagName)) return;
   asked.add(part.id);
@@ -30,6 +33,7 @@ async function renew(part) {
     // The next event or the next time asks again.
   } finally {
     asked.delete(part.id);
+    if (again.delete(part.id)) renew(part);
   }
 }
 

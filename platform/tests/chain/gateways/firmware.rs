@@ -54,6 +54,14 @@ async fn transfer(platform: &Running) -> Value {
     rest(platform, "GET", &format!("/api/v1/nodes/{PLUG_ID}/firmware"), None).await.1
 }
 
+/// The versions of its program in the plug's history, newest first.
+async fn programs(platform: &Running) -> Vec<Value> {
+    let path = format!("/api/v1/nodes/{PLUG_ID}/history");
+    let history = rest(platform, "GET", &path, None).await.1;
+    let versions = history["results"].as_array().unwrap().iter();
+    versions.map(|version| version["programVersion"].clone()).collect()
+}
+
 async fn begin(platform: &Running, image: &str) -> (u16, Value) {
     let path = format!("/api/v1/nodes/{PLUG_ID}/firmware");
     rest(platform, "POST", &path, Some(json!({ "image": image }))).await
@@ -228,11 +236,7 @@ async fn an_image_comes_whole_and_nothing_twice_through_cuts_and_a_restart() {
     assert_eq!((&found["state"], &found["confirmedBytes"]), (&json!("installed"), &json!(200_000)));
     assert_eq!(found["repeatedBlocks"], 0, "{found}");
     // What it runs is in its history, once.
-    let path = format!("/api/v1/nodes/{PLUG_ID}/history");
-    let history = rest(&platform, "GET", &path, None).await.1;
-    let versions = history["results"].as_array().unwrap().iter().map(|it| &it["programVersion"]);
-    let versions: Vec<_> = versions.collect();
-    assert_eq!(versions, [&json!(IMAGE.version), &Value::Null], "{history}");
+    assert_eq!(programs(&platform).await, [json!(IMAGE.version), Value::Null]);
     println!("{total} blocks in {took_s:.1} s: {found}");
     // No request is a reading, fills the configuration or is refused.
     let path = format!("/api/v1/nodes/{PLUG_ID}/configuration");
@@ -283,9 +287,7 @@ async fn a_damaged_image_is_refused_by_the_node_and_a_wrong_hash_at_once() {
     assert_eq!(answer[2..], [0x0B, 6, 0], "a default response");
     let found = transfer(&platform).await;
     assert_eq!((&found["state"], &found["why"]), (&json!("refused"), &json!("invalid image")));
-    let path = format!("/api/v1/nodes/{PLUG_ID}/history");
-    let history = rest(&platform, "GET", &path, None).await.1;
-    assert_eq!(history["results"][0]["programVersion"], Value::Null, "it runs what it ran");
+    assert_eq!(programs(&platform).await, [Value::Null], "it runs what it ran");
     // It is given nothing more of it, and another node's image never.
     let asked = |offset, version| {
         let (image, node) = (ImageId { version, ..IMAGE }, None);
