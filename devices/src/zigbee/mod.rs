@@ -22,6 +22,8 @@ mod server;
 mod tests;
 mod upgrade;
 
+pub use lastmeter_zigbee::zcl::cluster::ota::ImageId;
+
 pub use attributes::{Attributes, Reporting, Reports, ScalingFault};
 pub use node::{Application, ENDPOINT, ZigbeeNode};
 pub use plug::{

@@ -15,8 +15,8 @@
 //! | `connection` | its connection: an MQTT session, or a gateway's to the dispatcher |
 //! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
-//! | `field_networks`, `carried` | a transparent gateway's network at the platform; its readings |
-//! | `injecting`, `commands`, `requests`, `applications` | what is done to the bench, and by it |
+//! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
+//! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
 //! | `recording`, `thinning`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |

@@ -1,8 +1,7 @@
 //! `firmware`: a device is given a program image, which it fetches, checks and runs.
 
-use lastmeter_devices::zigbee::PLUG_PROGRAM;
+use lastmeter_devices::zigbee::{ImageId, PLUG_PROGRAM};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
-use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use super::injection::Injection;
 use super::kind::{InjectKind, PlacedDevice};

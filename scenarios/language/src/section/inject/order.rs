@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::DeviceFault;
 use lastmeter_devices::endpoint::EndpointFault;
+use lastmeter_devices::zigbee::ImageId;
 use lastmeter_link::impair::{Breakage, Impairment};
-use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 
 use crate::references::Through;
 
