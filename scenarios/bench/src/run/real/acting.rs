@@ -49,8 +49,8 @@ impl RealBench<'_> {
         };
         let links = &self.access.links;
         match order {
-            // Their own tasks know of it ahead, and do it at their event time; networks of nodes are
-            // played in virtual time alone.
+            // Their own tasks know of it ahead, and do it at their event time. Nodes are played in
+            // virtual time alone.
             Order::Fault { .. } | Order::Simulator(_) | Order::Firmware { .. } => {}
             Order::Command { device, command, parameters, must_be_refused } => {
                 let (command, parameters) = (&command, &parameters);
