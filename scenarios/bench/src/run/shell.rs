@@ -123,8 +123,12 @@ impl Shell {
     /// When the oldest message was handed over that its link holds back.
     pub(crate) fn oldest_held(&self) -> Option<SimTime> {
         let held = self.parts.uplink.as_ref().and_then(Uplink::oldest);
-        let on_air = self.parts.client.field().and_then(Field::oldest_on_air);
-        held.into_iter().chain(self.cut_since).chain(on_air).min()
+        held.into_iter().chain(self.cut_since).chain(self.oldest_on_air()).min()
+    }
+
+    /// When the oldest reading was made that is on its way to the gateway.
+    pub(crate) fn oldest_on_air(&self) -> Option<SimTime> {
+        self.parts.client.field().and_then(Field::oldest_on_air)
     }
 
     /// Runs the client up to and including an instant, sending what it puts out on the way.

@@ -326,9 +326,11 @@ impl VirtualBench<'_> {
         self.read_alerts().await?;
         let mut rows = Vec::new();
         self.recording.recorded = self.now;
+        // Rows are in the order of time, so that all devices wait for a frame that is on the air.
+        let on_air = self.parts.shells.iter().filter_map(Shell::oldest_on_air).min();
         for (index, &shell) in self.shell_of.iter().enumerate() {
             // What a link still holds is neither stored nor missing.
-            let held = self.parts.shells[shell].oldest_held();
+            let held = self.parts.shells[shell].oldest_held().into_iter().chain(on_air).min();
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
             let never_made = self.parts.ledger.settle(index, until, &mut rows);
             self.recording.recorded = self.recording.recorded.min(until);
