@@ -151,7 +151,8 @@ impl ZigbeeOutlet {
         }
         while let Some(outcome) = self.node.upgraded() {
             let (kind, detail) = ended(&outcome);
-            event(out, kind, &detail);
+            let repeated = self.node.upgrade().map_or(0, Upgrade::repeated);
+            event(out, kind, &format!("{detail}; {repeated} blocks came twice"));
         }
         while let Some(frame) = self.node.radio.transmit() {
             let mut bytes = Vec::new();
