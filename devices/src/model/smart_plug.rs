@@ -17,6 +17,10 @@ use crate::zigbee::{PLUG_PROGRAM, PlugScales, UpgradeConfig, WINDOW_MAX};
 /// The first 32 bits of addresses that are derived from names: of a maker of radios.
 pub(super) const MAKER: u64 = 0x0015_8D00;
 
+/// How long it waits for a block: one that sleeps fetches eight a second, and has 64 on their way.
+/// Asked for again while it waits at the coordinator, it would come twice.
+const ANSWER_WAIT: SimDuration = SimDuration::from_seconds(30);
+
 const OWN: [Field; 8] = [
     Field::optional(
         "eui64",
@@ -134,7 +138,8 @@ pub(crate) const SMART_PLUG: DeviceKind = DeviceKind {
 fn upgrade_of(values: &Values) -> UpgradeConfig {
     let version = u32::try_from(values.integer("program_version")).unwrap_or_default();
     let window = u8::try_from(values.integer("blocks_under_way")).unwrap_or(WINDOW_MAX);
-    UpgradeConfig { window, ..UpgradeConfig::new(ImageId { version, ..PLUG_PROGRAM }) }
+    let answer_wait = ANSWER_WAIT;
+    UpgradeConfig { window, answer_wait, ..UpgradeConfig::new(ImageId { version, ..PLUG_PROGRAM }) }
 }
 
 /// Notes that `eui64` is none.

@@ -6,7 +6,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_zigbee::network::{
     ApsFrame, Node, NodeConfig, NodeEvent, NodeState, RadioFrame, Random,
 };
-use lastmeter_zigbee::zcl::cluster::{OTA_UPGRADE, PROFILE_HOME_AUTOMATION};
+use lastmeter_zigbee::zcl::cluster::{OTA_UPGRADE, PLUG, PROFILE_HOME_AUTOMATION};
 use lastmeter_zigbee::zcl::{Direction, Frame, Status, Value};
 
 use super::attributes::Attributes;
@@ -25,6 +25,10 @@ const CURRENT_FILE_VERSION: u16 = 0x0002;
 const IMAGE_UPGRADE_STATUS: u16 = 0x0006;
 const MANUFACTURER: u16 = 0x0007;
 const IMAGE_TYPE: u16 = 0x0008;
+
+/// How many blocks of images came to it although it had them: an attribute of this project, in the
+/// manufacturer's cluster.
+pub(super) const REPEATED_BLOCKS: u16 = 0x0010;
 
 /// What distinguishes one kind of node from another.
 pub trait Application {
@@ -81,7 +85,8 @@ impl<A: Application> ZigbeeNode<A> {
             .fixed(OTA_UPGRADE, CURRENT_FILE_VERSION, Value::U32(Some(running.version)))
             .fixed(OTA_UPGRADE, IMAGE_UPGRADE_STATUS, Value::Enum8(Some(0)))
             .fixed(OTA_UPGRADE, MANUFACTURER, Value::U16(Some(running.manufacturer)))
-            .fixed(OTA_UPGRADE, IMAGE_TYPE, Value::U16(Some(running.image_type)));
+            .fixed(OTA_UPGRADE, IMAGE_TYPE, Value::U16(Some(running.image_type)))
+            .fixed(PLUG, REPEATED_BLOCKS, Value::U32(Some(0)));
         self.upgrade = Some((Upgrade::new(config), SimTime(i64::MIN)));
         self
     }
@@ -210,9 +215,11 @@ impl<A: Application> ZigbeeNode<A> {
             self.radio.stay_awake(now, wanted);
         }
         let (running, status) = (upgrade.running().version, upgrade.status());
+        let repeated = i64::try_from(upgrade.repeated()).ok();
         let frames: Vec<_> = std::iter::from_fn(|| upgrade.transmit()).collect();
         self.server.attributes.set(OTA_UPGRADE, CURRENT_FILE_VERSION, Some(running.into()));
         self.server.attributes.set(OTA_UPGRADE, IMAGE_UPGRADE_STATUS, Some(status.into()));
+        self.server.attributes.set(PLUG, REPEATED_BLOCKS, repeated);
         for payload in frames {
             let (profile, cluster) = (PROFILE_HOME_AUTOMATION, OTA_UPGRADE);
             let (source_endpoint, destination_endpoint) = (ENDPOINT, ENDPOINT);

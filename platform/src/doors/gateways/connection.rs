@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::firmware::Transfers;
 use super::nodes::News;
 use super::session::{Ended, Session};
 use super::standing::WaitingFrame;
@@ -288,7 +289,9 @@ impl Connection {
         let turn = session.tenant.gateways.turn(&session.token);
         let turn = timeout(HANDSHAKE, turn.lock_owned()).await;
         session.turn = Some(turn.map_err(|_| Ended)?);
-        session.transfers = lock(&self.shared.transfers).remove(&name).unwrap_or_default();
+        let known = lock(&self.shared.transfers).remove(&name);
+        session.transfers =
+            known.unwrap_or_else(|| Transfers::since(session.tenant.clock.now()));
         session.renew().await?;
         if !session.is_current() {
             return self.close(Refusal::Closed).await;

@@ -49,6 +49,16 @@ pub(super) struct Transfers {
     under_way: BTreeMap<u64, Progress>,
     /// When a node was given notice of a transfer, by its start, or asked last.
     noticed: BTreeMap<u64, (SimTime, SimTime)>,
+    /// When the gateway came to this process first: what was asked until then another process may
+    /// have answered.
+    since_s: u32,
+}
+
+impl Transfers {
+    /// Those of a network whose gateway comes to this process for the first time.
+    pub(super) fn since(now: SimTime) -> Self {
+        Self { since_s: unix_s(now), ..Self::default() }
+    }
 }
 
 /// How far an image has come to a node.
@@ -104,7 +114,7 @@ impl Progress {
                 if taken_s <= was_answered.unwrap_or_default().max(self.since_s) {
                     return None;
                 }
-                self.count((*offset, count as u32), now_s);
+                self.count(*offset, (count as u32, *bytes_max), now_s);
                 let data = &self.bytes[start..start + count];
                 Some((image, Supply::Block { offset: *offset, data }))
             }
@@ -134,8 +144,8 @@ impl Progress {
     }
 
     /// A block is sent: who asks for it has all that is further before it than requests are under
-    /// way.
-    fn count(&mut self, (offset, count): (u32, u32), now_s: u32) {
+    /// way. The last block is shorter than those before it.
+    fn count(&mut self, offset: u32, (count, bytes_max): (u32, u32), now_s: u32) {
         if self.answered.len() >= ANSWERED_MAX {
             self.answered.clear();
             self.since_s = now_s;
@@ -144,7 +154,7 @@ impl Progress {
         let transfer = &mut self.transfer;
         let is_repeated = offset + count <= transfer.confirmed_bytes;
         transfer.repeated_blocks += u32::from(is_repeated);
-        let confirmed = offset.saturating_sub((UNDER_WAY_MAX - 1) * count);
+        let confirmed = offset.saturating_sub((UNDER_WAY_MAX - 1) * bytes_max);
         transfer.confirmed_bytes = transfer.confirmed_bytes.max(confirmed);
         self.is_changed |= transfer.state == TransferState::Waiting
             || transfer.confirmed_bytes - self.kept_bytes >= transfer.size.div_ceil(PARTS);
@@ -187,7 +197,7 @@ impl Session {
         let now_s = unix_s(self.tenant.clock.now()).max(newest_s);
         let nodes: BTreeSet<u64> = demands.iter().map(|it| it.context.node).collect();
         for node in &nodes {
-            self.know(*node, now_s).await?;
+            self.know(*node).await?;
         }
         for Waiting { context, demand, taken_s } in &demands {
             let answer = match self.transfers.under_way.get_mut(&context.node) {
@@ -239,7 +249,7 @@ impl Session {
     }
 
     /// Has the progress of a node's transfer there, if there is a transfer.
-    async fn know(&mut self, node: u64, now_s: u32) -> Result<(), Ended> {
+    async fn know(&mut self, node: u64) -> Result<(), Ended> {
         let transfer = self.tenant.documents.body::<FirmwareTransfer>(&Eui64(node).to_string());
         let Some(transfer) = transfer else {
             self.transfers.under_way.remove(&node);
@@ -263,7 +273,7 @@ impl Session {
             transfer: (*transfer).clone(),
             image: ImageKey { manufacturer, image_type, version },
             bytes: bytes.into(),
-            since_s: if was_begun { now_s } else { 0 },
+            since_s: if was_begun { self.transfers.since_s } else { 0 },
             answered: BTreeMap::new(),
             kept_bytes: transfer.confirmed_bytes,
             is_changed: false,
