@@ -163,10 +163,13 @@ class Household:
 
 
 def sign_in(driver, rest, name):
+    """Ends when the page after it is there: going on before that would leave the cookie behind."""
     driver.get(rest + "/sign-in")
+    before = driver.find_element(By.TAG_NAME, "html")
     driver.find_element(By.ID, "name").send_keys(name)
     driver.find_element(By.ID, "password").send_keys(PASSWORD)
     driver.find_element(By.CSS_SELECTOR, "main form button").click()
+    WebDriverWait(driver, 30).until(staleness_of(before), f"{name} signs in")
 
 
 def axe(driver, source):
