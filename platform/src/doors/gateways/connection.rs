@@ -173,7 +173,8 @@ impl Connection {
             bytes = &[];
         }
         let now = self.now();
-        let Some(session) = &mut self.session else { return Ok(()) };
+        let is_open = |session: &&mut Session| session.turn.is_some();
+        let Some(session) = self.session.as_mut().filter(is_open) else { return Ok(()) };
         session.flush().await?;
         let supplied = session.supply().await?;
         if std::mem::take(&mut session.is_owed) {
@@ -290,8 +291,7 @@ impl Connection {
         let turn = timeout(HANDSHAKE, turn.lock_owned()).await;
         session.turn = Some(turn.map_err(|_| Ended)?);
         let known = lock(&self.shared.transfers).remove(&name);
-        session.transfers =
-            known.unwrap_or_else(|| Transfers::since(session.tenant.clock.now()));
+        session.transfers = known.unwrap_or_else(|| Transfers::since(session.tenant.clock.now()));
         session.renew().await?;
         if !session.is_current() {
             return self.close(Refusal::Closed).await;

@@ -51,13 +51,13 @@ pub(super) struct Transfers {
     noticed: BTreeMap<u64, (SimTime, SimTime)>,
     /// When the gateway came to this process first: what was asked until then another process may
     /// have answered.
-    since_s: u32,
+    since: SimTime,
 }
 
 impl Transfers {
     /// Those of a network whose gateway comes to this process for the first time.
     pub(super) fn since(now: SimTime) -> Self {
-        Self { since_s: unix_s(now), ..Self::default() }
+        Self { since: now, ..Self::default() }
     }
 }
 
@@ -273,7 +273,7 @@ impl Session {
             transfer: (*transfer).clone(),
             image: ImageKey { manufacturer, image_type, version },
             bytes: bytes.into(),
-            since_s: if was_begun { self.transfers.since_s } else { 0 },
+            since_s: if was_begun { unix_s(self.transfers.since) } else { 0 },
             answered: BTreeMap::new(),
             kept_bytes: transfer.confirmed_bytes,
             is_changed: false,
@@ -310,7 +310,10 @@ impl Session {
                 let Some((context, sleeps)) = self.nodes.there(node) else { continue };
                 let noticed = self.transfers.noticed.get(&node);
                 let noticed = noticed.filter(|(started, _)| *started == transfer.started);
-                let is_early = noticed.is_some_and(|(_, at)| now < *at + every);
+                // Who has begun to ask goes on by itself, whatever became of the platform.
+                let begun = (state == TransferState::Sending).then_some(self.transfers.since);
+                let noticed = noticed.map(|(_, at)| *at).or(begun);
+                let is_early = noticed.is_some_and(|at| now < at + every);
                 if is_early || sleeps && !heard.contains(&node) {
                     continue;
                 }
