@@ -8,19 +8,17 @@ use std::collections::BTreeMap;
 
 use chacha20::ChaCha8Rng;
 use lastmeter_sim::{PipeState, ReferenceSpan, RoomState};
-use lastmeter_units::{Epoch, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime};
-use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
+use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration, SimTime};
+use lastmeter_zigbee::network::{NodeConfig, NodeEvent};
 use lastmeter_zigbee::zcl::cluster::TEMPERATURE_MEASUREMENT;
-use rand::Rng as _;
 
 use crate::answer::CommandFault;
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::gaussian::Gaussian;
-use crate::outlet::{event, named};
+use crate::outlet::event;
+use crate::outlet::node::NodeShell;
 use crate::zigbee::{RoomSensor, ZigbeeNode};
 
-/// Bits per second of the radio at 2.4 GHz (IEEE 802.15.4).
-const BITS_PER_SECOND: u32 = 250_000;
 /// What it is commanded over its network.
 const COMMANDS: [&str; 2] = ["readAttribute", "setReporting"];
 /// Steps of the temperature in a kelvin.
@@ -45,21 +43,18 @@ pub(crate) struct RoomSensorParts {
 /// A sensor of a room.
 #[derive(Debug)]
 pub(crate) struct RoomSensorDevice {
-    parts: RoomSensorParts,
-    node: ZigbeeNode<RoomSensor>,
+    shell: NodeShell<RoomSensor>,
     quantities: Vec<MeasurementId>,
+    report_every: SimDuration,
+    offset_k: f64,
+    noise_k: f64,
+    noise: Gaussian,
     /// Up to when it has seen its room.
     seen: SimDuration,
     /// When its last reading was due, and when its next one is.
     last_due: SimDuration,
     next_due: SimDuration,
-    serial: u64,
-    /// How many readings are still to be made and not sent.
-    skip: u32,
     is_sticking: bool,
-    frozen_until: Option<SimTime>,
-    /// Until when it is no member of its network on purpose, and whether it is off.
-    away: Option<(SimTime, bool)>,
 }
 
 impl RoomSensorDevice {
@@ -68,57 +63,29 @@ impl RoomSensorDevice {
         let mut node = ZigbeeNode::room_sensor(parts.config, parts.report_every);
         node.hold_reports(&[TEMPERATURE_MEASUREMENT]);
         node.set_battery_percent(parts.battery_percent);
-        node.radio.join(parts.start);
         let quantities = [Quantity::RoomTemperature, Quantity::ContactOpen];
         let quantities = quantities.into_iter();
         Self {
-            node,
+            shell: NodeShell::new(node, parts.start, parts.radio),
             quantities: quantities.filter_map(|it| MeasurementId::of(it, Phase::None)).collect(),
+            report_every: parts.report_every,
+            offset_k: parts.offset_k,
+            noise_k: parts.noise_k,
+            noise: parts.noise,
             seen: SimDuration::ZERO,
             last_due: SimDuration::ZERO,
             next_due: parts.report_every,
-            serial: 1,
-            skip: 0,
             is_sticking: false,
-            frozen_until: None,
-            away: None,
-            parts,
         }
-    }
-
-    /// Lets time pass for its radio.
-    fn pass(&mut self, now: SimTime) -> Vec<NodeEvent> {
-        if let Some((until, is_silent)) = self.away.filter(|(until, _)| *until <= now) {
-            self.away = None;
-            if is_silent {
-                self.node.radio.restart(until);
-            } else {
-                self.node.radio.join(until);
-            }
-        }
-        if self.is_off() {
-            return Vec::new();
-        }
-        let stream = &mut self.parts.radio;
-        self.node.step(now, &mut || (stream.next_u32() >> 16) as u16)
-    }
-
-    fn is_off(&self) -> bool {
-        self.away.is_some_and(|(_, is_silent)| is_silent)
-    }
-
-    fn is_frozen(&mut self, now: SimTime) -> bool {
-        self.frozen_until = self.frozen_until.filter(|&until| now < until);
-        self.frozen_until.is_some()
     }
 
     /// Its room was like this since it was last seen.
     fn sense(&mut self, until: SimDuration, state: RoomState, out: &mut Vec<Output>) {
-        let since = self.parts.start + std::mem::replace(&mut self.seen, until);
-        let is_changed = state.is_open != self.node.is_open();
-        if is_changed && !self.is_sticking && !self.is_off() && !self.is_frozen(since) {
-            let events = self.pass(since);
-            self.node.set_open(since, state.is_open);
+        let since = self.shell.start() + std::mem::replace(&mut self.seen, until);
+        let is_changed = state.is_open != self.shell.node.is_open() && !self.is_sticking;
+        if is_changed && !self.shell.is_off() && !self.shell.is_frozen(since) {
+            let events = self.shell.pass(since);
+            self.shell.node.set_open(since, state.is_open);
             self.flush(since, events, out);
         }
         while self.next_due <= until {
@@ -128,91 +95,42 @@ impl RoomSensorDevice {
 
     fn reading_due(&mut self, celsius: f64, out: &mut Vec<Output>) {
         let to = self.next_due;
-        self.next_due = to + self.parts.report_every;
-        let at = self.parts.start + to;
-        if self.is_frozen(at) {
+        self.next_due = to + self.report_every;
+        let at = self.shell.start() + to;
+        if self.shell.is_frozen(at) {
             return;
         }
         let from = std::mem::replace(&mut self.last_due, to);
-        let events = self.pass(at);
-        let celsius = celsius + self.parts.offset_k + self.parts.noise_k * self.parts.noise.draw();
-        self.node.set_celsius(Some(celsius));
-        let mut frames = if self.is_off() { Vec::new() } else { self.node.take_held(at) };
-        if frames.is_empty() {
-            if self.away.is_none() {
-                event(out, EventKind::ReadingLeftOut, "it is no member of its network");
-            }
-            return self.flush(at, events, out);
-        }
-        frames.extend(self.node.zone_status());
-        let (epoch, serial) = (Epoch(1), Serial(self.serial));
-        self.serial += 1;
-        let span = ReferenceSpan { from, to, registers_from: SimDuration::ZERO };
-        out.push(Output::Reading { epoch, serial, at, span });
-        let open = f64::from(u8::from(self.node.is_open()));
-        let sent = [(celsius * STEPS_PER_K).round() / STEPS_PER_K, open];
-        let names = self.quantities.iter().map(|id| id.name().to_owned());
-        let values: BTreeMap<String, f64> = names.zip(sent).collect();
-        let payloads = frames.iter().map(|frame| frame.payload.clone()).collect();
-        out.push(Output::Reported { values, frames: payloads });
-        if self.skip > 0 {
-            self.skip -= 1;
-        } else {
-            for frame in frames {
-                self.node.send(at, frame);
-            }
+        let events = self.shell.pass(at);
+        let celsius = celsius + self.offset_k + self.noise_k * self.noise.draw();
+        self.shell.node.set_celsius(Some(celsius));
+        let mut frames = self.shell.take_frames(at, out);
+        if !frames.is_empty() {
+            frames.extend(self.shell.node.zone_status());
+            let span = ReferenceSpan { from, to, registers_from: SimDuration::ZERO };
+            let open = f64::from(u8::from(self.shell.node.is_open()));
+            let sent = [(celsius * STEPS_PER_K).round() / STEPS_PER_K, open];
+            let names = self.quantities.iter().map(|id| id.name().to_owned());
+            let values = names.zip(sent).collect();
+            self.shell.report(at, span, values, frames, out);
         }
         self.flush(at, events, out);
     }
 
     /// Hands over what the radio sends, and what became of the node.
     fn flush(&mut self, now: SimTime, events: Vec<NodeEvent>, out: &mut Vec<Output>) {
-        for happened in events {
-            match happened {
-                NodeEvent::Undelivered(_, why) => {
-                    let detail = format!("a frame over the radio: {why:?}");
-                    event(out, EventKind::ReadingLeftOut, &detail);
-                }
-                NodeEvent::Joined(address) | NodeEvent::Rejoined { to: address, .. } => {
-                    event(out, EventKind::Joined, &address.to_string());
-                }
-                NodeEvent::Left => event(out, EventKind::Left, ""),
-                _ => {}
-            }
-        }
-        while let Some(frame) = self.node.radio.transmit() {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
-            out.push(Output::Transmit { at: now, bits_per_second: BITS_PER_SECOND, bytes });
-        }
+        NodeShell::<RoomSensor>::record(events, out);
+        self.shell.transmit(now, out);
     }
 
     /// Something goes wrong on purpose.
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
-        let named = match fault {
-            DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
-                Err("a sensor's reports have no identifiers, and are numbered once")
-            }
-            DeviceFault::Away { until, is_silent } => {
-                Ok(format!("{} until {until}", if *is_silent { "silent" } else { "leaves" }))
-            }
-            DeviceFault::ContactSticks => Ok("its contact sticks".to_owned()),
-            _ => named(fault),
+        let named = if let DeviceFault::ContactSticks = fault {
+            self.is_sticking = true;
+            Ok("its contact sticks".to_owned())
+        } else {
+            self.shell.fault(now, fault)
         };
-        match *fault {
-            DeviceFault::ContactSticks => self.is_sticking = true,
-            DeviceFault::Away { until, is_silent } => {
-                self.away = Some((until, is_silent));
-                if !is_silent {
-                    self.node.radio.leave(now);
-                }
-            }
-            DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
-            DeviceFault::Freeze { until } => {
-                self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
-            }
-            _ => {}
-        }
         match named {
             Ok(detail) => event(out, EventKind::FaultBegun, &detail),
             Err(why) => event(out, EventKind::InputRefused, why),
@@ -230,14 +148,11 @@ impl Device for RoomSensorDevice {
     }
 
     fn network_address(&self) -> Option<String> {
-        Some(self.node.radio.config().eui.to_string())
+        Some(self.shell.address())
     }
 
     fn wake_at(&self) -> Option<SimTime> {
-        let radio = self.node.next().filter(|_| !self.is_off());
-        let back = self.away.map(|(until, _)| until);
-        let due = self.parts.start + self.next_due;
-        radio.into_iter().chain(back).chain([due]).min()
+        self.shell.wake_at(self.shell.start() + self.next_due)
     }
 
     fn validate_command(
@@ -251,7 +166,7 @@ impl Device for RoomSensorDevice {
     }
 
     fn report_period(&self) -> SimDuration {
-        self.parts.report_every
+        self.report_every
     }
 
     fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
@@ -260,19 +175,15 @@ impl Device for RoomSensorDevice {
             Input::Pipe { until, state: PipeState::Room(state) } => {
                 return self.sense(until, state, out);
             }
-            Input::Passed => events = self.pass(now),
-            // What is damaged is not received.
+            Input::Passed => events = self.shell.pass(now),
             Input::Heard { bytes } => {
-                events = self.pass(now);
-                let is_deaf = self.is_off() || self.is_frozen(now);
-                if let (Ok(frame), false) = (RadioFrame::decode(&bytes), is_deaf) {
-                    events.extend(self.node.receive(now, &frame));
-                }
+                events = self.shell.pass(now);
+                events.extend(self.shell.hear(now, &bytes));
             }
             Input::Fault(fault) => {
-                events = self.pass(now);
+                events = self.shell.pass(now);
                 self.fault(now, &fault, out);
-                events.extend(self.pass(now));
+                events.extend(self.shell.pass(now));
             }
             _ => event(out, EventKind::InputRefused, "nothing that a sensor of a room takes"),
         }

@@ -2,6 +2,7 @@
 //! are asked for or by themselves.
 
 pub(crate) mod mbus;
+pub(crate) mod node;
 pub(crate) mod records;
 pub(crate) mod reporter;
 pub(crate) mod zigbee;

@@ -1,32 +1,25 @@
 //! The way out of a smart plug on a ZigBee network: what its meter reads becomes attributes, which
 //! are reported as its coordinator has configured; commands over the radio come back as orders.
-//!
-//! A reading is announced when its report is sent. While the plug is no member of its network none
-//! is: its energies go on, and nobody would learn how old a power was that had to wait.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use chacha20::ChaCha8Rng;
 use lastmeter_sim::ReferenceSpan;
-use lastmeter_units::{
-    Direction, Epoch, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime,
-};
+use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
-use lastmeter_zigbee::network::{NodeConfig, NodeEvent, RadioFrame};
+use lastmeter_zigbee::network::{NodeConfig, NodeEvent};
 use lastmeter_zigbee::zcl::cluster::ota::ImageId;
 use lastmeter_zigbee::zcl::cluster::plug::CalibrationWrite;
 use lastmeter_zigbee::zcl::cluster::{ELECTRICAL_MEASUREMENT, METERING};
-use rand::Rng as _;
 
-use super::{Outlet, event, named};
+use super::node::NodeShell;
+use super::{Outlet, event};
 use crate::border::{DeviceFault, EventKind, Input, Output, ScaledQuantity, ScalingChange};
 use crate::zigbee::{
     BistableRelay, CALIBRATION_CHANNELS, Measured, Plug, PlugOrder, PlugScales, Upgrade,
     UpgradeConfig, UpgradeOutcome, ZigbeeNode,
 };
 
-/// Bits per second of the radio at 2.4 GHz (IEEE 802.15.4).
-const BITS_PER_SECOND: u32 = 250_000;
 /// What nodes of its network are commanded.
 const COMMANDS: [&str; 7] =
     ["on", "off", "toggle", "readAttribute", "writeAttribute", "setReporting", "calibrate"];
@@ -51,11 +44,8 @@ pub(crate) struct ZigbeeParts {
 /// The way out of a smart plug.
 #[derive(Debug)]
 pub(crate) struct ZigbeeOutlet {
-    start: SimTime,
+    shell: NodeShell<Plug>,
     scales: PlugScales,
-    node: ZigbeeNode<Plug>,
-    stream: ChaCha8Rng,
-    serial: u64,
     orders: VecDeque<Order>,
     /// Whether its relay is open from the start, which nobody has learnt yet.
     starts_open: bool,
@@ -63,11 +53,6 @@ pub(crate) struct ZigbeeOutlet {
     has_announced: bool,
     /// What nobody can read any more.
     unreadable: BTreeSet<ScaledQuantity>,
-    /// How many readings are still to be made and not sent.
-    skip: u32,
-    frozen_until: Option<SimTime>,
-    /// Until when it is no member of its network on purpose, and whether it is off.
-    away: Option<(SimTime, bool)>,
 }
 
 impl ZigbeeOutlet {
@@ -78,68 +63,30 @@ impl ZigbeeOutlet {
             .with_upgrade(parts.upgrade);
         node.hold_reports(&[METERING, ELECTRICAL_MEASUREMENT]);
         node.radio.go_on_from(parts.frame_counter);
-        node.radio.join(parts.start);
         Self {
-            start: parts.start,
+            shell: NodeShell::new(node, parts.start, parts.stream),
             scales: parts.scales,
-            node,
-            stream: parts.stream,
-            serial: 1,
             orders: VecDeque::new(),
             starts_open: !parts.is_closed,
             has_announced: false,
             unreadable: BTreeSet::new(),
-            skip: 0,
-            frozen_until: None,
-            away: None,
         }
-    }
-
-    fn pass(&mut self, now: SimTime) -> Vec<NodeEvent> {
-        if let Some((until, is_silent)) = self.away.filter(|(until, _)| *until <= now) {
-            self.away = None;
-            if is_silent {
-                self.node.radio.restart(until);
-            } else {
-                self.node.radio.join(until);
-            }
-        }
-        if self.is_off() {
-            return Vec::new();
-        }
-        let stream = &mut self.stream;
-        self.node.step(now, &mut || (stream.next_u32() >> 16) as u16)
     }
 
     fn is_unreadable(&self, id: MeasurementId) -> bool {
         scaled(id).is_some_and(|of| self.unreadable.contains(&of))
     }
 
-    fn is_off(&self) -> bool {
-        self.away.is_some_and(|(_, is_silent)| is_silent)
-    }
-
     /// Hands over what the radio sends, and what became of the node.
     fn flush(&mut self, now: SimTime, events: Vec<NodeEvent>, out: &mut Vec<Output>) {
-        for happened in events {
-            match happened {
-                NodeEvent::Undelivered(_, why) => {
-                    let detail = format!("a frame over the radio: {why:?}");
-                    event(out, EventKind::ReadingLeftOut, &detail);
-                }
-                NodeEvent::Joined(address) | NodeEvent::Rejoined { to: address, .. } => {
-                    event(out, EventKind::Joined, &address.to_string());
-                    self.node.announce_scales(now);
-                    self.has_announced = true;
-                }
-                NodeEvent::Left => event(out, EventKind::Left, ""),
-                _ => {}
-            }
+        if NodeShell::<Plug>::record(events, out) {
+            self.shell.node.announce_scales(now);
+            self.has_announced = true;
         }
         if std::mem::take(&mut self.starts_open) {
             out.push(Output::Switched { is_closed: false });
         }
-        while let Some(order) = self.node.application.order() {
+        while let Some(order) = self.shell.node.application.order() {
             match order {
                 PlugOrder::Switched { is_closed } => {
                     let detail = if is_closed { "relay closed" } else { "relay opened" };
@@ -149,60 +96,39 @@ impl ZigbeeOutlet {
                 PlugOrder::Calibrate(written) => self.orders.extend(registers(&written)),
             }
         }
-        while let Some(outcome) = self.node.upgraded() {
+        while let Some(outcome) = self.shell.node.upgraded() {
             let (kind, detail) = ended(&outcome);
-            let repeated = self.node.upgrade().map_or(0, Upgrade::repeated);
+            let repeated = self.shell.node.upgrade().map_or(0, Upgrade::repeated);
             event(out, kind, &format!("{detail}; {repeated} blocks came twice"));
         }
-        while let Some(frame) = self.node.radio.transmit() {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
-            out.push(Output::Transmit { at: now, bits_per_second: BITS_PER_SECOND, bytes });
-        }
+        self.shell.transmit(now, out);
     }
 
     /// A multiplier is not what it was, and is reported once more.
     fn scale_wrongly(&mut self, now: SimTime, of: ScaledQuantity, what: ScalingChange) {
-        self.node.set_scaling(of, what);
+        self.shell.node.set_scaling(of, what);
         // Who has learnt it once needs it no more.
         if what != ScalingChange::Absent || !self.has_announced {
             self.unreadable.insert(of);
         }
         if self.has_announced {
-            self.node.announce_scales(now);
+            self.shell.node.announce_scales(now);
         }
     }
 
     /// Something goes wrong on purpose.
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
-        let named = match fault {
-            DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
-                Err("a plug's reports have no identifiers, and are numbered once")
+        let named = match *fault {
+            DeviceFault::DisplaySticks => {
+                self.shell.node.application.set_sticking(true);
+                Ok("its display sticks".to_owned())
             }
-            DeviceFault::Away { until, is_silent } => {
-                Ok(format!("{} until {until}", if *is_silent { "silent" } else { "leaves" }))
-            }
-            DeviceFault::DisplaySticks => Ok("its display sticks".to_owned()),
             DeviceFault::Scaling { of, what } => {
+                self.scale_wrongly(now, of, what);
                 Ok(format!("the multiplier of {} is {}", of.word(), what.word()))
             }
-            _ => named(fault),
+            _ => self.shell.fault(now, fault),
         };
-        match *fault {
-            DeviceFault::DisplaySticks => self.node.application.set_sticking(true),
-            DeviceFault::Away { until, is_silent } => {
-                self.away = Some((until, is_silent));
-                if !is_silent {
-                    self.node.radio.leave(now);
-                }
-            }
-            DeviceFault::Scaling { of, what } => self.scale_wrongly(now, of, what),
-            DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
-            DeviceFault::Freeze { until } => {
-                self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
-            }
-            _ => {}
-        }
         match named {
             Ok(detail) => event(out, EventKind::FaultBegun, &detail),
             Err(why) => event(out, EventKind::InputRefused, why),
@@ -333,7 +259,7 @@ pub(crate) fn is_reported(id: MeasurementId) -> bool {
 
 impl Outlet for ZigbeeOutlet {
     fn start(&self) -> SimTime {
-        self.start
+        self.shell.start()
     }
 
     fn reading(
@@ -343,56 +269,34 @@ impl Outlet for ZigbeeOutlet {
         values: Vec<(MeasurementId, f64)>,
         out: &mut Vec<Output>,
     ) {
-        let at = self.start + due;
-        let events = self.pass(at);
+        let at = self.start() + due;
+        let events = self.shell.pass(at);
         let measured = measured_of(&values);
-        if let Some(shown) = self.node.measure(measured) {
+        if let Some(shown) = self.shell.node.measure(measured) {
             out.push(Output::Shown { values: shown });
         }
-        let frames = if self.is_off() { Vec::new() } else { self.node.take_held(at) };
-        let serial = self.serial;
-        self.serial += u64::from(!frames.is_empty());
-        if frames.is_empty() {
-            if self.away.is_none() {
-                event(out, EventKind::ReadingLeftOut, "it is no member of its network");
-            }
-        } else {
-            out.push(Output::Reading { epoch: Epoch(1), serial: Serial(serial), at, span });
+        let frames = self.shell.take_frames(at, out);
+        if !frames.is_empty() {
             let sent =
                 values.iter().filter_map(|&(id, _)| transmitted(id, &measured, &self.scales));
             let sent = sent.map(|(id, value)| {
                 let value = if self.is_unreadable(id) { f64::NAN } else { value };
                 (id.name().to_owned(), value)
             });
-            let values: BTreeMap<String, f64> = sent.collect();
-            let frames = frames.iter().map(|frame| frame.payload.clone()).collect();
-            out.push(Output::Reported { values, frames });
-        }
-        if self.skip > 0 && !frames.is_empty() {
-            self.skip -= 1;
-        } else {
-            for frame in frames {
-                self.node.send(at, frame);
-            }
+            let values = sent.collect();
+            self.shell.report(at, span, values, frames, out);
         }
         self.flush(at, events, out);
     }
 
     fn take(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
-        let mut events = self.pass(now);
-        self.frozen_until = self.frozen_until.filter(|&until| now < until);
+        let mut events = self.shell.pass(now);
         match input {
-            // What is damaged is not received.
-            Input::Heard { bytes } => {
-                let is_deaf = self.is_off() || self.frozen_until.is_some();
-                if let (Ok(frame), false) = (RadioFrame::decode(&bytes), is_deaf) {
-                    events.extend(self.node.receive(now, &frame));
-                }
-            }
+            Input::Heard { bytes } => events.extend(self.shell.hear(now, &bytes)),
             Input::Passed => {}
             Input::Fault(fault) => {
                 self.fault(now, &fault, out);
-                events.extend(self.pass(now));
+                events.extend(self.shell.pass(now));
             }
             _ => {
                 let detail = "connection state for a device without an uplink";
@@ -411,26 +315,23 @@ impl Outlet for ZigbeeOutlet {
     }
 
     fn network_address(&self) -> Option<String> {
-        Some(self.node.radio.config().eui.to_string())
+        Some(self.shell.address())
     }
 
     fn image(&self) -> Option<ImageId> {
-        self.node.upgrade().map(Upgrade::running)
+        self.shell.node.upgrade().map(Upgrade::running)
     }
 
     fn awaits_answer(&self) -> bool {
-        !self.is_off() && self.node.upgrade().is_some_and(Upgrade::is_under_way)
+        !self.shell.is_off() && self.shell.node.upgrade().is_some_and(Upgrade::is_under_way)
     }
 
     fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {
-        let radio = self.node.next().filter(|_| !self.is_off());
-        let back = self.away.map(|(until, _)| until);
-        radio.into_iter().chain(back).chain([next_reading]).min()
+        self.shell.wake_at(next_reading)
     }
 
     fn is_frozen(&mut self, at: SimDuration) -> bool {
-        let at = self.start + at;
-        self.frozen_until = self.frozen_until.filter(|&until| at < until);
-        self.frozen_until.is_some()
+        let at = self.start() + at;
+        self.shell.is_frozen(at)
     }
 }
