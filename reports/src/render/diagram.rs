@@ -180,12 +180,17 @@ pub(crate) struct Bench {
     pub(crate) sources: Vec<String>,
     /// The devices, a line each.
     pub(crate) devices: Vec<String>,
+    /// How the devices reach the platform: a word each of their networks, and what goes without.
+    pub(crate) ways: Vec<String>,
     /// The platform, a line each.
     pub(crate) platform: Vec<String>,
 }
 
 /// The most characters of a line in a box.
 const LINE_MAX: usize = 24;
+/// The most ways to the platform that are named, and the most characters of one.
+const WAYS_MAX: usize = 4;
+const WAY_LETTERS_MAX: usize = 10;
 /// The left edges of the boxes, and the upper ones.
 const BOXES: [u32; 4] = [0, 216, 0, 200];
 
@@ -213,7 +218,6 @@ pub(crate) fn bench(bench: &Bench) -> String {
             "<g fill=\"none\" stroke=\"{INK}\" stroke-width=\"1.5\">\
              <path d=\"M162 52H208\"/><path d=\"M296 106V192\"/></g>\
              <path d=\"M208 47l7 5l-7 5ZM291 192l5 7l5 -7Z\" fill=\"{INK}\"/>\
-             <text x=\"304\" y=\"154\" fill=\"{INK}\" font-size=\"12\">MQTT</text>\
              <path d=\"M214 252H170\" fill=\"none\" stroke=\"{INJECTED}\" stroke-width=\"1.5\"/>\
              <path d=\"M170 247l-7 5l7 5Z\" fill=\"{INJECTED}\"/>\
              <text x=\"189\" y=\"244\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">\
@@ -227,9 +231,16 @@ pub(crate) fn bench(bench: &Bench) -> String {
              <circle cx=\"80\" cy=\"104\" r=\"5\" fill=\"{DATA}\"/>\
              <g fill=\"{INK}\" font-size=\"12\">\
              <text x=\"92\" y=\"146\">reference: the true value</text>\
-             <text x=\"92\" y=\"162\">over the reading's span</text></g></svg>"
+             <text x=\"92\" y=\"162\">over the reading's span</text></g>"
         ),
     );
+    let first = 158 - 8 * bench.ways.len().min(WAYS_MAX) as u32;
+    for (way, y) in bench.ways.iter().take(WAYS_MAX).zip((first..).step_by(16)) {
+        let way = escape(&shortened(way, WAY_LETTERS_MAX));
+        let place = format_args!("x=\"304\" y=\"{y}\" fill=\"{INK}\" font-size=\"12\"");
+        append(&mut svg, format_args!("<text {place}>{way}</text>"));
+    }
+    svg.push_str("</svg>");
     svg
 }
 
@@ -273,6 +284,7 @@ mod tests {
         let picture = Bench {
             sources: vec![hostile.to_owned()],
             devices: vec![hostile.to_owned()],
+            ways: vec![hostile.to_owned()],
             platform: vec![],
         };
         for svg in [timeline(&[mark], 10.0), bench(&picture)] {

@@ -136,7 +136,16 @@ pub(crate) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure
         devices.push(group.evidence.to_owned());
     }
     let platform = vec![facts.platform.clone()];
-    let svg = Some(diagram::bench(&Bench { sources, devices, platform }));
+    let mut ways: Vec<String> =
+        tables(document, "network").map(|table| word(table, "kind").to_owned()).collect();
+    ways.sort();
+    ways.dedup();
+    // What is on no network goes by itself.
+    let goes_by_itself = |table: &Table| word(table, "on").is_empty();
+    if ways.is_empty() || tables(document, "device").any(goes_by_itself) {
+        ways.push("MQTT".to_owned());
+    }
+    let svg = Some(diagram::bench(&Bench { sources, devices, ways, platform }));
     let figure = Figure { name: "bench".to_owned(), svg, csv: None };
     let mut caption = "The reference never passes through the device or the platform.".to_owned();
     for link in tables(document, "link") {
