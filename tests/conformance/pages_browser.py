@@ -21,11 +21,10 @@ import urllib.parse
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.expected_conditions import staleness_of
     from selenium.webdriver.support.ui import WebDriverWait
 except ImportError:
     print("selenium is not installed; tests/setup peers installs it")
@@ -162,6 +161,15 @@ class Household:
         return self.meter.send({"hardwareId": device, "type": "DeviceMeasurements", "request": request})
 
 
+def is_gone(element):
+    """Whether an element's page has been left; while it is, the browser has more than one error for that."""
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
+
+
 def sign_in(driver, rest, name):
     """Ends when the page after it is there: going on before that would leave the cookie behind."""
     driver.get(rest + "/sign-in")
@@ -169,7 +177,7 @@ def sign_in(driver, rest, name):
     driver.find_element(By.ID, "name").send_keys(name)
     driver.find_element(By.ID, "password").send_keys(PASSWORD)
     driver.find_element(By.CSS_SELECTOR, "main form button").click()
-    WebDriverWait(driver, 30).until(staleness_of(before), f"{name} signs in")
+    WebDriverWait(driver, 30).until(lambda _: is_gone(before), f"{name} signs in")
 
 
 def axe(driver, source):
@@ -399,7 +407,7 @@ class NetworkWalk:
         before = self.driver.find_element(By.TAG_NAME, "html")
         self.driver.get_log("browser"), hosts(self.driver)
         press(self.driver, selector, is_mouse)
-        WebDriverWait(self.driver, 10).until(staleness_of(before), name)
+        WebDriverWait(self.driver, 10).until(lambda _: is_gone(before), name)
 
     def register(self, gateway):
         """Registers the network of a gateway: its name and its key, which is shown this once."""
