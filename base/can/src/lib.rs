@@ -5,8 +5,10 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |
-//! | [`slcan`] | LAWICEL's line protocol: the host's side |
+//! | [`slcan`] | LAWICEL's line protocol: a host and an adapter |
+//! | [`wire`] | frames as bits: stuffing, CRC, lengths |
 //!
 //! ```
 //! use lastmeter_can::frame::CanFrame;
@@ -18,7 +20,9 @@
 //! assert_eq!(items[1], Item::Frame { frame, timestamp_ms: None });
 //! ```
 
+pub mod bus;
 pub mod frame;
 pub mod slcan;
 #[cfg(test)]
 mod tests;
+pub mod wire;

@@ -1,5 +1,5 @@
 //! The line protocol of LAWICEL's CAN232 and CANUSB, which many adapters, `slcand` and
-//! python-can speak: the host's side.
+//! python-can speak: both sides.
 //!
 //! A host writes [`Command`]s that end in CR; an adapter answers each by CR (done), by a line, or
 //! by BEL (refused), and between the answers it writes the frames that it receives, which
@@ -9,6 +9,9 @@
 //!
 //! After the CAN232 manual, version 3 (unverified).
 
+mod adapter;
+#[cfg(test)]
+mod adapter_tests;
 mod answer;
 mod bit_rate;
 mod command;
@@ -17,6 +20,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
+pub use adapter::{Adapter, Flag, FlagBits, LAWICEL_FLAGS, Order};
 pub use answer::{Item, SerialNumber, Version};
 pub use bit_rate::{BitRate, least_baud};
 pub use command::Command;

@@ -1,0 +1,457 @@
+//! A node of the bus, bit by bit: it drives a level and reads the one that comes of all of them
+//! (ISO 11898-1, medium access control; Bosch CAN 2.0, part B, 3 to 8).
+
+use lastmeter_units::SimTime;
+
+use super::confinement::{ErrorCounters, ErrorState};
+use crate::frame::CanFrame;
+use crate::wire::{ErrorKind, Field, Receiver, Taken, WireBits, is_arbitrated};
+
+/// Bits of an error or overload flag, and of the delimiter behind it.
+const FLAG_BITS: u8 = 6;
+const DELIMITER_BITS: u8 = 8;
+/// Dominant bits behind a flag after which an error is counted.
+const DOMINANT_BITS_MAX: u8 = 8;
+/// Bits between frames, and those that an error-passive sender waits besides.
+const INTERMISSION_BITS: u8 = 3;
+const SUSPEND_BITS: u8 = 8;
+/// Recessive bits after which the bus is idle, and how often a node that is off waits for them.
+pub(super) const IDLE_BITS: u8 = 11;
+pub(super) const RECOVERY_RUNS: u8 = 128;
+
+/// What happens at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It begins to send a frame.
+    Begun(CanFrame),
+    /// Another frame has the right of way; this one is received.
+    LostArbitration,
+    /// A frame of its own is out, and acknowledged.
+    Sent(CanFrame),
+    /// A frame of another node is valid.
+    Received(CanFrame),
+    /// It found an error.
+    Error {
+        /// Which.
+        kind: ErrorKind,
+        /// Whether in a frame that it sends.
+        is_sender: bool,
+    },
+    /// It asks for a pause, since the one between frames was disturbed.
+    Overload,
+    /// What it may do has changed.
+    State(ErrorState),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    frame: CanFrame,
+    bits: WireBits,
+    /// The next one.
+    place: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// It waits for a bus that is idle, after so many recessive bits.
+    Integrating(u8),
+    Idle,
+    Frame {
+        receiver: Receiver,
+        sending: Option<Sending>,
+    },
+    Flag {
+        is_overload: bool,
+        is_passive: bool,
+        is_sender: bool,
+        /// Equal bits, of which a passive flag is made, or bits of an active one.
+        run: u8,
+        last: bool,
+        /// A missing acknowledgement counts only if somebody else sends a flag.
+        is_uncounted: bool,
+    },
+    /// Behind a flag, until a recessive bit.
+    BehindFlag {
+        is_overload: bool,
+        is_sender: bool,
+        is_first: bool,
+        dominant: u8,
+    },
+    Delimiter {
+        seen: u8,
+        is_sender: bool,
+    },
+    Intermission {
+        seen: u8,
+        was_sender: bool,
+    },
+    Suspended(u8),
+    /// So many runs of recessive bits, and bits of the next one; counted if it is to come back.
+    Off {
+        runs: u8,
+        bits: u8,
+        recovers: bool,
+    },
+    /// Without supply.
+    Dead,
+}
+
+/// A frame that a node is to send once the bus is free.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub(super) frame: CanFrame,
+    pub(super) bits: WireBits,
+    /// From when on.
+    pub(super) at: SimTime,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    state: State,
+    pub(super) counters: ErrorCounters,
+    pub(super) offer: Option<Offer>,
+    /// Whether it comes back from bus-off by itself.
+    pub(super) recovers: bool,
+}
+
+/// What a node does while the bus stays recessive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quiet {
+    /// It is in the middle of something.
+    No,
+    /// It counts recessive bits, and so many are missing.
+    Counts(u32),
+    /// It listens.
+    Listens,
+    /// It takes no part.
+    Away,
+}
+
+impl Node {
+    /// One that has just got its supply.
+    pub(super) fn new(recovers: bool) -> Self {
+        let state = State::Integrating(0);
+        Self { state, counters: ErrorCounters::default(), offer: None, recovers }
+    }
+
+    /// Loses its supply, or gets it back.
+    pub(super) fn set_powered(&mut self, is_powered: bool) {
+        let is_dead = matches!(self.state, State::Dead);
+        if is_powered == is_dead {
+            let state = if is_powered { State::Integrating(0) } else { State::Dead };
+            *self = Self { state, ..Self::new(self.recovers) };
+        }
+    }
+
+    /// Comes back from bus-off, by and by.
+    pub(super) fn recover(&mut self) {
+        if let State::Off { recovers, .. } = &mut self.state {
+            *recovers = true;
+        }
+    }
+
+    pub(super) fn quiet(&self) -> Quiet {
+        match self.state {
+            State::Idle => Quiet::Listens,
+            State::Dead | State::Off { recovers: false, .. } => Quiet::Away,
+            State::Integrating(seen) => Quiet::Counts((IDLE_BITS - seen).into()),
+            State::Off { runs, bits, .. } => {
+                let runs = u32::from(RECOVERY_RUNS - runs) * u32::from(IDLE_BITS);
+                Quiet::Counts(runs - u32::from(bits))
+            }
+            _ => Quiet::No,
+        }
+    }
+
+    /// A frame of another node is valid.
+    pub(super) fn received(&mut self, frame: CanFrame, happened: &mut impl FnMut(Happening)) {
+        self.counters.received();
+        happened(Happening::Received(frame));
+    }
+
+    /// A frame of its own is out.
+    pub(super) fn sent(&mut self, frame: CanFrame, happened: &mut impl FnMut(Happening)) {
+        self.counters.sent();
+        // What is offered may be another one by now.
+        self.offer = self.offer.filter(|offered| offered.frame != frame);
+        happened(Happening::Sent(frame));
+    }
+
+    /// Does something by which its counters may change, and notes if it may do another thing then.
+    pub(super) fn do_counted<F: FnMut(Happening)>(
+        &mut self,
+        happened: &mut F,
+        act: impl FnOnce(&mut Self, &mut F),
+    ) {
+        let before = self.counters.state();
+        act(self, happened);
+        let after = self.counters.state();
+        if after == before {
+            return;
+        }
+        happened(Happening::State(after));
+        if after == ErrorState::BusOff {
+            self.state = State::Off { runs: 0, bits: 0, recovers: self.recovers };
+        }
+    }
+
+    /// Waits as an error-passive sender does behind the pause.
+    pub(super) fn suspend(&mut self) {
+        self.state = State::Suspended(0);
+    }
+
+    /// Lets recessive bits pass, fewer than are missing by [`Self::quiet`].
+    pub(super) fn skip(&mut self, count: u32) {
+        match &mut self.state {
+            State::Integrating(seen) => *seen += count.min(u8::MAX.into()) as u8,
+            State::Off { runs, bits, recovers: true } => {
+                let all = u32::from(*bits) + count;
+                *runs += (all / u32::from(IDLE_BITS)) as u8;
+                *bits = (all % u32::from(IDLE_BITS)) as u8;
+            }
+            _ => {}
+        }
+    }
+
+    /// The level that it drives in the bit from an instant on, which is recessive if `true`;
+    /// whether it begins to send is decided here.
+    pub(super) fn drive(&mut self, at: SimTime, mut happened: impl FnMut(Happening)) -> bool {
+        match &self.state {
+            State::Idle => {
+                let Some(Offer { frame, bits, .. }) = self.offer.filter(|it| it.at <= at) else {
+                    return true;
+                };
+                happened(Happening::Begun(frame));
+                let sending = Some(Sending { frame, bits, place: 0 });
+                self.state = State::Frame { receiver: Receiver::new(), sending };
+                false
+            }
+            State::Frame { sending: Some(sending), .. } => sending.bits.is_recessive(sending.place),
+            State::Frame { receiver, sending: None } => {
+                let acknowledges =
+                    receiver.field() == Field::AcknowledgeSlot && receiver.has_right_crc();
+                !acknowledges
+            }
+            State::Flag { is_passive, .. } => *is_passive,
+            _ => true,
+        }
+    }
+
+    /// Reads a bit.
+    pub(super) fn read(&mut self, level: bool, happened: &mut impl FnMut(Happening)) {
+        self.do_counted(happened, |node, happened| node.take(level, happened));
+    }
+
+    fn take(&mut self, level: bool, happened: &mut impl FnMut(Happening)) {
+        match self.state {
+            State::Dead => {}
+            State::Integrating(seen) => {
+                let seen = if level { seen + 1 } else { 0 };
+                let is_idle = seen == IDLE_BITS;
+                self.state = if is_idle { State::Idle } else { State::Integrating(seen) };
+            }
+            State::Off { recovers: false, .. } => {}
+            State::Off { runs, bits, .. } => self.take_off(level, runs, bits),
+            State::Idle => self.wait(level, State::Idle),
+            State::Suspended(seen) => {
+                let is_over = seen + 1 == SUSPEND_BITS;
+                self.wait(level, if is_over { State::Idle } else { State::Suspended(seen + 1) });
+            }
+            State::Intermission { seen, was_sender } => {
+                self.take_pause(level, seen, was_sender, happened);
+            }
+            State::Frame { receiver, sending } => {
+                self.take_frame(level, receiver, sending, happened);
+            }
+            State::Flag { .. } => self.take_flag(level),
+            State::BehindFlag { is_overload, is_sender, is_first, dominant } => {
+                if level {
+                    self.state = State::Delimiter { seen: 1, is_sender };
+                    return;
+                }
+                if is_first && !is_sender && !is_overload {
+                    self.counters.receive_error(8);
+                }
+                let dominant = dominant + 1;
+                if dominant % DOMINANT_BITS_MAX == 0 {
+                    self.count(is_sender);
+                }
+                let dominant = dominant % DOMINANT_BITS_MAX;
+                self.state =
+                    State::BehindFlag { is_overload, is_sender, is_first: false, dominant };
+            }
+            State::Delimiter { seen, is_sender } => match (level, seen + 1 == DELIMITER_BITS) {
+                (true, false) => {
+                    self.state = State::Delimiter { seen: seen + 1, is_sender };
+                }
+                (true, true) => {
+                    self.state = State::Intermission { seen: 0, was_sender: is_sender };
+                }
+                (false, true) => self.overload(is_sender, happened),
+                (false, false) => self.error(ErrorKind::Form, is_sender, happened),
+            },
+        }
+    }
+
+    /// Waits for a frame of another node.
+    fn wait(&mut self, level: bool, next: State) {
+        if level {
+            self.state = next;
+            return;
+        }
+        let mut receiver = Receiver::new();
+        receiver.take(level);
+        self.state = State::Frame { receiver, sending: None };
+    }
+
+    fn take_off(&mut self, level: bool, runs: u8, bits: u8) {
+        let bits = if level { bits + 1 } else { 0 };
+        let (runs, bits) = if bits == IDLE_BITS { (runs + 1, 0) } else { (runs, bits) };
+        if runs == RECOVERY_RUNS {
+            self.counters = ErrorCounters::default();
+            self.state = State::Idle;
+        } else {
+            self.state = State::Off { runs, bits, recovers: true };
+        }
+    }
+
+    fn take_pause(
+        &mut self,
+        level: bool,
+        seen: u8,
+        was_sender: bool,
+        happened: &mut impl FnMut(Happening),
+    ) {
+        let is_last = seen + 1 == INTERMISSION_BITS;
+        if !is_last && !level {
+            return self.overload(was_sender, happened);
+        }
+        let waits = was_sender && self.counters.state() == ErrorState::Passive;
+        let next = match (is_last, waits) {
+            (false, _) => State::Intermission { seen: seen + 1, was_sender },
+            (true, true) => State::Suspended(0),
+            (true, false) => State::Idle,
+        };
+        // A dominant bit in the last place is the start of a frame.
+        self.wait(level, next);
+    }
+
+    fn take_frame(
+        &mut self,
+        level: bool,
+        mut receiver: Receiver,
+        mut sending: Option<Sending>,
+        happened: &mut impl FnMut(Happening),
+    ) {
+        let (field, is_sender) = (receiver.field(), sending.is_some());
+        if let Some(sent) = &mut sending {
+            let drove = sent.bits.is_recessive(sent.place);
+            sent.place += 1;
+            let is_extended = sent.frame.id().is_extended();
+            match (field, drove == level) {
+                (Field::AcknowledgeSlot, true) => {
+                    return self.error(ErrorKind::Acknowledge, true, happened);
+                }
+                (Field::AcknowledgeSlot, false) | (_, true) => {}
+                (Field::Body(place), false) if drove && is_arbitrated(place, is_extended) => {
+                    happened(Happening::LostArbitration);
+                    sending = None;
+                }
+                // A stuff bit that is disturbed while the arbitration goes on is not the sender's.
+                (Field::Stuff(place), false) if drove && is_arbitrated(place - 1, is_extended) => {
+                    let is_sender = true;
+                    happened(Happening::Error { kind: ErrorKind::Stuff, is_sender });
+                    return self.flag(is_sender, false);
+                }
+                (_, false) => return self.error(ErrorKind::Bit, true, happened),
+            }
+        }
+        match receiver.take(level) {
+            Taken::More => self.state = State::Frame { receiver, sending },
+            Taken::Error(kind) => self.error(kind, is_sender && sending.is_some(), happened),
+            Taken::Valid => {
+                self.state = State::Frame { receiver, sending };
+                if let (None, Some(frame)) = (sending, receiver.frame()) {
+                    self.received(frame, happened);
+                }
+            }
+            Taken::Over | Taken::OverDominant => {
+                let was_sender = sending.is_some();
+                if let Some(Sending { frame, .. }) = sending {
+                    self.sent(frame, happened);
+                }
+                self.state = State::Intermission { seen: 0, was_sender };
+                if !level {
+                    self.overload(was_sender, happened);
+                }
+            }
+        }
+    }
+
+    /// An error is found, is counted, and a flag begins with the next bit.
+    fn error(&mut self, kind: ErrorKind, is_sender: bool, happened: &mut impl FnMut(Happening)) {
+        happened(Happening::Error { kind, is_sender });
+        let is_passive = self.counters.state() != ErrorState::Active;
+        let is_uncounted = is_passive && is_sender && kind == ErrorKind::Acknowledge;
+        self.flag(is_sender, is_uncounted);
+        match is_sender {
+            true if is_uncounted => {}
+            true => self.counters.transmit_error(),
+            false => self.counters.receive_error(1),
+        }
+    }
+
+    fn flag(&mut self, is_sender: bool, is_uncounted: bool) {
+        let is_passive = self.counters.state() != ErrorState::Active;
+        let (run, last) = (0, true);
+        self.state =
+            State::Flag { is_overload: false, is_passive, is_sender, run, last, is_uncounted };
+    }
+
+    fn overload(&mut self, is_sender: bool, happened: &mut impl FnMut(Happening)) {
+        happened(Happening::Overload);
+        self.state = State::Flag {
+            is_overload: true,
+            is_passive: false,
+            is_sender,
+            run: 0,
+            last: true,
+            is_uncounted: false,
+        };
+    }
+
+    fn count(&mut self, is_sender: bool) {
+        if is_sender {
+            self.counters.transmit_error();
+        } else {
+            self.counters.receive_error(8);
+        }
+    }
+
+    /// A bit of its own flag.
+    fn take_flag(&mut self, level: bool) {
+        let State::Flag { is_overload, is_passive, is_sender, run, last, is_uncounted } =
+            self.state
+        else {
+            return;
+        };
+        let is_new_error = !is_passive && level;
+        if is_new_error || is_uncounted && !level {
+            self.count(is_sender);
+        }
+        let run = match (is_passive, level == last) {
+            // A dominant bit of its own is not seen: the flag begins again.
+            (false, _) if is_new_error => 0,
+            (false, _) | (true, true) => run + 1,
+            (true, false) => 1,
+        };
+        let is_uncounted = is_uncounted && level;
+        self.state = if run == FLAG_BITS {
+            State::BehindFlag { is_overload, is_sender, is_first: true, dominant: 0 }
+        } else {
+            let last = level;
+            State::Flag { is_overload, is_passive, is_sender, run, last, is_uncounted }
+        };
+    }
+}

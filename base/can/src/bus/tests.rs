@@ -1,0 +1,339 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::frame::CanId;
+use crate::wire::{ErrorKind, frame_bits};
+
+/// Of a bus with 125 kbit/s.
+const BIT: SimDuration = SimDuration(8_000);
+
+fn data(id: u32, bytes: &[u8]) -> CanFrame {
+    CanFrame::data(CanId::standard(id).unwrap(), bytes).unwrap()
+}
+
+fn remote(id: u32, dlc: u8) -> CanFrame {
+    CanFrame::remote(CanId::standard(id).unwrap(), dlc).unwrap()
+}
+
+fn bit(count: i64) -> SimTime {
+    SimTime(count * BIT.0)
+}
+
+/// Nodes that listen from the instant 0 on.
+fn listening(detail: Detail, nodes: usize) -> Bus {
+    let mut bus = Bus::new(detail, BIT, bit(-11), nodes);
+    assert_eq!(bus.pop(bit(0)), None);
+    bus
+}
+
+fn all(bus: &mut Bus, until: SimTime) -> Vec<BusEvent> {
+    std::iter::from_fn(|| bus.pop(until)).collect()
+}
+
+fn both(check: impl Fn(Detail)) {
+    [Detail::Bits, Detail::Frames].into_iter().for_each(check);
+}
+
+#[test]
+fn a_frame_takes_its_bits_and_is_received_one_bit_before_its_end() {
+    both(|detail| {
+        let mut bus = listening(detail, 3);
+        let frame = data(0x201, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        bus.offer(1, SimTime(12_345), Some(frame));
+        let end = SimTime(12_345 + BIT.0 * i64::from(frame_bits(&frame)));
+        let valid = SimTime(end.0 - BIT.0);
+        let expected = [
+            BusEvent { at: SimTime(20_345), node: 1, what: Happening::Begun(frame) },
+            BusEvent { at: valid, node: 0, what: Happening::Received(frame) },
+            BusEvent { at: valid, node: 2, what: Happening::Received(frame) },
+            BusEvent { at: end, node: 1, what: Happening::Sent(frame) },
+        ];
+        assert_eq!(all(&mut bus, bit(1_000)), expected);
+    });
+}
+
+#[test]
+fn the_lower_identifier_wins_and_a_data_frame_does_before_a_remote_frame() {
+    both(|detail| {
+        let mut bus = listening(detail, 4);
+        let extended = CanFrame::data(CanId::extended(0x100 << 18).unwrap(), &[7]).unwrap();
+        let frames = [remote(0x100, 8), data(0x100, &[1]), data(0x0FF, &[2]), extended];
+        for (node, frame) in frames.into_iter().enumerate() {
+            bus.offer(node, bit(3), Some(frame));
+        }
+        let events = all(&mut bus, bit(2_000));
+        let sent = events.iter().filter_map(|event| match event.what {
+            Happening::Sent(frame) => Some(frame),
+            _ => None,
+        });
+        let order = [frames[2], frames[1], frames[0], frames[3]];
+        assert_eq!(sent.collect::<Vec<_>>(), order);
+        // 0x0FF and 0x100 differ in their third bit, that of an identifier's 9: of five equal bits
+        // from the start on there are but two.
+        let lost = events.iter().find(|event| event.what == Happening::LostArbitration);
+        assert_eq!(lost.map(|event| event.at), Some(bit(3 + 4)));
+        // The next one begins three bits behind the first.
+        let begun = events.iter().filter(|event| event.what == Happening::Begun(frames[1]));
+        let second = 3 + i64::from(frame_bits(&frames[2])) + 3 + 1;
+        assert_eq!(begun.map(|event| event.at).collect::<Vec<_>>(), [bit(4), bit(second)]);
+    });
+}
+
+#[test]
+fn a_lone_node_becomes_error_passive_and_stays_so() {
+    both(|detail| {
+        let mut bus = listening(detail, 1);
+        bus.offer(0, bit(0), Some(data(5, &[1])));
+        let events = all(&mut bus, bit(125_000));
+        assert_eq!(bus.counters(0).transmit(), 128);
+        assert_eq!(bus.counters(0).state(), ErrorState::Passive);
+        let errors = events.iter().filter(|it| matches!(it.what, Happening::Error { .. }));
+        let kinds: Vec<_> = errors.map(|event| event.what).collect();
+        assert!(kinds.len() > 1_000, "{}", kinds.len());
+        let missing = Happening::Error { kind: ErrorKind::Acknowledge, is_sender: true };
+        assert!(kinds.iter().all(|kind| *kind == missing));
+        // A second node gets its frame at last, and the first one becomes error-active by sending.
+        let mut bus = listening(detail, 2);
+        bus.schedule(bit(0), Change::Supply(1, false));
+        bus.schedule(bit(50_000), Change::Supply(1, true));
+        bus.offer(0, bit(10), Some(data(5, &[1])));
+        let events = all(&mut bus, bit(125_000));
+        let sent = events.iter().filter(|event| matches!(event.what, Happening::Sent(_))).count();
+        assert_eq!((sent, bus.counters(0).transmit()), (1, 127));
+        assert_eq!(bus.counters(0).state(), ErrorState::Active);
+    });
+}
+
+/// From the first bit of a disturbed frame on to that of the next attempt.
+fn attempts(events: &[BusEvent], node: usize) -> Vec<i64> {
+    let begun = events.iter().filter(|event| event.node == node);
+    let begun = begun.filter(|event| matches!(event.what, Happening::Begun(_)));
+    begun.map(|event| event.at.0 / BIT.0 - 1).collect()
+}
+
+#[test]
+fn an_error_takes_17_to_23_bits_until_the_frame_is_sent_again() {
+    both(|detail| {
+        let frame = data(0x155, &[0x55; 8]);
+        let length = i64::from(frame_bits(&frame));
+        let mut shown = BTreeMap::new();
+        let flips = [Change::FlipAll, Change::Flip(0), Change::Flip(1), Change::Flip(2)];
+        for (flip, place) in flips.iter().flat_map(|flip| (1..length).map(move |at| (flip, at))) {
+            let mut bus = listening(detail, 3);
+            bus.offer(0, bit(0), Some(frame));
+            bus.schedule(bit(place), *flip);
+            let events = all(&mut bus, bit(1_000));
+            let attempts = attempts(&events, 0);
+            let sent = events.iter().filter(|it| it.what == Happening::Sent(frame)).count();
+            let error = events.iter().find(|it| matches!(it.what, Happening::Error { .. }));
+            let Some(error) = error else {
+                // What a receiver reads in the acknowledge slot and the last bit is nothing to it.
+                assert_eq!((attempts.len(), sent), (1, 1), "{flip:?} at {place}");
+                continue;
+            };
+            assert_eq!((attempts.len(), sent), (2, 1), "{flip:?} at {place}: {events:?}");
+            *shown.entry(attempts[1] - error.at.0 / BIT.0).or_insert(0) += 1;
+        }
+        // Flag 6, delimiter 8, pause 3; six more bits at most of the flags of the others.
+        let bounds = (*shown.keys().next().unwrap(), *shown.keys().last().unwrap());
+        assert_eq!(bounds, (17, 23), "{shown:?}");
+    });
+}
+
+#[test]
+fn a_receiver_that_misses_the_last_but_one_bit_gets_the_frame_twice_at_the_others() {
+    both(|detail| {
+        let mut bus = listening(detail, 3);
+        let frame = data(0x123, &[9]);
+        let length = i64::from(frame_bits(&frame));
+        bus.offer(0, bit(0), Some(frame));
+        bus.schedule(bit(length - 2), Change::Flip(1));
+        let events = all(&mut bus, bit(1_000));
+        let received = |node| {
+            let its = events.iter().filter(|event| event.node == node);
+            its.filter(|event| event.what == Happening::Received(frame)).count()
+        };
+        assert_eq!((received(1), received(2)), (1, 2));
+    });
+}
+
+#[test]
+fn a_node_comes_back_from_bus_off_after_128_times_11_recessive_bits() {
+    both(|detail| {
+        for is_automatic in [true, false] {
+            let mut bus = listening(detail, 2);
+            bus.set_recovery(0, is_automatic);
+            bus.offer(0, bit(0), Some(data(1, &[])));
+            // What it drives is not seen, by itself either.
+            bus.schedule(bit(0), Change::Hold(true));
+            bus.schedule(bit(100), Change::Release);
+            bus.schedule(bit(20_000), Change::Recover(0));
+            let events = all(&mut bus, bit(30_000));
+            let of = |state| {
+                let found = events.iter().find(|it| it.what == Happening::State(state));
+                found.map(|event| event.at.0 / BIT.0).unwrap()
+            };
+            let off = of(ErrorState::BusOff);
+            assert!(off < 100, "{off}");
+            let since = if is_automatic { off } else { 20_000 };
+            let back = events.iter().rfind(|it| it.what == Happening::State(ErrorState::Active));
+            assert_eq!(back.unwrap().at, bit(since + 128 * 11));
+            assert_eq!(events.last().unwrap().what, Happening::Sent(data(1, &[])));
+            assert_eq!(bus.counters(0), ErrorCounters::default());
+        }
+    });
+}
+
+#[test]
+fn requests_of_one_identifier_and_two_lengths_destroy_each_other_16_times() {
+    both(|detail| {
+        let mut bus = listening(detail, 3);
+        bus.offer(0, bit(0), Some(remote(0x40, 8)));
+        bus.offer(1, bit(0), Some(remote(0x40, 4)));
+        let events = all(&mut bus, bit(1_000));
+        let first = events.iter().position(|it| matches!(it.what, Happening::Sent(_))).unwrap();
+        let (before, sent) = (&events[..first], &events[first]);
+        // 8 is 1000 and 4 is 0100: the first one drives recessive where the second one does not,
+        // until it is error-passive and its flag is not seen.
+        assert_eq!((sent.node, sent.what), (1, Happening::Sent(remote(0x40, 4))));
+        let errors = |node, kind| {
+            let error = Happening::Error { kind, is_sender: true };
+            before.iter().filter(|event| event.node == node && event.what == error).count()
+        };
+        assert_eq!([errors(0, ErrorKind::Bit), errors(1, ErrorKind::Bit)], [17, 16]);
+        // Of one length they are one frame.
+        let mut bus = listening(detail, 3);
+        bus.offer(0, bit(0), Some(remote(0x40, 8)));
+        bus.offer(1, bit(0), Some(remote(0x40, 8)));
+        let events = all(&mut bus, bit(1_000));
+        let received = |it: &&BusEvent| matches!(it.what, Happening::Received(_));
+        let sent = |it: &&BusEvent| matches!(it.what, Happening::Sent(_));
+        assert_eq!(events.iter().filter(received).count(), 1);
+        assert_eq!(events.iter().filter(sent).count(), 2);
+    });
+}
+
+#[test]
+fn behind_a_cut_nobody_hears_and_a_babbling_node_silences_all() {
+    both(|detail| {
+        let frame = data(0x99, &[1, 2]);
+        let mut bus = listening(detail, 4);
+        bus.schedule(bit(0), Change::Cut(2));
+        bus.schedule(bit(5_000), Change::Mend);
+        bus.offer(0, bit(1), Some(frame));
+        let events = all(&mut bus, bit(5_000));
+        let received = |events: &[BusEvent]| {
+            let them = events.iter().filter(|it| it.what == Happening::Received(frame));
+            them.map(|event| event.node).collect::<Vec<_>>()
+        };
+        assert_eq!(received(&events), [1]);
+        bus.offer(3, bit(5_000), Some(frame));
+        assert_eq!(received(&all(&mut bus, bit(6_000))), [0, 1, 2]);
+        bus.schedule(bit(6_000), Change::Babble(2, true));
+        bus.schedule(bit(16_000), Change::Babble(2, false));
+        bus.offer(0, bit(6_000), Some(frame));
+        let events = all(&mut bus, bit(16_000));
+        assert_eq!(received(&events), []);
+        assert!(events.iter().any(|it| it.what == Happening::State(ErrorState::Passive)));
+        assert_eq!(received(&all(&mut bus, bit(20_000))), [1, 2, 3]);
+    });
+}
+
+/// What the nodes want to send, and what befalls the bus.
+#[derive(Clone, Debug)]
+struct Plan {
+    frames: Vec<VecDeque<(i64, CanFrame)>>,
+    changes: Vec<(i64, Change)>,
+}
+
+fn frames() -> impl Strategy<Value = CanFrame> {
+    // Few identifiers, so that they meet.
+    let id = prop_oneof![0_u32..8, Just(0x7FF), 0_u32..0x800];
+    let data = proptest::collection::vec(any::<u8>(), 0..=8);
+    (id, data, any::<bool>(), 0_u8..20).prop_map(|(id, data, is_extended, kind)| {
+        let id = if is_extended { CanId::extended(id << 18 | 5) } else { CanId::standard(id) };
+        let id = id.unwrap();
+        if kind < 4 {
+            CanFrame::remote(id, kind).unwrap()
+        } else {
+            CanFrame::data(id, &data).unwrap()
+        }
+    })
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let node = 0_usize..5;
+    prop_oneof![
+        6 => node.clone().prop_map(Change::Flip),
+        3 => Just(Change::FlipAll),
+        1 => (node.clone(), any::<bool>()).prop_map(|(node, is_on)| Change::Supply(node, is_on)),
+        1 => node.clone().prop_map(Change::Cut),
+        1 => Just(Change::Mend),
+        1 => any::<bool>().prop_map(Change::Hold),
+        2 => Just(Change::Release),
+        1 => (node.clone(), any::<bool>()).prop_map(|(node, does)| Change::Babble(node, does)),
+        1 => node.prop_map(Change::Recover),
+    ]
+}
+
+fn plans(changes_max: usize) -> impl Strategy<Value = Plan> {
+    let frame = (0_i64..20_000_000, frames());
+    let queue = proptest::collection::vec(frame, 0..8).prop_map(|mut queue| {
+        queue.sort_by_key(|(at, _)| *at);
+        queue.into()
+    });
+    let changes = proptest::collection::vec((0_i64..22_000_000, changes()), 0..=changes_max);
+    (proptest::collection::vec(queue, 2..5), changes)
+        .prop_map(|(frames, changes)| Plan { frames, changes })
+}
+
+/// Each node sends what it has, in its order.
+fn play(detail: Detail, plan: &Plan) -> (Vec<BusEvent>, Vec<ErrorCounters>) {
+    let nodes = plan.frames.len();
+    let mut bus = listening(detail, nodes);
+    for (at, change) in &plan.changes {
+        bus.schedule(SimTime(*at), *change);
+    }
+    let (mut coming, mut events) = (plan.frames.clone(), Vec::new());
+    let mut ready = vec![VecDeque::new(); nodes];
+    loop {
+        let next = coming.iter().filter_map(|queue| Some(queue.front()?.0)).min();
+        let until = SimTime(next.unwrap_or(60_000_000));
+        while let Some(event) = bus.pop(until) {
+            if let Happening::Sent(_) = event.what {
+                let queue: &mut VecDeque<CanFrame> = &mut ready[event.node];
+                queue.pop_front();
+                bus.offer(event.node, event.at, queue.front().copied());
+            }
+            events.push(event);
+        }
+        if next.is_none() {
+            break;
+        }
+        for (node, queue) in coming.iter_mut().enumerate() {
+            while let Some((at, frame)) = queue.pop_front_if(|(at, _)| *at <= until.0) {
+                ready[node].push_back(frame);
+                if ready[node].len() == 1 {
+                    bus.offer(node, SimTime(at), Some(frame));
+                }
+            }
+        }
+    }
+    (events, (0..nodes).map(|node| bus.counters(node)).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn frames_at_once_are_what_they_are_bit_by_bit(plan in plans(0)) {
+        prop_assert_eq!(play(Detail::Frames, &plan), play(Detail::Bits, &plan));
+    }
+
+    #[test]
+    fn so_they_are_on_a_bus_that_is_disturbed(plan in plans(12)) {
+        prop_assert_eq!(play(Detail::Frames, &plan), play(Detail::Bits, &plan));
+    }
+}
