@@ -26,7 +26,6 @@ pub use self::confinement::{ErrorCounters, ErrorState};
 pub use self::node::Happening;
 use self::node::{Node, Offer, Quiet};
 use crate::frame::CanFrame;
-use crate::wire::WireBits;
 
 /// How a bus is calculated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +114,8 @@ pub struct Bus {
     babbling: Vec<bool>,
     /// Who reads the next bit wrongly.
     flipped: Vec<bool>,
+    /// Who begins together, kept for its room.
+    contenders: Vec<usize>,
 }
 
 impl Bus {
@@ -133,6 +134,7 @@ impl Bus {
             held: None,
             babbling: vec![false; nodes],
             flipped: vec![false; nodes],
+            contenders: Vec::new(),
         }
     }
 
@@ -158,7 +160,7 @@ impl Bus {
     /// was sent is offered no more.
     pub fn offer(&mut self, node: usize, at: SimTime, frame: Option<CanFrame>) {
         if let Some(node) = self.nodes.get_mut(node) {
-            node.offer = frame.map(|frame| Offer { frame, bits: WireBits::of(&frame), at });
+            node.offer = frame.map(|frame| Offer::new(frame, at));
         }
     }
 

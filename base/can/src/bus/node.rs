@@ -51,15 +51,42 @@ struct Sending {
     place: usize,
 }
 
+/// What a sender reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// What it drives, or what may be.
+    Level,
+    /// Another frame has the right of way.
+    Lost,
+    /// A stuff bit that is disturbed while the arbitration goes on, which is not its own error.
+    Disturbed,
+    Wrong(ErrorKind),
+}
+
+impl Sending {
+    /// Reads the bit that it has driven.
+    fn read(&mut self, level: bool, receiver: &Receiver) -> Read {
+        let drove = self.bits.is_recessive(self.place);
+        self.place += 1;
+        let is_extended = self.frame.id().is_extended();
+        match (receiver.field(), drove == level) {
+            (Field::AcknowledgeSlot, true) => Read::Wrong(ErrorKind::Acknowledge),
+            (Field::AcknowledgeSlot, false) | (_, true) => Read::Level,
+            (Field::Body(place), false) if drove && is_arbitrated(place, is_extended) => Read::Lost,
+            (Field::Stuff(place), false) if drove && is_arbitrated(place - 1, is_extended) => {
+                Read::Disturbed
+            }
+            (_, false) => Read::Wrong(ErrorKind::Bit),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// It waits for a bus that is idle, after so many recessive bits.
     Integrating(u8),
     Idle,
-    Frame {
-        receiver: Receiver,
-        sending: Option<Sending>,
-    },
+    Frame(Receiver),
     Flag {
         is_overload: bool,
         is_passive: bool,
@@ -101,14 +128,31 @@ enum State {
 pub(super) struct Offer {
     pub(super) frame: CanFrame,
     pub(super) bits: WireBits,
+    /// The lower one has the right of way.
+    pub(super) priority: u32,
     /// From when on.
     pub(super) at: SimTime,
+}
+
+impl Offer {
+    pub(super) fn new(frame: CanFrame, at: SimTime) -> Self {
+        let (id, is_remote) = (frame.id().value(), u32::from(frame.is_remote()));
+        // The bits up to IDE or, of an extended frame, up to RTR.
+        let priority = if frame.id().is_extended() {
+            id >> 18 << 21 | 0b11 << 19 | (id & 0x3_FFFF) << 1 | is_remote
+        } else {
+            id << 21 | is_remote << 20
+        };
+        Self { frame, bits: WireBits::of(&frame), priority, at }
+    }
 }
 
 /// A node.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     state: State,
+    /// Its own frame that is on the wire.
+    sending: Option<Sending>,
     pub(super) counters: ErrorCounters,
     pub(super) offer: Option<Offer>,
     /// Whether it comes back from bus-off by itself.
@@ -132,7 +176,7 @@ impl Node {
     /// One that has just got its supply.
     pub(super) fn new(recovers: bool) -> Self {
         let state = State::Integrating(0);
-        Self { state, counters: ErrorCounters::default(), offer: None, recovers }
+        Self { state, sending: None, counters: ErrorCounters::default(), offer: None, recovers }
     }
 
     /// Loses its supply, or gets it back.
@@ -223,16 +267,15 @@ impl Node {
                     return true;
                 };
                 happened(Happening::Begun(frame));
-                let sending = Some(Sending { frame, bits, place: 0 });
-                self.state = State::Frame { receiver: Receiver::new(), sending };
+                self.sending = Some(Sending { frame, bits, place: 0 });
+                self.state = State::Frame(Receiver::new());
                 false
             }
-            State::Frame { sending: Some(sending), .. } => sending.bits.is_recessive(sending.place),
-            State::Frame { receiver, sending: None } => {
-                let acknowledges =
-                    receiver.field() == Field::AcknowledgeSlot && receiver.has_right_crc();
-                !acknowledges
-            }
+            State::Frame(receiver) => match &self.sending {
+                Some(sending) => sending.bits.is_recessive(sending.place),
+                // It acknowledges what it has read.
+                None => receiver.field() != Field::AcknowledgeSlot || !receiver.has_right_crc(),
+            },
             State::Flag { is_passive, .. } => *is_passive,
             _ => true,
         }
@@ -244,6 +287,19 @@ impl Node {
     }
 
     fn take(&mut self, level: bool, happened: &mut impl FnMut(Happening)) {
+        if let State::Frame(receiver) = &mut self.state {
+            let is_sender = self.sending.is_some();
+            let read = match &mut self.sending {
+                Some(sending) => sending.read(level, receiver),
+                None => Read::Level,
+            };
+            let taken = match read {
+                Read::Level | Read::Lost => receiver.take(level),
+                Read::Wrong(_) | Read::Disturbed => Taken::More,
+            };
+            let frame = if taken == Taken::Valid { receiver.frame() } else { None };
+            return self.take_frame(level, (read, taken), is_sender, frame, happened);
+        }
         match self.state {
             State::Dead => {}
             State::Integrating(seen) => {
@@ -261,9 +317,7 @@ impl Node {
             State::Intermission { seen, was_sender } => {
                 self.take_pause(level, seen, was_sender, happened);
             }
-            State::Frame { receiver, sending } => {
-                self.take_frame(level, receiver, sending, happened);
-            }
+            State::Frame(_) => {}
             State::Flag { .. } => self.take_flag(level),
             State::BehindFlag { is_overload, is_sender, is_first, dominant } => {
                 if level {
@@ -302,7 +356,7 @@ impl Node {
         }
         let mut receiver = Receiver::new();
         receiver.take(level);
-        self.state = State::Frame { receiver, sending: None };
+        self.state = State::Frame(receiver);
     }
 
     fn take_off(&mut self, level: bool, runs: u8, bits: u8) {
@@ -340,45 +394,35 @@ impl Node {
     fn take_frame(
         &mut self,
         level: bool,
-        mut receiver: Receiver,
-        mut sending: Option<Sending>,
+        (read, taken): (Read, Taken),
+        is_sender: bool,
+        frame: Option<CanFrame>,
         happened: &mut impl FnMut(Happening),
     ) {
-        let (field, is_sender) = (receiver.field(), sending.is_some());
-        if let Some(sent) = &mut sending {
-            let drove = sent.bits.is_recessive(sent.place);
-            sent.place += 1;
-            let is_extended = sent.frame.id().is_extended();
-            match (field, drove == level) {
-                (Field::AcknowledgeSlot, true) => {
-                    return self.error(ErrorKind::Acknowledge, true, happened);
-                }
-                (Field::AcknowledgeSlot, false) | (_, true) => {}
-                (Field::Body(place), false) if drove && is_arbitrated(place, is_extended) => {
-                    happened(Happening::LostArbitration);
-                    sending = None;
-                }
-                // A stuff bit that is disturbed while the arbitration goes on is not the sender's.
-                (Field::Stuff(place), false) if drove && is_arbitrated(place - 1, is_extended) => {
-                    let is_sender = true;
-                    happened(Happening::Error { kind: ErrorKind::Stuff, is_sender });
-                    return self.flag(is_sender, false);
-                }
-                (_, false) => return self.error(ErrorKind::Bit, true, happened),
+        match read {
+            Read::Level => {}
+            Read::Lost => {
+                happened(Happening::LostArbitration);
+                self.sending = None;
+            }
+            Read::Wrong(kind) => return self.error(kind, true, happened),
+            Read::Disturbed => {
+                happened(Happening::Error { kind: ErrorKind::Stuff, is_sender });
+                return self.flag(is_sender, false);
             }
         }
-        match receiver.take(level) {
-            Taken::More => self.state = State::Frame { receiver, sending },
-            Taken::Error(kind) => self.error(kind, is_sender && sending.is_some(), happened),
+        match taken {
+            Taken::More => {}
+            Taken::Error(kind) => self.error(kind, self.sending.is_some(), happened),
             Taken::Valid => {
-                self.state = State::Frame { receiver, sending };
-                if let (None, Some(frame)) = (sending, receiver.frame()) {
+                if let (None, Some(frame)) = (&self.sending, frame) {
                     self.received(frame, happened);
                 }
             }
             Taken::Over | Taken::OverDominant => {
-                let was_sender = sending.is_some();
-                if let Some(Sending { frame, .. }) = sending {
+                let sent = self.sending.take();
+                let was_sender = sent.is_some();
+                if let Some(Sending { frame, .. }) = sent {
                     self.sent(frame, happened);
                 }
                 self.state = State::Intermission { seen: 0, was_sender };
@@ -403,6 +447,7 @@ impl Node {
     }
 
     fn flag(&mut self, is_sender: bool, is_uncounted: bool) {
+        self.sending = None;
         let is_passive = self.counters.state() != ErrorState::Active;
         let (run, last) = (0, true);
         self.state =
