@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use lastmeter_can::bus::{Bus, Change, Detail, Happening};
+use lastmeter_can::frame::CanFrame;
 use lastmeter_can::slcan;
 use lastmeter_grid::format::{dss, pgm, toml};
 use lastmeter_language::{LoadOptions, Scenario};
@@ -22,6 +24,7 @@ use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
     GtnetHeader, GtnetPoint, Reassembly, Rejection, Sample, SignalType, Wire,
 };
+use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
 
@@ -75,6 +78,8 @@ pub const TARGETS: &[Target] = &[
     target("journal", journal, &[SEGMENT]),
     target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
     target("slcan_host", slcan_host, &[SLCAN_ANSWERS]),
+    target("slcan_adapter", slcan_adapter, &[SLCAN_COMMANDS]),
+    target("can_bus", can_bus, &[CAN_FLIPS]),
     target("gtnet_skt", gtnet_skt, &[GTNET, GTNET_HEADER]),
     target("opal_asyncip", opal_asyncip, &[ASYNC_IP]),
     target("described_frame", described_frame, &[DESCRIBED]),
@@ -167,6 +172,11 @@ const ZIGBEE_ANNOUNCE: &[u8] = b"\x1A\x2B\0\x12\x4B\0\x01\x02\x03\x04\0\0\0\0\0\
 /// What an adapter may write.
 const SLCAN_ANSWERS: &[u8] = b"\rz\rZ\r\x07V1013\rNLM01\rt10021133\r\
     t10021133EA5F\rr3010\rT0000001080102030405060708\rR1FFFFFFF80000\r";
+
+const SLCAN_COMMANDS: &[u8] = b"\r\rS4\rM24600000\rmFFFFFFFF\rZ1\rO\rt10021133\rr3018\r\
+    T0000001080102030405060708\rF\rV\rN\rC\r";
+/// Bits that are read wrongly, counted from the one before, and by whom.
+const CAN_FLIPS: &[u8] = &[200, 0, 150, 1, 90, 2, 60, 3];
 
 /// A heat meter's answer with an energy, a date, an invalid flow and a text.
 const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x04\x85\x02\x04m\
@@ -389,6 +399,45 @@ pub fn slcan_host(bytes: &[u8]) -> bool {
     }
     let is_garbage = |item: &slcan::Item| matches!(item, slcan::Item::Garbage { .. });
     !items.is_empty() && !items.iter().any(is_garbage)
+}
+
+/// What a host wrote: each line has one answer, and none is refused without a reason in it.
+pub fn slcan_adapter(bytes: &[u8]) -> bool {
+    let (mut adapter, mut answers, mut orders) = Default::default();
+    slcan::Adapter::bytes(&mut adapter, bytes, &mut answers, &mut orders);
+    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'\r')).count();
+    let refused = answers.iter().filter(|byte| **byte == slcan::BEL).count();
+    assert_eq!(ends(&answers) + refused, ends(bytes));
+    !answers.is_empty() && refused == 0
+}
+
+/// Bits of a bus that are read wrongly: frame by frame the same happens as bit by bit, and after the
+/// last one a frame goes through.
+pub fn can_bus(bytes: &[u8]) -> bool {
+    const BIT: i64 = 8_000;
+    const NODES: usize = 3;
+    let play = |detail: Detail| {
+        let mut bus = Bus::new(detail, SimDuration(BIT), SimTime(0), NODES);
+        let mut at = 0;
+        for pair in bytes.as_chunks::<2>().0 {
+            at += i64::from(pair[0]) * BIT;
+            let node = usize::from(pair[1]);
+            let change = if node < NODES { Change::Flip(node) } else { Change::FlipAll };
+            bus.schedule(SimTime(at), change);
+        }
+        let frames = ["123#1122334455667788", "122#R8", "00000123#00"];
+        for (node, frame) in frames.into_iter().enumerate() {
+            bus.offer(node, SimTime(20 * BIT), frame.parse::<CanFrame>().ok());
+        }
+        // Who was bus-off comes back after 128 times 11 bits.
+        let until = SimTime(at.saturating_add(20_000 * BIT));
+        std::iter::from_fn(|| bus.pop(until)).collect::<Vec<_>>()
+    };
+    let events = play(Detail::Frames);
+    assert_eq!(events, play(Detail::Bits));
+    let sent = events.iter().filter(|event| matches!(event.what, Happening::Sent(_))).count();
+    assert_eq!(sent, NODES);
+    true
 }
 
 /// A frame of a simulator; what is read is written back as it came.

@@ -1,0 +1,7 @@
+//! Fuzzes `slcan_adapter` of the table in `src/lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastmeter_fuzz::slcan_adapter(bytes);
+});
