@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
+//! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |
 //! | [`slcan`] | LAWICEL's line protocol: a host and an adapter |
 //! | [`wire`] | frames as bits: stuffing, CRC, lengths |
@@ -21,6 +22,7 @@
 //! ```
 
 pub mod bus;
+pub mod controller;
 pub mod frame;
 pub mod slcan;
 #[cfg(test)]
