@@ -3,7 +3,8 @@
 use super::fifo::FifoNumber;
 use crate::frame::{CanFrame, CanId};
 
-/// Filter banks of a controller. An STM32F107 has 28 for its two; after reset each has 14 of them.
+/// Filter banks of a controller. An STM32F107 has 28 for its two (24.2); that each has 14 of them
+/// after reset (CAN2SB in 24.9.4) was read in RM0090.
 pub const FILTER_BANK_COUNT: usize = 14;
 
 /// IDE and EXID in the words of a 32-bit and of a 16-bit filter.

@@ -8,9 +8,10 @@
 //! Error counters and the recovery from bus-off are the bus's. A remote frame is received like any
 //! other: the software answers it, the controller never does.
 //!
-//! Clauses are those of RM0008, revision 15, chapter 24. The rules of 24.7.1, 24.7.3 and 24.7.6
-//! were read in RM0090, revision 21, chapter 32, which describes the same peripheral under the
-//! same last numbers. What neither states is marked unverified.
+//! Clauses are those of RM0008, revision 15, chapter 24. The filter priority rules and the example
+//! of filter numbering (figure 230) were read there, all other rules in RM0090, revision 21,
+//! chapter 32, which describes the same peripheral; that RM0008 has them under the same last
+//! numbers was checked for 24.7.5 only. What neither states is marked unverified.
 //!
 //! ```
 //! use lastmeter_can::controller::{
