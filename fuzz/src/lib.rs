@@ -6,7 +6,11 @@
 use std::path::Path;
 
 use lastmeter_can::bus::{Bus, Change, Detail, Happening};
-use lastmeter_can::frame::CanFrame;
+use lastmeter_can::controller::{
+    AttemptEnd, Controller, ControllerConfiguration, FIFO_DEPTH, FifoNumber, FilterBank,
+    FilterForm, Mask16, OverrunPolicy, TransmitOrder,
+};
+use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::slcan;
 use lastmeter_grid::format::{dss, pgm, toml};
 use lastmeter_language::{LoadOptions, Scenario};
@@ -80,6 +84,7 @@ pub const TARGETS: &[Target] = &[
     target("slcan_host", slcan_host, &[SLCAN_ANSWERS]),
     target("slcan_adapter", slcan_adapter, &[SLCAN_COMMANDS]),
     target("can_bus", can_bus, &[CAN_FLIPS]),
+    target("can_controller", can_controller, &[CAN_CONTROLLER]),
     target("gtnet_skt", gtnet_skt, &[GTNET, GTNET_HEADER]),
     target("opal_asyncip", opal_asyncip, &[ASYNC_IP]),
     target("described_frame", described_frame, &[DESCRIBED]),
@@ -177,6 +182,9 @@ const SLCAN_COMMANDS: &[u8] = b"\r\rS4\rM24600000\rmFFFFFFFF\rZ1\rO\rt10021133\r
     T0000001080102030405060708\rF\rV\rN\rC\r";
 /// Bits that are read wrongly, counted from the one before, and by whom.
 const CAN_FLIPS: &[u8] = &[200, 0, 150, 1, 90, 2, 60, 3];
+/// A filter bank, and calls of a controller: a request, its attempt, and a frame.
+const CAN_CONTROLLER: &[u8] = b"\x41\0\0\0\0\0\0\0\0\0\x00\x12\x34\x00\x01\x00\x01\x55\x55\
+    \x03\0\0\x04\0\0\x07\0\0";
 
 /// A heat meter's answer with an energy, a date, an invalid flow and a text.
 const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x04\x85\x02\x04m\
@@ -409,6 +417,63 @@ pub fn slcan_adapter(bytes: &[u8]) -> bool {
     let refused = answers.iter().filter(|byte| **byte == slcan::BEL).count();
     assert_eq!(ends(&answers) + refused, ends(bytes));
     !answers.is_empty() && refused == 0
+}
+
+/// A filter bank of 9 bytes: form, FIFO and activity, then its words.
+fn filter_bank(bytes: &[u8; 9]) -> FilterBank {
+    let long = |at: usize| u32::from_be_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let short = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+    let mask = |at| Mask16 { identifier: short(at), mask: short(at + 2) };
+    let form = match bytes[0] & 3 {
+        0 => FilterForm::Mask32 { identifier: long(1), mask: long(5) },
+        1 => FilterForm::List32([long(1), long(5)]),
+        2 => FilterForm::Mask16([mask(1), mask(5)]),
+        _ => FilterForm::List16([1, 3, 5, 7].map(short)),
+    };
+    let fifo = if bytes[0] & 4 == 0 { FifoNumber::Fifo0 } else { FifoNumber::Fifo1 };
+    FilterBank { form, fifo, is_active: bytes[0] & 8 == 0 }
+}
+
+/// A controller whose filters are in the bytes, as many as the first one has, and calls of it.
+pub fn can_controller(bytes: &[u8]) -> bool {
+    let Some((&head, bytes)) = bytes.split_first() else { return false };
+    let (banks, calls) = bytes.split_at(bytes.len().min(usize::from(head & 15) * 9));
+    let bit = |number: u8| head >> number & 1 == 1;
+    let configuration = ControllerConfiguration {
+        transmit_order: [TransmitOrder::ByIdentifier, TransmitOrder::ByRequest]
+            [usize::from(bit(4))],
+        is_one_shot: bit(5),
+        overrun_policy: [OverrunPolicy::OverwriteLast, OverrunPolicy::DiscardNewest]
+            [usize::from(bit(6))],
+        has_automatic_bus_off_recovery: bit(7),
+        filter_banks: banks.as_chunks().0.iter().map(filter_bank).collect(),
+    };
+    let Ok(mut controller) = Controller::new(configuration) else { return false };
+    let (mut handles, mut ended) = (Vec::new(), 0);
+    for &[call, high, low] in calls.as_chunks().0 {
+        let value = u32::from(high) << 8 | u32::from(low);
+        let id = CanId::standard(value >> 5).or(CanId::extended(value << 13));
+        let frame = id.and_then(|id| CanFrame::remote(id, low & 7));
+        let fifo = if low & 1 == 0 { FifoNumber::Fifo0 } else { FifoNumber::Fifo1 };
+        match call % 8 {
+            0 => handles.extend(frame.ok().and_then(|frame| controller.request(frame).ok())),
+            1 => _ = frame.map(|frame| controller.receive(frame)),
+            2 => _ = handles.get(usize::from(low)).map(|handle| controller.abort(*handle)),
+            3 => {
+                let pending = controller.pending().copied();
+                assert_eq!(controller.begin_attempt().ok(), pending);
+            }
+            4 => _ = controller.end_attempt(AttemptEnd::Sent),
+            5 => _ = controller.end_attempt(AttemptEnd::LostArbitration),
+            6 => controller.set_bus_off(low & 8 == 8),
+            _ => _ = controller.fifo_mut(fifo).release(),
+        }
+        ended += std::iter::from_fn(|| controller.next_end()).count();
+        // What was requested waits or has ended, once.
+        assert_eq!(handles.len() - ended, 3 - controller.empty_mailbox_count());
+        assert!(controller.fifo(fifo).pending_count() <= FIFO_DEPTH);
+    }
+    true
 }
 
 /// Bits of a bus that are read wrongly: frame by frame the same happens as bit by bit, and after the

@@ -37,6 +37,7 @@ mod filter;
 mod mailbox;
 #[cfg(test)]
 mod model_tests;
+mod on_bus;
 #[cfg(test)]
 mod tests;
 
