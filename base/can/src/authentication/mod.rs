@@ -45,6 +45,8 @@ mod sender;
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod paper_tests;
+#[cfg(test)]
 mod tests;
 
 pub use alarm::{ALARM_FAILURES, ALARM_SPAN};

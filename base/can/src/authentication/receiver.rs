@@ -16,7 +16,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use super::alarm::Watch;
 use super::codec::{self, Keys, Subject, Tail};
 use super::keys::NodeKey;
-use super::{Address, Counts, Direction, NODE_MAX, RESYNC_REGISTER, Refusal, Scheme};
+use super::{Address, Counts, Direction, RESYNC_REGISTER, Refusal, Scheme};
 use crate::frame::{CanFrame, CanId, DATA_BYTES_MAX};
 
 /// So many data frames of one identifier wait for their MAC frame, and so often each is tried.
@@ -176,7 +176,12 @@ impl Receiver {
     pub fn add_sender(&mut self, key: &NodeKey, record: ReceiverRecord) {
         let keys = Keys::new(key, self.scheme);
         let state = SenderState { keys, last: record.last, counts: Counts::default() };
-        self.senders.insert(record.node & NODE_MAX, state);
+        self.senders.insert(record.node, state);
+    }
+
+    /// What has to be kept of a sender, with all messages that were verified so far.
+    pub fn record(&self, node: u8) -> Option<ReceiverRecord> {
+        self.senders.get(&node).map(|sender| ReceiverRecord { node, last: sender.last })
     }
 
     /// What became of the messages of a node.

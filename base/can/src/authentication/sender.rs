@@ -26,6 +26,12 @@ impl Default for SenderRecord {
 /// Why a message is not sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
+    /// A node that no identifier has.
+    #[error("node {found}, expected 0 to 31; use one of them")]
+    Node {
+        /// What was given.
+        found: u8,
+    },
     /// An identifier of another node, or one that is no data's.
     #[error(
         "the identifier {found} is not one of data of node {node}, expected register * 32 + \
@@ -71,7 +77,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender that has just started, with what it had kept. `node` is 0 to 31.
+    /// A sender that has just started, with what it had kept. `node` is 0 to 31; with another one
+    /// nothing is sealed.
     pub fn new(
         scheme: Scheme,
         node: u8,
@@ -80,7 +87,6 @@ impl Sender {
         record: SenderRecord,
     ) -> Self {
         let next = record.first_free.max(1);
-        let node = node & NODE_MAX;
         Self { scheme, node, direction, keys: Keys::new(key, scheme), next, record }
     }
 
@@ -120,13 +126,16 @@ impl Sender {
     /// The frames that carry the whole counter: after a start, and whenever a receiver may have
     /// missed more messages than the truncated counter spans.
     pub fn resync(&mut self) -> Result<Vec<CanFrame>, SealError> {
+        let counter = self.take_counter()?;
         let data_id = RESYNC_REGISTER * 32 + u16::from(self.node);
         let address = Address { data_id, closes: false };
-        let counter = self.take_counter()?;
         Ok(seal_resync(&self.keys, address, self.direction, counter)?)
     }
 
     fn take_counter(&mut self) -> Result<u64, SealError> {
+        if self.node > NODE_MAX {
+            return Err(SealError::Node { found: self.node });
+        }
         if self.reserved() == 0 {
             return Err(SealError::NotReserved { counter: self.next });
         }

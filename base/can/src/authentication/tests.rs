@@ -195,6 +195,8 @@ fn what_cannot_be_sealed_is_an_error() {
     let mut fresh = Sender::new(Scheme::Strong, 3, UP, &key, SenderRecord::default());
     let error = fresh.seal(id(2, 3), &[]).unwrap_err();
     assert_eq!(error, SealError::NotReserved { counter: 1 });
+    let mut none = Sender::new(Scheme::Strong, 32, UP, &key, SenderRecord::default());
+    assert_eq!(none.resync(), Err(SealError::Node { found: 32 }));
     // A record that could not be written reserves nothing.
     assert_eq!(fresh.reserve(8, |_| Err("full")), Err("full"));
     assert_eq!(fresh.resync(), Err(SealError::NotReserved { counter: 1 }));
@@ -217,6 +219,7 @@ fn a_message_counts_once_its_record_is_kept() {
     let verified = verified.remove(0);
     let record = verified.record();
     assert_eq!(record, ReceiverRecord { node: 1, last: 1 });
+    assert_eq!((receiver.record(1), receiver.record(4)), (Some(record), None));
     assert_eq!(verified.keep(|_| Err("full")).unwrap_err(), "full");
     // It is not accepted a second time, nor by a receiver that starts with the record.
     assert_eq!(refusal(&mut receiver, at(1), &frames), Refusal::Replayed);
