@@ -94,7 +94,7 @@ proptest! {
             .collect();
         let address = Address::of(moved[0].id()).unwrap();
         let (messages, mut refused) = take(&mut receiver, at(0), &moved);
-        receiver.expire(at(101), |event| {
+        receiver.expire(at(100), |event| {
             if let Event::Refused { reason, .. } = event {
                 refused.push(reason);
             }

@@ -6,8 +6,9 @@
 //! cannot be distinguished from a forged one and is `wrong-tag`.
 //!
 //! Of the strong scheme, several data frames of one identifier may wait for their MAC frame, and a
-//! MAC frame is tried with each of them: frames that an attacker puts between the two of a message
-//! do not part them. Each data frame is tried so many times that the work per frame is bounded.
+//! MAC frame is tried with each of them: up to three frames of either kind that an attacker puts
+//! between the two of a message do not part them. A data frame is tried four times, so that the
+//! work for each frame is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -194,14 +195,14 @@ impl Receiver {
         self.unknown
     }
 
-    /// When a data frame has waited too long, if none comes before; [`Self::expire`] then.
+    /// From when on the first data frame has waited too long: [`Self::expire`] then.
     pub fn deadline(&self) -> Option<SimTime> {
         self.waiting.front().map(|first| first.since + self.settings.pair_limit)
     }
 
     /// Refuses data frames whose MAC frame has not come in time.
     pub fn expire(&mut self, now: SimTime, mut take: impl FnMut(Event)) {
-        while self.deadline().is_some_and(|deadline| deadline < now) {
+        while self.deadline().is_some_and(|deadline| deadline <= now) {
             self.displace(now, 0, &mut take);
         }
     }

@@ -238,12 +238,12 @@ fn frames_of_a_pair_alone_late_or_of_others_are_unpaired() {
     let late = seal();
     assert_eq!(take(&mut receiver, at(10), &late[..1]), (vec![], vec![]));
     assert_eq!(receiver.deadline(), Some(at(110)));
-    let (messages, refused) = take(&mut receiver, at(111), &late[1..]);
+    let (messages, refused) = take(&mut receiver, at(110), &late[1..]);
     assert_eq!((messages, refused), (vec![], vec![Refusal::Unpaired; 2]));
-    // At the limit it is in time.
+    // Just before the limit it is in time.
     let frames = seal();
     take(&mut receiver, at(200), &frames[..1]);
-    message(&mut receiver, at(300), &frames[1..]);
+    message(&mut receiver, at(299), &frames[1..]);
     // The data of one message with the MAC of another.
     let (one, other) = (seal(), sender.seal(id(2, 1), &[3, 4]).unwrap());
     assert_eq!(refusal(&mut receiver, at(400), &[one[0], other[1]]), Refusal::WrongTag);
@@ -251,7 +251,7 @@ fn frames_of_a_pair_alone_late_or_of_others_are_unpaired() {
     let data = CanFrame::data(id(2, 2), &[0; 8]).unwrap();
     assert_eq!(refusal(&mut receiver, at(600), &[data; 5]), Refusal::Unpaired);
     let mut expired = 0;
-    receiver.expire(at(701), |_| expired += 1);
+    receiver.expire(at(700), |_| expired += 1);
     assert_eq!((expired, receiver.deadline()), (4, None));
     assert_eq!(receiver.counts(1).unwrap().refused(Refusal::Unpaired), 3);
     assert_eq!(receiver.counts(2).unwrap().refused(Refusal::Unpaired), 5);
