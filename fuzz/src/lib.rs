@@ -413,7 +413,7 @@ pub fn slcan_host(bytes: &[u8]) -> bool {
 pub fn slcan_adapter(bytes: &[u8]) -> bool {
     let (mut adapter, mut answers, mut orders) = Default::default();
     slcan::Adapter::bytes(&mut adapter, bytes, &mut answers, &mut orders);
-    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'\r')).count();
+    let ends = |bytes: &[u8]| bytes.split(|byte| *byte == b'\r').count();
     let refused = answers.iter().filter(|byte| **byte == slcan::BEL).count();
     assert_eq!(ends(&answers) + refused, ends(bytes));
     !answers.is_empty() && refused == 0
@@ -476,8 +476,8 @@ pub fn can_controller(bytes: &[u8]) -> bool {
     true
 }
 
-/// Bits of a bus that are read wrongly: frame by frame the same happens as bit by bit, and after the
-/// last one a frame goes through.
+/// Bits of a bus that are read wrongly: frame by frame the same happens as bit by bit, and after
+/// the last one a frame goes through.
 pub fn can_bus(bytes: &[u8]) -> bool {
     const BIT: i64 = 8_000;
     const NODES: usize = 3;

@@ -1,6 +1,6 @@
 //! The bits of frames on the wire: reads frames as `candump -L` writes them, one a line, and prints
-//! for each the bits from its start to the end of its CRC sequence, stuffed (1 is recessive), and how
-//! many it has with its end and the pause behind it.
+//! for each the bits from its start to the end of its CRC sequence, stuffed (1 is recessive), and
+//! how many it has with its end and the pause behind it.
 //!
 //! `echo 123#1122 | cargo run -p lastmeter-can --example frame_bits`
 

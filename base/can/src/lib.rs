@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`authentication`] | messages that are sealed by their sender and verified: a scheme as written, and two that hold |
+//! | [`authentication`] | messages sealed and verified: a scheme as published, and two that hold |
 //! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
 //! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |

@@ -1,5 +1,7 @@
 //! Controllers at the nodes of a bus: by whose order a node sends decides what its messages wait.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails its test")]
+
 use lastmeter_can::bus::{Bus, BusEvent, Detail, Happening};
 use lastmeter_can::controller::{
     Controller, ControllerConfiguration, FifoNumber, FilterBank, TransmitOrder, TransmitOutcome,

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`paper`] | hash of message, sync code and one shared key; its weaknesses can be shown with it |
+//! | [`paper`] | hash of message, sync code and one shared key; with it its weaknesses are shown |
 //! | [`Scheme::Compact`] | 4 data bytes, counter and MAC in one frame |
 //! | [`Scheme::Strong`] | 8 data bytes in one frame, counter and MAC in a second one |
 //! | [`Sender`] | seals frames with counters that never repeat, also after a loss of power |

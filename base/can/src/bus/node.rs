@@ -301,13 +301,12 @@ impl Node {
             return self.take_frame(level, (read, taken), is_sender, frame, happened);
         }
         match self.state {
-            State::Dead => {}
+            State::Frame(_) | State::Dead | State::Off { recovers: false, .. } => {}
             State::Integrating(seen) => {
                 let seen = if level { seen + 1 } else { 0 };
                 let is_idle = seen == IDLE_BITS;
                 self.state = if is_idle { State::Idle } else { State::Integrating(seen) };
             }
-            State::Off { recovers: false, .. } => {}
             State::Off { runs, bits, .. } => self.take_off(level, runs, bits),
             State::Idle => self.wait(level, State::Idle),
             State::Suspended(seen) => {
@@ -317,7 +316,6 @@ impl Node {
             State::Intermission { seen, was_sender } => {
                 self.take_pause(level, seen, was_sender, happened);
             }
-            State::Frame(_) => {}
             State::Flag { .. } => self.take_flag(level),
             State::BehindFlag { is_overload, is_sender, is_first, dominant } => {
                 if level {

@@ -11,13 +11,22 @@ use crate::frame::CanFrame;
 /// Time stamps begin again at 0 after so many milliseconds.
 const STAMPS_MS: u64 = super::TIME_STAMP_WRAP_MS as u64;
 
+/// How long the bits of a bus are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitTiming {
+    /// By `S`: a rate that has a digit.
+    Rate(BitRate),
+    /// By `s`: the bit timing registers of an SJA1000, BTR0 in the upper byte.
+    Registers(u16),
+}
+
 /// What an adapter asks of its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// To take part in the bus.
     Open {
-        /// At which rate; `None`: by bit timing registers that name none.
-        bit_rate: Option<BitRate>,
+        /// How long its bits are.
+        timing: BitTiming,
         /// Without acknowledging and sending.
         listens_only: bool,
     },
@@ -101,8 +110,7 @@ pub struct Adapter {
     line: Vec<u8>,
     length: usize,
     channel: Channel,
-    /// Whether there is a bit timing, and the rate that it is known by.
-    timing: Option<Option<BitRate>>,
+    timing: Option<BitTiming>,
     has_stamps: bool,
     acceptance: Acceptance,
     flag_bits: FlagBits,
@@ -196,11 +204,10 @@ impl Adapter {
             [] => {}
             [b'S', digit] if is_closed => {
                 let rate = usize::from(digit.wrapping_sub(b'0'));
-                self.timing = Some(Some(BitRate::ALL.get(rate)?.0));
+                self.timing = Some(BitTiming::Rate(BitRate::ALL.get(rate)?.0));
             }
             [b's', ref registers @ ..] if is_closed && registers.len() == 4 => {
-                number(registers)?;
-                self.timing = Some(None);
+                self.timing = Some(BitTiming::Registers(number(registers)? as u16));
             }
             [kind @ (b'M' | b'm'), ref digits @ ..] if is_closed && digits.len() == 8 => {
                 let value = number(digits)?;
@@ -212,10 +219,10 @@ impl Adapter {
             }
             [b'Z', digit @ (b'0' | b'1')] if is_closed => self.has_stamps = digit == b'1',
             [kind @ (b'O' | b'L')] if is_closed => {
-                let (bit_rate, listens_only) = (self.timing?, kind == b'L');
+                let (timing, listens_only) = (self.timing?, kind == b'L');
                 self.channel = if listens_only { Channel::Listening } else { Channel::Open };
                 self.flags = 0;
-                orders.push(Order::Open { bit_rate, listens_only });
+                orders.push(Order::Open { timing, listens_only });
             }
             [b'C'] if !is_closed => {
                 self.channel = Channel::Closed;

@@ -20,7 +20,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-pub use adapter::{Adapter, Flag, FlagBits, LAWICEL_FLAGS, Order};
+pub use adapter::{Adapter, BitTiming, Flag, FlagBits, LAWICEL_FLAGS, Order};
 pub use answer::{Item, SerialNumber, Version};
 pub use bit_rate::{BitRate, least_baud};
 pub use command::Command;

@@ -19,7 +19,8 @@ pub const END_OF_FRAME_BITS: u8 = 7;
 pub const INTERMISSION_BITS: u32 = 3;
 /// Equal bits behind which a stuff bit stands.
 const STUFF_RUN: u8 = 5;
-/// The generator of the CRC, x^15 + x^14 + x^10 + x^8 + x^7 + x^4 + x^3 + 1, without its first term.
+/// The generator of the CRC, x^15 + x^14 + x^10 + x^8 + x^7 + x^4 + x^3 + 1, without its first
+/// term.
 const CRC_15: u16 = 0x4599;
 const CRC_BITS: u16 = 15;
 /// Longer than any frame: 118 bits and 29 stuff bits of an extended one with 8 bytes.

@@ -127,7 +127,9 @@ fn the_shortest_and_the_longest_frames_are_known() {
     let bounds = |is_remote: bool, length: u8| {
         let mut extremes = Extremes::new();
         (0..11).for_each(|_| extremes.bit(&[false, true]));
-        [is_remote, false, false].iter().for_each(|&level| extremes.bit(&[level]));
+        for level in [is_remote, false, false] {
+            extremes.bit(&[level]);
+        }
         (0..4).rev().for_each(|bit| extremes.bit(&[length >> bit & 1 == 1]));
         let data = if is_remote { 0 } else { 8 * u32::from(length) };
         (0..data).for_each(|_| extremes.bit(&[false, true]));
@@ -163,7 +165,10 @@ proptest! {
 
     /// What the CRC is for: up to five bits anywhere, where the frame keeps its form.
     #[test]
-    fn a_frame_with_a_wrong_bit_is_refused(frame in any_frame(), at in any::<prop::sample::Index>()) {
+    fn a_frame_with_a_wrong_bit_is_refused(
+        frame in any_frame(),
+        at in any::<prop::sample::Index>(),
+    ) {
         let mut bits = levels(&WireBits::of(&frame));
         let place = 1 + at.index(bits.len() - 1);
         bits[place] = !bits[place];
