@@ -46,6 +46,8 @@ pub struct BusEvent {
     pub node: usize,
     /// What.
     pub what: Happening,
+    /// The error counters of the node after that bit.
+    pub counters: ErrorCounters,
 }
 
 /// What happens to a wire or to a node from outside.
@@ -143,7 +145,8 @@ impl Bus {
         self.nodes.len()
     }
 
-    /// The error counters of a node; those of one that is not there are 0.
+    /// The error counters of a node, at the end of a frame that is on the wire; those of one that is
+    /// not there are 0.
     pub fn counters(&self, node: usize) -> ErrorCounters {
         self.nodes.get(node).map(|node| node.counters).unwrap_or_default()
     }
@@ -328,17 +331,33 @@ impl Bus {
         // What the nodes before a cut drive, and those behind it.
         let mut levels = [true; 2];
         for (number, node) in nodes.iter_mut().enumerate() {
-            let drives =
-                node.drive(*now, |what| due.push_back(BusEvent { at, node: number, what }));
-            levels[usize::from(number >= apart)] &= drives && !self.babbling[number];
+            let counters = node.counters;
+            let begins = |what| due.push_back(BusEvent { at, node: number, what, counters });
+            levels[usize::from(number >= apart)] &=
+                node.drive(*now, begins) && !self.babbling[number];
         }
         for (number, node) in nodes.iter_mut().enumerate() {
             let level = self.held.unwrap_or(levels[usize::from(number >= apart)]);
             let level = level != std::mem::take(&mut self.flipped[number]);
-            node.read(level, &mut |what| due.push_back(BusEvent { at, node: number, what }));
+            note(due, at, number, node, |node, happened| node.read(level, happened));
         }
         self.now = at;
     }
+}
+
+/// Lets a node do something, and keeps what happens by it.
+fn note(
+    due: &mut VecDeque<BusEvent>,
+    at: SimTime,
+    number: usize,
+    node: &mut Node,
+    act: impl FnOnce(&mut Node, &mut dyn FnMut(Happening)),
+) {
+    let first = due.len();
+    let counters = node.counters;
+    act(node, &mut |what| due.push_back(BusEvent { at, node: number, what, counters }));
+    let counters = node.counters;
+    due.range_mut(first..).for_each(|event| event.counters = counters);
 }
 
 /// An instant so much later, at most the last one that there is.

@@ -209,13 +209,13 @@ impl Node {
     }
 
     /// A frame of another node is valid.
-    pub(super) fn received(&mut self, frame: CanFrame, happened: &mut impl FnMut(Happening)) {
+    pub(super) fn received(&mut self, frame: CanFrame, happened: &mut dyn FnMut(Happening)) {
         self.counters.received();
         happened(Happening::Received(frame));
     }
 
     /// A frame of its own is out.
-    pub(super) fn sent(&mut self, frame: CanFrame, happened: &mut impl FnMut(Happening)) {
+    pub(super) fn sent(&mut self, frame: CanFrame, happened: &mut dyn FnMut(Happening)) {
         self.counters.sent();
         // What is offered may be another one by now.
         self.offer = self.offer.filter(|offered| offered.frame != frame);
@@ -223,10 +223,10 @@ impl Node {
     }
 
     /// Does something by which its counters may change, and notes if it may do another thing then.
-    pub(super) fn do_counted<F: FnMut(Happening)>(
+    pub(super) fn do_counted(
         &mut self,
-        happened: &mut F,
-        act: impl FnOnce(&mut Self, &mut F),
+        happened: &mut dyn FnMut(Happening),
+        act: impl FnOnce(&mut Self, &mut dyn FnMut(Happening)),
     ) {
         let before = self.counters.state();
         act(self, happened);
@@ -282,11 +282,11 @@ impl Node {
     }
 
     /// Reads a bit.
-    pub(super) fn read(&mut self, level: bool, happened: &mut impl FnMut(Happening)) {
+    pub(super) fn read(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
         self.do_counted(happened, |node, happened| node.take(level, happened));
     }
 
-    fn take(&mut self, level: bool, happened: &mut impl FnMut(Happening)) {
+    fn take(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
         if let State::Frame(receiver) = &mut self.state {
             let is_sender = self.sending.is_some();
             let read = match &mut self.sending {
@@ -373,7 +373,7 @@ impl Node {
         level: bool,
         seen: u8,
         was_sender: bool,
-        happened: &mut impl FnMut(Happening),
+        happened: &mut dyn FnMut(Happening),
     ) {
         let is_last = seen + 1 == INTERMISSION_BITS;
         if !is_last && !level {
@@ -395,7 +395,7 @@ impl Node {
         (read, taken): (Read, Taken),
         is_sender: bool,
         frame: Option<CanFrame>,
-        happened: &mut impl FnMut(Happening),
+        happened: &mut dyn FnMut(Happening),
     ) {
         match read {
             Read::Level => {}
@@ -432,7 +432,7 @@ impl Node {
     }
 
     /// An error is found, is counted, and a flag begins with the next bit.
-    fn error(&mut self, kind: ErrorKind, is_sender: bool, happened: &mut impl FnMut(Happening)) {
+    fn error(&mut self, kind: ErrorKind, is_sender: bool, happened: &mut dyn FnMut(Happening)) {
         happened(Happening::Error { kind, is_sender });
         let is_passive = self.counters.state() != ErrorState::Active;
         let is_uncounted = is_passive && is_sender && kind == ErrorKind::Acknowledge;
@@ -452,7 +452,7 @@ impl Node {
             State::Flag { is_overload: false, is_passive, is_sender, run, last, is_uncounted };
     }
 
-    fn overload(&mut self, is_sender: bool, happened: &mut impl FnMut(Happening)) {
+    fn overload(&mut self, is_sender: bool, happened: &mut dyn FnMut(Happening)) {
         happened(Happening::Overload);
         self.state = State::Flag {
             is_overload: true,

@@ -1,7 +1,7 @@
 //! A frame that nothing disturbs, in one step: who wins the arbitration, how long it takes, and
 //! what each node notes, as bit by bit.
 
-use super::{Bus, BusEvent, ErrorState, Happening, Offer, Quiet, later};
+use super::{Bus, BusEvent, ErrorState, Happening, Offer, Quiet, later, note};
 use crate::wire::{INTERMISSION_BITS, TRAILER_BITS};
 
 impl Bus {
@@ -22,12 +22,14 @@ impl Bus {
             if number == winner || node.quiet() != Quiet::Listens {
                 continue;
             }
-            let mut note = |what| self.due.push_back(BusEvent { at: valid, node: number, what });
-            node.do_counted(&mut note, |node, note| node.received(won.frame, note));
+            note(&mut self.due, valid, number, node, |node, happened| {
+                node.do_counted(happened, |node, happened| node.received(won.frame, happened));
+            });
         }
-        let mut note = |what| self.due.push_back(BusEvent { at: end, node: winner, what });
         let sender = &mut self.nodes[winner];
-        sender.do_counted(&mut note, |node, note| node.sent(won.frame, note));
+        note(&mut self.due, end, winner, sender, |node, happened| {
+            node.do_counted(happened, |node, happened| node.sent(won.frame, happened));
+        });
         self.now = free;
         if sender.counters.state() == ErrorState::Passive {
             sender.suspend();
@@ -60,16 +62,16 @@ impl Bus {
         let begun = later(*now, *bit);
         let offers =
             || contenders.iter().filter_map(|&node| Some((node, nodes[node].offer.as_ref()?)));
-        due.extend(offers().map(|(node, offer)| BusEvent {
-            at: begun,
-            node,
-            what: Happening::Begun(offer.frame),
+        due.extend(offers().map(|(node, offer)| {
+            let (what, counters) = (Happening::Begun(offer.frame), nodes[node].counters);
+            BusEvent { at: begun, node, what, counters }
         }));
         let first = due.len();
         due.extend(offers().filter_map(|(node, offer)| {
             let place = offer.bits.first_difference(&won.bits)?;
             let at = later(begun, super::SimDuration(bit.0.saturating_mul(place as i64)));
-            Some(BusEvent { at, node, what: Happening::LostArbitration })
+            let (what, counters) = (Happening::LostArbitration, nodes[node].counters);
+            Some(BusEvent { at, node, what, counters })
         }));
         due.make_contiguous()[first..].sort_by_key(|event| (event.at, event.node));
     }
