@@ -8,6 +8,7 @@
 //! | [`authentication`] | messages sealed and verified: a scheme as published, and two that hold |
 //! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
 //! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
+//! | [`dbc`] | databases of messages: names, units and scaling of what frames carry |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |
 //! | [`slcan`] | LAWICEL's line protocol: a host and an adapter |
 //! | [`wire`] | frames as bits: stuffing, CRC, lengths |
@@ -25,6 +26,7 @@
 pub mod authentication;
 pub mod bus;
 pub mod controller;
+pub mod dbc;
 pub mod frame;
 pub mod slcan;
 #[cfg(test)]
