@@ -4,10 +4,11 @@
 //! prints an object for each frame. With `encode` behind the file, lines are objects with `message`
 //! and `values`, and frames are printed.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it found")]
 
 use std::error::Error;
 use std::io::BufRead as _;
+use std::process::ExitCode;
 
 use lastmeter_can::dbc::{Database, Rounding};
 use lastmeter_can::frame::CanFrame;
@@ -39,7 +40,7 @@ fn encoded(database: &Database, line: &str) -> Result<Value, Box<dyn Error>> {
     Ok(json!({ "frame": frame.to_string() }))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("give the path of a DBC file")?;
     let convert = if arguments.next().as_deref() == Some("encode") { encoded } else { decoded };
@@ -49,4 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", found.unwrap_or_else(|error| json!({ "error": error.to_string() })));
     }
     Ok(())
+}
+
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }

@@ -10,8 +10,9 @@
 //! | [`metering`] | the database of the metering network |
 //!
 //! The file format has no public standard; what is read here is what cantools reads. Not
-//! supported, and named where it occurs: CAN FD, a multiplexer below another. Attributes, groups and
-//! environment variables are skipped.
+//! supported, and named where it occurs: CAN FD, a multiplexer below another. Attributes, groups
+//! and environment variables are skipped. The parser is our own: `can-dbc` 10 truncates identifiers
+//! to their low bits without an error, gives no lines, and builds a parser generator.
 //!
 //! ```
 //! use lastmeter_can::dbc::{Database, Rounding};
