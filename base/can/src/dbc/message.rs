@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::error::{DatabaseError, Fault};
+use super::error::{DatabaseError, wrong};
 use crate::frame::CanId;
 
 /// In which order the bytes of a signal lie.
@@ -156,8 +156,12 @@ impl Message {
         let is_multiplexed =
             |signal: &Signal| matches!(signal.multiplexing, Multiplexing::Selected(_));
         if multiplexers > 1 || multiplexers == 0 && self.signals.iter().any(is_multiplexed) {
-            let fault = Fault::Multiplexer { message: self.name.clone(), found: multiplexers };
-            return Err(DatabaseError { line: self.line, fault });
+            let fault = format!(
+                "message {} has multiplexed signals and {multiplexers} multiplexers, expected one; \
+                 mark the signal that selects with M",
+                self.name
+            );
+            return wrong(self.line, fault);
         }
         for (number, signal) in self.signals.iter().enumerate() {
             self.check_signal(signal)?;
@@ -169,57 +173,51 @@ impl Message {
     }
 
     fn check_signal(&self, signal: &Signal) -> Result<(), DatabaseError> {
-        let wrong = |fault| Err(DatabaseError { line: signal.line, fault });
-        let (message, name) = (self.name.clone(), signal.name.clone());
-        let bits = u32::from(self.dlc) * 8;
-        let fits = (1..=64).contains(&signal.length_bits)
-            && signal.start_bit < 64
-            && signal.first_in_order() + signal.length_bits <= bits;
+        let Signal { start_bit, length_bits, factor, line, .. } = *signal;
+        let place = format!("signal {} of message {}", signal.name, self.name);
+        let fits = (1..=64).contains(&length_bits)
+            && start_bit < 64
+            && signal.first_in_order() + length_bits <= u32::from(self.dlc) * 8;
         if !fits {
-            return wrong(Fault::DoesNotFit {
-                message,
-                signal: name,
-                start: signal.start_bit.into(),
-                length: signal.length_bits.into(),
-                bytes: self.dlc,
-            });
+            let fault = format!(
+                "{place} has {length_bits} bits from start bit {start_bit}, expected 1 to 64 bits \
+                 within {} bytes; correct start bit, length or the message's length",
+                self.dlc
+            );
+            return wrong(line, fault);
         }
-        let number = |what, found: String, expected| {
-            wrong(Fault::Number {
-                message: message.clone(),
-                signal: name.clone(),
-                what,
-                found,
-                expected,
-            })
-        };
-        if signal.factor == 0.0 {
-            let expected = "another number; a factor of 0 gives each raw value the same value";
-            return number("the factor", "0".to_owned(), expected);
+        if factor == 0.0 {
+            let fault =
+                format!("{place} has the factor 0, by which every value is the same; correct it");
+            return wrong(line, fault);
         }
         if let Some((minimum, maximum)) = signal.range.filter(|(least, most)| least > most) {
-            let found = format!("[{minimum}|{maximum}]");
-            return number("the range", found, "the minimum first, then the maximum");
+            let fault = format!(
+                "{place} has the range [{minimum}|{maximum}], expected the minimum first; exchange them"
+            );
+            return wrong(line, fault);
         }
-        if signal.format == NumberFormat::Float
-            && (![32, 64].contains(&signal.length_bits)
-                || signal.multiplexing == Multiplexing::Multiplexer)
-        {
-            let found = format!("of {} bits", signal.length_bits);
-            return number("a floating point value", found, "32 or 64 bits and no multiplexer");
+        let is_whole = signal.format != NumberFormat::Float;
+        let is_multiplexer = signal.multiplexing == Multiplexing::Multiplexer;
+        if is_whole || [32, 64].contains(&length_bits) && !is_multiplexer {
+            return Ok(());
         }
-        Ok(())
+        let fault = format!(
+            "{place} has {length_bits} bits as a floating point number, expected 32 (type 1) or 64 \
+             (type 2), and no multiplexer; correct SIG_VALTYPE_ or the length"
+        );
+        wrong(line, fault)
     }
 
     fn check_pair(&self, signal: &Signal, other: &Signal) -> Result<(), DatabaseError> {
-        let (message, name, other_line) = (self.name.clone(), signal.name.clone(), other.line);
-        let fault = if signal.name == other.name {
-            Fault::DuplicateSignal { message, signal: name, other_line }
-        } else if signal.bits() & other.bits() != 0 && signal.can_be_beside(other) {
-            Fault::Overlap { message, signal: name, other: other.name.clone(), other_line }
-        } else {
+        if signal.bits() & other.bits() == 0 || !signal.can_be_beside(other) {
             return Ok(());
-        };
-        Err(DatabaseError { line: signal.line, fault })
+        }
+        let fault = format!(
+            "signal {} of message {} overlaps signal {} in line {}, expected bits of its own; \
+             correct start bit or length of one of them",
+            signal.name, self.name, other.name, other.line
+        );
+        wrong(signal.line, fault)
     }
 }

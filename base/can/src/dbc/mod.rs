@@ -38,7 +38,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use codec::{Rounding, Value};
-pub use error::{DatabaseError, DecodeError, EncodeError, Fault};
+pub use error::{DatabaseError, DecodeError, EncodeError};
 pub use message::{ByteOrder, Message, Multiplexing, NumberFormat, Signal};
 
 use crate::frame::{CanFrame, CanId};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::error::{DatabaseError, Fault};
+use super::error::{DatabaseError, wrong};
 use super::message::{ByteOrder, Message, Multiplexing, NumberFormat, Signal};
 use super::tokens::{Kind, Token, Tokens};
 use crate::frame::CanId;
@@ -45,18 +45,13 @@ pub(super) fn read(text: &str) -> Result<Vec<Message>, DatabaseError> {
         tables: BTreeMap::new(),
         is_outside: false,
     };
-    let mut ended = Ok(());
-    while ended.is_ok() && reader.tokens.peek().is_some() {
-        ended = reader.statement();
-    }
-    // What a statement does not find may have a mistake in its definition, which comes first.
-    if !matches!(ended, Err(DatabaseError { fault: Fault::Undefined { .. }, .. })) {
-        ended.clone()?;
+    while reader.tokens.peek().is_some() {
+        reader.statement()?;
     }
     for message in &reader.messages {
         message.check()?;
     }
-    ended.map(|()| reader.messages)
+    Ok(reader.messages)
 }
 
 fn is_keyword(kind: Kind<'_>) -> bool {
@@ -121,19 +116,25 @@ impl Reader<'_> {
         let sender = self.tokens.take_if(|t| !t.is_first && matches!(t.kind, Kind::Word(_)));
         self.is_outside = name == NO_MESSAGE;
         if self.is_outside {
-            self.by_number.insert(number, None);
+            self.by_number.entry(number).or_insert(None);
             return Ok(());
         }
-        let id = match u32::try_from(number & !EXTENDED) {
-            Ok(value) if number & EXTENDED != 0 => CanId::extended(value),
-            Ok(value) => CanId::standard(value),
-            Err(_) => CanId::standard(u32::MAX),
+        let value = u32::try_from(number & !EXTENDED).unwrap_or(u32::MAX);
+        let is_extended = number & EXTENDED != 0;
+        let id = if is_extended { CanId::extended(value) } else { CanId::standard(value) };
+        let Ok(id) = id else {
+            let fault = format!(
+                "message {name} has the identifier {number}, expected 0 to 2047, or for an extended \
+                 one 2147483648 (bit 31) plus 0 to 536870911; correct the number"
+            );
+            return wrong(line, fault);
         };
-        let wrong = |fault| DatabaseError { line, fault };
-        let id =
-            id.map_err(|_| wrong(Fault::Identifier { message: name.clone(), found: number }))?;
         if length > 8 {
-            return Err(wrong(Fault::Length { message: name, found: length }));
+            let fault = format!(
+                "message {name} has {length} bytes, expected 0 to 8; messages of CAN FD are not \
+                 supported, remove it"
+            );
+            return wrong(line, fault);
         }
         let sender = sender.and_then(|token| match token.kind {
             Kind::Word(word) if word != NO_NODE => Some(word.to_owned()),
@@ -143,10 +144,13 @@ impl Reader<'_> {
         let by_name = self.by_name.insert(name.clone(), self.messages.len());
         let by_number = by_number.map(|index| ("identifier", index));
         if let Some((what, index)) = by_number.or(by_name.map(|index| ("name", index))) {
-            let (other, other_line) = (&self.messages[index].name, self.messages[index].line);
-            let other = other.clone();
-            let fault = Fault::DuplicateMessage { message: name, what, other, other_line };
-            return Err(wrong(fault));
+            let other = &self.messages[index];
+            let fault = format!(
+                "message {name} has the {what} of message {} in line {}, expected a {what} of its \
+                 own; change or remove one of them",
+                other.name, other.line
+            );
+            return wrong(line, fault);
         }
         let (signals, comment, dlc) = (Vec::new(), String::new(), length as u8);
         self.messages.push(Message { id, name, dlc, sender, signals, comment, line });
@@ -154,7 +158,6 @@ impl Reader<'_> {
     }
 
     fn signal(&mut self, line: usize) -> Result<(), DatabaseError> {
-        const LINE_BREAK: &str = "a signal of the message above";
         let name = self.tokens.word(SIGNAL)?.to_owned();
         let multiplexing = self.multiplexing(&name)?;
         let (start_bit, length_bits, byte_order, format) = self.place()?;
@@ -192,12 +195,17 @@ impl Reader<'_> {
             return Ok(());
         }
         let Some(message) = self.messages.last_mut() else {
-            let found = format!("signal {} before any message", signal.name);
-            return Err(DatabaseError {
-                line,
-                fault: Fault::Syntax { found, expected: LINE_BREAK },
-            });
+            let fault = "found a signal, expected a message before it; add the line BO_";
+            return wrong(line, fault.to_owned());
         };
+        if let Some(other) = message.signals.iter().find(|other| other.name == signal.name) {
+            let fault = format!(
+                "message {} has a second signal {}, the first is in line {}; rename or remove one \
+                 of them",
+                message.name, signal.name, other.line
+            );
+            return wrong(line, fault);
+        }
         message.signals.push(signal);
         Ok(())
     }
@@ -222,7 +230,7 @@ impl Reader<'_> {
         })?;
         self.tokens.mark(':', EXPECTED)?;
         let (multiplexing, is_nested) = indicator;
-        if is_nested { Err(nested(line, signal)) } else { Ok(multiplexing) }
+        if is_nested { nested(line, signal) } else { Ok(multiplexing) }
     }
 
     /// `7|16@0+`
@@ -283,8 +291,7 @@ impl Reader<'_> {
             let table = self.tokens.word("the name of a value table")?;
             self.tokens.mark(';', "';' after the name of a value table")?;
             let Some(labels) = self.tables.get(table) else {
-                let what = format!("value table {table}");
-                return Err(undefined("VAL_", line, what));
+                return undefined("VAL_", line, &format!("value table {table}"));
             };
             labels.clone()
         } else {
@@ -333,19 +340,19 @@ impl Reader<'_> {
         let Some(signal) = self.signal_of("SIG_VALTYPE_", line, number, name)? else {
             return Ok(());
         };
-        if kind == 0 {
+        if kind > 0 {
+            signal.format = NumberFormat::Float;
+        }
+        if kind == 0 || signal.length_bits == kind * 32 {
             return Ok(());
         }
-        signal.format = NumberFormat::Float;
-        if signal.length_bits == kind * 32 {
-            return Ok(());
-        }
-        let (found, signal) = (signal.length_bits.to_string(), name.to_owned());
-        let message = self.message_of("SIG_VALTYPE_", line, number)?;
-        let message = message.map(|message| message.name.clone()).unwrap_or_default();
-        let (what, expected) = ("a length in bits of", "32 for type 1, 64 for type 2");
-        let fault = Fault::Number { message, signal, what, found, expected };
-        Err(DatabaseError { line, fault })
+        let fault = format!(
+            "signal {name} of message {number} has {} bits, expected {} for type {kind}; correct \
+             the type or the length",
+            signal.length_bits,
+            kind * 32
+        );
+        wrong(line, fault)
     }
 
     /// `SG_MUL_VAL_ 1 Name Multiplexer 0-3, 7-7;`
@@ -373,7 +380,7 @@ impl Reader<'_> {
             return Ok(());
         };
         if !is_the_one || !matches!(signal.multiplexing, Multiplexing::Selected(_)) {
-            return Err(nested(line, name));
+            return nested(line, name);
         }
         signal.multiplexing = Multiplexing::Selected(ranges);
         Ok(())
@@ -382,19 +389,19 @@ impl Reader<'_> {
     /// The message of an identifier; nothing if its signals belong to none.
     fn message_of(
         &mut self,
-        statement: &'static str,
+        statement: &str,
         line: usize,
         number: u64,
     ) -> Result<Option<&mut Message>, DatabaseError> {
         match self.by_number.get(&number) {
-            None => Err(undefined(statement, line, format!("message {number}"))),
+            None => undefined(statement, line, &format!("message {number}")),
             Some(index) => Ok(index.and_then(|index| self.messages.get_mut(index))),
         }
     }
 
     fn signal_of(
         &mut self,
-        statement: &'static str,
+        statement: &str,
         line: usize,
         number: u64,
         name: &str,
@@ -402,16 +409,20 @@ impl Reader<'_> {
         let Some(message) = self.message_of(statement, line, number)? else { return Ok(None) };
         let what = format!("signal {name} of message {}", message.name);
         let signal = message.signals.iter_mut().find(|signal| signal.name == name);
-        signal.map(Some).ok_or_else(|| undefined(statement, line, what))
+        signal.map_or_else(|| undefined(statement, line, &what), |signal| Ok(Some(signal)))
     }
 }
 
-fn undefined(statement: &'static str, line: usize, what: String) -> DatabaseError {
-    DatabaseError { line, fault: Fault::Undefined { statement, what } }
+fn undefined<T>(statement: &str, line: usize, what: &str) -> Result<T, DatabaseError> {
+    let fault =
+        format!("{statement} names {what}, which is not defined above; correct or remove it");
+    wrong(line, fault)
 }
 
-fn nested(line: usize, signal: &str) -> DatabaseError {
-    let what = format!("a multiplexer below another (signal {signal})");
-    let instead = "give the message one multiplexer M and signals mNUMBER";
-    DatabaseError { line, fault: Fault::Unsupported { what, instead } }
+fn nested<T>(line: usize, signal: &str) -> Result<T, DatabaseError> {
+    let fault = format!(
+        "a multiplexer below another (signal {signal}) is not supported; give the message one \
+         multiplexer M and signals mNUMBER"
+    );
+    wrong(line, fault)
 }

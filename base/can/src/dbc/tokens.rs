@@ -1,6 +1,6 @@
 //! The words, texts and marks of a database, each with its line.
 
-use super::error::{DatabaseError, Fault};
+use super::error::{DatabaseError, wrong};
 
 /// A piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,13 +52,10 @@ impl<'t> Tokens<'t> {
                 rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
                 continue;
             } else if c == '"' {
-                let end = end_of_text(&rest[1..]).ok_or_else(|| DatabaseError {
-                    line,
-                    fault: Fault::Syntax {
-                        found: "a text without end".to_owned(),
-                        expected: "a closing quote",
-                    },
-                })?;
+                let Some(end) = end_of_text(&rest[1..]) else {
+                    let fault = "found a text without end, expected a closing quote; add it";
+                    return wrong(line, fault.to_owned());
+                };
                 (Kind::Text(&rest[1..=end]), end + 2)
             } else if is_of_word(c) {
                 let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
@@ -113,7 +110,8 @@ impl<'t> Tokens<'t> {
             Some(Kind::Text(_)) => "a text".to_owned(),
             Some(Kind::Mark(mark)) => format!("'{mark}'"),
         };
-        DatabaseError { line: self.line(), fault: Fault::Syntax { found, expected } }
+        let fault = format!("found {found}, expected {expected}; correct the statement");
+        DatabaseError { line: self.line(), fault }
     }
 
     pub(super) fn mark(&mut self, mark: char, expected: &'static str) -> Result<(), DatabaseError> {
