@@ -186,6 +186,8 @@ fn walked(start: u32, length: u32, is_intel: bool) -> Option<Vec<(usize, u32)>> 
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
     /// Of any place: fits or not, value, and the frame again, each as the walk has it.
     #[test]
     fn places_are_those_of_a_walk_bit_by_bit(
@@ -227,14 +229,25 @@ proptest! {
     #[test]
     fn no_text_and_no_frame_makes_it_panic(
         any_text in any::<String>(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, WORDS), 0..4),
+        pieces in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, WORDS), 0..3),
+        numbers in prop::collection::vec((any::<prop::sample::Index>(), NUMBERS), 0..6),
+        lost in prop::collection::vec(0usize..40, 0..5),
+        whole in any::<bool>(),
         (id, bytes) in (0u32..0x800, prop::collection::vec(any::<u8>(), 0..=8)),
         number in any::<f64>(),
     ) {
         _ = Database::read(&any_text);
         _ = Database::from_bytes(&bytes);
-        let mut text = GOOD.to_owned();
-        for (at, length, word) in changes {
+        let definitions = GOOD.split("CM_ ").next().unwrap();
+        let base = if whole { GOOD } else { definitions };
+        let lines = base.lines().enumerate().filter(|(number, _)| !lost.contains(number));
+        let mut text: String = lines.flat_map(|(_, line)| [line, "\n"]).collect();
+        for (at, number) in numbers {
+            let digits: Vec<_> = text.match_indices(char::is_numeric).map(|(at, _)| at).collect();
+            let at = *at.get(&digits);
+            text.replace_range(at..=at, &number);
+        }
+        for (at, length, word) in pieces {
             let at = at.index(text.len());
             text.replace_range(at..(at + length).min(text.len()), &word);
         }
@@ -252,4 +265,5 @@ proptest! {
     }
 }
 
+const NUMBERS: &str = "0|1|7|8|32|63|64|65|65535";
 const WORDS: &str = "[0-9mM@|+,:; \"\n.eA_-]{0,6}";
