@@ -119,16 +119,7 @@ impl Reader<'_> {
             self.by_number.entry(number).or_insert(None);
             return Ok(());
         }
-        let value = u32::try_from(number & !EXTENDED).unwrap_or(u32::MAX);
-        let is_extended = number & EXTENDED != 0;
-        let id = if is_extended { CanId::extended(value) } else { CanId::standard(value) };
-        let Ok(id) = id else {
-            let fault = format!(
-                "message {name} has the identifier {number}, expected 0 to 2047, or for an extended \
-                 one 2147483648 (bit 31) plus 0 to 536870911; correct the number"
-            );
-            return wrong(line, fault);
-        };
+        let id = identifier(line, &name, number)?;
         if length > 8 {
             let fault = format!(
                 "message {name} has {length} bytes, expected 0 to 8; messages of CAN FD are not \
@@ -140,8 +131,16 @@ impl Reader<'_> {
             Kind::Word(word) if word != NO_NODE => Some(word.to_owned()),
             _ => None,
         });
+        self.register(line, &name, number)?;
+        let (signals, comment, dlc) = (Vec::new(), String::new(), length as u8);
+        self.messages.push(Message { id, name, dlc, sender, signals, comment, line });
+        Ok(())
+    }
+
+    /// Notes number and name of the next message, which none before it may have.
+    fn register(&mut self, line: usize, name: &str, number: u64) -> Result<(), DatabaseError> {
         let by_number = self.by_number.insert(number, Some(self.messages.len())).flatten();
-        let by_name = self.by_name.insert(name.clone(), self.messages.len());
+        let by_name = self.by_name.insert(name.to_owned(), self.messages.len());
         let by_number = by_number.map(|index| ("identifier", index));
         if let Some((what, index)) = by_number.or(by_name.map(|index| ("name", index))) {
             let other = &self.messages[index];
@@ -152,8 +151,6 @@ impl Reader<'_> {
             );
             return wrong(line, fault);
         }
-        let (signals, comment, dlc) = (Vec::new(), String::new(), length as u8);
-        self.messages.push(Message { id, name, dlc, sender, signals, comment, line });
         Ok(())
     }
 
@@ -161,19 +158,10 @@ impl Reader<'_> {
         let name = self.tokens.word(SIGNAL)?.to_owned();
         let multiplexing = self.multiplexing(&name)?;
         let (start_bit, length_bits, byte_order, format) = self.place()?;
-        self.tokens.mark('(', "factor and offset as (FACTOR,OFFSET)")?;
-        let factor = self.tokens.number("the factor, a number")?;
-        self.tokens.mark(',', "',' between factor and offset")?;
-        let offset = self.tokens.number("the offset, a number")?;
-        self.tokens.mark(')', "')' after the offset")?;
-        self.tokens.mark('[', "minimum and maximum as [MINIMUM|MAXIMUM]")?;
-        let minimum = self.tokens.number("the minimum, a number")?;
-        self.tokens.mark('|', "'|' between minimum and maximum")?;
-        let maximum = self.tokens.number("the maximum, a number")?;
-        self.tokens.mark(']', "']' after the maximum")?;
+        let (factor, offset) = self.scaling()?;
+        let range = self.range()?;
         let unit = self.tokens.text("the unit between quotes, \"\" for none")?;
         let receivers = self.receivers();
-        let range = (minimum != 0.0 || maximum != 0.0).then_some((minimum, maximum));
         let (labels, comment) = (BTreeMap::new(), String::new());
         let signal = Signal {
             name,
@@ -248,6 +236,26 @@ impl Reader<'_> {
             _ => None,
         })?;
         Ok((start_bit, length_bits, byte_order, format))
+    }
+
+    /// `(0.5,10)`: factor and offset.
+    fn scaling(&mut self) -> Result<(f64, f64), DatabaseError> {
+        self.tokens.mark('(', "factor and offset as (FACTOR,OFFSET)")?;
+        let factor = self.tokens.number("the factor, a number")?;
+        self.tokens.mark(',', "',' between factor and offset")?;
+        let offset = self.tokens.number("the offset, a number")?;
+        self.tokens.mark(')', "')' after the offset")?;
+        Ok((factor, offset))
+    }
+
+    /// `[-900|900]`: minimum and maximum, where they are not both 0.
+    fn range(&mut self) -> Result<Option<(f64, f64)>, DatabaseError> {
+        self.tokens.mark('[', "minimum and maximum as [MINIMUM|MAXIMUM]")?;
+        let minimum = self.tokens.number("the minimum, a number")?;
+        self.tokens.mark('|', "'|' between minimum and maximum")?;
+        let maximum = self.tokens.number("the maximum, a number")?;
+        self.tokens.mark(']', "']' after the maximum")?;
+        Ok((minimum != 0.0 || maximum != 0.0).then_some((minimum, maximum)))
     }
 
     /// Names in the same line, or behind a comma.
@@ -411,6 +419,20 @@ impl Reader<'_> {
         let signal = message.signals.iter_mut().find(|signal| signal.name == name);
         signal.map_or_else(|| undefined(statement, line, &what), |signal| Ok(Some(signal)))
     }
+}
+
+fn identifier(line: usize, name: &str, number: u64) -> Result<CanId, DatabaseError> {
+    let value = u32::try_from(number & !EXTENDED).unwrap_or(u32::MAX);
+    let is_extended = number & EXTENDED != 0;
+    let id = if is_extended { CanId::extended(value) } else { CanId::standard(value) };
+    let Ok(id) = id else {
+        let fault = format!(
+            "message {name} has the identifier {number}, expected 0 to 2047, or for an extended \
+             one 2147483648 (bit 31) plus 0 to 536870911; correct the number"
+        );
+        return wrong(line, fault);
+    };
+    Ok(id)
 }
 
 fn undefined<T>(statement: &str, line: usize, what: &str) -> Result<T, DatabaseError> {
