@@ -10,6 +10,7 @@ use lastmeter_can::controller::{
     AttemptEnd, Controller, ControllerConfiguration, FIFO_DEPTH, FifoNumber, FilterBank,
     FilterForm, Mask16, OverrunPolicy, TransmitOrder,
 };
+use lastmeter_can::dbc::Database;
 use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::slcan;
 use lastmeter_grid::format::{dss, pgm, toml};
@@ -84,6 +85,7 @@ pub const TARGETS: &[Target] = &[
     target("slcan_host", slcan_host, &[SLCAN_ANSWERS]),
     target("slcan_adapter", slcan_adapter, &[SLCAN_COMMANDS]),
     target("can_bus", can_bus, &[CAN_FLIPS]),
+    target("dbc", dbc, &[DATABASE]),
     target("can_controller", can_controller, &[CAN_CONTROLLER]),
     target("gtnet_skt", gtnet_skt, &[GTNET, GTNET_HEADER]),
     target("opal_asyncip", opal_asyncip, &[ASYNC_IP]),
@@ -182,6 +184,17 @@ const SLCAN_COMMANDS: &[u8] = b"\r\rS4\rM24600000\rmFFFFFFFF\rZ1\rO\rt10021133\r
     T0000001080102030405060708\rF\rV\rN\rC\r";
 /// Bits that are read wrongly, counted from the one before, and by whom.
 const CAN_FLIPS: &[u8] = &[200, 0, 150, 1, 90, 2, 60, 3];
+/// Messages with both orders of bytes, a multiplexer, names of values and a floating point number.
+const DATABASE: &[u8] = b"VERSION \"1\"\n\nNS_ :\n\nBS_:\n\nBU_: Master Meter\n\n\
+    BO_ 513 Meter_Voltage: 8 Meter\n \
+    SG_ Voltage : 7|32@0+ (1e-06,0) [0|4294] \"V\" Master\n \
+    SG_ Current : 32|16@1- (0.01,-5) [0|0] \"A\" Master\n\n\
+    BO_ 2147484000 Meter_Kind: 8 Meter\n \
+    SG_ Kind M : 0|8@1+ (1,0) [0|255] \"\" Master\n \
+    SG_ Power m1 : 8|32@1- (1,0) [0|0] \"W\" Master\n\n\
+    CM_ SG_ 513 Voltage \"of the phase\";\n\
+    VAL_ 2147484000 Kind 1 \"power\" 2 \"other\" ;\n\
+    SIG_VALTYPE_ 2147484000 Power : 1;\n";
 /// A filter bank, and calls of a controller: a request, its attempt, and a frame.
 const CAN_CONTROLLER: &[u8] = b"\x41\0\0\0\0\0\0\0\0\0\x00\x12\x34\x00\x01\x00\x01\x55\x55\
     \x03\0\0\x04\0\0\x07\0\0";
@@ -472,6 +485,18 @@ pub fn can_controller(bytes: &[u8]) -> bool {
         // What was requested waits or has ended, once.
         assert_eq!(handles.len() - ended, 3 - controller.empty_mailbox_count());
         assert!(controller.fifo(fifo).pending_count() <= FIFO_DEPTH);
+    }
+    true
+}
+
+/// A database of messages; each of its messages is decoded from a frame of zeros and one of ones.
+pub fn dbc(bytes: &[u8]) -> bool {
+    let Ok(database) = Database::from_bytes(bytes) else { return false };
+    for message in database.messages() {
+        for data in [[0; 8], [0xFF; 8]] {
+            let frame = CanFrame::data(message.id, &data).ok();
+            let _ = frame.map(|frame| database.decode(&frame));
+        }
     }
     true
 }

@@ -16,7 +16,8 @@
 //!
 //! Integers are big endian. Identifiers have 11 bits, `register * 32 + node`; data have registers 0
 //! to 31. The last frame of a message of several frames has 0x400 added to its identifier. Register
-//! 30 is that of resynchronisation.
+//! 30 is that of resynchronisation. Registers from 32 on, which those identifiers are of, hold the
+//! compact layout in a network by the compact scheme.
 //!
 //! ```text
 //! KDF(key, label, context) = CMAC-AES-128(key, 01 || label || 00 || context || 00 80)
