@@ -14,6 +14,9 @@ use lastmeter_reports::ExitCode;
 use serde_json::json;
 
 mod interface;
+mod names;
+
+use self::names::Names;
 
 /// Bits per second on the bus behind an adapter, and on its serial line, where none are given.
 const BIT_RATE: u32 = 125_000;
@@ -33,6 +36,9 @@ pub struct AdapterOptions {
     /// Baud rate of a serial line [default: 1000000]
     #[arg(long, value_name = "BAUD")]
     pub baud: Option<u32>,
+    /// Names and values of what frames carry, by a DBC file; `metering` is the metering network's own
+    #[arg(long, value_name = "FILE")]
+    pub dbc: Option<String>,
     /// For people, or one JSON object per frame and line
     #[arg(long, value_enum, default_value_t = TextFormat::Human)]
     pub format: TextFormat,
@@ -115,14 +121,16 @@ async fn at_port(
     count: Option<u64>,
     length: Option<Duration>,
 ) -> Result<ExitCode, String> {
+    let names = Names::open(adapter.dbc.as_deref())?;
     match adapter.port.strip_prefix(PREFIX) {
-        Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
-        None => on_bus(adapter, frames, count, length).await,
+        Some(name) => interface::at_interface(name, adapter, &names, frames, count, length).await,
+        None => on_bus(adapter, &names, frames, count, length).await,
     }
 }
 
 async fn on_bus(
     adapter: &AdapterOptions,
+    names: &Names,
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
@@ -143,7 +151,7 @@ async fn on_bus(
     let opening: Vec<u8> = opening.iter().flat_map(Command::encode).collect();
     port.send(&opening).await.map_err(port_fault)?;
     let mut stop = stop_signal();
-    let mut bus = Bus::new(adapter.format);
+    let mut bus = Bus::new(adapter.format, names);
     let end = after(length);
     tokio::pin!(end);
     let mut sent = frames.is_empty();
@@ -176,8 +184,9 @@ async fn on_bus(
 }
 
 /// What is read of an adapter.
-struct Bus {
+struct Bus<'a> {
     reader: Reader,
+    names: &'a Names,
     format: TextFormat,
     begin_ns: i64,
     is_open: bool,
@@ -187,10 +196,11 @@ struct Bus {
     garbage: u64,
 }
 
-impl Bus {
-    fn new(format: TextFormat) -> Self {
+impl<'a> Bus<'a> {
+    fn new(format: TextFormat, names: &'a Names) -> Self {
         Self {
             reader: Reader::default(),
+            names,
             format,
             begin_ns: monotonic_ns(),
             is_open: false,
@@ -222,12 +232,15 @@ impl Bus {
         self.frames += 1;
         let seconds = (monotonic_ns() - self.begin_ns) as f64 * 1e-9;
         match self.format {
-            TextFormat::Human => print_out(&format!("({seconds:.6}) {frame}")),
+            TextFormat::Human => {
+                print_out(&format!("({seconds:.6}) {frame}{}", self.names.text(frame)));
+            }
             TextFormat::Json => {
-                let frame = frame.to_string();
-                let line = json!({
-                    "seconds": seconds, "frame": frame, "adapter_time_ms": timestamp_ms,
+                let text = frame.to_string();
+                let mut line = json!({
+                    "seconds": seconds, "frame": text, "adapter_time_ms": timestamp_ms,
                 });
+                self.names.add_to(frame, &mut line);
                 print_out(&line.to_string());
             }
         }

@@ -12,12 +12,14 @@ use lastmeter_link::socketcan::{
 use lastmeter_reports::ExitCode;
 use serde_json::json;
 
+use super::names::Names;
 use super::{AdapterOptions, after};
 
 /// Sends frames at the interface, and shows what comes.
 pub(super) async fn at_interface(
     name: &str,
     options: &AdapterOptions,
+    names: &Names,
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
@@ -43,7 +45,7 @@ pub(super) async fn at_interface(
             arrival = interface.recv() => {
                 let arrival = arrival.map_err(port_fault)?;
                 seen += u64::from(matches!(arrival.content, CanContent::Frame(_)));
-                print_out(&line(&arrival, begin_ns, options.format));
+                print_out(&line(&arrival, begin_ns, options.format, names));
             }
             () = &mut end => break,
             _ = stop.changed() => break,
@@ -69,18 +71,25 @@ fn has_its_own_rate(name: &InterfaceName, options: &AdapterOptions) -> Result<()
 }
 
 /// One line for a frame or an error, the time since `begin_ns`.
-fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat) -> String {
+fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat, names: &Names) -> String {
     let seconds = arrival.at_ns.saturating_sub(begin_ns) as f64 * 1e-9;
     // Microseconds, as `candump` has them: a double holds no more of a time since 1970.
     let unix_seconds = arrival.unix_ns.div_euclid(1000) as f64 / 1e6;
-    let (key, prefix, text) = match &arrival.content {
-        CanContent::Frame(frame) => ("frame", "", frame.to_string()),
-        CanContent::Error(words) => ("bus_error", "error: ", words.clone()),
+    let (key, prefix, text, frame) = match &arrival.content {
+        CanContent::Frame(frame) => ("frame", "", frame.to_string(), Some(frame)),
+        CanContent::Error(words) => ("bus_error", "error: ", words.clone(), None),
     };
     match format {
-        TextFormat::Human => format!("({seconds:.6}) {prefix}{text}"),
+        TextFormat::Human => {
+            let named = frame.map(|frame| names.text(frame)).unwrap_or_default();
+            format!("({seconds:.6}) {prefix}{text}{named}")
+        }
         TextFormat::Json => {
-            json!({ "seconds": seconds, key: text, "unix_seconds": unix_seconds }).to_string()
+            let mut line = json!({ "seconds": seconds, key: text, "unix_seconds": unix_seconds });
+            if let Some(frame) = frame {
+                names.add_to(frame, &mut line);
+            }
+            line.to_string()
         }
     }
 }
@@ -92,7 +101,7 @@ mod tests {
 
     fn options(bit_rate: Option<u32>, baud: Option<u32>) -> AdapterOptions {
         let port = "can:can0".to_owned();
-        AdapterOptions { port, bit_rate, baud, format: TextFormat::Human }
+        AdapterOptions { port, bit_rate, baud, dbc: None, format: TextFormat::Human }
     }
 
     #[test]
@@ -103,10 +112,11 @@ mod tests {
         let error =
             CanArrival { content: CanContent::Error("bus off".to_owned()), ..frame.clone() };
         let begin_ns = 2_000_000_000;
-        assert_eq!(line(&frame, begin_ns, TextFormat::Human), "(1.500000) 123#1122");
-        assert_eq!(line(&error, begin_ns, TextFormat::Human), "(1.500000) error: bus off");
+        let names = Names::open(None).unwrap();
+        assert_eq!(line(&frame, begin_ns, TextFormat::Human, &names), "(1.500000) 123#1122");
+        assert_eq!(line(&error, begin_ns, TextFormat::Human, &names), "(1.500000) error: bus off");
         let read = |arrival| -> serde_json::Value {
-            serde_json::from_str(&line(arrival, begin_ns, TextFormat::Json)).unwrap()
+            serde_json::from_str(&line(arrival, begin_ns, TextFormat::Json, &names)).unwrap()
         };
         let time = 1_700_000_000.25;
         let expected = json!({ "seconds": 1.5, "frame": "123#1122", "unix_seconds": time });
