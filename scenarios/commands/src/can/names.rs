@@ -74,8 +74,8 @@ impl Names {
         &self,
         frame: &CanFrame,
     ) -> Option<(&str, Result<Vec<lastmeter_can::dbc::Value<'_>>, DecodeError>)> {
-        let message = self.0.as_ref()?.message(frame.id())?;
-        Some((&message.name, message.decode(frame)))
+        let database = self.0.as_ref()?;
+        Some((&database.message(frame.id())?.name, database.decode(frame)))
     }
 }
 
