@@ -426,9 +426,9 @@ pub fn slcan_host(bytes: &[u8]) -> bool {
 pub fn slcan_adapter(bytes: &[u8]) -> bool {
     let (mut adapter, mut answers, mut orders) = Default::default();
     slcan::Adapter::bytes(&mut adapter, bytes, &mut answers, &mut orders);
-    let ends = |bytes: &[u8]| bytes.split(|byte| *byte == b'\r').count();
-    let refused = answers.iter().filter(|byte| **byte == slcan::BEL).count();
-    assert_eq!(ends(&answers) + refused, ends(bytes));
+    let count = |bytes: &[u8], end: u8| bytes.split(|byte| *byte == end).count() - 1;
+    let refused = count(&answers, slcan::BEL);
+    assert_eq!(count(&answers, b'\r') + refused, count(bytes, b'\r'));
     !answers.is_empty() && refused == 0
 }
 

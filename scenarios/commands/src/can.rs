@@ -36,7 +36,8 @@ pub struct AdapterOptions {
     /// Baud rate of a serial line [default: 1000000]
     #[arg(long, value_name = "BAUD")]
     pub baud: Option<u32>,
-    /// Names and values of what frames carry, by a DBC file; `metering` is the metering network's own
+    /// Names and values of what frames carry, by a DBC file; `metering` is that of the metering
+    /// network
     #[arg(long, value_name = "FILE")]
     pub dbc: Option<String>,
     /// For people, or one JSON object per frame and line

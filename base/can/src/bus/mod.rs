@@ -145,8 +145,8 @@ impl Bus {
         self.nodes.len()
     }
 
-    /// The error counters of a node, at the end of a frame that is on the wire; those of one that is
-    /// not there are 0.
+    /// The error counters of a node, at the end of a frame that is on the wire; those of one that
+    /// is not there are 0.
     pub fn counters(&self, node: usize) -> ErrorCounters {
         self.nodes.get(node).map(|node| node.counters).unwrap_or_default()
     }

@@ -223,7 +223,7 @@ impl Node {
     }
 
     /// Does something by which its counters may change, and notes if it may do another thing then.
-    pub(super) fn do_counted(
+    pub(super) fn act_counted(
         &mut self,
         happened: &mut dyn FnMut(Happening),
         act: impl FnOnce(&mut Self, &mut dyn FnMut(Happening)),
@@ -283,7 +283,7 @@ impl Node {
 
     /// Reads a bit.
     pub(super) fn read(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
-        self.do_counted(happened, |node, happened| node.take(level, happened));
+        self.act_counted(happened, |node, happened| node.take(level, happened));
     }
 
     fn take(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {

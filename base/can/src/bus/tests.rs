@@ -1,3 +1,5 @@
+//! The bus frame by frame and bit by bit: rules by hand, and both beside each other.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;

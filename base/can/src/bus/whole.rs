@@ -23,12 +23,12 @@ impl Bus {
                 continue;
             }
             note(&mut self.due, valid, number, node, |node, happened| {
-                node.do_counted(happened, |node, happened| node.received(won.frame, happened));
+                node.act_counted(happened, |node, happened| node.received(won.frame, happened));
             });
         }
         let sender = &mut self.nodes[winner];
         note(&mut self.due, end, winner, sender, |node, happened| {
-            node.do_counted(happened, |node, happened| node.sent(won.frame, happened));
+            node.act_counted(happened, |node, happened| node.sent(won.frame, happened));
         });
         self.now = free;
         if sender.counters.state() == ErrorState::Passive {

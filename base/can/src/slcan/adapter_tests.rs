@@ -1,3 +1,5 @@
+//! The adapter: its answers as the manual has them, and our host at its other end.
+
 use proptest::prelude::*;
 
 use super::adapter::{Adapter, BitTiming, Flag, LAWICEL_FLAGS, Order};

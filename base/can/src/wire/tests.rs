@@ -1,3 +1,5 @@
+//! Bits of frames: check values, the shortest and the longest ones, and wrong bits.
+
 use proptest::prelude::*;
 
 use super::*;
