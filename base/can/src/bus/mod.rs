@@ -356,8 +356,10 @@ fn note(
     let first = due.len();
     let counters = node.counters;
     act(node, &mut |what| due.push_back(BusEvent { at, node: number, what, counters }));
-    let counters = node.counters;
-    due.range_mut(first..).for_each(|event| event.counters = counters);
+    if due.len() > first {
+        let counters = node.counters;
+        due.range_mut(first..).for_each(|event| event.counters = counters);
+    }
 }
 
 /// An instant so much later, at most the last one that there is.

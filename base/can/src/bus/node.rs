@@ -283,23 +283,29 @@ impl Node {
 
     /// Reads a bit.
     pub(super) fn read(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
-        self.act_counted(happened, |node, happened| node.take(level, happened));
+        let State::Frame(receiver) = &mut self.state else {
+            return self.act_counted(happened, |node, happened| node.take(level, happened));
+        };
+        let read = match &mut self.sending {
+            Some(sending) => sending.read(level, receiver),
+            None => Read::Level,
+        };
+        let taken = match read {
+            Read::Level | Read::Lost => receiver.take(level),
+            Read::Wrong(_) | Read::Disturbed => Taken::More,
+        };
+        // Most bits change nothing else.
+        if read == Read::Level && taken == Taken::More {
+            return;
+        }
+        let frame = if taken == Taken::Valid { receiver.frame() } else { None };
+        self.act_counted(happened, |node, happened| {
+            node.take_frame(level, (read, taken), frame, happened);
+        });
     }
 
+    /// Reads a bit that is none of a frame.
     fn take(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
-        if let State::Frame(receiver) = &mut self.state {
-            let is_sender = self.sending.is_some();
-            let read = match &mut self.sending {
-                Some(sending) => sending.read(level, receiver),
-                None => Read::Level,
-            };
-            let taken = match read {
-                Read::Level | Read::Lost => receiver.take(level),
-                Read::Wrong(_) | Read::Disturbed => Taken::More,
-            };
-            let frame = if taken == Taken::Valid { receiver.frame() } else { None };
-            return self.take_frame(level, (read, taken), is_sender, frame, happened);
-        }
         match self.state {
             State::Frame(_) | State::Dead | State::Off { recovers: false, .. } => {}
             State::Integrating(seen) => {
@@ -393,7 +399,6 @@ impl Node {
         &mut self,
         level: bool,
         (read, taken): (Read, Taken),
-        is_sender: bool,
         frame: Option<CanFrame>,
         happened: &mut dyn FnMut(Happening),
     ) {
@@ -405,6 +410,7 @@ impl Node {
             }
             Read::Wrong(kind) => return self.error(kind, true, happened),
             Read::Disturbed => {
+                let is_sender = true;
                 happened(Happening::Error { kind: ErrorKind::Stuff, is_sender });
                 return self.flag(is_sender, false);
             }

@@ -33,44 +33,92 @@ const fn crc_after(crc: u16, bit: bool) -> u16 {
     if is_fed_back { shifted ^ CRC_15 } else { shifted }
 }
 
-/// The CRC sequence of bits, the first one first; without stuff bits.
-pub fn crc_15(bits: impl IntoIterator<Item = bool>) -> u16 {
-    bits.into_iter().fold(0, crc_after)
+/// What eight bits do to a CRC whose upper eight they are added to.
+static CRC_TABLE: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 7;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = crc_after(crc, false);
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
+/// The CRC sequence of the bits of a number; zeros in front of them do not matter.
+fn crc_15(bits: u128) -> u16 {
+    bits.to_be_bytes().iter().fold(0, |crc: u16, &byte| {
+        let place = (crc >> 7) as u8 ^ byte;
+        crc << 8 & 0x7FFF ^ CRC_TABLE[usize::from(place)]
+    })
 }
 
 /// The bits of a frame from its start to the end of the CRC sequence, stuffed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireBits {
+    /// The first bit is the uppermost one of the first word.
     words: [u64; WORDS],
-    length: u8,
-    run: u8,
-    crc: u16,
+    length: u32,
 }
 
 impl WireBits {
     /// Those of a frame.
     pub fn of(frame: &CanFrame) -> Self {
-        let mut bits = Self { words: [0; WORDS], length: 0, run: 0, crc: 0 };
-        let (id, is_remote) = (frame.id().value(), frame.is_remote());
-        bits.put(false);
-        if frame.id().is_extended() {
-            bits.put_all(id >> 18, 11);
-            bits.put_all(0b11, 2);
-            bits.put_all(id & 0x3_FFFF, 18);
-            bits.put(is_remote);
-            bits.put_all(0, 2);
+        let (id, is_remote) = (u128::from(frame.id().value()), u128::from(frame.is_remote()));
+        // From the start of frame, which is 0, to the bits in front of the data length code.
+        let (mut bits, mut count) = if frame.id().is_extended() {
+            (((id >> 18 << 2 | 0b11) << 18 | id & 0x3_FFFF) << 3 | is_remote << 2, 35)
         } else {
-            bits.put_all(id, 11);
-            bits.put(is_remote);
-            bits.put_all(0, 2);
+            (id << 3 | is_remote << 2, 15)
+        };
+        bits = bits << 4 | u128::from(frame.dlc());
+        count += 4;
+        for &byte in frame.bytes() {
+            bits = bits << 8 | u128::from(byte);
+            count += 8;
         }
-        bits.put_all(frame.dlc().into(), 4);
-        frame.bytes().iter().for_each(|&byte| bits.put_all(byte.into(), 8));
-        bits.put_all(bits.crc.into(), CRC_BITS.into());
-        if bits.run == STUFF_RUN {
-            bits.stuff();
+        bits = bits << CRC_BITS | u128::from(crc_15(bits));
+        Self::stuffed(bits, count + u32::from(CRC_BITS))
+    }
+
+    /// Puts stuff bits into the lower bits of a number.
+    fn stuffed(bits: u128, count: u32) -> Self {
+        let mut stuffed = Self { words: [0; WORDS], length: 0 };
+        // The next bit is the uppermost one; a stuff bit is the first of the bits behind it.
+        let (mut rest, mut left) = (bits << (u128::BITS - count), count);
+        loop {
+            let equal = !(rest ^ rest << 1);
+            let runs = equal & equal << 1 & equal << 2 & equal << 3;
+            let taken = runs.leading_zeros() + u32::from(STUFF_RUN);
+            if taken > left {
+                stuffed.push(rest, left);
+                return stuffed;
+            }
+            stuffed.push(rest, taken);
+            let stuff = !(rest << (taken - 1)) & 1 << (u128::BITS - 1);
+            rest = if taken < u128::BITS { rest << taken } else { 0 } >> 1 | stuff;
+            left = left - taken + 1;
         }
-        bits
+    }
+
+    /// Adds the upper bits of a number.
+    fn push(&mut self, bits: u128, count: u32) {
+        let mut bits =
+            if count == 0 { 0 } else { bits >> (u128::BITS - count) << (u128::BITS - count) };
+        let mut left = count;
+        while left > 0 {
+            let (word, used) = (self.length as usize / 64, self.length % 64);
+            let Some(word) = self.words.get_mut(word) else { return };
+            *word |= (bits >> 64) as u64 >> used;
+            let taken = left.min(64 - used);
+            bits <<= taken;
+            (self.length, left) = (self.length + taken, left - taken);
+        }
     }
 
     /// How many bits there are.
@@ -85,46 +133,16 @@ impl WireBits {
 
     /// Whether a bit is recessive; those behind the last one are.
     pub fn is_recessive(&self, place: usize) -> bool {
-        place >= self.len() || self.words[place / 64] >> (place % 64) & 1 == 1
+        place >= self.len() || self.words[place / 64] >> (63 - place % 64) & 1 == 1
     }
 
     /// The first bit that differs from another frame's, if one does while both last.
     pub fn first_difference(&self, other: &Self) -> Option<usize> {
         let words = self.words.iter().zip(&other.words).enumerate();
-        let mut places = words.filter(|(_, (mine, its))| mine != its);
-        let place = places
-            .next()
-            .map(|(word, (mine, its))| word * 64 + (mine ^ its).trailing_zeros() as usize)?;
-        (place < self.len().min(other.len())).then_some(place)
-    }
-
-    fn put_all(&mut self, value: u32, bits: u32) {
-        (0..bits).rev().for_each(|bit| self.put(value >> bit & 1 == 1));
-    }
-
-    fn put(&mut self, bit: bool) {
-        if self.run == STUFF_RUN {
-            self.stuff();
-        }
-        self.run = if self.length > 0 && bit == self.last() { self.run + 1 } else { 1 };
-        self.push(bit);
-        self.crc = crc_after(self.crc, bit);
-    }
-
-    fn stuff(&mut self) {
-        let bit = !self.last();
-        self.run = 1;
-        self.push(bit);
-    }
-
-    fn last(&self) -> bool {
-        self.is_recessive(self.len() - 1)
-    }
-
-    fn push(&mut self, bit: bool) {
-        let place = self.len();
-        self.words[place / 64] |= u64::from(bit) << (place % 64);
-        self.length += 1;
+        let place = words
+            .filter(|(_, (mine, its))| mine != its)
+            .map(|(word, (mine, its))| word * 64 + (mine ^ its).leading_zeros() as usize);
+        place.into_iter().next().filter(|&place| place < self.len().min(other.len()))
     }
 }
 
