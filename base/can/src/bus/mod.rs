@@ -92,8 +92,8 @@ impl std::fmt::Debug for Noise {
 enum Pending {
     /// Each bit matters.
     Bit,
-    /// Nothing, but that nodes count recessive bits: so many are missing.
-    Count(u32),
+    /// Nodes count recessive bits, of which so many are missing, and the start of a frame.
+    Count(u32, Option<SimTime>),
     /// The start of a frame, if one is offered.
     Idle(Option<SimTime>),
 }
@@ -106,6 +106,8 @@ pub struct Bus {
     /// The start of the next bit.
     now: SimTime,
     nodes: Vec<Node>,
+    /// Up to when what happened was taken.
+    taken: SimTime,
     /// What happened and was not taken.
     due: VecDeque<BusEvent>,
     /// What is to change, in order of time.
@@ -128,6 +130,7 @@ impl Bus {
             // Time passes in any case.
             bit: bit.max(SimDuration(1)),
             now,
+            taken: now,
             nodes: (0..nodes).map(|_| Node::new(true)).collect(),
             due: VecDeque::new(),
             changes: VecDeque::new(),
@@ -158,25 +161,37 @@ impl Bus {
         }
     }
 
-    /// From `at` on a node has this frame to send, and no other one, as soon as the bus is free: a
-    /// frame that it began is not stopped. What happened until `at` is taken before. A frame that
-    /// was sent is offered no more.
-    pub fn offer(&mut self, node: usize, at: SimTime, frame: Option<CanFrame>) {
+    /// A node that only listens neither acknowledges nor sends, error flags included.
+    pub fn set_only_listening(&mut self, node: usize, does: bool) {
         if let Some(node) = self.nodes.get_mut(node) {
-            node.offer = frame.map(|frame| Offer::new(frame, at));
+            node.only_listens = does;
+            node.set_offer(None);
+        }
+    }
+
+    /// From `at` on a node has this frame to send, and no other one, as soon as the bus is free; what
+    /// happened until `at` is taken before. A frame that it began is not stopped, and is tried
+    /// again if it does not get through, unless another one, or none, is offered until then. A
+    /// frame that was sent is offered no more. A node without supply that gets it has its offer.
+    pub fn offer(&mut self, node: usize, at: SimTime, frame: Option<CanFrame>) {
+        let at = at.max(self.taken);
+        if let Some(node) = self.nodes.get_mut(node).filter(|node| !node.only_listens) {
+            node.set_offer(frame.map(|frame| Offer::new(frame, at)));
         }
     }
 
     /// Something changes with the first bit that starts at `at` or later. It is to be known before
     /// the frame begins that is then on the wire; where it is not, it takes effect after that.
     pub fn schedule(&mut self, at: SimTime, change: Change) {
+        let at = at.max(self.taken);
         let behind = self.changes.iter().rev().take_while(|(other, _)| *other > at).count();
         self.changes.insert(self.changes.len() - behind, (at, change));
     }
 
-    /// Bits are read wrongly from now on.
-    pub fn disturb(&mut self, mut noise: Noise) {
-        let first = later(self.now, (noise.gap)());
+    /// Bits are read wrongly from `at` on; of a frame that is then on the wire as with
+    /// [`Self::schedule`].
+    pub fn disturb(&mut self, at: SimTime, mut noise: Noise) {
+        let first = later(at.max(self.taken), (noise.gap)());
         self.noises.push((noise, first));
     }
 
@@ -187,7 +202,9 @@ impl Bus {
         }
         let at = match self.pending() {
             Pending::Bit => Some(self.now),
-            Pending::Count(bits) => Some(later(self.now, self.bits(bits - 1))),
+            Pending::Count(bits, start) => {
+                start.into_iter().chain([later(self.now, self.bits(bits - 1))]).min()
+            }
             Pending::Idle(start) => start,
         };
         let at = at.into_iter().chain(self.next_change()).min()?;
@@ -199,15 +216,20 @@ impl Bus {
     pub fn pop(&mut self, until: SimTime) -> Option<BusEvent> {
         loop {
             match self.due.front() {
-                Some(event) if event.at <= until => return self.due.pop_front(),
-                Some(_) => return None,
+                Some(event) if event.at <= until => {
+                    self.taken = self.taken.max(event.at);
+                    return self.due.pop_front();
+                }
+                Some(_) => break,
                 None => {}
             }
             self.change();
             if !self.advance(until) {
-                return None;
+                break;
             }
         }
+        self.taken = self.taken.max(until);
+        None
     }
 
     fn bits(&self, count: u32) -> SimDuration {
@@ -243,24 +265,25 @@ impl Bus {
         }
         match (counted, start) {
             (Some(_), Some(start)) if start <= self.now => Pending::Bit,
-            (Some(bits), _) => Pending::Count(bits),
+            (Some(bits), start) => Pending::Count(bits, start),
             (None, start) => Pending::Idle(start),
         }
     }
 
     /// Goes on, at least by a bit; false if nothing can happen until then.
     fn advance(&mut self, until: SimTime) -> bool {
-        if later(self.now, self.bit) > until {
+        // At the end of time there is no bit.
+        let ends_later = |at: SimTime| at.0 > until.0.saturating_sub(self.bit.0);
+        if ends_later(self.now) {
             return false;
         }
         let change = self.next_change();
         match self.pending() {
             Pending::Bit => self.step(),
-            Pending::Count(bits) => {
+            Pending::Count(bits, start) => {
                 // Up to what happens else, and not the last one of them.
-                let starts = self.nodes.iter().filter_map(|node| Some(node.offer.as_ref()?.at));
-                let rest = starts.filter(|at| *at > self.now).chain(change).chain([until]).min();
-                let whole = (rest.unwrap_or(until).0 - self.now.0) / self.bit.0;
+                let rest = start.into_iter().chain(change).chain([until]).min().unwrap_or(until);
+                let whole = rest.0.saturating_sub(self.now.0).max(0) / self.bit.0;
                 let count = whole.min(i64::from(bits) - 1) as u32;
                 if count == 0 {
                     self.step();
@@ -271,7 +294,7 @@ impl Bus {
             }
             Pending::Idle(start) => {
                 let Some(at) = start.into_iter().chain(change).min() else { return false };
-                if later(at, self.bit) > until {
+                if ends_later(at) {
                     return false;
                 }
                 let is_start = start == Some(at);
@@ -332,14 +355,14 @@ impl Bus {
         let mut levels = [true; 2];
         for (number, node) in nodes.iter_mut().enumerate() {
             let counters = node.counters;
-            let begins = |what| due.push_back(BusEvent { at, node: number, what, counters });
+            let mut begins = |what| due.push_back(BusEvent { at, node: number, what, counters });
             levels[usize::from(number >= apart)] &=
-                node.drive(*now, begins) && !self.babbling[number];
+                node.drive(*now, &mut begins) && !self.babbling[number];
         }
         for (number, node) in nodes.iter_mut().enumerate() {
             let level = self.held.unwrap_or(levels[usize::from(number >= apart)]);
             let level = level != std::mem::take(&mut self.flipped[number]);
-            note(due, at, number, node, |node, happened| node.read(level, happened));
+            note(due, at, number, node, |node, happened| node.read(*now, level, happened));
         }
         self.now = at;
     }

@@ -45,10 +45,11 @@ pub enum Happening {
 
 #[derive(Clone, Copy, Debug)]
 struct Sending {
-    frame: CanFrame,
-    bits: WireBits,
-    /// The next one.
+    offer: Offer,
+    /// The next bit.
     place: usize,
+    /// Whether it is tried again if it does not get through.
+    is_repeated: bool,
 }
 
 /// What a sender reads.
@@ -66,14 +67,15 @@ enum Read {
 impl Sending {
     /// Reads the bit that it has driven.
     fn read(&mut self, level: bool, receiver: &Receiver) -> Read {
-        let drove = self.bits.is_recessive(self.place);
+        let drove = self.offer.bits.is_recessive(self.place);
         self.place += 1;
-        let is_extended = self.frame.id().is_extended();
+        let is_extended = self.offer.frame.id().is_extended();
         match (receiver.field(), drove == level) {
             (Field::AcknowledgeSlot, true) => Read::Wrong(ErrorKind::Acknowledge),
             (Field::AcknowledgeSlot, false) | (_, true) => Read::Level,
             (Field::Body(place), false) if drove && is_arbitrated(place, is_extended) => Read::Lost,
-            (Field::Stuff(place), false) if drove && is_arbitrated(place - 1, is_extended) => {
+            // In front of RTR at the latest.
+            (Field::Stuff(place), false) if drove && is_arbitrated(place, is_extended) => {
                 Read::Disturbed
             }
             (_, false) => Read::Wrong(ErrorKind::Bit),
@@ -157,6 +159,10 @@ pub(super) struct Node {
     pub(super) offer: Option<Offer>,
     /// Whether it comes back from bus-off by itself.
     pub(super) recovers: bool,
+    /// Whether nothing of what it drives gets on the wire; it reads it all the same.
+    pub(super) only_listens: bool,
+    /// What it drives in this bit.
+    drives: bool,
 }
 
 /// What a node does while the bus stays recessive.
@@ -176,7 +182,15 @@ impl Node {
     /// One that has just got its supply.
     pub(super) fn new(recovers: bool) -> Self {
         let state = State::Integrating(0);
-        Self { state, sending: None, counters: ErrorCounters::default(), offer: None, recovers }
+        Self {
+            state,
+            sending: None,
+            counters: ErrorCounters::default(),
+            offer: None,
+            recovers,
+            only_listens: false,
+            drives: true,
+        }
     }
 
     /// Loses its supply, or gets it back.
@@ -184,7 +198,9 @@ impl Node {
         let is_dead = matches!(self.state, State::Dead);
         if is_powered == is_dead {
             let state = if is_powered { State::Integrating(0) } else { State::Dead };
-            *self = Self { state, ..Self::new(self.recovers) };
+            let offer = self.offer.filter(|_| is_powered);
+            let only_listens = self.only_listens;
+            *self = Self { state, offer, only_listens, ..Self::new(self.recovers) };
         }
     }
 
@@ -208,18 +224,43 @@ impl Node {
         }
     }
 
-    /// A frame of another node is valid.
-    pub(super) fn received(&mut self, frame: CanFrame, happened: &mut dyn FnMut(Happening)) {
+    /// It has another frame to send, or none; one that has begun is not stopped.
+    pub(super) fn set_offer(&mut self, offer: Option<Offer>) {
+        if let (None, Some(sending)) = (&offer, &mut self.sending) {
+            sending.is_repeated = false;
+        }
+        // Who waits already goes on waiting, whatever for.
+        let since = self.offer.as_ref().map(|waiting| waiting.at);
+        self.offer =
+            offer.map(|offer| Offer { at: since.unwrap_or(offer.at).min(offer.at), ..offer });
+    }
+
+    /// It has acknowledged a frame.
+    pub(super) fn acknowledged(&mut self) {
         self.counters.received();
-        happened(Happening::Received(frame));
     }
 
     /// A frame of its own is out.
     pub(super) fn sent(&mut self, frame: CanFrame, happened: &mut dyn FnMut(Happening)) {
         self.counters.sent();
-        // What is offered may be another one by now.
-        self.offer = self.offer.filter(|offered| offered.frame != frame);
         happened(Happening::Sent(frame));
+    }
+
+    /// Begins to send what it has, if it has something by an instant; the next bit is at a place.
+    fn begin(&mut self, at: SimTime, place: usize, happened: &mut dyn FnMut(Happening)) -> bool {
+        let Some(offer) = self.offer.take_if(|offer| offer.at <= at) else { return false };
+        happened(Happening::Begun(offer.frame));
+        self.sending = Some(Sending { offer, place, is_repeated: true });
+        true
+    }
+
+    /// What it sends has not got through.
+    fn give_up(&mut self) {
+        if let Some(sending) = self.sending.take()
+            && sending.is_repeated
+        {
+            self.offer.get_or_insert(sending.offer);
+        }
     }
 
     /// Does something by which its counters may change, and notes if it may do another thing then.
@@ -258,34 +299,41 @@ impl Node {
         }
     }
 
-    /// The level that it drives in the bit from an instant on, which is recessive if `true`;
-    /// whether it begins to send is decided here.
-    pub(super) fn drive(&mut self, at: SimTime, mut happened: impl FnMut(Happening)) -> bool {
-        match &self.state {
+    /// The level that it puts on the wire in the bit from an instant on, which is recessive if
+    /// `true`; whether it begins to send is decided here.
+    pub(super) fn drive(&mut self, at: SimTime, happened: &mut dyn FnMut(Happening)) -> bool {
+        self.drives = match &self.state {
             State::Idle => {
-                let Some(Offer { frame, bits, .. }) = self.offer.filter(|it| it.at <= at) else {
-                    return true;
-                };
-                happened(Happening::Begun(frame));
-                self.sending = Some(Sending { frame, bits, place: 0 });
-                self.state = State::Frame(Receiver::new());
-                false
+                let begins = self.begin(at, 0, happened);
+                if begins {
+                    self.state = State::Frame(Receiver::new());
+                }
+                !begins
             }
             State::Frame(receiver) => match &self.sending {
-                Some(sending) => sending.bits.is_recessive(sending.place),
-                // It acknowledges what it has read.
-                None => receiver.field() != Field::AcknowledgeSlot || !receiver.has_right_crc(),
+                Some(sending) => sending.offer.bits.is_recessive(sending.place),
+                None => !receiver.is_acknowledging(),
             },
             State::Flag { is_passive, .. } => *is_passive,
             _ => true,
-        }
+        };
+        self.drives || self.only_listens
     }
 
-    /// Reads a bit.
-    pub(super) fn read(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
+    /// Reads the bit from an instant on.
+    pub(super) fn read(&mut self, at: SimTime, wire: bool, happened: &mut dyn FnMut(Happening)) {
+        // What does not get on the wire is there for itself.
+        let level = wire && (self.drives || !self.only_listens);
         let State::Frame(receiver) = &mut self.state else {
-            return self.act_counted(happened, |node, happened| node.take(level, happened));
+            return self.act_counted(happened, |node, happened| node.take(at, level, happened));
         };
+        if self.sending.is_none() && receiver.is_acknowledging() {
+            receiver.take(level);
+            return self.act_counted(happened, |node, happened| match level {
+                false => node.acknowledged(),
+                true => node.error(ErrorKind::Bit, false, happened),
+            });
+        }
         let read = match &mut self.sending {
             Some(sending) => sending.read(level, receiver),
             None => Read::Level,
@@ -305,7 +353,7 @@ impl Node {
     }
 
     /// Reads a bit that is none of a frame.
-    fn take(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
+    fn take(&mut self, at: SimTime, level: bool, happened: &mut dyn FnMut(Happening)) {
         match self.state {
             State::Frame(_) | State::Dead | State::Off { recovers: false, .. } => {}
             State::Integrating(seen) => {
@@ -320,9 +368,9 @@ impl Node {
                 self.wait(level, if is_over { State::Idle } else { State::Suspended(seen + 1) });
             }
             State::Intermission { seen, was_sender } => {
-                self.take_pause(level, seen, was_sender, happened);
+                self.take_pause(at, level, (seen, was_sender), happened);
             }
-            State::Flag { .. } => self.take_flag(level),
+            State::Flag { .. } => self.take_flag(level, happened),
             State::BehindFlag { is_overload, is_sender, is_first, dominant } => {
                 if level {
                     self.state = State::Delimiter { seen: 1, is_sender };
@@ -333,6 +381,7 @@ impl Node {
                 }
                 let dominant = dominant + 1;
                 if dominant % DOMINANT_BITS_MAX == 0 {
+                    happened(Happening::Error { kind: ErrorKind::Form, is_sender });
                     self.count(is_sender);
                 }
                 let dominant = dominant % DOMINANT_BITS_MAX;
@@ -376,9 +425,9 @@ impl Node {
 
     fn take_pause(
         &mut self,
+        at: SimTime,
         level: bool,
-        seen: u8,
-        was_sender: bool,
+        (seen, was_sender): (u8, bool),
         happened: &mut dyn FnMut(Happening),
     ) {
         let is_last = seen + 1 == INTERMISSION_BITS;
@@ -391,7 +440,10 @@ impl Node {
             (true, true) => State::Suspended(0),
             (true, false) => State::Idle,
         };
-        // A dominant bit in the last place is the start of a frame.
+        // A dominant bit in the last place is the start of a frame, of its own if it has one.
+        if !level && !waits {
+            self.begin(at, 1, happened);
+        }
         self.wait(level, next);
     }
 
@@ -406,7 +458,7 @@ impl Node {
             Read::Level => {}
             Read::Lost => {
                 happened(Happening::LostArbitration);
-                self.sending = None;
+                self.give_up();
             }
             Read::Wrong(kind) => return self.error(kind, true, happened),
             Read::Disturbed => {
@@ -420,14 +472,14 @@ impl Node {
             Taken::Error(kind) => self.error(kind, self.sending.is_some(), happened),
             Taken::Valid => {
                 if let (None, Some(frame)) = (&self.sending, frame) {
-                    self.received(frame, happened);
+                    happened(Happening::Received(frame));
                 }
             }
             Taken::Over | Taken::OverDominant => {
                 let sent = self.sending.take();
                 let was_sender = sent.is_some();
-                if let Some(Sending { frame, .. }) = sent {
-                    self.sent(frame, happened);
+                if let Some(sent) = sent {
+                    self.sent(sent.offer.frame, happened);
                 }
                 self.state = State::Intermission { seen: 0, was_sender };
                 if !level {
@@ -451,7 +503,7 @@ impl Node {
     }
 
     fn flag(&mut self, is_sender: bool, is_uncounted: bool) {
-        self.sending = None;
+        self.give_up();
         let is_passive = self.counters.state() != ErrorState::Active;
         let (run, last) = (0, true);
         self.state =
@@ -479,22 +531,22 @@ impl Node {
     }
 
     /// A bit of its own flag.
-    fn take_flag(&mut self, level: bool) {
+    fn take_flag(&mut self, level: bool, happened: &mut dyn FnMut(Happening)) {
         let State::Flag { is_overload, is_passive, is_sender, run, last, is_uncounted } =
             self.state
         else {
             return;
         };
-        let is_new_error = !is_passive && level;
-        if is_new_error || is_uncounted && !level {
+        if !is_passive && level {
+            // A dominant bit of its own is not seen: another error, and a flag for it.
+            happened(Happening::Error { kind: ErrorKind::Bit, is_sender });
+            self.flag(is_sender, false);
+            return self.count(is_sender);
+        }
+        if is_uncounted && !level {
             self.count(is_sender);
         }
-        let run = match (is_passive, level == last) {
-            // A dominant bit of its own is not seen: the flag begins again.
-            (false, _) if is_new_error => 0,
-            (false, _) | (true, true) => run + 1,
-            (true, false) => 1,
-        };
+        let run = if is_passive && level != last { 1 } else { run + 1 };
         let is_uncounted = is_uncounted && level;
         self.state = if run == FLAG_BITS {
             State::BehindFlag { is_overload, is_sender, is_first: true, dominant: 0 }

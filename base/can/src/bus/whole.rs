@@ -1,7 +1,8 @@
 //! A frame that nothing disturbs, in one step: who wins the arbitration, how long it takes, and
 //! what each node notes, as bit by bit.
 
-use super::{Bus, BusEvent, ErrorState, Happening, Offer, Quiet, later, note};
+use super::{Bus, BusEvent, ErrorState, Happening, Node, Offer, Quiet, later, note};
+use crate::frame::CanFrame;
 use crate::wire::{INTERMISSION_BITS, TRAILER_BITS};
 
 impl Bus {
@@ -12,21 +13,30 @@ impl Bus {
         let length = won.bits.len() as u32 + TRAILER_BITS;
         let end = later(self.now, self.bits(length));
         let free = later(end, self.bits(INTERMISSION_BITS));
-        let others = self.nodes.iter().filter(|node| node.quiet() == Quiet::Listens).count();
-        if others < 2 || self.next_change().is_some_and(|at| at < free) {
+        let listens = |node: &Node| node.quiet() == Quiet::Listens;
+        let acknowledges = |node: &&Node| listens(node) && !node.only_listens;
+        let is_heard = self.nodes.iter().filter(acknowledges).count() > 1;
+        if !is_heard || self.next_change().is_some_and(|at| at < free) {
             return false;
         }
         self.contend(&won);
+        // CRC delimiter and acknowledge slot; the last bit but one.
+        let acknowledged = later(self.now, self.bits(won.bits.len() as u32 + 2));
         let valid = later(self.now, self.bits(length - 1));
-        for (number, node) in self.nodes.iter_mut().enumerate() {
-            if number == winner || node.quiet() != Quiet::Listens {
-                continue;
+        let Self { nodes, due, .. } = self;
+        let mut receivers = |at, act: fn(&mut Node, CanFrame, &mut dyn FnMut(Happening))| {
+            for (number, node) in nodes.iter_mut().enumerate() {
+                if number != winner && listens(node) {
+                    note(due, at, number, node, |node, happened| act(node, won.frame, happened));
+                }
             }
-            note(&mut self.due, valid, number, node, |node, happened| {
-                node.act_counted(happened, |node, happened| node.received(won.frame, happened));
-            });
-        }
+        };
+        receivers(acknowledged, |node, _, happened| {
+            node.act_counted(happened, |node, _| node.acknowledged());
+        });
+        receivers(valid, |_, frame, happened| happened(Happening::Received(frame)));
         let sender = &mut self.nodes[winner];
+        sender.offer = None;
         note(&mut self.due, end, winner, sender, |node, happened| {
             node.act_counted(happened, |node, happened| node.sent(won.frame, happened));
         });

@@ -242,6 +242,11 @@ impl Receiver {
         self.crc_read == self.crc
     }
 
+    /// Whether its next bit is the one by which it acknowledges the frame.
+    pub(crate) fn is_acknowledging(&self) -> bool {
+        self.field == Field::AcknowledgeSlot && self.has_right_crc()
+    }
+
     /// Takes the next bit.
     pub(crate) fn take(&mut self, level: bool) -> Taken {
         match self.field {
