@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails its test")]
 
-use lastmeter_can::bus::{Bus, BusEvent, Detail, Happening};
+use lastmeter_can::bus::{Bus, BusEvent, Change, Detail, Happening};
 use lastmeter_can::controller::{
     Controller, ControllerConfiguration, FifoNumber, FilterBank, TransmitOrder, TransmitOutcome,
 };
@@ -22,22 +22,21 @@ impl Network {
     fn new(nodes: usize, configuration: &ControllerConfiguration) -> Self {
         let bus = Bus::new(Detail::Frames, SimDuration(BIT), SimTime(-11 * BIT), nodes);
         let controller = || Controller::new(configuration.clone()).unwrap();
-        Self { bus, controllers: (0..nodes).map(|_| controller()).collect() }
+        let mut network = Self { bus, controllers: (0..nodes).map(|_| controller()).collect() };
+        for (node, controller) in network.controllers.iter().enumerate() {
+            controller.join(&mut network.bus, node);
+        }
+        network
     }
 
     fn request(&mut self, node: usize, at: SimTime, frame: CanFrame) {
         self.controllers[node].request(frame).unwrap();
-        self.offer(node, at);
-    }
-
-    fn offer(&mut self, node: usize, at: SimTime) {
-        self.bus.offer(node, at, self.controllers[node].pending().copied());
+        self.controllers[node].offer(&mut self.bus, node, at);
     }
 
     fn pop(&mut self, until: SimTime) -> Option<BusEvent> {
         let event = self.bus.pop(until)?;
-        self.controllers[event.node].happened(&event.what);
-        self.offer(event.node, event.at);
+        self.controllers[event.node].follow(&mut self.bus, &event);
         Some(event)
     }
 }
@@ -95,6 +94,26 @@ fn a_controller_that_is_full_breaks_the_bound() {
             network.request(1, event.at, steady);
         }
     }
+}
+
+/// A node that loses its supply while it sends, and is bus-off before.
+#[test]
+fn a_node_that_was_reset_sends_again() {
+    let mut network = Network::new(3, &configuration());
+    network.bus.schedule(SimTime(0), Change::Hold(true));
+    network.bus.schedule(SimTime(600 * BIT), Change::Release);
+    network.request(0, SimTime(0), "010#".parse().unwrap());
+    while network.pop(SimTime(600 * BIT)).is_some() {}
+    assert!(network.controllers[0].is_bus_off());
+    network.bus.schedule(SimTime(600 * BIT), Change::Supply(0, false));
+    network.controllers[0].reset();
+    network.bus.schedule(SimTime(700 * BIT), Change::Supply(0, true));
+    while network.pop(SimTime(700 * BIT)).is_some() {}
+    network.request(0, SimTime(700 * BIT), "011#".parse().unwrap());
+    while network.pop(SimTime(900 * BIT)).is_some() {}
+    assert_eq!(network.controllers[0].next_end().unwrap().outcome, TransmitOutcome::Sent);
+    assert!(network.controllers[0].next_end().is_none());
+    assert_eq!(network.controllers[1].fifo(FifoNumber::Fifo0).pending_count(), 1);
 }
 
 #[test]

@@ -169,8 +169,8 @@ impl Bus {
         }
     }
 
-    /// From `at` on a node has this frame to send, and no other one, as soon as the bus is free; what
-    /// happened until `at` is taken before. A frame that it began is not stopped, and is tried
+    /// From `at` on a node has this frame to send, and no other one, as soon as the bus is free;
+    /// what happened until `at` is taken before. A frame that it began is not stopped, and is tried
     /// again if it does not get through, unless another one, or none, is offered until then. A
     /// frame that was sent is offered no more. A node without supply that gets it has its offer.
     pub fn offer(&mut self, node: usize, at: SimTime, frame: Option<CanFrame>) {

@@ -329,9 +329,12 @@ impl Node {
         };
         if self.sending.is_none() && receiver.is_acknowledging() {
             receiver.take(level);
-            return self.act_counted(happened, |node, happened| match level {
-                false => node.acknowledged(),
-                true => node.error(ErrorKind::Bit, false, happened),
+            return self.act_counted(happened, |node, happened| {
+                if level {
+                    node.error(ErrorKind::Bit, false, happened);
+                } else {
+                    node.acknowledged();
+                }
             });
         }
         let read = match &mut self.sending {

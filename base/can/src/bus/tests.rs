@@ -133,8 +133,7 @@ fn an_error_takes_17_to_23_bits_until_the_frame_is_sent_again() {
             let sent = events.iter().filter(|it| it.what == Happening::Sent(frame)).count();
             let error = events.iter().find(|it| matches!(it.what, Happening::Error { .. }));
             let Some(error) = error else {
-                // What a receiver reads in the last bit is nothing to it, nor what a sender reads in
-                // the acknowledge slot, as long as it is dominant.
+                // What a receiver reads in the last bit is nothing to it.
                 assert_eq!((attempts.len(), sent), (1, 1), "{flip:?} at {place}");
                 continue;
             };
@@ -181,8 +180,8 @@ fn a_node_comes_back_from_bus_off_after_128_times_11_recessive_bits() {
                 found.map(|event| event.at.0 / BIT.0).unwrap()
             };
             let off = of(ErrorState::BusOff);
-            // Of 32 errors 17 are in the first frame and its flags, of which the last one is passive;
-            // then each attempt takes start, flag 6, delimiter 8, pause 3 and 8 bits of suspension.
+            // Of 32 errors 17 are in the first frame and its flags, of which the last is passive;
+            // then each attempt takes start, flag 6, delimiter 8, pause 3 and suspension 8.
             assert_eq!(off, 17 + 6 + 8 + 3 + 8 + 14 * 26 + 1);
             let since = if is_automatic { off } else { 20_000 };
             let back = events.iter().rfind(|it| it.what == Happening::State(ErrorState::Active));
@@ -248,7 +247,6 @@ fn behind_a_cut_nobody_hears_and_a_babbling_node_silences_all() {
     });
 }
 
-/// Typed in by Bosch CAN 2.0, part B: what the next event is due to.
 #[test]
 fn the_next_instant_is_that_of_what_comes_first() {
     both(|detail| {
@@ -305,8 +303,8 @@ fn what_is_offered_without_supply_waits_for_it() {
     });
 }
 
-/// Bosch CAN 2.0, part B, 3.2.5: a dominant bit in the third place of the intermission is the start of
-/// a frame, also of that of a node that has one.
+/// Bosch CAN 2.0, part B, 3.2.5: a dominant bit in the third place of the intermission is the start
+/// of a frame, also of that of a node that has one.
 #[test]
 fn a_node_that_waits_takes_a_disturbed_pause_for_the_start_of_its_frame() {
     both(|detail| {
@@ -376,6 +374,66 @@ fn noise_begins_when_it_is_made_and_time_has_an_end() {
         assert_eq!(bus.pop(SimTime(i64::MAX)), None);
         bus.offer(0, bit(5), Some(data(1, &[])));
         assert_eq!(bus.pop(SimTime(i64::MAX)), None);
+    });
+}
+
+/// Who finds an error first counts 1 and 8, since the others' flags are behind its own; one that is
+/// error-passive is at 119 after a frame (rules 1, 2 and 8).
+#[test]
+fn who_finds_an_error_first_counts_the_most() {
+    both(|detail| {
+        let mut bus = listening(detail, 3);
+        let frame = data(1, &[1]);
+        let delimiter = i64::from(frame_bits(&frame)) - 10;
+        let mut counted = Vec::new();
+        for start in (0..17).map(|it| it * 1_000) {
+            bus.offer(0, bit(start), Some(frame));
+            bus.schedule(bit(start + delimiter), Change::Flip(1));
+            while bus.pop(bit(start + 999)).is_some() {}
+            counted.push(bus.counters(1).receive());
+            assert_eq!(bus.counters(2).receive(), 0);
+        }
+        let rising = (1..=15).map(|it| it * 8);
+        assert_eq!(counted[..15], rising.collect::<Vec<_>>());
+        assert_eq!(counted[15..], [119, 119]);
+    });
+}
+
+/// The stuff bit in front of RTR, and the one behind it (rule 3, exception 2).
+#[test]
+fn a_stuff_bit_that_is_disturbed_in_the_arbitration_is_not_counted() {
+    both(|detail| {
+        for (place, kind, counted) in [(5, ErrorKind::Stuff, 0), (14, ErrorKind::Bit, 8)] {
+            let mut bus = listening(detail, 2);
+            bus.offer(0, bit(0), Some(data(0x010, &[1])));
+            bus.schedule(bit(place), Change::FlipAll);
+            let events = all(&mut bus, bit(place + 1));
+            let error = Happening::Error { kind, is_sender: true };
+            let found = events.iter().find(|event| event.what == error).unwrap();
+            assert_eq!((found.at, found.counters.transmit()), (bit(place + 1), counted));
+        }
+    });
+}
+
+/// A dominant bit in the last place of a delimiter, and one in the first place of a pause.
+#[test]
+fn a_pause_that_is_disturbed_is_made_again_and_not_counted() {
+    both(|detail| {
+        // Both find an error in the CRC delimiter.
+        let delimiter = i64::from(frame_bits(&data(1, &[1]))) - 10;
+        for place in [delimiter + 14, delimiter + 15] {
+            let mut bus = listening(detail, 2);
+            bus.offer(0, bit(0), Some(data(1, &[1])));
+            bus.schedule(bit(delimiter), Change::FlipAll);
+            bus.schedule(bit(place), Change::FlipAll);
+            let events = all(&mut bus, bit(500));
+            let overloaded = events.iter().filter(|event| event.what == Happening::Overload);
+            let overloaded: Vec<_> = overloaded.map(|event| (event.at, event.node)).collect();
+            assert_eq!(overloaded, [(bit(place + 1), 0), (bit(place + 1), 1)]);
+            // Flag 6, delimiter 8, pause 3.
+            assert_eq!(attempts(&events, 0), [0, place + 1 + 17]);
+            assert_eq!(events.last().unwrap().counters.transmit(), 7);
+        }
     });
 }
 

@@ -159,7 +159,7 @@ impl TransmitMailboxes {
         Some(number)
     }
 
-    fn on_bus(&self) -> Option<usize> {
+    pub(super) fn on_bus(&self) -> Option<usize> {
         self.mailboxes.iter().position(|mailbox| mailbox.is_some_and(|it| it.is_on_bus))
     }
 

@@ -117,6 +117,21 @@ impl Controller {
         })
     }
 
+    /// As after its reset: requests, received frames and counts are gone, the configuration stays.
+    pub fn reset(&mut self) {
+        let ControllerConfiguration { transmit_order, is_one_shot, overrun_policy, .. } =
+            self.configuration;
+        self.mailboxes = TransmitMailboxes::new(transmit_order, is_one_shot);
+        self.fifos = [FifoNumber::Fifo0; 2].map(|_| ReceiveFifo::new(overrun_policy));
+        self.filtered_count = 0;
+        self.is_bus_off = false;
+    }
+
+    /// Whether one of its frames is on the bus.
+    pub fn is_sending(&self) -> bool {
+        self.mailboxes.on_bus().is_some()
+    }
+
     /// How it is configured.
     pub const fn configuration(&self) -> &ControllerConfiguration {
         &self.configuration

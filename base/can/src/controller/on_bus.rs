@@ -1,28 +1,53 @@
-//! A controller at a node of the bus: what happened there is what it takes part in.
+//! A controller at a node of a bus: it offers what it has, and what happens there is what it takes
+//! part in.
+
+use lastmeter_units::SimTime;
 
 use super::{AttemptEnd, Controller};
-use crate::bus::{ErrorState, Happening};
+use crate::bus::{Bus, BusEvent, ErrorState, Happening};
 
 impl Controller {
-    /// Takes what happened at its node. What it offers the bus from then on is
-    /// [`Self::pending`].
-    pub fn happened(&mut self, what: &Happening) {
-        // An attempt that was begun or has ended otherwise meanwhile is none of it.
-        let end = match *what {
-            Happening::Begun(_) => {
-                let _ = self.begin_attempt();
-                return;
+    /// Takes its place at a node of the bus.
+    pub fn join(&self, bus: &mut Bus, node: usize) {
+        bus.set_recovery(node, self.configuration().has_automatic_bus_off_recovery);
+    }
+
+    /// Offers the bus what is first of what is requested; after each request and abort.
+    pub fn offer(&self, bus: &mut Bus, node: usize, at: SimTime) {
+        // What is on the wire goes on by itself.
+        if !self.is_sending() {
+            bus.offer(node, at, self.pending().copied());
+        }
+    }
+
+    /// Takes what happened at its node, and offers what is first then. Its owner starts it again
+    /// ([`Self::reset`]) when the node's supply is lost.
+    pub fn follow(&mut self, bus: &mut Bus, event: &BusEvent) {
+        let end = match event.what {
+            Happening::Begun(frame) => {
+                // Another one was offered by somebody else, and is none of its requests.
+                if self.pending() == Some(&frame) {
+                    let _ = self.begin_attempt();
+                }
+                None
             }
             Happening::Received(frame) => {
                 self.receive(frame);
-                return;
+                None
             }
-            Happening::State(state) => return self.set_bus_off(state == ErrorState::BusOff),
-            Happening::Sent(_) => AttemptEnd::Sent,
-            Happening::LostArbitration => AttemptEnd::LostArbitration,
-            Happening::Error { is_sender: true, .. } => AttemptEnd::Error,
-            Happening::Error { is_sender: false, .. } | Happening::Overload => return,
+            Happening::State(state) => {
+                self.set_bus_off(state == ErrorState::BusOff);
+                None
+            }
+            Happening::Sent(_) => Some(AttemptEnd::Sent),
+            Happening::LostArbitration => Some(AttemptEnd::LostArbitration),
+            Happening::Error { is_sender: true, .. } => Some(AttemptEnd::Error),
+            Happening::Error { is_sender: false, .. } | Happening::Overload => None,
         };
-        let _ = self.end_attempt(end);
+        // Errors of its flag come behind the end of its attempt.
+        if let Some(end) = end.filter(|_| self.is_sending()) {
+            let _ = self.end_attempt(end);
+        }
+        self.offer(bus, event.node, event.at);
     }
 }

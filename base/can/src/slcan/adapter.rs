@@ -162,9 +162,21 @@ impl Adapter {
         self.flags |= bit.map_or(0, |(_, bit)| 1 << (bit & 7));
     }
 
+    /// Another host is at the line: what the one before has set is forgotten, and the bus is left.
+    pub fn reset(&mut self, orders: &mut Vec<Order>) {
+        if self.is_open() {
+            orders.push(Order::Close);
+        }
+        *self = Self::with_flags(self.flag_bits);
+    }
+
     /// Takes bytes of the host; appends the answers, and what is to be done.
     pub fn bytes(&mut self, bytes: &[u8], answers: &mut Vec<u8>, orders: &mut Vec<Order>) {
         for &byte in bytes {
+            // Some hosts end a line in both.
+            if byte == b'\n' && self.length == 0 {
+                continue;
+            }
             if byte != CR {
                 if self.line.len() < LINE_BYTES_MAX {
                     self.line.push(byte);
@@ -224,6 +236,8 @@ impl Adapter {
                 self.flags = 0;
                 orders.push(Order::Open { timing, listens_only });
             }
+            // Received frames are written at once in any case.
+            [b'X', b'1'] if is_closed => {}
             [b'C'] if !is_closed => {
                 self.channel = Channel::Closed;
                 orders.push(Order::Close);

@@ -70,6 +70,19 @@ fn a_wrong_line_is_refused_and_the_next_one_works() {
 }
 
 #[test]
+fn another_host_finds_an_adapter_as_after_power_up() {
+    let mut adapter = open("Z1\r");
+    ask(&mut adapter, b"t20");
+    let mut orders = Vec::new();
+    adapter.reset(&mut orders);
+    assert_eq!(orders, [Order::Close]);
+    let (answers, orders) = ask(&mut adapter, b"\r\nO\r\nX1\r\nS4\r\nO\r\n");
+    assert_eq!(answers, "\\r\\x07\\r\\r\\r");
+    assert_eq!(orders.len(), 1);
+    assert_eq!(shown(&mut adapter, "123#11", 59_999), "t123111\r");
+}
+
+#[test]
 fn who_only_listens_sends_nothing() {
     let mut adapter = Adapter::default();
     let (answers, orders) = ask(&mut adapter, b"s031C\rL\rt1000\r");

@@ -44,6 +44,23 @@ impl BitRate {
         Self::ALL[self as usize].1
     }
 
+    /// The longest bus at this rate in metres: a bit has to reach its ends and come back before it
+    /// is read (CAN in Automation 301, 5.1, and at 1 Mbit/s ISO 11898-2, unverified; at 100 kbit/s
+    /// by its neighbours).
+    pub const fn longest_bus_m(self) -> u32 {
+        match self {
+            Self::S0 => 5_000,
+            Self::S1 => 2_500,
+            Self::S2 => 1_000,
+            Self::S3 => 600,
+            Self::S4 => 500,
+            Self::S5 => 250,
+            Self::S6 => 100,
+            Self::S7 => 50,
+            Self::S8 => 40,
+        }
+    }
+
     /// The one of so many bit/s, if there is one.
     pub fn from_bits_per_second(bits_per_second: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|&(_, rate)| rate == bits_per_second).map(|(rate, _)| rate)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::Read as _;
 
 use lastmeter_can::dbc::metering::metering_network;
 use lastmeter_can::dbc::{Database, DecodeError};
@@ -25,11 +26,12 @@ impl Names {
         let fault = |error: std::io::Error| {
             format!("{path}: {error}; give a DBC file, or `{METERING}` for the metering network's")
         };
-        let length = fs::metadata(path).map_err(fault)?.len();
-        if length > BYTES_MAX {
-            return Err(format!("{path}: {length} bytes, expected {BYTES_MAX} at most"));
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).map_err(fault)?;
+        file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(format!("{path}: more than {BYTES_MAX} bytes, expected fewer"));
         }
-        let bytes = fs::read(path).map_err(fault)?;
         let read = Database::from_bytes(&bytes).map_err(|error| format!("{path}: {error}"))?;
         Ok(Self(Some(Cow::Owned(read))))
     }
@@ -46,7 +48,9 @@ impl Names {
             Some(label) => format!("{} {label}", value.name),
             None => format!("{} {} {}", value.name, value.value, value.unit).trim_end().to_owned(),
         });
-        format!("  {name}: {}", shown.collect::<Vec<_>>().join(", "))
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        // Units and names of values are any text.
+        format!("  {name}: {}", shown.replace(char::is_control, "?"))
     }
 
     /// Fields for what a frame carries.
