@@ -242,8 +242,8 @@ def verdicts(comparison, run, name):
     # Readings that came although a device was to be silent have no place.
     checks = run.scenario.get("check", [])
     silent = {check.get("name") for check in checks if check.get("silent")}
-    # A program judges whole series, and need not name a place.
-    programs = {check["name"] for check in checks if check["kind"] == "external"}
+    # A program judges whole series, and need not name a place; nor does who is under suspicion over all of them.
+    placeless = {check["name"] for check in checks if check["kind"] in ("external", "suspicion")}
     bad = [
         verdict for verdict in run.verdicts
         # `told` is there where the line for people says more than figure and limit, and
@@ -256,7 +256,7 @@ def verdicts(comparison, run, name):
         or (verdict["n"] == 0 and verdict["status"] == "pass")
         # Only what was expected and did not happen has no place.
         or (verdict["status"] == "fail" and verdict["at"] is None
-            and verdict["reason"] != "refusal-missing" and verdict["check"] not in programs
+            and verdict["reason"] != "refusal-missing" and verdict["check"] not in placeless
             and not (verdict["reason"] == "readings-unexpected" and verdict["check"] in silent))
     ]
     comparison.same(f"{name}/verdicts.json: {len(run.verdicts)} verdicts, bad ones", bad, [])
