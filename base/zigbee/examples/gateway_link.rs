@@ -126,7 +126,10 @@ fn deliver(address: &str, name: &str, key: &NetworkKey, count: u32) -> Result<()
         let mut end = GatewayEnd::new(settings, nonce()?, now()?, &mut to);
         let mut bytes = [0; 4096];
         while !end.has_ended() && !outbox.is_empty() {
-            stream.write_all(&to)?;
+            // Who broke off is connected to again.
+            if stream.write_all(&to).is_err() {
+                break;
+            }
             to.clear();
             let count = stream.read(&mut bytes).unwrap_or_default();
             if count == 0 {
