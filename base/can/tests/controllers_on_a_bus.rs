@@ -116,6 +116,22 @@ fn a_node_that_was_reset_sends_again() {
     assert_eq!(network.controllers[1].fifo(FifoNumber::Fifo0).pending_count(), 1);
 }
 
+/// A frame that was offered past a controller is none of its requests.
+#[test]
+fn what_another_has_offered_ends_no_request() {
+    let mut network = Network::new(3, &configuration());
+    let [stranger, own] = ["700#", "010#"].map(|text| text.parse::<CanFrame>().unwrap());
+    network.bus.offer(0, SimTime(0), Some(stranger));
+    network.controllers[0].request(own).unwrap();
+    let begun = network.pop(SimTime(100 * BIT)).unwrap();
+    assert_eq!(begun.what, Happening::Begun(stranger));
+    assert!(!network.controllers[0].is_sending());
+    while network.pop(SimTime(1_000 * BIT)).is_some() {}
+    let end = network.controllers[0].next_end().unwrap();
+    assert_eq!((end.frame, network.controllers[0].next_end()), (own, None));
+    assert_eq!(network.controllers[1].fifo(FifoNumber::Fifo0).pending_count(), 2);
+}
+
 #[test]
 fn frames_are_in_the_receivers_queues_and_their_ends_at_the_senders() {
     let one_shot = ControllerConfiguration { is_one_shot: true, ..configuration() };

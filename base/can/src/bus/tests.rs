@@ -183,6 +183,9 @@ fn a_node_comes_back_from_bus_off_after_128_times_11_recessive_bits() {
             // Of 32 errors 17 are in the first frame and its flags, of which the last is passive;
             // then each attempt takes start, flag 6, delimiter 8, pause 3 and suspension 8.
             assert_eq!(off, 17 + 6 + 8 + 3 + 8 + 14 * 26 + 1);
+            // Each of them is shown.
+            let shown = |it: &&BusEvent| matches!(it.what, Happening::Error { .. });
+            assert_eq!(events.iter().filter(shown).count(), 32);
             let since = if is_automatic { off } else { 20_000 };
             let back = events.iter().rfind(|it| it.what == Happening::State(ErrorState::Active));
             assert_eq!(back.unwrap().at, bit(since + 128 * 11));
@@ -396,6 +399,25 @@ fn who_finds_an_error_first_counts_the_most() {
         let rising = (1..=15).map(|it| it * 8);
         assert_eq!(counted[..15], rising.collect::<Vec<_>>());
         assert_eq!(counted[15..], [119, 119]);
+    });
+}
+
+/// A frame counts as received with its acknowledgement, whatever becomes of its end (rule 8).
+#[test]
+fn what_was_acknowledged_counts_also_if_its_end_is_wrong() {
+    both(|detail| {
+        let mut bus = listening(detail, 3);
+        let frame = data(1, &[1]);
+        let length = i64::from(frame_bits(&frame));
+        bus.offer(0, bit(0), Some(frame));
+        bus.schedule(bit(length - 10), Change::Flip(1));
+        while bus.pop(bit(900)).is_some() {}
+        assert_eq!(bus.counters(1).receive(), 8);
+        bus.offer(0, bit(1_000), Some(frame));
+        bus.schedule(bit(1_000 + length - 5), Change::Flip(1));
+        let events = all(&mut bus, bit(1_000 + length - 4));
+        let error = events.iter().find(|it| matches!(it.what, Happening::Error { .. })).unwrap();
+        assert_eq!((error.node, error.counters.receive()), (1, 8));
     });
 }
 
