@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lastmeter_can::frame::CanFrame;
+use lastmeter_can::slcan::{Adapter, Order};
 
 use crate::bench::{Done, call, run, verdict};
-use adapter::Adapter;
-
-#[path = "../../base/can/tests/adapter/mod.rs"]
-mod adapter;
 
 /// What the meter on the desk does.
 #[derive(Clone, Copy)]
@@ -173,12 +170,14 @@ fn play_adapter(path: &Path) {
             let mut adapter = Adapter::default();
             let mut buffer = [0; 256];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let mut answers = Vec::new();
-                for frame in adapter.bytes_from_host(&buffer[..count], &mut answers) {
+                let (mut answers, mut orders) = (Vec::new(), Vec::new());
+                adapter.bytes(&buffer[..count], &mut answers, &mut orders);
+                for order in orders {
+                    let Order::Transmit(frame) = order else { continue };
                     if frame.is_remote() && frame.id().value() == 0x321 {
                         let version =
                             CanFrame::data(frame.id(), &[1, 0, 1, 0, 0, 0xC0, 0xFF, 0xEE]);
-                        adapter.frame_to_host(version.unwrap(), &mut answers);
+                        adapter.frame(&version.unwrap(), 0, &mut answers);
                     }
                 }
                 if stream.write_all(&answers).is_err() {

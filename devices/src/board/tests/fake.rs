@@ -7,6 +7,7 @@ use lastmeter_board::cobs;
 use lastmeter_board::description::Description;
 use lastmeter_board::meter_node::Register;
 use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_can::slcan::{Adapter, Order};
 use lastmeter_params::{Diagnostic, Diagnostics, read_text};
 use lastmeter_sim::{Block, Streams};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
@@ -19,10 +20,6 @@ use crate::border::{
 };
 use crate::context::DeviceContext;
 use crate::registry::DEVICES;
-
-#[path = "../../../../base/can/tests/adapter/mod.rs"]
-mod adapter;
-use adapter::Adapter;
 
 /// 2027-01-18T17:00:00Z.
 pub(super) const START: SimTime = SimTime(1_800_291_600_000_000_000);
@@ -211,7 +208,10 @@ impl Fake {
         let (mut out, mut restart) = (Vec::new(), Vec::new());
         // One byte at a time: what a frame is answered by comes before the next command's answer.
         for byte in bytes {
-            for frame in self.adapter.bytes_from_host(&[*byte], &mut out) {
+            let mut orders = Vec::new();
+            self.adapter.bytes(&[*byte], &mut out, &mut orders);
+            for order in orders {
+                let Order::Transmit(frame) = order else { continue };
                 if self.resets_at_freeze && !frame.is_remote() {
                     self.resets_at_freeze = false;
                     restart = self.start();
@@ -221,7 +221,7 @@ impl Fake {
                 if let Some((id, data)) = self.answer(&frame) {
                     let id = CanId::standard(id).unwrap();
                     let answer = CanFrame::data(id, &data).unwrap();
-                    self.adapter.frame_to_host(answer, &mut out);
+                    self.adapter.frame(&answer, 0, &mut out);
                 }
             }
         }
