@@ -27,6 +27,7 @@
 //! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
 //! | `gaussian`, `running_mean` | draws from the normal distribution; means over recent samples |
 //! | `border`, `context` | messages between runner and device, and the place that a device gets |
+//! | `can` | what a node on a CAN bus is made of: its controller, the time that software takes |
 //! | [`zigbee`] | nodes of a ZigBee network: application and radio, without a metering point |
 //! | [`calibration`], [`endpoint`] | registers that correct errors; the simulator's end of a line |
 //!
@@ -37,6 +38,7 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod can;
 mod class_errors;
 mod context;
 mod display;
@@ -72,7 +74,7 @@ pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
-    DeviceFault, EventFacts, EventKind, Exchange, Feed, Input, Output, ProgramDevice, ProgramSpec,
+    DeviceFault, EventFacts, EventKind, Exchange, ExchangeStage, Feed, Input, Output, ProgramDevice, ProgramSpec,
     ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault,
     VoltageEventKind,
 };

@@ -5,7 +5,7 @@
 
 use chacha20::ChaCha8Rng;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_link::medium::{Arrival, BusSpec, Medium, MediumSpec, Party};
+use lastmeter_link::medium::{BusSpec, Medium, MediumEvent, MediumSpec, Party};
 use lastmeter_units::SimTime;
 use rand::SeedableRng as _;
 
@@ -25,8 +25,8 @@ fn round(medium: &mut Medium) -> usize {
     arrivals
 }
 
-fn is_filled(arrival: &Arrival) -> bool {
-    !arrival.bytes.is_empty()
+fn is_filled(event: &MediumEvent) -> bool {
+    matches!(event, MediumEvent::Arrival(arrival) if !arrival.bytes.is_empty())
 }
 
 fn polls(criterion: &mut Criterion) {
@@ -34,7 +34,7 @@ fn polls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("m-bus, 60 slaves, one round of polls");
     group.throughput(Throughput::Elements(PER_ROUND));
     for (name, spec) in [("perfect", BusSpec::PERFECT), ("with noise", noisy)] {
-        let mut medium = MediumSpec::Bus(spec).open(SLAVES, &ChaCha8Rng::from_seed([1; 32]));
+        let mut medium = MediumSpec::Bus(spec).open(SLAVES, SimTime(0), &ChaCha8Rng::from_seed([1; 32]));
         group.bench_function(name, |bencher| bencher.iter(|| round(&mut medium)));
     }
     group.finish();

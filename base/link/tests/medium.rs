@@ -6,8 +6,12 @@
 use std::collections::BTreeSet;
 
 use chacha20::ChaCha8Rng;
+use lastmeter_can::bus::Happening;
+use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_can::wire::frame_bits;
 use lastmeter_link::medium::{
-    Arrival, BusSpec, LanesSpec, Medium, MediumSpec, NETWORKS, NetworkKind, Party, RadioSpec,
+    Arrival, BusSpec, LanesSpec, Medium, MediumEvent, MediumSpec, NETWORKS, NetworkKind, Party,
+    RadioSpec,
 };
 use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_units::{SimDuration, SimTime};
@@ -21,11 +25,18 @@ fn stream(seed: u8) -> ChaCha8Rng {
 }
 
 fn bus(spec: BusSpec, slaves: usize) -> Medium {
-    MediumSpec::Bus(spec).open(slaves, &stream(7))
+    MediumSpec::Bus(spec).open(slaves, SimTime(0), &stream(7))
+}
+
+fn arrival(medium: &mut Medium, until: SimTime) -> Option<Arrival> {
+    medium.pop(until).map(|event| match event {
+        MediumEvent::Arrival(arrival) => arrival,
+        MediumEvent::Wire(event) => panic!("{event:?}"),
+    })
 }
 
 fn all(medium: &mut Medium) -> Vec<Arrival> {
-    std::iter::from_fn(|| medium.pop(END)).collect()
+    std::iter::from_fn(|| arrival(medium, END)).collect()
 }
 
 /// What the master receives, in one piece.
@@ -145,7 +156,7 @@ proptest! {
         let mut found = Vec::new();
         while let Some(next) = medium.next() {
             prop_assert_eq!(medium.pop(SimTime(next.0 - 1)), None);
-            let arrival = medium.pop(next).unwrap();
+            let arrival = arrival(&mut medium, next).unwrap();
             prop_assert_eq!(arrival.at, next);
             found.push(arrival);
         }
@@ -182,12 +193,12 @@ proptest! {
         let spec = BusSpec { byte_error_rate: 0.2, loss: 0.2, ..BusSpec::PERFECT };
         // All at the end, or each as soon as nothing sent later can change it.
         let run = |at_once: bool| {
-            let mut medium = MediumSpec::Bus(spec).open(3, &stream(seed));
+            let mut medium = MediumSpec::Bus(spec).open(3, SimTime(0), &stream(seed));
             let (mut now, mut found) = (SimTime(0), Vec::new());
             for (index, pause) in pauses.iter().enumerate() {
                 now = SimTime(now.0 + pause);
                 if at_once {
-                    found.extend(std::iter::from_fn(|| medium.pop(now)));
+                    found.extend(std::iter::from_fn(|| arrival(&mut medium, now)));
                 }
                 let from = (index % 4).checked_sub(1).map_or(Party::Master, Party::Slave);
                 medium.transmit(from, None, now, 2400, &[index as u8; 5]);
@@ -205,7 +216,7 @@ proptest! {
     ) {
         let delay = SimDuration::from_milliseconds(2);
         let spec = LanesSpec { delay, bits_per_second: 80_000.0 };
-        let mut medium = MediumSpec::Lanes(spec).open(2, &stream(0));
+        let mut medium = MediumSpec::Lanes(spec).open(2, SimTime(0), &stream(0));
         // Who to whom: up and down on two lanes.
         let ways = [(Party::Slave(0), None), (Party::Slave(1), None),
             (Party::Master, Some(0)), (Party::Master, Some(1))];
@@ -296,7 +307,7 @@ fn a_listener_at_another_rate_hears_garbage_until_it_is_set() {
 #[test]
 fn who_is_not_there_sends_and_hears_nothing() {
     for spec in [read("m-bus", "").unwrap(), read("stream", "").unwrap()] {
-        let mut medium = spec.open(1, &stream(1));
+        let mut medium = spec.open(1, SimTime(0), &stream(1));
         medium.set_rate(Party::Slave(9), 300);
         medium.transmit(Party::Slave(9), None, SimTime(0), 2400, &[1]);
         medium.transmit(Party::Slave(0), None, SimTime(0), 2400, &[]);
@@ -321,7 +332,7 @@ fn a_sender_waits_for_itself_and_for_what_was_already_taken() {
 #[test]
 fn what_is_sent_at_the_end_of_time_comes_to_an_end() {
     for spec in [read("m-bus", "").unwrap(), read("stream", "").unwrap()] {
-        let mut medium = spec.open(2, &stream(1));
+        let mut medium = spec.open(2, SimTime(0), &stream(1));
         medium.set_rate(Party::Slave(1), 9600);
         for party in [Party::Master, Party::Slave(0), Party::Slave(1)] {
             medium.transmit(party, None, SimTime(i64::MAX - 9), 2400, &[1, 2]);
@@ -332,7 +343,7 @@ fn what_is_sent_at_the_end_of_time_comes_to_an_end() {
 }
 
 fn radio(spec: RadioSpec, slaves: usize) -> Medium {
-    MediumSpec::Radio(spec).open(slaves, &stream(9))
+    MediumSpec::Radio(spec).open(slaves, SimTime(0), &stream(9))
 }
 
 const AIR: RadioSpec = RadioSpec { delay: SimDuration(5_000_000), loss: 0.0, duplicates: 0.0 };
@@ -376,4 +387,84 @@ fn frames_are_lost_and_doubled_in_their_shares_and_never_altered() {
     // 0.8 * 0.9 + 0.2 * 0.1 are received once, 0.8 * 0.1 twice; four standard deviations.
     assert!((once - 7_400_i32).abs() < 176, "{once}");
     assert!((twice - 800_i32).abs() < 109, "{twice}");
+}
+
+/// The instants at which parties of a CAN bus at 125 kbit/s have something to do with frames.
+fn wire(medium: &mut Medium, until: SimTime) -> Vec<(i64, Party, Happening)> {
+    let event = |medium: &mut Medium| match medium.pop(until)? {
+        MediumEvent::Wire(event) => Some((event.at.0 / 8_000, event.party, event.what)),
+        MediumEvent::Arrival(arrival) => panic!("{arrival:?}"),
+    };
+    std::iter::from_fn(|| event(medium)).collect()
+}
+
+fn frame(identifier: u32, data: &[u8]) -> CanFrame {
+    CanFrame::data(CanId::standard(identifier).unwrap(), data).unwrap()
+}
+
+#[test]
+fn on_a_can_bus_all_hear_all_and_the_lowest_identifier_goes_first() {
+    let Ok(spec @ MediumSpec::Can(_)) = read("can", "length_m = 500") else { panic!() };
+    assert_eq!(spec.bits_per_second(), Some(125_000));
+    let mut medium = spec.open(2, SimTime(0), &stream(1));
+    let at = SimTime(8_000 * 1_000);
+    let (low, high) = (frame(0x120, &[1; 8]), frame(0x240, &[2; 8]));
+    let can = medium.can().unwrap();
+    can.offer(Party::Master, at, Some(high));
+    can.offer(Party::Slave(1), at, Some(low));
+    let found = wire(&mut medium, SimTime(8_000 * 2_000));
+    let of = |party: Party| -> Vec<(i64, Happening)> {
+        found.iter().filter(|it| it.1 == party).map(|it| (it.0, it.2)).collect()
+    };
+    // A frame is heard by all when its end is out; the end that is known at its beginning would be
+    // wrong for the one that lost.
+    let first = 1_000 + i64::from(frame_bits(&low));
+    let second = first + i64::from(frame_bits(&high));
+    let [master, slave, other] = [Party::Master, Party::Slave(1), Party::Slave(0)].map(of);
+    assert!(master.contains(&(1_003, Happening::LostArbitration)), "{master:?}");
+    let is_near = |found: &[(i64, Happening)], bits: i64, what: Happening| {
+        found.iter().any(|it| it.1 == what && (bits - 4..=bits).contains(&it.0))
+    };
+    assert!(is_near(&master, first, Happening::Received(low)), "{first} {master:?}");
+    assert!(is_near(&slave, first, Happening::Sent(low)), "{first} {slave:?}");
+    assert!(is_near(&master, second, Happening::Sent(high)), "{second} {master:?}");
+    for heard in [low, high] {
+        assert!(other.iter().any(|it| it.1 == Happening::Received(heard)), "{other:?}");
+    }
+    // Bytes are nothing that such a bus takes.
+    assert_eq!(medium.transmit(Party::Master, None, at, 0, &[1]), at);
+}
+
+#[test]
+fn keys_of_a_can_bus_have_to_fit_together() {
+    let refused = |keys: &str| read("can", keys).unwrap_err();
+    assert_eq!(refused("bit_rate = 125001"), "S006");
+    assert_eq!(refused("length_m = 501"), refused("bit_rate = 1000000\nlength_m = 41"));
+    let Ok(MediumSpec::Can(spec)) = read("can", "bit_rate = 1000000\nlength_m = 40") else {
+        panic!()
+    };
+    assert_eq!(spec.bits_per_second, 1_000_000);
+}
+
+#[test]
+fn bits_in_error_come_at_their_rate_and_destroy_no_more_than_they_hit() {
+    // Of n bits that all read wrongly none is left out: a frame of b bits is whole with the
+    // probability (1-p)^b.
+    let Ok(spec) = read("can", "bit_error_rate = 0.001") else { panic!() };
+    let mut medium = spec.open(1, SimTime(0), &stream(5));
+    let (mut sent, mut errors) = (0_i64, 0_i64);
+    for round in 1..=3_000_i64 {
+        let at = SimTime(round * 8_000 * 1_000);
+        let data = (round as u64).to_be_bytes();
+        medium.can().unwrap().offer(Party::Master, at, Some(frame(0x155, &data)));
+        for (_, party, what) in wire(&mut medium, SimTime(at.0 + 8_000 * 999)) {
+            sent += i64::from(matches!(what, Happening::Sent(_)));
+            errors += i64::from(
+                party == Party::Master && matches!(what, Happening::Error { is_sender: true, .. }),
+            );
+        }
+    }
+    assert_eq!(sent, 3_000, "each is sent again until it is out");
+    // About 118 bits each: 3000 * (0.999^-118 - 1) attempts too many.
+    assert!((280..=480).contains(&errors), "{errors}");
 }

@@ -4,7 +4,8 @@
 //! monotonic clock since the run's schedule began. A message that never passed a point has no
 //! instant there, and stays in the record: a lost message is a row with an empty end. The points
 //! are T0 to T6 of the bench's latency rules (2.1): intended is T0, published T1, the proxy's taps
-//! T2 and T3 of each leg, received T4, committed T5, queryable T6.
+//! T2 and T3 of each leg, received T4, committed T5, queryable T6. An exchange on a bus has points
+//! of its own: asked, heard, answered.
 
 use std::fmt;
 use std::io::Write;
@@ -37,6 +38,12 @@ lastmeter_units::words! {
         /// When the sender learned that it arrived: the platform acknowledged a reading, the device
         /// a command.
         Acknowledged = "acknowledged",
+        /// When the master's application wanted something of a node on its bus.
+        Asked = "asked",
+        /// When the interrupt routine of that node took the request.
+        Heard = "heard",
+        /// When the interrupt routine of the master took the answer.
+        Answered = "answered",
     }
 }
 
@@ -65,9 +72,27 @@ pub const LATENCY_HEADER: [&str; Point::COUNT + 4] = [
     "queryable_ns",
     "obeyed_ns",
     "acknowledged_ns",
+    "asked_ns",
+    "heard_ns",
+    "answered_ns",
     "bytes",
     "copies",
 ];
+
+/// How many points there were before those of exchanges on a bus.
+const POINTS_BEFORE: usize = Point::Asked as usize;
+
+/// The first line of `latency.csv` as it was before there were exchanges on a bus.
+pub(crate) const LATENCY_HEADER_BEFORE: [&str; POINTS_BEFORE + 4] = {
+    let mut header = [""; POINTS_BEFORE + 4];
+    let mut at = 0;
+    while at < header.len() {
+        let is_behind = at >= POINTS_BEFORE + 2;
+        header[at] = LATENCY_HEADER[if is_behind { at + Point::COUNT - POINTS_BEFORE } else { at }];
+        at += 1;
+    }
+    header
+};
 
 /// What the message of a row did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +103,8 @@ pub enum LatencyPath<'a> {
     Observed(&'a str),
     /// A command went to its device.
     Command,
+    /// A node of a bus was asked, and answered.
+    Exchange,
 }
 
 impl<'a> LatencyPath<'a> {
@@ -85,12 +112,15 @@ impl<'a> LatencyPath<'a> {
     pub const READING: &'static str = "reading";
     /// The word of commands.
     pub const COMMAND: &'static str = "command";
+    /// The word of exchanges on a bus.
+    pub const EXCHANGE: &'static str = "exchange";
 
     /// The path of a row's text; `None` of one that no run writes.
     pub fn of(text: &'a str) -> Option<Self> {
         match text.split_once('>') {
             None if text == Self::READING => Some(Self::Reading),
             None if text == Self::COMMAND => Some(Self::Command),
+            None if text == Self::EXCHANGE => Some(Self::Exchange),
             Some((Self::READING, observer)) => Some(Self::Observed(observer)),
             _ => None,
         }
@@ -109,6 +139,7 @@ impl fmt::Display for LatencyPath<'_> {
             Self::Reading => f.write_str(Self::READING),
             Self::Observed(observer) => write!(f, "{}>{observer}", Self::READING),
             Self::Command => f.write_str(Self::COMMAND),
+            Self::Exchange => f.write_str(Self::EXCHANGE),
         }
     }
 }
@@ -116,10 +147,11 @@ impl fmt::Display for LatencyPath<'_> {
 /// One message on one path, with the instants at which it passed the points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencyRow<'a> {
-    /// A [`LatencyPath`] as text: `reading`, `reading>OBSERVER` or `command`.
+    /// A [`LatencyPath`] as text: `reading`, `reading>OBSERVER`, `command` or `exchange`.
     pub path: &'a str,
     /// `DEVICE/EPOCH/SERIAL`; for a reading that was due and never made `DEVICE//N`, where N counts
-    /// the device's due instants from 1; for a command `DEVICE//ID`.
+    /// the device's due instants from 1; for a command `DEVICE//ID`; for an exchange
+    /// `DEVICE//IDENTIFIER.N`, the hexadecimal identifier of its frames and a count from 1.
     pub id: &'a str,
     /// By [`Point::index`]: ns since the run's schedule began, of the first arrival where there are
     /// several; `None` if the message never got there. The intended instant is always known.
@@ -155,9 +187,13 @@ impl LatencyRow<'_> {
     /// Reads one record. The error states what was found and what was expected.
     pub(crate) fn read(record: &csv::StringRecord) -> Result<LatencyRow<'_>, String> {
         const EXPECTED: &str = "a whole number";
-        let line = Line::of(record, &LATENCY_HEADER)?;
+        let is_before = record.len() == LATENCY_HEADER_BEFORE.len();
+        let header: &'static [&'static str] =
+            if is_before { &LATENCY_HEADER_BEFORE } else { &LATENCY_HEADER };
+        let line = Line::of(record, header)?;
+        let count = header.len() - 4;
         let mut points = [None; Point::COUNT];
-        for (point, place) in points.iter_mut().zip(2..) {
+        for (point, place) in points.iter_mut().zip(2..2 + count) {
             *point = line.optional(place, EXPECTED)?;
         }
         if points[Point::Intended.index()].is_none() {
@@ -167,8 +203,8 @@ impl LatencyRow<'_> {
             path: line.text(0),
             id: line.text(1),
             points,
-            bytes: line.value(Point::COUNT + 2, EXPECTED)?,
-            copies: line.value(Point::COUNT + 3, EXPECTED)?,
+            bytes: line.value(count + 2, EXPECTED)?,
+            copies: line.value(count + 3, EXPECTED)?,
         })
     }
 }
@@ -191,7 +227,10 @@ mod tests {
 
     #[test]
     fn each_wrong_field_is_named() {
-        let good = ["reading", "m/1/2", "5", "6", "", "", "", "", "9", "", "", "", "", "1300", "1"];
+        let good = [
+            "reading", "m/1/2", "5", "6", "", "", "", "", "9", "", "", "", "", "", "", "", "1300",
+            "1",
+        ];
         let read = |fields: &[&str]| {
             let record = csv::StringRecord::from(fields.to_vec());
             LatencyRow::read(&record).map(|row| format!("{row:?}"))
@@ -201,14 +240,18 @@ mod tests {
             (2, "", "intended_ns is empty, expected when the message was due"),
             (2, "0.5", "intended_ns `0.5`, expected a whole number"),
             (8, "soon", "received_ns `soon`, expected a whole number"),
-            (13, "", "bytes ``, expected a whole number"),
-            (14, "-1", "copies `-1`, expected a whole number"),
+            (16, "", "bytes ``, expected a whole number"),
+            (17, "-1", "copies `-1`, expected a whole number"),
         ] {
             let mut fields = good;
             fields[place] = wrong;
             assert_eq!(read(&fields).unwrap_err(), expected);
         }
-        assert_eq!(read(&good[1..]).unwrap_err(), "found 14 fields, expected 15");
+        assert_eq!(read(&good[1..]).unwrap_err(), "found 17 fields, expected 18");
+        // A row of before there were exchanges on a bus.
+        let before: Vec<&str> = [&good[..13], &good[16..]].concat();
+        assert_eq!(before.len(), LATENCY_HEADER_BEFORE.len());
+        assert_eq!(read(&before), read(&good));
     }
 
     #[test]
@@ -224,7 +267,7 @@ mod tests {
         assert_eq!(row("reading", "meter-01//7").device(), "meter-01");
         assert_eq!(LatencyPath::observer_of("reading>head-end"), Some("head-end"));
         assert_eq!(LatencyPath::observer_of("command"), None);
-        for text in ["reading", "reading>head-end", "reading>a>b", "command"] {
+        for text in ["reading", "reading>head-end", "reading>a>b", "command", "exchange"] {
             assert_eq!(LatencyPath::of(text).unwrap().to_string(), text);
         }
         assert_eq!(LatencyPath::of("readings"), None);

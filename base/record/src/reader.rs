@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::facts::{RunFacts, RunState};
 use super::grid::{GRID_HEADER, GridRow};
 use super::hash::sha256;
-use super::latency::{LATENCY_HEADER, LatencyRow};
+use super::latency::{LATENCY_HEADER, LATENCY_HEADER_BEFORE, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
 use super::rows::{Rows, WholeLines, found, open_lines};
 use super::seal::Found;
@@ -80,7 +80,9 @@ impl RunReader {
     /// The latency rows, from the first; `None` if there is no `latency.csv`: the run does not
     /// record latency.
     pub fn latency(&self) -> Result<Option<LatencyReader>, RecordError> {
-        let rows = self.rows(file::LATENCY, &LATENCY_HEADER)?;
+        let rows = self.rows(file::LATENCY, &LATENCY_HEADER).or_else(|error| {
+            self.rows(file::LATENCY, &LATENCY_HEADER_BEFORE).map_err(|_| error)
+        })?;
         Ok(rows.map(|rows| LatencyReader { rows }))
     }
 

@@ -19,6 +19,10 @@ lastmeter_units::words! {
         Joined = "joined",
         /// It is a member of its radio network no more.
         Left = "left",
+        /// Its controller has another state on a CAN bus: error-active, error-passive or bus-off.
+        BusState = "bus_state",
+        /// Its controller has lost a frame, as its software took none in time.
+        FrameLost = "frame_lost",
         /// It runs the program image that is named.
         ImageInstalled = "image_installed",
         /// It does not run the program image that is named.

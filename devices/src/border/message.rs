@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lastmeter_can::bus::Happening;
+use lastmeter_can::frame::CanFrame;
 use lastmeter_sim::{Block, PipeState, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,18 @@ pub enum Feed {
     Nothing,
     /// Nothing but the time: what it measures is not of the plant's making.
     Clock,
+}
+
+lastmeter_units::words! {
+    /// How far the software of a node on a CAN bus has come with a frame.
+    pub enum ExchangeStage {
+        /// Its application wants something of another node.
+        Asked = "asked",
+        /// The frame is in a mailbox of its controller.
+        Requested = "requested",
+        /// Its interrupt routine has taken a frame from its controller.
+        Taken = "taken",
+    }
 }
 
 /// What reaches a device.
@@ -73,6 +87,12 @@ pub enum Input {
         /// What was received.
         bytes: Vec<u8>,
     },
+    /// Something happened at its end of a CAN bus.
+    #[serde(skip)]
+    Wire {
+        /// What.
+        what: Happening,
+    },
     /// Nothing has happened up to now but that time has passed.
     Passed,
     /// The link to the platform is there. What was sent before and is not acknowledged has to be
@@ -104,6 +124,20 @@ pub enum Output {
         bits_per_second: u32,
         /// One frame.
         bytes: Vec<u8>,
+    },
+    /// On a CAN bus it has this frame to send from now on and no other one, or none.
+    #[serde(skip)]
+    Offer {
+        /// The frame.
+        frame: Option<CanFrame>,
+    },
+    /// Its software has come to a stage of an exchange on a CAN bus.
+    #[serde(skip)]
+    Stage {
+        /// Which.
+        stage: ExchangeStage,
+        /// Of the frame that is asked for, requested or taken.
+        frame: CanFrame,
     },
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
     /// message, and comes before the reading's own `Send` or `Transmit`.

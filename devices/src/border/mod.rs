@@ -28,5 +28,5 @@ pub use facts::{EventFacts, SupplyFacts, TamperFacts};
 pub use fault::{
     BoardFault, DeviceFault, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
 };
-pub use message::{Feed, Input, Output};
+pub use message::{ExchangeStage, Feed, Input, Output};
 pub use program::{Exchange, ProgramDevice, ProgramSpec};

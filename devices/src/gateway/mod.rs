@@ -12,18 +12,22 @@
 //! | file or folder | purpose |
 //! |---|---|
 //! | `kind`, `registry` | a gateway model for the scenario language; the slice [`GATEWAYS`] |
+//! | `can_aggregator` | the master of CAN buses: frames of meter nodes to readings |
 //! | `concentrator` | masters of M-Bus lines: bytes to readings of meters |
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
+//! | `reachability` | alerts of devices that do not answer, and answer again |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
 //! | `metric` | what a gateway counts |
 //!
 //! Bytes and frames come in on networks; readings go through `store` to the platform; commands
 //! take the way back.
 
+mod can_aggregator;
 mod concentrator;
 mod kind;
 mod metric;
+mod reachability;
 mod record;
 mod registry;
 mod simulator;
@@ -32,8 +36,11 @@ mod transparent;
 
 use std::collections::BTreeMap;
 
+use lastmeter_can::bus::Happening;
+use lastmeter_can::frame::CanFrame;
 use lastmeter_units::{HardwareId, SimTime};
 
+use crate::border::ExchangeStage;
 pub use kind::{BuildGateway, DispatcherUplink, GatewayContext, GatewayKind, NetworkContext};
 pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
@@ -55,6 +62,13 @@ pub enum GatewayInput {
         lane: Option<usize>,
         /// Received bytes.
         bytes: Vec<u8>,
+    },
+    /// Something happened at its end of a CAN bus.
+    Wire {
+        /// The network, from 0.
+        network: usize,
+        /// What.
+        what: Happening,
     },
     /// Somebody is at the other end of a real line, at first or again; what was sent before may be
     /// lost.
@@ -124,6 +138,22 @@ pub enum GatewayOutput {
         bits_per_second: u32,
         /// Bytes to send, without a pause between them.
         bytes: Vec<u8>,
+    },
+    /// On a CAN bus it has this frame to send from now on and no other one, or none.
+    Offer {
+        /// The network, from 0.
+        network: usize,
+        /// The frame.
+        frame: Option<CanFrame>,
+    },
+    /// Its software has come to a stage of an exchange on a CAN bus.
+    Stage {
+        /// The network, from 0.
+        network: usize,
+        /// Which.
+        stage: ExchangeStage,
+        /// Of the frame that is asked for, requested or taken.
+        frame: CanFrame,
     },
     /// What comes on a network cannot be read any more: where it is a real line, it is to be opened
     /// again.
@@ -198,6 +228,12 @@ lastmeter_units::words! {
         WritesThinned = "writes_thinned",
         /// Frames of a simulator are missing, or it repeats one.
         FramesMissing = "frames_missing",
+        /// Its controller has another state on a CAN bus: error-active, error-passive or bus-off.
+        BusState = "bus_state",
+        /// Its controller has lost a frame, as its software took none in time.
+        FrameLost = "frame_lost",
+        /// A device counts its readings from an earlier number on.
+        DeviceRestarted = "device_restarted",
         /// Files were read again.
         FilesRead = "files_read",
         /// An input that does not fit this gateway; it was not used.

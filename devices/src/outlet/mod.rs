@@ -1,6 +1,7 @@
 //! Where a meter's readings go: to the platform by themselves, or onto a field network, when they
 //! are asked for or by themselves.
 
+pub(crate) mod can;
 pub(crate) mod mbus;
 pub(crate) mod node;
 pub(crate) mod records;

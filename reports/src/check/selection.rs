@@ -1,6 +1,7 @@
 //! Which messages a check of delays is about, by its common keys.
 //!
-//! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
+//! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER`, `command` or
+//! `exchange`. A check
 //! names a span and, where that is not enough, the observer; the path follows.
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Pattern, Values};
@@ -39,21 +40,30 @@ impl Selection {
                 return None;
             }
         };
+        let has = |points: &[Point]| [span.from, span.to].iter().any(|one| points.contains(one));
         let of_command = match values.text_opt("messages") {
             Some(word) => word == LatencyPath::COMMAND,
-            None => span.to == Point::Obeyed || span.from == Point::Obeyed,
+            None => has(&[Point::Obeyed]),
         };
+        let of_exchange = has(&[Point::Asked, Point::Heard, Point::Answered]);
+        if of_exchange && values.text_opt("messages").is_some() {
+            let message = "`asked`, `heard` and `answered` are points of exchanges on a bus";
+            let label = "expected a path of messages, or no `messages`";
+            out.report(Code::DOES_NOT_FIT, values.span_of("messages"), message, label);
+            return None;
+        }
         let observer = values.text_opt("observer");
-        if of_command && observer.is_some() {
-            let (message, label) = ("an observer receives readings", "commands go to devices");
+        if (of_command || of_exchange) && observer.is_some() {
+            let (message, label) = ("an observer receives readings", "commands and exchanges are of devices");
             out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
             return None;
         }
         let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
         let path = match observer {
             Some(observer) => Some(LatencyPath::Observed(observer).to_string()),
+            None if of_exchange => Some(LatencyPath::EXCHANGE.to_owned()),
             None if of_command => Some(LatencyPath::COMMAND.to_owned()),
-            None if [span.from, span.to].iter().any(|point| at_observer.contains(point)) => None,
+            None if has(&at_observer) => None,
             None => Some(LatencyPath::READING.to_owned()),
         };
         let device = Pattern::new(values.text("device"));

@@ -101,8 +101,8 @@ impl Analysis {
 /// have, the one that is looked for first first.
 pub(crate) fn points_of(path: &str) -> (&'static [Point], &'static [Point]) {
     use Point::{
-        Acknowledged, Committed, Intended, Obeyed, ProxyInDown, ProxyInUp, ProxyOutDown,
-        ProxyOutUp, Published, Queryable, Received,
+        Acknowledged, Answered, Asked, Committed, Heard, Intended, Obeyed, ProxyInDown, ProxyInUp,
+        ProxyOutDown, ProxyOutUp, Published, Queryable, Received,
     };
     const COMMANDED: [Point; 8] = [
         Intended,
@@ -116,6 +116,7 @@ pub(crate) fn points_of(path: &str) -> (&'static [Point], &'static [Point]) {
     ];
     match LatencyPath::of(path) {
         Some(LatencyPath::Command) => (&COMMANDED, &[Acknowledged, Obeyed]),
+        Some(LatencyPath::Exchange) => (&[Intended, Asked, Heard, Answered], &[Answered]),
         Some(LatencyPath::Observed(_)) => (
             &[Intended, Published, ProxyInUp, ProxyOutUp, ProxyInDown, ProxyOutDown, Received],
             &[Received],

@@ -3,7 +3,7 @@
 
 use lastmeter_units::SimTime;
 
-use super::{AttemptEnd, Controller};
+use super::{AttemptEnd, Controller, Reception};
 use crate::bus::{Bus, BusEvent, ErrorState, Happening};
 
 impl Controller {
@@ -23,7 +23,15 @@ impl Controller {
     /// Takes what happened at its node, and offers what is first then. Its owner starts it again
     /// ([`Self::reset`]) when the node's supply is lost.
     pub fn follow(&mut self, bus: &mut Bus, event: &BusEvent) {
-        let end = match event.what {
+        self.take(event.what);
+        self.offer(bus, event.node, event.at);
+    }
+
+    /// Takes what happened at its node; what became of a frame that it received. What is first then
+    /// is [`Self::pending`].
+    pub fn take(&mut self, what: Happening) -> Option<Reception> {
+        let mut reception = None;
+        let end = match what {
             Happening::Begun(frame) => {
                 // Another one was offered by somebody else, and is none of its requests.
                 if self.pending() == Some(&frame) {
@@ -32,7 +40,7 @@ impl Controller {
                 None
             }
             Happening::Received(frame) => {
-                self.receive(frame);
+                reception = Some(self.receive(frame));
                 None
             }
             Happening::State(state) => {
@@ -48,6 +56,6 @@ impl Controller {
         if let Some(end) = end.filter(|_| self.is_sending()) {
             let _ = self.end_attempt(end);
         }
-        self.offer(bus, event.node, event.at);
+        reception
     }
 }

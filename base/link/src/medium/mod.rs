@@ -4,6 +4,10 @@
 //! *telegram* is what one party sends without a pause; an *arrival* is what one party receives at
 //! once.
 //!
+//! On most media what is sent is under way from then on, and only who receives it hears of it. On a
+//! CAN bus all hear all and a frame waits, is lost to another one or destroyed: what happens there
+//! is a *wire event* at each party's end.
+//!
 //! A medium does no I/O and has no clock: instants are arguments, in the caller's time. The event
 //! queue drives it in virtual time, a timer in real time. It draws from one named stream, so the
 //! same sends give the same arrivals. Whoever drives it takes all arrivals up to an instant before
@@ -18,11 +22,13 @@ use lastmeter_params::{Diagnostics, Entry, Values};
 use lastmeter_units::{SimDuration, SimTime};
 
 mod bus;
+mod can;
 mod lanes;
 mod line;
 mod radio;
 
 pub use bus::{BITS_PER_BYTE, Bus, BusSpec, M_BUS_MEDIUM_FIELDS, read_bus};
+pub use can::{CAN_MEDIUM_FIELDS, Can, CanSpec, WireEvent};
 pub use lanes::{Lanes, LanesSpec, STREAM_MEDIUM_FIELDS, read_lanes};
 pub use radio::{RADIO_MEDIUM_FIELDS, Radio, RadioSpec};
 
@@ -53,6 +59,15 @@ pub struct Arrival {
     pub bits_per_second: u32,
 }
 
+/// What happens on a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediumEvent {
+    /// A party receives something.
+    Arrival(Arrival),
+    /// Something happens at a party's end of a wire that all share.
+    Wire(WireEvent),
+}
+
 /// What a network's medium is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MediumSpec {
@@ -62,23 +77,37 @@ pub enum MediumSpec {
     Lanes(LanesSpec),
     /// A radio channel.
     Radio(RadioSpec),
+    /// A CAN bus.
+    Can(CanSpec),
 }
 
 impl MediumSpec {
     /// The medium with so many slaves, drawing from the key of `rng` (where that stream stands
-    /// does not matter).
-    pub fn open(&self, slaves: usize, rng: &ChaCha8Rng) -> Medium {
+    /// does not matter). Nothing happens on it before `start`.
+    pub fn open(&self, slaves: usize, start: SimTime, rng: &ChaCha8Rng) -> Medium {
         match self {
             Self::Bus(spec) => Medium::Bus(Box::new(Bus::new(*spec, slaves, rng))),
             Self::Lanes(spec) => Medium::Lanes(Lanes::new(*spec, slaves)),
             Self::Radio(spec) => Medium::Radio(Radio::new(*spec, slaves, rng)),
+            Self::Can(spec) => Medium::Can(Box::new(Can::new(*spec, slaves, start, rng))),
         }
+    }
+
+    /// Whether what is asked and answered on it is recorded.
+    pub const fn records_exchanges(&self) -> bool {
+        matches!(self, Self::Can(spec) if spec.records_exchanges)
+    }
+
+    /// Whether bytes go over it, so that a real line can stand for it.
+    pub const fn carries_bytes(&self) -> bool {
+        !matches!(self, Self::Can(_))
     }
 
     /// The rate at which all parties begin, where the medium has one of its own.
     pub const fn bits_per_second(&self) -> Option<u32> {
         match self {
             Self::Bus(spec) => Some(spec.bits_per_second),
+            Self::Can(spec) => Some(spec.bits_per_second),
             Self::Lanes(_) | Self::Radio(_) => None,
         }
     }
@@ -93,6 +122,8 @@ pub enum Medium {
     Lanes(Lanes),
     /// A radio channel.
     Radio(Radio),
+    /// A CAN bus.
+    Can(Box<Can>),
 }
 
 impl Medium {
@@ -101,7 +132,8 @@ impl Medium {
     ///
     /// `to` is the slave that the master sends to; on a bus all slaves hear it regardless, on lanes
     /// and over the air `None` means all of them. A slave is heard by the master alone. One that
-    /// the medium does not have sends and hears nothing.
+    /// the medium does not have sends and hears nothing. A CAN bus takes no bytes: frames are
+    /// [offered](Can::offer) there.
     pub fn transmit(
         &mut self,
         from: Party,
@@ -114,6 +146,7 @@ impl Medium {
             Self::Bus(bus) => bus.transmit(from, at, bits_per_second, bytes),
             Self::Lanes(lanes) => lanes.transmit(from, to, at, bits_per_second, bytes),
             Self::Radio(radio) => radio.transmit(from, to, at, bytes),
+            Self::Can(_) => at,
         }
     }
 
@@ -122,27 +155,39 @@ impl Medium {
     pub fn set_rate(&mut self, party: Party, bits_per_second: u32) {
         match self {
             Self::Bus(bus) => bus.set_rate(party, bits_per_second),
-            Self::Lanes(_) | Self::Radio(_) => {}
+            Self::Lanes(_) | Self::Radio(_) | Self::Can(_) => {}
         }
     }
 
-    /// When the next arrival is, as long as nobody sends before it.
+    /// It as a CAN bus; `None`: it is none.
+    pub fn can(&mut self) -> Option<&mut Can> {
+        match self {
+            Self::Can(can) => Some(can),
+            Self::Bus(_) | Self::Lanes(_) | Self::Radio(_) => None,
+        }
+    }
+
+    /// When something happens next, as long as nobody sends before it; on a CAN bus it may be
+    /// nothing that anybody notices.
     pub fn next(&self) -> Option<SimTime> {
         match self {
             Self::Bus(bus) => bus.next(),
             Self::Lanes(lanes) => lanes.next(),
             Self::Radio(radio) => radio.next(),
+            Self::Can(can) => can.next(),
         }
     }
 
-    /// The next arrival, if it is not after `until`: in order of time; at the same instant the
+    /// What happens next, if it is not after `until`: in order of time; at the same instant the
     /// master's before the slaves', these in the order in which they were sent, then by number.
-    pub fn pop(&mut self, until: SimTime) -> Option<Arrival> {
-        match self {
+    pub fn pop(&mut self, until: SimTime) -> Option<MediumEvent> {
+        let arrival = match self {
             Self::Bus(bus) => bus.pop(until),
             Self::Lanes(lanes) => lanes.pop(until),
             Self::Radio(radio) => radio.pop(until),
-        }
+            Self::Can(can) => return can.pop(until).map(MediumEvent::Wire),
+        };
+        arrival.map(MediumEvent::Arrival)
     }
 }
 
@@ -157,7 +202,7 @@ pub struct NetworkKind {
 }
 
 /// Every kind of network.
-pub static NETWORKS: &[NetworkKind] = &[bus::M_BUS, lanes::STREAM, radio::ZIGBEE];
+pub static NETWORKS: &[NetworkKind] = &[bus::M_BUS, lanes::STREAM, radio::ZIGBEE, can::CAN];
 
 /// Arrivals that are due, in order of time; at the same instant as they were put in.
 #[derive(Debug, Default)]

@@ -11,6 +11,7 @@ use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
 use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
+use crate::gateway::reachability;
 use crate::gateway::{
     Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
 };
@@ -37,7 +38,6 @@ pub(super) struct Concentrator {
     has_begun: bool,
     desk: CommandDesk,
 }
-type Facts = Vec<(&'static str, String)>;
 
 impl Concentrator {
     pub(super) fn new(parts: Parts) -> Self {
@@ -50,6 +50,7 @@ impl Concentrator {
             // Its devices are on its networks, and it names no channel beside its commands.
             GatewayInput::Wake
             | GatewayInput::LineDown { .. }
+            | GatewayInput::Wire { .. }
             | GatewayInput::Live { .. }
             | GatewayInput::Frame { .. } => {}
             GatewayInput::Bytes { network, bytes, .. } => {
@@ -266,15 +267,8 @@ impl Concentrator {
 
     /// A meter has answered; one that was reported as unreachable is reported again.
     fn answered(&mut self, now: SimTime, (network, id): (usize, &HardwareId), out: &mut Out) {
-        let state = self.parts.store.meter(id);
-        if state.unreachable {
-            let text = format!("{id} on network {network} answers again");
-            event(out, Kind::DeviceReachable, text.clone());
-            let about = (id.clone(), MeterState { unreachable: false, ..state });
-            let facts = facts_of("reachable", id.as_str(), network);
-            let alert = Alert { kind: "device.reachable", level: AlertLevel::Info, text, facts };
-            self.parts.store.put_alert((&self.parts.hardware_id, now), alert, about, out);
-        }
+        let Parts { hardware_id, store, .. } = &mut self.parts;
+        reachability::answered(store, (hardware_id, now), (id, network), out);
     }
 
     /// A meter has not answered a poll.
@@ -284,17 +278,12 @@ impl Concentrator {
         meter.failures = meter.failures.saturating_add(1);
         let (name, failures) = (meter.name(), meter.failures);
         let Some(id) = meter.hardware_id.clone() else { return };
-        let state = self.parts.store.meter(&id);
-        if failures < self.parts.unreachable_after || state.unreachable {
+        if failures < self.parts.unreachable_after {
             return;
         }
-        let text = format!("{name} on network {network}: {why} in {failures} polls");
-        event_about(out, Some(id.clone()), Kind::DeviceUnreachable, text.clone());
-        let about = (id, MeterState { unreachable: true, ..state });
-        let mut facts = facts_of("unreachable", &name, network);
-        facts.push((fact::POLLS, failures.to_string()));
-        let alert = Alert { kind: "device.unreachable", level: AlertLevel::Warning, text, facts };
-        self.parts.store.put_alert((&self.parts.hardware_id, now), alert, about, out);
+        let (about, polls) = ((&id, name.as_str(), network), (failures, why));
+        let Parts { hardware_id, store, .. } = &mut self.parts;
+        reachability::unreachable(store, (hardware_id, now), about, polls, out);
     }
 
     /// Makes the message of a reading, and the alert of a status that is new.
@@ -340,15 +329,6 @@ impl Concentrator {
             self.parts.store.put_alert((id, now), alert, (id.clone(), state), out);
         }
     }
-}
-
-/// What alerts about a meter on a network have in common.
-fn facts_of(kind: &str, device: &str, network: usize) -> Facts {
-    vec![
-        (fact::KIND, kind.to_owned()),
-        (fact::DEVICE, device.to_owned()),
-        (fact::NETWORK, network.to_string()),
-    ]
 }
 
 /// A meter that a search found: is it one of those configured?

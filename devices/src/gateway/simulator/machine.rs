@@ -173,7 +173,8 @@ impl Adapter {
 
     fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
         match input {
-            GatewayInput::Wake => {}
+            // It is on no CAN bus.
+            GatewayInput::Wake | GatewayInput::Wire { .. } => {}
             GatewayInput::Bytes { network: 0, bytes, .. } => {
                 let was_lost = self.parts.wire.is_lost();
                 for decoded in self.parts.wire.arrived(&bytes) {

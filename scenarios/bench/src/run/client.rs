@@ -54,6 +54,8 @@ impl SoleDevice {
                 }
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. }
+                | Output::Offer { .. }
+                | Output::Stage { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }

@@ -5,6 +5,7 @@ use lastmeter_units::{HardwareId, SimTime};
 
 use super::carried::Carried;
 use super::device_note::DeviceNote;
+use super::exchanges::BusExchange;
 use super::ledger::{AnnouncedReading, SentReading};
 
 /// What happens on the connection that a client has to know.
@@ -38,6 +39,8 @@ pub(crate) enum ClientOutput {
     Sent { device: usize, sent: SentReading },
     /// One of these frames has reached the gateway.
     Carried { device: usize, carried: Carried },
+    /// What was asked of a device on a CAN bus is answered, or will not be.
+    Exchanged { device: usize, identifier: u32, exchange: BusExchange },
     /// The breaker of a device acted.
     Switched { device: usize, is_closed: bool },
     /// Something for the record with facts of its own.

@@ -8,17 +8,24 @@
 use std::collections::BTreeMap;
 
 use lastmeter_devices::endpoint::EndpointInput;
-use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
-use lastmeter_link::medium::{Arrival, Medium, Party as End};
+use lastmeter_can::frame::CanFrame;
+use lastmeter_devices::{
+    Device, DeviceFault, ExchangeStage, Gateway, GatewayInput, GatewayOutput, Input, Output,
+};
+use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEvent};
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
 use super::carried::{OnAir, in_message_units};
 use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
+use super::exchanges::{BusExchange, BusExchanges};
 use super::field_simulator::FieldSimulator;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::signal_feed::SignalFeed;
+
+/// The bits of an identifier that are the node's.
+const NODE_BITS: u32 = 0x1F;
 
 /// Events after which whoever moves the field gets a turn.
 const EVENTS_AT_ONCE: usize = 512;
@@ -55,6 +62,8 @@ pub(crate) struct FieldNetwork {
     pub(crate) devices: Vec<usize>,
     /// What sends for all of them, where they are points of a simulator: it alone is on the medium.
     pub(crate) simulator: Option<FieldSimulator>,
+    /// What is asked and answered on it, where it is a CAN bus.
+    pub(crate) exchanges: Option<BusExchanges>,
 }
 
 /// What makes the gateway anew from the records it kept: a restart.
@@ -193,8 +202,13 @@ impl Field {
                 self.translate(device, out);
                 continue;
             }
-            if let Some((network, arrival)) = self.arrival() {
-                self.arrived(network, arrival, out);
+            if let Some((network, event)) = self.arrival() {
+                match event {
+                    Some(MediumEvent::Arrival(arrival)) => self.arrived(network, arrival, out),
+                    Some(MediumEvent::Wire(event)) => self.on_wire(network, event, out),
+                    // A bus has gone on without anything to report.
+                    None => {}
+                }
             } else if let Some(network) = self.simulating() {
                 self.simulate(network, EndpointInput::Wake, out);
             } else {
@@ -232,13 +246,13 @@ impl Field {
         self.networks.iter().filter_map(|network| network.simulator.as_ref())
     }
 
-    /// Takes the next arrival that has come by now out of a medium.
-    fn arrival(&mut self) -> Option<(usize, Arrival)> {
+    /// Takes what has happened by now out of a medium.
+    fn arrival(&mut self) -> Option<(usize, Option<MediumEvent>)> {
         let media = self.networks.iter().enumerate();
         let next =
             media.filter_map(|(index, network)| Some((network.medium.as_ref()?.next()?, index)));
         let (_, index) = next.min().filter(|(at, _)| *at <= self.now)?;
-        Some((index, self.networks[index].medium.as_mut()?.pop(self.now)?))
+        Some((index, self.networks[index].medium.as_mut()?.pop(self.now)))
     }
 
     fn arrived(&mut self, network: usize, arrival: Arrival, out: &mut Vec<ClientOutput>) {
@@ -260,6 +274,63 @@ impl Field {
         }
     }
 
+    /// Something happened at a party's end of a wire that all share.
+    fn on_wire(&mut self, network: usize, event: WireEvent, out: &mut Vec<ClientOutput>) {
+        let WireEvent { party, at, what, .. } = event;
+        if let Some(exchanges) = &mut self.networks[network].exchanges {
+            exchanges.on_wire(at, what);
+        }
+        let End::Slave(place) = party else {
+            return self.step_gateway(GatewayInput::Wire { network, what }, out);
+        };
+        let Some(&device) = self.networks[network].devices.get(place) else { return };
+        if self.devices[device].is_hardware {
+            return;
+        }
+        self.devices[device].device.step(self.now, Input::Wire { what }, &mut self.output);
+        self.translate(device, out);
+    }
+
+    /// The software of a device has come to a stage of an exchange.
+    fn on_stage(&mut self, device: usize, stage: ExchangeStage, frame: CanFrame) {
+        let now = self.now;
+        let on = self.networks.iter_mut().find(|network| network.devices.contains(&device));
+        if let Some(exchanges) = on.and_then(|on| on.exchanges.as_mut()) {
+            exchanges.by_slave(now, stage, frame);
+        }
+    }
+
+    /// An exchange is over: that of the device whose node its identifier has.
+    fn exchanged(
+        &self,
+        network: usize,
+        identifier: u32,
+        exchange: BusExchange,
+        out: &mut Vec<ClientOutput>,
+    ) {
+        let node = (identifier & NODE_BITS).to_string();
+        let devices = self.networks.get(network).map(|on| &on.devices[..]).unwrap_or_default();
+        let of_node = |place: &&usize| {
+            self.devices[**place].device.network_address().as_deref() == Some(node.as_str())
+        };
+        if let Some(&place) = devices.iter().find(of_node) {
+            let device = self.devices[place].index;
+            out.push(ClientOutput::Exchanged { device, identifier, exchange });
+        }
+    }
+
+    /// The exchanges that have no answer at the end.
+    pub(crate) fn finish(&mut self, out: &mut Vec<ClientOutput>) {
+        for network in 0..self.networks.len() {
+            let on = &mut self.networks[network];
+            let open: Vec<_> =
+                on.exchanges.as_mut().map(|it| it.finish().collect()).unwrap_or_default();
+            for (identifier, exchange) in open {
+                self.exchanged(network, identifier, exchange, out);
+            }
+        }
+    }
+
     /// Shows a device its metering point up to the present instant.
     fn feed(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
         let FieldDevice { device: machine, feed, is_hardware, .. } = &mut self.devices[device];
@@ -277,7 +348,7 @@ impl Field {
             *wakes = self.devices[device].wake_at();
         }
         let FieldDevice { index, name, .. } = &self.devices[device];
-        let mut last = None;
+        let (mut last, mut stages) = (None, Vec::new());
         for output in self.output.drain(..) {
             match output {
                 Output::Transmit { at, bits_per_second, bytes } => {
@@ -290,6 +361,16 @@ impl Field {
                         medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);
                     }
                 }
+                Output::Offer { frame } => {
+                    let on = self.networks.iter_mut().find_map(|network| {
+                        let place = network.devices.iter().position(|&other| other == device)?;
+                        Some((network.medium.as_mut()?.can()?, place))
+                    });
+                    if let Some((can, place)) = on {
+                        can.offer(End::Slave(place), self.now, frame);
+                    }
+                }
+                Output::Stage { stage, frame } => stages.push((stage, frame)),
                 Output::Reported { values, frames } => {
                     let (Some(on_air), Some((key, at))) = (&mut self.on_air, last) else {
                         continue;
@@ -325,6 +406,9 @@ impl Field {
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
             }
+        }
+        for (stage, frame) in stages {
+            self.on_stage(device, stage, frame);
         }
     }
 
@@ -388,6 +472,21 @@ impl Field {
                 medium.set_rate(End::Master, bits_per_second);
                 let lane = on.simulator.as_ref().map(|_| 0).or(lane);
                 medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
+            }
+            GatewayOutput::Offer { network, frame } => {
+                let on = self.networks.get_mut(network);
+                if let Some(can) = on.and_then(|on| on.medium.as_mut()?.can()) {
+                    can.offer(End::Master, self.now, frame);
+                }
+            }
+            GatewayOutput::Stage { network, stage, frame } => {
+                let now = self.now;
+                let on = self.networks.get_mut(network);
+                let exchanges = on.and_then(|on| on.exchanges.as_mut());
+                let over = exchanges.and_then(|it| it.by_master(now, stage, frame));
+                if let Some(exchange) = over {
+                    self.exchanged(network, frame.id().value(), exchange, out);
+                }
             }
             // In virtual time what is to be durable is so at once.
             GatewayOutput::Keep { number, record } => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
 use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext};
 use lastmeter_language::{GatewayRow, Order, Scenario, ShownBy, SimulatorRow};
+use lastmeter_link::medium::MediumSpec;
 use lastmeter_params::Diagnostics;
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_sim::MeteringPoint;
@@ -17,6 +18,7 @@ use lastmeter_wire::topics::TENANT;
 
 use super::device_setup::DeviceSetup;
 use super::error::BenchError;
+use super::exchanges::BusExchanges;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
 use super::field_simulator::FieldSimulator;
 use super::injecting::ahead;
@@ -58,10 +60,13 @@ pub(crate) fn field(
         let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
         let spec = spec.ok_or_else(broken)?;
         let ends = if simulator.is_some() { 1 } else { places.len() };
-        let medium = medium_row.line.is_none().then(|| spec.open(ends, &stream));
+        let start = scenario.schedule.start;
+        let medium = medium_row.line.is_none().then(|| spec.open(ends, start, &stream));
         let bits_per_second = spec.bits_per_second().unwrap_or(0);
+        let is_can = matches!(spec, MediumSpec::Can(_));
+        let exchanges = is_can.then(|| BusExchanges::new(bits_per_second));
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
-        networks.push(FieldNetwork { medium, devices: places, simulator });
+        networks.push(FieldNetwork { medium, devices: places, simulator, exchanges });
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;

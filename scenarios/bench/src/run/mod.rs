@@ -15,6 +15,7 @@
 //! | `connection` | its connection: an MQTT session, or a gateway's to the dispatcher |
 //! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
+//! | `exchanges` | what is asked and answered on a CAN bus, and where the time goes |
 //! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
 //! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
@@ -36,6 +37,7 @@ mod console;
 mod device_note;
 mod device_setup;
 mod error;
+mod exchanges;
 mod field;
 mod field_networks;
 mod field_setup;

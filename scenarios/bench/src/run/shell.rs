@@ -23,6 +23,7 @@ use super::client_output::{ClientOutput, LinkEvent};
 use super::connection::Connection;
 use super::device_note::DeviceNote;
 use super::error::BenchError;
+use super::exchanges::BusExchange;
 use super::field::Field;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::modelled::{ReleasedReading, Uplink};
@@ -52,6 +53,8 @@ pub(crate) struct Shell {
     pub(crate) sent: Vec<(usize, SentReading)>,
     /// Frames of readings that have reached their gateway.
     pub(crate) carried: Vec<(usize, Carried)>,
+    /// What was asked and answered on its buses since it was last taken.
+    pub(crate) exchanged: Vec<(usize, u32, BusExchange)>,
     /// The devices whose breakers acted, and whether they closed.
     pub(crate) switched: Vec<(usize, bool)>,
     /// What became of alerts and answers.
@@ -99,6 +102,7 @@ impl Shell {
             made: Vec::new(),
             sent: Vec::new(),
             carried: Vec::new(),
+            exchanged: Vec::new(),
             switched: Vec::new(),
             notices: Vec::new(),
             open_notices: BTreeMap::new(),
@@ -193,6 +197,9 @@ impl Shell {
                     ClientOutput::Sent { device, sent } => self.sent.push((device, sent)),
                     ClientOutput::Carried { device, carried } => {
                         self.carried.push((device, carried));
+                    }
+                    ClientOutput::Exchanged { device, identifier, exchange } => {
+                        self.exchanged.push((device, identifier, exchange));
                     }
                     ClientOutput::Switched { device, is_closed } => {
                         self.switched.push((device, is_closed));

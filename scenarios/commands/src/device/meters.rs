@@ -205,6 +205,9 @@ impl Meter {
                 | Output::Obeyed { .. }
                 | Output::Failed { .. }
                 | Output::Send { .. }
+                // It is on no CAN bus here.
+                | Output::Offer { .. }
+                | Output::Stage { .. }
                 | Output::Switched { .. } => {}
             }
         }

@@ -281,6 +281,8 @@ impl StandAlone {
                         let topic = topics::simulator(TENANT, &self.live.owner, channel);
                         self.flow.live(self.session.publish_live(&topic, payload));
                     }
+                    // Its networks are lines.
+                    GatewayOutput::Offer { .. } | GatewayOutput::Stage { .. } => {}
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
                     GatewayOutput::Event { kind, detail, .. } => {

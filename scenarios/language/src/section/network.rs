@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastmeter_link::channel::ChannelAddress;
-use lastmeter_link::medium::{NETWORKS, NetworkKind};
+use lastmeter_link::medium::{MediumSpec, NETWORKS, NetworkKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
 use super::scenario::is_in_real_time;
@@ -60,9 +60,19 @@ pub struct NetworkRow {
 }
 
 impl NetworkRow {
+    /// What its medium is like; `None` if its keys do not fit together.
+    fn spec(&self) -> Option<MediumSpec> {
+        (self.kind.build)(&self.values, &mut Diagnostics::new())
+    }
+
     /// The rate at which its parties begin, where it has one for all of them.
     pub fn bits_per_second(&self) -> Option<u32> {
-        (self.kind.build)(&self.values, &mut Diagnostics::new())?.bits_per_second()
+        self.spec()?.bits_per_second()
+    }
+
+    /// Whether what is asked and answered on it is recorded.
+    pub fn records_exchanges(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.records_exchanges())
     }
 }
 
@@ -84,6 +94,17 @@ fn report_unusable_lines(draft: &Draft<'_>, out: &mut Diagnostics) {
         let Some((address, span)) = row.text(LINE) else { continue };
         if let Err(error) = address.parse::<ChannelAddress>() {
             out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
+        }
+        let spec = row.values.as_ref().zip(kind_of(row)).and_then(|(values, kind)| {
+            (kind.build)(values, &mut Diagnostics::new())
+        });
+        if spec.is_some_and(|spec| !spec.carries_bytes()) {
+            let message = "frames of a CAN bus are no bytes of a line";
+            let help = "leave `line` out: the bus is simulated. A board with a SLCAN adapter is a \
+                        device of its own, with `board`";
+            let label = "no line can be such a bus";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+            continue;
         }
         if !is_in_real_time(draft) {
             let message = "whoever is at the other end of a real line has a clock of their own";

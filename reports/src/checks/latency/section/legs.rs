@@ -13,8 +13,8 @@ use lastmeter_record::Point;
 /// What happens between two points, in a word or two.
 pub(super) fn name(span: Span) -> String {
     use Point::{
-        Acknowledged, Committed, Intended, Obeyed, ProxyInDown, ProxyInUp, ProxyOutDown,
-        ProxyOutUp, Published, Queryable, Received,
+        Acknowledged, Answered, Asked, Committed, Heard, Intended, Obeyed, ProxyInDown, ProxyInUp,
+        ProxyOutDown, ProxyOutUp, Published, Queryable, Received,
     };
     let name = match (span.from, span.to) {
         (Intended, Published) => "sender lag",
@@ -28,6 +28,8 @@ pub(super) fn name(span: Span) -> String {
         (ProxyOutDown | Published, Obeyed) => "device",
         (Obeyed, ProxyInUp) => "device's stack",
         (ProxyOutUp | Obeyed, Acknowledged) => "acknowledgement",
+        (Asked, Heard) => "request",
+        (Heard, Answered) => "answer",
         (from, to) => return format!("{} to {}", from.word(), to.word()),
     };
     name.to_owned()

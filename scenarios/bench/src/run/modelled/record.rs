@@ -7,6 +7,7 @@ use lastmeter_units::SimTime;
 
 use super::downlink::Downlink;
 use super::uplink::ReleasedReading;
+use crate::run::exchanges::BusExchange;
 use crate::run::latency_row::{Key, LatencyRecord};
 
 pub(crate) struct ModelledRecord {
@@ -19,6 +20,8 @@ pub(crate) struct ModelledRecord {
     /// Readings that were made and have not left yet.
     open: BTreeMap<Key, SimTime>,
     pub(crate) rows: Vec<LatencyRecord>,
+    /// How many exchanges there were, by device and identifier.
+    exchanges: BTreeMap<(usize, u32), u64>,
 }
 
 impl ModelledRecord {
@@ -33,7 +36,7 @@ impl ModelledRecord {
             |(device, (_, is_modelled)): (usize, &(String, bool))| *is_modelled || covers(device);
         let has = devices.iter().enumerate().map(has).collect();
         let devices = devices.into_iter().map(|(name, _)| name).collect();
-        Self { start, devices, has, observers, open: BTreeMap::new(), rows: Vec::new() }
+        Self { start, devices, has, observers, open: BTreeMap::new(), rows: Vec::new(), exchanges: BTreeMap::new() }
     }
 
     /// Whether a device's readings have rows.
@@ -86,6 +89,19 @@ impl ModelledRecord {
                 });
             }
         }
+    }
+
+    /// What was asked of a device on a bus is over.
+    pub(crate) fn exchanged(&mut self, device: usize, identifier: u32, exchange: &BusExchange) {
+        let count = self.exchanges.entry((device, identifier)).or_default();
+        *count += 1;
+        self.rows.push(LatencyRecord {
+            path: LatencyPath::Exchange.to_string(),
+            id: format!("{}//{identifier:03X}.{count}", self.devices[device]),
+            points: exchange.points(self.start),
+            bytes: exchange.answer_bytes(),
+            copies: u32::from(exchange.is_answered()),
+        });
     }
 
     /// A reading was due and never made.

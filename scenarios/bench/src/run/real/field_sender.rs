@@ -287,6 +287,7 @@ impl FieldSender {
                 ClientOutput::Failed { .. }
                 | ClientOutput::Switched { .. }
                 | ClientOutput::Sent { .. }
+                | ClientOutput::Exchanged { .. }
                 | ClientOutput::Carried { .. } => {}
                 ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),
                 ClientOutput::ToLine { network, bits_per_second, bytes } => {

@@ -169,6 +169,8 @@ impl LineSender {
                 }
                 // It has no connection to the platform.
                 Output::Send { .. }
+                | Output::Offer { .. }
+                | Output::Stage { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }
                 | Output::Obeyed { .. }

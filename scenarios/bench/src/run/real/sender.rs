@@ -237,6 +237,8 @@ impl Sender {
                 // It has a connection of its own, and is on no network.
                 // Breakers of homes act in virtual time alone.
                 Output::Transmit { .. }
+                | Output::Offer { .. }
+                | Output::Stage { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }

@@ -376,6 +376,11 @@ impl VirtualBench<'_> {
                 }
                 self.parts.ledger.made(device, made)?;
             }
+            for (device, identifier, exchange) in shell.exchanged.drain(..) {
+                if let Some(modelled) = &mut self.parts.modelled {
+                    modelled.exchanged(device, identifier, &exchange);
+                }
+            }
             for (device, carried) in shell.carried.drain(..) {
                 self.parts.ledger.carried(device, carried);
             }

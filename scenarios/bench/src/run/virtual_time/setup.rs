@@ -126,7 +126,9 @@ pub(crate) async fn assemble<'a>(
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let mut rest = RestOfAll::new(&platform)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
-    let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
+    let records_latency = !scenario.links.is_empty()
+        || !scenario.observers.is_empty()
+        || scenario.networks.iter().any(|network| network.records_exchanges());
     let mut ledger = Ledger::of(scenario);
     let mut setups = set_up(scenario, place, &mut ledger)?;
     let names = node_names(scenario, &setups);

@@ -1,0 +1,220 @@
+//! A CAN bus (ISO 11898-1): all hear all, the lowest identifier has the right of way, and a frame
+//! that is begun may be withdrawn, lost to another one or destroyed.
+//!
+//! What a party has to send is *offered*, and from then on the bus reports what becomes of it at
+//! each party's end: begun, lost to another one, sent, received, in error. The master is node 0,
+//! slave n is node n + 1; behind the slaves is one node more, which keeps silent unless somebody
+//! intrudes.
+
+use chacha20::ChaCha8Rng;
+use lastmeter_can::bus::{Bus, Change, Detail, ErrorCounters, Happening, Noise};
+use lastmeter_can::frame::CanFrame;
+use lastmeter_can::slcan::BitRate;
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{MediumSpec, NANOSECONDS_PER_SECOND, NetworkKind, Party};
+use crate::impair::Draws;
+
+/// The keys of a CAN bus.
+pub static CAN_MEDIUM_FIELDS: &[Field] = &[
+    Field::default(
+        "bit_rate",
+        Kind::Integer { min: 10_000, max: 1_000_000 },
+        "125000",
+        "Bits per second: 10000, 20000, 50000, 100000, 125000, 250000, 500000, 800000 or 1000000",
+    ),
+    Field::optional(
+        "length_m",
+        Kind::Integer { min: 1, max: 10_000 },
+        "How long the bus is, in metres; refused beyond what a bit's way there and back leaves room for at \
+         this rate: 500 m at 125 kbit/s, 40 m at 1 Mbit/s (CiA 102)",
+    ),
+    Field::default(
+        "detail",
+        Kind::Choice(&["frames", "bits"]),
+        "\"frames\"",
+        "`frames`: each bit where it is disturbed or two nodes disagree, else whole frames; \
+         `bits`: each bit, which takes longer and comes to the same",
+    ),
+    Field::default(
+        "bit_error_rate",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 0.1 },
+        "\"0 %\"",
+        "Probability for each bit that all nodes read it wrongly",
+    ),
+    Field::default(
+        "node_bit_error_rate",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 0.1 },
+        "\"0 %\"",
+        "Probability for each bit and each node that this one alone reads it wrongly",
+    ),
+    Field::default(
+        "record_exchanges",
+        Kind::Boolean,
+        "true",
+        "Whether each request with its answer has a row in `latency.csv`",
+    ),
+];
+
+pub(super) const CAN: NetworkKind = NetworkKind {
+    entry: Entry {
+        name: "can",
+        summary: "CAN: a bus on which all hear all, and the lowest identifier goes first",
+        description: "A CAN bus (ISO 11898-1, base frames) with bit stuffing, CRC, arbitration by \
+            identifier, acknowledgement, error frames, error counters, error-passive and bus-off \
+            states and recovery. A frame takes the time of its own bits. Whoever receives an error \
+            destroys the frame for all, and it is sent again. The gateway is one node, each device \
+            another one.",
+        fields: CAN_MEDIUM_FIELDS,
+    },
+    build: |values, out| read_can(values, out).map(MediumSpec::Can),
+};
+
+/// What a CAN bus is like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CanSpec {
+    /// Bits per second of all nodes.
+    pub bits_per_second: u32,
+    /// How it is calculated.
+    pub detail: Detail,
+    /// Probability for each bit to be read wrongly by all nodes.
+    pub bit_error_rate: f64,
+    /// Probability for each bit and each node to be read wrongly by that one.
+    pub node_bit_error_rate: f64,
+    /// Whether each request with its answer is recorded.
+    pub records_exchanges: bool,
+}
+
+/// What the checked keys of a CAN bus mean. `None` if they do not fit together; what is wrong is
+/// then in `out`.
+fn read_can(values: &Values, out: &mut Diagnostics) -> Option<CanSpec> {
+    let bits_per_second = u32::try_from(values.integer("bit_rate")).unwrap_or(0);
+    let Some(rate) = BitRate::from_bits_per_second(bits_per_second) else {
+        let rates = BitRate::ALL.map(|(_, rate)| rate.to_string()).join(", ");
+        let message = format!("a bus of {bits_per_second} bit/s, expected one of {rates}");
+        let label = "no bit rate of CAN";
+        out.report(Code::OUT_OF_RANGE, values.span_of("bit_rate"), message, label);
+        return None;
+    };
+    let longest_m = rate.longest_bus_m();
+    if let Some(length_m) = values.integer_opt("length_m").filter(|&it| it > i64::from(longest_m)) {
+        let message = format!(
+            "{length_m} m at {bits_per_second} bit/s, expected at most {longest_m} m: a bit would \
+             be over before its answer is back, and arbitration and acknowledgement fail"
+        );
+        let label = "too long for this bit rate";
+        out.report(Code::DOES_NOT_FIT, values.span_of("length_m"), message, label);
+        return None;
+    }
+    let detail = if values.text("detail") == "bits" { Detail::Bits } else { Detail::Frames };
+    let (bit_error_rate, node_bit_error_rate) =
+        (values.si("bit_error_rate"), values.si("node_bit_error_rate"));
+    let records_exchanges = values.boolean("record_exchanges");
+    Some(CanSpec {
+        bits_per_second,
+        detail,
+        bit_error_rate,
+        node_bit_error_rate,
+        records_exchanges,
+    })
+}
+
+/// What happened at a party's end of a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireEvent {
+    /// At whose end.
+    pub party: Party,
+    /// The end of the bit in which it happened.
+    pub at: SimTime,
+    /// What.
+    pub what: Happening,
+    /// The party's error counters after that bit.
+    pub counters: ErrorCounters,
+}
+
+/// A CAN bus with the nodes of its parties.
+#[derive(Debug)]
+pub struct Can {
+    bus: Bus,
+}
+
+/// Streams of draws: one for what all read wrongly, one for each node.
+const STREAM_OF_ALL: u64 = 0;
+
+/// The node of a party.
+const fn node_of(party: Party) -> usize {
+    match party {
+        Party::Master => 0,
+        Party::Slave(slave) => slave.saturating_add(1),
+    }
+}
+
+/// The party of a node.
+const fn party_of(node: usize) -> Party {
+    match node.checked_sub(1) {
+        None => Party::Master,
+        Some(slave) => Party::Slave(slave),
+    }
+}
+
+impl Can {
+    /// An idle bus with so many slaves, whose nodes get their supply at `start`.
+    pub fn new(spec: CanSpec, slaves: usize, start: SimTime, rng: &ChaCha8Rng) -> Self {
+        let bit_ns = NANOSECONDS_PER_SECOND / i64::from(spec.bits_per_second.max(1));
+        let bit = SimDuration(bit_ns.max(1));
+        let nodes = slaves + 2;
+        let mut bus = Bus::new(spec.detail, bit, start, nodes);
+        let wrong = |bus: &mut Bus, node: Option<usize>, stream: u64, rate: f64| {
+            if rate > 0.0 {
+                let mut draws = Draws::new(rng.get_seed(), stream);
+                let gap = move || until_error(rate, draws.uniform(), bit);
+                bus.disturb(start, Noise { node, gap: Box::new(gap) });
+            }
+        };
+        wrong(&mut bus, None, STREAM_OF_ALL, spec.bit_error_rate);
+        for node in 0..nodes - 1 {
+            wrong(&mut bus, Some(node), 1 + node as u64, spec.node_bit_error_rate);
+        }
+        Self { bus }
+    }
+
+    /// From `at` on a party has this frame to send and no other one, or none; see [`Bus::offer`].
+    pub fn offer(&mut self, from: Party, at: SimTime, frame: Option<CanFrame>) {
+        self.bus.offer(node_of(from), at, frame);
+    }
+
+    /// A party stays bus-off until it is let back, or comes back by itself.
+    pub fn set_recovery(&mut self, party: Party, is_automatic: bool) {
+        self.bus.set_recovery(node_of(party), is_automatic);
+    }
+
+    /// Something changes at the wire or at a node from outside; see [`Bus::schedule`].
+    pub fn schedule(&mut self, at: SimTime, change: Change) {
+        self.bus.schedule(at, change);
+    }
+
+    /// The node of a party, as [`Change`] numbers it.
+    pub fn node(&self, party: Party) -> usize {
+        node_of(party)
+    }
+
+    /// When something may happen next, as long as nobody offers anything.
+    pub fn next(&self) -> Option<SimTime> {
+        self.bus.next()
+    }
+
+    /// The next thing that happened, if it is not after `until`.
+    pub fn pop(&mut self, until: SimTime) -> Option<WireEvent> {
+        let event = self.bus.pop(until)?;
+        let party = party_of(event.node);
+        Some(WireEvent { party, at: event.at, what: event.what, counters: event.counters })
+    }
+}
+
+/// The time until the next bit in error: the number of bits is geometrically distributed.
+fn until_error(rate: f64, uniform: f64, bit: SimDuration) -> SimDuration {
+    let bits = (libm::log1p(-uniform) / libm::log1p(-rate)).ceil().max(1.0);
+    // The cast saturates.
+    SimDuration(bit.0.saturating_mul(bits as i64))
+}

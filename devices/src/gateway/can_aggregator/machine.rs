@@ -1,0 +1,237 @@
+//! The aggregator as a state machine: masters of its buses, outbox, answers to commands.
+
+use std::collections::BTreeMap;
+
+use lastmeter_can::bus::{ErrorState, Happening};
+use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
+
+use super::poll::{Master, Polled};
+use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
+use crate::gateway::record::MeterState;
+use crate::gateway::store::Store;
+use crate::gateway::{
+    Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
+    reachability,
+};
+use crate::message;
+
+const NO_COMMANDS: &str = "this gateway's devices take no commands";
+
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) hardware_id: HardwareId,
+    pub(super) start: SimTime,
+    pub(super) masters: Vec<Master>,
+    pub(super) store: Store,
+    /// What was kept and cannot be read.
+    pub(super) refused_records: Vec<String>,
+    /// Polls without an answer before a node is reported.
+    pub(super) unreachable_after: i64,
+    /// The identifiers that quantities go by.
+    pub(super) identifiers: BTreeMap<Quantity, MeasurementId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Aggregator {
+    parts: Parts,
+    has_begun: bool,
+    desk: CommandDesk,
+    /// Of each network, polls that began late, frames that nobody waited for, and lost frames.
+    counts: Vec<[u64; 3]>,
+}
+
+impl Aggregator {
+    pub(super) fn new(parts: Parts) -> Self {
+        let counts = vec![[0; 3]; parts.masters.len()];
+        Self { parts, has_begun: false, desk: CommandDesk::default(), counts }
+    }
+
+    fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
+        let store = &mut self.parts.store;
+        match input {
+            GatewayInput::Wake
+            | GatewayInput::LineUp { .. }
+            | GatewayInput::LineDown { .. }
+            | GatewayInput::Live { .. }
+            | GatewayInput::Frame { .. } => {}
+            GatewayInput::Bytes { network, .. } => {
+                let detail = format!("bytes of network {network}, expected frames");
+                event(out, Kind::InputRefused, detail);
+            }
+            GatewayInput::Wire { network, what } => self.wire(now, network, what, out),
+            GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
+            GatewayInput::Connected => store.connected(out),
+            GatewayInput::Disconnected => store.disconnected(),
+            GatewayInput::Acknowledged { message } => store.acknowledged(message),
+            GatewayInput::Kept { number } => store.kept(number, out),
+        }
+    }
+
+    fn wire(&mut self, now: SimTime, network: usize, what: Happening, out: &mut Out) {
+        let Some(master) = self.parts.masters.get_mut(network) else { return };
+        let mut polled = Vec::new();
+        master.wire(now, what, &mut polled);
+        for polled in polled {
+            self.polled(now, network, polled, out);
+        }
+        if let Happening::State(state) = what {
+            let word = match state {
+                ErrorState::Active => "error-active",
+                ErrorState::Passive => "error-passive",
+                ErrorState::BusOff => "bus-off",
+            };
+            event(out, Kind::BusState, format!("network {network}: {word}"));
+        }
+    }
+
+    fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
+        let (invocation, response) = match self.desk.judge(payload) {
+            Ok(ReceivedCommand::Repeated { invocation, response }) => (invocation, response),
+            Ok(ReceivedCommand::New { invocation, .. }) => {
+                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
+                self.desk.answered(&invocation, &response);
+                (invocation, response)
+            }
+            Err(refusal) => {
+                return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
+            }
+        };
+        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
+        let payload = message::answer(owner, now, invocation, response);
+        self.parts.store.put(owner, None, payload, out);
+    }
+
+    /// Counts what may come often; whether it is to be noted: the first, and at each doubling.
+    fn is_noted(&mut self, network: usize, what: usize) -> Option<u64> {
+        let count = self.counts.get_mut(network)?.get_mut(what)?;
+        *count += 1;
+        Some(*count).filter(|count| count.is_power_of_two())
+    }
+
+    fn polled(&mut self, now: SimTime, network: usize, polled: Polled, out: &mut Out) {
+        match polled {
+            Polled::Reading { place, number, closed_at, values } => {
+                self.report((now, closed_at), (network, place), (number, &values), out);
+            }
+            Polled::Silent { place, what } => self.silent(now, (network, place), what, out),
+            Polled::NotAwaited(frame) => {
+                if let Some(count) = self.is_noted(network, 0) {
+                    let detail = format!(
+                        "network {network}: {frame}, which nobody waits for; {count} so far"
+                    );
+                    event(out, Kind::AnswerRefused, detail);
+                }
+            }
+            Polled::Lost(frame) => {
+                if let Some(count) = self.is_noted(network, 1) {
+                    let detail = format!("network {network}: {frame} is lost; {count} so far");
+                    event(out, Kind::FrameLost, detail);
+                }
+            }
+            Polled::Late(due) => {
+                if let Some(count) = self.is_noted(network, 2) {
+                    let detail = format!(
+                        "network {network}: the poll due at {due} begins after the one before; \
+                         {count} so far"
+                    );
+                    event(out, Kind::PollLate, detail);
+                }
+            }
+            Polled::Stage(stage, frame) => {
+                out.push(GatewayOutput::Stage { network, stage, frame });
+            }
+            Polled::Offer(frame) => out.push(GatewayOutput::Offer { network, frame }),
+        }
+    }
+
+    fn silent(
+        &mut self,
+        now: SimTime,
+        (network, place): (usize, usize),
+        what: &str,
+        out: &mut Out,
+    ) {
+        let Parts { hardware_id, masters, store, unreachable_after, .. } = &mut self.parts;
+        let node = masters.get_mut(network).and_then(|master| master.nodes.get_mut(place));
+        let Some(node) = node else { return };
+        node.failures = node.failures.saturating_add(1);
+        if node.failures >= *unreachable_after {
+            let about = (&node.id, node.id.as_str(), network);
+            let polls = (node.failures, what);
+            reachability::unreachable(store, (hardware_id, now), about, polls, out);
+        }
+    }
+
+    /// Makes the message of a reading.
+    fn report(
+        &mut self,
+        (now, closed_at): (SimTime, SimTime),
+        (network, place): (usize, usize),
+        (number, values): (u32, &[(Quantity, f64)]),
+        out: &mut Out,
+    ) {
+        let Parts { hardware_id, masters, store, identifiers, .. } = &mut self.parts;
+        let node = masters.get_mut(network).and_then(|master| master.nodes.get_mut(place));
+        let Some(node) = node else { return };
+        node.failures = 0;
+        let id = node.id.clone();
+        reachability::answered(store, (hardware_id, now), (&id, network), out);
+        let before = store.meter(&id);
+        let serial = u64::from(number);
+        if serial == before.serial {
+            let detail = format!("{id}: reading {number} again");
+            return event_about(out, Some(id), Kind::AnswerRepeated, detail);
+        }
+        if serial < before.serial {
+            let detail = format!("{id}: reading {number} behind {}", before.serial);
+            event_about(out, Some(id.clone()), Kind::DeviceRestarted, detail);
+        }
+        let in_message_units = |&(quantity, value): &(Quantity, f64)| {
+            let id = *identifiers.get(&quantity)?;
+            Some((id, value / id.row().si_factor))
+        };
+        let values: Vec<_> = values.iter().filter_map(in_message_units).collect();
+        if values.is_empty() {
+            let detail = format!("{id}: no value that has an identifier");
+            return event_about(out, Some(id), Kind::AnswerRefused, detail);
+        }
+        let state = MeterState { serial, ..before };
+        let message = message::reading(&id, closed_at, store.number(serial), values);
+        store.put(&id, Some((id.clone(), state)), message::encoded(&message), out);
+    }
+}
+
+impl Gateway for Aggregator {
+    fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>) {
+        for detail in std::mem::take(&mut self.parts.refused_records) {
+            event(out, Kind::RecordRefused, detail);
+        }
+        self.take(now, input, out);
+        if now < self.parts.start {
+            return;
+        }
+        self.has_begun = true;
+        for network in 0..self.parts.masters.len() {
+            let mut polled = Vec::new();
+            if let Some(master) = self.parts.masters.get_mut(network) {
+                master.work(now, &mut polled);
+            }
+            for polled in polled {
+                self.polled(now, network, polled, out);
+            }
+        }
+        // A bus rests between any two frames: whatever is acknowledged is given up some at a time.
+        self.parts.store.settle(false, out);
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        if !self.has_begun {
+            return Some(self.parts.start);
+        }
+        self.parts.masters.iter().map(Master::wake_at).min()
+    }
+
+    fn unacknowledged(&self) -> usize {
+        self.parts.store.unacknowledged()
+    }
+}

@@ -1,0 +1,193 @@
+//! The data aggregator of CAN metering networks: it polls the meter nodes of its buses and carries
+//! their readings on, once each, whatever becomes of the link, the nodes and itself.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `machine` | the aggregator and its store |
+//! | `poll` | the master of one bus: orders, remote frames, answers, patience |
+
+mod machine;
+mod poll;
+#[cfg(test)]
+mod tests;
+
+use lastmeter_board::meter_node::{READING, Register};
+use lastmeter_can::controller::TransmitOrder;
+use lastmeter_params::{Code, Entry, Field, Kind, Values};
+
+use super::kind::{GatewayKind, OUTBOX_LIMIT, time};
+use super::store::Store;
+use crate::reading::{GROUPS, identifiers};
+use machine::{Aggregator, Parts};
+use poll::{Master, Node, PollSettings};
+
+/// Registers that a node can be asked for, by their words.
+const REGISTERS: &[(&str, Register)] = &[
+    ("voltage_current", Register::VoltageCurrent),
+    ("active_power", Register::ActivePower),
+    ("apparent_power", Register::ApparentPower),
+    ("factor_frequency", Register::FactorFrequency),
+    ("consumed", Register::Consumed),
+    ("injected", Register::Injected),
+    ("distortion", Register::Distortion),
+];
+
+const WORDS: [&str; REGISTERS.len()] = {
+    let mut words = [""; REGISTERS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = REGISTERS[at].0;
+        at += 1;
+    }
+    words
+};
+
+static FIELDS: [Field; 12] = [
+    Field::default(
+        "poll_every",
+        time(1e-3, 86_400.0),
+        "\"1 min\"",
+        "Time between two polls of all nodes; the first one is this long after the start. One that \
+         is due during another begins after it.",
+    ),
+    Field::default(
+        "registers",
+        Kind::List(&Kind::Choice(&WORDS)),
+        "[]",
+        "What nodes are asked for, in this order; empty: all that the firmware measures.",
+    ),
+    Field::default(
+        "at_once",
+        Kind::Integer { min: 1, max: 31 },
+        "1",
+        "How many nodes are asked before the first has answered; with more than one, answers \
+         compete for the bus.",
+    ),
+    Field::default(
+        "poll_overhead",
+        time(0.0, 60.0),
+        "\"0 s\"",
+        "What a poll takes the software before it orders the first thing.",
+    ),
+    Field::default(
+        "request_time",
+        time(0.0, 10.0),
+        "\"1 ms\"",
+        "What a request takes the software until it is in the controller.",
+    ),
+    Field::default(
+        "interrupt_latency",
+        time(0.0, 1.0),
+        "\"10 us\"",
+        "From the end of a frame to the interrupt routine that takes it from the controller.",
+    ),
+    Field::default(
+        "transmit_order",
+        Kind::Choice(&["identifier", "request"]),
+        "\"request\"",
+        "Which of several requests goes into arbitration first: the lowest identifier, or the \
+         oldest.",
+    ),
+    Field::default(
+        "patience",
+        time(1e-3, 60.0),
+        "\"250 ms\"",
+        "How long an answer may take from when its request is in the controller.",
+    ),
+    Field::default(
+        "repetitions",
+        Kind::Integer { min: 0, max: 10 },
+        "2",
+        "How often a request without an answer is repeated.",
+    ),
+    Field::default(
+        "unreachable_after",
+        Kind::Integer { min: 1, max: 1000 },
+        "1",
+        "Polls in a row without an answer after which a node is reported as unreachable.",
+    ),
+    Field::default(
+        "outbox",
+        Kind::Choice(&["durable", "volatile"]),
+        "\"durable\"",
+        "Whether messages are written before they are sent; a volatile outbox loses them at a \
+         restart and while the link is down.",
+    ),
+    OUTBOX_LIMIT,
+];
+
+/// The registered model.
+pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
+    entry: Entry {
+        name: "can-aggregator",
+        summary: "data aggregator of a CAN metering network: polls meter nodes by remote frames",
+        description: "The master of one or more CAN buses. At each poll it orders all nodes to close \
+            a reading, then asks each for its registers by remote frames. A reading has the number \
+            that its node gave it, and the instant at which the order was out as its date. It is \
+            written durably before it is sent. A node that does not answer is repeated, then \
+            reported by an alert, `device.unreachable`, and `device.reachable` later; answers that \
+            nobody waits for are counted and noted. Power that a node reports as negative is \
+            injected power.",
+        fields: &FIELDS,
+    },
+    networks: &["can"],
+    files: &[],
+    live: |_| None,
+    devices: |_, _| Vec::new(),
+    dispatcher: None,
+    build: |values, context, restored, diagnostics| {
+        let mut masters = Vec::new();
+        for network in &context.networks {
+            let mut nodes: Vec<Node> = Vec::new();
+            for (id, address) in &network.devices {
+                let number = address.parse().ok()?;
+                if let Some(other) = nodes.iter().find(|node| node.number == number) {
+                    let message = format!(
+                        "`{id}` is node {number}, as is `{}`: two nodes with one identifier \
+                         garble each other",
+                        other.id
+                    );
+                    let label = "expected a `node` of its own for each device";
+                    diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
+                    return None;
+                }
+                nodes.push(Node::new(id.clone(), number));
+            }
+            masters.push(Master::new(settings(values, context.start), nodes));
+        }
+        let limit = usize::try_from(values.integer("outbox_limit")).unwrap_or(usize::MAX);
+        let mut store = Store::new(context.epoch, values.text("outbox") == "durable", limit);
+        let refused_records = store.restore(restored);
+        let ids = identifiers(GROUPS, true, 1).into_iter();
+        Some(Box::new(Aggregator::new(Parts {
+            hardware_id: context.hardware_id.clone(),
+            start: context.start,
+            masters,
+            store,
+            refused_records,
+            unreachable_after: values.integer("unreachable_after"),
+            identifiers: ids.map(|id| (id.row().quantity, id)).collect(),
+        })))
+    },
+};
+
+fn settings(values: &Values, start: lastmeter_units::SimTime) -> PollSettings {
+    let asked = values.text_list("registers");
+    let register = |word: &&str| REGISTERS.iter().find(|row| row.0 == *word).map(|row| row.1);
+    let registers: Vec<Register> = asked.iter().filter_map(register).collect();
+    PollSettings {
+        start,
+        poll_every: values.duration("poll_every"),
+        registers: if registers.is_empty() { READING.to_vec() } else { registers },
+        overhead: values.duration("poll_overhead"),
+        request: values.duration("request_time"),
+        interrupt_latency: values.duration("interrupt_latency"),
+        at_once: usize::try_from(values.integer("at_once")).unwrap_or(1),
+        patience: values.duration("patience"),
+        repetitions: u32::try_from(values.integer("repetitions")).unwrap_or(0),
+        order: match values.text("transmit_order") {
+            "identifier" => TransmitOrder::ByIdentifier,
+            _ => TransmitOrder::ByRequest,
+        },
+    }
+}

@@ -1,0 +1,330 @@
+//! The master of one CAN metering network: orders all nodes to close a reading, then asks each for
+//! its registers by remote frames.
+//!
+//! Terms: a *poll* is one round over all nodes; an *order* closes a reading at all of them, and each
+//! answers it with the number of its reading; an *ask* is a remote frame that is to be answered.
+//! An answer that nobody waits for is late, doubled or of a node that was given up on.
+
+use std::collections::VecDeque;
+
+use lastmeter_board::meter_node::{Register, values};
+use lastmeter_can::bus::Happening;
+use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
+use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
+
+use crate::border::ExchangeStage;
+use crate::can::port::{Port, PortEvent, PortSettings};
+use crate::can::software::{Task, TaskTimes};
+
+/// The data length code of remote frames: of what is answered (docs/decisions.md).
+const REMOTE_DLC: u8 = 8;
+/// The bits of an identifier that are the node's.
+const NODE_BITS: u16 = 0x1F;
+
+/// When and how nodes are asked.
+#[derive(Clone, Debug)]
+pub(super) struct PollSettings {
+    pub(super) start: SimTime,
+    pub(super) poll_every: SimDuration,
+    pub(super) registers: Vec<Register>,
+    /// What a poll takes the application before it orders anything.
+    pub(super) overhead: SimDuration,
+    /// What one request takes from the application to a mailbox.
+    pub(super) request: SimDuration,
+    pub(super) interrupt_latency: SimDuration,
+    /// How many asks are open at once.
+    pub(super) at_once: usize,
+    /// How long an answer is waited for.
+    pub(super) patience: SimDuration,
+    pub(super) repetitions: u32,
+    pub(super) order: TransmitOrder,
+}
+
+/// A node of the network.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) id: HardwareId,
+    pub(super) number: u8,
+    /// Polls in a row that it has not answered.
+    pub(super) failures: i64,
+    /// The number of the reading that it has closed in this poll.
+    reading: Option<u32>,
+    values: Vec<(Quantity, f64)>,
+    /// Asks that are not answered.
+    left: usize,
+}
+
+impl Node {
+    pub(super) const fn new(id: HardwareId, number: u8) -> Self {
+        Self { id, number, failures: 0, reading: None, values: Vec::new(), left: 0 }
+    }
+}
+
+/// What comes of a poll.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Polled {
+    /// A node has answered all that it was asked.
+    Reading { place: usize, number: u32, closed_at: SimTime, values: Vec<(Quantity, f64)> },
+    /// A node has not answered.
+    Silent { place: usize, what: &'static str },
+    /// A frame that nobody waits for.
+    NotAwaited(CanFrame),
+    /// A frame was lost, as the software was too slow for the controller.
+    Lost(CanFrame),
+    /// A poll that was due then begins after the one before.
+    Late(SimTime),
+    /// The software has come to a stage of an exchange.
+    Stage(ExchangeStage, CanFrame),
+    /// The bus is to be offered this.
+    Offer(Option<CanFrame>),
+}
+
+/// What is awaited.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    place: usize,
+    register: Register,
+    /// When it is given up on.
+    until: SimTime,
+    /// How often it was repeated.
+    repeated: u32,
+}
+
+/// How far a poll has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// None is under way.
+    Idle,
+    /// The application prepares it.
+    Preparing { until: SimTime },
+    /// Nodes are to answer the order.
+    Ordered { until: SimTime },
+    /// Nodes are asked.
+    Asking,
+}
+
+/// The master of one network.
+#[derive(Debug)]
+pub(super) struct Master {
+    pub(super) nodes: Vec<Node>,
+    settings: PollSettings,
+    port: Port,
+    /// The software that makes requests of what the application wants.
+    requests: Task<CanFrame>,
+    phase: Phase,
+    token: u8,
+    closed_at: SimTime,
+    open: Vec<Ask>,
+    left: VecDeque<(usize, Register, u32)>,
+    next_poll: SimTime,
+    waiting: Option<SimTime>,
+}
+
+fn identifier(register: Register, node: u8) -> Option<CanId> {
+    CanId::standard(u32::from(register.identifier(node))).ok()
+}
+
+impl Master {
+    pub(super) fn new(settings: PollSettings, nodes: Vec<Node>) -> Self {
+        let port = PortSettings {
+            order: settings.order,
+            overrun: OverrunPolicy::DiscardNewest,
+            interrupt_latency: settings.interrupt_latency,
+        };
+        let task = TaskTimes { period: SimDuration::ZERO, service: settings.request };
+        Self {
+            nodes,
+            // It hears all nodes.
+            port: Port::new(port, &[(0, 0)]),
+            requests: Task::new(task, settings.start),
+            phase: Phase::Idle,
+            token: 0,
+            closed_at: settings.start,
+            open: Vec::new(),
+            left: VecDeque::new(),
+            next_poll: settings.start + settings.poll_every,
+            waiting: None,
+            settings,
+        }
+    }
+
+    /// Takes what happened at its end of the bus.
+    pub(super) fn wire(&mut self, now: SimTime, what: Happening, out: &mut Vec<Polled>) {
+        if let Some(PortEvent::Overrun(frame)) = self.port.wire(now, what) {
+            out.push(Polled::Lost(frame));
+        }
+        if let Happening::Sent(frame) = what
+            && !frame.is_remote()
+        {
+            self.closed_at = now;
+        }
+    }
+
+    /// When it has something to do next.
+    pub(super) fn wake_at(&self) -> SimTime {
+        let phase = match self.phase {
+            Phase::Preparing { until } | Phase::Ordered { until } => Some(until),
+            Phase::Idle | Phase::Asking => None,
+        };
+        let open = self.open.iter().map(|ask| ask.until);
+        let own = self.port.next().into_iter().chain(self.requests.next());
+        own.chain(phase).chain(open).fold(self.next_poll, SimTime::min)
+    }
+
+    /// Does what is to be done by now.
+    pub(super) fn work(&mut self, now: SimTime, out: &mut Vec<Polled>) {
+        self.poll_due(now, out);
+        loop {
+            if let Some(frame) = self.port.interrupt(now) {
+                self.taken(frame, out);
+            } else if let Some(frame) = self.requests.done(now) {
+                self.port.request(frame);
+            } else if !self.advance(now, out) {
+                break;
+            }
+        }
+        let requested = self.port.take_requested().into_iter();
+        out.extend(requested.map(|frame| Polled::Stage(ExchangeStage::Requested, frame)));
+        out.extend(self.port.offer().map(Polled::Offer));
+    }
+
+    fn poll_due(&mut self, now: SimTime, out: &mut Vec<Polled>) {
+        while self.next_poll <= now {
+            if self.phase != Phase::Idle && self.waiting.is_none() {
+                out.push(Polled::Late(self.next_poll));
+            }
+            self.waiting = Some(self.next_poll);
+            self.next_poll = self.next_poll + self.settings.poll_every;
+        }
+    }
+
+    /// Goes from one phase to the next; whether it has.
+    fn advance(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
+        match self.phase {
+            Phase::Idle => {
+                let begins = self.waiting.take().is_some() && !self.nodes.is_empty();
+                if begins {
+                    self.phase = Phase::Preparing { until: now + self.settings.overhead };
+                }
+                begins
+            }
+            Phase::Preparing { until } => {
+                let is_ready = until <= now;
+                if is_ready {
+                    self.order(now);
+                }
+                is_ready
+            }
+            Phase::Ordered { until } => {
+                let is_over =
+                    until <= now || self.nodes.iter().all(|node| node.reading.is_some());
+                if is_over {
+                    self.ask_all(out);
+                }
+                is_over
+            }
+            Phase::Asking => self.ask(now, out),
+        }
+    }
+
+    /// Orders all nodes to close a reading.
+    fn order(&mut self, now: SimTime) {
+        self.token = self.token.wrapping_add(1);
+        for node in &mut self.nodes {
+            node.reading = None;
+            node.values.clear();
+        }
+        let id = identifier(Register::Freeze, 0);
+        if let Some(frame) = id.and_then(|id| CanFrame::data(id, &[self.token]).ok()) {
+            self.requests.release(now, frame);
+        }
+        let until = now + self.settings.request + self.settings.patience;
+        self.phase = Phase::Ordered { until };
+    }
+
+    /// What is to be asked of those that have closed a reading.
+    fn ask_all(&mut self, out: &mut Vec<Polled>) {
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            if node.reading.is_none() {
+                out.push(Polled::Silent { place, what: "no answer to an order" });
+                continue;
+            }
+            node.left = self.settings.registers.len();
+            let asks = self.settings.registers.iter().map(|&register| (place, register, 0));
+            self.left.extend(asks);
+        }
+        self.phase = Phase::Asking;
+    }
+
+    /// Asks as much as may be open at once, gives up on what takes too long; whether anything was
+    /// done.
+    fn ask(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
+        if let Some(at) = self.open.iter().position(|ask| ask.until <= now) {
+            let Ask { place, register, repeated, .. } = self.open.remove(at);
+            if repeated < self.settings.repetitions {
+                self.left.push_front((place, register, repeated + 1));
+            } else {
+                // What it would be asked besides would take as long.
+                self.left.retain(|(other, ..)| *other != place);
+                self.open.retain(|ask| ask.place != place);
+                out.push(Polled::Silent { place, what: "no answer" });
+            }
+            return true;
+        }
+        if self.open.len() < self.settings.at_once
+            && let Some((place, register, repeated)) = self.left.pop_front()
+        {
+            let node = self.nodes.get(place).map_or(0, |node| node.number);
+            let id = identifier(register, node);
+            if let Some(frame) = id.and_then(|id| CanFrame::remote(id, REMOTE_DLC).ok()) {
+                out.push(Polled::Stage(ExchangeStage::Asked, frame));
+                self.requests.release(now, frame);
+            }
+            // Its request may have to wait for the one before.
+            let waits = self.settings.request.0.saturating_mul(1 + self.open.len() as i64);
+            let until = now + SimDuration(waits) + self.settings.patience;
+            self.open.push(Ask { place, register, until, repeated });
+            return true;
+        }
+        if self.open.is_empty() && self.left.is_empty() {
+            self.phase = Phase::Idle;
+            return self.waiting.is_some();
+        }
+        false
+    }
+
+    /// The interrupt routine takes a frame.
+    fn taken(&mut self, frame: CanFrame, out: &mut Vec<Polled>) {
+        let identifier = u16::try_from(frame.id().value()).unwrap_or(u16::MAX);
+        let number = (identifier & NODE_BITS) as u8;
+        let place = self.nodes.iter().position(|node| node.number == number);
+        let register = Register::of_identifier(identifier).map(|(register, _)| register);
+        let (Some(place), Some(register), false) = (place, register, frame.is_remote()) else {
+            return out.push(Polled::NotAwaited(frame));
+        };
+        let node = &mut self.nodes[place];
+        if register == Register::Freeze {
+            let is_awaited = matches!(self.phase, Phase::Ordered { .. }) && node.reading.is_none();
+            match frame.bytes() {
+                &[n3, n2, n1, n0, _, _, _, token] if token == self.token && is_awaited => {
+                    node.reading = Some(u32::from_be_bytes([n3, n2, n1, n0]));
+                }
+                _ => out.push(Polled::NotAwaited(frame)),
+            }
+            return;
+        }
+        let open = self.open.iter().position(|ask| (ask.place, ask.register) == (place, register));
+        let Some(open) = open else { return out.push(Polled::NotAwaited(frame)) };
+        out.push(Polled::Stage(ExchangeStage::Taken, frame));
+        self.open.remove(open);
+        node.values.extend(values(register, frame.bytes()));
+        node.left = node.left.saturating_sub(1);
+        if node.left == 0
+            && let Some(number) = node.reading
+        {
+            let (closed_at, values) = (self.closed_at, std::mem::take(&mut node.values));
+            out.push(Polled::Reading { place, number, closed_at, values });
+        }
+    }
+}

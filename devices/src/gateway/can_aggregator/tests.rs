@@ -1,0 +1,1 @@
+//! The aggregator with nodes on a bus.

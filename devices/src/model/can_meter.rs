@@ -1,0 +1,169 @@
+//! A meter on a CAN metering network: a node that a master asks by remote frames.
+
+use lastmeter_board::meter_node::QUANTITIES;
+use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_units::{MeasurementId, Quantity};
+
+use super::build::build_with;
+use super::fields::{between, count, of_model};
+use super::ideal::{DEFAULTS, RECIPE_1PH};
+use super::kind::{DeviceKind, Fits};
+use crate::can::port::PortSettings;
+use crate::can::software::TaskTimes;
+use crate::context::DeviceContext;
+use crate::outlet::can::{CanOutlet, CanParts};
+
+/// The largest number of a node: identifiers have five bits for it.
+const NODE_MAX: u8 = 31;
+
+const NODE: &[Field] = &[
+    Field::optional(
+        "node",
+        Kind::Integer { min: 1, max: 31 },
+        "Its number on the bus, the lowest five bits of its identifiers; left out, the number at \
+         the end of its name, so that devices made by `count` differ.",
+    ),
+    Field::default(
+        "interrupt_latency",
+        between(Dimension::Time, 0.0, 1.0),
+        "\"10 us\"",
+        "From the end of a frame to the interrupt routine that takes it from the controller.",
+    ),
+    Field::default(
+        "task_period",
+        between(Dimension::Time, 0.0, 10.0),
+        "\"0 s\"",
+        "How often the task that serves the bus looks at what it has to answer; 0: it is woken.",
+    ),
+    Field::default(
+        "task_service",
+        between(Dimension::Time, 0.0, 10.0),
+        "\"1 ms\"",
+        "What that task takes for one answer.",
+    ),
+    Field::default(
+        "transmit_order",
+        Kind::Choice(&["identifier", "request"]),
+        "\"request\"",
+        "Which of several answers goes into arbitration first: that of the lowest identifier, or \
+         the oldest.",
+    ),
+    Field::default(
+        "overrun",
+        Kind::Choice(&["overwrite", "discard"]),
+        "\"discard\"",
+        "Which frame is lost if three wait in the controller: the last one of them, or the new one.",
+    ),
+];
+
+static FIELDS: [Field; count(NODE)] = of_model(
+    NODE,
+    &[
+        DEFAULTS[0],
+        DEFAULTS[1],
+        DEFAULTS[2],
+        DEFAULTS[3],
+        DEFAULTS[4],
+        DEFAULTS[5],
+        ("fidelity", "\"windows\""),
+        ("report_every", "\"1 s\""),
+        (
+            "quantities",
+            "[\"voltage\", \"current\", \"active_power\", \"apparent_power\", \
+             \"non_active_power\", \"power_factor\", \"frequency\", \"active_energy\"]",
+        ),
+        ("totals_only", "true"),
+    ],
+);
+
+pub(crate) const CAN_METER: DeviceKind = DeviceKind {
+    fits: Fits::Electricity { phases: RECIPE_1PH.phases },
+    on: Some("can"),
+    entry: Entry {
+        name: "can-meter",
+        summary: "single-phase meter on a CAN bus, asked by remote frames",
+        description: "A node of a CAN metering network. It measures every `report_every` by \
+            itself; an order to all nodes closes a reading, which has the next number and what was \
+            measured last, and remote frames ask for its registers, eight bytes each. Identifiers \
+            are register * 32 + node; `metering-network.dbc` has them all. What its software takes \
+            comes on top of the bus: the interrupt, and the task that serves the bus.",
+        fields: &FIELDS,
+    },
+    build: |values, context, diagnostics| {
+        let parts = parts(values, context, diagnostics)?;
+        let outlet = Box::new(CanOutlet::new(parts));
+        build_with(&RECIPE_1PH, values, context, (outlet, is_in_a_register), diagnostics)
+    },
+    ..DeviceKind::PLAIN
+};
+
+/// Whether a register of the network holds a quantity.
+fn is_in_a_register(id: MeasurementId) -> bool {
+    let quantity = id.row().quantity;
+    QUANTITIES.iter().any(|(known, _)| *known == quantity)
+        || matches!(quantity, Quantity::VoltageThd | Quantity::CurrentThd)
+}
+
+fn parts(
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<CanParts> {
+    let own = values.integer_opt("node").and_then(|it| u8::try_from(it).ok());
+    let Some(node) = own.or_else(|| trailing_number(context.name)) else {
+        let message = format!(
+            "`{}` has no `node`, and no number from 1 to {NODE_MAX} at the end of its name",
+            context.name
+        );
+        let label = "has no number on the bus";
+        diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
+        return None;
+    };
+    Some(CanParts {
+        start: context.start,
+        node,
+        port: PortSettings {
+            order: match values.text("transmit_order") {
+                "identifier" => TransmitOrder::ByIdentifier,
+                _ => TransmitOrder::ByRequest,
+            },
+            overrun: match values.text("overrun") {
+                "overwrite" => OverrunPolicy::OverwriteLast,
+                _ => OverrunPolicy::DiscardNewest,
+            },
+            interrupt_latency: values.duration("interrupt_latency"),
+        },
+        task: TaskTimes {
+            period: values.duration("task_period"),
+            service: values.duration("task_service"),
+        },
+        measure_every: values.duration("report_every"),
+    })
+}
+
+/// The number at the end of a name, if it is one of a node.
+fn trailing_number(name: &str) -> Option<u8> {
+    let digits = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    name[digits.len()..].parse().ok().filter(|node| (1..=NODE_MAX).contains(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_at_the_end_of_a_name_is_its_node() {
+        for (name, node) in [
+            ("meter-07", Some(7)),
+            ("m31", Some(31)),
+            ("m32", None),
+            ("m-0", None),
+            ("kitchen", None),
+            ("12", Some(12)),
+            ("m-99999999999", None),
+        ] {
+            assert_eq!(trailing_number(name), node, "{name}");
+        }
+    }
+}

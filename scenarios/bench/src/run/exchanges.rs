@@ -1,0 +1,203 @@
+//! Exchanges on CAN buses: when a request was asked for, was on the wire and was heard, and when its
+//! answer was requested, was on the wire and was taken.
+//!
+//! An *exchange* is a remote frame and the data frame of its identifier. What software does is
+//! reported by the nodes themselves, what the wire does by the bus. An exchange that is asked for
+//! again before it was answered has no answer.
+
+use std::collections::BTreeMap;
+
+use lastmeter_can::bus::Happening;
+use lastmeter_can::frame::CanFrame;
+use lastmeter_can::wire::frame_bits;
+use lastmeter_devices::ExchangeStage;
+use lastmeter_record::Point;
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::latency_row::Stamps;
+
+/// One exchange, as far as it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BusExchange {
+    asked: Option<SimTime>,
+    requested: Option<SimTime>,
+    /// When the request was on the wire as a whole.
+    sent: Option<SimTime>,
+    /// What the request took on the wire.
+    request_takes: SimDuration,
+    heard: Option<SimTime>,
+    answer_requested: Option<SimTime>,
+    answer_sent: Option<SimTime>,
+    answer_takes: SimDuration,
+    answer_bytes: u32,
+    answered: Option<SimTime>,
+}
+
+/// Where the time of an exchange goes, in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Its own two frames.
+    pub(crate) bus_ns: i64,
+    /// In a mailbox, while others had the bus.
+    pub(crate) queue_ns: i64,
+    /// The rest: that of the nodes' software.
+    pub(crate) software_ns: i64,
+}
+
+impl BusExchange {
+    /// Where its time went, if it was answered.
+    pub(crate) fn shares(&self) -> Option<Shares> {
+        let whole_ns = (self.answered? - self.asked?).0;
+        let bus_ns = self.request_takes.0 + self.answer_takes.0;
+        let on_bus = (self.sent? - self.requested?).0
+            + (self.answer_sent? - self.answer_requested?).0;
+        let queue_ns = (on_bus - bus_ns).max(0);
+        Some(Shares { bus_ns, queue_ns, software_ns: whole_ns - bus_ns - queue_ns })
+    }
+
+    /// Its instants as points of the latency record.
+    pub(crate) fn points(&self, start: SimTime) -> Stamps {
+        let mut points = [None; Point::COUNT];
+        let since = |at: Option<SimTime>| at.map(|at| (at - start).0);
+        points[Point::Intended.index()] = since(self.asked);
+        points[Point::Asked.index()] = since(self.asked);
+        points[Point::Heard.index()] = since(self.heard);
+        points[Point::Answered.index()] = since(self.answered);
+        points
+    }
+
+    /// How many bytes of data its answer had.
+    pub(crate) fn answer_bytes(&self) -> u32 {
+        self.answer_bytes
+    }
+
+    /// Whether it has an answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+}
+
+/// The exchanges of one bus, and how busy it is.
+#[derive(Debug)]
+pub(crate) struct BusExchanges {
+    bit: SimDuration,
+    open: BTreeMap<u32, BusExchange>,
+    /// How long frames were on the wire.
+    pub(crate) busy: SimDuration,
+    /// How many frames were sent, and found to be in error.
+    pub(crate) frames: u64,
+    pub(crate) errors: u64,
+}
+
+impl BusExchanges {
+    pub(crate) fn new(bits_per_second: u32) -> Self {
+        let bit = SimDuration(1_000_000_000 / i64::from(bits_per_second.max(1)));
+        let (open, busy) = (BTreeMap::new(), SimDuration::ZERO);
+        Self { bit, open, busy, frames: 0, errors: 0 }
+    }
+
+    /// The master's software has come to a stage; an exchange that is over by that.
+    pub(crate) fn by_master(
+        &mut self,
+        now: SimTime,
+        stage: ExchangeStage,
+        frame: CanFrame,
+    ) -> Option<BusExchange> {
+        let identifier = frame.id().value();
+        match stage {
+            ExchangeStage::Asked => {
+                let asked = BusExchange { asked: Some(now), ..BusExchange::default() };
+                self.open.insert(identifier, asked)
+            }
+            ExchangeStage::Requested => {
+                if let Some(exchange) = self.open.get_mut(&identifier) {
+                    exchange.requested = Some(now);
+                }
+                None
+            }
+            ExchangeStage::Taken => {
+                let exchange = self.open.remove(&identifier)?;
+                Some(BusExchange { answered: Some(now), ..exchange })
+            }
+        }
+    }
+
+    /// A slave's software has come to a stage.
+    pub(crate) fn by_slave(&mut self, now: SimTime, stage: ExchangeStage, frame: CanFrame) {
+        let Some(exchange) = self.open.get_mut(&frame.id().value()) else { return };
+        match stage {
+            ExchangeStage::Taken if frame.is_remote() => exchange.heard = Some(now),
+            ExchangeStage::Requested => exchange.answer_requested = Some(now),
+            ExchangeStage::Taken | ExchangeStage::Asked => {}
+        }
+    }
+
+    /// Something happened at the wire's end of whoever sends.
+    pub(crate) fn on_wire(&mut self, at: SimTime, what: Happening) {
+        match what {
+            Happening::Sent(frame) => {
+                let takes = self.bit * i64::from(frame_bits(&frame));
+                self.busy = self.busy + takes;
+                self.frames += 1;
+                let Some(exchange) = self.open.get_mut(&frame.id().value()) else { return };
+                if frame.is_remote() {
+                    (exchange.sent, exchange.request_takes) = (Some(at), takes);
+                } else {
+                    (exchange.answer_sent, exchange.answer_takes) = (Some(at), takes);
+                    exchange.answer_bytes = u32::from(frame.dlc());
+                }
+            }
+            Happening::Error { is_sender: true, .. } => self.errors += 1,
+            _ => {}
+        }
+    }
+
+    /// Those that are still open, at the end.
+    pub(crate) fn finish(&mut self) -> impl Iterator<Item = (u32, BusExchange)> {
+        std::mem::take(&mut self.open).into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &str) -> CanFrame {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_time_of_an_exchange_is_shared_out() {
+        let mut bus = BusExchanges::new(125_000);
+        let (ask, answer) = (frame("223#R8"), frame("223#0011223344556677"));
+        let ms = |value: i64| SimTime(value * 1_000_000);
+        assert_eq!(bus.by_master(ms(0), ExchangeStage::Asked, ask), None);
+        bus.by_master(ms(3), ExchangeStage::Requested, ask);
+        bus.on_wire(ms(5), Happening::Sent(ask));
+        bus.by_slave(ms(6), ExchangeStage::Taken, ask);
+        bus.by_slave(ms(16), ExchangeStage::Requested, answer);
+        bus.on_wire(ms(20), Happening::Sent(answer));
+        let done = bus.by_master(ms(21), ExchangeStage::Taken, answer).unwrap();
+        // Lengths counted by hand: bits of the frames, times 8 us.
+        let bus_ns = (i64::from(frame_bits(&ask)) + i64::from(frame_bits(&answer))) * 8_000;
+        let shares = done.shares().unwrap();
+        assert_eq!(shares.bus_ns, bus_ns);
+        assert_eq!(shares.queue_ns, 6_000_000 - bus_ns);
+        assert_eq!(shares.software_ns, 21_000_000 - 6_000_000);
+        let points = done.points(ms(0));
+        assert_eq!(points[Point::Heard.index()], Some(6_000_000));
+        assert_eq!(points[Point::Answered.index()], Some(21_000_000));
+        assert_eq!((bus.frames, bus.busy), (2, SimDuration(bus_ns)));
+    }
+
+    #[test]
+    fn what_is_asked_again_was_not_answered() {
+        let mut bus = BusExchanges::new(125_000);
+        let ask = frame("223#R8");
+        bus.by_master(SimTime(0), ExchangeStage::Asked, ask);
+        let lost = bus.by_master(SimTime(9), ExchangeStage::Asked, ask).unwrap();
+        assert_eq!((lost.is_answered(), lost.shares()), (false, None));
+        assert_eq!(bus.finish().count(), 1);
+        assert_eq!(bus.finish().count(), 0);
+    }
+}
