@@ -10,6 +10,7 @@
 //! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
 //! | [`dbc`] | databases of messages: names, units and scaling of what frames carry |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |
+//! | [`node`] | a metering node's processor with its tasks, and its EEPROM |
 //! | [`slcan`] | LAWICEL's line protocol: a host and an adapter |
 //! | [`wire`] | frames as bits: stuffing, CRC, lengths |
 //!
@@ -28,6 +29,7 @@ pub mod bus;
 pub mod controller;
 pub mod dbc;
 pub mod frame;
+pub mod node;
 pub mod slcan;
 #[cfg(test)]
 mod tests;
