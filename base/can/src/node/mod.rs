@@ -3,6 +3,8 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`eeprom`] | registers in non-volatile memory: wear, and loss of power in mid-write |
 //! | [`processor`] | tasks and interrupts on one processor: fixed priorities, pre-emptive |
 
+pub mod eeprom;
 pub mod processor;
