@@ -157,6 +157,10 @@ fn each_reason_has_its_slot() {
     assert_eq!(step(full, 0, Some(32_142_857)).reason, Reason::Off);
     let dear = step(full, 0, Some(32_142_858));
     assert_eq!(dear.reason, Reason::Price);
+    // A price that is the cost of generation does not exceed it: 2.8 / 0.28 = 10 cents.
+    let even = CoGenerator::new(Parameters { fuel: Rate(2_800_000), ..PARAMETERS }).unwrap();
+    let at = |price| even.step(full, wanted(0, Some(price))).reason;
+    assert_eq!((at(10_000_000), at(10_000_001)), (Reason::Off, Reason::Price));
     // 10714 W of fuel, 2999.92 W and 6299.832 W: 1574.958 Wh of heat, of which 24 Wh have room.
     assert_eq!(dear.fuel.0, 10_714 * 900_000_000);
     assert_eq!(dear.electricity.0, 2_999_920_000 * 900);

@@ -149,13 +149,12 @@ fn a_load_closes_after_its_time_and_below_the_hysteresis_only() {
         let switchings = shedding.step(minute(minutes), net_w, limit, &open, RECLOSING);
         switchings.iter().map(|it| (it.load, it.open_for.0 / 60_000_000_000)).collect::<Vec<_>>()
     };
-    // Room enough, but too early; then 1 W too much for the hysteresis; then the higher priority
-    // alone, because with both it were 2801 W; at last the other one.
+    // Room enough, but a minute too early; then room for the higher priority alone, which closes to
+    // the minute; 1 W too much for the hysteresis; at last the other one.
     assert_eq!(at(4, 0), []);
-    assert_eq!(at(5, 2001), []);
-    assert_eq!(at(6, 1001), [(1, 6)]);
-    assert_eq!(at(7, 1801), []);
-    assert_eq!(at(8, 1800), [(0, 8)]);
+    assert_eq!(at(5, 1801), [(1, 5)]);
+    assert_eq!(at(6, 1801), []);
+    assert_eq!(at(7, 1800), [(0, 7)]);
 }
 
 #[test]

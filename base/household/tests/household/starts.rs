@@ -331,6 +331,23 @@ fn a_load_without_a_start_is_named_and_never_placed_beyond_what_is_known() {
 }
 
 #[test]
+fn a_window_between_slots_holds_the_run_as_a_whole() {
+    let forecast = plain(&[10, 20, 30, 20, 10]).forecast();
+    let start = |from_ns: i64, until_ns: i64| {
+        let (from, until) = (instant(1) + SimDuration(from_ns), instant(4) + SimDuration(until_ns));
+        let load = MovableLoad { profile_w: vec![1000], from, until };
+        plan(&forecast, Strategy::LeastCost, &[load]).unwrap().decisions[0]
+    };
+    let slot = |from_ns, until_ns| slot_of(&start(from_ns, until_ns).unwrap());
+    assert_eq!(slot(0, 0), 1);
+    assert_eq!(slot(1, 0), 3);
+    assert_eq!(slot(1, -1), 2);
+    assert_eq!(slot(-1, 0), 1);
+    assert_eq!(slot(0, SLOT.0), 4);
+    assert_eq!(slot(0, SLOT.0 - 1), 1);
+}
+
+#[test]
 fn what_cannot_be_is_rejected() {
     let forecast = plain(&[30, 20]).forecast();
     let load = |profile_w: Vec<i64>| MovableLoad { profile_w, from: instant(0), until: instant(2) };
