@@ -37,7 +37,7 @@ use crate::quantity::{Amount, Energy, POWER_MAX_W};
 use placing::{Placing, Run};
 
 /// The most loads that are placed at once.
-pub const LOADS_MAX: usize = 32;
+pub const LOADS_MAX: usize = 16;
 
 lastmeter_units::words! {
     /// What the customer wants of the household's energy.

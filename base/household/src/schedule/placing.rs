@@ -5,8 +5,8 @@
 
 use super::{Forecast, Strategy};
 
-/// How often all pairs are looked at. Each move makes the measure better, so it ends by itself; this
-/// bounds the time.
+/// How often all pairs are looked at. Each move makes the measure better, so it ends by itself;
+/// this bounds the time.
 pub const ROUNDS_MAX: usize = 8;
 
 /// A load's powers and the slots it may start in.

@@ -119,8 +119,8 @@ fn the_bill_of_registers_is_the_cost_of_the_plan() {
 /// Somebody has the washing machine run in the morning instead of the night.
 #[test]
 fn a_washing_machine_moved_to_the_morning_raises_the_bill_by_the_computed_amount() {
-    // From 3 o'clock its first four quarters of an hour have one price and the others the next; from
-    // 6:30 two, four and one. All of it is imported: what cannot be moved takes all production.
+    // From 3 o'clock its first four quarters of an hour have one price and the others the next;
+    // from 6:30 two, four and one. What cannot be moved takes all production, so all is imported.
     assert!((26..33).all(|slot| demand_w(slot) > production_w(slot)));
     let machine = [300, 2050, 1400, 180, 160, 220, 480];
     let (night, morning) = ([12, 28, 24, 60], [26, 28, 24, 60]);

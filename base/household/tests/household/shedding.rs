@@ -80,8 +80,8 @@ proptest! {
         }
     }
 
-    /// Minute by minute: what remains is within the limit or all that may be open is; nothing closes
-    /// early or into an excess.
+    /// Minute by minute: what remains is within the limit, or all that may be open is; nothing
+    /// closes early or into an excess.
     #[test]
     fn a_household_stays_within_its_limit(
         fixed in vec(0..6000_i64, 120),

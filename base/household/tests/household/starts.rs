@@ -355,7 +355,7 @@ fn what_cannot_be_is_rejected() {
     assert_eq!(of(&[load(vec![1]), load(vec![])]), Err(LoadError::Profile(1)));
     assert_eq!(of(&[load(vec![-1])]), Err(LoadError::Profile(0)));
     assert_eq!(of(&[load(vec![i64::MAX])]), Err(LoadError::Profile(0)));
-    assert_eq!(of(&vec![load(vec![1]); 33]), Err(LoadError::Number(33)));
+    assert_eq!(of(&vec![load(vec![1]); 17]), Err(LoadError::Number(17)));
     assert_eq!(of(&[]), Ok(()));
 
     let prices = PriceSeries::default();
