@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`attacker`] | a further node that attacks the messages of others |
 //! | [`authentication`] | messages sealed and verified: a scheme as published, and two that hold |
 //! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
 //! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
@@ -24,6 +25,7 @@
 //! assert_eq!(items[1], Item::Frame { frame, timestamp_ms: None });
 //! ```
 
+pub mod attacker;
 pub mod authentication;
 pub mod bus;
 pub mod controller;
