@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import statistics
 import xml.etree.ElementTree as xml
 from decimal import Decimal
 
@@ -747,6 +748,57 @@ class Rate:
         comparison.same(f"{name} status", verdict["status"], status)
 
 
+class ExchangeRatio:
+    """A figure of the exchanges of some devices on buses divided by that of others."""
+
+    def __init__(self, check):
+        self.figure = check["figure"]
+        self.sides = [check["device"], check["against"]]
+        limit = lambda key: amount(check[key])[0] if isinstance(check.get(key), str) else check.get(key)
+        self.least, self.most = limit("at_least"), limit("at_most")
+
+    def begin(self, run):
+        self.exchanges = [[], []]
+        with open(run.path("latency.csv"), newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["path"] != "exchange":
+                    continue
+                device = row["id"].split("/")[0]
+                for pattern, exchanges in zip(self.sides, self.exchanges):
+                    if fnmatch.fnmatchcase(device, pattern):
+                        answered = int(row["answered_ns"]) if row["answered_ns"] else None
+                        exchanges.append((int(row["asked_ns"]), answered, int(row["bytes"])))
+
+    def row(self, *_):
+        pass
+
+    def of(self, exchanges):
+        answered = [(asked, at, size) for asked, at, size in exchanges if at is not None]
+        if self.figure == "throughput":
+            if not answered:
+                return None
+            span = max(at for _, at, _ in answered) - min(asked for asked, _, _ in exchanges)
+            return sum(size for *_, size in answered) * 1e9 / span
+        if len(answered) * 2 <= len(exchanges):
+            return math.inf
+        delays = [(math.inf if at is None else at - asked) for asked, at, _ in exchanges]
+        return statistics.median(delays) / 1e6
+
+    def compare(self, comparison, name, verdict):
+        own, other = self.exchanges
+        comparison.same(f"{name} n", verdict["n"], len(own))
+        if min(len(own), len(other)) < 100:
+            return comparison.same(f"{name} status", verdict["status"], "inconclusive")
+        own, other = self.of(own), self.of(other)
+        if own is None or other is None or (own == other == math.inf):
+            return comparison.same(f"{name} status", verdict["status"], "inconclusive")
+        ratio = own / other
+        if math.isfinite(ratio):
+            comparison.exact(f"{name} ratio", verdict["measured"], ratio)
+        is_within = ratio <= self.most and (self.least is None or ratio >= self.least)
+        comparison.same(f"{name} status", verdict["status"], "pass" if is_within else "fail")
+
+
 class Elsewhere:
     """What latency_recompute.py, suspicion.py, suite_recompute.py, table_one.py and calibration.py judge."""
 
@@ -906,7 +958,7 @@ CHECKS = {
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
-    "requests": Requests, "rate": Rate, "display": Display,
+    "requests": Requests, "rate": Rate, "exchange_ratio": ExchangeRatio, "display": Display,
 }
 
 

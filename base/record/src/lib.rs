@@ -5,7 +5,7 @@
 //! | `writer`, `reader` | the folder as a whole: rows in, rows out, none kept |
 //! | `observation`, `aggregate`, `span`, `latency`, `signal` | a row of each of its files |
 //! | `grid`, `event` | the same of the network, and of what happened |
-//! | `facts`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
+//! | `facts`, `bus`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
 //! | `seal`, `hash`, `waveforms` | how a later change is noticed |
 //! | `line`, `number` | lines and numbers of tables |
 //!
@@ -20,6 +20,7 @@
 
 mod account;
 mod aggregate;
+mod bus;
 mod event;
 mod facts;
 mod grid;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 
 pub use account::{Account, NoticeAccount};
 pub use aggregate::{AGGREGATE_HEADER, Aggregate};
+pub use bus::{BusFacts, IdentifierFacts, TimeShare};
 pub use event::{Event, EventKind, FieldValue, ProseField, field};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,

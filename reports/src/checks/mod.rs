@@ -9,7 +9,7 @@
 //! | readings and values | `no_loss`, `refused`, `display`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | meters and a network in motion | `motion` (its own map) |
-//! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`; `rows` and `share` for them |
+//! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`, `exchange_ratio`; `rows`, `share` |
 //! | standards | `test_plan`, `published_table`, `calibration` |
 //! | of your own | `external` |
 //! | what several need | `read` (makes them from tables), `reading_count` |
@@ -20,6 +20,7 @@ mod calibration;
 pub(crate) mod command_ack;
 mod display;
 mod energy_balance;
+mod exchange_ratio;
 mod external;
 mod jitter;
 mod latency;
@@ -61,6 +62,7 @@ pub static CHECKS: &[CheckKind] = &[
     jitter::KIND,
     recovery::KIND,
     rate::KIND,
+    exchange_ratio::KIND,
     published::KIND,
     published_table::KIND,
     test_plan::KIND,

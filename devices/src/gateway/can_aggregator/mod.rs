@@ -42,13 +42,20 @@ const WORDS: [&str; REGISTERS.len()] = {
     words
 };
 
-static FIELDS: [Field; 12] = [
+static FIELDS: [Field; 13] = [
     Field::default(
         "poll_every",
         time(1e-3, 86_400.0),
         "\"1 min\"",
         "Time between two polls of all nodes; the first one is this long after the start. One that \
          is due during another begins after it.",
+    ),
+    Field::default(
+        "continuous",
+        Kind::Boolean,
+        "false",
+        "Whether round follows round without a pause, of which only the first of each `poll_every` \
+         is reported; to find out how much a bus carries.",
     ),
     Field::default(
         "registers",
@@ -178,6 +185,7 @@ fn settings(values: &Values, start: lastmeter_units::SimTime) -> PollSettings {
     PollSettings {
         start,
         poll_every: values.duration("poll_every"),
+        is_continuous: values.boolean("continuous"),
         registers: if registers.is_empty() { READING.to_vec() } else { registers },
         overhead: values.duration("poll_overhead"),
         request: values.duration("request_time"),

@@ -27,6 +27,8 @@ const NODE_BITS: u16 = 0x1F;
 pub(super) struct PollSettings {
     pub(super) start: SimTime,
     pub(super) poll_every: SimDuration,
+    /// Whether round follows round, of which only those that begin a period are reported.
+    pub(super) is_continuous: bool,
     pub(super) registers: Vec<Register>,
     /// What a poll takes the application before it orders anything.
     pub(super) overhead: SimDuration,
@@ -119,6 +121,8 @@ pub(super) struct Master {
     left: VecDeque<(usize, Register, u32)>,
     next_poll: SimTime,
     waiting: Option<SimTime>,
+    /// Whether what comes of this round is reported.
+    is_reported: bool,
 }
 
 fn identifier(register: Register, node: u8) -> Option<CanId> {
@@ -145,6 +149,7 @@ impl Master {
             left: VecDeque::new(),
             next_poll: settings.start + settings.poll_every,
             waiting: None,
+            is_reported: false,
             settings,
         }
     }
@@ -191,7 +196,8 @@ impl Master {
 
     fn poll_due(&mut self, now: SimTime, out: &mut Vec<Polled>) {
         while self.next_poll <= now {
-            if self.phase != Phase::Idle && self.waiting.is_none() {
+            let is_busy = self.phase != Phase::Idle && !self.settings.is_continuous;
+            if is_busy && self.waiting.is_none() {
                 out.push(Polled::Late(self.next_poll));
             }
             self.waiting = Some(self.next_poll);
@@ -203,8 +209,11 @@ impl Master {
     fn advance(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
         match self.phase {
             Phase::Idle => {
-                let begins = self.waiting.take().is_some() && !self.nodes.is_empty();
+                let is_due = self.waiting.take().is_some();
+                let begins =
+                    (is_due || self.settings.is_continuous) && !self.nodes.is_empty();
                 if begins {
+                    self.is_reported = is_due;
                     self.phase = Phase::Preparing { until: now + self.settings.overhead };
                 }
                 begins
@@ -247,7 +256,9 @@ impl Master {
     fn ask_all(&mut self, out: &mut Vec<Polled>) {
         for (place, node) in self.nodes.iter_mut().enumerate() {
             if node.reading.is_none() {
-                out.push(Polled::Silent { place, what: "no answer to an order" });
+                if self.is_reported {
+                    out.push(Polled::Silent { place, what: "no answer to an order" });
+                }
                 continue;
             }
             node.left = self.settings.registers.len();
@@ -268,7 +279,9 @@ impl Master {
                 // What it would be asked besides would take as long.
                 self.left.retain(|(other, ..)| *other != place);
                 self.open.retain(|ask| ask.place != place);
-                out.push(Polled::Silent { place, what: "no answer" });
+                if self.is_reported {
+                    out.push(Polled::Silent { place, what: "no answer" });
+                }
             }
             return true;
         }
@@ -289,7 +302,7 @@ impl Master {
         }
         if self.open.is_empty() && self.left.is_empty() {
             self.phase = Phase::Idle;
-            return self.waiting.is_some();
+            return self.waiting.is_some() || self.settings.is_continuous;
         }
         false
     }
@@ -321,6 +334,7 @@ impl Master {
         node.values.extend(values(register, frame.bytes()));
         node.left = node.left.saturating_sub(1);
         if node.left == 0
+            && self.is_reported
             && let Some(number) = node.reading
         {
             let (closed_at, values) = (self.closed_at, std::mem::take(&mut node.values));

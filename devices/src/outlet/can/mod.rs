@@ -141,6 +141,11 @@ impl CanOutlet {
                 break;
             }
         }
+        self.offer(out);
+    }
+
+    /// What has got into a mailbox, and what the bus is offered.
+    fn offer(&mut self, out: &mut Vec<Output>) {
         let stage = ExchangeStage::Requested;
         let requested = self.port.take_requested().into_iter();
         out.extend(requested.map(|frame| Output::Stage { stage, frame }));
@@ -210,7 +215,11 @@ impl Outlet for CanOutlet {
 
     fn take(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Wire { what } => self.wire(now, what, out),
+            // Its interrupt routine runs when it is woken: by then it has seen its metering point.
+            Input::Wire { what } => {
+                self.wire(now, what, out);
+                return self.offer(out);
+            }
             Input::Fault(fault) => self.fault(now, &fault, out),
             Input::Passed => {}
             _ => {

@@ -88,6 +88,13 @@ impl Client {
         }
     }
 
+    pub(crate) fn field_mut(&mut self) -> Option<&mut Field> {
+        match self {
+            Self::Device(_) => None,
+            Self::Field(field) => Some(field),
+        }
+    }
+
     /// The names of all whose messages it carries.
     pub(crate) fn names(&self) -> Vec<&str> {
         match self {

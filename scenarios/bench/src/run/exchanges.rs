@@ -11,10 +11,13 @@ use lastmeter_can::bus::Happening;
 use lastmeter_can::frame::CanFrame;
 use lastmeter_can::wire::frame_bits;
 use lastmeter_devices::ExchangeStage;
-use lastmeter_record::Point;
+use lastmeter_record::{BusFacts, IdentifierFacts, Point};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::latency_row::Stamps;
+
+/// An exchange that is open at the end of a run counts as not answered after so long.
+const OPEN_MAX: SimDuration = SimDuration::from_seconds(1);
 
 /// One exchange, as far as it has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,18 +85,44 @@ impl BusExchange {
 pub(crate) struct BusExchanges {
     bit: SimDuration,
     open: BTreeMap<u32, BusExchange>,
-    /// How long frames were on the wire.
-    pub(crate) busy: SimDuration,
-    /// How many frames were sent, and found to be in error.
-    pub(crate) frames: u64,
-    pub(crate) errors: u64,
+    facts: BusFacts,
+    by_identifier: BTreeMap<u32, IdentifierFacts>,
 }
 
 impl BusExchanges {
-    pub(crate) fn new(bits_per_second: u32) -> Self {
+    pub(crate) fn new(network: &str, bits_per_second: u32) -> Self {
         let bit = SimDuration(1_000_000_000 / i64::from(bits_per_second.max(1)));
-        let (open, busy) = (BTreeMap::new(), SimDuration::ZERO);
-        Self { bit, open, busy, frames: 0, errors: 0 }
+        let facts = BusFacts {
+            network: network.to_owned(),
+            bits_per_second,
+            ..BusFacts::default()
+        };
+        Self { bit, open: BTreeMap::new(), facts, by_identifier: BTreeMap::new() }
+    }
+
+    /// Counts an exchange of a device that is over.
+    pub(crate) fn count(&mut self, identifier: u32, device: &str, exchange: &BusExchange) {
+        let facts = self.by_identifier.entry(identifier).or_insert_with(|| IdentifierFacts {
+            identifier,
+            device: device.to_owned(),
+            ..IdentifierFacts::default()
+        });
+        facts.asked += 1;
+        if exchange.is_answered() {
+            facts.answered += 1;
+            facts.bytes += u64::from(exchange.answer_bytes());
+        }
+        if let Some(shares) = exchange.shares() {
+            facts.bus.take(shares.bus_ns);
+            facts.queue.take(shares.queue_ns);
+            facts.software.take(shares.software_ns);
+        }
+    }
+
+    /// What there is to report of the bus after so long, with so many nodes that answer.
+    pub(crate) fn facts(&self, watched: SimDuration, nodes: usize) -> BusFacts {
+        let identifiers = self.by_identifier.values().cloned().collect();
+        BusFacts { watched_ns: watched.0, nodes, identifiers, ..self.facts.clone() }
     }
 
     /// The master's software has come to a stage; an exchange that is over by that.
@@ -137,8 +166,8 @@ impl BusExchanges {
         match what {
             Happening::Sent(frame) => {
                 let takes = self.bit * i64::from(frame_bits(&frame));
-                self.busy = self.busy + takes;
-                self.frames += 1;
+                self.facts.busy_ns += takes.0;
+                self.facts.frames += 1;
                 let Some(exchange) = self.open.get_mut(&frame.id().value()) else { return };
                 if frame.is_remote() {
                     (exchange.sent, exchange.request_takes) = (Some(at), takes);
@@ -147,14 +176,18 @@ impl BusExchanges {
                     exchange.answer_bytes = u32::from(frame.dlc());
                 }
             }
-            Happening::Error { is_sender: true, .. } => self.errors += 1,
+            Happening::Error { is_sender: true, .. } => self.facts.errors += 1,
             _ => {}
         }
     }
 
-    /// Those that are still open, at the end.
-    pub(crate) fn finish(&mut self) -> impl Iterator<Item = (u32, BusExchange)> {
-        std::mem::take(&mut self.open).into_iter()
+    /// Those that are still open at the end, but for what was asked so shortly before that nobody
+    /// knows whether it would have been answered.
+    pub(crate) fn finish(&mut self, end: SimTime) -> impl Iterator<Item = (u32, BusExchange)> {
+        let is_old = move |(_, exchange): &(u32, BusExchange)| {
+            exchange.asked.is_some_and(|asked| end - asked >= OPEN_MAX)
+        };
+        std::mem::take(&mut self.open).into_iter().filter(is_old)
     }
 }
 
@@ -168,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_time_of_an_exchange_is_shared_out() {
-        let mut bus = BusExchanges::new(125_000);
+        let mut bus = BusExchanges::new("riser", 125_000);
         let (ask, answer) = (frame("223#R8"), frame("223#0011223344556677"));
         let ms = |value: i64| SimTime(value * 1_000_000);
         assert_eq!(bus.by_master(ms(0), ExchangeStage::Asked, ask), None);
@@ -187,17 +220,23 @@ mod tests {
         let points = done.points(ms(0));
         assert_eq!(points[Point::Heard.index()], Some(6_000_000));
         assert_eq!(points[Point::Answered.index()], Some(21_000_000));
-        assert_eq!((bus.frames, bus.busy), (2, SimDuration(bus_ns)));
+        bus.count(0x223, "m", &done);
+        let facts = bus.facts(SimDuration(1_000_000_000), 1);
+        assert_eq!((facts.frames, facts.busy_ns, facts.errors), (2, bus_ns, 0));
+        let [one] = &facts.identifiers[..] else { panic!("{facts:?}") };
+        assert_eq!((one.asked, one.answered, one.bytes, one.device.as_str()), (1, 1, 8, "m"));
+        assert_eq!(one.software.sum_ns, 15_000_000);
     }
 
     #[test]
     fn what_is_asked_again_was_not_answered() {
-        let mut bus = BusExchanges::new(125_000);
+        let mut bus = BusExchanges::new("riser", 125_000);
         let ask = frame("223#R8");
         bus.by_master(SimTime(0), ExchangeStage::Asked, ask);
         let lost = bus.by_master(SimTime(9), ExchangeStage::Asked, ask).unwrap();
         assert_eq!((lost.is_answered(), lost.shares()), (false, None));
-        assert_eq!(bus.finish().count(), 1);
-        assert_eq!(bus.finish().count(), 0);
+        assert_eq!(bus.finish(SimTime(9) + OPEN_MAX).count(), 1);
+        bus.by_master(SimTime(9), ExchangeStage::Asked, ask);
+        assert_eq!(bus.finish(SimTime(8) + OPEN_MAX).count(), 0, "it may be answered yet");
     }
 }

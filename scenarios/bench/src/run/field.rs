@@ -13,7 +13,7 @@ use lastmeter_devices::{
     Device, DeviceFault, ExchangeStage, Gateway, GatewayInput, GatewayOutput, Input, Output,
 };
 use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEvent};
-use lastmeter_record::{Event, EventKind, field};
+use lastmeter_record::{BusFacts, Event, EventKind, field};
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
 use super::carried::{OnAir, in_message_units};
@@ -81,6 +81,7 @@ pub(crate) struct Field {
     speakers: Vec<(usize, Option<SimTime>)>,
     /// When the gateway wants to be woken.
     gateway_wakes: Option<SimTime>,
+    start: SimTime,
     /// Up to when it has been moved.
     pub(crate) now: SimTime,
     /// What the gateway keeps durably, by number.
@@ -118,6 +119,7 @@ impl Field {
             make,
             networks,
             devices,
+            start,
             now: start,
             kept: BTreeMap::new(),
             is_connected: false,
@@ -302,7 +304,7 @@ impl Field {
 
     /// An exchange is over: that of the device whose node its identifier has.
     fn exchanged(
-        &self,
+        &mut self,
         network: usize,
         identifier: u32,
         exchange: BusExchange,
@@ -314,17 +316,30 @@ impl Field {
             self.devices[**place].device.network_address().as_deref() == Some(node.as_str())
         };
         if let Some(&place) = devices.iter().find(of_node) {
-            let device = self.devices[place].index;
+            let FieldDevice { index: device, name, .. } = &self.devices[place];
+            let device = *device;
+            if let Some(exchanges) = &mut self.networks[network].exchanges {
+                exchanges.count(identifier, name, &exchange);
+            }
             out.push(ClientOutput::Exchanged { device, identifier, exchange });
         }
     }
 
+    /// What there is to report of its CAN buses.
+    pub(crate) fn buses(&self) -> impl Iterator<Item = BusFacts> {
+        let watched = self.now - self.start;
+        self.networks.iter().filter_map(move |on| {
+            Some(on.exchanges.as_ref()?.facts(watched, on.devices.len()))
+        })
+    }
+
     /// The exchanges that have no answer at the end.
     pub(crate) fn finish(&mut self, out: &mut Vec<ClientOutput>) {
+        let now = self.now;
         for network in 0..self.networks.len() {
-            let on = &mut self.networks[network];
+            let exchanges = self.networks[network].exchanges.as_mut();
             let open: Vec<_> =
-                on.exchanges.as_mut().map(|it| it.finish().collect()).unwrap_or_default();
+                exchanges.map(|it| it.finish(now).collect()).unwrap_or_default();
             for (identifier, exchange) in open {
                 self.exchanged(network, identifier, exchange, out);
             }

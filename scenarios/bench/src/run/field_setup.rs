@@ -64,7 +64,7 @@ pub(crate) fn field(
         let medium = medium_row.line.is_none().then(|| spec.open(ends, start, &stream));
         let bits_per_second = spec.bits_per_second().unwrap_or(0);
         let is_can = matches!(spec, MediumSpec::Can(_));
-        let exchanges = is_can.then(|| BusExchanges::new(bits_per_second));
+        let exchanges = is_can.then(|| BusExchanges::new(&medium_row.name, bits_per_second));
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
         networks.push(FieldNetwork { medium, devices: places, simulator, exchanges });
     }

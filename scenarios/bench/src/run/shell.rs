@@ -130,6 +130,20 @@ impl Shell {
         held.into_iter().chain(self.cut_since).chain(self.oldest_on_air()).min()
     }
 
+    /// What was asked on its buses and has no answer will have none: the run is over.
+    pub(crate) fn finish_exchanges(&mut self) {
+        let mut out = Vec::new();
+        if let Some(field) = self.parts.client.field_mut() {
+            field.finish(&mut out);
+        }
+        self.exchanged.extend(out.into_iter().filter_map(|output| match output {
+            ClientOutput::Exchanged { device, identifier, exchange } => {
+                Some((device, identifier, exchange))
+            }
+            _ => None,
+        }));
+    }
+
     /// When the oldest reading was made that is on its way to the gateway.
     pub(crate) fn oldest_on_air(&self) -> Option<SimTime> {
         self.parts.client.field().and_then(Field::oldest_on_air)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lastmeter_language::{DeviceRow, Order, Through};
 use lastmeter_link::impair::{Breakage, Impairment};
-use lastmeter_record::{Event, RealTimeFacts, RunWriter};
+use lastmeter_record::{BusFacts, Event, RealTimeFacts, RunWriter};
 use lastmeter_sim::home::Breaker;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -162,7 +162,11 @@ impl<'a> Bench for VirtualBench<'a> {
             "platform_kills": self.parts.platform.kills,
             "connections": self.parts.shells.iter().map(|shell| shell.connections).sum::<u64>(),
         });
-        self.parts.ledger.measured(wall, more)
+        let mut measured = self.parts.ledger.measured(wall, more);
+        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
+        let buses: Vec<BusFacts> = fields.flat_map(Field::buses).collect();
+        BusFacts::keep(&buses, &mut measured);
+        measured
     }
 
     async fn facts(&mut self) -> Option<RealTimeFacts> {
@@ -539,6 +543,10 @@ impl VirtualBench<'_> {
         self.take_notices();
         self.parts.ledger.notices.close();
         self.read_alerts().await?;
+        for shell in &mut self.parts.shells {
+            shell.finish_exchanges();
+        }
+        self.take_from_devices()?;
         if let Some(modelled) = &mut self.parts.modelled {
             modelled.finish();
         }
