@@ -136,6 +136,8 @@ class Judge:
             "messages" not in check and "obeyed" in (first, last)
         ):
             path = "command"
+        elif {first, last} & {"asked", "heard", "answered"}:
+            path = "exchange"
         elif {first, last} & rules.AT_OBSERVER:
             observed = [path for path in self.rows.paths() if ">" in path]
             if len(observed) > 1:
@@ -614,6 +616,8 @@ class Tables:
         if path == "command":
             way = ["intended", "published", "proxy_in_down", "proxy_out_down", "obeyed",
                    "proxy_in_up", "proxy_out_up", "acknowledged"]
+        elif path == "exchange":
+            way = ["intended", "asked", "heard", "answered"]
         elif ">" in path:
             way = ["intended", "published", "proxy_in_up", "proxy_out_up", "proxy_in_down",
                    "proxy_out_down", "received"]

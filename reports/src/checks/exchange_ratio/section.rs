@@ -14,7 +14,7 @@ use lastmeter_text::{number, plural, three_digits};
 const TEMPLATE: &str = include_str!("section.html");
 
 /// More identifiers than these are in the figures' table only.
-const IDENTIFIERS_MAX: usize = 60;
+const IDENTIFIERS_MAX: usize = 24;
 /// With fewer buses there is no curve.
 const POINTS_MIN: usize = 3;
 

@@ -146,7 +146,14 @@ impl BusExchanges {
             }
             ExchangeStage::Taken => {
                 let exchange = self.open.remove(&identifier)?;
-                Some(BusExchange { answered: Some(now), ..exchange })
+                // Who receives has a frame a bit before who sends has it out.
+                Some(BusExchange {
+                    answered: Some(now),
+                    answer_sent: exchange.answer_sent.or(Some(now)),
+                    answer_takes: self.takes(&frame),
+                    answer_bytes: u32::from(frame.dlc()),
+                    ..exchange
+                })
             }
         }
     }
@@ -165,20 +172,24 @@ impl BusExchanges {
     pub(crate) fn on_wire(&mut self, at: SimTime, what: Happening) {
         match what {
             Happening::Sent(frame) => {
-                let takes = self.bit * i64::from(frame_bits(&frame));
+                let takes = self.takes(&frame);
                 self.facts.busy_ns += takes.0;
                 self.facts.frames += 1;
                 let Some(exchange) = self.open.get_mut(&frame.id().value()) else { return };
                 if frame.is_remote() {
                     (exchange.sent, exchange.request_takes) = (Some(at), takes);
                 } else {
-                    (exchange.answer_sent, exchange.answer_takes) = (Some(at), takes);
-                    exchange.answer_bytes = u32::from(frame.dlc());
+                    exchange.answer_sent = Some(at);
                 }
             }
             Happening::Error { is_sender: true, .. } => self.facts.errors += 1,
             _ => {}
         }
+    }
+
+    /// How long a frame is on the wire.
+    fn takes(&self, frame: &CanFrame) -> SimDuration {
+        self.bit * i64::from(frame_bits(frame))
     }
 
     /// Those that are still open at the end, but for what was asked so shortly before that nobody

@@ -176,7 +176,9 @@ impl Bench {
             }
             GatewayOutput::Forget { upto } => self.disk.retain(|(number, _)| *number > upto),
             GatewayOutput::Live { channel, .. } => panic!("{channel}"),
-            GatewayOutput::Reopen { network } => panic!("{network}"),
+            GatewayOutput::Offer { network, .. }
+            | GatewayOutput::Stage { network, .. }
+            | GatewayOutput::Reopen { network } => panic!("{network}"),
             GatewayOutput::Event { kind, detail, .. } => self.events.push((self.now, kind, detail)),
         }
     }
