@@ -13,7 +13,7 @@ from scipy.stats import beta
 
 POINTS = [
     "intended", "published", "proxy_in_up", "proxy_out_up", "proxy_in_down", "proxy_out_down",
-    "received", "committed", "queryable", "obeyed", "acknowledged",
+    "received", "committed", "queryable", "obeyed", "acknowledged", "asked", "heard", "answered",
 ]
 COLUMNS = ["path", "id"] + [f"{point}_ns" for point in POINTS] + ["bytes", "copies"]
 SECOND = 10**9
