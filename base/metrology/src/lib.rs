@@ -64,6 +64,7 @@ pub use result::{
 };
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;
+pub use sync::crossing::{BAND as CROSSING_BAND, next as next_rising_crossing};
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
     BeforeTick, Effective, EffectiveResidue, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor,

@@ -1,5 +1,6 @@
 //! The converter proper: supply, non-linearity, range, steps and the errors of its steps.
 
+use std::f64::consts::FRAC_1_SQRT_2;
 use std::sync::Arc;
 
 use crate::gaussian::Gaussian;
@@ -46,6 +47,28 @@ impl Digitiser {
         let k = (place as usize).min(last.saturating_sub(1));
         let next = self.inl[(k + 1).min(last)];
         self.inl[k] + (place - k as f64) * (next - self.inl[k])
+    }
+
+    /// Mean and variance of what comes out for a value with normally distributed noise of this RMS;
+    /// the noise does not reach the ends of the range.
+    pub(crate) fn moments(&self, x: f64, noise_rms: f64) -> (f64, f64) {
+        let plain = self.convert(x);
+        if noise_rms == 0.0 {
+            return (plain, 0.0);
+        }
+        // Of each step that the noise reaches: the probability that the value lies beyond it.
+        let reach = (6.0 * noise_rms / self.step).ceil() + 1.0;
+        let (mut mean, mut square) = (-reach, reach * reach);
+        let mut code = 1.0 - reach;
+        while code <= reach {
+            let limit = plain + (code - 0.5) * self.step;
+            let beyond = 0.5 * libm::erfc((limit - x) * FRAC_1_SQRT_2 / noise_rms);
+            mean += beyond;
+            square += (2.0 * code - 1.0) * beyond;
+            code += 1.0;
+        }
+        let step = self.step;
+        (plain + mean * step, (square - mean * mean).max(0.0) * step * step)
     }
 
     /// Whether a sample lies at or beyond the end of the range.

@@ -369,6 +369,18 @@ impl Channel {
         gain * gain * (self.noise_rms * self.noise_rms + rounding)
     }
 
+    /// The steps of a converter that is coarse beside the noise at its input, and the RMS of that
+    /// noise; `None` where rounding is like noise of its own. `source_variance` is that of the
+    /// source's noise, calibrated.
+    pub(crate) fn coarse_steps(&self, source_variance: f64) -> Option<(&Digitiser, f64)> {
+        let gain = self.calibration.gain;
+        if self.parameters.steps.is_none() || self.high_pass.is_some() || gain == 0.0 {
+            return None;
+        }
+        let noise_rms = (source_variance / (gain * gain) + self.noise_rms * self.noise_rms).sqrt();
+        (noise_rms < 0.5 * self.digitiser.step).then_some((&self.digitiser, noise_rms))
+    }
+
     /// What of it no closed form has, by the name of its parameter.
     pub(crate) fn beyond_windows(&self) -> Option<&'static str> {
         let p = &self.parameters;

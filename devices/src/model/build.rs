@@ -30,6 +30,9 @@ use crate::window::PERIOD_MIN;
 use crate::windows::ClosedForm;
 use crate::wiring::{self, Wiring};
 
+/// Points of the engine's windows where nothing else is asked for.
+const WINDOW_POINTS: usize = 4096;
+
 /// Bits up to which every code can have an error of its own.
 const DNL_BITS_MAX: u32 = 16;
 
@@ -261,6 +264,16 @@ fn check(
             refuse(Code::DOES_NOT_FIT, "ten_minute_ticks", message, label);
         }
     }
+    if recipe.is_cvct
+        && values.text("fidelity") == "windows"
+        && !values.is_default("transducer_start")
+    {
+        let message = "windows in closed form begin when the transducer is up, and leave \
+                       `transducer_start` off"
+            .to_owned();
+        let label = "expected `fidelity = \"samples\"` with it, or no such line";
+        refuse(Code::DOES_NOT_FIT, "transducer_start", message, label);
+    }
     if values.text("decimation") != "none" && values.si("jitter") > 0.0 {
         let message = "an averaging converter has no single instant that could jitter".to_owned();
         refuse(Code::DOES_NOT_FIT, "jitter", message, "expected `decimation = \"none\"` with it");
@@ -367,7 +380,9 @@ fn parameters(recipe: &Recipe, values: &Values, kind: &str) -> ChannelParameters
             // The output is inverted, and its middle lies between two codes.
             (step_v * unit, (MIDDLE_V - (MIDDLE_V / step_v).round() * step_v) * unit)
         }),
-        supply: recipe.is_cvct.then(|| Supply { tau_s: values.si("transducer_start") }),
+        // Windows in closed form begin when the transducer is up.
+        supply: (recipe.is_cvct && values.text("fidelity") != "windows")
+            .then(|| Supply { tau_s: values.si("transducer_start") }),
         is_adjustable: !recipe.registers.is_empty(),
         ..ChannelParameters::ideal(nominal, si("headroom"), bits)
     }
@@ -399,9 +414,9 @@ fn acquisition(
     let crosstalk = crosstalk(values);
     if values.text("fidelity") == "windows" {
         let beyond = beyond_phases(values);
-        let method = beyond_windows(&engine_config(values, &sampling, recipe.phases));
-        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method).or(beyond)
-        {
+        let method = engine_config(values, &sampling, recipe.phases);
+        let of_channels = channels.iter().find_map(Channel::beyond_windows);
+        if let Some(what) = of_channels.or(beyond_windows(&method)).or(beyond) {
             diagnostics.report(
                 Code::DOES_NOT_FIT,
                 values.span_of("fidelity"),
@@ -414,6 +429,14 @@ fn acquisition(
         let cycles = if sampling.nominal_hz == 60.0 { 12.0 } else { 10.0 };
         let (name, streams) = (context.name, *context.streams);
         let windows = ClosedForm::new(sampling, channels, crosstalk, cycles, name, streams);
+        let windows = match method.synchronisation {
+            Synchronisation::ZeroCrossing => windows.with_crossings(name, streams),
+            Synchronisation::InterpolatedDft => windows,
+        };
+        let windows = match method.resampling {
+            Resampling::Linear => windows.with_straight_lines(),
+            Resampling::Sinc => windows,
+        };
         return Some(Acquisition::Windows(Box::new(windows)));
     }
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
@@ -497,9 +520,10 @@ fn beyond_phases(values: &Values) -> Option<&'static str> {
 
 /// What of a method no closed form has.
 fn beyond_windows(config: &EngineConfig) -> Option<&'static str> {
-    if config.synchronisation == Synchronisation::ZeroCrossing {
-        return Some("synchronisation by zero crossings");
+    if config.synchronisation == Synchronisation::ZeroCrossing && config.as_printed {
+        return Some("the recursions as printed");
     }
-    let is_default = config.resampling == Resampling::Sinc && config.window_samples.is_none();
-    (config.harmonics && !is_default).then_some("this way of resampling")
+    // With as many points nothing folds back to a harmonic.
+    let has_all_points = config.window_samples.is_none_or(|points| points == WINDOW_POINTS);
+    (config.harmonics && !has_all_points).then_some("windows of so few points, or of more")
 }

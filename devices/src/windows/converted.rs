@@ -12,7 +12,7 @@ use crate::front_end::Channel;
 pub(super) const ON_GRID: f64 = 1e-7;
 
 /// Orders that make the total harmonic distortion.
-const ORDER_MAX: usize = 50;
+pub(super) const ORDER_MAX: usize = 50;
 
 /// Tones by frequency and complex peak amplitude at time zero.
 pub(super) type Components = Vec<(f64, Complex64)>;
@@ -20,8 +20,22 @@ pub(super) type Components = Vec<(f64, Complex64)>;
 /// A channel as the converter sees it.
 pub(super) struct Converted {
     pub(super) components: Components,
+    /// Of what varies at random, from window to window too.
     pub(super) variance: f64,
     pub(super) power: f64,
+    /// The source's part of the variance.
+    pub(super) source_variance: f64,
+    /// What a coarse converter's steps leave beside the components.
+    pub(super) left: Left,
+}
+
+/// What a coarse converter's steps leave beside a channel's components, the same in all windows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// Mean square.
+    pub(super) square: f64,
+    /// Of it, squares of peak amplitudes by order, those that count for the distortion.
+    pub(super) by_order: Vec<f64>,
 }
 
 impl Converted {
@@ -37,10 +51,10 @@ impl Converted {
             let response = front_end.response(tone.frequency_hz);
             (tone.frequency_hz, Complex64::new(cos, sin) * (SQRT_2 * tone.rms) * response)
         }));
-        let variance =
-            (front_end.noise_gain() * channel.noise_rms).powi(2) + front_end.noise_variance();
+        let source_variance = (front_end.noise_gain() * channel.noise_rms).powi(2);
+        let variance = source_variance + front_end.noise_variance();
         let power = components.iter().map(|(_, x)| x.norm_sqr()).sum();
-        Self { components, variance, power }
+        Self { components, variance, power, source_variance, left: Left::default() }
     }
 
     /// Adds a part of another channel.
@@ -61,7 +75,14 @@ impl Converted {
 
     /// Square of the total harmonic distortion, the noise within the harmonics' lines included.
     /// Tones between the harmonics count for nothing: their leakage is not modelled.
-    pub(super) fn thd2(&self, fundamental_hz: f64, rate_hz: f64, samples: f64) -> f64 {
+    /// `gain` is that of the way to the lines, at a frequency in cycles per sample.
+    pub(super) fn thd2(
+        &self,
+        fundamental_hz: f64,
+        rate_hz: f64,
+        samples: f64,
+        gain: fn(f64) -> f64,
+    ) -> f64 {
         let mut lines = [Complex64::ZERO; ORDER_MAX + 1];
         for &(frequency_hz, x) in &self.components {
             let order = frequency_hz / fundamental_hz;
@@ -71,12 +92,16 @@ impl Converted {
                 *line += x;
             }
         }
-        let power = |lines: &[Complex64]| 0.5 * lines.iter().map(Complex64::norm_sqr).sum::<f64>();
-        let first = power(&lines[1..2]);
-        let mut others = power(&lines[2..]);
         let highest = (0.5 * rate_hz / fundamental_hz).ceil() - 1.0;
-        let noisy = (highest.min(ORDER_MAX as f64) - 1.0).max(0.0);
-        others += 2.0 * self.variance / samples * noisy;
+        let power = |order: usize| {
+            let left = self.left.by_order.get(order).copied().unwrap_or(0.0);
+            let is_noisy = order > 1 && order as f64 <= highest;
+            let noise = if is_noisy { 2.0 * self.variance / samples } else { 0.0 };
+            let square = 0.5 * (lines[order].norm_sqr() + left) + noise;
+            square * gain(order as f64 * fundamental_hz / rate_hz).powi(2)
+        };
+        let first = power(1);
+        let others: f64 = (2..=ORDER_MAX).map(power).sum();
         if first > 0.0 { others / first } else { 0.0 }
     }
 }

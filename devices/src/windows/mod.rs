@@ -20,8 +20,10 @@
 //! oscillate.
 
 mod converted;
+mod crossing;
 mod plan;
 mod spread;
+mod steps;
 mod straddle;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,9 @@ use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams};
 use num_complex::Complex64;
 
 use converted::{Converted, ON_GRID};
+use crossing::{Crossings, Wave};
 use plan::{Oscillation, PhaseOscillation, PhasePlan, Plan, Sums, unit};
+use spread::Surplus;
 use straddle::Part;
 
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
@@ -76,6 +80,10 @@ pub(crate) struct ClosedForm {
     /// What the window in the making has seen of earlier spectra, and how many cycles of them.
     parts: Vec<Part>,
     part_cycles: f64,
+    /// Where windows reach from one zero crossing to another.
+    crossings: Option<Crossings>,
+    /// Gain of a resampling at a frequency in cycles per sample.
+    resampling_gain: fn(f64) -> f64,
 }
 
 /// Half a nanosecond: times are whole nanoseconds.
@@ -109,7 +117,22 @@ impl ClosedForm {
             known_s: 0.0,
             parts: Vec::new(),
             part_cycles: 0.0,
+            crossings: None,
+            resampling_gain: |_| 1.0,
         }
+    }
+
+    /// Windows from one zero crossing to another instead, as the published meter has them.
+    pub(crate) fn with_crossings(mut self, device: &str, streams: Streams) -> Self {
+        let stream = streams.stream(&format!("device/{device}/windows/crossing/noise"));
+        self.crossings = Some(Crossings::new(&self.sampling, self.cycles, Gaussian::new(stream)));
+        self
+    }
+
+    /// Distortions from points on straight lines between the samples.
+    pub(crate) fn with_straight_lines(mut self) -> Self {
+        self.resampling_gain = straight_line_gain;
+        self
     }
 
     /// From the next window on a channel (voltages first) has this calibration.
@@ -171,6 +194,9 @@ impl ClosedForm {
         self.part_cycles = 0.0;
         (self.origin_s, self.index) = (at_s, 0);
         self.known_s = self.known_s.max(at_s);
+        if let Some(crossings) = &mut self.crossings {
+            crossings.begin_again();
+        }
     }
 
     /// Keeps what the window in the making has seen of the present spectrum, which is over.
@@ -200,6 +226,28 @@ impl ClosedForm {
 
     /// The next window, if it is complete at `until_s` seconds since the scenario's start.
     pub(crate) fn next(&mut self, until_s: f64) -> Option<MeasuredWindow> {
+        if self.crossings.is_none() {
+            return self.complete(until_s);
+        }
+        self.align();
+        while let Some(window) = self.complete(until_s) {
+            self.crossings.as_mut()?.keep(window);
+        }
+        self.crossings.as_mut()?.seen(until_s)
+    }
+
+    /// Begins the first window at a zero crossing.
+    fn align(&mut self) {
+        if let (Some(crossings), Some((_, plan))) = (&mut self.crossings, &self.present)
+            && self.parts.is_empty()
+            && let Some(at_s) = crossings.first(plan, self.origin_s)
+        {
+            (self.origin_s, self.index) = (at_s, 0);
+        }
+    }
+
+    /// The next window that ends by an instant.
+    fn complete(&mut self, until_s: f64) -> Option<MeasuredWindow> {
         if self.present.is_some() {
             self.known_s = self.known_s.max(until_s);
         }
@@ -213,16 +261,26 @@ impl ClosedForm {
         if to_s > until_s + ROUNDING_S {
             return None;
         }
+        let whole_s = to_s;
+        let crossing = self.crossings.as_mut().map(|it| it.near(plan, (from_s, to_s)));
+        let (to_s, found_hz) = crossing.unwrap_or((to_s, plan.frequency_hz));
+        let surplus = crossing.map(|(to_s, _)| Surplus {
+            at_s: 0.5 * (whole_s + to_s),
+            part: (to_s - whole_s) / (to_s - from_s),
+        });
         let mut phases = [MeasuredPhase::default(); PHASES_MAX];
         let middle_s = 0.5 * (from_s + to_s);
         let turns: Vec<Complex64> =
             plan.oscillations.iter().map(|o| unit(o.frequency_hz * middle_s)).collect();
         for (number, noise) in self.noise.iter_mut().enumerate() {
-            phases[number] = spread::measure(plan, number, &turns, noise);
+            phases[number] = spread::measure(plan, number, &turns, surplus, noise);
         }
-        let frequency_hz =
-            plan.frequency_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
-        self.index += 1;
+        let frequency_hz = found_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
+        if crossing.is_some() {
+            (self.origin_s, self.index) = (to_s, 0);
+        } else {
+            self.index += 1;
+        }
         Some(self.window(from_s, to_s, frequency_hz, &phases))
     }
 
@@ -239,6 +297,10 @@ impl ClosedForm {
         if to_s > until_s + ROUNDING_S {
             return None;
         }
+        let crossing = self.crossings.as_mut().map(|it| it.near(plan, (from_s, to_s)));
+        let (to_s, found_hz) = crossing.unwrap_or((to_s, self.cycles / (to_s - from_s)));
+        // A crossing that a step of the phase has moved to before the change.
+        let to_s = to_s.max(changed_s);
         let mut parts: Vec<_> =
             self.parts.iter().map(|part| (part.from_s, part.to_s, &part.plan)).collect();
         parts.push((changed_s, to_s, plan));
@@ -247,8 +309,8 @@ impl ClosedForm {
             phases[number] = straddle::measure(&parts, number, noise);
         }
         let spread_hz = plan.frequency_spread_hz;
-        let frequency_hz = self.cycles / (to_s - from_s) + spread_hz * self.frequency_noise.draw();
-        if is_steady {
+        let frequency_hz = found_hz + spread_hz * self.frequency_noise.draw();
+        if is_steady && crossing.is_none() {
             self.index += 1;
         } else {
             (self.origin_s, self.index) = (to_s, 0);
@@ -285,6 +347,7 @@ impl ClosedForm {
         let mut oscillations = BTreeMap::new();
         let mut phases = Vec::new();
         let mut is_beyond_range = false;
+        let mut waves = [const { Vec::new() }; 2];
         let silence = ChannelSpectrum::default();
         let (voltages, currents) = self.channels.split_at(self.channels.len() / 2);
         for (number, (voltage, current)) in voltages.iter().zip(currents).enumerate() {
@@ -304,20 +367,28 @@ impl ClosedForm {
             }
             is_beyond_range |= u.peak() > voltage.full_scale;
             is_beyond_range |= i.peak() > current.full_scale;
+            if self.crossings.is_some() {
+                waves[0].push(Wave::of(&u, voltage));
+                waves[1].push(Wave::of(&i, current));
+            }
+            let both_left = steps::round([(&mut u, voltage), (&mut i, current)], frequency_hz, rate_hz);
             let mut planner = Planner { response, number, oscillations: &mut oscillations };
             let floor = NEGLIGIBLE;
             phases.push(PhasePlan {
                 means: Sums {
-                    u2: planner.mean(&u, &u, floor, |sums| &mut sums.means.u2),
-                    i2: planner.mean(&i, &i, floor, |sums| &mut sums.means.i2),
-                    ui: planner.mean(&u, &i, floor, |sums| &mut sums.means.ui),
+                    u2: u.left.square + planner.mean(&u, &u, floor, |sums| &mut sums.means.u2),
+                    i2: i.left.square + planner.mean(&i, &i, floor, |sums| &mut sums.means.i2),
+                    ui: both_left + planner.mean(&u, &i, floor, |sums| &mut sums.means.ui),
                 },
                 u1: planner.fundamental(&u, frequency_hz, |sums| &mut sums.u1),
                 i1: planner.fundamental(&i, frequency_hz, |sums| &mut sums.i1),
-                u_thd2: u.thd2(frequency_hz, rate_hz, samples),
-                i_thd2: i.thd2(frequency_hz, rate_hz, samples),
+                u_thd2: u.thd2(frequency_hz, rate_hz, samples, self.resampling_gain),
+                i_thd2: i.thd2(frequency_hz, rate_hz, samples, self.resampling_gain),
                 u_variance: u.variance,
                 i_variance: i.variance,
+                u_left: u.left.square,
+                i_left: i.left.square,
+                both_left,
                 u_components: u.components,
                 i_components: i.components,
                 steady_spread: None,
@@ -330,7 +401,9 @@ impl ClosedForm {
         }
         let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
         let noise = phases.first().map_or(0.0, |phase| phase.u_variance);
-        let spread = if signal > 0.0 { (noise / signal).sqrt() } else { 0.0 };
+        // The noise of crossings is drawn where they are looked for.
+        let has_spread = signal > 0.0 && self.crossings.is_none();
+        let spread = if has_spread { (noise / signal).sqrt() } else { 0.0 };
         Plan {
             samples,
             frequency_hz,
@@ -338,8 +411,16 @@ impl ClosedForm {
             phases,
             oscillations: oscillations.into_values().collect(),
             is_beyond_range,
+            wave: waves.into_iter().flatten().flatten().next(),
         }
     }
+}
+
+/// Gain of points that lie on straight lines between samples, on the average of their places: the
+/// transform of a triangle.
+fn straight_line_gain(per_sample: f64) -> f64 {
+    let x = PI * per_sample;
+    if x < 1e-9 { 1.0 } else { (libm::sin(x) / x).powi(2) }
 }
 
 /// The window's response to an oscillation.

@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use num_complex::Complex64;
 
 use super::converted::Components;
+use super::crossing::Wave;
 use super::spread::Spread;
 use crate::window::PHASES_MAX;
 
@@ -28,6 +29,10 @@ pub(super) struct PhasePlan {
     pub(super) i_thd2: f64,
     pub(super) u_variance: f64,
     pub(super) i_variance: f64,
+    /// Mean squares and product that coarse converters' steps leave beside the components.
+    pub(super) u_left: f64,
+    pub(super) i_left: f64,
+    pub(super) both_left: f64,
     /// How noise spreads the means, where all windows have the same.
     pub(super) steady_spread: Option<Spread>,
 }
@@ -64,6 +69,8 @@ pub(super) struct Plan {
     pub(super) phases: Vec<PhasePlan>,
     pub(super) oscillations: Vec<Oscillation>,
     pub(super) is_beyond_range: bool,
+    /// What zero crossings are looked for in, where they are.
+    pub(super) wave: Option<Wave>,
 }
 
 /// `e^(i 2 pi cycles)`.

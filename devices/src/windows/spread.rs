@@ -4,15 +4,31 @@ use std::f64::consts::SQRT_2;
 
 use num_complex::Complex64;
 
-use super::plan::{Plan, Sums};
+use super::converted::Components;
+use super::plan::{Plan, Sums, unit};
 use crate::gaussian::Gaussian;
 use crate::window::MeasuredPhase;
+
+/// What a window has beyond whole cycles; less than whole cycles if negative.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surplus {
+    /// Its middle.
+    pub(super) at_s: f64,
+    /// Its part of the window.
+    pub(super) part: f64,
+}
+
+/// A channel's value at an instant.
+fn value(components: &Components, at_s: f64) -> f64 {
+    components.iter().map(|&(f, x)| (x * unit(f * at_s)).re).sum()
+}
 
 /// One phase of one window: constants, oscillations, and the spread that noise gives.
 pub(super) fn measure(
     plan: &Plan,
     number: usize,
     turns: &[Complex64],
+    surplus: Option<Surplus>,
     noise: &mut Gaussian,
 ) -> MeasuredPhase {
     let phase = &plan.phases[number];
@@ -25,6 +41,12 @@ pub(super) fn measure(
         ui += (swing.means.ui * turn).re;
         u1 += swing.u1[0] * turn + swing.u1[1] * turn.conj();
         i1 += swing.i1[0] * turn + swing.i1[1] * turn.conj();
+    }
+    if let Some(Surplus { at_s, part }) = surplus {
+        // The product of what is there in its middle stands for all of it.
+        let (u, i) = (value(&phase.u_components, at_s), value(&phase.i_components, at_s));
+        let with = |mean: f64, product: f64| mean + (product - mean) * part;
+        (u2, i2, ui) = (with(u2, u * u), with(i2, i * i), with(ui, u * i));
     }
     let mut q1_var = (u1 * i1.conj()).im;
     let (u_variance, i_variance) = (phase.u_variance, phase.i_variance);

@@ -41,6 +41,9 @@ pub(super) fn measure(
         u2 += mean(u, u);
         i2 += mean(i, i);
         ui += mean(u, i);
+        u2 += share * present.u_left;
+        i2 += share * present.i_left;
+        ui += share * present.both_left;
         u_variance += share * present.u_variance;
         i_variance += share * present.i_variance;
         phase.q1_var += share * (present.u1 * present.i1.conj()).im;
@@ -85,7 +88,7 @@ fn integral(x: &Components, y: &Components, from_s: f64, to_s: f64) -> f64 {
 }
 
 /// Integral of `e^(j 2 pi f t)`.
-fn turning(frequency_hz: f64, from_s: f64, to_s: f64) -> Complex64 {
+pub(super) fn turning(frequency_hz: f64, from_s: f64, to_s: f64) -> Complex64 {
     let length_s = to_s - from_s;
     let half = PI * frequency_hz * length_s;
     let shape = if half.abs() < 1e-9 { 1.0 } else { libm::sin(half) / half };

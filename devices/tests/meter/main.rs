@@ -3,6 +3,7 @@
 mod accuracy;
 mod behaviour;
 mod clipping;
+mod cvct_windows;
 mod m_bus;
 mod models;
 mod phases;

@@ -138,15 +138,17 @@ impl Bench {
         let end = self.until + SimDuration::from_seconds_f64(seconds);
         let mut out = Vec::new();
         while self.until < end {
-            self.until = end.min(self.until + SimDuration::from_seconds_f64(piece_s));
-            let until = self.until;
+            let from = self.until;
+            self.until = end.min(from + SimDuration::from_seconds_f64(piece_s));
             let input = match self.device.feed() {
                 Feed::Spectrum => {
-                    let stretch = self.terminal.spectrum_at(SimDuration::ZERO).expect("a spectrum");
+                    let stretch = self.terminal.spectrum_at(from).expect("a spectrum");
+                    let until = stretch.until.map_or(self.until, |over| over.min(self.until));
+                    self.until = until;
                     Input::Spectrum { until, spectrum: stretch.spectrum, celsius: 23.0 }
                 }
                 Feed::Samples { rate_hz } => {
-                    let upto = (until.as_seconds_f64() * rate_hz - 1e-6).ceil() as u64;
+                    let upto = (self.until.as_seconds_f64() * rate_hz - 1e-6).ceil() as u64;
                     let (first_sample, mut block) = (self.samples, Block::default());
                     let samples = (upto - first_sample) as usize;
                     self.terminal.render(first_sample, rate_hz, samples, &mut block);

@@ -1,7 +1,7 @@
 //! Rising zero crossings at fractional positions, as in the published meter.
 
 /// Half-width of the band around zero, relative to the peak of a sine of the signal's RMS value.
-const BAND: f64 = 0.2;
+pub const BAND: f64 = 0.2;
 
 /// The band for samples of an RMS value; `None` for silence.
 pub(crate) fn band(samples: &[f64]) -> Option<f64> {
@@ -10,9 +10,10 @@ pub(crate) fn band(samples: &[f64]) -> Option<f64> {
     (band > 0.0 && band.is_finite()).then_some(band)
 }
 
-/// The first rising crossing from sample `from` on: the signal was below the band, then beyond it.
+/// The first rising crossing from sample `from` on: the signal was below the band (of half-width
+/// `band`, in the samples' unit), then beyond it.
 /// Answers with its position and the first sample beyond the band.
-pub(crate) fn next(samples: &[f64], from: usize, band: f64) -> Option<(f64, usize)> {
+pub fn next(samples: &[f64], from: usize, band: f64) -> Option<(f64, usize)> {
     let mut below = None;
     for (k, x) in samples.iter().enumerate().skip(from) {
         if *x <= -band {
