@@ -197,6 +197,31 @@ mod tests {
         assert_eq!(samples.map(|y| digitiser.is_at_end(y)), [false, false, false, true, true]);
     }
 
+    /// Noise as a sum over its density, by the rounding itself.
+    #[test]
+    fn moments_are_those_of_rounded_noise() {
+        let digitiser = Digitiser { origin: 0.3 / 2048.0, ..twelve_bits() };
+        let step = digitiser.step;
+        for (x, noise_rms) in [(0.0, 0.1), (0.31, 0.02), (7.8, 0.3), (-2.2, 0.5), (0.8, 0.001)] {
+            let (mut all, mut mean, mut square) = (0.0, 0.0, 0.0);
+            for k in -60_000..=60_000_i32 {
+                let sigmas = f64::from(k) / 10_000.0;
+                let weight = (-0.5 * sigmas * sigmas).exp();
+                let mut y = [(x + noise_rms * sigmas) * step];
+                digitiser.process(&mut y);
+                all += weight;
+                mean += weight * y[0];
+                square += weight * y[0] * y[0];
+            }
+            mean /= all;
+            let variance = square / all - mean * mean;
+            let (found_mean, found) = digitiser.moments(x * step, noise_rms * step);
+            assert!((found_mean - mean).abs() < 1e-4 * step, "{x} {noise_rms}");
+            assert!((found - variance).abs() < 2e-4 * step * step, "{x} {noise_rms}");
+        }
+        assert_eq!(digitiser.moments(0.7 * step, 0.0).1, 0.0);
+    }
+
     #[test]
     fn a_curve_makes_the_stated_harmonics_at_full_scale() {
         let curve = Curve { second: 2e-3, third: 5e-4 };

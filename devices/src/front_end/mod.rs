@@ -381,7 +381,8 @@ impl Channel {
         (noise_rms < 0.5 * self.digitiser.step).then_some((&self.digitiser, noise_rms))
     }
 
-    /// What of it no closed form has, by the name of its parameter.
+    /// What of it no closed form has, by the name of its parameter; that its supply comes up is
+    /// left off.
     pub(crate) fn beyond_windows(&self) -> Option<&'static str> {
         let p = &self.parameters;
         let slopes = p.gain_slope != 0.0 || p.offset_slope != 0.0 || p.lead_slope != 0.0;
@@ -392,7 +393,6 @@ impl Channel {
             (!p.inl.is_empty(), "integral non-linearity"),
             (self.flicker.is_some(), "1/f noise"),
             (p.wander.rms > 0.0, "a gain that wanders"),
-            (p.supply.is_some(), "a supply that comes up"),
             (slopes || sampling.clock_curve != 0.0, "temperature"),
             (sampling.jitter_s > 0.0, "jitter"),
         ]

@@ -192,6 +192,19 @@ fn check_phases(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics)
     }
 }
 
+/// Notes a start of the transducer that windows in closed form do not have.
+fn check_start(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics) {
+    let is_windows = values.text("fidelity") == "windows";
+    if recipe.is_cvct && is_windows && !values.is_default("transducer_start") {
+        diagnostics.report(
+            Code::DOES_NOT_FIT,
+            values.span_of("transducer_start"),
+            "windows in closed form begin with the transducer up, and leave `transducer_start` off",
+            "expected `fidelity = \"samples\"` with it, or no such line",
+        );
+    }
+}
+
 fn check(
     recipe: &Recipe,
     values: &Values,
@@ -200,6 +213,7 @@ fn check(
 ) {
     check_quality(recipe, values, diagnostics);
     check_phases(recipe, values, diagnostics);
+    check_start(recipe, values, diagnostics);
     wiring::check(values, recipe.phases, diagnostics);
     let mut refuse = |code: Code, field: &str, message: String, label: &str| {
         diagnostics.report(code, values.span_of(field), message, label);
@@ -263,16 +277,6 @@ fn check(
                          \"interpolated-dft\"` with it";
             refuse(Code::DOES_NOT_FIT, "ten_minute_ticks", message, label);
         }
-    }
-    if recipe.is_cvct
-        && values.text("fidelity") == "windows"
-        && !values.is_default("transducer_start")
-    {
-        let message = "windows in closed form begin when the transducer is up, and leave \
-                       `transducer_start` off"
-            .to_owned();
-        let label = "expected `fidelity = \"samples\"` with it, or no such line";
-        refuse(Code::DOES_NOT_FIT, "transducer_start", message, label);
     }
     if values.text("decimation") != "none" && values.si("jitter") > 0.0 {
         let message = "an averaging converter has no single instant that could jitter".to_owned();
@@ -380,9 +384,7 @@ fn parameters(recipe: &Recipe, values: &Values, kind: &str) -> ChannelParameters
             // The output is inverted, and its middle lies between two codes.
             (step_v * unit, (MIDDLE_V - (MIDDLE_V / step_v).round() * step_v) * unit)
         }),
-        // Windows in closed form begin when the transducer is up.
-        supply: (recipe.is_cvct && values.text("fidelity") != "windows")
-            .then(|| Supply { tau_s: values.si("transducer_start") }),
+        supply: recipe.is_cvct.then(|| Supply { tau_s: values.si("transducer_start") }),
         is_adjustable: !recipe.registers.is_empty(),
         ..ChannelParameters::ideal(nominal, si("headroom"), bits)
     }
@@ -525,5 +527,5 @@ fn beyond_windows(config: &EngineConfig) -> Option<&'static str> {
     }
     // With as many points nothing folds back to a harmonic.
     let has_all_points = config.window_samples.is_none_or(|points| points == WINDOW_POINTS);
-    (config.harmonics && !has_all_points).then_some("windows of so few points, or of more")
+    (config.harmonics && !has_all_points).then_some("another number of points per window than 4096")
 }

@@ -92,7 +92,9 @@ pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
             0x400000 is 1.0), UOFFSET1, IOFFSET1 (24 bits, 2^-23 of full scale), PHASE1 (16 bits, \
             thousandths of a degree). Windows are found at zero crossings and resampled by \
             straight lines, as published, to 4096 points (`window_samples = 256` as printed holds \
-            twelve orders). The paper does not state its sampling rate; 10 kHz is a choice.",
+            twelve orders). The paper does not state its sampling rate; 10 kHz is a choice. With \
+            `fidelity = \"windows\"` each window is computed in closed form, its limits and the \
+            steps of the converter too; the start of the supply is left off.",
         fields: &FIELDS,
     },
     registers: Some(calibration::PLAIN),

@@ -9,11 +9,13 @@
 //! expected power and as a spread of the window's results with the variance that white noise
 //! over that many samples gives them.
 //!
-//! Of the front end everything linear is followed by its response, and a clock error by the
-//! meter's own time. Not modelled, unlike with samples: clipping (it is announced instead), the
+//! Of the front end everything linear is followed by its response, a clock error by the meter's
+//! own time, and the steps of a coarse converter by what they make of a cycle (`steps`). Windows
+//! that reach from one zero crossing to another have limits that are found as the meter finds them
+//! (`crossing`). Not modelled, unlike with samples: clipping (it is announced instead), the
 //! error of the window's length where interharmonics disturb the frequency estimate, the first
-//! window's start, how filters settle; what is not linear is refused beforehand
-//! (`Channel::beyond_windows`). A change of the calibration acts from the next window on.
+//! window's start, how filters settle, a transducer that starts; what is not linear is refused
+//! beforehand (`Channel::beyond_windows`). A change of the calibration acts from the next window on.
 //!
 //! Terms: a *component* is a tone as the converter sees it, a complex peak amplitude at time zero;
 //! the direct component is one of 0 Hz. An *oscillation* is a frequency at which window results
@@ -338,6 +340,31 @@ impl ClosedForm {
         }
     }
 
+    /// The channels of a phase before their steps.
+    fn converted(
+        &self,
+        spectrum: &Spectrum,
+        number: usize,
+        (voltage, current): (&Channel, &Channel),
+    ) -> (Converted, Converted) {
+        let silence = ChannelSpectrum::default();
+        let source = number % self.phases;
+        let behind = |channel| if self.is_open { &silence } else { channel };
+        let before = &spectrum.voltages[source];
+        let before = if number == source { before } else { behind(before) };
+        let mut u = Converted::new(before, voltage);
+        let mut i = Converted::new(behind(&spectrum.currents[source]), current);
+        if self.crosstalk != 0.0 {
+            let (before_u, before_i) = (u.components.clone(), i.components.clone());
+            // Crosstalk happens before the calibration's gain.
+            let gains = voltage.calibration.gain / current.calibration.gain;
+            let scale = gains * self.crosstalk * voltage.full_scale / current.full_scale;
+            u.add(&before_i, scale);
+            i.add(&before_u, self.crosstalk * self.crosstalk / scale);
+        }
+        (u, i)
+    }
+
     fn plan(&self, spectrum: &Spectrum) -> Plan {
         let frequency_hz = spectrum.fundamental_hz;
         let rate_hz = self.sampling.true_rate_hz();
@@ -348,30 +375,17 @@ impl ClosedForm {
         let mut phases = Vec::new();
         let mut is_beyond_range = false;
         let mut waves = [const { Vec::new() }; 2];
-        let silence = ChannelSpectrum::default();
         let (voltages, currents) = self.channels.split_at(self.channels.len() / 2);
         for (number, (voltage, current)) in voltages.iter().zip(currents).enumerate() {
-            let source = number % self.phases;
-            let behind = |channel| if self.is_open { &silence } else { channel };
-            let before = &spectrum.voltages[source];
-            let before = if number == source { before } else { behind(before) };
-            let mut u = Converted::new(before, voltage);
-            let mut i = Converted::new(behind(&spectrum.currents[source]), current);
-            if self.crosstalk != 0.0 {
-                let (before_u, before_i) = (u.components.clone(), i.components.clone());
-                // Crosstalk happens before the calibration's gain.
-                let gains = voltage.calibration.gain / current.calibration.gain;
-                let scale = gains * self.crosstalk * voltage.full_scale / current.full_scale;
-                u.add(&before_i, scale);
-                i.add(&before_u, self.crosstalk * self.crosstalk / scale);
-            }
+            let (mut u, mut i) = self.converted(spectrum, number, (voltage, current));
             is_beyond_range |= u.peak() > voltage.full_scale;
             is_beyond_range |= i.peak() > current.full_scale;
             if self.crossings.is_some() {
                 waves[0].push(Wave::of(&u, voltage));
                 waves[1].push(Wave::of(&i, current));
             }
-            let both_left = steps::round([(&mut u, voltage), (&mut i, current)], frequency_hz, rate_hz);
+            let both_left =
+                steps::round([(&mut u, voltage), (&mut i, current)], frequency_hz, rate_hz);
             let mut planner = Planner { response, number, oscillations: &mut oscillations };
             let floor = NEGLIGIBLE;
             phases.push(PhasePlan {

@@ -2,13 +2,13 @@
 //! and to closed formulas of its transducer and its steps.
 //!
 //! Limits beside samples: 20 ppm and five standard deviations of the rounding of a window's
-//! samples, taken as independent; where a cycle has a whole number of samples both repeat the same
-//! roundings, and 1 ppm holds.
+//! samples, taken as independent (of a cycle's, where it has nearly a whole number of them); where
+//! that number is whole both repeat the same roundings, and 1 ppm holds.
 
 use std::collections::BTreeMap;
 use std::f64::consts::{PI, SQRT_2};
 
-use crate::support::{Bench, readings, values};
+use crate::support::{Bench, readings, refused_by, values};
 use lastmeter_sim::plan::{Harmonic, OperatingPoint};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
@@ -78,10 +78,10 @@ struct Limits {
 const REPEATED: Limits = Limits { part: 1e-6, volts: 0.0, amperes: 0.0, hertz: 1e-9 };
 
 impl Limits {
-    /// Five standard deviations of noise, of rounding too, over the samples of a window.
-    fn of_noise(volts: f64, amperes: f64) -> Self {
+    /// Five standard deviations of noise, of rounding too, over so many samples.
+    fn of_noise(volts: f64, amperes: f64, samples: f64) -> Self {
         let five = |noise: f64, step: f64| 5.0 * (noise * noise + step * step / 12.0).sqrt();
-        let root = 2000_f64.sqrt();
+        let root = samples.sqrt();
         let (volts, amperes) = (five(volts, STEP_V) / root, five(amperes, STEP_A) / root);
         // A sample at the edge of the band about zero, in one of both but not in the other, moves a
         // crossing by a few microseconds of a reading's two seconds.
@@ -104,8 +104,7 @@ fn compare(
     let of_n2 = (2.0 * s + kva) * kva + (2.0 * p.abs() + kva) * kva;
     let relative = of_u / u + of_i / i.max(1e-9);
     // In points: noise in 49 lines, and what images of straight lines leave.
-    let distortion =
-        |thd: f64, of: f64, all: f64| 0.005 + 5e-4 * thd + 200.0 * of / all.max(1e-9);
+    let distortion = |thd: f64, of: f64, all: f64| 0.005 + 5e-4 * thd + 200.0 * of / all.max(1e-9);
     let limit_kwh = kva * seconds / 3600.0;
     let energy = |of: fn(&Reading) -> f64| [of(a) - of(a_first), of(b) - of(b_first)];
     let active = energy(|reading| net(reading, "energy.active"));
@@ -202,6 +201,172 @@ proptest! {
         clock_ppm in -300.0..300.0,
     ) {
         let more = format!("{more}clock_error = \"{clock_ppm} ppm\"\n");
-        compare_all(&both(&[point], &more), Limits::of_noise(0.0, 0.0))?;
+        let per_cycle: f64 = 10_000.0 * (1.0 + 1e-6 * clock_ppm) / point.frequency_hz;
+        // Nearly whole samples in a cycle: roundings of one cycle are nearly those of the next.
+        let is_near_whole = (per_cycle - per_cycle.round()).abs() < 0.05;
+        let samples = if is_near_whole { per_cycle } else { 10.0 * per_cycle };
+        compare_all(&both(&[point], &more), Limits::of_noise(0.0, 0.0, samples))?;
     }
+}
+
+/// Fundamental and 5th harmonic through one pole at 1 kHz, by its formula: both channels have it,
+/// so what differs are magnitudes, and the phases cancel.
+#[test]
+fn a_harmonic_meets_the_published_response() {
+    let (hz, u, i, lag) = (49.77_f64, 220.0, 8.0, 0.7);
+    let (u_part, i_part, angle) = (0.1, 0.4, 1.1);
+    let line = |share, angle_rad| vec![Harmonic { order: 5, share, angle_rad }];
+    let point = OperatingPoint {
+        voltage_harmonics: line(u_part, 0.0),
+        current_harmonics: line(i_part, angle),
+        ..point(99.0, hz, u, i, lag)
+    };
+    let pole = "transducer_bandwidth = \"1 kHz\"\n";
+    let found = run(&[point], pole, "windows").pop().unwrap();
+    // Squares of the magnitudes, and what straight lines between samples leave of a line.
+    let square = |order: f64| 1.0 / (1.0 + (order * hz / 1000.0).powi(2));
+    let straight = |order: f64| {
+        let x = PI * order * hz / 10_000.0;
+        (x.sin() / x).powi(4)
+    };
+    let (first, fifth) = (square(1.0), square(5.0));
+    let u_rms = u * (first + u_part * u_part * fifth).sqrt();
+    let i_rms = i * (first + i_part * i_part * fifth).sqrt();
+    // A harmonic's angle counts from the zero of its own channel's fundamental.
+    let lag_of_fifth = 5.0 * lag - angle;
+    let p = u * i * (first * lag.cos() + u_part * i_part * fifth * lag_of_fifth.cos());
+    let q = u * i * first * lag.sin();
+    let s = u_rms * i_rms;
+    let thd = |part: f64| 100.0 * part * (fifth * straight(5.0) / first / straight(1.0)).sqrt();
+    // Five standard deviations of the rounding of nine windows.
+    let root = 18_000_f64.sqrt();
+    let (volts, amperes) = (5.0 * STEP_V / root, 5.0 * STEP_A / root);
+    let of_s = volts * i_rms + amperes * u_rms;
+    for (name, found, expected, limit) in [
+        ("U", found[U], u_rms, volts),
+        ("I", found[I], i_rms, amperes),
+        ("P", 1e3 * net(&found, "power.active"), p, of_s),
+        ("Q", 1e3 * net(&found, "power.reactive"), q, of_s),
+        ("S", 1e3 * found[S], s, of_s),
+        ("N", 1e3 * found[N], (s * s - p * p).sqrt(), 3.0 * of_s),
+        ("PF", found[PF], p / s, 2.0 * of_s / s),
+        ("f", found[F], hz, 1e-4),
+        ("THD U", found[U_THD], thd(u_part), 0.01),
+        ("THD I", found[I_THD], thd(i_part), 0.01),
+    ] {
+        println!("{name}: {found:.6} for {expected:.6}, limit {limit:.6}");
+        assert!((found - expected).abs() <= limit, "{name}: {found} for {expected}");
+    }
+}
+
+/// The converter's middle lies a third of a step beside a code. Without a load that is what it
+/// shows; a sine within the sixth of a step to the next code changes nothing, and a larger one makes
+/// a rectangle.
+#[test]
+fn small_currents_meet_the_dead_band() {
+    let of = |amperes: f64| {
+        let found = run(&[point(99.0, 49.77, 230.0, amperes, 0.0)], "", "windows").pop().unwrap();
+        (found[I], 1e3 * net(&found, "power.active"))
+    };
+    for amperes in [0.0, 0.9 * STEP_A / 6.0 / SQRT_2] {
+        let (i, p) = of(amperes);
+        assert!((i - STEP_A / 3.0).abs() < 1e-6 && p.abs() < 0.1, "{amperes}: {i} A, {p} W");
+    }
+    for amperes in [0.004, 0.005, 0.007] {
+        let (i, p) = of(amperes);
+        // For this part of the cycle the code is the next one, two thirds of a step beyond.
+        let part = (STEP_A / 6.0 / (amperes * SQRT_2)).acos() / PI;
+        let square = STEP_A * STEP_A * ((1.0 - part) + 4.0 * part) / 9.0;
+        let fundamental = SQRT_2 / PI * STEP_A * (PI * part).sin();
+        println!("{amperes} A: {i} for {}, {p} for {}", square.sqrt(), 230.0 * fundamental);
+        assert!((i - square.sqrt()).abs() < 5e-3 * i, "{i} for {}", square.sqrt());
+        assert!((p - 230.0 * fundamental).abs() < 5e-3 * p + 0.1, "{p} W");
+    }
+}
+
+/// Points that change in the middle of windows: both register one energy.
+#[test]
+fn both_fidelities_register_one_energy_over_changing_loads() {
+    let bent = OperatingPoint {
+        current_harmonics: vec![Harmonic { order: 3, share: 0.4, angle_rad: 0.3 }],
+        ..point(1.17, 49.8, 235.0, 4.0, 0.1)
+    };
+    let points = [
+        point(2.63, 50.0, 230.0, 10.0, 1.0),
+        point(0.91, 50.1, 220.0, 0.2, 0.1),
+        bent,
+        point(99.0, 50.0, 228.0, 3.0, -0.4),
+    ];
+    let [sampled, closed] = both(&points, "");
+    let full_kwh = 2.3 * 4.0 / 3600.0;
+    for what in ["active", "apparent"] {
+        let energy = |readings: &[Reading]| {
+            let register = |reading: &Reading| match what {
+                "active" => net(reading, "energy.active"),
+                _ => reading["electricity.energy.apparent.l1"],
+            };
+            register(&readings[2]) - register(&readings[0])
+        };
+        let (a, b) = (energy(&sampled), energy(&closed));
+        println!("{what} energy: {a} for {b} kWh");
+        // The window in which the load changes ends with a crossing of either.
+        assert!((a - b).abs() < 4e-5 * full_kwh, "{what}: {a} for {b}");
+    }
+    let (a, b) = (sampled[1][F], closed[1][F]);
+    assert!((a - b).abs() < 1e-3, "{a} Hz for {b} Hz");
+}
+
+/// Noise is drawn apart: means agree, and so does the spread, that of the frequency too, which the
+/// crossings make.
+#[test]
+fn noise_spreads_readings_alike() {
+    // Noise beyond the steps, and noise that moves a small current over some of them.
+    for (amperes, noise) in [(5.0, ("2 V", "50 mA")), (0.03, ("150 mV", "5 mA"))] {
+        let (of_voltage, of_current) = noise;
+        compare_spread(
+            amperes,
+            &format!("voltage_noise = \"{of_voltage}\"\ncurrent_noise = \"{of_current}\"\n"),
+        );
+    }
+}
+
+fn compare_spread(amperes: f64, more: &str) {
+    let all = ["samples", "windows"].map(|fidelity| {
+        let program = Program::from_points(&[point(99.0, 50.0, 230.0, amperes, 0.8)]).unwrap();
+        let terminal = Terminal::from_program(&program, "g", &Streams::new(42)).unwrap();
+        let toml = FIELDS.replace("2 s", "0.25 s");
+        let toml = format!("{toml}fidelity = \"{fidelity}\"\n{more}");
+        let mut bench = Bench::of("cvct-stm32f107", &toml, terminal);
+        let all: Vec<_> = readings(&bench.run(600.0)).iter().map(values).collect();
+        all.into_iter().skip(2).collect::<Vec<_>>()
+    });
+    for key in [U, I, F, S, PF] {
+        let [(mean, spread), (of_closed, spread_of_closed)] = all.each_ref().map(|readings| {
+            let n = readings.len() as f64;
+            let mean = readings.iter().map(|r| r[key]).sum::<f64>() / n;
+            let square = readings.iter().map(|r| (r[key] - mean).powi(2)).sum::<f64>() / n;
+            (mean, square.sqrt())
+        });
+        let n = all[0].len() as f64;
+        println!("{key}: {mean} +- {spread:e}, {of_closed} +- {spread_of_closed:e}");
+        assert!((mean - of_closed).abs() < 5.0 * spread * (2.0 / n).sqrt(), "{key}");
+        // The logarithm of a ratio of standard deviations spreads by the root of 1/n.
+        assert!((spread / spread_of_closed).ln().abs() < 5.0 / n.sqrt(), "{key}");
+    }
+}
+
+#[test]
+fn what_no_closed_form_has_is_refused() {
+    for (toml, words) in [
+        ("transducer_start = \"1 ms\"", "leave `transducer_start` off"),
+        ("recursions = \"as-printed\"", "the recursions as printed"),
+        ("window_samples = 256\nquantities = [\"thd\"]", "another number of points"),
+    ] {
+        let toml = format!("fidelity = \"windows\"\n{toml}");
+        let found = refused_by("cvct-stm32f107", &toml, 1, true);
+        assert!(found.iter().any(|it| format!("{it:?}").contains(words)), "{found:?}");
+    }
+    // Written out, the default is what it is without the line.
+    let written = "transducer_start = \"5 ms\"\n";
+    assert_eq!(run(&[point(99.0, 50.0, 230.0, 1.0, 0.0)], written, "windows").len(), 3);
 }
