@@ -114,9 +114,13 @@ impl Wave {
             noise.add_to(self.noise_rms, &mut samples);
         }
         if let Some((steps, gain, offset)) = &self.steps {
-            samples.iter_mut().for_each(|y| *y = (*y - offset) / gain);
+            for y in &mut samples {
+                *y = (*y - offset) / gain;
+            }
             steps.process(&mut samples);
-            samples.iter_mut().for_each(|y| *y = gain * *y + offset);
+            for y in &mut samples {
+                *y = gain * *y + offset;
+            }
         }
         let (position, _) = next_rising_crossing(&samples, 0, band)?;
         Some((first + position) / rate_hz)

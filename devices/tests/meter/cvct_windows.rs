@@ -52,11 +52,14 @@ fn point(seconds: f64, hz: f64, u: f64, i: f64, lag: f64) -> OperatingPoint {
     }
 }
 
+fn terminal(points: &[OperatingPoint]) -> Terminal {
+    let program = Program::from_points(points).expect("a program");
+    Terminal::from_program(&program, "g", &Streams::new(42)).expect("a terminal")
+}
+
 fn run(points: &[OperatingPoint], more: &str, fidelity: &str) -> Vec<Reading> {
-    let program = Program::from_points(points).unwrap();
-    let terminal = Terminal::from_program(&program, "g", &Streams::new(42)).unwrap();
     let toml = format!("{FIELDS}fidelity = \"{fidelity}\"\n{more}");
-    let mut bench = Bench::of("cvct-stm32f107", &toml, terminal);
+    let mut bench = Bench::of("cvct-stm32f107", &toml, terminal(points));
     readings(&bench.run(SECONDS)).iter().map(values).collect()
 }
 
@@ -332,8 +335,7 @@ fn noise_spreads_readings_alike() {
 
 fn compare_spread(amperes: f64, more: &str) {
     let all = ["samples", "windows"].map(|fidelity| {
-        let program = Program::from_points(&[point(99.0, 50.0, 230.0, amperes, 0.8)]).unwrap();
-        let terminal = Terminal::from_program(&program, "g", &Streams::new(42)).unwrap();
+        let terminal = terminal(&[point(99.0, 50.0, 230.0, amperes, 0.8)]);
         let toml = FIELDS.replace("2 s", "0.25 s");
         let toml = format!("{toml}fidelity = \"{fidelity}\"\n{more}");
         let mut bench = Bench::of("cvct-stm32f107", &toml, terminal);
@@ -348,7 +350,6 @@ fn compare_spread(amperes: f64, more: &str) {
             (mean, square.sqrt())
         });
         let n = all[0].len() as f64;
-        println!("{key}: {mean} +- {spread:e}, {of_closed} +- {spread_of_closed:e}");
         assert!((mean - of_closed).abs() < 5.0 * spread * (2.0 / n).sqrt(), "{key}");
         // The logarithm of a ratio of standard deviations spreads by the root of 1/n.
         assert!((spread / spread_of_closed).ln().abs() < 5.0 / n.sqrt(), "{key}");
