@@ -371,3 +371,31 @@ fn what_no_closed_form_has_is_refused() {
     let written = "transducer_start = \"5 ms\"\n";
     assert_eq!(run(&[point(99.0, 50.0, 230.0, 1.0, 0.0)], written, "windows").len(), 3);
 }
+
+/// A voltage that harmonics bend about its zero moves crossings by tens of microseconds, so that
+/// windows are no whole cycles: a current that is largest there gains or loses by it, window by
+/// window as with samples.
+#[test]
+fn windows_that_are_no_whole_cycles_are_those_of_samples() {
+    let line = |order, share, angle_rad| Harmonic { order, share, angle_rad };
+    let bent = OperatingPoint {
+        voltage_harmonics: vec![line(15, 0.04, -2.0), line(16, 0.042, -1.6), line(17, 0.03, -2.4)],
+        ..point(99.0, 49.3, 230.0, 15.0, PI / 2.0)
+    };
+    let [sampled, closed] = [NO_START, ""].map(|start| {
+        let fidelity = if start.is_empty() { "windows" } else { "samples" };
+        let fields = FIELDS.replace("2 s", "0.25 s");
+        let toml = format!("{fields}fidelity = \"{fidelity}\"\n{start}");
+        let mut bench = Bench::of("cvct-stm32f107", &toml, terminal(std::slice::from_ref(&bent)));
+        readings(&bench.run(30.0)).iter().skip(4).map(values).collect::<Vec<_>>()
+    });
+    assert_eq!(sampled.len(), closed.len());
+    let largest = |of: &dyn Fn(usize) -> f64| (0..closed.len()).map(of).fold(0.0, f64::max);
+    let moved_hz = largest(&|k| (closed[k][F] - 49.3).abs());
+    let off_hz = largest(&|k| (closed[k][F] - sampled[k][F]).abs());
+    let moved_a = largest(&|k| (closed[k][I] - 15.0).abs());
+    let off_a = largest(&|k| (closed[k][I] - sampled[k][I]).abs());
+    println!("frequency moved by {moved_hz} Hz, off {off_hz}; current by {moved_a} A, off {off_a}");
+    assert!(moved_hz > 5e-3 && off_hz < 1e-3 * moved_hz, "{moved_hz} {off_hz}");
+    assert!(off_a < 1.2e-3, "{off_a}");
+}
