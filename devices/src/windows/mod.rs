@@ -12,10 +12,10 @@
 //! Of the front end everything linear is followed by its response, a clock error by the meter's
 //! own time, and the steps of a coarse converter by what they make of a cycle (`steps`). Windows
 //! that reach from one zero crossing to another have limits that are found as the meter finds them
-//! (`crossing`). Not modelled, unlike with samples: clipping (it is announced instead), the
-//! error of the window's length where interharmonics disturb the frequency estimate, the first
-//! window's start, how filters settle, a transducer that starts; what is not linear is refused
-//! beforehand (`Channel::beyond_windows`). A change of the calibration acts from the next window on.
+//! (`crossing`). Not modelled, unlike with samples: clipping (it is announced instead), the error
+//! of the window's length where interharmonics disturb the frequency estimate, the first window's
+//! start, how filters settle, a transducer that starts; what is not linear is refused beforehand
+//! (`Channel::beyond_windows`). A change of the calibration acts from the next window on.
 //!
 //! Terms: a *component* is a tone as the converter sees it, a complex peak amplitude at time zero;
 //! the direct component is one of 0 Hz. An *oscillation* is a frequency at which window results

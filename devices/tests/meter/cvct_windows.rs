@@ -75,10 +75,13 @@ struct Limits {
     volts: f64,
     amperes: f64,
     hertz: f64,
+    /// Of the distortions.
+    thd_part: f64,
 }
 
 /// Both repeat the same samples.
-const REPEATED: Limits = Limits { part: 1e-6, volts: 0.0, amperes: 0.0, hertz: 1e-9 };
+const REPEATED: Limits =
+    Limits { part: 1e-6, volts: 0.0, amperes: 0.0, hertz: 1e-9, thd_part: 5e-4 };
 
 impl Limits {
     /// Five standard deviations of noise, of rounding too, over so many samples.
@@ -88,7 +91,9 @@ impl Limits {
         let (volts, amperes) = (five(volts, STEP_V) / root, five(amperes, STEP_A) / root);
         // A sample at the edge of the band about zero, in one of both but not in the other, moves a
         // crossing by a few microseconds of a reading's two seconds.
-        Self { part: 20e-6, volts, amperes, hertz: 1e-4 }
+        // A window that is 50 microseconds off whole cycles loses 0.3 % of order 40 with samples,
+        // and nothing in closed form.
+        Self { part: 20e-6, volts, amperes, hertz: 3e-4, thd_part: 5e-3 }
     }
 }
 
@@ -99,15 +104,19 @@ fn compare(
     limits: Limits,
     seconds: f64,
 ) -> Result<(), TestCaseError> {
-    let Limits { part, volts, amperes, hertz } = limits;
+    let Limits { part, volts, amperes, hertz, thd_part } = limits;
     let (u, i) = (b[U], b[I]);
     let (of_u, of_i) = (part * u + volts, part * i + amperes);
     let kva = 1e-3 * (part * u * i + volts * i + amperes * u);
     let (s, p, n) = (b[S], net(b, "power.active"), b[N]);
     let of_n2 = (2.0 * s + kva) * kva + (2.0 * p.abs() + kva) * kva;
     let relative = of_u / u + of_i / i.max(1e-9);
-    // In points: noise in 49 lines, and what images of straight lines leave.
-    let distortion = |thd: f64, of: f64, all: f64| 0.005 + 5e-4 * thd + 200.0 * of / all.max(1e-9);
+    // In points: noise in 49 lines, relative to the fundamental, and what images of straight lines
+    // leave.
+    let distortion = |thd: f64, of: f64, all: f64| {
+        let over_first = (1.0 + 0.01 * thd).powi(2) / all.max(1e-9);
+        0.005 + thd_part * thd + 200.0 * of * over_first
+    };
     let limit_kwh = kva * seconds / 3600.0;
     let energy = |of: fn(&Reading) -> f64| [of(a) - of(a_first), of(b) - of(b_first)];
     let active = energy(|reading| net(reading, "energy.active"));
@@ -188,12 +197,24 @@ prop_compose! {
     }
 }
 
+/// Whether a window is there within a millisecond or so of when a reading is due: 11.5 cycles of
+/// the lowest frequency after it began at a zero crossing.
+fn is_close_run(point: &OperatingPoint) -> bool {
+    let cycle_s = 1.0 / point.frequency_hz;
+    let first_s = (1.0 - point.voltage_leads_rad[0] / (2.0 * PI)) * cycle_s;
+    [2.0, 4.0, 6.0].into_iter().any(|due_s| {
+        let windows = (due_s - 11.5 / 0.845 / 50.0 - first_s) / (10.0 * cycle_s);
+        (windows - windows.round()).abs() * 10.0 * cycle_s < 1.5e-3
+    })
+}
+
 proptest! {
     #[test]
     fn readings_are_those_of_samples_where_cycles_have_whole_samples(
         point in load(prop_oneof![Just(50.0), Just(40.0 * 1.25), Just(10_000.0 / 202.0)]),
         more in errors(),
     ) {
+        prop_assume!(!is_close_run(&point));
         compare_all(&both(&[point], &more), REPEATED)?;
     }
 
@@ -203,6 +224,7 @@ proptest! {
         more in errors(),
         clock_ppm in -300.0..300.0,
     ) {
+        prop_assume!(!is_close_run(&point));
         let more = format!("{more}clock_error = \"{clock_ppm} ppm\"\n");
         let per_cycle: f64 = 10_000.0 * (1.0 + 1e-6 * clock_ppm) / point.frequency_hz;
         // Nearly whole samples in a cycle: roundings of one cycle are nearly those of the next.
@@ -263,8 +285,8 @@ fn a_harmonic_meets_the_published_response() {
 }
 
 /// The converter's middle lies a third of a step beside a code. Without a load that is what it
-/// shows; a sine within the sixth of a step to the next code changes nothing, and a larger one makes
-/// a rectangle.
+/// shows; a sine within the sixth of a step to the next code changes nothing, and a larger one
+/// makes a rectangle.
 #[test]
 fn small_currents_meet_the_dead_band() {
     let of = |amperes: f64| {
