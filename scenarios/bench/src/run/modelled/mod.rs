@@ -34,6 +34,12 @@ pub(crate) fn uplink(
     Some(Uplink::new(up, outages, SimDuration(acknowledge_limit.as_nanos() as i64)))
 }
 
+/// Whether messages have rows in the latency record: without links and observers nobody knows when
+/// they pass anything.
+pub(crate) fn records_messages(scenario: &Scenario) -> bool {
+    !scenario.links.is_empty() || !scenario.observers.is_empty()
+}
+
 /// The latency record of a scenario, with the ways to its observers.
 pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
     let observers = scenario.observers.iter().map(|row| {
@@ -56,7 +62,8 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
         Downlink { name: row.name.clone(), via: row.via, covers, legs, outages }
     });
     let devices = scenario.devices.iter().enumerate();
-    let devices = devices.map(|(index, row)| (row.name.clone(), !scenario.is_carried(index)));
+    let has = |index: usize| records_messages(scenario) && !scenario.is_carried(index);
+    let devices = devices.map(|(index, row)| (row.name.clone(), has(index)));
     ModelledRecord::new(scenario.schedule.start, devices.collect(), observers.collect())
 }
 
