@@ -8,6 +8,7 @@
 //! | [`attacker`] | a further node that attacks the messages of others |
 //! | [`authentication`] | messages sealed and verified: a scheme as published, and two that hold |
 //! | [`bus`] | a bus and its nodes: arbitration, errors, fault confinement, disturbances |
+//! | [`capture`] | what passed on a bus, as text of `candump` and packets of pcapng |
 //! | [`controller`] | a CAN controller: transmit mailboxes, acceptance filters, receive FIFOs |
 //! | [`dbc`] | databases of messages: names, units and scaling of what frames carry |
 //! | [`frame`] | identifiers and frames, with the text form of `candump` and `cansend` |
@@ -28,6 +29,7 @@
 pub mod attacker;
 pub mod authentication;
 pub mod bus;
+pub mod capture;
 pub mod controller;
 pub mod dbc;
 pub mod frame;

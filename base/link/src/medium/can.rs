@@ -55,6 +55,14 @@ pub static CAN_MEDIUM_FIELDS: &[Field] = &[
         "true",
         "Whether each request with its answer has a row in `latency.csv`",
     ),
+    Field::default(
+        "capture",
+        Kind::Boolean,
+        "false",
+        "Whether the run folder gets `can/NETWORK.log`, as `candump -L` writes it, and \
+         `can/NETWORK.pcapng`, for Wireshark: each frame that was sent, at the end of its last bit, \
+         and each that its sender found to be in error",
+    ),
 ];
 
 pub(super) const CAN: NetworkKind = NetworkKind {
@@ -84,6 +92,8 @@ pub struct CanSpec {
     pub node_bit_error_rate: f64,
     /// Whether each request with its answer is recorded.
     pub records_exchanges: bool,
+    /// Whether what passes on it is kept in files.
+    pub is_captured: bool,
 }
 
 /// What the checked keys of a CAN bus mean. `None` if they do not fit together; what is wrong is
@@ -117,6 +127,7 @@ fn read_can(values: &Values, out: &mut Diagnostics) -> Option<CanSpec> {
         bit_error_rate,
         node_bit_error_rate,
         records_exchanges,
+        is_captured: values.boolean("capture"),
     })
 }
 

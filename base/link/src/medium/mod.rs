@@ -98,6 +98,11 @@ impl MediumSpec {
         matches!(self, Self::Can(spec) if spec.records_exchanges)
     }
 
+    /// Whether what passes on it is kept in files of the run folder.
+    pub const fn is_captured(&self) -> bool {
+        matches!(self, Self::Can(spec) if spec.is_captured)
+    }
+
     /// Whether bytes go over it, so that a real line can stand for it.
     pub const fn carries_bytes(&self) -> bool {
         !matches!(self, Self::Can(_))

@@ -1,8 +1,10 @@
-//! Captures of real lines: what passed, when and which way, as a file that Wireshark opens.
+//! Captures: what passed on real lines and simulated CAN buses, and when, as files that Wireshark
+//! opens.
 //!
 //! A line has no packets of its own here, so each piece is given an IP header with addresses kept
 //! for documentation (RFC 5737): the other party is 192.0.2.1, this program 192.0.2.2.
 
+mod can;
 mod flows;
 mod pcapng;
 
@@ -17,6 +19,7 @@ use lastmeter_units::SimTime;
 
 use crate::host::wall_now;
 use crate::output::print_err;
+pub(crate) use can::BusCaptures;
 pub use flows::{Flow, Flows};
 pub use pcapng::read;
 
@@ -61,7 +64,7 @@ impl Capture {
             _ => format!("--capture: cannot write {}: {error}", path.display()),
         };
         let mut file = File::create_new(path).map_err(fail)?;
-        file.write_all(&pcapng::head()).map_err(fail)?;
+        file.write_all(&pcapng::head(pcapng::LINK_RAW, "")).map_err(fail)?;
         let (wall, monotonic_ns) = (wall_now(), monotonic_ns());
         Ok(Self {
             file: Some(file),

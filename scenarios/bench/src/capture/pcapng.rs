@@ -18,6 +18,7 @@ const ENHANCED_PACKET: u32 = 6;
 const ORDER: u32 = 0x1A2B_3C4D;
 /// Options of blocks.
 const END_OF_OPTIONS: u16 = 0;
+const NAME: u16 = 2;
 const APPLICATION: u16 = 4;
 const TIME_RESOLUTION: u16 = 9;
 /// No packet of a capture is larger.
@@ -53,8 +54,9 @@ fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {
     out.extend(std::iter::repeat_n(0, value.len().next_multiple_of(4) - value.len()));
 }
 
-/// The begin of a file: one section, one interface, time in nanoseconds.
-pub(super) fn head() -> Vec<u8> {
+/// The begin of a file: one section, one interface with its type of link and its name (none if it
+/// is empty), time in nanoseconds.
+pub(super) fn head(link: u16, name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut section = Vec::new();
     section.extend(ORDER.to_le_bytes());
@@ -65,9 +67,12 @@ pub(super) fn head() -> Vec<u8> {
     option(END_OF_OPTIONS, &[], &mut section);
     block(SECTION, &section, &mut out);
     let mut interface = Vec::new();
-    interface.extend([LINK_RAW, 0].map(u16::to_le_bytes).concat());
+    interface.extend([link, 0].map(u16::to_le_bytes).concat());
     // Packets are not cut.
     interface.extend(0_u32.to_le_bytes());
+    if !name.is_empty() {
+        option(NAME, name.as_bytes(), &mut interface);
+    }
     option(TIME_RESOLUTION, &[9], &mut interface);
     option(END_OF_OPTIONS, &[], &mut interface);
     block(INTERFACE, &interface, &mut out);
@@ -237,9 +242,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn file(packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    fn file(name: &str, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
         let blocks = packets.iter().map(|(at_ns, bytes)| packet(*at_ns, bytes));
-        std::iter::once(head()).chain(blocks).flatten().collect()
+        std::iter::once(head(LINK_RAW, name)).chain(blocks).flatten().collect()
     }
 
     #[test]
@@ -280,9 +285,10 @@ mod tests {
             packets in prop::collection::vec(
                 (any::<u64>(), prop::collection::vec(any::<u8>(), 0..50)), 0..8
             ),
+            name in "[a-z]{0,9}",
             cut in any::<prop::sample::Index>(),
         ) {
-            let whole = file(&packets);
+            let whole = file(&name, &packets);
             let found = read(&whole);
             prop_assert!(found.is_own && found.damage.is_none());
             let expected = packets.into_iter();

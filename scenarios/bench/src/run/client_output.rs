@@ -1,5 +1,6 @@
 //! What passes between a client and its connection, both ways.
 
+use lastmeter_can::capture::Captured;
 use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
 
@@ -41,6 +42,8 @@ pub(crate) enum ClientOutput {
     Carried { device: usize, carried: Carried },
     /// What was asked of a device on a CAN bus is answered, or will not be.
     Exchanged { device: usize, identifier: u32, exchange: BusExchange },
+    /// Something passed on a CAN bus whose traffic is kept; the network is counted in the scenario.
+    Captured { network: usize, at: SimTime, captured: Captured },
     /// The breaker of a device acted.
     Switched { device: usize, is_closed: bool },
     /// Something for the record with facts of its own.

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_devices::endpoint::EndpointInput;
+use lastmeter_can::capture::Captured;
 use lastmeter_can::frame::CanFrame;
+use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{
     Device, DeviceFault, ExchangeStage, Gateway, GatewayInput, GatewayOutput, Input, Output,
 };
@@ -64,6 +65,8 @@ pub(crate) struct FieldNetwork {
     pub(crate) simulator: Option<FieldSimulator>,
     /// What is asked and answered on it, where it is a CAN bus.
     pub(crate) exchanges: Option<BusExchanges>,
+    /// Its number in the scenario, where it is a CAN bus whose traffic is kept.
+    pub(crate) captured_as: Option<usize>,
 }
 
 /// What makes the gateway anew from the records it kept: a restart.
@@ -278,7 +281,14 @@ impl Field {
 
     /// Something happened at a party's end of a wire that all share.
     fn on_wire(&mut self, network: usize, event: WireEvent, out: &mut Vec<ClientOutput>) {
-        let WireEvent { party, at, what, .. } = event;
+        let WireEvent { party, at, what, counters } = event;
+        let number = self.networks[network].captured_as;
+        let captured = number.zip(Captured::of(what, counters));
+        out.extend(captured.map(|(network, captured)| ClientOutput::Captured {
+            network,
+            at,
+            captured,
+        }));
         if let Some(exchanges) = &mut self.networks[network].exchanges {
             exchanges.on_wire(at, what);
         }

@@ -66,7 +66,8 @@ pub(crate) fn field(
         let is_can = matches!(spec, MediumSpec::Can(_));
         let exchanges = is_can.then(|| BusExchanges::new(&medium_row.name, bits_per_second));
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
-        networks.push(FieldNetwork { medium, devices: places, simulator, exchanges });
+        let captured_as = spec.is_captured().then_some(network);
+        networks.push(FieldNetwork { medium, devices: places, simulator, exchanges, captured_as });
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;

@@ -113,7 +113,7 @@ fn field(heard: &Heard) -> Field {
         Some(Box::new(Listener { heard: Arc::clone(&heard), kept: kept.len() }))
     });
     let networks =
-        vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1], simulator: None }];
+        vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1], simulator: None, exchanges: None, captured_as: None }];
     Field::new("cellar", START, make, networks, vec![device(0), device(1)]).unwrap()
 }
 

@@ -1,8 +1,11 @@
 //! What is written of a run while it goes, and the checks that watch it.
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use lastmeter_can::capture::Captured;
 use lastmeter_language::{RecordRules, Scenario};
 use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
 use lastmeter_units::SimTime;
@@ -17,10 +20,12 @@ use super::plant_notes;
 use super::signals::Signals;
 use super::tenants::RestOfAll;
 use super::thinning::{Kept, Thinning};
+use crate::capture::BusCaptures;
 use crate::host;
 
 pub(crate) struct Recording {
     writer: RunWriter,
+    captures: BusCaptures,
     signals: Signals,
     pub(crate) live: Live,
     /// Leaves rows out, where the scenario has rules for that.
@@ -52,10 +57,15 @@ impl Recording {
         if rules.is_some() {
             writer.record_aggregates().map_err(BenchError::record)?;
         }
+        let networks = scenario.networks.iter().enumerate();
+        let networks = networks.filter(|(_, network)| network.is_captured());
+        let networks = networks.map(|(number, network)| (number, network.name.as_str()));
+        let captures = BusCaptures::create(writer.dir(), networks).map_err(uncaptured)?;
         let (signals, ahead) = (Signals::new(scenario), plant_notes::notes(scenario));
         Ok(Self {
             writer,
             thinning: rules.map(|rules| Thinning::new(rules.clone(), start)),
+            captures,
             signals,
             live,
             events: Vec::new(),
@@ -104,6 +114,16 @@ impl Recording {
         }
     }
 
+    /// Keeps what passed on the bus of a network, counted in the scenario.
+    pub(crate) fn captured(
+        &mut self,
+        network: usize,
+        at: SimTime,
+        captured: Captured,
+    ) -> Result<(), BenchError> {
+        self.captures.take(network, at, captured).map_err(uncaptured)
+    }
+
     /// Hands over what was noted and these rows; the writer sorts them.
     pub(crate) fn write(&mut self, ledger: &Ledger, rows: &[Row]) -> Result<(), BenchError> {
         let began_ns = host::thread_cpu_ns();
@@ -127,6 +147,7 @@ impl Recording {
             self.live.judge.latency(&row.view());
             self.latency_rows += 1;
         }
+        self.captures.write().map_err(uncaptured)?;
         let written = self.writer.sync().map_err(BenchError::record);
         self.cpu_ns += host::thread_cpu_ns() - began_ns;
         written
@@ -173,4 +194,9 @@ impl Recording {
     pub(crate) fn into_writer(self) -> RunWriter {
         self.writer
     }
+}
+
+/// A capture that cannot be written breaks the bench, as the rest of the record would.
+fn uncaptured((path, error): (PathBuf, io::Error)) -> BenchError {
+    BenchError::file("cannot write the capture", path)(error)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lastmeter_can::capture::Captured;
 use lastmeter_devices::{BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind};
 use lastmeter_link::mqtt::{PublishError, SessionEvent};
 use lastmeter_record::Event;
@@ -55,6 +56,8 @@ pub(crate) struct Shell {
     pub(crate) carried: Vec<(usize, Carried)>,
     /// What was asked and answered on its buses since it was last taken.
     pub(crate) exchanged: Vec<(usize, u32, BusExchange)>,
+    /// What passed on its buses since it was last taken, by the number of the network.
+    pub(crate) captured: Vec<(usize, SimTime, Captured)>,
     /// The devices whose breakers acted, and whether they closed.
     pub(crate) switched: Vec<(usize, bool)>,
     /// What became of alerts and answers.
@@ -103,6 +106,7 @@ impl Shell {
             sent: Vec::new(),
             carried: Vec::new(),
             exchanged: Vec::new(),
+            captured: Vec::new(),
             switched: Vec::new(),
             notices: Vec::new(),
             open_notices: BTreeMap::new(),
@@ -214,6 +218,9 @@ impl Shell {
                     }
                     ClientOutput::Exchanged { device, identifier, exchange } => {
                         self.exchanged.push((device, identifier, exchange));
+                    }
+                    ClientOutput::Captured { network, at, captured } => {
+                        self.captured.push((network, at, captured));
                     }
                     ClientOutput::Switched { device, is_closed } => {
                         self.switched.push((device, is_closed));

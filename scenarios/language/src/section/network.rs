@@ -74,6 +74,11 @@ impl NetworkRow {
     pub fn records_exchanges(&self) -> bool {
         self.spec().is_some_and(|spec| spec.records_exchanges())
     }
+
+    /// Whether what passes on it is kept in files of the run folder.
+    pub fn is_captured(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.is_captured())
+    }
 }
 
 /// The registered kind of a table.
@@ -95,9 +100,11 @@ fn report_unusable_lines(draft: &Draft<'_>, out: &mut Diagnostics) {
         if let Err(error) = address.parse::<ChannelAddress>() {
             out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
         }
-        let spec = row.values.as_ref().zip(kind_of(row)).and_then(|(values, kind)| {
-            (kind.build)(values, &mut Diagnostics::new())
-        });
+        let spec = row
+            .values
+            .as_ref()
+            .zip(kind_of(row))
+            .and_then(|(values, kind)| (kind.build)(values, &mut Diagnostics::new()));
         if spec.is_some_and(|spec| !spec.carries_bytes()) {
             let message = "frames of a CAN bus are no bytes of a line";
             let help = "leave `line` out: the bus is simulated. A board with a SLCAN adapter is a \

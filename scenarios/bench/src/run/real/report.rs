@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use lastmeter_can::capture::Captured;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, GridRecord, SimulatorFacts};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
@@ -39,6 +40,8 @@ pub(crate) enum Report {
     Note { of: String, note: DeviceNote },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
+    /// Something passed on a CAN bus whose traffic is kept.
+    Captured { network: usize, at: SimTime, captured: Captured },
     /// A device answered somebody at the other end of its line, with these values in SI units.
     Answered { device: usize, at: SimTime, values: BTreeMap<String, f64> },
     /// A message of the platform reached a device.

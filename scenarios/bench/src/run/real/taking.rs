@@ -75,6 +75,9 @@ impl RealBench<'_> {
                 self.obeyed(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
+            Report::Captured { network, at, captured } => {
+                self.recording.captured(network, at, captured)?;
+            }
             Report::Answered { device, at, values } => self.answered(device, at, values),
             Report::Note { of, note } => self.recording.note(note.event(&of)),
             Report::Delivered { device } => self.senders.states[device].delivered += 1,

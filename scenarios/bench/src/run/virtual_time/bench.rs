@@ -385,6 +385,9 @@ impl VirtualBench<'_> {
                     modelled.exchanged(device, identifier, &exchange);
                 }
             }
+            for (network, at, captured) in shell.captured.drain(..) {
+                self.recording.captured(network, at, captured)?;
+            }
             for (device, carried) in shell.carried.drain(..) {
                 self.parts.ledger.carried(device, carried);
             }
