@@ -754,8 +754,7 @@ class ExchangeRatio:
     def __init__(self, check):
         self.figure = check["figure"]
         self.sides = [check["device"], check["against"]]
-        limit = lambda key: amount(check[key])[0] if isinstance(check.get(key), str) else check.get(key)
-        self.least, self.most = limit("at_least"), limit("at_most")
+        self.least, self.most = self.ratio(check.get("at_least")), self.ratio(check["at_most"])
 
     def begin(self, run):
         self.exchanges = [[], []]
@@ -771,6 +770,13 @@ class ExchangeRatio:
 
     def row(self, *_):
         pass
+
+    @staticmethod
+    def ratio(value):
+        """A bare number, as text too, or one in %."""
+        if isinstance(value, str) and value.endswith("%"):
+            return float(value[:-1]) / 100
+        return None if value is None else float(value)
 
     def of(self, exchanges):
         answered = [(asked, at, size) for asked, at, size in exchanges if at is not None]

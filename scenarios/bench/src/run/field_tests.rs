@@ -99,7 +99,7 @@ fn field(heard: &Heard) -> Field {
     let terminal = Terminal::from_spectrum(spectrum, "s", &streams).unwrap();
     let point = MeteringPoint::from(terminal);
     let spec = LanesSpec { delay: SimDuration::ZERO, bits_per_second: f64::INFINITY };
-    let medium = MediumSpec::Lanes(spec).open(2, &streams.stream("n"));
+    let medium = MediumSpec::Lanes(spec).open(2, START, &streams.stream("n"));
     let device = |index| FieldDevice {
         is_hardware: false,
         index,
