@@ -243,7 +243,9 @@ def verdicts(comparison, run, name):
     checks = run.scenario.get("check", [])
     silent = {check.get("name") for check in checks if check.get("silent")}
     # A program judges whole series, and need not name a place; nor does who is under suspicion over all of them.
-    placeless = {check["name"] for check in checks if check["kind"] in ("external", "suspicion")}
+    # What is compared as a figure over all messages has none either.
+    of_all = ("external", "suspicion", "published", "exchange_ratio")
+    placeless = {check["name"] for check in checks if check["kind"] in of_all}
     bad = [
         verdict for verdict in run.verdicts
         # `told` is there where the line for people says more than figure and limit, and
