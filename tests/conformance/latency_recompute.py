@@ -480,6 +480,8 @@ class Tables:
         ends = ["queryable", "committed", "acknowledged"]
         if path == "command":
             ends = ["acknowledged", "obeyed"]
+        elif path == "exchange":
+            ends = ["answered"]
         elif ">" in path:
             ends = ["received"]
         mine = self.rows.path == path
