@@ -3,7 +3,7 @@
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use crate::border::{BoardFault, DeviceFault, ScaledQuantity, ScalingChange};
+use crate::border::{BoardFault, DeviceFault, NodeTask, ScaledQuantity, ScalingChange};
 
 /// A fault of a device: its place in the scenario language, and what the device gets.
 #[derive(Clone, Copy)]
@@ -109,6 +109,51 @@ pub(crate) const NODE_AWAY: InjectionKind = InjectionKind {
         until: at + values.duration("for"),
         is_silent: values.boolean("silent"),
     },
+};
+
+pub(crate) const NODE_TASK: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "node_task",
+        summary: "the main task of a CAN node disables one of its tasks, and enables it again",
+        description: "What waits for the task is dropped. Without `can` the node is silent, and \
+            closes no reading; without `measure` it has nothing to close a reading of, and does \
+            not answer the order to. Its registers count on. The others cost no time any more.",
+        fields: &[
+            DEVICE,
+            Field::required("task", Kind::Choice(NodeTask::WORDS), "Which task."),
+            Field::optional(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                "How long; to the end if left out.",
+            ),
+        ],
+    },
+    on: Some("can"),
+    build: |values, at| DeviceFault::NodeTask {
+        task: NodeTask::from_word(values.text("task")).unwrap_or(NodeTask::Can),
+        until: values.duration_opt("for").map(|span| at + span),
+    },
+};
+
+pub(crate) const NODE_POWER_LOSS: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "node_power_loss",
+        summary: "a CAN node loses its supply, and with it all that is not in its EEPROM",
+        description: "The node takes no part in the bus. Once it is back its energy registers \
+            are those of the last reading that was stored to its end, and it measures from its \
+            first whole measuring period on; numbers of readings go on behind all that it may \
+            have given.",
+        fields: &[
+            DEVICE,
+            Field::required(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e9 },
+                "How long.",
+            ),
+        ],
+    },
+    on: Some("can"),
+    build: |values, at| DeviceFault::NodePowerLoss { until: at + values.duration("for") },
 };
 
 pub(crate) const DISPLAY_STICKS: InjectionKind = InjectionKind {

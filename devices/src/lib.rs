@@ -74,9 +74,9 @@ pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
-    DeviceFault, EventFacts, EventKind, Exchange, ExchangeStage, Feed, Input, Output, ProgramDevice, ProgramSpec,
-    ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault,
-    VoltageEventKind,
+    DeviceFault, EventFacts, EventKind, Exchange, ExchangeStage, Feed, Input, NodeTask, Output,
+    ProgramDevice, ProgramSpec, ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts,
+    TamperKind, TamperSensorFault, VoltageEventKind,
 };
 pub use context::DeviceContext;
 pub use fault::InjectionKind;

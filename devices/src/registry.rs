@@ -3,8 +3,8 @@
 use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, can_meter, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus, reference,
-    room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
+    ade7953_1ph, can_meter, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus,
+    reference, room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
 };
 use crate::tamper;
 
@@ -39,6 +39,8 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::UNKNOWN_IDENTIFIER,
     fault::FREEZE,
     fault::NODE_AWAY,
+    fault::NODE_TASK,
+    fault::NODE_POWER_LOSS,
     fault::DISPLAY_STICKS,
     fault::SCALING,
     fault::CONTACT_STICKS,

@@ -23,6 +23,10 @@ lastmeter_units::words! {
         BusState = "bus_state",
         /// Its controller has lost a frame, as its software took none in time.
         FrameLost = "frame_lost",
+        /// The main task of a node has enabled or disabled another one.
+        TaskSwitched = "task_switched",
+        /// What a node has to keep is not stored: its memory is worn, or slower than it is asked.
+        NotStored = "not_stored",
         /// It runs the program image that is named.
         ImageInstalled = "image_installed",
         /// It does not run the program image that is named.

@@ -29,6 +29,18 @@ pub enum DeviceFault {
         /// Whether it is off without a word, otherwise it leaves.
         is_silent: bool,
     },
+    /// The main task of a node on a CAN bus disables one of its tasks.
+    NodeTask {
+        /// Which.
+        task: NodeTask,
+        /// When it enables that task again; `None`: never.
+        until: Option<SimTime>,
+    },
+    /// A node on a CAN bus has no supply: what it had in RAM is lost.
+    NodePowerLoss {
+        /// Until when.
+        until: SimTime,
+    },
     /// Its display shows the same from now on.
     DisplaySticks,
     /// The numbers by which a node of a radio network scales a quantity are not what they were.
@@ -76,6 +88,20 @@ pub enum BoardFault {
         /// In so many frames.
         frames: u32,
     },
+}
+
+lastmeter_units::words! {
+    /// The tasks of a node on a CAN bus, beside its main task, which enables and disables them.
+    pub enum NodeTask in files {
+        /// Serves the bus: without it the node answers nothing.
+        Can = "can",
+        /// Measures: without it there is nothing to close a reading of.
+        Measure = "measure",
+        /// Serves pages over TCP/IP.
+        Server = "server",
+        /// Draws the display, and looks for touches.
+        UserInterface = "user-interface",
+    }
 }
 
 lastmeter_units::words! {

@@ -139,6 +139,12 @@ pub enum Output {
         /// Of the frame that is asked for, requested or taken.
         frame: CanFrame,
     },
+    /// It has a supply from now on, or none: what has none takes no part in a CAN bus.
+    #[serde(skip)]
+    Supply {
+        /// Whether it has one.
+        is_on: bool,
+    },
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
     /// message, and comes before the reading's own `Send` or `Transmit`.
     Reading {

@@ -26,7 +26,7 @@ pub use device::{BoardDevice, Device};
 pub use event::{EventKind, VoltageEventKind};
 pub use facts::{EventFacts, SupplyFacts, TamperFacts};
 pub use fault::{
-    BoardFault, DeviceFault, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
+    BoardFault, DeviceFault, NodeTask, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
 };
 pub use message::{ExchangeStage, Feed, Input, Output};
 pub use program::{Exchange, ProgramDevice, ProgramSpec};

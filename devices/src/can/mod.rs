@@ -4,7 +4,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `port` | the controller with its interrupts, and frames that wait for a mailbox |
-//! | `software` | when tasks have done what they are to do |
+//! | `software` | tasks and interrupts on one processor, and what their jobs are about |
 
 pub(crate) mod port;
 pub(crate) mod software;

@@ -126,7 +126,16 @@ impl Port {
 
     /// Takes the frame of the next interrupt that has come by now.
     pub(crate) fn interrupt(&mut self, now: SimTime) -> Option<CanFrame> {
-        self.interrupts.pop_front_if(|at| *at <= now)?;
+        if self.is_raised(now) { self.take() } else { None }
+    }
+
+    /// Whether another interrupt has come by now, whose routine then takes a frame.
+    pub(crate) fn is_raised(&mut self, now: SimTime) -> bool {
+        self.interrupts.pop_front_if(|at| *at <= now).is_some()
+    }
+
+    /// Takes the frame that came first out of the controller.
+    pub(crate) fn take(&mut self) -> Option<CanFrame> {
         self.controller.fifo_mut(FifoNumber::Fifo0).release().map(|received| received.frame)
     }
 

@@ -1,93 +1,89 @@
-//! When the software of a node has done what it is to do: one task that looks at its queue at
-//! regular times and works on one thing after another.
-//!
-//! A task of period 0 begins as soon as it has something to do.
+//! The software of a node: tasks and interrupts on one processor, whose jobs are about something.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_can::node::processor::{Processor, Task};
+use lastmeter_units::SimTime;
 
-/// What a task needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TaskTimes {
-    /// Between two looks at its queue; 0: it is woken.
-    pub(crate) period: SimDuration,
-    /// For one job.
-    pub(crate) service: SimDuration,
-}
-
-/// A task with its queue.
+/// A processor, and what each of its jobs is about.
 #[derive(Debug)]
-pub(crate) struct Task<J> {
-    times: TaskTimes,
-    /// From when its periods count.
-    start: SimTime,
-    /// Until when it works on what it has begun.
-    busy_until: SimTime,
-    done: VecDeque<(SimTime, J)>,
+pub(crate) struct Software<J> {
+    processor: Processor,
+    jobs: BTreeMap<u64, J>,
+    /// Of the last job.
+    number: u64,
 }
 
-impl<J> Task<J> {
-    /// A task without jobs.
-    pub(crate) fn new(times: TaskTimes, start: SimTime) -> Self {
-        Self { times, start, busy_until: start, done: VecDeque::new() }
+impl<J> Software<J> {
+    /// These tasks, which are known by their places.
+    pub(crate) fn new(tasks: Vec<Task>, start: SimTime) -> Self {
+        Self { processor: Processor::new(tasks, start), jobs: BTreeMap::new(), number: 0 }
     }
 
-    /// Gives it a job.
-    pub(crate) fn release(&mut self, now: SimTime, job: J) {
-        let ready = now.max(self.busy_until);
-        let begins = match self.times.period.0 {
-            0 => ready,
-            period => {
-                let since = (ready - self.start).0.max(0);
-                self.start + SimDuration(since.div_euclid(period) * period)
-                    + SimDuration(if since % period == 0 { 0 } else { period })
-            }
-        };
-        // A task that works is not looking at its clock: what waits is begun behind it.
-        let begins = if self.busy_until > now { self.busy_until } else { begins };
-        self.busy_until = begins + self.times.service;
-        self.done.push_back((self.busy_until, job));
+    /// Gives a task a job, which one that is disabled drops.
+    pub(crate) fn release(&mut self, now: SimTime, task: usize, job: J) {
+        self.number += 1;
+        if self.processor.release(now, task, self.number) {
+            self.jobs.insert(self.number, job);
+        }
     }
 
-    /// The job that was done by now.
+    /// The next job that is done by now. Those of periods take time, and are about nothing.
     pub(crate) fn done(&mut self, now: SimTime) -> Option<J> {
-        self.done.pop_front_if(|(at, _)| *at <= now).map(|(_, job)| job)
+        while let Some(completed) = self.processor.pop(now) {
+            let job = completed.token.and_then(|number| self.jobs.remove(&number));
+            if job.is_some() {
+                return job;
+            }
+        }
+        None
     }
 
-    /// When the next job is done.
+    /// When it has to be looked at next.
     pub(crate) fn next(&self) -> Option<SimTime> {
-        self.done.front().map(|(at, _)| *at)
+        self.processor.next()
     }
 
-    /// What it has to do is forgotten.
-    pub(crate) fn reset(&mut self, now: SimTime) {
-        self.done.clear();
-        self.busy_until = now;
+    /// Enables a task, or disables it and drops its jobs.
+    pub(crate) fn enable(&mut self, now: SimTime, task: usize, is_enabled: bool) {
+        for number in self.processor.enable(now, task, is_enabled) {
+            self.jobs.remove(&number);
+        }
+    }
+
+    /// Jobs that are done and were not taken are dropped as well.
+    pub(crate) fn forget(&mut self) {
+        self.jobs.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lastmeter_can::node::processor::{Release, ServiceTime};
+    use lastmeter_units::SimDuration;
+
     use super::*;
 
     #[test]
-    fn a_task_works_at_its_times_and_on_one_thing_after_another() {
-        let times = TaskTimes { period: SimDuration(20), service: SimDuration(7) };
-        let mut task = Task::new(times, SimTime(100));
-        task.release(SimTime(101), 'a');
-        task.release(SimTime(110), 'b');
-        assert_eq!(task.next(), Some(SimTime(127)));
-        assert_eq!(task.done(SimTime(126)), None);
-        assert_eq!(task.done(SimTime(127)), Some('a'));
-        assert_eq!((task.done(SimTime(133)), task.done(SimTime(134))), (None, Some('b')));
-        task.release(SimTime(140), 'c');
-        assert_eq!(task.next(), Some(SimTime(147)), "it looks just then");
-        let woken = TaskTimes { period: SimDuration(0), ..times };
-        let mut task = Task::new(woken, SimTime(100));
-        task.release(SimTime(101), 'a');
-        assert_eq!(task.next(), Some(SimTime(108)));
-        task.reset(SimTime(105));
-        assert_eq!(task.next(), None);
+    fn each_job_is_done_in_its_turn_and_a_dropped_one_never() {
+        let service = |ns| ServiceTime::Always(SimDuration(ns));
+        let own = Release::Periodic { first: SimTime(0), period: SimDuration(100) };
+        let tasks = vec![
+            Task::new("own", 1, own, service(10)),
+            Task::new("events", 2, Release::Event, service(7)),
+        ];
+        let mut software = Software::new(tasks, SimTime(0));
+        for job in ['a', 'b'] {
+            software.release(SimTime(5), 1, job);
+        }
+        // The period's own job has the processor until 10.
+        assert_eq!((software.done(SimTime(16)), software.done(SimTime(17))), (None, Some('a')));
+        software.enable(SimTime(20), 1, false);
+        software.release(SimTime(21), 1, 'c');
+        assert_eq!(software.done(SimTime(99)), None);
+        software.enable(SimTime(100), 1, true);
+        software.release(SimTime(100), 1, 'd');
+        assert_eq!((software.done(SimTime(116)), software.done(SimTime(117))), (None, Some('d')));
+        assert_eq!(software.next(), Some(SimTime(200)));
     }
 }

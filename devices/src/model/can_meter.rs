@@ -3,19 +3,31 @@
 use lastmeter_board::meter_node::QUANTITIES;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
-use lastmeter_units::{MeasurementId, Quantity};
+use lastmeter_units::{MeasurementId, Quantity, SimDuration};
 
 use super::build::build_with;
 use super::fields::{between, count, of_model};
 use super::ideal::{DEFAULTS, RECIPE_1PH};
 use super::kind::{DeviceKind, Fits};
+use crate::border::NodeTask;
 use crate::can::port::PortSettings;
-use crate::can::software::TaskTimes;
 use crate::context::DeviceContext;
-use crate::outlet::can::{CanOutlet, CanParts};
+use crate::outlet::can::{CanOutlet, CanParts, MemoryParts, SoftwareParts, TaskParts};
 
 /// The largest number of a node: identifiers have five bits for it.
 const NODE_MAX: u8 = 31;
+
+const fn time(name: &'static str, default: &'static str, summary: &'static str) -> Field {
+    Field::default(name, between(Dimension::Time, 0.0, 10.0), default, summary)
+}
+
+const fn period(name: &'static str, default: &'static str, summary: &'static str) -> Field {
+    Field::default(name, between(Dimension::Time, 1e-6, 10.0), default, summary)
+}
+
+const fn priority(name: &'static str, default: &'static str, summary: &'static str) -> Field {
+    Field::default(name, Kind::Integer { min: 1, max: 255 }, default, summary)
+}
 
 const NODE: &[Field] = &[
     Field::optional(
@@ -30,17 +42,46 @@ const NODE: &[Field] = &[
         "\"10 us\"",
         "From the end of a frame to the interrupt routine that takes it from the controller.",
     ),
+    time("interrupt_service", "\"0 s\"", "What that routine takes for one frame."),
+    Field::default(
+        "tasks",
+        Kind::List(&Kind::Choice(NodeTask::WORDS)),
+        "[\"can\", \"measure\", \"server\", \"user-interface\"]",
+        "The tasks that its main task enables when it starts. Without `can` it answers nothing; \
+         without `measure` it closes no reading.",
+    ),
+    time("main_service", "\"0 s\"", "What the main task takes to enable or disable a task."),
     Field::default(
         "task_period",
         between(Dimension::Time, 0.0, 10.0),
         "\"0 s\"",
         "How often the task that serves the bus looks at what it has to answer; 0: it is woken.",
     ),
+    time("task_service", "\"1 ms\"", "What that task takes for one answer."),
+    priority("task_priority", "2", "Its priority; tasks of 1 go before all others."),
+    time("measure_service", "\"0 s\"", "What the task that measures takes every `report_every`."),
+    priority("measure_priority", "1", "Its priority."),
+    period(
+        "server_period",
+        "\"10 ms\"",
+        "How often the task that serves pages looks for requests.",
+    ),
+    time("server_service", "\"0 s\"", "What that takes."),
+    priority("server_priority", "3", "Its priority."),
+    period("interface_period", "\"100 ms\"", "How often the display is drawn."),
+    time("interface_service", "\"0 s\"", "What that takes."),
+    priority("interface_priority", "4", "Its priority."),
     Field::default(
-        "task_service",
-        between(Dimension::Time, 0.0, 10.0),
-        "\"1 ms\"",
-        "What that task takes for one answer.",
+        "memory_byte_time",
+        between(Dimension::Time, 1e-6, 1.0),
+        "\"5 ms\"",
+        "What the write of a byte of its EEPROM takes. A record has 46 bytes.",
+    ),
+    Field::default(
+        "memory_endurance",
+        Kind::Integer { min: 1, max: 1_000_000_000 },
+        "100000",
+        "How often each of its 2,024 cells can be written; records take turns in them.",
     ),
     Field::default(
         "transmit_order",
@@ -87,7 +128,8 @@ pub(crate) const CAN_METER: DeviceKind = DeviceKind {
             itself; an order to all nodes closes a reading, which has the next number and what was \
             measured last, and remote frames ask for its registers, eight bytes each. Identifiers \
             are register * 32 + node; `metering-network.dbc` has them all. What its software takes \
-            comes on top of the bus: the interrupt, and the task that serves the bus.",
+            comes on top of the bus: the interrupt, and the task that serves the bus, which waits \
+            for those of higher priority. Each reading that it closes is stored in its EEPROM.",
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| {
@@ -132,14 +174,42 @@ fn parts(
                 "overwrite" => OverrunPolicy::OverwriteLast,
                 _ => OverrunPolicy::DiscardNewest,
             },
-            interrupt_latency: values.duration("interrupt_latency"),
+            // That of its processor.
+            interrupt_latency: SimDuration::ZERO,
         },
-        task: TaskTimes {
-            period: values.duration("task_period"),
-            service: values.duration("task_service"),
+        software: software(values),
+        memory: MemoryParts {
+            byte_time: values.duration("memory_byte_time"),
+            endurance: u64::try_from(values.integer("memory_endurance")).unwrap_or(1),
         },
         measure_every: values.duration("report_every"),
     })
+}
+
+fn software(values: &Values) -> SoftwareParts {
+    let tasks = NodeTask::ALL.map(|task| {
+        let (word, period) = match task {
+            NodeTask::Can => ("task", "task_period"),
+            // A reading of the core gives it its jobs.
+            NodeTask::Measure => ("measure", "report_every"),
+            NodeTask::Server => ("server", "server_period"),
+            NodeTask::UserInterface => ("interface", "interface_period"),
+        };
+        let priority = values.integer(&format!("{word}_priority"));
+        TaskParts {
+            period: values.duration(period),
+            priority: u8::try_from(priority).unwrap_or(u8::MAX),
+            service: values.duration(&format!("{word}_service")),
+        }
+    });
+    let enabled = values.text_list("tasks");
+    SoftwareParts {
+        interrupt_latency: values.duration("interrupt_latency"),
+        interrupt_service: values.duration("interrupt_service"),
+        main_service: values.duration("main_service"),
+        tasks,
+        enabled: enabled.into_iter().filter_map(NodeTask::from_word).collect(),
+    }
 }
 
 /// The number at the end of a name, if it is one of a node.

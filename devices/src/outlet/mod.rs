@@ -146,6 +146,9 @@ pub(crate) fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::Scaling { .. } => {
             return Err("a multiplier for a device that is no node of a radio network");
         }
+        DeviceFault::NodeTask { .. } | DeviceFault::NodePowerLoss { .. } => {
+            return Err("a fault of a CAN node for a device that is none");
+        }
         DeviceFault::ContactSticks => return Err("a contact for a device that has none"),
         DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),

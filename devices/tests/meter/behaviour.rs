@@ -2,8 +2,8 @@
 
 use crate::support::{Bench, START, balanced, readings, refused, requests};
 use lastmeter_devices::{
-    BoardFault, DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output,
-    ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
+    BoardFault, DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, NodeTask,
+    Output, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
 };
 use lastmeter_params::{Code, read_text};
 use lastmeter_sim::Block;
@@ -263,6 +263,12 @@ fn every_injection_builds_the_fault_it_describes() {
             "for = \"30 s\"\nsilent = true",
             DeviceFault::Away { until: at(90.0), is_silent: true },
         ),
+        (
+            "node_task",
+            "task = \"user-interface\"\nfor = \"3 s\"",
+            DeviceFault::NodeTask { task: NodeTask::UserInterface, until: Some(at(63.0)) },
+        ),
+        ("node_power_loss", "for = \"3 s\"", DeviceFault::NodePowerLoss { until: at(63.0) }),
         ("display_sticks", "", DeviceFault::DisplaySticks),
         (
             "scaling",

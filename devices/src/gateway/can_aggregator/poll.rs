@@ -11,11 +11,12 @@ use lastmeter_board::meter_node::{Register, values};
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_can::node::processor::{Release, ServiceTime, Task};
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 
 use crate::border::ExchangeStage;
 use crate::can::port::{Port, PortEvent, PortSettings};
-use crate::can::software::{Task, TaskTimes};
+use crate::can::software::Software;
 
 /// The data length code of remote frames: of what is answered (docs/decisions.md).
 const REMOTE_DLC: u8 = 8;
@@ -113,7 +114,7 @@ pub(super) struct Master {
     settings: PollSettings,
     port: Port,
     /// The software that makes requests of what the application wants.
-    requests: Task<CanFrame>,
+    requests: Software<CanFrame>,
     phase: Phase,
     token: u8,
     closed_at: SimTime,
@@ -136,12 +137,13 @@ impl Master {
             overrun: OverrunPolicy::DiscardNewest,
             interrupt_latency: settings.interrupt_latency,
         };
-        let task = TaskTimes { period: SimDuration::ZERO, service: settings.request };
+        let service = ServiceTime::Always(settings.request);
+        let task = Task::new("requests", 1, Release::Event, service);
         Self {
             nodes,
             // It hears all nodes.
             port: Port::new(port, &[(0, 0)]),
-            requests: Task::new(task, settings.start),
+            requests: Software::new(vec![task], settings.start),
             phase: Phase::Idle,
             token: 0,
             closed_at: settings.start,
@@ -226,8 +228,7 @@ impl Master {
                 is_ready
             }
             Phase::Ordered { until } => {
-                let is_over =
-                    until <= now || self.nodes.iter().all(|node| node.reading.is_some());
+                let is_over = until <= now || self.nodes.iter().all(|node| node.reading.is_some());
                 if is_over {
                     self.ask_all(out);
                 }
@@ -246,7 +247,7 @@ impl Master {
         }
         let id = identifier(Register::Freeze, 0);
         if let Some(frame) = id.and_then(|id| CanFrame::data(id, &[self.token]).ok()) {
-            self.requests.release(now, frame);
+            self.requests.release(now, 0, frame);
         }
         let until = now + self.settings.request + self.settings.patience;
         self.phase = Phase::Ordered { until };
@@ -292,7 +293,7 @@ impl Master {
             let id = identifier(register, node);
             if let Some(frame) = id.and_then(|id| CanFrame::remote(id, REMOTE_DLC).ok()) {
                 out.push(Polled::Stage(ExchangeStage::Asked, frame));
-                self.requests.release(now, frame);
+                self.requests.release(now, 0, frame);
             }
             // Its request may have to wait for the one before.
             let waits = self.settings.request.0.saturating_mul(1 + self.open.len() as i64);

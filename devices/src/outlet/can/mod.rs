@@ -4,25 +4,43 @@
 //! The controller interrupts at the end of a frame. The interrupt routine takes the frame, closes
 //! the reading if that is what it orders, and leaves the answer to the task that serves the bus;
 //! the answer goes into a mailbox when that task is done with it. So what a request waits for is
-//! the bus twice and the software twice.
+//! the bus twice and the software twice, and the tasks of higher priority.
+//!
+//! A main task disables others and enables them again. Without the one that serves the bus frames
+//! are taken and dropped, and no reading is closed. Without the one that measures an order to close
+//! a reading is not answered, since what was measured before is not of that reading's time.
+//!
+//! Without a supply all is lost but what is in the EEPROM. The metering core begins again with the
+//! first whole measuring period, from the registers that were stored.
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `memory` | what is kept in the EEPROM |
 //! | `registers` | what a reading holds, as the bytes of answers |
+//! | `tasks` | the processor with its tasks |
 
+mod memory;
 mod registers;
+mod tasks;
+#[cfg(test)]
+mod tests;
 
 use lastmeter_board::meter_node::Register;
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_can::node::eeprom::NodeRecord;
 use lastmeter_sim::{DeclaredSpan, Identity, ReferenceSpan};
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDuration, SimTime};
 
 use super::{Outlet, event, named};
-use crate::border::{DeviceFault, EventKind, ExchangeStage, Input, Output};
+use crate::border::{DeviceFault, EventKind, ExchangeStage, Input, NodeTask, Output};
 use crate::can::port::{Port, PortEvent, PortSettings};
-use crate::can::software::{Task, TaskTimes};
+use memory::Memory;
 use registers::{Closed, data};
+use tasks::{Job, NodeSoftware};
+
+pub(crate) use memory::MemoryParts;
+pub(crate) use tasks::{SoftwareParts, TaskParts};
 
 /// How far a window may end before the measurement that contains it is made.
 const WINDOW_LAG: SimDuration = SimDuration::from_milliseconds(500);
@@ -33,24 +51,39 @@ pub(crate) struct CanParts {
     /// 1 to 31.
     pub(crate) node: u8,
     pub(crate) port: PortSettings,
-    /// Of the task that serves the bus.
-    pub(crate) task: TaskTimes,
+    pub(crate) software: SoftwareParts,
+    pub(crate) memory: MemoryParts,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
 }
+
+/// Energy registers, in the order in which they are kept.
+const DIRECTIONS: [Direction; 2] = [Direction::Consumed, Direction::Injected];
 
 /// The way out of a meter on a CAN bus.
 #[derive(Debug)]
 pub(crate) struct CanOutlet {
     parts: CanParts,
     port: Port,
-    /// The task that serves the bus, with the frames that it has to answer.
-    task: Task<CanFrame>,
+    software: NodeSoftware,
+    memory: Memory,
     newest: Option<(ReferenceSpan, registers::Values)>,
     /// Measurements since a reading was closed.
     measurements: u32,
     closed: Closed,
+    /// What the core's energy registers have, in J: consumed and injected.
+    core_j: [f64; 2],
+    /// How much of that the node's registers do not have.
+    lost_j: [f64; 2],
+    /// The registers to go on from with the first whole measuring period after a loss of supply.
+    resumes_from: Option<NodeRecord>,
+    /// When its supply is back.
+    dark_until: Option<SimTime>,
+    /// When the main task is to enable tasks again.
+    enables: Vec<(SimTime, NodeTask)>,
     frozen_until: Option<SimTime>,
+    /// Whether it has been reported that readings are not stored.
+    is_refusing: bool,
     /// How many answers to orders are still to be left out.
     skip: u32,
     overruns: u64,
@@ -65,11 +98,18 @@ impl CanOutlet {
         let filters = [(orders, 0x7FF), (compact_orders, 0x7FF), (node, 0x01F)];
         Self {
             port: Port::new(parts.port, &filters),
-            task: Task::new(parts.task, parts.start),
+            software: NodeSoftware::new(parts.software.clone(), parts.start),
+            memory: Memory::new(parts.memory, parts.start),
             newest: None,
             measurements: 0,
             closed: Closed::default(),
+            core_j: [0.0; 2],
+            lost_j: [0.0; 2],
+            resumes_from: None,
+            dark_until: None,
+            enables: Vec::new(),
             frozen_until: None,
+            is_refusing: false,
             skip: 0,
             overruns: 0,
             parts,
@@ -79,7 +119,7 @@ impl CanOutlet {
     /// The interrupt routine takes a frame.
     fn taken(&mut self, now: SimTime, frame: CanFrame, out: &mut Vec<Output>) {
         self.frozen_until = self.frozen_until.filter(|&until| now < until);
-        if self.frozen_until.is_some() {
+        if self.frozen_until.is_some() || !self.software.is_enabled(NodeTask::Can) {
             return;
         }
         let Some((register, node)) =
@@ -100,20 +140,38 @@ impl CanOutlet {
             return;
         }
         out.push(Output::Stage { stage: ExchangeStage::Taken, frame });
-        self.task.release(now, frame);
+        self.software.release(now, Job::Answer(frame));
     }
 
-    /// Closes a reading; nothing is closed before something was measured.
+    /// Closes a reading; nothing is closed before something was measured, nor as long as its number
+    /// might be given again.
     fn close(&mut self, now: SimTime, order: &[u8], out: &mut Vec<Output>) -> bool {
         let Some((span, values)) = &self.newest else { return false };
+        let next = self.memory.next_number(now, u64::from(self.closed.number));
+        let Some(number) = next.and_then(|number| u32::try_from(number).ok()) else {
+            if !std::mem::replace(&mut self.is_refusing, true) {
+                let detail = format!("no reading is closed behind {}", self.closed.number);
+                event(out, EventKind::NotStored, &detail);
+            }
+            return false;
+        };
+        self.is_refusing = false;
         self.closed = Closed {
-            number: self.closed.number.wrapping_add(1),
+            number,
             measurements: std::mem::take(&mut self.measurements),
             token: order.first().copied().unwrap_or(0),
             values: values.clone(),
         };
-        let serial = Serial(u64::from(self.closed.number));
+        let serial = Serial(u64::from(number));
         out.push(Output::Reading { epoch: Epoch(1), serial, at: now, span: *span });
+        let [consumed_mj, injected_mj] = DIRECTIONS.map(|direction| {
+            let joules = values.get(&Quantity::ActiveEnergy(direction)).copied().unwrap_or(0.0);
+            // The cast saturates.
+            (joules * 1e3).round() as u64
+        });
+        let reading = u64::from(number);
+        let record = NodeRecord { consumed_mj, injected_mj, reading, freshness: 0 };
+        self.memory.store(now, record);
         true
     }
 
@@ -126,20 +184,17 @@ impl CanOutlet {
 
     /// What its software does by now, and what the bus is offered then.
     fn work(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        self.return_supply(now, out);
+        while let Some(at) = self.enables.iter().position(|(at, _)| *at <= now) {
+            let (_, task) = self.enables.remove(at);
+            self.software.release(now, Job::Switch(task, true));
+        }
         loop {
-            if let Some(frame) = self.port.interrupt(now) {
-                self.taken(now, frame, out);
-            } else if let Some(asked) = self.task.done(now) {
-                match self.answer_of(asked) {
-                    Some(answer) => self.port.request(answer),
-                    None => {
-                        let detail = format!("{asked}: this node has no such register");
-                        event(out, EventKind::InputRefused, &detail);
-                    }
-                }
-            } else {
-                break;
+            while self.port.is_raised(now) {
+                self.software.release(now, Job::Interrupt);
             }
+            let Some(job) = self.software.done(now) else { break };
+            self.finish(now, job, out);
         }
         self.offer(out);
     }
@@ -150,6 +205,87 @@ impl CanOutlet {
         let requested = self.port.take_requested().into_iter();
         out.extend(requested.map(|frame| Output::Stage { stage, frame }));
         out.extend(self.port.offer().map(|frame| Output::Offer { frame }));
+    }
+
+    /// A job is done.
+    fn finish(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+        match job {
+            Job::Interrupt => {
+                if let Some(frame) = self.port.take() {
+                    self.taken(now, frame, out);
+                }
+            }
+            Job::Switch(task, is_on) => {
+                self.software.enable(now, task, is_on);
+                if task == NodeTask::Measure {
+                    (self.newest, self.measurements) = (None, 0);
+                }
+                let detail = format!("{task}: {}", if is_on { "enabled" } else { "disabled" });
+                event(out, EventKind::TaskSwitched, &detail);
+            }
+            Job::Answer(asked) => match self.answer_of(asked) {
+                Some(answer) => self.port.request(answer),
+                None => {
+                    let detail = format!("{asked}: this node has no such register");
+                    event(out, EventKind::InputRefused, &detail);
+                }
+            },
+            Job::Measured(span, values) => self.measured(span, values),
+        }
+    }
+
+    fn measured(&mut self, span: ReferenceSpan, values: registers::Values) {
+        self.measurements = self.measurements.saturating_add(1);
+        self.newest = Some((span, values));
+    }
+
+    /// It has no supply until an instant: what is not in the EEPROM is lost.
+    fn lose_supply(&mut self, now: SimTime, until: SimTime, out: &mut Vec<Output>) {
+        self.memory.power_loss(now);
+        self.port.reset();
+        self.software.stop(now);
+        (self.newest, self.measurements, self.closed) = (None, 0, Closed::default());
+        (self.skip, self.is_refusing) = (0, false);
+        (self.frozen_until, self.resumes_from, self.dark_until) = (None, None, Some(until));
+        self.enables.clear();
+        out.push(Output::Supply { is_on: false });
+        event(out, EventKind::Dark, &format!("from {now} on"));
+    }
+
+    fn return_supply(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        if self.dark_until.take_if(|until| *until <= now).is_none() {
+            return;
+        }
+        let record = self.memory.restart(now);
+        self.closed.number = u32::try_from(record.reading).unwrap_or(u32::MAX);
+        self.resumes_from = Some(record);
+        self.software.restart(now);
+        out.push(Output::Supply { is_on: true });
+        let NodeRecord { reading, consumed_mj, injected_mj, .. } = record;
+        let detail = format!(
+            "from {now} on, with readings behind {reading}, {consumed_mj} mJ consumed and \
+             {injected_mj} mJ injected"
+        );
+        event(out, EventKind::WorksAgain, &detail);
+    }
+
+    /// Makes the core's registers of a measurement the node's; whether it is a whole one.
+    fn follow_core(&mut self, values: &mut registers::Values) -> bool {
+        for (place, direction) in DIRECTIONS.into_iter().enumerate() {
+            if let Some(joules) = values.get_mut(&Quantity::ActiveEnergy(direction)) {
+                self.core_j[place] = *joules;
+                *joules = (*joules - self.lost_j[place]).max(0.0);
+            }
+        }
+        if self.dark_until.is_some() {
+            return false;
+        }
+        // What it measured before its supply was back is in this one, and not in the next.
+        let Some(record) = self.resumes_from.take() else { return true };
+        let kept_mj = [record.consumed_mj, record.injected_mj];
+        self.lost_j =
+            std::array::from_fn(|place| self.core_j[place] - kept_mj[place] as f64 * 1e-3);
+        false
     }
 
     fn wire(&mut self, now: SimTime, what: Happening, out: &mut Vec<Output>) {
@@ -176,19 +312,29 @@ impl CanOutlet {
             DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
                 Err("a meter that is asked has no identifiers, and numbers its readings once")
             }
+            DeviceFault::NodeTask { task, .. } => Ok(format!("node_task: {task}")),
+            DeviceFault::NodePowerLoss { until } => Ok(format!("node_power_loss until {until}")),
             _ => named(fault),
         };
+        match named {
+            Ok(detail) => event(out, EventKind::FaultBegun, &detail),
+            Err(why) => event(out, EventKind::InputRefused, why),
+        }
         match *fault {
             DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
             DeviceFault::Freeze { until } => {
                 self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
-                self.task.reset(now);
+                self.software.drop_answers(now);
+            }
+            DeviceFault::NodeTask { task, until } => {
+                self.software.release(now, Job::Switch(task, false));
+                self.enables.extend(until.map(|until| (until, task)));
+            }
+            DeviceFault::NodePowerLoss { until } => {
+                let until = self.dark_until.map_or(until, |other| other.max(until));
+                self.lose_supply(now, until, out);
             }
             _ => {}
-        }
-        match named {
-            Ok(detail) => event(out, EventKind::FaultBegun, &detail),
-            Err(why) => event(out, EventKind::InputRefused, why),
         }
     }
 }
@@ -200,7 +346,7 @@ impl Outlet for CanOutlet {
 
     fn reading(
         &mut self,
-        _: SimDuration,
+        due: SimDuration,
         span: ReferenceSpan,
         values: Vec<(MeasurementId, f64)>,
         _: &mut Vec<Output>,
@@ -209,12 +355,21 @@ impl Outlet for CanOutlet {
             let row = id.row();
             (row.quantity, value * row.si_factor)
         };
-        self.measurements = self.measurements.saturating_add(1);
-        self.newest = Some((span, values.into_iter().map(si).collect()));
+        let mut values = values.into_iter().map(si).collect();
+        if !self.follow_core(&mut values) || !self.software.is_enabled(NodeTask::Measure) {
+            return;
+        }
+        if self.software.has_to_measure() {
+            self.software.release(self.parts.start + due, Job::Measured(span, values));
+        } else {
+            self.measured(span, values);
+        }
     }
 
     fn take(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
         match input {
+            // What happens on the bus it does not notice without a supply.
+            Input::Wire { .. } if self.dark_until.is_some_and(|until| now < until) => {}
             // Its interrupt routine runs when it is woken: by then it has seen its metering point.
             Input::Wire { what } => {
                 self.wire(now, what, out);
@@ -245,9 +400,14 @@ impl Outlet for CanOutlet {
         })
     }
 
-    fn wake_at(&self, _: SimTime) -> Option<SimTime> {
-        let next = self.port.next().into_iter().chain(self.task.next()).min();
+    fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {
+        if let Some(until) = self.dark_until {
+            return Some(until);
+        }
+        let enables = self.enables.iter().map(|(at, _)| *at);
+        let measures = self.software.has_to_measure().then_some(next_reading);
+        let own = self.port.next().into_iter().chain(self.software.next());
         // It may be asked at any time.
-        Some(next.unwrap_or(SimTime(i64::MAX)))
+        Some(own.chain(enables).chain(measures).min().unwrap_or(SimTime(i64::MAX)))
     }
 }

@@ -56,6 +56,7 @@ impl SoleDevice {
                 Output::Transmit { .. }
                 | Output::Offer { .. }
                 | Output::Stage { .. }
+                | Output::Supply { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_can::bus::Change;
 use lastmeter_can::capture::Captured;
 use lastmeter_can::frame::CanFrame;
 use lastmeter_devices::endpoint::EndpointInput;
@@ -396,6 +397,16 @@ impl Field {
                     }
                 }
                 Output::Stage { stage, frame } => stages.push((stage, frame)),
+                Output::Supply { is_on } => {
+                    let on = self.networks.iter_mut().find_map(|network| {
+                        let place = network.devices.iter().position(|&other| other == device)?;
+                        Some((network.medium.as_mut()?.can()?, place))
+                    });
+                    if let Some((can, place)) = on {
+                        let node = can.node(End::Slave(place));
+                        can.schedule(self.now, Change::Supply(node, is_on));
+                    }
+                }
                 Output::Reported { values, frames } => {
                     let (Some(on_air), Some((key, at))) = (&mut self.on_air, last) else {
                         continue;

@@ -208,6 +208,7 @@ impl Meter {
                 // It is on no CAN bus here.
                 | Output::Offer { .. }
                 | Output::Stage { .. }
+                | Output::Supply { .. }
                 | Output::Switched { .. } => {}
             }
         }

@@ -171,6 +171,7 @@ impl LineSender {
                 Output::Send { .. }
                 | Output::Offer { .. }
                 | Output::Stage { .. }
+                | Output::Supply { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }
                 | Output::Obeyed { .. }

@@ -239,6 +239,7 @@ impl Sender {
                 Output::Transmit { .. }
                 | Output::Offer { .. }
                 | Output::Stage { .. }
+                | Output::Supply { .. }
                 | Output::Answered { .. }
                 | Output::Reported { .. }
                 | Output::Shown { .. }
