@@ -31,7 +31,7 @@ fn bus(spec: BusSpec, slaves: usize) -> Medium {
 fn arrival(medium: &mut Medium, until: SimTime) -> Option<Arrival> {
     medium.pop(until).map(|event| match event {
         MediumEvent::Arrival(arrival) => arrival,
-        MediumEvent::Wire(event) => panic!("{event:?}"),
+        event => panic!("{event:?}"),
     })
 }
 
@@ -393,7 +393,7 @@ fn frames_are_lost_and_doubled_in_their_shares_and_never_altered() {
 fn wire(medium: &mut Medium, until: SimTime) -> Vec<(i64, Party, Happening)> {
     let event = |medium: &mut Medium| match medium.pop(until)? {
         MediumEvent::Wire(event) => Some((event.at.0 / 8_000, event.party, event.what)),
-        MediumEvent::Arrival(arrival) => panic!("{arrival:?}"),
+        event => panic!("{event:?}"),
     };
     std::iter::from_fn(|| event(medium)).collect()
 }

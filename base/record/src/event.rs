@@ -148,6 +148,13 @@ event_kinds! {
     /// The bench sent a request over REST: fields `name`, `method`, `path`, `status` (0 without an
     /// answer), `expected`, `is_as_expected` and, if it is not, `detail`.
     Request "request",
+    /// An attack on a CAN bus is over: fields `device` (against whom), `attack`, `sent`,
+    /// `destroyed`.
+    Attacked "attacked",
+    /// The error counters of a node of a CAN bus, when its state has changed, or a counter has
+    /// come into another eighth of its range, at most once a second: fields `device`, `state`,
+    /// `transmit`, `receive`.
+    ErrorCounters "error_counters",
     /// A remark of the bench: field `text`.
     Note "note",
     /// The run was interrupted here: field `detail`.
@@ -188,12 +195,14 @@ fields! {
     ALERTS_STORED "alerts_stored" "How many of them are stored as they were sent.",
     ANSWERS_SENT "answers_sent" "How many answers to commands were sent.",
     ANSWERS_STORED "answers_stored" "How many of them are given back as they were sent.",
+    ATTACK "attack" "What an attacker did.",
     BEFORE "before" "The coefficient before.",
     BOOT_S "boot_s" "How long a device takes to start, seconds.",
     CURRENT_A "current_a" "The RMS current that made a protective device act.",
     CUSTOMERS "customers" "How many customers a load stands for.",
     CUSTOMERS_TOTAL "customers_total" "How many customers the network has.",
     DECLARED_V "declared_v" "The declared voltage, volts.",
+    DESTROYED "destroyed" "How many frames of others an attacker destroyed by driving a bit.",
     DEVICE "device" "The device it is about.",
     DURATION_MAX_S "duration_max_s" "The longest that an event may be seen to last, seconds.",
     DURATION_MIN_S "duration_min_s" "The shortest likewise, seconds.",
@@ -229,19 +238,23 @@ fields! {
     PATH "path" "The path of a request, as the scenario has it.",
     PHASE "phase" "A phase: l1, l2 or l3.",
     REASON "reason" "The platform's word for why it refused.",
+    RECEIVE "receive" "The receive error counter.",
     REGISTER "register" "The register.",
     REPORTS "reports" "Whether a device has to report that its supply is back.",
     RESIDUAL_MAX_V "residual_max_v" "The highest that a residual voltage may be seen as, volts.",
     RESIDUAL_MIN_V "residual_min_v" "The lowest likewise, volts.",
     RESIDUAL_V "residual_v" "The residual voltage that was reported, volts.",
     RESPONSE "response" "What was answered.",
+    SENT "sent" "How many frames of an attacker were acknowledged.",
     SERIAL "serial" "A reading's serial number.",
     SHOWN "shown" "What a display shows, by quantity.",
     SPREAD_S "spread_s" "By how much it may be seen earlier or later, of tampering later, seconds.",
+    STATE "state" "What a node of a CAN bus may do: error-active, error-passive or bus-off.",
     STATUS "status" "The status of an answer.",
     STEP "step" "The step of a calibration.",
     TARGET "target" "The process.",
     TOPIC "topic" "The topic of a message.",
+    TRANSMIT "transmit" "The transmit error counter.",
     TYPE "type" "The type of an alert, a word of its application.",
     UNIT "unit" "What coefficients are counted in.",
     UNSERVED_WH "unserved_wh" "Energy that was not supplied, watt-hours.",

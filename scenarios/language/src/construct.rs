@@ -239,8 +239,10 @@ impl Draft<'_> {
         out: &mut Diagnostics,
     ) -> Devices {
         let start = head(self).map(|head| head.start).unwrap_or_default();
-        let device = |(row, source): (&Row<'_>, &Option<usize>)| {
+        let device = |(table, (row, source)): (usize, (&Row<'_>, &Option<usize>))| {
             let source = (*source)?;
+            // The first one's name, from which it may have a number.
+            let name = &references.devices.iter().find(|(_, of)| *of == table)?.0;
             let point = points.get(source)?.as_ref();
             let written = self.rows(&SOURCE).get(source);
             if let Some(point) = point {
@@ -248,19 +250,20 @@ impl Draft<'_> {
             }
             let terminal = point.and_then(MeteringPoint::terminal);
             device::has_spectrum_to_work_on(row, written, terminal, out)?;
-            let (name, point) = (row.name()?, point?);
+            let point = point?;
             let board = device::board_of(row, boards);
             if board.is_none() && board::way_of(row).is_some() {
                 // Its file has a mistake.
                 return None;
             }
             let board = board.as_ref();
-            let (hardware_id, node, image) = (name, None, None);
+            let (hardware_id, node, image) = (name.as_str(), None, None);
             let place =
                 DevicePlace { name, hardware_id, start, streams, node, point, board, image };
             build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
-        self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()
+        let tables = self.rows(&DEVICE).iter().zip(&references.source_of_table);
+        tables.enumerate().map(device).collect()
     }
 
     /// What is odd about the devices and what they are connected to.

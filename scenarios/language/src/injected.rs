@@ -11,7 +11,7 @@ impl Injection {
     /// What is recorded when it begins; `index` is its place in the scenario.
     pub fn begun(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
         let befallen = match &self.target {
-            Target::Device(device) => Some(&scenario.devices[*device].name),
+            Target::Device(device) | Target::Bus { device: Some(device), .. } => Some(&scenario.devices[*device].name),
             Target::Gateway(gateway) => Some(&scenario.gateways[*gateway].name),
             Target::Simulator(simulator) => Some(&scenario.simulators[*simulator].name),
             _ => None,
@@ -25,6 +25,10 @@ impl Injection {
             Target::Source(source) => {
                 let name = &scenario.plant.sources[*source].name;
                 event.with(field::INTO, format!("source:{name}"))
+            }
+            Target::Bus { network, .. } => {
+                let name = &scenario.networks[*network].name;
+                event.with(field::INTO, format!("network:{name}"))
             }
             Target::Network => {
                 event.with(field::INTO, self.values.text_opt("into").unwrap_or("grid"))

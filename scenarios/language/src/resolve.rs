@@ -170,6 +170,8 @@ fn references(
     let [via_of_table, via_of_gateway, via_of_observer] = [&DEVICE, &GATEWAY, &OBSERVER]
         .map(|section| draft.rows(section).iter().map(&mut via).collect::<Vec<Via>>());
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
+    let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
+    let network_of = |table: &usize| on_networks.of_table.get(*table).copied().flatten();
     let places = Places {
         platform,
         devices,
@@ -179,13 +181,15 @@ fn references(
         gateways,
         simulators: &by_section[SIMULATOR.name],
         links,
+        networks: &by_section[NETWORK.name],
+        network_rows: draft.rows(&NETWORK),
+        network_of_device: table_of_device.iter().map(network_of).collect(),
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
         out: &mut *out, // lent: the rest is reported there too
     };
     let target_of_injection = targets(draft.rows(&INJECT), places);
-    let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
     let tables = draft.rows(&DEVICE).iter();
     let at = PlaceNames { sources, loads, homes };
     let sources_of_table: Vec<Vec<usize>> = tables.map(|row| sources_of(row, at, out)).collect();

@@ -38,6 +38,11 @@ impl Draws {
         (self.words.next_u64() >> 11) as f64 * UNIT
     }
 
+    /// 64 random bits.
+    pub(crate) fn word(&mut self) -> u64 {
+        self.words.next_u64()
+    }
+
     /// Three random bits.
     pub(super) fn bit_index(&mut self) -> u32 {
         (self.words.next_u64() >> 61) as u32

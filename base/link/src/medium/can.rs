@@ -3,16 +3,19 @@
 //!
 //! What a party has to send is *offered*, and from then on the bus reports what becomes of it at
 //! each party's end: begun, lost to another one, sent, received, in error. The master is node 0,
-//! slave n is node n + 1; behind the slaves is one node more, which keeps silent unless somebody
-//! intrudes.
+//! slave n is node n + 1; behind the slaves is one node more, which has no supply unless somebody
+//! [intrudes](CanFault::Attack).
+
+use std::collections::VecDeque;
 
 use chacha20::ChaCha8Rng;
-use lastmeter_can::bus::{Bus, Change, Detail, ErrorCounters, Happening, Noise};
+use lastmeter_can::bus::{Bus, BusEvent, Change, Detail, ErrorCounters, Happening, Noise};
 use lastmeter_can::frame::CanFrame;
 use lastmeter_can::slcan::BitRate;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::can_fault::{AttackReport, CanDisturbance, CanFault, Intruder, error_gaps, gaps_until};
 use super::{MediumSpec, NANOSECONDS_PER_SECOND, NetworkKind, Party};
 use crate::impair::Draws;
 
@@ -148,6 +151,10 @@ pub struct WireEvent {
 #[derive(Debug)]
 pub struct Can {
     bus: Bus,
+    bit: SimDuration,
+    start: SimTime,
+    intruders: Vec<Intruder>,
+    reports: VecDeque<AttackReport>,
 }
 
 /// Streams of draws: one for what all read wrongly, one for each node.
@@ -178,16 +185,47 @@ impl Can {
         let mut bus = Bus::new(spec.detail, bit, start, nodes);
         let wrong = |bus: &mut Bus, node: Option<usize>, stream: u64, rate: f64| {
             if rate > 0.0 {
-                let mut draws = Draws::new(rng.get_seed(), stream);
-                let gap = move || until_error(rate, draws.uniform(), bit);
+                let gap = error_gaps(Draws::new(rng.get_seed(), stream), rate, bit);
                 bus.disturb(start, Noise { node, gap: Box::new(gap) });
             }
         };
+        // Nobody hears with it, nor acknowledges.
+        bus.schedule(start, Change::Supply(nodes - 1, false));
         wrong(&mut bus, None, STREAM_OF_ALL, spec.bit_error_rate);
         for node in 0..nodes - 1 {
             wrong(&mut bus, Some(node), 1 + node as u64, spec.node_bit_error_rate);
         }
-        Self { bus }
+        Self { bus, bit, start, intruders: Vec::new(), reports: VecDeque::new() }
+    }
+
+    /// Something happens to the bus from outside; to be known before it begins. Two cuts, or two
+    /// shorts, are not to overlap; nor are two attacks, for one node has one frame to send. What is
+    /// random is drawn from the key of `rng`.
+    pub fn disturb(&mut self, it: &CanDisturbance, rng: &ChaCha8Rng) {
+        let CanDisturbance { fault, party, from, until, .. } = *it;
+        let node = party.map(node_of);
+        let draws = Draws::new(rng.get_seed(), STREAM_OF_ALL);
+        let changes = match (fault, node) {
+            (CanFault::Cut, Some(node)) => [Change::Cut(node), Change::Mend],
+            (CanFault::Short { is_recessive }, _) => [Change::Hold(is_recessive), Change::Release],
+            (CanFault::Babble, Some(node)) => {
+                [Change::Babble(node, true), Change::Babble(node, false)]
+            }
+            (CanFault::Cut | CanFault::Babble, None) => return,
+            (CanFault::BitErrors { rate }, node) => {
+                let gap = gaps_until((from, until), error_gaps(draws, rate, self.bit));
+                return self.bus.disturb(from, Noise { node, gap: Box::new(gap) });
+            }
+            (CanFault::Attack(attack), _) => {
+                let spare = self.bus.nodes().saturating_sub(1);
+                self.bus.schedule(self.start, Change::Supply(spare, true));
+                let intruder = Intruder::new((it, attack), (spare, self.bit), draws);
+                return self.intruders.extend(intruder);
+            }
+        };
+        let [begins, ends] = changes;
+        self.schedule(from, begins);
+        self.schedule(until, ends);
     }
 
     /// From `at` on a party has this frame to send and no other one, or none; see [`Bus::offer`].
@@ -212,20 +250,43 @@ impl Can {
 
     /// When something may happen next, as long as nobody offers anything.
     pub fn next(&self) -> Option<SimTime> {
-        self.bus.next()
+        let report = self.reports.front().map(|report| report.at);
+        self.bus.next().into_iter().chain(report).chain(self.next_intrusion()).min()
+    }
+
+    fn next_intrusion(&self) -> Option<SimTime> {
+        self.intruders.iter().map(Intruder::next).min()
     }
 
     /// The next thing that happened, if it is not after `until`.
     pub fn pop(&mut self, until: SimTime) -> Option<WireEvent> {
-        let event = self.bus.pop(until)?;
-        let party = party_of(event.node);
-        Some(WireEvent { party, at: event.at, what: event.what, counters: event.counters })
+        loop {
+            let intrusion = self.next_intrusion().filter(|&at| at <= until);
+            let event = self.bus.pop(intrusion.unwrap_or(until));
+            let Some(at) = event.map(|event| event.at).or(intrusion) else { return None };
+            self.intrude(at, event.as_ref());
+            if let Some(BusEvent { node, at, what, counters }) = event {
+                return Some(WireEvent { party: party_of(node), at, what, counters });
+            }
+        }
     }
-}
 
-/// The time until the next bit in error: the number of bits is geometrically distributed.
-fn until_error(rate: f64, uniform: f64, bit: SimDuration) -> SimDuration {
-    let bits = (libm::log1p(-uniform) / libm::log1p(-rate)).ceil().max(1.0);
-    // The cast saturates.
-    SimDuration(bit.0.saturating_mul(bits as i64))
+    /// Attackers hear what happened, or that it is time.
+    fn intrude(&mut self, at: SimTime, event: Option<&BusEvent>) {
+        let Self { bus, intruders, reports, .. } = self;
+        intruders.retain_mut(|intruder| {
+            match event {
+                Some(event) => intruder.follow(event, bus),
+                None => intruder.wake(bus, at),
+            }
+            let report = intruder.over(bus, at);
+            reports.extend(report);
+            report.is_none()
+        });
+    }
+
+    /// What came of an attack that is over.
+    pub fn pop_report(&mut self) -> Option<AttackReport> {
+        self.reports.pop_front()
+    }
 }

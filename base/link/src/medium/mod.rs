@@ -23,12 +23,15 @@ use lastmeter_units::{SimDuration, SimTime};
 
 mod bus;
 mod can;
+mod can_fault;
 mod lanes;
 mod line;
 mod radio;
 
 pub use bus::{BITS_PER_BYTE, Bus, BusSpec, M_BUS_MEDIUM_FIELDS, read_bus};
 pub use can::{CAN_MEDIUM_FIELDS, Can, CanSpec, WireEvent};
+pub use can_fault::{AttackReport, CanAttack, CanDisturbance, CanFault};
+pub use lastmeter_can::attacker::{Attack, Protection};
 pub use lanes::{Lanes, LanesSpec, STREAM_MEDIUM_FIELDS, read_lanes};
 pub use radio::{RADIO_MEDIUM_FIELDS, Radio, RadioSpec};
 
@@ -66,6 +69,8 @@ pub enum MediumEvent {
     Arrival(Arrival),
     /// Something happens at a party's end of a wire that all share.
     Wire(WireEvent),
+    /// An attack on it is over.
+    Attacked(AttackReport),
 }
 
 /// What a network's medium is like.
@@ -190,7 +195,10 @@ impl Medium {
             Self::Bus(bus) => bus.pop(until),
             Self::Lanes(lanes) => lanes.pop(until),
             Self::Radio(radio) => radio.pop(until),
-            Self::Can(can) => return can.pop(until).map(MediumEvent::Wire),
+            Self::Can(can) => {
+                let report = can.pop_report().map(MediumEvent::Attacked);
+                return report.or_else(|| can.pop(until).map(MediumEvent::Wire));
+            }
         };
         arrival.map(MediumEvent::Arrival)
     }

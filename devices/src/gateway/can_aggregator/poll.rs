@@ -329,7 +329,9 @@ impl Master {
             return;
         }
         let open = self.open.iter().position(|ask| (ask.place, ask.register) == (place, register));
-        let Some(open) = open else { return out.push(Polled::NotAwaited(frame)) };
+        // What is shorter is nobody's answer.
+        let is_whole = frame.bytes().len() == usize::from(REMOTE_DLC);
+        let Some(open) = open.filter(|_| is_whole) else { return out.push(Polled::NotAwaited(frame)) };
         out.push(Polled::Stage(ExchangeStage::Taken, frame));
         self.open.remove(open);
         node.values.extend(values(register, frame.bytes()));

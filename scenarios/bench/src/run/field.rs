@@ -18,6 +18,7 @@ use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEve
 use lastmeter_record::{BusFacts, Event, EventKind, field};
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
+use super::bus_faults::BusCounters;
 use super::carried::{OnAir, in_message_units};
 use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
@@ -68,6 +69,8 @@ pub(crate) struct FieldNetwork {
     pub(crate) exchanges: Option<BusExchanges>,
     /// Its number in the scenario, where it is a CAN bus whose traffic is kept.
     pub(crate) captured_as: Option<usize>,
+    /// The error counters of its nodes, likewise.
+    pub(crate) counters: Option<BusCounters>,
 }
 
 /// What makes the gateway anew from the records it kept: a restart.
@@ -212,6 +215,11 @@ impl Field {
                 match event {
                     Some(MediumEvent::Arrival(arrival)) => self.arrived(network, arrival, out),
                     Some(MediumEvent::Wire(event)) => self.on_wire(network, event, out),
+                    Some(MediumEvent::Attacked(report)) => {
+                        let counters = self.networks[network].counters.iter();
+                        let event = counters.map(|counters| counters.attacked(&report));
+                        out.extend(event.map(|event| ClientOutput::Event(Box::new(event))));
+                    }
                     // A bus has gone on without anything to report.
                     None => {}
                 }
@@ -293,6 +301,9 @@ impl Field {
         if let Some(exchanges) = &mut self.networks[network].exchanges {
             exchanges.on_wire(at, what);
         }
+        let counters = self.networks[network].counters.as_mut();
+        let noted = counters.and_then(|counters| counters.on_wire(&event));
+        out.extend(noted.map(|noted| ClientOutput::Event(Box::new(noted))));
         let End::Slave(place) = party else {
             return self.step_gateway(GatewayInput::Wire { network, what }, out);
         };

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
 use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext};
 use lastmeter_language::{GatewayRow, Order, Scenario, ShownBy, SimulatorRow};
-use lastmeter_link::medium::MediumSpec;
+use lastmeter_link::medium::{Medium, MediumSpec};
 use lastmeter_params::Diagnostics;
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_sim::MeteringPoint;
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::topics::TENANT;
 
+use super::bus_faults::{BusCounters, disturb};
 use super::device_setup::DeviceSetup;
 use super::error::BenchError;
 use super::exchanges::BusExchanges;
@@ -61,13 +62,26 @@ pub(crate) fn field(
         let spec = spec.ok_or_else(broken)?;
         let ends = if simulator.is_some() { 1 } else { places.len() };
         let start = scenario.schedule.start;
-        let medium = medium_row.line.is_none().then(|| spec.open(ends, start, &stream));
+        let mut medium = medium_row.line.is_none().then(|| spec.open(ends, start, &stream));
         let bits_per_second = spec.bits_per_second().unwrap_or(0);
         let is_can = matches!(spec, MediumSpec::Can(_));
         let exchanges = is_can.then(|| BusExchanges::new(&medium_row.name, bits_per_second));
+        if let Some(can) = medium.as_mut().and_then(Medium::can) {
+            let on = places.iter().map(|&place: &usize| &devices[place]);
+            disturb(can, scenario, network, on);
+        }
+        let names = || places.iter().map(|&place| devices[place].name.clone()).collect();
+        let counters = is_can.then(|| BusCounters::new(&medium_row.name, &row.name, names()));
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
         let captured_as = spec.is_captured().then_some(network);
-        networks.push(FieldNetwork { medium, devices: places, simulator, exchanges, captured_as });
+        networks.push(FieldNetwork {
+            medium,
+            devices: places,
+            simulator,
+            exchanges,
+            counters,
+            captured_as,
+        });
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;

@@ -112,8 +112,14 @@ fn field(heard: &Heard) -> Field {
     let make: MakeGateway = Box::new(move |kept| {
         Some(Box::new(Listener { heard: Arc::clone(&heard), kept: kept.len() }))
     });
-    let networks =
-        vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1], simulator: None, exchanges: None, captured_as: None }];
+    let networks = vec![FieldNetwork {
+        medium: Some(medium),
+        devices: vec![0, 1],
+        simulator: None,
+        exchanges: None,
+        counters: None,
+        captured_as: None,
+    }];
     Field::new("cellar", START, make, networks, vec![device(0), device(1)]).unwrap()
 }
 

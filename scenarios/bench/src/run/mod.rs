@@ -28,6 +28,7 @@ mod alarm;
 mod alerts;
 mod applications;
 mod board;
+mod bus_faults;
 mod carried;
 mod client;
 mod client_output;

@@ -51,7 +51,10 @@ impl RealBench<'_> {
         match order {
             // Their own tasks know of it ahead, and do it at their event time. Nodes are played in
             // virtual time alone.
-            Order::Fault { .. } | Order::Simulator(_) | Order::Firmware { .. } => {}
+            Order::Fault { .. }
+            | Order::Simulator(_)
+            | Order::Can { .. }
+            | Order::Firmware { .. } => {}
             Order::Command { device, command, parameters, must_be_refused } => {
                 let (command, parameters) = (&command, &parameters);
                 let order = CommandOrder { device, command, parameters, must_be_refused };

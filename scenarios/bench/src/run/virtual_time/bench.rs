@@ -474,8 +474,8 @@ impl VirtualBench<'_> {
             Order::Disconnect { through, how, begins } => {
                 self.cut_gateways(&through, how, begins);
             }
-            // It knows of it from the beginning.
-            Order::Simulator(_) => {}
+            // They know of it from the beginning.
+            Order::Simulator(_) | Order::Can { .. } => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Span, Values, parse_quantity};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::can::report_overlaps_on_buses;
 use super::injections;
 use super::kind::{InjectKind, kind_of};
 use super::link::report_overlaps;
@@ -130,6 +131,7 @@ pub(crate) fn targets(rows: &[Row<'_>], mut places: Places<'_>) -> Vec<Option<Ta
     };
     let targets: Vec<Option<Target>> = rows.iter().map(target).collect();
     report_overlaps(rows, &targets, places.out);
+    report_overlaps_on_buses(rows, &targets, places.out);
     targets
 }
 

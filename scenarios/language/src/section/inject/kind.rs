@@ -34,6 +34,11 @@ pub(crate) trait InjectKind: Sync {
         None
     }
 
+    /// Whether two of them must not be at one time, for whom they befall.
+    fn excludes(&self, _one: &Target, _other: &Target) -> bool {
+        false
+    }
+
     /// Of one that breaks connections, whether that ends before the scenario; `None` of others.
     fn breakage_ends(&self, _row: &Row<'_>) -> Option<bool> {
         None

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `injection` | the section, and an injection as the bench has it |
 //! | `kind`, `target`, `order` | what a kind is, whom it may befall, what it orders of the bench |
+//! | `can` | kinds that act on a CAN bus |
 //! | `link`, `command`, `firmware`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
 //! | `registered` | kinds of the packages of devices and sources |
 //! | `network` | kinds that act in the network of `[grid]`, which plays them |
 //!
 //! Larger than its budget: it holds all kinds of injections.
 
+mod can;
 mod command;
 mod firmware;
 mod injection;
@@ -43,6 +45,11 @@ static INJECTIONS: &[&dyn InjectKind] = &[
     &simulator::Simulator,
     &link::IMPAIR,
     &link::DISCONNECT,
+    &can::CUT,
+    &can::SHORT,
+    &can::BABBLE,
+    &can::BIT_ERRORS,
+    &can::ATTACK,
 ];
 
 pub(crate) fn injections() -> impl Iterator<Item = &'static dyn InjectKind> {

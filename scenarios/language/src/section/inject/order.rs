@@ -6,6 +6,8 @@ use lastmeter_devices::DeviceFault;
 use lastmeter_devices::endpoint::EndpointFault;
 use lastmeter_devices::zigbee::ImageId;
 use lastmeter_link::impair::{Breakage, Impairment};
+use lastmeter_link::medium::CanFault;
+use lastmeter_units::SimTime;
 
 use crate::references::Through;
 
@@ -22,6 +24,17 @@ pub enum Order {
     },
     /// Something goes wrong in the simulator.
     Simulator(EndpointFault),
+    /// Something happens to a CAN bus.
+    Can {
+        /// By its place among the networks.
+        network: usize,
+        /// To which device, or against whom, by its place among the devices; `None`: to all.
+        device: Option<usize>,
+        /// What.
+        fault: CanFault,
+        /// Until when.
+        until: SimTime,
+    },
     /// A command is given to a device through the platform.
     Command {
         /// By its place among the devices.
