@@ -104,7 +104,6 @@ proptest! {
         let expected = match scheme {
             _ if is_whole && !(1..=3).contains(&address.node()) => vec![Refusal::UnknownSender],
             Scheme::Compact if is_resync => vec![Refusal::Unpaired],
-            Scheme::Compact if address.closes => vec![Refusal::Malformed],
             Scheme::Compact => vec![Refusal::WrongTag],
             // A message of four bytes is none of a resynchronisation.
             Scheme::Strong if is_whole && is_resync && !address.closes => {

@@ -14,10 +14,11 @@
 //!
 //! # Bytes
 //!
-//! Integers are big endian. Identifiers have 11 bits, `register * 32 + node`; data have registers 0
-//! to 31. The last frame of a message of several frames has 0x400 added to its identifier. Register
-//! 30 is that of resynchronisation. Registers from 32 on, which those identifiers are of, hold the
-//! compact layout in a network by the compact scheme.
+//! Integers are big endian. Identifiers have 11 bits, `register * 32 + node`. The last frame of a
+//! message of several frames has 0x400 added to its identifier. Register 30 is that of
+//! resynchronisation, and so 62 is that of its last frame. By the strong scheme data have registers
+//! 0 to 31, and those from 32 on close messages; by the compact scheme all but 30 and 62 have data.
+//! So a network has one scheme: identifiers of one would be those of the other.
 //!
 //! ```text
 //! KDF(key, label, context) = CMAC-AES-128(key, 01 || label || 00 || context || 00 80)
@@ -153,6 +154,17 @@ impl Address {
         let value = id.value() as u16;
         let address = Self { data_id: value & !CLOSING, closes: value & CLOSING != 0 };
         (!id.is_extended()).then_some(address)
+    }
+
+    /// As a network by this scheme has it: by the compact one, only resynchronisations have two
+    /// frames.
+    fn by(self, scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Compact if self.closes && self.register() != RESYNC_REGISTER => {
+                Self { data_id: self.data_id | CLOSING, closes: false }
+            }
+            Scheme::Compact | Scheme::Strong => self,
+        }
     }
 
     const fn node(self) -> u8 {

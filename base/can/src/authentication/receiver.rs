@@ -211,7 +211,8 @@ impl Receiver {
     pub fn receive(&mut self, now: SimTime, frame: &CanFrame, mut take: impl FnMut(Event)) {
         self.expire(now, &mut take);
         let known = |address: &Address| self.senders.contains_key(&address.node());
-        let Some(address) = Address::of(frame.id()).filter(known) else {
+        let address = Address::of(frame.id()).map(|address| address.by(self.scheme));
+        let Some(address) = address.filter(known) else {
             self.unknown += 1;
             take(Event::Refused { id: frame.id(), reason: Refusal::UnknownSender });
             return;
@@ -221,7 +222,7 @@ impl Receiver {
         let is_short = (address.closes || is_resync) && usize::from(frame.dlc()) != DATA_BYTES_MAX;
         let result = if self.watch.is_locked_out(now, address.data_id) {
             Err(Refusal::LockedOut)
-        } else if frame.is_remote() || is_short || (address.closes && !is_pair) {
+        } else if frame.is_remote() || is_short {
             Err(Refusal::Malformed)
         } else if is_pair && !address.closes {
             self.wait(now, address, frame, &mut take);

@@ -35,7 +35,8 @@ pub enum SealError {
     /// An identifier of another node, or one that is no data's.
     #[error(
         "the identifier {found} is not one of data of node {node}, expected register * 32 + \
-         {node} with a register from 0 to 31 that is not 30; use one"
+         {node} with a register from 0 to 31, by the compact scheme to 63, that is neither 30 nor \
+         62; use one"
     )]
     Identifier {
         /// What was given.
@@ -111,6 +112,7 @@ impl Sender {
     /// The frames of a message.
     pub fn seal(&mut self, id: CanId, data: &[u8]) -> Result<Vec<CanFrame>, SealError> {
         let address = Address::of(id)
+            .map(|address| address.by(self.scheme))
             .filter(|address| !address.closes && address.node() == self.node)
             .filter(|address| address.register() != RESYNC_REGISTER)
             .ok_or(SealError::Identifier { found: id, node: self.node })?;

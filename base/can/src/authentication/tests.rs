@@ -181,11 +181,31 @@ fn every_data_length_passes_and_more_than_255_lost_messages_need_a_resync() {
     }
 }
 
+/// The bytes were computed with Python's `cryptography`.
+#[test]
+fn by_the_compact_scheme_registers_from_32_on_have_data() {
+    let (mut sender, mut receiver) =
+        (sender(Scheme::Compact, 3, 1), receiver(Scheme::Compact, NO_LOCK_OUT, 0));
+    for register in (0..64).filter(|register| ![30, 62].contains(register)) {
+        let frames = sender.seal(id(register, 3), &[1, 2, 3, 4]).unwrap();
+        assert_eq!((frames.len(), frames[0].id()), (1, id(register, 3)));
+        let message = message(&mut receiver, at(0), &frames);
+        assert_eq!(message.frame, CanFrame::data(id(register, 3), &[1, 2, 3, 4]).unwrap());
+        assert!(!message.is_resync());
+        assert_eq!(refusal(&mut receiver, at(0), &frames), Refusal::Replayed);
+    }
+    let mut first = self::sender(Scheme::Compact, 3, 1);
+    assert_eq!(
+        first.seal(id(0x21, 3), &[1, 2, 3, 4]).unwrap()[0].to_string(),
+        "423#0102030401F1CE6C"
+    );
+}
+
 #[test]
 fn what_cannot_be_sealed_is_an_error() {
     let mut sender = sender(Scheme::Compact, 3, 1);
     let extended = CanId::extended(0x43).unwrap();
-    for wrong in [id(2, 4), id(RESYNC_REGISTER.into(), 3), id(34, 3), extended] {
+    for wrong in [id(2, 4), id(RESYNC_REGISTER.into(), 3), id(62, 3), extended] {
         let error = sender.seal(wrong, &[]).unwrap_err();
         assert_eq!(error, SealError::Identifier { found: wrong, node: 3 });
     }
@@ -197,6 +217,8 @@ fn what_cannot_be_sealed_is_an_error() {
     assert_eq!(error, SealError::NotReserved { counter: 1 });
     let mut none = Sender::new(Scheme::Strong, 32, UP, &key, SenderRecord::default());
     assert_eq!(none.resync(), Err(SealError::Node { found: 32 }));
+    let error = fresh.seal(id(34, 3), &[]).unwrap_err();
+    assert_eq!(error, SealError::Identifier { found: id(34, 3), node: 3 });
     // A record that could not be written reserves nothing.
     assert_eq!(fresh.reserve(8, |_| Err("full")), Err("full"));
     assert_eq!(fresh.resync(), Err(SealError::NotReserved { counter: 1 }));
@@ -266,7 +288,7 @@ fn frames_without_a_form_and_of_others_are_refused() {
         let resync = CanFrame::data(id(RESYNC_REGISTER.into(), 1), &[0; 7]).unwrap();
         let remote = CanFrame::remote(id(2, 1), 8).unwrap();
         let malformed = if scheme == Scheme::Compact {
-            &[short, closing, resync, remote][..]
+            &[short, resync, remote][..]
         } else {
             &[closing, resync, remote]
         };
