@@ -10,10 +10,12 @@ const VERSION: u8 = 1;
 const MESSAGE: u8 = 1;
 const STATE: u8 = 2;
 const STATE_WITH_POINTS: u8 = 3;
+const METER: u8 = 4;
 const CHECKSUM_BYTES: usize = 4;
 /// Bits of a meter's flags.
 const UNREACHABLE: u8 = 1;
 const HAS_ALERT: u8 = 2;
+const HAS_COUNTER: u8 = 4;
 
 /// What is remembered of a meter from one answer to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub(super) struct MeterState {
     /// The serial of the gateway's last alert about it; 0 before the first. Written since alerts
     /// have numbers, where there was one.
     pub(super) alert: u64,
+    /// The counter of authentication of its last message; of the gateway itself, the first one that
+    /// it never reserved. 0 without authentication, and then not written.
+    pub(super) counter: u64,
 }
 
 /// What is remembered of a point of a simulator that is written, in SI units.
@@ -53,6 +58,8 @@ pub(super) enum Record {
         about: Option<(HardwareId, MeterState)>,
         payload: Vec<u8>,
     },
+    /// What is to be remembered of a meter, without a message.
+    Meter { number: u64, id: HardwareId, state: MeterState },
     /// All that is to be remembered, in place of the records before.
     State {
         number: u64,
@@ -71,7 +78,7 @@ pub(super) enum RecordError {
     Checksum { found: u32, expected: u32 },
     #[error("record version {0}, expected {VERSION}")]
     Version(u8),
-    #[error("record kind {0}, expected {MESSAGE} to {STATE_WITH_POINTS}")]
+    #[error("record kind {0}, expected {MESSAGE} to {METER}")]
     Kind(u8),
     #[error("fields that do not fit the record's length")]
     Fields,
@@ -91,6 +98,11 @@ impl Record {
                 }
                 out.extend((payload.len() as u32).to_le_bytes());
                 out.extend(payload);
+            }
+            Self::Meter { number, id, state } => {
+                out.push(METER);
+                out.extend(number.to_le_bytes());
+                put_meter(&mut out, id, state);
             }
             Self::State { number, dropped, meters, points } => {
                 out.push(if points.is_empty() { STATE } else { STATE_WITH_POINTS });
@@ -131,6 +143,7 @@ impl Record {
             MESSAGE => fields.message(),
             STATE => fields.state(false),
             STATE_WITH_POINTS => fields.state(true),
+            METER => fields.meter_alone(),
             other => return Err(RecordError::Kind(other)),
         };
         record.filter(|_| fields.0.is_empty()).ok_or(RecordError::Fields)
@@ -149,9 +162,10 @@ fn put_meter(out: &mut Vec<u8>, id: &HardwareId, state: &MeterState) {
     out.push(state.access_number);
     out.extend(state.fingerprint.to_le_bytes());
     let has_alert = if state.alert > 0 { HAS_ALERT } else { 0 };
-    out.extend([state.status, u8::from(state.unreachable) | has_alert]);
-    if state.alert > 0 {
-        out.extend(state.alert.to_le_bytes());
+    let has_counter = if state.counter > 0 { HAS_COUNTER } else { 0 };
+    out.extend([state.status, u8::from(state.unreachable) | has_alert | has_counter]);
+    for value in [state.alert, state.counter].into_iter().filter(|value| *value > 0) {
+        out.extend(value.to_le_bytes());
     }
 }
 
@@ -195,11 +209,23 @@ impl<'a> Fields<'a> {
         let id = self.id()?;
         let (serial, access_number) = (self.long()?, self.byte()?);
         let (fingerprint, status) = (self.short()?, self.byte()?);
-        let flags = self.byte().filter(|flags| *flags <= UNREACHABLE | HAS_ALERT)?;
-        let has_alert = flags & HAS_ALERT != 0;
-        let alert = if has_alert { self.long().filter(|alert| *alert > 0)? } else { 0 };
+        let known = UNREACHABLE | HAS_ALERT | HAS_COUNTER;
+        let flags = self.byte().filter(|flags| *flags <= known)?;
+        let mut positive = |flag| match flags & flag {
+            0 => Some(0),
+            _ => self.long().filter(|value| *value > 0),
+        };
+        let (alert, counter) = (positive(HAS_ALERT)?, positive(HAS_COUNTER)?);
         let unreachable = flags & UNREACHABLE != 0;
-        Some((id, MeterState { serial, access_number, fingerprint, status, unreachable, alert }))
+        let state =
+            MeterState { serial, access_number, fingerprint, status, unreachable, alert, counter };
+        Some((id, state))
+    }
+
+    fn meter_alone(&mut self) -> Option<Record> {
+        let number = self.long()?;
+        let (id, state) = self.meter()?;
+        Some(Record::Meter { number, id, state })
     }
 
     fn message(&mut self) -> Option<Record> {
@@ -236,7 +262,7 @@ mod tests {
         HardwareId::new(text).unwrap()
     }
 
-    fn records() -> [Record; 4] {
+    fn records() -> [Record; 6] {
         let state = MeterState {
             serial: 1 << 40,
             access_number: 255,
@@ -244,13 +270,18 @@ mod tests {
             status: 4,
             unreachable: true,
             alert: 1 << 33,
+            counter: 0,
         };
         let before = MeterState { alert: 0, ..state };
+        let sealed = MeterState { counter: 1 << 50, ..before };
+        let both = MeterState { counter: 1, unreachable: false, ..state };
         let (owner, payload) = (id("m"), vec![1, 2, 3]);
         let about = Some((id("m-2"), state));
         [
             Record::Message { number: 9, owner: owner.clone(), about, payload },
             Record::Message { number: 1, owner, about: None, payload: Vec::new() },
+            Record::Meter { number: 4, id: id("m"), state: sealed },
+            Record::Meter { number: 5, id: id("m"), state: both },
             Record::State {
                 number: 2,
                 dropped: 3,
@@ -280,6 +311,36 @@ mod tests {
         }
     }
 
+    /// Bytes that were written before meters had counters, put together by hand.
+    #[test]
+    fn records_of_before_are_readable() {
+        let meter = [
+            &[1, b'm'][..],
+            &7_u64.to_le_bytes(),
+            &[9],
+            &5_u32.to_le_bytes(),
+            &[4, 3],
+            &2_u64.to_le_bytes(),
+        ]
+        .concat();
+        let mut bytes =
+            [&[1, 2][..], &6_u64.to_le_bytes(), &0_u64.to_le_bytes(), &1_u32.to_le_bytes(), &meter]
+                .concat();
+        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        let state = MeterState {
+            serial: 7,
+            access_number: 9,
+            fingerprint: 5,
+            status: 4,
+            unreachable: true,
+            alert: 2,
+            counter: 0,
+        };
+        let meters = vec![(id("m"), state)];
+        let expected = Record::State { number: 6, dropped: 0, meters, points: Vec::new() };
+        assert_eq!(Record::decode(&bytes), Ok(expected));
+    }
+
     #[test]
     fn what_is_damaged_is_refused() {
         for record in records() {
@@ -295,8 +356,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn counters_are_read_as_they_were_written(
+            number: u64, serial: u64, alert: u64, counter: u64, unreachable: bool,
+        ) {
+            let state = MeterState { serial, alert, counter, unreachable, ..MeterState::default() };
+            let record = Record::Meter { number, id: id("m-7"), state };
+            prop_assert_eq!(Record::decode(&record.encode()), Ok(record));
+        }
+
+        #[test]
         fn any_bytes_behind_a_right_checksum_do_no_harm(
-            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..4,
+            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..5,
         ) {
             bytes.splice(0..0, [VERSION, kind]);
             bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());

@@ -69,6 +69,10 @@ impl Store {
                     self.meters.extend(about);
                     self.open.push_back(OpenMessage { number, owner, payload });
                 }
+                Ok(Record::Meter { number, id, state }) => {
+                    self.last_number = self.last_number.max(number);
+                    self.meters.insert(id, state);
+                }
                 Ok(Record::State { number, dropped, meters, points }) => {
                     self.points = points;
                     self.last_number = self.last_number.max(number);
@@ -93,6 +97,22 @@ impl Store {
     /// Remembers what no message depends on.
     pub(super) fn remember(&mut self, id: &HardwareId, state: MeterState) {
         self.meters.insert(id.clone(), state);
+    }
+
+    /// Remembers durably what no message depends on: what follows in the output follows it.
+    pub(super) fn keep_meter(
+        &mut self,
+        id: &HardwareId,
+        state: MeterState,
+        out: &mut Vec<GatewayOutput>,
+    ) {
+        self.remember(id, state);
+        if self.is_durable {
+            self.last_number = self.last_number.saturating_add(1);
+            let number = self.last_number;
+            let record = Record::Meter { number, id: id.clone(), state }.encode();
+            out.push(GatewayOutput::Keep { number, record });
+        }
     }
 
     pub(super) fn unacknowledged(&self) -> usize {

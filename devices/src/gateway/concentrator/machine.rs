@@ -309,7 +309,7 @@ impl Concentrator {
             fingerprint: reading.fingerprint,
             status: reading.status,
             unreachable: false,
-            alert: before.alert,
+            ..before
         };
         if reading.values.is_empty() {
             let why = "no value that has an identifier";
