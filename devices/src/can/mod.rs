@@ -4,7 +4,9 @@
 //! | file | purpose |
 //! |---|---|
 //! | `port` | the controller with its interrupts, and frames that wait for a mailbox |
+//! | `seal` | messages sealed and verified between controller and application |
 //! | `software` | tasks and interrupts on one processor, and what their jobs are about |
 
 pub(crate) mod port;
+pub(crate) mod seal;
 pub(crate) mod software;

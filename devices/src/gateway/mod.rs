@@ -232,6 +232,10 @@ lastmeter_units::words! {
         BusState = "bus_state",
         /// Its controller has lost a frame, as its software took none in time.
         FrameLost = "frame_lost",
+        /// A message on a CAN bus is not genuine, or not new.
+        MessageRefused = "message_refused",
+        /// So many messages were refused on a CAN bus that it is an attack.
+        AuthenticationAlarm = "authentication_alarm",
         /// A device counts its readings from an earlier number on.
         DeviceRestarted = "device_restarted",
         /// Files were read again.

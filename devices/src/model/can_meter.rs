@@ -1,6 +1,7 @@
 //! A meter on a CAN metering network: a node that a master asks by remote frames.
 
 use lastmeter_board::meter_node::QUANTITIES;
+use lastmeter_can::authentication::Settings;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{MeasurementId, Quantity, SimDuration};
@@ -11,6 +12,7 @@ use super::ideal::{DEFAULTS, RECIPE_1PH};
 use super::kind::{DeviceKind, Fits};
 use crate::border::NodeTask;
 use crate::can::port::PortSettings;
+use crate::can::seal::{AUTHENTICATION, Authentication, End, GuardParts, device_key, shared_key};
 use crate::context::DeviceContext;
 use crate::outlet::can::{CanOutlet, CanParts, MemoryParts, SoftwareParts, TaskParts};
 
@@ -96,6 +98,7 @@ const NODE: &[Field] = &[
         "\"discard\"",
         "Which frame is lost if three wait in the controller: the last one of them, or the new one.",
     ),
+    AUTHENTICATION,
 ];
 
 static FIELDS: [Field; count(NODE)] = of_model(
@@ -183,6 +186,12 @@ fn parts(
             endurance: u64::try_from(values.integer("memory_endurance")).unwrap_or(1),
         },
         measure_every: values.duration("report_every"),
+        guard: GuardParts {
+            authentication: Authentication::of(values, diagnostics)?,
+            end: End::Slave(node, device_key(context.streams, context.name, node)),
+            shared: shared_key(context.streams),
+            pair_limit: Settings::default().pair_limit,
+        },
     })
 }
 

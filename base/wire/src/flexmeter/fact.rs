@@ -27,7 +27,9 @@ pub const COMPONENT: &str = "component";
 pub const POINT: &str = "point";
 /// The number of a frame.
 pub const FRAME: &str = "frame";
-/// How many frames or writes it is about.
+/// Why messages were refused: `wrong-tag`, `replayed`, ...
+pub const REASON: &str = "reason";
+/// How many frames, messages or writes it is about.
 pub const COUNT: &str = "count";
 /// Which share of the samples that a reading should rest on could be used, from 0 to 1; all of
 /// them where a reading does not state it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
+use super::authentication;
 use super::poll::{Master, Polled};
 use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
 use crate::gateway::record::MeterState;
@@ -137,10 +138,42 @@ impl Aggregator {
                     event(out, Kind::PollLate, detail);
                 }
             }
+            Polled::NotSealed(error) => {
+                event(out, Kind::InputRefused, format!("network {network}: {error}"));
+            }
+            Polled::Accepted { .. }
+            | Polled::Reserved(_)
+            | Polled::Refused { .. }
+            | Polled::Alarm { .. } => self.authenticated(now, network, &polled, out),
             Polled::Stage(stage, frame) => {
                 out.push(GatewayOutput::Stage { network, stage, frame });
             }
             Polled::Offer(frame) => out.push(GatewayOutput::Offer { network, frame }),
+        }
+    }
+
+    /// Takes what came of the authentication.
+    fn authenticated(&mut self, now: SimTime, network: usize, polled: &Polled, out: &mut Out) {
+        let Parts { hardware_id, masters, store, .. } = &mut self.parts;
+        let Some(master) = masters.get(network) else { return };
+        let id = |place: usize| master.nodes.get(place).map(|node| &node.id);
+        match polled {
+            Polled::Accepted { place, counter } => {
+                if let Some(id) = id(*place) {
+                    authentication::keep(store, id, *counter, out);
+                }
+            }
+            Polled::Reserved(first_free) => {
+                authentication::keep(store, hardware_id, *first_free, out);
+            }
+            Polled::Refused { place, refused } => {
+                authentication::refused(network, place.and_then(id), refused, out);
+            }
+            Polled::Alarm { place, refused } => {
+                let about = (network, place.and_then(id));
+                authentication::alarm(store, (hardware_id, now), about, refused, out);
+            }
+            _ => {}
         }
     }
 
@@ -171,13 +204,18 @@ impl Aggregator {
         out: &mut Out,
     ) {
         let Parts { hardware_id, masters, store, identifiers, .. } = &mut self.parts;
-        let node = masters.get_mut(network).and_then(|master| master.nodes.get_mut(place));
-        let Some(node) = node else { return };
+        let Some(master) = masters.get_mut(network) else { return };
+        let has_short_numbers = master.has_short_numbers();
+        let Some(node) = master.nodes.get_mut(place) else { return };
         node.failures = 0;
         let id = node.id.clone();
         reachability::answered(store, (hardware_id, now), (&id, network), out);
         let before = store.meter(&id);
-        let serial = u64::from(number);
+        let serial = if has_short_numbers {
+            whole_number(before.serial, u64::from(number))
+        } else {
+            u64::from(number)
+        };
         if serial == before.serial {
             let detail = format!("{id}: reading {number} again");
             return event_about(out, Some(id), Kind::AnswerRepeated, detail);
@@ -198,6 +236,19 @@ impl Aggregator {
         let state = MeterState { serial, ..before };
         let message = message::reading(&id, closed_at, store.number(serial), values);
         store.put(&id, Some((id.clone(), state)), message::encoded(&message), out);
+    }
+}
+
+/// The number nearest to the last one that ends in these 24 bits, from 1 on.
+const fn whole_number(last: u64, low: u64) -> u64 {
+    const SPAN: u64 = 1 << 24;
+    let same = last / SPAN * SPAN + low;
+    if same + SPAN / 2 < last {
+        same + SPAN
+    } else if same > last + SPAN / 2 && same >= SPAN {
+        same - SPAN
+    } else {
+        same
     }
 }
 
@@ -233,5 +284,25 @@ impl Gateway for Aggregator {
 
     fn unacknowledged(&self) -> usize {
         self.parts.store.unacknowledged()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_24_bits_are_completed_to_the_nearest() {
+        for (last, whole) in [
+            (0, 1),
+            (0xFF_FFFF, 0x100_0000),
+            (0x100_0000, 0xFF_FFFF),
+            (0x300_0005, 0x300_0006),
+            (0x37F_FFFF, 0x3FF_FFFE),
+            (0x380_0001, 0x400_0000),
+            (70, 1),
+        ] {
+            assert_eq!(whole_number(last, whole & 0xFF_FFFF), whole, "{last:x}");
+        }
     }
 }

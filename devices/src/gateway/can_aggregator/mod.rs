@@ -3,23 +3,33 @@
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `authentication` | refused messages as events and alerts, counters that are kept |
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
 
+mod authentication;
 mod machine;
 mod poll;
 #[cfg(test)]
 mod tests;
 
 use lastmeter_board::meter_node::{READING, Register};
+use lastmeter_can::authentication::Settings;
 use lastmeter_can::controller::TransmitOrder;
-use lastmeter_params::{Code, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
-use super::kind::{GatewayKind, OUTBOX_LIMIT, time};
+use super::kind::{GatewayContext, GatewayKind, NetworkContext, OUTBOX_LIMIT, time};
 use super::store::Store;
+use crate::can::seal::{
+    AUTHENTICATION, Authentication, End, Guard, GuardParts, device_key, shared_key,
+};
 use crate::reading::{GROUPS, identifiers};
 use machine::{Aggregator, Parts};
 use poll::{Master, Node, PollSettings};
+
+/// What all nodes answer to an order by two frames each, in bits, with as much again of others.
+const ORDER_BITS: i64 = 2 * 2 * 31 * 135;
 
 /// Registers that a node can be asked for, by their words.
 const REGISTERS: &[(&str, Register)] = &[
@@ -121,6 +131,7 @@ static FIELDS: [Field; 13] = [
          restart and while the link is down.",
     ),
     OUTBOX_LIMIT,
+    AUTHENTICATION,
 ];
 
 /// The registered model.
@@ -134,7 +145,10 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
             written durably before it is sent. A node that does not answer is repeated, then \
             reported by an alert, `device.unreachable`, and `device.reachable` later; answers that \
             nobody waits for are counted and noted. Power that a node reports as negative is \
-            injected power.",
+            injected power. With `authentication`, messages that are not genuine or not new are \
+            refused, counted by reason and noted; 16 of one identifier in a minute make an alert, \
+            `can.authentication`. Counters are kept with the outbox, and keys come from the \
+            scenario's random streams. By the compact scheme energies have steps of 100 J.",
         fields: &FIELDS,
     },
     networks: &["can"],
@@ -143,28 +157,26 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
     devices: |_, _| Vec::new(),
     dispatcher: None,
     build: |values, context, restored, diagnostics| {
-        let mut masters = Vec::new();
-        for network in &context.networks {
-            let mut nodes: Vec<Node> = Vec::new();
-            for (id, address) in &network.devices {
-                let number = address.parse().ok()?;
-                if let Some(other) = nodes.iter().find(|node| node.number == number) {
-                    let message = format!(
-                        "`{id}` is node {number}, as is `{}`: two nodes with one identifier \
-                         garble each other",
-                        other.id
-                    );
-                    let label = "expected a `node` of its own for each device";
-                    diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
-                    return None;
-                }
-                nodes.push(Node::new(id.clone(), number));
-            }
-            masters.push(Master::new(settings(values, context.start), nodes));
+        let authentication = Authentication::of(values, diagnostics)?;
+        let is_durable = values.text("outbox") == "durable";
+        if authentication != Authentication::None && !is_durable {
+            let message = "`authentication` with a volatile outbox: counters that are not kept \
+                           would be used again after a restart";
+            let (span, label) = (values.span_of("outbox"), "keeps no counters");
+            diagnostics.report(Code::DOES_NOT_FIT, span, message.to_owned(), label);
+            return None;
         }
         let limit = usize::try_from(values.integer("outbox_limit")).unwrap_or(usize::MAX);
-        let mut store = Store::new(context.epoch, values.text("outbox") == "durable", limit);
+        let mut store = Store::new(context.epoch, is_durable, limit);
         let refused_records = store.restore(restored);
+        let settings = settings(values, authentication, context.start);
+        let mut masters = Vec::new();
+        for network in &context.networks {
+            let nodes = nodes(values, authentication, &network.devices, diagnostics)?;
+            let kept = authentication::kept(&store, &context.hardware_id, &nodes);
+            let guard = Guard::new(guard(authentication, context, network, &nodes), &kept);
+            masters.push(Master::new(settings.clone(), guard, nodes));
+        }
         let ids = identifiers(GROUPS, true, 1).into_iter();
         Some(Box::new(Aggregator::new(Parts {
             hardware_id: context.hardware_id.clone(),
@@ -178,15 +190,94 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
     },
 };
 
-fn settings(values: &Values, start: lastmeter_units::SimTime) -> PollSettings {
+/// The nodes of a network; `None` if they are none of it, which is then in the diagnostics.
+fn nodes(
+    values: &Values,
+    authentication: Authentication,
+    devices: &[(HardwareId, String)],
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Node>> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for (id, address) in devices {
+        let (number, scheme) = address.split_once(' ').unwrap_or((address, "none"));
+        let number = number.parse().ok()?;
+        if scheme != authentication.word() {
+            let message = format!(
+                "`{id}` has the authentication `{scheme}`, and its gateway `{authentication}`: \
+                 neither would accept the other's messages"
+            );
+            let label = "expected the `authentication` of its devices";
+            diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
+            return None;
+        }
+        if let Some(other) = nodes.iter().find(|node| node.number == number) {
+            let message = format!(
+                "`{id}` is node {number}, as is `{}`: two nodes with one identifier garble each \
+                 other",
+                other.id
+            );
+            let label = "expected a `node` of its own for each device";
+            diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
+            return None;
+        }
+        nodes.push(Node::new(id.clone(), number));
+    }
+    Some(nodes)
+}
+
+fn guard(
+    authentication: Authentication,
+    context: &GatewayContext<'_>,
+    network: &NetworkContext,
+    nodes: &[Node],
+) -> GuardParts {
+    let key =
+        |node: &Node| (node.number, device_key(context.streams, node.id.as_str(), node.number));
+    let order_ns = ORDER_BITS * 1_000_000_000 / i64::from(network.bits_per_second.max(1));
+    GuardParts {
+        authentication,
+        end: End::Master(nodes.iter().map(key).collect()),
+        shared: shared_key(context.streams),
+        pair_limit: SimDuration(order_ns).max(Settings::default().pair_limit),
+    }
+}
+
+/// A register in the layout of the compact scheme.
+const fn compact(register: Register) -> &'static [Register] {
+    match register {
+        Register::VoltageCurrent => &[Register::CompactVoltage, Register::CompactCurrent],
+        Register::ActivePower => &[Register::CompactActivePower],
+        Register::ApparentPower => {
+            &[Register::CompactApparentPower, Register::CompactNonActivePower]
+        }
+        Register::FactorFrequency => &[Register::CompactFactor, Register::CompactFrequency],
+        Register::Consumed => &[Register::CompactConsumed],
+        Register::Injected => &[Register::CompactInjected],
+        Register::Distortion => {
+            &[Register::CompactVoltageDistortion, Register::CompactCurrentDistortion]
+        }
+        _ => &[],
+    }
+}
+
+fn settings(values: &Values, authentication: Authentication, start: SimTime) -> PollSettings {
     let asked = values.text_list("registers");
     let register = |word: &&str| REGISTERS.iter().find(|row| row.0 == *word).map(|row| row.1);
-    let registers: Vec<Register> = asked.iter().filter_map(register).collect();
+    let mut registers: Vec<Register> = asked.iter().filter_map(register).collect();
+    if registers.is_empty() {
+        registers.extend(READING);
+    }
+    let mut freeze = Register::Freeze;
+    if authentication == Authentication::Compact {
+        registers = registers.into_iter().flat_map(compact).copied().collect();
+        freeze = Register::CompactFreeze;
+    }
     PollSettings {
         start,
         poll_every: values.duration("poll_every"),
         is_continuous: values.boolean("continuous"),
-        registers: if registers.is_empty() { READING.to_vec() } else { registers },
+        registers,
+        freeze,
         overhead: values.duration("poll_overhead"),
         request: values.duration("request_time"),
         interrupt_latency: values.duration("interrupt_latency"),

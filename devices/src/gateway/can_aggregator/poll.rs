@@ -4,10 +4,15 @@
 //! Terms: a *poll* is one round over all nodes; an *order* closes a reading at all of them, and each
 //! answers it with the number of its reading; an *ask* is a remote frame that is to be answered.
 //! An answer that nobody waits for is late, doubled or of a node that was given up on.
+//!
+//! Where messages are authenticated, an order is led by a resynchronisation at the start and after
+//! a node has not answered one; a node whose messages were refused is asked for its own before the
+//! next order.
 
 use std::collections::VecDeque;
 
 use lastmeter_board::meter_node::{Register, values};
+use lastmeter_can::authentication::SealError;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_can::frame::{CanFrame, CanId};
@@ -16,6 +21,7 @@ use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 
 use crate::border::ExchangeStage;
 use crate::can::port::{Port, PortEvent, PortSettings};
+use crate::can::seal::{Guard, Opened, Refused, resync_request};
 use crate::can::software::Software;
 
 /// The data length code of remote frames: of what is answered (docs/decisions.md).
@@ -42,6 +48,8 @@ pub(super) struct PollSettings {
     pub(super) patience: SimDuration,
     pub(super) repetitions: u32,
     pub(super) order: TransmitOrder,
+    /// The register that closes a reading.
+    pub(super) freeze: Register,
 }
 
 /// A node of the network.
@@ -56,11 +64,21 @@ pub(super) struct Node {
     values: Vec<(Quantity, f64)>,
     /// Asks that are not answered.
     left: usize,
+    /// A message under its number was refused since its last one was accepted.
+    is_doubted: bool,
 }
 
 impl Node {
     pub(super) const fn new(id: HardwareId, number: u8) -> Self {
-        Self { id, number, failures: 0, reading: None, values: Vec::new(), left: 0 }
+        Self {
+            id,
+            number,
+            failures: 0,
+            reading: None,
+            values: Vec::new(),
+            left: 0,
+            is_doubted: false,
+        }
     }
 }
 
@@ -77,6 +95,16 @@ pub(super) enum Polled {
     Lost(CanFrame),
     /// A poll that was due then begins after the one before.
     Late(SimTime),
+    /// The counter of the last message of a node, to be kept before what follows counts.
+    Accepted { place: usize, counter: u64 },
+    /// The first counter that the master never reserved, to be kept before what follows is sent.
+    Reserved(u64),
+    /// A message was refused; its node, if it is one of the network.
+    Refused { place: Option<usize>, refused: Refused },
+    /// So many were refused that it is an attack.
+    Alarm { place: Option<usize>, refused: Refused },
+    /// A request could not be sealed.
+    NotSealed(SealError),
     /// The software has come to a stage of an exchange.
     Stage(ExchangeStage, CanFrame),
     /// The bus is to be offered this.
@@ -113,6 +141,7 @@ pub(super) struct Master {
     pub(super) nodes: Vec<Node>,
     settings: PollSettings,
     port: Port,
+    guard: Guard,
     /// The software that makes requests of what the application wants.
     requests: Software<CanFrame>,
     phase: Phase,
@@ -131,7 +160,7 @@ fn identifier(register: Register, node: u8) -> Option<CanId> {
 }
 
 impl Master {
-    pub(super) fn new(settings: PollSettings, nodes: Vec<Node>) -> Self {
+    pub(super) fn new(settings: PollSettings, guard: Guard, nodes: Vec<Node>) -> Self {
         let port = PortSettings {
             order: settings.order,
             overrun: OverrunPolicy::DiscardNewest,
@@ -143,6 +172,7 @@ impl Master {
             nodes,
             // It hears all nodes.
             port: Port::new(port, &[(0, 0)]),
+            guard,
             requests: Software::new(vec![task], settings.start),
             phase: Phase::Idle,
             token: 0,
@@ -154,6 +184,11 @@ impl Master {
             is_reported: false,
             settings,
         }
+    }
+
+    /// Whether numbers of readings have 24 bits.
+    pub(super) fn has_short_numbers(&self) -> bool {
+        self.settings.freeze.is_compact()
     }
 
     /// Takes what happened at its end of the bus.
@@ -182,11 +217,20 @@ impl Master {
     /// Does what is to be done by now.
     pub(super) fn work(&mut self, now: SimTime, out: &mut Vec<Polled>) {
         self.poll_due(now, out);
+        if let Some(record) = self.guard.to_keep() {
+            out.push(Polled::Reserved(record.first_free));
+            self.guard.kept();
+        }
         loop {
             if let Some(frame) = self.port.interrupt(now) {
-                self.taken(frame, out);
+                for opened in self.guard.open(now, frame) {
+                    self.opened(opened, out);
+                }
             } else if let Some(frame) = self.requests.done(now) {
-                self.port.request(frame);
+                match self.guard.seal(frame) {
+                    Ok(frames) => frames.into_iter().for_each(|frame| self.port.request(frame)),
+                    Err(error) => out.push(Polled::NotSealed(error)),
+                }
             } else if !self.advance(now, out) {
                 break;
             }
@@ -241,15 +285,22 @@ impl Master {
     /// Orders all nodes to close a reading.
     fn order(&mut self, now: SimTime) {
         self.token = self.token.wrapping_add(1);
+        let mut requests = 1;
         for node in &mut self.nodes {
             node.reading = None;
             node.values.clear();
+            if std::mem::take(&mut node.is_doubted)
+                && let Some(request) = resync_request(node.number)
+            {
+                self.requests.release(now, 0, request);
+                requests += 1;
+            }
         }
-        let id = identifier(Register::Freeze, 0);
+        let id = identifier(self.settings.freeze, 0);
         if let Some(frame) = id.and_then(|id| CanFrame::data(id, &[self.token]).ok()) {
             self.requests.release(now, 0, frame);
         }
-        let until = now + self.settings.request + self.settings.patience;
+        let until = now + self.settings.request * requests + self.settings.patience;
         self.phase = Phase::Ordered { until };
     }
 
@@ -260,6 +311,7 @@ impl Master {
                 if self.is_reported {
                     out.push(Polled::Silent { place, what: "no answer to an order" });
                 }
+                self.guard.resync_ahead();
                 continue;
             }
             node.left = self.settings.registers.len();
@@ -308,6 +360,30 @@ impl Master {
         false
     }
 
+    /// Takes what came of a frame.
+    fn opened(&mut self, opened: Opened, out: &mut Vec<Polled>) {
+        let place_of = |number| self.nodes.iter().position(|node| node.number == number);
+        match opened {
+            Opened::Frame(frame) => self.taken(frame, out),
+            Opened::Accepted(record) => {
+                if let Some(place) = place_of(record.node) {
+                    self.nodes[place].is_doubted = false;
+                    out.push(Polled::Accepted { place, counter: record.last });
+                }
+            }
+            Opened::Refused(refused) => {
+                let place = place_of(refused.node());
+                if let Some(place) = place {
+                    self.nodes[place].is_doubted = refused.reason.is_failure();
+                }
+                out.push(Polled::Refused { place, refused });
+            }
+            Opened::Alarm(refused) => {
+                out.push(Polled::Alarm { place: place_of(refused.node()), refused });
+            }
+        }
+    }
+
     /// The interrupt routine takes a frame.
     fn taken(&mut self, frame: CanFrame, out: &mut Vec<Polled>) {
         let identifier = u16::try_from(frame.id().value()).unwrap_or(u16::MAX);
@@ -318,13 +394,16 @@ impl Master {
             return out.push(Polled::NotAwaited(frame));
         };
         let node = &mut self.nodes[place];
-        if register == Register::Freeze {
+        if register == self.settings.freeze {
             let is_awaited = matches!(self.phase, Phase::Ordered { .. }) && node.reading.is_none();
-            match frame.bytes() {
-                &[n3, n2, n1, n0, _, _, _, token] if token == self.token && is_awaited => {
-                    node.reading = Some(u32::from_be_bytes([n3, n2, n1, n0]));
-                }
-                _ => out.push(Polled::NotAwaited(frame)),
+            let closed = match *frame.bytes() {
+                [n3, n2, n1, n0, _, _, _, token] => Some((token, [n3, n2, n1, n0])),
+                [token, n2, n1, n0] => Some((token, [0, n2, n1, n0])),
+                _ => None,
+            };
+            match closed.filter(|(token, _)| *token == self.token && is_awaited) {
+                Some((_, number)) => node.reading = Some(u32::from_be_bytes(number)),
+                None => out.push(Polled::NotAwaited(frame)),
             }
             return;
         }

@@ -35,6 +35,9 @@ use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDura
 use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, ExchangeStage, Input, NodeTask, Output};
 use crate::can::port::{Port, PortEvent, PortSettings};
+use crate::can::seal::{
+    Authentication, Guard, GuardParts, KeptCounters, Opened, is_resync, order_identifiers,
+};
 use memory::Memory;
 use registers::{Closed, data};
 use tasks::{Job, NodeSoftware};
@@ -55,6 +58,7 @@ pub(crate) struct CanParts {
     pub(crate) memory: MemoryParts,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
+    pub(crate) guard: GuardParts,
 }
 
 /// Energy registers, in the order in which they are kept.
@@ -87,16 +91,27 @@ pub(crate) struct CanOutlet {
     /// How many answers to orders are still to be left out.
     skip: u32,
     overruns: u64,
+    guard: Guard,
+    /// What no loss of power takes from it.
+    counters: KeptCounters,
 }
 
 impl CanOutlet {
     pub(crate) fn new(parts: CanParts) -> Self {
-        let node = u16::from(parts.node);
         // Orders for all, and whatever is for this node.
-        let orders = Register::Freeze.identifier(0);
-        let compact_orders = Register::CompactFreeze.identifier(0);
-        let filters = [(orders, 0x7FF), (compact_orders, 0x7FF), (node, 0x01F)];
+        let orders = match parts.guard.authentication {
+            Authentication::None => &[Register::Freeze, Register::CompactFreeze][..],
+            Authentication::Compact => &[Register::CompactFreeze],
+            Authentication::Paper | Authentication::Strong => &[Register::Freeze],
+        };
+        let scheme = parts.guard.authentication;
+        let orders = orders.iter().flat_map(|it| order_identifiers(scheme, it.identifier(0)));
+        let mut filters: Vec<_> = orders.map(|identifier| (identifier, 0x7FF)).collect();
+        filters.push((u16::from(parts.node), 0x01F));
+        let counters = KeptCounters::default();
         Self {
+            guard: Guard::new(parts.guard.clone(), &counters),
+            counters,
             port: Port::new(parts.port, &filters),
             software: NodeSoftware::new(parts.software.clone(), parts.start),
             memory: Memory::new(parts.memory, parts.start),
@@ -121,6 +136,9 @@ impl CanOutlet {
         self.frozen_until = self.frozen_until.filter(|&until| now < until);
         if self.frozen_until.is_some() || !self.software.is_enabled(NodeTask::Can) {
             return;
+        }
+        if is_resync(&frame) && frame.is_remote() {
+            return self.software.release(now, Job::Answer(frame));
         }
         let Some((register, node)) =
             u16::try_from(frame.id().value()).ok().and_then(Register::of_identifier)
@@ -182,9 +200,43 @@ impl CanOutlet {
         CanFrame::data(id, &data(register, &self.closed)?).ok()
     }
 
+    /// Puts the answer to what was taken behind those that wait for a mailbox.
+    fn answer(&mut self, asked: CanFrame, out: &mut Vec<Output>) {
+        let sealed = match self.answer_of(asked) {
+            Some(answer) => self.guard.seal(answer).map_err(|error| error.to_string()),
+            None if is_resync(&asked) => self.guard.resync().map_err(|error| error.to_string()),
+            None => Err("this node has no such register".to_owned()),
+        };
+        match sealed {
+            Ok(frames) => frames.into_iter().for_each(|frame| self.port.request(frame)),
+            Err(why) => event(out, EventKind::InputRefused, &format!("{asked}: {why}")),
+        }
+    }
+
+    /// Takes what came of a frame.
+    fn opened(&mut self, now: SimTime, opened: Opened, out: &mut Vec<Output>) {
+        match opened {
+            Opened::Frame(frame) => self.taken(now, frame, out),
+            Opened::Accepted(record) => {
+                self.counters.last.insert(record.node, record.last);
+            }
+            Opened::Refused(refused) => {
+                if refused.is_noted() {
+                    event(out, EventKind::InputRefused, &refused.to_string());
+                }
+            }
+            // It has nobody to report it to; the master hears the same.
+            Opened::Alarm(_) => {}
+        }
+    }
+
     /// What its software does by now, and what the bus is offered then.
     fn work(&mut self, now: SimTime, out: &mut Vec<Output>) {
         self.return_supply(now, out);
+        if let Some(record) = self.guard.to_keep() {
+            self.counters.sender = record;
+            self.guard.kept();
+        }
         while let Some(at) = self.enables.iter().position(|(at, _)| *at <= now) {
             let (_, task) = self.enables.remove(at);
             self.software.release(now, Job::Switch(task, true));
@@ -211,8 +263,9 @@ impl CanOutlet {
     fn finish(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
         match job {
             Job::Interrupt => {
-                if let Some(frame) = self.port.take() {
-                    self.taken(now, frame, out);
+                let taken = self.port.take();
+                for opened in taken.into_iter().flat_map(|frame| self.guard.open(now, frame)) {
+                    self.opened(now, opened, out);
                 }
             }
             Job::Switch(task, is_on) => {
@@ -223,13 +276,7 @@ impl CanOutlet {
                 let detail = format!("{task}: {}", if is_on { "enabled" } else { "disabled" });
                 event(out, EventKind::TaskSwitched, &detail);
             }
-            Job::Answer(asked) => match self.answer_of(asked) {
-                Some(answer) => self.port.request(answer),
-                None => {
-                    let detail = format!("{asked}: this node has no such register");
-                    event(out, EventKind::InputRefused, &detail);
-                }
-            },
+            Job::Answer(asked) => self.answer(asked, out),
             Job::Measured(span, values) => self.measured(span, values),
         }
     }
@@ -257,6 +304,7 @@ impl CanOutlet {
             return;
         }
         let record = self.memory.restart(now);
+        self.guard.restart(&self.counters);
         self.closed.number = u32::try_from(record.reading).unwrap_or(u32::MAX);
         self.resumes_from = Some(record);
         self.software.restart(now);
@@ -385,8 +433,16 @@ impl Outlet for CanOutlet {
         self.work(now, out);
     }
 
+    fn works_again(&mut self, _: &mut Vec<Output>) {
+        self.guard.restart(&self.counters);
+    }
+
     fn network_address(&self) -> Option<String> {
-        Some(self.parts.node.to_string())
+        let (node, scheme) = (self.parts.node, self.parts.guard.authentication);
+        Some(match scheme {
+            Authentication::None => node.to_string(),
+            _ => format!("{node} {scheme}"),
+        })
     }
 
     /// A value is as old as the last measurement.
