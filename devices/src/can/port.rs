@@ -103,11 +103,6 @@ impl Port {
         }
     }
 
-    /// Whether the bus has put it off.
-    pub(crate) fn is_bus_off(&self) -> bool {
-        self.controller.is_bus_off()
-    }
-
     /// Requests a frame, behind those that wait for a mailbox.
     pub(crate) fn request(&mut self, frame: CanFrame) {
         self.waiting.push_back(frame);

@@ -52,7 +52,7 @@ const WORDS: [&str; REGISTERS.len()] = {
     words
 };
 
-static FIELDS: [Field; 13] = [
+static FIELDS: [Field; 14] = [
     Field::default(
         "poll_every",
         time(1e-3, 86_400.0),

@@ -263,8 +263,8 @@ impl CanOutlet {
     fn finish(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
         match job {
             Job::Interrupt => {
-                let taken = self.port.take();
-                for opened in taken.into_iter().flat_map(|frame| self.guard.open(now, frame)) {
+                let Some(frame) = self.port.take() else { return };
+                for opened in self.guard.open(now, frame) {
                     self.opened(now, opened, out);
                 }
             }
