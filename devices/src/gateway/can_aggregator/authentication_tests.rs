@@ -19,12 +19,11 @@ use super::super::{CAN_AGGREGATOR, FIELDS};
 use crate::border::{Input, Output};
 use crate::can::port::PortSettings;
 use crate::can::seal::{Authentication, End, GuardParts, device_key, shared_key};
-use crate::can::software::TaskTimes;
 use crate::gateway::{
     Gateway, GatewayContext, GatewayEventKind as Kind, GatewayInput, GatewayOutput, NetworkContext,
 };
 use crate::outlet::Outlet;
-use crate::outlet::can::{CanOutlet, CanParts};
+use crate::outlet::can::{CanOutlet, CanParts, MemoryParts, SoftwareParts};
 use crate::reading::{GROUPS, identifiers};
 
 const START: SimTime = SimTime(1_700_000_000_000_000_000);
@@ -120,13 +119,17 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
     let port = PortSettings {
         order: TransmitOrder::ByRequest,
         overrun: OverrunPolicy::DiscardNewest,
-        interrupt_latency: SimDuration(10_000),
+        interrupt_latency: SimDuration::ZERO,
     };
     CanOutlet::new(CanParts {
         start: START,
         node,
         port,
-        task: TaskTimes { period: SimDuration::ZERO, service: SimDuration::from_milliseconds(5) },
+        software: SoftwareParts::serving_the_bus(
+            SimDuration(10_000),
+            SimDuration::from_milliseconds(5),
+        ),
+        memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
         measure_every: SimDuration::from_seconds(1),
         guard: GuardParts {
             authentication,

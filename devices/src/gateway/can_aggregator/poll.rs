@@ -15,7 +15,7 @@ use lastmeter_board::meter_node::{Register, values};
 use lastmeter_can::authentication::SealError;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
-use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_can::frame::{CanFrame, CanId, DATA_BYTES_MAX};
 use lastmeter_can::node::processor::{Release, ServiceTime, Task};
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 
@@ -26,6 +26,8 @@ use crate::can::software::Software;
 
 /// The data length code of remote frames: of what is answered (docs/decisions.md).
 const REMOTE_DLC: u8 = 8;
+/// The data bytes of a compact register, without what authenticates them.
+const COMPACT_BYTES: usize = 4;
 /// The bits of an identifier that are the node's.
 const NODE_BITS: u16 = 0x1F;
 
@@ -409,8 +411,10 @@ impl Master {
         }
         let open = self.open.iter().position(|ask| (ask.place, ask.register) == (place, register));
         // What is shorter is nobody's answer.
-        let is_whole = frame.bytes().len() == usize::from(REMOTE_DLC);
-        let Some(open) = open.filter(|_| is_whole) else { return out.push(Polled::NotAwaited(frame)) };
+        let whole = if register.is_compact() { COMPACT_BYTES } else { DATA_BYTES_MAX };
+        let Some(open) = open.filter(|_| frame.bytes().len() == whole) else {
+            return out.push(Polled::NotAwaited(frame));
+        };
         out.push(Polled::Stage(ExchangeStage::Taken, frame));
         self.open.remove(open);
         node.values.extend(values(register, frame.bytes()));

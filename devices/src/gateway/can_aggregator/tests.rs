@@ -4,9 +4,11 @@ use lastmeter_board::meter_node::Register;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::TransmitOrder;
 use lastmeter_can::frame::{CanFrame, CanId};
+use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 use proptest::prelude::*;
 
+use crate::can::seal::{Authentication, End, Guard, GuardParts, KeptCounters, shared_key};
 use super::poll::{Master, Node, PollSettings, Polled};
 
 const START: SimTime = SimTime(1_000_000_000_000);
@@ -20,6 +22,7 @@ fn settings() -> PollSettings {
         start: START,
         poll_every: ms(1_000),
         is_continuous: false,
+        freeze: Register::Freeze,
         registers: vec![Register::ActivePower, Register::Consumed],
         overhead: ms(0),
         request: ms(1),
@@ -29,6 +32,17 @@ fn settings() -> PollSettings {
         repetitions: 2,
         order: TransmitOrder::ByRequest,
     }
+}
+
+/// Messages without authentication.
+fn guard() -> Guard {
+    let parts = GuardParts {
+        authentication: Authentication::None,
+        end: End::Master(Vec::new()),
+        shared: shared_key(&Streams::new(1)),
+        pair_limit: ms(100),
+    };
+    Guard::new(parts, &KeptCounters::default())
 }
 
 /// A node that answers like a meter: its readings are numbered, its power is 7 W.
@@ -120,7 +134,7 @@ fn readings(all: &[(SimTime, Polled)]) -> Vec<(usize, u32)> {
 
 #[test]
 fn each_node_is_ordered_once_and_asked_for_its_registers() {
-    let (mut master, mut slaves) = (Master::new(settings(), nodes(2)), slaves(2));
+    let (mut master, mut slaves) = (Master::new(settings(), guard(), nodes(2)), slaves(2));
     let all = run(&mut master, &mut slaves, START + ms(2_500));
     assert_eq!(readings(&all), [(0, 1), (1, 1), (0, 2), (1, 2)]);
     let Some((_, Polled::Reading { closed_at, values, .. })) =
@@ -137,7 +151,7 @@ fn each_node_is_ordered_once_and_asked_for_its_registers() {
 
 #[test]
 fn a_node_that_is_deaf_for_a_while_is_asked_again() {
-    let (mut master, mut slaves) = (Master::new(settings(), nodes(2)), slaves(2));
+    let (mut master, mut slaves) = (Master::new(settings(), guard(), nodes(2)), slaves(2));
     slaves[0].deaf = 2;
     let all = run(&mut master, &mut slaves, START + ms(1_900));
     assert_eq!(readings(&all), [(0, 1), (1, 1)]);
@@ -145,7 +159,7 @@ fn a_node_that_is_deaf_for_a_while_is_asked_again() {
 
 #[test]
 fn a_silent_node_is_named_and_costs_no_other_one_a_reading() {
-    let (mut master, mut slaves) = (Master::new(settings(), nodes(3)), slaves(3));
+    let (mut master, mut slaves) = (Master::new(settings(), guard(), nodes(3)), slaves(3));
     slaves[0].is_silent = true;
     slaves[1].deaf = 3;
     let all = run(&mut master, &mut slaves, START + ms(1_900));
@@ -160,7 +174,7 @@ fn a_silent_node_is_named_and_costs_no_other_one_a_reading() {
 
 #[test]
 fn what_comes_twice_or_for_an_earlier_order_is_not_used() {
-    let (mut master, mut slaves) = (Master::new(settings(), nodes(1)), slaves(1));
+    let (mut master, mut slaves) = (Master::new(settings(), guard(), nodes(1)), slaves(1));
     slaves[0].doubles = true;
     let all = run(&mut master, &mut slaves, START + ms(1_900));
     assert_eq!(readings(&all), [(0, 1)]);
@@ -176,7 +190,7 @@ fn what_comes_twice_or_for_an_earlier_order_is_not_used() {
 #[test]
 fn round_follows_round_and_one_of_each_period_is_reported() {
     let continuous = PollSettings { is_continuous: true, ..settings() };
-    let (mut master, mut slaves) = (Master::new(continuous, nodes(2)), slaves(2));
+    let (mut master, mut slaves) = (Master::new(continuous, guard(), nodes(2)), slaves(2));
     let all = run(&mut master, &mut slaves, START + ms(2_900));
     assert_eq!(readings(&all).len(), 4);
     assert!(slaves[0].readings > 50, "{} rounds", slaves[0].readings);
@@ -190,7 +204,7 @@ proptest! {
         frames in prop::collection::vec((0_u32..0x800, prop::collection::vec(any::<u8>(), 0..9),
             any::<bool>(), 0_i64..200), 0..60),
     ) {
-        let mut master = Master::new(settings(), nodes(3));
+        let mut master = Master::new(settings(), guard(), nodes(3));
         let mut now = START;
         for (identifier, bytes, is_remote, pause) in frames {
             now = now + ms(pause);

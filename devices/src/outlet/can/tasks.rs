@@ -41,6 +41,22 @@ pub(crate) struct SoftwareParts {
     pub(crate) enabled: Vec<NodeTask>,
 }
 
+#[cfg(test)]
+impl SoftwareParts {
+    /// Of a node whose software takes so long for an answer, and nothing else.
+    pub(crate) fn serving_the_bus(interrupt_latency: SimDuration, service: SimDuration) -> Self {
+        let none = TaskParts { period: SimDuration::ZERO, priority: 1, service: SimDuration::ZERO };
+        let can = TaskParts { service, ..none };
+        Self {
+            interrupt_latency,
+            interrupt_service: SimDuration::ZERO,
+            main_service: SimDuration::ZERO,
+            tasks: NodeTask::ALL.map(|task| if task == NodeTask::Can { can } else { none }),
+            enabled: NodeTask::ALL.to_vec(),
+        }
+    }
+}
+
 /// What a job is about.
 #[derive(Debug)]
 pub(super) enum Job {

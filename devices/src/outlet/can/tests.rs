@@ -1,10 +1,12 @@
 //! The node in the hands of its tests: what it does when, by hand.
 
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
+use lastmeter_sim::Streams;
 use lastmeter_units::Phase;
 use proptest::prelude::*;
 
 use super::*;
+use crate::can::seal::{End, device_key, shared_key};
 
 const NODE: u8 = 3;
 const WATTS: f64 = 100.0;
@@ -58,6 +60,12 @@ impl Bench {
             software,
             memory: MemoryParts { byte_time: span(5.0), endurance },
             measure_every: span(1000.0),
+            guard: GuardParts {
+                authentication: Authentication::None,
+                end: End::Slave(NODE, device_key(&Streams::new(1), "m", NODE)),
+                shared: shared_key(&Streams::new(1)),
+                pair_limit: span(100.0),
+            },
         });
         let (answers, numbers, events) = (Vec::new(), Vec::new(), Vec::new());
         Self { outlet, now: SimTime(0), due_s: 1, answers, numbers, events, is_supplied: true }
