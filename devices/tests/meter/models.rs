@@ -301,6 +301,7 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "external",
         "smart-plug",
         "room-sensor",
+        "can-meter",
     ];
     assert_eq!(names, expected);
 }
