@@ -300,7 +300,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 13);
+    assert_eq!(INJECTIONS.len(), 15);
 }
 
 #[test]
