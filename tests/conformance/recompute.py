@@ -323,9 +323,10 @@ class NoLoss:
         self.due, self.came, self.unexpected = set(), set(), set()
         self.absent, self.reported = set(), set()
         self.nameless = 0
-        # How many readings of a device have to be missing one after another, and all due ones in
-        # the order of the record.
-        self.silent = {row["device"]: row["readings"] for row in check.get("silent", [])}
+        # How many readings of a device have to be missing one after another, whether lost ones count
+        # too, and all due ones in the order of the record.
+        self.silent = {row["device"]: (row["readings"], row.get("or_lost", False))
+                       for row in check.get("silent", [])}
         self.order = {}
         # Whether the row that comes next has a declared span: then it was joined by when it was due.
         self.has_span = False
@@ -364,12 +365,13 @@ class NoLoss:
     def as_it_has_to_be(self):
         """Missing readings that have to be missing, and readings that came and had not to."""
         taken, surplus = 0, 0
-        for device, expected in self.silent.items():
+        for device, (expected, or_lost) in self.silent.items():
             # What was handed over is lost, not silent: it has a number, or some of its values came.
-            gone = [key in self.missing and key not in self.came and len(key) == 2
+            gone = [key in self.missing
+                    and (or_lost or (key not in self.came and len(key) == 2))
                     for key in self.order.get(device, {})]
             stretches = len([1 for is_gone, _ in itertools.groupby(gone) if is_gone])
-            if gone and stretches <= 1:
+            if gone and (stretches <= 1 or or_lost):
                 taken += min(sum(gone), expected)
                 surplus += max(expected - sum(gone), 0)
         return taken, surplus

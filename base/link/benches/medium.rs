@@ -34,7 +34,8 @@ fn polls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("m-bus, 60 slaves, one round of polls");
     group.throughput(Throughput::Elements(PER_ROUND));
     for (name, spec) in [("perfect", BusSpec::PERFECT), ("with noise", noisy)] {
-        let mut medium = MediumSpec::Bus(spec).open(SLAVES, SimTime(0), &ChaCha8Rng::from_seed([1; 32]));
+        let mut medium =
+            MediumSpec::Bus(spec).open(SLAVES, SimTime(0), &ChaCha8Rng::from_seed([1; 32]));
         group.bench_function(name, |bencher| bencher.iter(|| round(&mut medium)));
     }
     group.finish();

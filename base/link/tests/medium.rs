@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use chacha20::ChaCha8Rng;
-use lastmeter_can::bus::Happening;
+use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
-use lastmeter_can::wire::frame_bits;
+use lastmeter_can::wire::{ErrorKind, frame_bits};
 use lastmeter_link::medium::{
-    Arrival, BusSpec, LanesSpec, Medium, MediumEvent, MediumSpec, NETWORKS, NetworkKind, Party,
-    RadioSpec,
+    Arrival, Attack, BusSpec, CanAttack, CanDisturbance, CanFault, LanesSpec, Medium, MediumEvent,
+    MediumSpec, NETWORKS, NetworkKind, Party, Protection, RadioSpec, WireEvent,
 };
 use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_units::{SimDuration, SimTime};
@@ -467,4 +467,114 @@ fn bits_in_error_come_at_their_rate_and_destroy_no_more_than_they_hit() {
     assert_eq!(sent, 3_000, "each is sent again until it is out");
     // About 118 bits each: 3000 * (0.999^-118 - 1) attempts too many.
     assert!((280..=480).contains(&errors), "{errors}");
+}
+
+/// A bus of a master and two slaves to which something happens from 2000 to 6000 bits on, on which
+/// the master sends a frame every 500 bits: what happened, in bits.
+fn disturbed(fault: CanFault, party: Option<Party>) -> (Vec<(i64, Party, Happening)>, Medium) {
+    let Ok(spec) = read("can", "detail = \"bits\"") else { panic!() };
+    let mut medium = spec.open(2, SimTime(0), &stream(3));
+    let (from, until) = (SimTime(8_000 * 2_000), SimTime(8_000 * 6_000));
+    let it = CanDisturbance { fault, party, number: 2, from, until };
+    medium.can().unwrap().disturb(&it, &stream(4));
+    let mut found = Vec::new();
+    for round in 1..20_i64 {
+        let at = SimTime(round * 8_000 * 500);
+        found.extend(wire(&mut medium, at));
+        medium.can().unwrap().offer(Party::Master, at, Some(frame(0x100, &[round as u8])));
+    }
+    found.extend(wire(&mut medium, SimTime(8_000 * 12_000)));
+    (found, medium)
+}
+
+fn receptions(found: &[(i64, Party, Happening)], by: Party) -> Vec<i64> {
+    let is_one =
+        |it: &&(i64, Party, Happening)| it.1 == by && matches!(it.2, Happening::Received(_));
+    found.iter().filter(is_one).map(|it| it.0).collect()
+}
+
+#[test]
+fn a_cut_bus_is_two_and_whoever_is_alone_is_not_acknowledged() {
+    let during = |found: &[(i64, Party, Happening)], by| {
+        receptions(found, by).iter().filter(|at| (2_000..6_000).contains(*at)).count()
+    };
+    let (found, _) = disturbed(CanFault::Cut, Some(Party::Slave(1)));
+    assert_eq!([0, 1].map(|slave| during(&found, Party::Slave(slave))), [8, 0]);
+    // Before all slaves: nobody is at the spare node.
+    let (found, _) = disturbed(CanFault::Cut, Some(Party::Slave(0)));
+    assert_eq!([0, 1].map(|slave| during(&found, Party::Slave(slave))), [0, 0]);
+    let is_unacknowledged = |it: &(i64, Party, Happening)| {
+        let kind = ErrorKind::Acknowledge;
+        it.1 == Party::Master && it.2 == Happening::Error { kind, is_sender: true }
+    };
+    let count = found.iter().filter(|it| is_unacknowledged(it)).count();
+    assert!(count > 16, "{count}");
+    assert_eq!(receptions(&found, Party::Slave(0)).len(), 19 - 7, "one waited for the mending");
+}
+
+#[test]
+fn nobody_sends_while_a_level_stays_and_all_do_afterwards() {
+    for (fault, party) in [
+        (CanFault::Babble, Some(Party::Slave(0))),
+        (CanFault::Short { is_recessive: false }, None),
+        (CanFault::Short { is_recessive: true }, None),
+    ] {
+        let (found, _) = disturbed(fault, party);
+        for slave in [0, 1].map(Party::Slave) {
+            let at = receptions(&found, slave);
+            assert!(!at.iter().any(|at| (2_010..6_000).contains(at)), "{fault:?} {at:?}");
+            assert!(at.iter().filter(|at| **at > 6_000).count() >= 6, "{fault:?} {at:?}");
+        }
+    }
+}
+
+#[test]
+fn bits_in_error_begin_and_end_with_their_time() {
+    let (found, _) = disturbed(CanFault::BitErrors { rate: 0.02 }, None);
+    let errors = found.iter().filter(|it| matches!(it.2, Happening::Error { .. }));
+    let at: Vec<i64> = errors.map(|it| it.0).collect();
+    assert!(at.len() > 20, "{at:?}");
+    assert!(at.iter().all(|at| (2_000..6_040).contains(at)), "{at:?}");
+}
+
+/// The attacker offers empty frames under the identifier under which the slave answers with data:
+/// both begin together, the slave finds errors and is bus-off until the attack is over.
+#[test]
+fn an_attacker_is_one_more_node_until_its_time_is_over() {
+    let Ok(spec) = read("can", "") else { panic!() };
+    let mut medium = spec.open(2, SimTime(0), &stream(3));
+    let attack = CanAttack {
+        attack: Attack::Suppress,
+        protection: Protection::None,
+        register: 0x10,
+        elsewhere: 0,
+        times: u64::MAX,
+        pause: SimDuration::ZERO,
+    };
+    let (from, until) = (SimTime(8_000 * 2_000), SimTime(8_000 * 20_000));
+    let party = Some(Party::Slave(1));
+    let it = CanDisturbance { fault: CanFault::Attack(attack), party, number: 2, from, until };
+    medium.can().unwrap().disturb(&it, &stream(4));
+    let answer = frame(0x10 << 5 | 2, &[7; 8]);
+    medium.can().unwrap().offer(Party::Slave(1), SimTime(8_000 * 5_000), Some(answer));
+    let (mut states, mut sent, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(event) = medium.pop(SimTime(8_000 * 40_000)) {
+        match event {
+            MediumEvent::Wire(WireEvent { party: Party::Slave(1), at, what, .. }) => match what {
+                Happening::State(state) => states.push((at.0 / 8_000, state)),
+                Happening::Sent(_) => sent.push(at.0 / 8_000),
+                _ => {}
+            },
+            MediumEvent::Attacked(report) => reports.push(report),
+            _ => {}
+        }
+    }
+    assert!(states.iter().any(|it| it.1 == ErrorState::BusOff), "{states:?}");
+    let first = states[0].0;
+    assert!((5_000..6_000).contains(&first), "not before it has something to send: {states:?}");
+    assert!(sent.len() == 1 && sent[0] > 20_000, "{sent:?}");
+    let [report] = reports[..] else { panic!("{reports:?}") };
+    assert_eq!((report.at, report.party, report.destroyed), (until, party, 0));
+    // An empty frame has 44 bits, stuff bits, and a pause of 3.
+    assert!((300..18_000 / 47).contains(&report.sent), "{report:?}");
 }

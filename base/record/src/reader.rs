@@ -80,9 +80,9 @@ impl RunReader {
     /// The latency rows, from the first; `None` if there is no `latency.csv`: the run does not
     /// record latency.
     pub fn latency(&self) -> Result<Option<LatencyReader>, RecordError> {
-        let rows = self.rows(file::LATENCY, &LATENCY_HEADER).or_else(|error| {
-            self.rows(file::LATENCY, &LATENCY_HEADER_BEFORE).map_err(|_| error)
-        })?;
+        let rows = self
+            .rows(file::LATENCY, &LATENCY_HEADER)
+            .or_else(|error| self.rows(file::LATENCY, &LATENCY_HEADER_BEFORE).map_err(|_| error))?;
         Ok(rows.map(|rows| LatencyReader { rows }))
     }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{
     Controller, ControllerConfiguration, FifoNumber, FilterBank, FilterForm, Mask16, OverrunPolicy,
-    Reception, TransmitOrder, filter_word_16,
+    Reception, RequestHandle, TransmitOrder, filter_word_16,
 };
 use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_units::{SimDuration, SimTime};
@@ -40,6 +40,8 @@ pub(crate) struct Port {
     waiting: VecDeque<CanFrame>,
     /// Frames that have got into a mailbox since it was last asked.
     requested: Vec<CanFrame>,
+    /// Frames in a mailbox, with the handles of their requests.
+    in_mailboxes: Vec<(RequestHandle, CanFrame)>,
     /// What the bus was offered last, as far as it has not sent it.
     offered: Option<CanFrame>,
 }
@@ -80,6 +82,7 @@ impl Port {
             interrupts: VecDeque::new(),
             waiting: VecDeque::new(),
             requested: Vec::new(),
+            in_mailboxes: Vec::new(),
             offered: None,
         }
     }
@@ -90,8 +93,6 @@ impl Port {
             self.offered = None;
         }
         let reception = self.controller.take(what);
-        // A mailbox may have become empty.
-        while self.controller.next_end().is_some() {}
         self.fill();
         match reception? {
             Reception::Stored { .. } => {
@@ -109,12 +110,24 @@ impl Port {
         self.fill();
     }
 
+    /// Takes back what waits and is to be sent no more; what is on the wire goes on until its
+    /// attempt ends.
+    pub(crate) fn withdraw(&mut self, frame: CanFrame) {
+        self.waiting.retain(|waiting| *waiting != frame);
+        let handles = self.in_mailboxes.iter().filter(|(_, of)| *of == frame);
+        handles.for_each(|(handle, _)| _ = self.controller.abort(*handle));
+        self.fill();
+    }
+
     fn fill(&mut self) {
+        // A mailbox may have become empty.
+        while let Some(end) = self.controller.next_end() {
+            self.in_mailboxes.retain(|(handle, _)| *handle != end.handle);
+        }
         while let Some(&frame) = self.waiting.front() {
-            if self.controller.request(frame).is_err() {
-                return;
-            }
+            let Ok(handle) = self.controller.request(frame) else { return };
             self.waiting.pop_front();
+            self.in_mailboxes.push((handle, frame));
             self.requested.push(frame);
         }
     }
@@ -164,6 +177,7 @@ impl Port {
         self.interrupts.clear();
         self.waiting.clear();
         self.requested.clear();
+        self.in_mailboxes.clear();
     }
 }
 
@@ -223,6 +237,8 @@ mod tests {
         port.wire(SimTime(19), Happening::Sent(frames[0]));
         assert_eq!(port.take_requested(), frames[3..]);
         assert_eq!(port.offer(), Some(Some(frames[1])));
+        port.withdraw(frames[1]);
+        assert_eq!(port.offer(), Some(Some(frames[2])), "what was withdrawn is not sent");
         port.reset();
         assert_eq!(port.offer(), Some(None));
     }

@@ -7,4 +7,5 @@ use super::simulator::SIMULATOR_ADAPTER;
 use super::transparent::ZIGBEE_GATEWAY;
 
 /// Every gateway model.
-pub static GATEWAYS: &[GatewayKind] = &[M_BUS_CONCENTRATOR, SIMULATOR_ADAPTER, ZIGBEE_GATEWAY, CAN_AGGREGATOR];
+pub static GATEWAYS: &[GatewayKind] =
+    &[M_BUS_CONCENTRATOR, SIMULATOR_ADAPTER, ZIGBEE_GATEWAY, CAN_AGGREGATOR];

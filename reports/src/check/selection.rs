@@ -54,7 +54,8 @@ impl Selection {
         }
         let observer = values.text_opt("observer");
         if (of_command || of_exchange) && observer.is_some() {
-            let (message, label) = ("an observer receives readings", "commands and exchanges are of devices");
+            let (message, label) =
+                ("an observer receives readings", "commands and exchanges are of devices");
             out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
             return None;
         }

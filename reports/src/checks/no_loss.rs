@@ -27,7 +27,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due. Of a device that is to fall silent (`silent`) exactly so many readings have \
              to be missing, one after another; more or fewer count as missing or unexpected, and a \
-             reading that was handed over to the platform, in part or whole, is lost and not silent. \
+             reading that was handed over to the platform, in part or whole, is lost and not silent, \
+             and so is one that was made and did not get through, unless `or_lost` counts these too. \
              A reading that its sender made of fewer usable samples than `usable` is there and shows \
              nothing: it fails the check as well. Where the device, its gateway or the platform \
              reported why a reading did not come, the cause next to the first missing one stands in \
@@ -74,16 +75,35 @@ const SILENT: &[Field] = &[
         Kind::Integer { min: 1, max: 1_000_000_000 },
         "how many of its readings are missing",
     ),
+    Field::default(
+        "or_lost",
+        Kind::Boolean,
+        "false",
+        "whether readings count too that it makes and that do not get through",
+    ),
 ];
 
+/// What has to be missing of a device.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// So many readings, one after another.
+    readings: u64,
+    /// Whether lost ones are among them.
+    or_lost: bool,
+}
+
 /// How many readings have to be missing, by device.
-fn read_silent(values: &Values, diagnostics: &mut Diagnostics) -> Option<BTreeMap<String, u64>> {
+fn read_silent(
+    values: &Values,
+    diagnostics: &mut Diagnostics,
+) -> Option<BTreeMap<String, Silence>> {
     let mut silent = BTreeMap::new();
     let pattern = Pattern::new(values.text("device"));
     for table in values.tables("silent") {
         let device = table.text("device");
         let readings = table.integer("readings") as u64;
-        let is_first = silent.insert(device.to_owned(), readings).is_none();
+        let silence = Silence { readings, or_lost: table.boolean("or_lost") };
+        let is_first = silent.insert(device.to_owned(), silence).is_none();
         if !is_first || !pattern.matches(device) {
             let (message, label) = if is_first {
                 (format!("the check is not about `{device}`"), "not among its devices")
@@ -100,8 +120,8 @@ fn read_silent(values: &Values, diagnostics: &mut Diagnostics) -> Option<BTreeMa
 struct NoLoss {
     context: CheckContext,
     devices: ByDevice<Delivery>,
-    /// How many readings of a device have to be missing, one after another.
-    silent: BTreeMap<String, u64>,
+    /// What has to be missing of a device.
+    silent: BTreeMap<String, Silence>,
     /// The least share of usable samples.
     usable: f64,
     /// What is stored and has no row: foreign readings, those without a known value, and values
@@ -245,13 +265,13 @@ impl NoLoss {
     /// although they had to be missing are unexpected.
     fn take_out_silent(&self, devices: &mut [(&str, Delivery)], is_finished: bool) -> String {
         let mut text = String::new();
-        for (name, expected) in &self.silent {
+        for (name, Silence { readings: expected, or_lost }) in &self.silent {
             let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
                 continue;
             };
-            let silent = delivery.silent;
+            let silent = if *or_lost { delivery.missing } else { delivery.silent };
             append(&mut text, format_args!("; {name} silent for {silent} of {expected}"));
-            if delivery.silent_stretches > 1 {
+            if delivery.silent_stretches > 1 && !or_lost {
                 let stretches = delivery.silent_stretches;
                 append(&mut text, format_args!(" in {stretches} stretches, expected one"));
                 continue;

@@ -32,6 +32,32 @@ fn a_device_that_is_to_fall_silent_misses_exactly_so_many_in_one_stretch() {
         assert_eq!(verdict.status, Status::Fail, "{missing:?}: {}", verdict.why);
     }
 }
+#[test]
+fn readings_that_do_not_get_through_count_where_they_are_to() {
+    let judge = |lost: &[u64], expected: u64, or_lost: bool| {
+        let keys =
+            format!("silent = [{{ device = \"m\", readings = {expected}, or_lost = {or_lost} }}]");
+        let mut check = check("no_loss", &keys);
+        for number in 1..=8 {
+            let is_made = ![4, 5].contains(&number);
+            let reported = (is_made && !lost.contains(&number)).then_some(230.0);
+            let row = row("m", number, U, Some(230.0), reported);
+            let serial = row.serial.filter(|_| is_made);
+            check.observation(&Observation { serial, epoch: serial.and(row.epoch), ..row });
+        }
+        check.verdict(&facts(RunState::Finished))
+    };
+    let good = judge(&[3], 3, true);
+    assert_eq!((good.status, good.measured, good.n), (Status::Pass, Some(0.0), 5));
+    for (lost, expected, or_lost, off) in
+        [(&[3, 6][..], 3, true, 1.0), (&[], 3, true, 1.0), (&[3], 3, false, 2.0)]
+    {
+        let verdict = judge(lost, expected, or_lost);
+        let found = (verdict.status, verdict.measured);
+        assert_eq!(found, (Status::Fail, Some(off)), "{lost:?} {}", verdict.why);
+    }
+}
+
 /// What was handed over and is not there is lost: as many losses do not make a silence, and a
 /// silence does not excuse them.
 #[test]

@@ -11,7 +11,9 @@ impl Injection {
     /// What is recorded when it begins; `index` is its place in the scenario.
     pub fn begun(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
         let befallen = match &self.target {
-            Target::Device(device) | Target::Bus { device: Some(device), .. } => Some(&scenario.devices[*device].name),
+            Target::Device(device) | Target::Bus { device: Some(device), .. } => {
+                Some(&scenario.devices[*device].name)
+            }
             Target::Gateway(gateway) => Some(&scenario.gateways[*gateway].name),
             Target::Simulator(simulator) => Some(&scenario.simulators[*simulator].name),
             _ => None,

@@ -49,7 +49,10 @@ pub(crate) enum Target {
     Gateway(usize),
     Simulator(usize),
     /// A CAN bus by its network, and which of its devices.
-    Bus { network: usize, device: Option<usize> },
+    Bus {
+        network: usize,
+        device: Option<usize>,
+    },
     /// The bench itself: the platform, or nobody in particular, as what is only recorded.
     Bench,
 }

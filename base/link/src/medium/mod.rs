@@ -31,8 +31,8 @@ mod radio;
 pub use bus::{BITS_PER_BYTE, Bus, BusSpec, M_BUS_MEDIUM_FIELDS, read_bus};
 pub use can::{CAN_MEDIUM_FIELDS, Can, CanSpec, WireEvent};
 pub use can_fault::{AttackReport, CanAttack, CanDisturbance, CanFault};
-pub use lastmeter_can::attacker::{Attack, Protection};
 pub use lanes::{Lanes, LanesSpec, STREAM_MEDIUM_FIELDS, read_lanes};
+pub use lastmeter_can::attacker::{Attack, Protection};
 pub use radio::{RADIO_MEDIUM_FIELDS, Radio, RadioSpec};
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;

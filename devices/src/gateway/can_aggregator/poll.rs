@@ -148,6 +148,8 @@ pub(super) struct Master {
     requests: Software<CanFrame>,
     phase: Phase,
     token: u8,
+    /// The frames of the last order.
+    ordered: Vec<CanFrame>,
     closed_at: SimTime,
     open: Vec<Ask>,
     left: VecDeque<(usize, Register, u32)>,
@@ -155,6 +157,11 @@ pub(super) struct Master {
     waiting: Option<SimTime>,
     /// Whether what comes of this round is reported.
     is_reported: bool,
+}
+
+/// The order to close a reading.
+fn order(freeze: Register, token: u8) -> Option<CanFrame> {
+    CanFrame::data(identifier(freeze, 0)?, &[token]).ok()
 }
 
 fn identifier(register: Register, node: u8) -> Option<CanId> {
@@ -178,6 +185,7 @@ impl Master {
             requests: Software::new(vec![task], settings.start),
             phase: Phase::Idle,
             token: 0,
+            ordered: Vec::new(),
             closed_at: settings.start,
             open: Vec::new(),
             left: VecDeque::new(),
@@ -229,7 +237,12 @@ impl Master {
                     self.opened(opened, out);
                 }
             } else if let Some(frame) = self.requests.done(now) {
+                let is_order = !frame.is_remote();
                 match self.guard.seal(frame) {
+                    Ok(frames) if is_order => {
+                        self.ordered.clone_from(&frames);
+                        frames.into_iter().for_each(|frame| self.port.request(frame));
+                    }
                     Ok(frames) => frames.into_iter().for_each(|frame| self.port.request(frame)),
                     Err(error) => out.push(Polled::NotSealed(error)),
                 }
@@ -258,8 +271,7 @@ impl Master {
         match self.phase {
             Phase::Idle => {
                 let is_due = self.waiting.take().is_some();
-                let begins =
-                    (is_due || self.settings.is_continuous) && !self.nodes.is_empty();
+                let begins = (is_due || self.settings.is_continuous) && !self.nodes.is_empty();
                 if begins {
                     self.is_reported = is_due;
                     self.phase = Phase::Preparing { until: now + self.settings.overhead };
@@ -276,6 +288,9 @@ impl Master {
             Phase::Ordered { until } => {
                 let is_over = until <= now || self.nodes.iter().all(|node| node.reading.is_some());
                 if is_over {
+                    // One that did not get out would close a reading that nobody asks for.
+                    let ordered = std::mem::take(&mut self.ordered);
+                    ordered.into_iter().for_each(|frame| self.port.withdraw(frame));
                     self.ask_all(out);
                 }
                 is_over
@@ -298,8 +313,7 @@ impl Master {
                 requests += 1;
             }
         }
-        let id = identifier(self.settings.freeze, 0);
-        if let Some(frame) = id.and_then(|id| CanFrame::data(id, &[self.token]).ok()) {
+        if let Some(frame) = order(self.settings.freeze, self.token) {
             self.requests.release(now, 0, frame);
         }
         let until = now + self.settings.request * requests + self.settings.patience;
@@ -328,6 +342,10 @@ impl Master {
     fn ask(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
         if let Some(at) = self.open.iter().position(|ask| ask.until <= now) {
             let Ask { place, register, repeated, .. } = self.open.remove(at);
+            // One that did not get out would be answered when nobody waits for it.
+            if let Some(frame) = self.remote(place, register) {
+                self.port.withdraw(frame);
+            }
             if repeated < self.settings.repetitions {
                 self.left.push_front((place, register, repeated + 1));
             } else {
@@ -343,9 +361,7 @@ impl Master {
         if self.open.len() < self.settings.at_once
             && let Some((place, register, repeated)) = self.left.pop_front()
         {
-            let node = self.nodes.get(place).map_or(0, |node| node.number);
-            let id = identifier(register, node);
-            if let Some(frame) = id.and_then(|id| CanFrame::remote(id, REMOTE_DLC).ok()) {
+            if let Some(frame) = self.remote(place, register) {
                 out.push(Polled::Stage(ExchangeStage::Asked, frame));
                 self.requests.release(now, 0, frame);
             }
@@ -384,6 +400,12 @@ impl Master {
                 out.push(Polled::Alarm { place: place_of(refused.node()), refused });
             }
         }
+    }
+
+    /// What asks a node for a register.
+    fn remote(&self, place: usize, register: Register) -> Option<CanFrame> {
+        let node = self.nodes.get(place).map_or(0, |node| node.number);
+        CanFrame::remote(identifier(register, node)?, REMOTE_DLC).ok()
     }
 
     /// The interrupt routine takes a frame.

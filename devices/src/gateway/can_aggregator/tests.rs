@@ -8,8 +8,8 @@ use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 use proptest::prelude::*;
 
-use crate::can::seal::{Authentication, End, Guard, GuardParts, KeptCounters, shared_key};
 use super::poll::{Master, Node, PollSettings, Polled};
+use crate::can::seal::{Authentication, End, Guard, GuardParts, KeptCounters, shared_key};
 
 const START: SimTime = SimTime(1_000_000_000_000);
 

@@ -52,8 +52,8 @@ impl BusExchange {
     pub(crate) fn shares(&self) -> Option<Shares> {
         let whole_ns = (self.answered? - self.asked?).0;
         let bus_ns = self.request_takes.0 + self.answer_takes.0;
-        let on_bus = (self.sent? - self.requested?).0
-            + (self.answer_sent? - self.answer_requested?).0;
+        let on_bus =
+            (self.sent? - self.requested?).0 + (self.answer_sent? - self.answer_requested?).0;
         let queue_ns = (on_bus - bus_ns).max(0);
         Some(Shares { bus_ns, queue_ns, software_ns: whole_ns - bus_ns - queue_ns })
     }
@@ -92,11 +92,8 @@ pub(crate) struct BusExchanges {
 impl BusExchanges {
     pub(crate) fn new(network: &str, bits_per_second: u32) -> Self {
         let bit = SimDuration(1_000_000_000 / i64::from(bits_per_second.max(1)));
-        let facts = BusFacts {
-            network: network.to_owned(),
-            bits_per_second,
-            ..BusFacts::default()
-        };
+        let facts =
+            BusFacts { network: network.to_owned(), bits_per_second, ..BusFacts::default() };
         Self { bit, open: BTreeMap::new(), facts, by_identifier: BTreeMap::new() }
     }
 

@@ -350,9 +350,9 @@ impl Field {
     /// What there is to report of its CAN buses.
     pub(crate) fn buses(&self) -> impl Iterator<Item = BusFacts> {
         let watched = self.now - self.start;
-        self.networks.iter().filter_map(move |on| {
-            Some(on.exchanges.as_ref()?.facts(watched, on.devices.len()))
-        })
+        self.networks
+            .iter()
+            .filter_map(move |on| Some(on.exchanges.as_ref()?.facts(watched, on.devices.len())))
     }
 
     /// The exchanges that have no answer at the end.
@@ -360,8 +360,7 @@ impl Field {
         let now = self.now;
         for network in 0..self.networks.len() {
             let exchanges = self.networks[network].exchanges.as_mut();
-            let open: Vec<_> =
-                exchanges.map(|it| it.finish(now).collect()).unwrap_or_default();
+            let open: Vec<_> = exchanges.map(|it| it.finish(now).collect()).unwrap_or_default();
             for (identifier, exchange) in open {
                 self.exchanged(network, identifier, exchange, out);
             }

@@ -1,6 +1,7 @@
 //! Tests of the language as a whole: what a file means, and the messages when it means nothing.
 
 mod boards;
+mod can_faults;
 mod codes;
 mod commands;
 mod declared;

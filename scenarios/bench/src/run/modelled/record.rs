@@ -36,7 +36,15 @@ impl ModelledRecord {
             |(device, (_, is_modelled)): (usize, &(String, bool))| *is_modelled || covers(device);
         let has = devices.iter().enumerate().map(has).collect();
         let devices = devices.into_iter().map(|(name, _)| name).collect();
-        Self { start, devices, has, observers, open: BTreeMap::new(), rows: Vec::new(), exchanges: BTreeMap::new() }
+        Self {
+            start,
+            devices,
+            has,
+            observers,
+            open: BTreeMap::new(),
+            rows: Vec::new(),
+            exchanges: BTreeMap::new(),
+        }
     }
 
     /// Whether a device's readings have rows.
