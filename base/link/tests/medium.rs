@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chacha20::ChaCha8Rng;
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
-use lastmeter_can::wire::{ErrorKind, frame_bits};
+use lastmeter_can::wire::{ErrorKind, INTERMISSION_BITS, frame_bits};
 use lastmeter_link::medium::{
     Arrival, Attack, BusSpec, CanAttack, CanDisturbance, CanFault, LanesSpec, Medium, MediumEvent,
     MediumSpec, NETWORKS, NetworkKind, Party, Protection, RadioSpec, WireEvent,
@@ -419,7 +419,7 @@ fn on_a_can_bus_all_hear_all_and_the_lowest_identifier_goes_first() {
     // A frame is heard by all when its end is out; the end that is known at its beginning would be
     // wrong for the one that lost.
     let first = 1_000 + i64::from(frame_bits(&low));
-    let second = first + i64::from(frame_bits(&high));
+    let second = first + i64::from(INTERMISSION_BITS + frame_bits(&high));
     let [master, slave, other] = [Party::Master, Party::Slave(1), Party::Slave(0)].map(of);
     assert!(master.contains(&(1_003, Happening::LostArbitration)), "{master:?}");
     let is_near = |found: &[(i64, Happening)], bits: i64, what: Happening| {
@@ -509,7 +509,7 @@ fn a_cut_bus_is_two_and_whoever_is_alone_is_not_acknowledged() {
     };
     let count = found.iter().filter(|it| is_unacknowledged(it)).count();
     assert!(count > 16, "{count}");
-    assert_eq!(receptions(&found, Party::Slave(0)).len(), 19 - 7, "one waited for the mending");
+    assert_eq!(receptions(&found, Party::Slave(0)).len(), 19 - 8, "each is offered for the last");
 }
 
 #[test]
