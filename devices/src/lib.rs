@@ -84,7 +84,7 @@ pub use front_end::{cvct::Cvct, full_scale};
 pub use gateway::{
     BuildGateway, DispatcherUplink, GATEWAYS, Gateway, GatewayContext, GatewayEventKind,
     GatewayInput, GatewayKind, GatewayOutput, Metric, MetricKind, NetworkContext,
-    measured_of_waveforms,
+    measured_of_waveforms, slcan_adapter,
 };
 pub use message::EPOCH;
 pub use model::kind::{DeviceKind, Fits};

@@ -44,7 +44,7 @@ kind = "synthetic"
 phases = 1
 voltage = "231.7 V"
 current = "3.21 A"
-angle = "27 deg"
+current_lag = "27 deg"
 [[network]]
 name = "quick"
 kind = "can"

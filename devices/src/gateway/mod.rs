@@ -16,6 +16,7 @@
 //! | `concentrator` | masters of M-Bus lines: bytes to readings of meters |
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
+//! | `slcan_adapter` | the adapter by which somebody on a real line is on a simulated CAN bus |
 //! | `reachability` | alerts of devices that do not answer, and answer again |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
 //! | `metric` | what a gateway counts |
@@ -31,6 +32,7 @@ mod reachability;
 mod record;
 mod registry;
 mod simulator;
+mod slcan_adapter;
 mod store;
 mod transparent;
 
@@ -45,6 +47,7 @@ pub use kind::{BuildGateway, DispatcherUplink, GatewayContext, GatewayKind, Netw
 pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
 pub use simulator::measured_of_waveforms;
+pub use slcan_adapter::slcan_adapter;
 
 /// What reaches a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -60,6 +60,10 @@ impl ChannelSettings {
     /// unverified).
     pub const M_BUS: Self = Self { baud: 2400, parity: Parity::Even, data_bits: 8, stop_bits: 1 };
 
+    /// As SLCAN adapters have it: eight data bits, no parity, one stop bit, and a common rate.
+    pub const SLCAN: Self =
+        Self { baud: 115_200, parity: Parity::None, data_bits: 8, stop_bits: 1 };
+
     /// What the checked keys of the transport `tty` mean.
     pub fn read(values: &Values) -> Self {
         tty::read_settings(values)

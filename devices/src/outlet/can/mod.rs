@@ -25,7 +25,9 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-use lastmeter_board::meter_node::Register;
+use std::collections::BTreeMap;
+
+use lastmeter_board::meter_node::{Register, values};
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::node::eeprom::NodeRecord;
@@ -85,6 +87,10 @@ pub(crate) struct CanOutlet {
     dark_until: Option<SimTime>,
     /// When the main task is to enable tasks again.
     enables: Vec<(SimTime, NodeTask)>,
+    /// What quantities go by in messages.
+    names: BTreeMap<Quantity, &'static str>,
+    /// What of the closed reading it has answered with, in SI units.
+    answered: BTreeMap<String, f64>,
     frozen_until: Option<SimTime>,
     /// Whether it has been reported that readings are not stored.
     is_refusing: bool,
@@ -123,6 +129,8 @@ impl CanOutlet {
             resumes_from: None,
             dark_until: None,
             enables: Vec::new(),
+            names: BTreeMap::new(),
+            answered: BTreeMap::new(),
             frozen_until: None,
             is_refusing: false,
             skip: 0,
@@ -180,6 +188,7 @@ impl CanOutlet {
             token: order.first().copied().unwrap_or(0),
             values: values.clone(),
         };
+        self.answered.clear();
         let serial = Serial(u64::from(number));
         out.push(Output::Reading { epoch: Epoch(1), serial, at: now, span: *span });
         let [consumed_mj, injected_mj] = DIRECTIONS.map(|direction| {
@@ -203,7 +212,10 @@ impl CanOutlet {
     /// Puts the answer to what was taken behind those that wait for a mailbox.
     fn answer(&mut self, asked: CanFrame, out: &mut Vec<Output>) {
         let sealed = match self.answer_of(asked) {
-            Some(answer) => self.guard.seal(answer).map_err(|error| error.to_string()),
+            Some(answer) => {
+                self.note_values(&answer, out);
+                self.guard.seal(answer).map_err(|error| error.to_string())
+            }
             None if is_resync(&asked) => self.guard.resync().map_err(|error| error.to_string()),
             None => Err("this node has no such register".to_owned()),
         };
@@ -227,6 +239,21 @@ impl CanOutlet {
             }
             // It has nobody to report it to; the master hears the same.
             Opened::Alarm(_) => {}
+        }
+    }
+
+    /// Reports with what it has answered, where an answer has values.
+    fn note_values(&mut self, answer: &CanFrame, out: &mut Vec<Output>) {
+        let register = u16::try_from(answer.id().value()).ok().and_then(Register::of_identifier);
+        let Some((register, _)) = register else { return };
+        let before = self.answered.len();
+        for (quantity, value) in values(register, answer.bytes()) {
+            if let Some(&name) = self.names.get(&quantity) {
+                self.answered.insert(name.to_owned(), value);
+            }
+        }
+        if self.answered.len() > before {
+            out.push(Output::Answered { values: self.answered.clone() });
         }
     }
 
@@ -399,6 +426,9 @@ impl Outlet for CanOutlet {
         values: Vec<(MeasurementId, f64)>,
         _: &mut Vec<Output>,
     ) {
+        if self.names.is_empty() {
+            self.names.extend(values.iter().map(|(id, _)| (id.row().quantity, id.name())));
+        }
         let si = |(id, value): (MeasurementId, f64)| {
             let row = id.row();
             (row.quantity, value * row.si_factor)

@@ -1,5 +1,7 @@
 //! What passes between a client and its connection, both ways.
 
+use std::collections::BTreeMap;
+
 use lastmeter_can::capture::Captured;
 use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
@@ -42,6 +44,8 @@ pub(crate) enum ClientOutput {
     Carried { device: usize, carried: Carried },
     /// What was asked of a device on a CAN bus is answered, or will not be.
     Exchanged { device: usize, identifier: u32, exchange: BusExchange },
+    /// A device has answered whoever asked it with these values, in SI units.
+    Answered { device: usize, at: SimTime, values: BTreeMap<String, f64> },
     /// Something passed on a CAN bus whose traffic is kept; the network is counted in the scenario.
     Captured { network: usize, at: SimTime, captured: Captured },
     /// The breaker of a device acted.

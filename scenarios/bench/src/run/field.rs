@@ -449,8 +449,12 @@ impl Field {
                 Output::Switched { is_closed } => {
                     out.push(ClientOutput::Switched { device: *index, is_closed });
                 }
+                Output::Answered { values } => {
+                    let (device, at) = (*index, self.now);
+                    out.push(ClientOutput::Answered { device, at, values });
+                }
                 // It has no connection to the platform.
-                Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
+                Output::Send { .. } | Output::Obeyed { .. } => {}
             }
         }
         for (stage, frame) in stages {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
-use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext};
+use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext, slcan_adapter};
 use lastmeter_language::{GatewayRow, Order, Scenario, ShownBy, SimulatorRow};
 use lastmeter_link::medium::{Medium, MediumSpec};
 use lastmeter_params::Diagnostics;
@@ -34,58 +34,93 @@ pub(crate) fn field(
     let broken = || BenchError::unmade(&row.name);
     let (mut networks, mut devices, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     for &network in &row.networks {
-        let medium_row = &scenario.networks[network];
-        let simulator = simulator(scenario, network)?;
-        let mut places = Vec::new();
-        let mut addresses = Vec::new();
-        for (index, device) in scenario.devices.iter().enumerate() {
-            if device.on != Some(network) {
-                continue;
-            }
-            let setup = setups[index].take().ok_or_else(broken)?;
-            let id = HardwareId::new(&device.name).map_err(|_| broken())?;
-            addresses.push((id, setup.device.network_address().unwrap_or_default()));
-            places.push(devices.len());
-            devices.push(FieldDevice {
-                // What a simulator's points stand for does nothing by itself.
-                is_hardware: device.is_hardware || simulator.is_some(),
-                index,
-                name: device.name.clone(),
-                device: setup.device,
-                feed: setup.feed,
-                last_turn: None,
-            });
-        }
-        let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
-        let mut diagnostics = Diagnostics::new();
-        let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
-        let spec = spec.ok_or_else(broken)?;
-        let ends = if simulator.is_some() { 1 } else { places.len() };
-        let start = scenario.schedule.start;
-        let mut medium = medium_row.line.is_none().then(|| spec.open(ends, start, &stream));
-        let bits_per_second = spec.bits_per_second().unwrap_or(0);
-        let is_can = matches!(spec, MediumSpec::Can(_));
-        let exchanges = is_can.then(|| BusExchanges::new(&medium_row.name, bits_per_second));
-        if let Some(can) = medium.as_mut().and_then(Medium::can) {
-            let on = places.iter().map(|&place: &usize| &devices[place]);
-            disturb(can, scenario, network, on);
-        }
-        let names = || places.iter().map(|&place| devices[place].name.clone()).collect();
-        let counters = is_can.then(|| BusCounters::new(&medium_row.name, &row.name, names()));
-        contexts.push(NetworkContext { bits_per_second, devices: addresses });
-        let captured_as = spec.is_captured().then_some(network);
-        networks.push(FieldNetwork {
-            medium,
-            devices: places,
-            simulator,
-            exchanges,
-            counters,
-            captured_as,
-        });
+        let (on, context) = field_network(scenario, network, setups, (&row.name, &mut devices))?;
+        networks.push(on);
+        contexts.push(context);
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;
     Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)
+}
+
+/// The field of a simulated bus that somebody on a real line is on: as its second network, where an
+/// SLCAN adapter is between both. It is called as the network.
+pub(crate) fn adapter_field(
+    scenario: &Scenario,
+    network: usize,
+    setups: &mut [Option<DeviceSetup>],
+) -> Result<Field, BenchError> {
+    let name = &scenario.networks[network].name;
+    let mut devices = Vec::new();
+    let (bus, NetworkContext { bits_per_second, .. }) =
+        field_network(scenario, network, setups, (name, &mut devices))?;
+    let line = FieldNetwork {
+        medium: None,
+        devices: Vec::new(),
+        simulator: None,
+        exchanges: None,
+        captured_as: None,
+        counters: None,
+    };
+    let make: MakeGateway = Box::new(move |_| Some(slcan_adapter(bits_per_second)));
+    let start = scenario.schedule.start;
+    let field = Field::new(name, start, make, vec![bus, line], devices);
+    field.ok_or_else(|| BenchError::unmade(name))
+}
+
+/// A network with its devices, which come behind those that there are.
+fn field_network(
+    scenario: &Scenario,
+    network: usize,
+    setups: &mut [Option<DeviceSetup>],
+    (master, devices): (&str, &mut Vec<FieldDevice>),
+) -> Result<(FieldNetwork, NetworkContext), BenchError> {
+    let medium_row = &scenario.networks[network];
+    let broken = || BenchError::unmade(&medium_row.name);
+    let simulator = simulator(scenario, network)?;
+    let mut places = Vec::new();
+    let mut addresses = Vec::new();
+    for (index, device) in scenario.devices.iter().enumerate() {
+        if device.on != Some(network) {
+            continue;
+        }
+        let setup = setups[index].take().ok_or_else(broken)?;
+        let id = HardwareId::new(&device.name).map_err(|_| broken())?;
+        addresses.push((id, setup.device.network_address().unwrap_or_default()));
+        places.push(devices.len());
+        devices.push(FieldDevice {
+            // What a simulator's points stand for does nothing by itself.
+            is_hardware: device.is_hardware || simulator.is_some(),
+            index,
+            name: device.name.clone(),
+            device: setup.device,
+            feed: setup.feed,
+            last_turn: None,
+        });
+    }
+    let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
+    let spec = (medium_row.kind.build)(&medium_row.values, &mut Diagnostics::new());
+    let spec = spec.ok_or_else(broken)?;
+    let ends = if simulator.is_some() { 1 } else { places.len() };
+    // Where no bytes go over it, a real line leads to it.
+    let is_simulated = medium_row.line.is_none() || !spec.carries_bytes();
+    let mut medium = is_simulated.then(|| spec.open(ends, scenario.schedule.start, &stream));
+    if let Some(can) = medium.as_mut().and_then(Medium::can) {
+        let on = places.iter().map(|&place: &usize| &devices[place]);
+        disturb(can, scenario, network, on);
+    }
+    let bits_per_second = spec.bits_per_second().unwrap_or(0);
+    let is_can = matches!(spec, MediumSpec::Can(_));
+    let names = || places.iter().map(|&place| devices[place].name.clone()).collect();
+    let on = FieldNetwork {
+        medium,
+        simulator,
+        exchanges: is_can.then(|| BusExchanges::new(&medium_row.name, bits_per_second)),
+        counters: is_can.then(|| BusCounters::new(&medium_row.name, master, names())),
+        devices: places,
+        captured_as: spec.is_captured().then_some(network),
+    };
+    Ok((on, NetworkContext { bits_per_second, devices: addresses }))
 }
 
 /// The simulator on a network, with the network of the plant, which it takes for itself.

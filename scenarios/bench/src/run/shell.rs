@@ -228,8 +228,10 @@ impl Shell {
                     ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
                     ClientOutput::Event(event) => self.notes.push(*event),
                     ClientOutput::Failed { of, why } => return Err(BenchError::device(&of, why)),
-                    // There are no real lines in virtual time.
-                    ClientOutput::ToLine { .. } | ClientOutput::Reopen { .. } => {}
+                    // There are no real lines in virtual time, and nobody else asks.
+                    ClientOutput::ToLine { .. }
+                    | ClientOutput::Reopen { .. }
+                    | ClientOutput::Answered { .. } => {}
                 }
             }
             for output in for_board {

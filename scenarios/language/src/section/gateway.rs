@@ -135,6 +135,7 @@ pub(crate) fn on_networks(
             report_device_at_wrong_end(device, (&rows[network], taken[network].is_some()), out);
         }
         for (network, gateway) in rows.iter().zip(&taken) {
+            report_gateway_of_adapter(network, gateway.is_some(), out);
             report_superfluous_polls(network, gateway.is_some(), out);
         }
     }
@@ -207,6 +208,19 @@ fn report_device_at_wrong_end(
         _ => return,
     };
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+}
+
+/// Where no bytes go over a network, its line is that of an adapter, whose host is its master.
+fn report_gateway_of_adapter(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
+    let Some((_, span)) = network.text(LINE).filter(|_| has_gateway) else { return };
+    if network::network(network).is_some_and(|row| !row.carries_bytes()) {
+        let message = "frames of a CAN bus are no bytes of a line";
+        let help = "leave `line` out, or the gateway: whoever is at the other end is then the \
+                    master, by an SLCAN adapter. A board with such an adapter is a device of its \
+                    own, with `board`";
+        let label = "a gateway here cannot be on such a line";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
 }
 
 /// How often devices are read has to be known of a reader that is not here, and of no other.

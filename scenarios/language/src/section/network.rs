@@ -30,7 +30,8 @@ pub(crate) static NETWORK: Section = Section {
             "the real line that it is, in real time: `pty:PATH`, `tty:PATH`, `tcp:HOST:PORT`, \
              `tcp-listen:HOST:PORT`, `udp:HOST:PORT`. With a gateway here its devices are at the \
              other end (`as = \"hardware\"`), without one whoever reads the devices that are \
-             simulated here; without this key the line is simulated",
+             simulated here; without this key the line is simulated. A CAN bus is simulated in any \
+             case, and whoever is at the other end is on it by an SLCAN adapter",
         ),
         Field::optional(
             POLL_EVERY,
@@ -75,6 +76,11 @@ impl NetworkRow {
         self.spec().is_some_and(|spec| spec.records_exchanges())
     }
 
+    /// Whether a real line can be it; to what carries no bytes a real line leads, by an adapter.
+    pub fn carries_bytes(&self) -> bool {
+        self.spec().is_none_or(|spec| spec.carries_bytes())
+    }
+
     /// Whether what passes on it is kept in files of the run folder.
     pub fn is_captured(&self) -> bool {
         self.spec().is_some_and(|spec| spec.is_captured())
@@ -99,19 +105,6 @@ fn report_unusable_lines(draft: &Draft<'_>, out: &mut Diagnostics) {
         let Some((address, span)) = row.text(LINE) else { continue };
         if let Err(error) = address.parse::<ChannelAddress>() {
             out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
-        }
-        let spec = row
-            .values
-            .as_ref()
-            .zip(kind_of(row))
-            .and_then(|(values, kind)| (kind.build)(values, &mut Diagnostics::new()));
-        if spec.is_some_and(|spec| !spec.carries_bytes()) {
-            let message = "frames of a CAN bus are no bytes of a line";
-            let help = "leave `line` out: the bus is simulated. A board with a SLCAN adapter is a \
-                        device of its own, with `board`";
-            let label = "no line can be such a bus";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
-            continue;
         }
         if !is_in_real_time(draft) {
             let message = "whoever is at the other end of a real line has a clock of their own";

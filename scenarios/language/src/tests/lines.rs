@@ -114,3 +114,46 @@ fn what_cannot_be_is_refused_where_it_stands() {
     ];
     assert_printed("lines", texts.map(|text| (difference(SLAVES, &text), load(&text))));
 }
+
+const BUS: &str = r#"format = 1
+[scenario]
+name = "bus"
+description = "Somebody else is the master."
+time = "real"
+start = 2027-01-18T00:00:00Z
+duration = "8 s"
+[[source]]
+name = "load"
+kind = "synthetic"
+phases = 1
+voltage = "230 V"
+current = "3 A"
+[[network]]
+name = "bus"
+kind = "can"
+line = "pty:line"
+poll_every = "2 s"
+[[device]]
+name = "node-1"
+at = "source:load"
+model = "can-meter"
+on = "network:bus"
+[[check]]
+name = "once"
+kind = "no_loss"
+"#;
+
+#[test]
+fn somebody_else_is_the_master_of_a_bus_or_a_gateway_is() {
+    let scenario = load(BUS).map_err(|failure| failure.to_string()).unwrap();
+    assert!(!scenario.networks[0].carries_bytes());
+    assert_eq!(scenario.foreign_masters().collect::<Vec<_>>(), [0]);
+    assert!(scenario.is_read_elsewhere(0));
+    let gateway = "[[gateway]]\nname = \"a\"\nmodel = \"can-aggregator\"\non = \"network:bus\"\n";
+    let both = format!("{BUS}{gateway}").replacen("poll_every = \"2 s\"\n", "", 1);
+    let refused = load(&both).map_err(|failure| failure.to_string()).unwrap_err();
+    assert!(refused.contains("frames of a CAN bus are no bytes of a line"), "{refused}");
+    let simulated = both.replacen("line = \"pty:line\"\n", "", 1);
+    let scenario = load(&simulated).map_err(|failure| failure.to_string()).unwrap();
+    assert_eq!(scenario.foreign_masters().count(), 0);
+}

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use lastmeter_devices::{DeviceFault, GatewayInput};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_record::SimulatorFacts;
 use lastmeter_units::{SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -30,14 +30,18 @@ use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
 use crate::run::steps::Steps;
 
+/// Pieces that are kept of what arrives on a line before the schedule begins.
+const EARLY_MAX: usize = 64;
+
 /// What a field's sender is made of.
 pub(crate) struct FieldSenderParts {
     pub(crate) field: Field,
     /// Its networks that are real lines.
     pub(crate) lines: Vec<RealLine>,
     pub(crate) port: MqttPort,
-    pub(crate) session: Session,
-    pub(crate) events: SessionEvents,
+    /// `None`, as the events: what it carries, somebody on one of its lines takes to the platform.
+    pub(crate) session: Option<Session>,
+    pub(crate) events: Option<SessionEvents>,
     /// Up to and including when something happens on the networks.
     pub(crate) end: SimTime,
     /// Faults of devices by the event time at which they begin, in order.
@@ -61,6 +65,8 @@ pub(crate) struct FieldSender {
     /// When it was first connected, until that is reported: once there is somebody on each line.
     connected_ns: Option<i64>,
     to_lines: Vec<(usize, u32, Vec<u8>)>,
+    /// What somebody without whom nothing begins sent before it began, by line.
+    early: Vec<(usize, Vec<u8>)>,
     /// Lines to be opened again.
     to_reopen: Vec<usize>,
     outputs: Vec<ClientOutput>,
@@ -79,8 +85,9 @@ impl FieldSender {
             are_up: vec![false; lines.count()],
             were_up: vec![false; lines.count()],
             lines,
-            connected_ns: None,
+            connected_ns: parts.session.is_none().then(monotonic_ns),
             to_lines: Vec::new(),
+            early: Vec::new(),
             to_reopen: Vec::new(),
             parts,
             timeline: None,
@@ -140,16 +147,18 @@ impl FieldSender {
                         self.carry();
                     }
                     Some(Control::Close) | None => {
-                        self.parts.session.close().await;
+                        if let Some(session) = self.parts.session.take() {
+                            session.close().await;
+                        }
                         return Ok(());
                     }
                 },
-                event = self.parts.events.recv() => match event {
+                event = next_event(&mut self.parts.events) => match event {
                     Some(event) => self.take(event),
                     None => return Err(self.broken("its connection ended for good")),
                 },
                 (line, event) = self.lines.recv() => self.on_line(line, event),
-                handed = self.outgoing.hand_over(&self.parts.session), if has_waiting => {
+                handed = hand_over(&self.outgoing, self.parts.session.as_ref()), if has_waiting => {
                     self.outgoing.handed(handed).map_err(|why| self.broken(why))?;
                 }
             }
@@ -165,9 +174,15 @@ impl FieldSender {
     }
 
     fn begin(&mut self, timeline: Timeline) {
-        self.timeline = Some(timeline);
+        // Each device's order comes here, and one is enough.
+        if self.timeline.replace(timeline).is_some() {
+            return;
+        }
         for line in 0..self.parts.lines.len() {
             self.line_up(line, timeline.start);
+        }
+        for (line, bytes) in std::mem::take(&mut self.early) {
+            self.on_line(line, ChannelEvent::Arrived { at_ns: monotonic_ns(), bytes });
         }
     }
 
@@ -186,6 +201,11 @@ impl FieldSender {
         let RealLine { network, ref name, .. } = self.parts.lines[line];
         match event {
             ChannelEvent::Arrived { at_ns, bytes } => {
+                // Whoever opens an adapter does so once, as soon as there is a line.
+                let is_early = self.timeline.is_none() && self.parts.session.is_none();
+                if is_early && self.early.len() < EARLY_MAX {
+                    return self.early.push((line, bytes));
+                }
                 // What comes after the end is for nobody.
                 let Some(at) = event_time(at_ns).filter(|_| !self.is_finished) else { return };
                 let input = GatewayInput::Bytes { network, lane: None, bytes };
@@ -292,6 +312,12 @@ impl FieldSender {
                 | ClientOutput::Sent { .. }
                 | ClientOutput::Exchanged { .. }
                 | ClientOutput::Carried { .. } => {}
+                // What a gateway of the bench carries is compared with what it was given.
+                ClientOutput::Answered { device, at, values } => {
+                    if self.parts.session.is_none() {
+                        self.report(Report::Answered { device, at, values });
+                    }
+                }
                 ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),
                 ClientOutput::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
@@ -307,7 +333,8 @@ impl FieldSender {
 
     /// Hands over what the link takes without waiting.
     fn send_what_waits(&mut self) -> Result<(), BenchError> {
-        let sent = self.outgoing.send_what_waits(&self.parts.session, &self.parts.reports);
+        let Some(session) = &self.parts.session else { return Ok(()) };
+        let sent = self.outgoing.send_what_waits(session, &self.parts.reports);
         sent.map_err(|why| self.broken(why))
     }
 
@@ -364,5 +391,21 @@ impl FieldSender {
             }
             self.report_of_all(|_| Report::Finished);
         }
+    }
+}
+
+/// What happens next on its connection; never without one.
+async fn next_event(events: &mut Option<SessionEvents>) -> Option<SessionEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands over the first message that waits; never without a connection.
+async fn hand_over(outgoing: &Outgoing, session: Option<&Session>) -> Result<(), PublishError> {
+    match session {
+        Some(session) => outgoing.hand_over(session).await,
+        None => std::future::pending().await,
     }
 }

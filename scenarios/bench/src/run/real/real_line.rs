@@ -23,7 +23,11 @@ impl RealLine {
     /// The real line of a network, if it is one.
     pub(crate) fn of(row: &NetworkRow, network: usize) -> Option<Self> {
         let baud = row.bits_per_second().unwrap_or(ChannelSettings::M_BUS.baud);
-        let settings = ChannelSettings { baud, ..ChannelSettings::M_BUS };
+        let settings = if row.carries_bytes() {
+            ChannelSettings { baud, ..ChannelSettings::M_BUS }
+        } else {
+            ChannelSettings::SLCAN
+        };
         let address = row.line.clone()?;
         Some(Self { network, name: row.name.clone(), address, settings })
     }

@@ -26,7 +26,7 @@ use crate::run::board::{Boards, introduce};
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field::{Field, FieldDevice};
-use crate::run::field_setup::field;
+use crate::run::field_setup::{adapter_field, field};
 use crate::run::injecting::ahead;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
@@ -124,6 +124,21 @@ fn subscriptions(
     devices.map(of).collect()
 }
 
+/// The devices of a field, and their faults in order of time.
+fn of_field(
+    field: &Field,
+    faults: &mut BTreeMap<usize, VecDeque<(SimTime, DeviceFault)>>,
+) -> (Vec<usize>, VecDeque<(SimTime, usize, DeviceFault)>) {
+    let own: Vec<usize> = field.devices.iter().map(|device| device.index).collect();
+    let of_own = own.iter().filter_map(|index| Some((*index, faults.remove(index)?)));
+    let of = |(device, faults): (usize, VecDeque<(SimTime, DeviceFault)>)| {
+        faults.into_iter().map(move |(at, fault)| (at, device, fault))
+    };
+    let mut faults: Vec<_> = of_own.flat_map(of).collect();
+    faults.sort_by_key(|(at, ..)| *at);
+    (own, faults.into())
+}
+
 impl Parts<'_> {
     async fn open_observer(&mut self, index: usize, row: &ObserverRow) -> Result<(), BenchError> {
         let mut covers = vec![false; self.scenario.devices.len()];
@@ -179,20 +194,19 @@ impl Parts<'_> {
         }
         for row in &scenario.gateways {
             let field = field(scenario, row, &mut setups)?;
-            let own: Vec<usize> = field.devices.iter().map(|device| device.index).collect();
-            let faults = own.iter().filter_map(|index| Some((*index, faults.remove(index)?)));
-            let of = |(device, faults): (usize, VecDeque<(SimTime, DeviceFault)>)| {
-                faults.into_iter().map(move |(at, fault)| (at, device, fault))
-            };
-            let mut faults: Vec<_> = faults.flat_map(of).collect();
-            faults.sort_by_key(|(at, ..)| *at);
-            let control = self.open_field(row, field, faults.into()).await?;
+            let (own, faults) = of_field(&field, &mut faults);
+            let control = self.open_field(row, field, faults).await?;
             for index in own {
                 served[index] = Some((control.clone(), SimDuration::ZERO));
             }
         }
         for network in scenario.foreign_masters() {
-            let lines = self.open_line(network, &mut setups, &mut faults);
+            let lines = if scenario.networks[network].carries_bytes() {
+                self.open_line(network, &mut setups, &mut faults)
+            } else {
+                let field = adapter_field(scenario, network, &mut setups)?;
+                self.open_adapter(network, field, &mut faults)
+            };
             for (index, control) in lines {
                 served[index] = Some((control, SimDuration::ZERO));
             }
@@ -243,6 +257,33 @@ impl Parts<'_> {
         own.into_iter().map(|index| (index, control_sender.clone())).collect()
     }
 
+    /// A simulated bus that somebody on a real line is on; who serves each device, by its index.
+    fn open_adapter(
+        &mut self,
+        network: usize,
+        field: Field,
+        faults: &mut BTreeMap<usize, VecDeque<(SimTime, DeviceFault)>>,
+    ) -> Vec<(usize, UnboundedSender<Control>)> {
+        let (own, faults) = of_field(&field, faults);
+        let tenant = self.access.under_test.profile.tenant(&TenantName::default());
+        let (control_sender, control) = unbounded_channel();
+        let schedule = &self.scenario.schedule;
+        let sender = FieldSender::serve(FieldSenderParts {
+            lines: RealLine::of(&self.scenario.networks[network], 1).into_iter().collect(),
+            port: MqttPort::new(&tenant, false, field.names()),
+            field,
+            session: None,
+            events: None,
+            end: schedule.start + schedule.duration,
+            faults,
+            alarm: self.workers.alarm.clone(),
+            reports: self.workers.reporter.clone(),
+            control,
+        });
+        self.workers.spawn(sender);
+        own.into_iter().map(|index| (index, control_sender.clone())).collect()
+    }
+
     async fn open_field(
         &mut self,
         row: &GatewayRow,
@@ -267,8 +308,8 @@ impl Parts<'_> {
             field,
             lines: lines.collect(),
             port,
-            session,
-            events,
+            session: Some(session),
+            events: Some(events),
             end: schedule.start + schedule.duration,
             faults,
             alarm: self.workers.alarm.clone(),
