@@ -436,6 +436,26 @@ fn on_a_can_bus_all_hear_all_and_the_lowest_identifier_goes_first() {
 }
 
 #[test]
+fn a_party_without_its_supply_hears_nothing_until_it_has_it_again() {
+    let Ok(spec) = read("can", "length_m = 500") else { panic!() };
+    let mut medium = spec.open(2, SimTime(0), &stream(1));
+    let at = |bits: i64| SimTime(8_000 * bits);
+    for (changed, is_on, offered, hears) in
+        [(1_000, true, 1_500, true), (2_000, false, 2_500, false), (3_000, true, 3_500, true)]
+    {
+        let can = medium.can().unwrap();
+        can.set_supply(Party::Slave(0), at(changed), is_on);
+        can.offer(Party::Master, at(offered), Some(frame(0x120, &[1; 8])));
+        let found = wire(&mut medium, at(offered + 400));
+        let heard = |slave| {
+            let is_it = |what: &Happening| matches!(what, Happening::Received(_));
+            found.iter().any(|it| it.1 == Party::Slave(slave) && is_it(&it.2))
+        };
+        assert_eq!((heard(0), heard(1)), (hears, true), "{changed}");
+    }
+}
+
+#[test]
 fn keys_of_a_can_bus_have_to_fit_together() {
     let refused = |keys: &str| read("can", keys).unwrap_err();
     assert_eq!(refused("bit_rate = 125001"), "S006");

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_can::bus::Change;
 use lastmeter_can::capture::Captured;
 use lastmeter_can::frame::CanFrame;
 use lastmeter_devices::endpoint::EndpointInput;
@@ -413,8 +412,7 @@ impl Field {
                         Some((network.medium.as_mut()?.can()?, place))
                     });
                     if let Some((can, place)) = on {
-                        let node = can.node(End::Slave(place));
-                        can.schedule(self.now, Change::Supply(node, is_on));
+                        can.set_supply(End::Slave(place), self.now, is_on);
                     }
                 }
                 Output::Reported { values, frames } => {
