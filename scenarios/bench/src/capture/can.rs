@@ -1,5 +1,5 @@
 //! CAN buses in the run folder: of each `can/NETWORK.log`, lines as `candump -L` writes them, and
-//! `can/NETWORK.pcapng`, the same as packets of SocketCAN.
+//! `can/NETWORK.pcapng`, the same as packets of `SocketCAN`.
 //!
 //! Both are written in whole lines and blocks: what a run leaves that is killed can be read.
 

@@ -303,7 +303,7 @@ impl FieldSender {
                 }
                 ClientOutput::Event(event) => self.report(Report::Event(event)),
                 ClientOutput::Captured { network, at, captured } => {
-                    self.report(Report::Captured { network, at, captured });
+                    self.report(Report::Captured(network, at, captured));
                 }
                 // A program of somebody else's is on no network; breakers of homes act and
                 // gateways dial a dispatcher in virtual time alone.

@@ -40,8 +40,8 @@ pub(crate) enum Report {
     Note { of: String, note: DeviceNote },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
-    /// Something passed on a CAN bus whose traffic is kept.
-    Captured { network: usize, at: SimTime, captured: Captured },
+    /// Something passed on the bus of a network, counted in the scenario, whose traffic is kept.
+    Captured(usize, SimTime, Captured),
     /// A device answered somebody at the other end of its line, with these values in SI units.
     Answered { device: usize, at: SimTime, values: BTreeMap<String, f64> },
     /// A message of the platform reached a device.

@@ -67,17 +67,13 @@ impl RealBench<'_> {
             Report::Finished => self.senders.finished += 1,
             Report::Played { facts, grid } => {
                 self.simulators.push(facts);
-                if let Some(grid) = grid {
-                    self.recording.write_grid(&grid)?;
-                }
+                grid.map_or(Ok(()), |grid| self.recording.write_grid(&grid))?;
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.obeyed(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
-            Report::Captured { network, at, captured } => {
-                self.recording.captured(network, at, captured)?;
-            }
+            Report::Captured(network, at, what) => self.recording.captured(network, at, what)?,
             Report::Answered { device, at, values } => self.answered(device, at, values),
             Report::Note { of, note } => self.recording.note(note.event(&of)),
             Report::Delivered { device } => self.senders.states[device].delivered += 1,
