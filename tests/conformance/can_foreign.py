@@ -77,10 +77,10 @@ class Master:
 
 
 def judged(comparison, run, out, expected):
-    code, said = run.end()
+    code, output = run.end()
     path = os.path.join(out, "verdicts.json")
     if not os.path.exists(path):
-        return comparison.true(f"{os.path.basename(out)}: a verdict", False, said[-800:])
+        return comparison.true(f"{os.path.basename(out)}: a verdict", False, output[-800:])
     with open(path, encoding="utf-8") as file:
         found = {row["check"]: row["status"] for row in json.load(file)}
     comparison.same(f"{os.path.basename(out)}: verdicts", found, expected)

@@ -1,5 +1,5 @@
-//! An SLCAN adapter as a node of a simulated CAN bus: whoever is at the other end of its serial line
-//! is on the bus.
+//! An SLCAN adapter as a node of a simulated CAN bus: whoever is at the other end of its serial
+//! line is on the bus.
 //!
 //! Network 0 is the bus, network 1 the line. The lines are LAWICEL's (`lastmeter_can::slcan`). Once
 //! it is opened at the rate of the bus it hears and sends; opened at another one it does neither,
