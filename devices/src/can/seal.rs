@@ -285,8 +285,8 @@ impl Guard {
             }
             Ends::Sealed { sender, .. } => {
                 let mut frames = if self.must_resync { sender.resync()? } else { Vec::new() };
-                self.must_resync = false;
                 frames.extend(sender.seal(frame.id(), frame.bytes())?);
+                self.must_resync = false;
                 Ok(frames)
             }
         }
@@ -298,8 +298,9 @@ impl Guard {
     /// No counters are reserved.
     pub(crate) fn resync(&mut self) -> Result<Vec<CanFrame>, SealError> {
         let Ends::Sealed { sender, .. } = &mut self.ends else { return Ok(Vec::new()) };
+        let frames = sender.resync()?;
         self.must_resync = false;
-        sender.resync()
+        Ok(frames)
     }
 
     /// What comes of a frame. A remote frame passes as it is.

@@ -99,6 +99,12 @@ const NODE: &[Field] = &[
         "Which frame is lost if three wait in the controller: the last one of them, or the new one.",
     ),
     AUTHENTICATION,
+    Field::optional(
+        "key_of",
+        Kind::Name,
+        "The device whose key it was provisioned with; left out, its own. With another one's key \
+         its messages are refused.",
+    ),
 ];
 
 static FIELDS: [Field; count(NODE)] = of_model(
@@ -165,6 +171,7 @@ fn parts(
         diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
         return None;
     };
+    let key_of = values.text_opt("key_of").unwrap_or(context.name);
     Some(CanParts {
         start: context.start,
         node,
@@ -188,7 +195,7 @@ fn parts(
         measure_every: values.duration("report_every"),
         guard: GuardParts {
             authentication: Authentication::of(values, diagnostics)?,
-            end: End::Slave(node, device_key(context.streams, context.name, node)),
+            end: End::Slave(node, device_key(context.streams, key_of, node)),
             shared: shared_key(context.streams),
             pair_limit: Settings::default().pair_limit,
         },

@@ -220,6 +220,7 @@ impl Net {
 
     /// The attacker hears what is on the wire, and sends what it has.
     fn attacker_hears(&mut self, what: Happening) {
+        let was_idle = self.attack.is_empty();
         if let Happening::Received(frame) = what
             && frame.is_remote()
         {
@@ -247,10 +248,13 @@ impl Net {
                 }
             }
         }
-        if matches!(what, Happening::Sent(_)) {
+        let has_sent = matches!(what, Happening::Sent(_));
+        if has_sent {
             self.attack.pop_front();
         }
-        self.offer_attack();
+        if has_sent || was_idle {
+            self.offer_attack();
+        }
     }
 
     fn offer_attack(&mut self) {
@@ -579,6 +583,23 @@ fn a_slave_that_has_restarted_goes_on_by_a_resynchronisation() {
         net.check(&polls(5));
         assert_eq!(net.events, []);
     }
+}
+
+#[test]
+fn what_cannot_be_sealed_is_not_sent_and_the_next_message_is_accepted() {
+    let mut net = Net::new(Authentication::Compact, 1, EACH_2_S);
+    net.run(at_ms(2_500));
+    net.slaves[0].works_again(&mut Vec::new());
+    let before = net.wire.len();
+    let ask = CanFrame::remote(CanId::standard(0x221).unwrap(), 8).unwrap();
+    // Each takes a counter for a resynchronisation that is not sent.
+    net.send(vec![ask; 40], at_ms(3_000));
+    assert!(net.wire[before..].iter().all(CanFrame::is_remote));
+    let why = "8 data bytes, and a message of this scheme has at most 4";
+    let is_noted = |(_, detail): &&(Kind, String)| detail.contains(why);
+    assert_eq!(net.events.iter().filter(is_noted).count(), 40);
+    net.run(at_ms(4_500));
+    net.check(&polls(2));
 }
 
 /// The resynchronisation of a slave is not heard by the master, whose bus end is without supply.

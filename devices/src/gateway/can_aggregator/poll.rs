@@ -392,7 +392,7 @@ impl Master {
             Opened::Refused(refused) => {
                 let place = place_of(refused.node());
                 if let Some(place) = place {
-                    self.nodes[place].is_doubted = refused.reason.is_failure();
+                    self.nodes[place].is_doubted |= refused.reason.is_failure();
                 }
                 out.push(Polled::Refused { place, refused });
             }
