@@ -269,7 +269,7 @@ impl Can {
         loop {
             let intrusion = self.next_intrusion().filter(|&at| at <= until);
             let event = self.bus.pop(intrusion.unwrap_or(until));
-            let Some(at) = event.map(|event| event.at).or(intrusion) else { return None };
+            let at = event.map(|event| event.at).or(intrusion)?;
             self.intrude(at, event.as_ref());
             if let Some(BusEvent { node, at, what, counters }) = event {
                 return Some(WireEvent { party: party_of(node), at, what, counters });

@@ -127,7 +127,7 @@ fn mistakes_are_found_at_their_place() {
         (
             with("kind = \"can_cut\"\ndevice = \"x\"")
                 + "\n[[device]]\nname = \"x\"\nat = \
-          \"source:g\"\nmodel = \"smart-plug\"\n",
+          \"source:g\"\nmodel = \"stpm34-1ph\"\n",
             "S027 38:10 <\"x\"> `x` is not on network `bus`",
         ),
         (
