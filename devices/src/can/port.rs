@@ -114,8 +114,9 @@ impl Port {
     /// attempt ends.
     pub(crate) fn withdraw(&mut self, frame: CanFrame) {
         self.waiting.retain(|waiting| *waiting != frame);
-        let handles = self.in_mailboxes.iter().filter(|(_, of)| *of == frame);
-        handles.for_each(|(handle, _)| _ = self.controller.abort(*handle));
+        for (handle, _) in self.in_mailboxes.iter().filter(|(_, of)| *of == frame) {
+            self.controller.abort(*handle);
+        }
         self.fill();
     }
 
