@@ -91,10 +91,9 @@ pub(crate) fn disturb<'a>(
 ) {
     let name = &scenario.networks[network].name;
     let end = scenario.schedule.start + scenario.schedule.duration;
-    let number = |it: &FieldDevice| it.device.network_address()?.parse().ok();
     let slaves: BTreeMap<usize, (Party, u8)> = on_bus
         .enumerate()
-        .map(|(place, it)| (it.index, (Party::Slave(place), number(it).unwrap_or(0))))
+        .map(|(place, it)| (it.index, (Party::Slave(place), it.node_number().unwrap_or(0))))
         .collect();
     for (index, injection) in scenario.injections.iter().enumerate() {
         let rng = scenario.streams().stream(&format!("network/{name}/inject/{index}"));

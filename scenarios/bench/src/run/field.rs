@@ -46,6 +46,11 @@ pub(crate) struct FieldDevice {
 }
 
 impl FieldDevice {
+    /// The number of its node, on a CAN bus: its address begins with it.
+    pub(crate) fn node_number(&self) -> Option<u8> {
+        self.device.network_address()?.split(' ').next()?.parse().ok()
+    }
+
     /// When it wants to speak by itself next: also once what it senses has changed.
     fn wake_at(&self) -> Option<SimTime> {
         // One that has had its turn at that instant has another one behind it.
@@ -331,11 +336,9 @@ impl Field {
         exchange: BusExchange,
         out: &mut Vec<ClientOutput>,
     ) {
-        let node = (identifier & NODE_BITS).to_string();
+        let node = (identifier & NODE_BITS) as u8;
         let devices = self.networks.get(network).map(|on| &on.devices[..]).unwrap_or_default();
-        let of_node = |place: &&usize| {
-            self.devices[**place].device.network_address().as_deref() == Some(node.as_str())
-        };
+        let of_node = |place: &&usize| self.devices[**place].node_number() == Some(node);
         if let Some(&place) = devices.iter().find(of_node) {
             let FieldDevice { index: device, name, .. } = &self.devices[place];
             let device = *device;
