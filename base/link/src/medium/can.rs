@@ -63,8 +63,8 @@ pub static CAN_MEDIUM_FIELDS: &[Field] = &[
         Kind::Boolean,
         "false",
         "Whether the run folder gets `can/NETWORK.log`, as `candump -L` writes it, and \
-         `can/NETWORK.pcapng`, for Wireshark: each frame that was sent, at the end of its last bit, \
-         and each that its sender found to be in error",
+         `can/NETWORK.pcapng`, for Wireshark: each frame that was sent, at the end of its last \
+         bit, and each that its sender found to be in error",
     ),
 ];
 
