@@ -520,7 +520,6 @@ fn a_cut_bus_is_two_and_whoever_is_alone_is_not_acknowledged() {
     };
     let (found, _) = disturbed(CanFault::Cut, Some(Party::Slave(1)));
     assert_eq!([0, 1].map(|slave| during(&found, Party::Slave(slave))), [8, 0]);
-    // Before all slaves: nobody is at the spare node.
     let (found, _) = disturbed(CanFault::Cut, Some(Party::Slave(0)));
     assert_eq!([0, 1].map(|slave| during(&found, Party::Slave(slave))), [0, 0]);
     let is_unacknowledged = |it: &(i64, Party, Happening)| {
@@ -530,6 +529,22 @@ fn a_cut_bus_is_two_and_whoever_is_alone_is_not_acknowledged() {
     let count = found.iter().filter(|it| is_unacknowledged(it)).count();
     assert!(count > 16, "{count}");
     assert_eq!(receptions(&found, Party::Slave(0)).len(), 19 - 8, "each is offered for the last");
+}
+
+/// Nobody is at the spare node, which would acknowledge what the last slave sends.
+#[test]
+fn behind_the_last_slave_nobody_acknowledges() {
+    let Ok(spec) = read("can", "") else { panic!() };
+    let mut medium = spec.open(2, SimTime(0), &stream(3));
+    let (from, until) = (SimTime(8_000 * 2_000), SimTime(8_000 * 6_000));
+    let party = Some(Party::Slave(1));
+    let it = CanDisturbance { fault: CanFault::Cut, party, number: 2, from, until };
+    let can = medium.can().unwrap();
+    can.disturb(&it, &stream(4));
+    can.offer(Party::Slave(1), SimTime(8_000 * 3_000), Some(frame(0x222, &[1])));
+    let found = wire(&mut medium, SimTime(8_000 * 12_000));
+    let sent = found.iter().find(|it| matches!(it.2, Happening::Sent(_))).unwrap();
+    assert!(sent.1 == Party::Slave(1) && sent.0 > 6_000, "{sent:?}");
 }
 
 #[test]
