@@ -84,19 +84,19 @@ impl Authentication {
 }
 
 /// A key from a random stream.
-fn drawn(streams: &Streams, name: &str) -> SecretKey {
+fn drawn(streams: Streams, name: &str) -> SecretKey {
     let mut key = [0; KEY_BYTES];
     streams.stream(name).fill_bytes(&mut key);
     SecretKey::new(key)
 }
 
 /// The key of a device that is this node.
-pub(crate) fn device_key(streams: &Streams, name: &str, node: u8) -> NodeKey {
+pub(crate) fn device_key(streams: Streams, name: &str, node: u8) -> NodeKey {
     drawn(streams, &format!("device/{name}/can-key")).node_key(node)
 }
 
 /// The key that all nodes share.
-pub(crate) fn shared_key(streams: &Streams) -> SecretKey {
+pub(crate) fn shared_key(streams: Streams) -> SecretKey {
     drawn(streams, SHARED_KEY)
 }
 
@@ -128,7 +128,7 @@ pub(crate) struct KeptCounters {
 }
 
 /// What came of a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
     /// A message counts once this is kept.
     Accepted(ReceiverRecord),
@@ -174,7 +174,7 @@ impl std::fmt::Display for Refused {
 enum Ends {
     Open,
     Paper { scheme: PaperScheme, receiver: PaperReceiver, next: u64 },
-    Sealed { sender: Sender, receiver: Receiver },
+    Sealed { sender: Box<Sender>, receiver: Receiver },
 }
 
 /// One end of a network: seals and verifies.
@@ -370,5 +370,6 @@ fn sealed(parts: &GuardParts, scheme: Scheme, kept: &KeptCounters) -> Ends {
         let last = kept.last.get(&node).copied().unwrap_or(0);
         receiver.add_sender(&key, ReceiverRecord { node, last });
     }
-    Ends::Sealed { sender: Sender::new(scheme, own, directions.0, key, kept.sender), receiver }
+    let sender = Box::new(Sender::new(scheme, own, directions.0, key, kept.sender));
+    Ends::Sealed { sender, receiver }
 }

@@ -359,7 +359,7 @@ mod tests {
         fn counters_are_read_as_they_were_written(
             number: u64, serial: u64, alert: u64, counter: u64, unreachable: bool,
         ) {
-            let state = MeterState { serial, alert, counter, unreachable, ..MeterState::default() };
+            let state = MeterState { serial, unreachable, alert, counter, ..MeterState::default() };
             let record = Record::Meter { number, id: id("m-7"), state };
             prop_assert_eq!(Record::decode(&record.encode()), Ok(record));
         }

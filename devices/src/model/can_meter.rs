@@ -195,8 +195,8 @@ fn parts(
         measure_every: values.duration("report_every"),
         guard: GuardParts {
             authentication: Authentication::of(values, diagnostics)?,
-            end: End::Slave(node, device_key(context.streams, key_of, node)),
-            shared: shared_key(context.streams),
+            end: End::Slave(node, device_key(*context.streams, key_of, node)),
+            shared: shared_key(*context.streams),
             pair_limit: Settings::default().pair_limit,
         },
     })

@@ -133,8 +133,8 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         measure_every: SimDuration::from_seconds(1),
         guard: GuardParts {
             authentication,
-            end: End::Slave(node, device_key(&STREAMS, &name(node), node)),
-            shared: shared_key(&STREAMS),
+            end: End::Slave(node, device_key(STREAMS, &name(node), node)),
+            shared: shared_key(STREAMS),
             pair_limit: Settings::default().pair_limit,
         },
     })
@@ -662,9 +662,9 @@ fn keys_are_in_nothing_that_leaves() {
         let (debug, events) = (format!("{:?}", net.slaves), format!("{:?}", net.events));
         let kept: Vec<u8> = net.kept.values().flatten().copied().collect();
         let wire: Vec<u8> = net.wire.iter().flat_map(|frame| frame.bytes().to_vec()).collect();
-        let own = format!("{:?}", shared_key(&STREAMS));
+        let own = format!("{:?}", shared_key(STREAMS));
         for key in &keys {
-            let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = format!("{:032x}", u128::from_be_bytes(*key));
             let decimal = format!("{key:?}");
             for text in [&debug, &events, &own] {
                 assert!(!text.contains(&hex) && !text.contains(&decimal));

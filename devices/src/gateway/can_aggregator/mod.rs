@@ -232,12 +232,12 @@ fn guard(
     nodes: &[Node],
 ) -> GuardParts {
     let key =
-        |node: &Node| (node.number, device_key(context.streams, node.id.as_str(), node.number));
+        |node: &Node| (node.number, device_key(*context.streams, node.id.as_str(), node.number));
     let order_ns = ORDER_BITS * 1_000_000_000 / i64::from(network.bits_per_second.max(1));
     GuardParts {
         authentication,
         end: End::Master(nodes.iter().map(key).collect()),
-        shared: shared_key(context.streams),
+        shared: shared_key(*context.streams),
         pair_limit: SimDuration(order_ns).max(Settings::default().pair_limit),
     }
 }
