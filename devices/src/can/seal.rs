@@ -7,8 +7,8 @@
 //! orders, but no answers of another. Sealed frames have to leave in the order in which they were
 //! sealed, so mailboxes are emptied by request.
 //!
-//! A sender begins behind all counters that it had ever reserved, and so its first message is behind
-//! a resynchronisation. That may be lost, and a receiver may miss more messages than a truncated
+//! A sender begins behind all counters that it had ever reserved, and so its first message is
+//! behind a resynchronisation. That may be lost, and a receiver may miss more messages than a truncated
 //! counter spans: a remote frame of the register of resynchronisation asks a node for another one.
 //!
 //! The scheme of the paper has neither: its sync code travels whole, the sender's is kept as the
@@ -60,8 +60,8 @@ pub(crate) const AUTHENTICATION: Field = Field::default(
     Kind::Choice(Authentication::WORDS),
     "\"none\"",
     "How messages of the network are authenticated, the same for all of its nodes: `none`; `paper`: \
-     a hash of message, sync code and one shared key, as published, which the last message passes \
-     again; `compact`: 4 bytes of data, 1 of a counter and 3 of a MAC in one frame; `strong`: a \
+     a hash of message, sync code and one shared key, as published, which the last message \
+     passes again; `compact`: 4 bytes of data, 1 of a counter and 3 of a MAC in one frame; `strong`: a \
      second frame with 2 bytes of a counter and 6 of a MAC.",
 );
 
@@ -203,8 +203,8 @@ pub(crate) fn resync_request(node: u8) -> Option<CanFrame> {
     CanFrame::remote(id, DATA_BYTES_MAX as u8).ok()
 }
 
-/// The identifiers under which a slave gets orders of this identifier, and the resynchronisations of
-/// whoever sends them.
+/// The identifiers under which a slave gets orders of this identifier, and the resynchronisations
+/// of whoever sends them.
 pub(crate) fn order_identifiers(authentication: Authentication, order: u16) -> Vec<u16> {
     use lastmeter_can::authentication::CLOSING;
     let resync = RESYNC_REGISTER << 5;
