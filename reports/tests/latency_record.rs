@@ -82,13 +82,13 @@ fn the_rows_of_one_writing_are_sorted_and_complete() {
         [
             "path,id,intended_ns,published_ns,proxy_in_up_ns,proxy_out_up_ns,proxy_in_down_ns,\
              proxy_out_down_ns,received_ns,committed_ns,queryable_ns,obeyed_ns,acknowledged_ns,\
-             bytes,copies",
-            "command,z//1,20,,,,,,25,,,,,1300,1",
-            "reading,a/1/1,20,,,,,,25,,,,,1300,1",
-            "reading,b/1/1,20,,,,,,25,,,,,1300,1",
-            "reading>o,a/1/1,20,,,,,,25,,,,,1300,1",
-            "reading,b//1,30,,,,,,,,,,,0,0",
-            "reading,a/1/0,-5,,,,,,0,,,,,1300,1",
+             asked_ns,heard_ns,answered_ns,bytes,copies",
+            "command,z//1,20,,,,,,25,,,,,,,,1300,1",
+            "reading,a/1/1,20,,,,,,25,,,,,,,,1300,1",
+            "reading,b/1/1,20,,,,,,25,,,,,,,,1300,1",
+            "reading>o,a/1/1,20,,,,,,25,,,,,,,,1300,1",
+            "reading,b//1,30,,,,,,,,,,,,,,0,0",
+            "reading,a/1/0,-5,,,,,,0,,,,,,,,1300,1",
         ]
     );
     assert_eq!(lines(dir.path())[0], LATENCY_HEADER.join(","));

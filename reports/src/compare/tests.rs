@@ -57,7 +57,7 @@ impl Runs {
         for second in 11..60_i64 {
             let intended = second * 1_000_000_000;
             let queryable = intended + (ms * 1e6) as i64;
-            writeln!(text, "reading,m/1/{second},{intended},{intended},,,,,,,{queryable},,,9,1")
+            writeln!(text, "reading,m/1/{second},{intended},{intended},,,,,,,{queryable},,,,,,9,1")
                 .unwrap();
         }
         fs::write(dir.join("latency.csv"), text).unwrap();
