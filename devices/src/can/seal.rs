@@ -8,8 +8,9 @@
 //! sealed, so mailboxes are emptied by request.
 //!
 //! A sender begins behind all counters that it had ever reserved, and so its first message is
-//! behind a resynchronisation. That may be lost, and a receiver may miss more messages than a truncated
-//! counter spans: a remote frame of the register of resynchronisation asks a node for another one.
+//! behind a resynchronisation. That may be lost, and a receiver may miss more messages than a
+//! truncated counter spans: a remote frame of the register of resynchronisation asks a node for
+//! another one.
 //!
 //! The scheme of the paper has neither: its sync code travels whole, the sender's is kept as the
 //! counters of the others are, so that its messages are accepted after a restart, and the
@@ -59,10 +60,10 @@ pub(crate) const AUTHENTICATION: Field = Field::default(
     "authentication",
     Kind::Choice(Authentication::WORDS),
     "\"none\"",
-    "How messages of the network are authenticated, the same for all of its nodes: `none`; `paper`: \
-     a hash of message, sync code and one shared key, as published, which the last message \
-     passes again; `compact`: 4 bytes of data, 1 of a counter and 3 of a MAC in one frame; `strong`: a \
-     second frame with 2 bytes of a counter and 6 of a MAC.",
+    "How messages of the network are authenticated, the same for all of its nodes: `none`; \
+     `paper`: a hash of message, sync code and one shared key, as published, which the last \
+     message passes again; `compact`: 4 bytes of data, 1 of a counter and 3 of a MAC in one frame; \
+     `strong`: a second frame with 2 bytes of a counter and 6 of a MAC.",
 );
 
 impl Authentication {
