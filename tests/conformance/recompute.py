@@ -754,7 +754,7 @@ class ExchangeRatio:
     """A figure of the exchanges of some devices on buses divided by that of others."""
 
     def __init__(self, check):
-        self.figure = check["figure"]
+        self.figure = check["statistic"]
         self.sides = [check["device"], check["against"]]
         self.least, self.most = self.ratio(check.get("at_least")), self.ratio(check["at_most"])
 

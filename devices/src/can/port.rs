@@ -29,6 +29,10 @@ pub(crate) enum PortEvent {
     Overrun(CanFrame),
 }
 
+/// What the bus is offered from now on: a frame, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer(pub(crate) Option<CanFrame>);
+
 /// A controller with its software's end.
 #[derive(Debug)]
 pub(crate) struct Port {
@@ -159,7 +163,7 @@ impl Port {
     }
 
     /// What the bus is to be offered, if that is not what it was offered.
-    pub(crate) fn offer(&mut self) -> Option<Option<CanFrame>> {
+    pub(crate) fn offer(&mut self) -> Option<Offer> {
         // What is on the wire goes on by itself.
         if self.controller.is_sending() {
             return None;
@@ -167,7 +171,7 @@ impl Port {
         let pending = self.controller.pending().copied();
         (pending != self.offered).then(|| {
             self.offered = pending;
-            pending
+            Offer(pending)
         })
     }
 
@@ -229,7 +233,7 @@ mod tests {
             port.request(frame);
         }
         assert_eq!(port.take_requested(), frames[..3]);
-        assert_eq!(port.offer(), Some(Some(frames[0])));
+        assert_eq!(port.offer(), Some(Offer(Some(frames[0]))));
         assert_eq!(port.offer(), None);
         port.wire(SimTime(5), Happening::Begun(frames[0]));
         port.wire(SimTime(9), Happening::LostArbitration);
@@ -237,10 +241,10 @@ mod tests {
         port.wire(SimTime(10), Happening::Begun(frames[0]));
         port.wire(SimTime(19), Happening::Sent(frames[0]));
         assert_eq!(port.take_requested(), frames[3..]);
-        assert_eq!(port.offer(), Some(Some(frames[1])));
+        assert_eq!(port.offer(), Some(Offer(Some(frames[1]))));
         port.withdraw(frames[1]);
-        assert_eq!(port.offer(), Some(Some(frames[2])), "what was withdrawn is not sent");
+        assert_eq!(port.offer(), Some(Offer(Some(frames[2]))), "what was withdrawn is not sent");
         port.reset();
-        assert_eq!(port.offer(), Some(None));
+        assert_eq!(port.offer(), Some(Offer(None)));
     }
 }

@@ -175,7 +175,7 @@ impl std::fmt::Display for Refused {
 enum Ends {
     Open,
     Paper { scheme: PaperScheme, receiver: PaperReceiver, next: u64 },
-    Sealed { sender: Box<Sender>, receiver: Receiver },
+    Sealed { sender: Box<Sender>, receiver: Box<Receiver> },
 }
 
 /// One end of a network: seals and verifies.
@@ -372,5 +372,5 @@ fn sealed(parts: &GuardParts, scheme: Scheme, kept: &KeptCounters) -> Ends {
         receiver.add_sender(&key, ReceiverRecord { node, last });
     }
     let sender = Box::new(Sender::new(scheme, own, directions.0, key, kept.sender));
-    Ends::Sealed { sender, receiver }
+    Ends::Sealed { sender, receiver: Box::new(receiver) }
 }

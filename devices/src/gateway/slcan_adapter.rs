@@ -12,7 +12,7 @@ use lastmeter_can::slcan::{Adapter, BitRate, BitTiming, Flag, Order};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{Gateway, GatewayEventKind, GatewayInput, GatewayOutput, event};
-use crate::can::port::{Port, PortSettings};
+use crate::can::port::{Offer, Port, PortSettings};
 
 const BUS: usize = 0;
 const LINE: usize = 1;
@@ -97,7 +97,7 @@ impl Gateway for SlcanAdapter {
         }
         self.port.take_requested();
         let offer = self.port.offer();
-        out.extend(offer.map(|frame| GatewayOutput::Offer { network: BUS, frame }));
+        out.extend(offer.map(|Offer(frame)| GatewayOutput::Offer { network: BUS, frame }));
     }
 
     fn wake_at(&self) -> Option<SimTime> {

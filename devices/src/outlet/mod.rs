@@ -1,5 +1,12 @@
 //! Where a meter's readings go: to the platform by themselves, or onto a field network, when they
 //! are asked for or by themselves.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `reporter` | to the platform |
+//! | `mbus`, `records` | onto an M-Bus line, and what telegrams hold |
+//! | `can` | onto a CAN bus |
+//! | `zigbee`, `node` | onto a radio network, and what nodes there share |
 
 pub(crate) mod can;
 pub(crate) mod mbus;

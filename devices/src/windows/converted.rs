@@ -26,12 +26,12 @@ pub(super) struct Converted {
     /// The source's part of the variance.
     pub(super) source_variance: f64,
     /// What a coarse converter's steps leave beside the components.
-    pub(super) left: Left,
+    pub(super) left: StepRemainder,
 }
 
 /// What a coarse converter's steps leave beside a channel's components, the same in all windows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Left {
+pub(super) struct StepRemainder {
     /// Mean square.
     pub(super) square: f64,
     /// Of it, squares of peak amplitudes by order, those that count for the distortion.
@@ -54,7 +54,7 @@ impl Converted {
         let source_variance = (front_end.noise_gain() * channel.noise_rms).powi(2);
         let variance = source_variance + front_end.noise_variance();
         let power = components.iter().map(|(_, x)| x.norm_sqr()).sum();
-        Self { components, variance, power, source_variance, left: Left::default() }
+        Self { components, variance, power, source_variance, left: StepRemainder::default() }
     }
 
     /// Adds a part of another channel.

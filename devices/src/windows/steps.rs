@@ -9,7 +9,7 @@
 
 use num_complex::Complex64;
 
-use super::converted::{Converted, Left, ON_GRID, ORDER_MAX};
+use super::converted::{Converted, ON_GRID, ORDER_MAX, StepRemainder};
 use super::plan::unit;
 use crate::front_end::Channel;
 
@@ -80,7 +80,7 @@ pub(super) fn round(
         }
         // In the dead band nothing is left of a tone.
         converted.components.retain(|(_, x)| x.norm() > least);
-        let mut left = Left { square: 0.0, by_order: vec![0.0; ORDER_MAX + 1] };
+        let mut left = StepRemainder { square: 0.0, by_order: vec![0.0; ORDER_MAX + 1] };
         let others = (2..=ORDER_MAX.min(highest)).filter(|order| !orders.contains(order));
         for order in others {
             let line = cycle.line(order, &values);

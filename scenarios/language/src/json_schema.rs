@@ -1,5 +1,7 @@
 //! The JSON Schema (2020-12) of the whole language, for editors.
 
+use std::collections::BTreeMap;
+
 use lastmeter_params::schema;
 use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
@@ -34,6 +36,7 @@ pub fn json_schema() -> Value {
         }
         required.extend(section.is_required.then_some(section.name));
     }
+    let shared = share(&mut properties);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "lastmeter scenario",
@@ -41,7 +44,45 @@ pub fn json_schema() -> Value {
         "properties": properties,
         "required": required,
         "additionalProperties": false,
+        "$defs": shared,
     })
+}
+
+/// Defines once what several kinds of a section have in common, and refers to it: half of the
+/// schema would be the keys that all device models share.
+fn share(sections: &mut serde_json::Map<String, Value>) -> serde_json::Map<String, Value> {
+    let mut shared = serde_json::Map::new();
+    for (section, schema) in sections {
+        let Some(kinds) = schema["items"]["oneOf"].as_array_mut() else { continue };
+        let mut tables: Vec<_> =
+            kinds.iter_mut().filter_map(|kind| kind["properties"].as_object_mut()).collect();
+        let mut uses: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+        for (place, table) in tables.iter().enumerate() {
+            for (key, value) in table.iter() {
+                uses.entry((key.clone(), value.to_string())).or_default().push(place);
+            }
+        }
+        for ((key, _), places) in uses.into_iter().filter(|(_, places)| places.len() > 1) {
+            let alike = shared.keys().filter(|name| is_numbered(name, section, &key)).count();
+            let name = match alike {
+                0 => format!("{section}.{key}"),
+                more => format!("{section}.{key}.{}", more + 1),
+            };
+            let reference = json!({ "$ref": format!("#/$defs/{name}") });
+            for place in places {
+                let value = tables[place].insert(key.clone(), reference.clone());
+                shared.entry(name.clone()).or_insert(value.unwrap_or_default());
+            }
+        }
+    }
+    shared
+}
+
+/// Whether a definition is one of a key of a section.
+fn is_numbered(name: &str, section: &str, key: &str) -> bool {
+    let rest = name.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
+    let rest = rest.and_then(|rest| rest.strip_prefix(key));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The schema of a section's table, or of its list: each is one of the registered kinds, if there

@@ -238,8 +238,8 @@ impl Can {
         self.bus.set_recovery(node_of(party), is_automatic);
     }
 
-    /// A party has its supply from `at` on, or has not: then it neither hears nor acknowledges. Of a
-    /// frame that is on the wire then after that; see [`Bus::schedule`].
+    /// A party has its supply from `at` on, or has not: then it neither hears nor acknowledges. Of
+    /// a frame that is on the wire then after that; see [`Bus::schedule`].
     pub fn set_supply(&mut self, party: Party, at: SimTime, is_on: bool) {
         self.bus.schedule(at, Change::Supply(node_of(party), is_on));
     }

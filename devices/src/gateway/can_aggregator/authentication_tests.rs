@@ -691,7 +691,6 @@ fn what_does_not_fit_together_is_not_built() {
          the other's messages"
     );
     assert!(refusal(strong, "none").starts_with("`m-1` has the authentication `none`, and"));
-    assert!(refusal("", "paper").ends_with("accept the other's messages"));
     let by_identifier = format!("{strong}transmit_order = \"identifier\"");
     assert!(refusal(&by_identifier, "strong").contains("set `transmit_order` to \"request\""));
     let volatile = format!("{strong}outbox = \"volatile\"");

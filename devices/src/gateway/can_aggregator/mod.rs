@@ -1,6 +1,9 @@
 //! The data aggregator of CAN metering networks: it polls the meter nodes of its buses and carries
 //! their readings on, once each, whatever becomes of the link, the nodes and itself.
 //!
+//! Larger than its budget: it is the master of its buses, verifies what it hears, and is tested
+//! with nodes and an attacker on a bus.
+//!
 //! | file | purpose |
 //! |---|---|
 //! | `authentication` | refused messages as events and alerts, counters that are kept |

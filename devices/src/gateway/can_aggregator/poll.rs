@@ -1,9 +1,9 @@
 //! The master of one CAN metering network: orders all nodes to close a reading, then asks each for
 //! its registers by remote frames.
 //!
-//! Terms: a *poll* is one round over all nodes; an *order* closes a reading at all of them, and each
-//! answers it with the number of its reading; an *ask* is a remote frame that is to be answered.
-//! An answer that nobody waits for is late, doubled or of a node that was given up on.
+//! Terms: a *poll* is one round over all nodes; an *order* closes a reading at all of them, and
+//! each answers it with the number of its reading; an *ask* is a remote frame that is to be
+//! answered. An answer that nobody waits for is late, doubled or of a node that was given up on.
 //!
 //! Where messages are authenticated, an order is led by a resynchronisation at the start and after
 //! a node has not answered one; a node whose messages were refused is asked for its own before the
@@ -20,7 +20,7 @@ use lastmeter_can::node::processor::{Release, ServiceTime, Task};
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 
 use crate::border::ExchangeStage;
-use crate::can::port::{Port, PortEvent, PortSettings};
+use crate::can::port::{Offer, Port, PortEvent, PortSettings};
 use crate::can::seal::{Guard, Opened, Refused, resync_request};
 use crate::can::software::Software;
 
@@ -239,11 +239,14 @@ impl Master {
             } else if let Some(frame) = self.requests.done(now) {
                 let is_order = !frame.is_remote();
                 match self.guard.seal(frame) {
-                    Ok(frames) if is_order => {
-                        self.ordered.clone_from(&frames);
-                        frames.into_iter().for_each(|frame| self.port.request(frame));
+                    Ok(frames) => {
+                        for &frame in &frames {
+                            self.port.request(frame);
+                        }
+                        if is_order {
+                            self.ordered = frames;
+                        }
                     }
-                    Ok(frames) => frames.into_iter().for_each(|frame| self.port.request(frame)),
                     Err(error) => out.push(Polled::NotSealed(error)),
                 }
             } else if !self.advance(now, out) {
@@ -252,7 +255,7 @@ impl Master {
         }
         let requested = self.port.take_requested().into_iter();
         out.extend(requested.map(|frame| Polled::Stage(ExchangeStage::Requested, frame)));
-        out.extend(self.port.offer().map(Polled::Offer));
+        out.extend(self.port.offer().map(|Offer(frame)| Polled::Offer(frame)));
     }
 
     fn poll_due(&mut self, now: SimTime, out: &mut Vec<Polled>) {
@@ -262,7 +265,7 @@ impl Master {
                 out.push(Polled::Late(self.next_poll));
             }
             self.waiting = Some(self.next_poll);
-            self.next_poll = self.next_poll + self.settings.poll_every;
+            self.next_poll += self.settings.poll_every;
         }
     }
 
@@ -289,8 +292,9 @@ impl Master {
                 let is_over = until <= now || self.nodes.iter().all(|node| node.reading.is_some());
                 if is_over {
                     // One that did not get out would close a reading that nobody asks for.
-                    let ordered = std::mem::take(&mut self.ordered);
-                    ordered.into_iter().for_each(|frame| self.port.withdraw(frame));
+                    for frame in std::mem::take(&mut self.ordered) {
+                        self.port.withdraw(frame);
+                    }
                     self.ask_all(out);
                 }
                 is_over

@@ -39,7 +39,7 @@ fn guard() -> Guard {
     let parts = GuardParts {
         authentication: Authentication::None,
         end: End::Master(Vec::new()),
-        shared: shared_key(&Streams::new(1)),
+        shared: shared_key(Streams::new(1)),
         pair_limit: ms(100),
     };
     Guard::new(parts, &KeptCounters::default())
@@ -110,7 +110,7 @@ fn run(master: &mut Master, slaves: &mut [Slave], until: SimTime) -> Vec<(SimTim
         }
         assert!(master.wake_at() > now - ms(1), "it is woken at {}", master.wake_at());
         all.extend(out.into_iter().map(|polled| (now, polled)));
-        now = now + ms(1);
+        now += ms(1);
     }
     all
 }
@@ -207,7 +207,7 @@ proptest! {
         let mut master = Master::new(settings(), guard(), nodes(3));
         let mut now = START;
         for (identifier, bytes, is_remote, pause) in frames {
-            now = now + ms(pause);
+            now += ms(pause);
             let id = CanId::standard(identifier).unwrap();
             let frame = if is_remote {
                 CanFrame::remote(id, bytes.len() as u8).unwrap()

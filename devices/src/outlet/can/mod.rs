@@ -36,7 +36,7 @@ use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDura
 
 use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, ExchangeStage, Input, NodeTask, Output};
-use crate::can::port::{Port, PortEvent, PortSettings};
+use crate::can::port::{Offer, Port, PortEvent, PortSettings};
 use crate::can::seal::{
     Authentication, Guard, GuardParts, KeptCounters, Opened, is_resync, order_identifiers,
 };
@@ -283,7 +283,7 @@ impl CanOutlet {
         let stage = ExchangeStage::Requested;
         let requested = self.port.take_requested().into_iter();
         out.extend(requested.map(|frame| Output::Stage { stage, frame }));
-        out.extend(self.port.offer().map(|frame| Output::Offer { frame }));
+        out.extend(self.port.offer().map(|Offer(frame)| Output::Offer { frame }));
     }
 
     /// A job is done.

@@ -144,8 +144,15 @@ mod tests {
                 for (quantity, value) in meter_node::values(register, &data) {
                     found += 1;
                     let step = match (register.is_compact(), quantity) {
-                        (_, Quantity::VoltageRms | Quantity::CurrentRms | Quantity::Frequency)
-                        | (_, Quantity::PowerFactor | Quantity::VoltageThd | Quantity::CurrentThd)
+                        (
+                            _,
+                            Quantity::VoltageRms
+                            | Quantity::CurrentRms
+                            | Quantity::Frequency
+                            | Quantity::PowerFactor
+                            | Quantity::VoltageThd
+                            | Quantity::CurrentThd,
+                        )
                         | (false, Quantity::ActivePower(_)) => 1e-6,
                         (true, Quantity::ActiveEnergy(_)) => 200.0,
                         _ => 1e-3,

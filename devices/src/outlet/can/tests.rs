@@ -62,8 +62,8 @@ impl Bench {
             measure_every: span(1000.0),
             guard: GuardParts {
                 authentication: Authentication::None,
-                end: End::Slave(NODE, device_key(&Streams::new(1), "m", NODE)),
-                shared: shared_key(&Streams::new(1)),
+                end: End::Slave(NODE, device_key(Streams::new(1), "m", NODE)),
+                shared: shared_key(Streams::new(1)),
                 pair_limit: span(100.0),
             },
         });

@@ -21,14 +21,18 @@ pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "exchange_ratio",
         summary: "exchanges of some devices on buses are as fast as those of others, or as many",
-        description: "Divides a figure of the exchanges of `device` by that of the exchanges of \
+        description: "Divides a value of the exchanges of `device` by that of the exchanges of \
             `against`. `throughput`: data bytes of answers a second, from when the first was asked \
             to when the last was answered; `median`: of the time from asked to answered, \
             unanswered ones being infinite. The ratio has to lie between `at_least` and `at_most`, \
             both included. With fewer than 100 exchanges on either side the check is \
             inconclusive. `measured` is the ratio, `n` counts the exchanges of `device`.",
         fields: &[
-            Field::required("figure", Kind::Choice(&["throughput", "median"]), "which figure"),
+            Field::required(
+                "statistic",
+                Kind::Choice(&["throughput", "median"]),
+                "what of them is divided",
+            ),
             Field::required("device", Kind::Pattern, "whose exchanges: a name or pattern"),
             Field::required("against", Kind::Pattern, "those that they are compared with"),
             Field::optional("at_least", LIMIT, "smallest ratio allowed"),
@@ -100,7 +104,7 @@ impl ExchangeRatio {
     fn new(values: &Values, context: CheckContext) -> Self {
         Self {
             context,
-            is_throughput: values.text("figure") == "throughput",
+            is_throughput: values.text("statistic") == "throughput",
             at_least: values.si_opt("at_least"),
             at_most: values.si("at_most"),
             sides: [Side::new(values, "device"), Side::new(values, "against")],
@@ -186,13 +190,13 @@ mod tests {
 
     #[test]
     fn throughputs_and_medians_are_divided() {
-        let throughput = "figure = \"throughput\"\nat_least = 1.02\nat_most = 1.5";
+        let throughput = "statistic = \"throughput\"\nat_least = 1.02\nat_most = 1.5";
         // 200 answers in 1.994 s beside 200 in 2.492 s.
         let verdict = fed(throughput, [(200, 10, Some(4)), (200, 12, Some(104))]);
         let expected = (2.388 + 0.104) / (1.99 + 0.004);
         assert!((verdict.measured.unwrap() - expected).abs() < 1e-12, "{}", verdict.why);
         assert_eq!((verdict.status, verdict.n), (Status::Pass, 200));
-        let median = "figure = \"median\"\nat_most = 1.05";
+        let median = "statistic = \"median\"\nat_most = 1.05";
         let verdict = fed(median, [(200, 10, Some(21)), (200, 10, Some(20))]);
         assert_eq!(verdict.measured, Some(1.05));
         assert_eq!(verdict.status, Status::Pass);
@@ -200,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_outside_lost_or_too_little_is_no_pass() {
-        let median = "figure = \"median\"\nat_least = 0.95\nat_most = 1.05";
+        let median = "statistic = \"median\"\nat_least = 0.95\nat_most = 1.05";
         for (sides, status) in [
             ([(200, 10, Some(22)), (200, 10, Some(20))], Status::Fail),
             ([(200, 10, Some(18)), (200, 10, Some(20))], Status::Fail),

@@ -1,5 +1,5 @@
-//! What happens to CAN buses from outside, as the scenario has it, and what is recorded of it: error
-//! counters, and what came of attacks.
+//! What happens to CAN buses from outside, as the scenario has it, and what is recorded of it:
+//! error counters, and what came of attacks.
 
 use std::collections::BTreeMap;
 

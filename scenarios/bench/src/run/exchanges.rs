@@ -1,5 +1,5 @@
-//! Exchanges on CAN buses: when a request was asked for, was on the wire and was heard, and when its
-//! answer was requested, was on the wire and was taken.
+//! Exchanges on CAN buses: when a request was asked for, was on the wire and was heard, and when
+//! its answer was requested, was on the wire and was taken.
 //!
 //! An *exchange* is a remote frame and the data frame of its identifier. What software does is
 //! reported by the nodes themselves, what the wire does by the bus. An exchange that is asked for

@@ -15,7 +15,7 @@
 //! | `connection` | its connection: an MQTT session, or a gateway's to the dispatcher |
 //! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
-//! | `exchanges` | what is asked and answered on a CAN bus, and where the time goes |
+//! | `exchanges`, `bus_faults` | a CAN bus: exchanges, where their time goes; faults, error counters |
 //! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
 //! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |

@@ -205,6 +205,9 @@ fn the_checked_in_schema_is_the_one_of_the_language() {
 
 /// The keys a file uses have to be keys the schema knows.
 fn assert_known(value: &toml::Value, schema: &Value, path: &str) {
+    let whole = json_schema();
+    let name = schema["$ref"].as_str().map(|reference| reference.replace("#/$defs/", ""));
+    let schema = name.map_or(schema, |name| &whole["$defs"][name]);
     match value {
         toml::Value::Table(table) => {
             let tables = schema["items"]["oneOf"].as_array();
