@@ -1,5 +1,5 @@
 //! A bus as it is captured: lines as `candump -L` of can-utils writes them, and packets of the link
-//! type the link type of SocketCAN (227, tcpdump.org/linktypes).
+//! type of `SocketCAN` (227, tcpdump.org/linktypes).
 //!
 //! Error frames are those of `linux/can/error.h`: a class in the identifier, 8 bytes about it.
 
