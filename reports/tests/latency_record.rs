@@ -62,12 +62,9 @@ fn lines(dir: &Path) -> Vec<String> {
 fn the_rows_of_one_writing_are_sorted_and_complete() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = start(dir.path());
-    let lost = LatencyRow {
-        points: [Some(30), None, None, None, None, None, None, None, None, None, None],
-        bytes: 0,
-        copies: 0,
-        ..row("reading", "b//1", 30)
-    };
+    let mut points = [None; Point::COUNT];
+    points[Point::Intended.index()] = Some(30);
+    let lost = LatencyRow { points, bytes: 0, copies: 0, ..row("reading", "b//1", 30) };
     for row in [row("reading", "b/1/1", 20), row("reading>o", "a/1/1", 20), lost] {
         writer.latency(&row).unwrap();
     }

@@ -36,26 +36,25 @@ pub(crate) struct BusExchange {
     answered: Option<SimTime>,
 }
 
-/// Where the time of an exchange goes, in ns.
+/// Where the time of an exchange goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Its own two frames.
-    pub(crate) bus_ns: i64,
+    pub(crate) bus: SimDuration,
     /// In a mailbox, while others had the bus.
-    pub(crate) queue_ns: i64,
+    pub(crate) queue: SimDuration,
     /// The rest: that of the nodes' software.
-    pub(crate) software_ns: i64,
+    pub(crate) software: SimDuration,
 }
 
 impl BusExchange {
     /// Where its time went, if it was answered.
     pub(crate) fn shares(&self) -> Option<Shares> {
-        let whole_ns = (self.answered? - self.asked?).0;
-        let bus_ns = self.request_takes.0 + self.answer_takes.0;
-        let on_bus =
-            (self.sent? - self.requested?).0 + (self.answer_sent? - self.answer_requested?).0;
-        let queue_ns = (on_bus - bus_ns).max(0);
-        Some(Shares { bus_ns, queue_ns, software_ns: whole_ns - bus_ns - queue_ns })
+        let whole = self.answered? - self.asked?;
+        let bus = self.request_takes + self.answer_takes;
+        let on_bus = (self.sent? - self.requested?) + (self.answer_sent? - self.answer_requested?);
+        let queue = (on_bus - bus).max(SimDuration::ZERO);
+        Some(Shares { bus, queue, software: whole - bus - queue })
     }
 
     /// Its instants as points of the latency record.
@@ -110,9 +109,9 @@ impl BusExchanges {
             facts.bytes += u64::from(exchange.answer_bytes());
         }
         if let Some(shares) = exchange.shares() {
-            facts.bus.take(shares.bus_ns);
-            facts.queue.take(shares.queue_ns);
-            facts.software.take(shares.software_ns);
+            facts.bus.take(shares.bus.0);
+            facts.queue.take(shares.queue.0);
+            facts.software.take(shares.software.0);
         }
     }
 
@@ -222,9 +221,9 @@ mod tests {
         // Lengths counted by hand: bits of the frames, times 8 us.
         let bus_ns = (i64::from(frame_bits(&ask)) + i64::from(frame_bits(&answer))) * 8_000;
         let shares = done.shares().unwrap();
-        assert_eq!(shares.bus_ns, bus_ns);
-        assert_eq!(shares.queue_ns, 6_000_000 - bus_ns);
-        assert_eq!(shares.software_ns, 21_000_000 - 6_000_000);
+        assert_eq!(shares.bus.0, bus_ns);
+        assert_eq!(shares.queue.0, 6_000_000 - bus_ns);
+        assert_eq!(shares.software.0, 21_000_000 - 6_000_000);
         let points = done.points(ms(0));
         assert_eq!(points[Point::Heard.index()], Some(6_000_000));
         assert_eq!(points[Point::Answered.index()], Some(21_000_000));

@@ -77,6 +77,14 @@ pub(crate) struct FieldNetwork {
     pub(crate) counters: Option<BusCounters>,
 }
 
+/// The medium that a device is on, and its end of it.
+fn end_of(networks: &mut [FieldNetwork], device: usize) -> Option<(&mut Medium, End)> {
+    networks.iter_mut().find_map(|network| {
+        let place = network.devices.iter().position(|&other| other == device)?;
+        Some((network.medium.as_mut()?, End::Slave(place)))
+    })
+}
+
 /// What makes the gateway anew from the records it kept: a restart.
 pub(crate) type MakeGateway = Box<dyn Fn(&[Vec<u8>]) -> Option<Box<dyn Gateway>> + Send>;
 
@@ -390,32 +398,24 @@ impl Field {
         for output in self.output.drain(..) {
             match output {
                 Output::Transmit { at, bits_per_second, bytes } => {
-                    let on = self.networks.iter_mut().find_map(|network| {
-                        let place = network.devices.iter().position(|&other| other == device)?;
-                        Some((network.medium.as_mut()?, place))
-                    });
-                    if let Some((medium, place)) = on {
+                    if let Some((medium, end)) = end_of(&mut self.networks, device) {
                         let at = at.max(self.now);
-                        medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);
+                        medium.transmit(end, None, at, bits_per_second, &bytes);
                     }
                 }
                 Output::Offer { frame } => {
-                    let on = self.networks.iter_mut().find_map(|network| {
-                        let place = network.devices.iter().position(|&other| other == device)?;
-                        Some((network.medium.as_mut()?.can()?, place))
-                    });
-                    if let Some((can, place)) = on {
-                        can.offer(End::Slave(place), self.now, frame);
+                    if let Some((medium, end)) = end_of(&mut self.networks, device)
+                        && let Some(can) = medium.can()
+                    {
+                        can.offer(end, self.now, frame);
                     }
                 }
                 Output::Stage { stage, frame } => stages.push((stage, frame)),
                 Output::Supply { is_on } => {
-                    let on = self.networks.iter_mut().find_map(|network| {
-                        let place = network.devices.iter().position(|&other| other == device)?;
-                        Some((network.medium.as_mut()?.can()?, place))
-                    });
-                    if let Some((can, place)) = on {
-                        can.set_supply(End::Slave(place), self.now, is_on);
+                    if let Some((medium, end)) = end_of(&mut self.networks, device)
+                        && let Some(can) = medium.can()
+                    {
+                        can.set_supply(end, self.now, is_on);
                     }
                 }
                 Output::Reported { values, frames } => {

@@ -11,7 +11,7 @@ mod uplink;
 
 use std::time::Duration;
 
-use lastmeter_language::{DeviceRow, Injection, Order, Scenario};
+use lastmeter_language::{DeviceRow, Injection, NetworkRow, Order, Scenario};
 use lastmeter_link::impair::{Leg, LegName};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -40,8 +40,12 @@ pub(crate) fn records_messages(scenario: &Scenario) -> bool {
     !scenario.links.is_empty() || !scenario.observers.is_empty()
 }
 
-/// The latency record of a scenario, with the ways to its observers.
-pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
+/// The latency record of a scenario, with the ways to its observers; `None`: it has none.
+pub(crate) fn record(scenario: &Scenario) -> Option<ModelledRecord> {
+    let records_exchanges = scenario.networks.iter().any(NetworkRow::records_exchanges);
+    if !records_messages(scenario) && !records_exchanges {
+        return None;
+    }
     let observers = scenario.observers.iter().map(|row| {
         let mut covers = vec![false; scenario.devices.len()];
         row.devices.iter().for_each(|&device| covers[device] = true);
@@ -64,7 +68,8 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
     let devices = scenario.devices.iter().enumerate();
     let has = |index: usize| records_messages(scenario) && !scenario.is_carried(index);
     let devices = devices.map(|(index, row)| (row.name.clone(), has(index)));
-    ModelledRecord::new(scenario.schedule.start, devices.collect(), observers.collect())
+    let start = scenario.schedule.start;
+    Some(ModelledRecord::new(start, devices.collect(), observers.collect()))
 }
 
 /// A leg of an owner's lane, drawn from the same stream as the proxy draws from.

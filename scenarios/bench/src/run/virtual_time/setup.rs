@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use lastmeter_language::{GatewayRow, NetworkRow, Scenario};
+use lastmeter_language::{GatewayRow, Scenario};
 use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_units::TenantName;
 
@@ -127,7 +127,6 @@ pub(crate) async fn assemble<'a>(
     let mut rest = RestOfAll::new(&platform)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = modelled::records_messages(scenario);
-    let records_exchanges = scenario.networks.iter().any(NetworkRow::records_exchanges);
     let mut ledger = Ledger::of(scenario);
     let mut setups = set_up(scenario, place, &mut ledger)?;
     let names = node_names(scenario, &setups);
@@ -188,7 +187,7 @@ pub(crate) async fn assemble<'a>(
         ledger,
         platform: DrivenPlatform::new(platform, rest),
         acknowledged,
-        modelled: (records_latency || records_exchanges).then(|| modelled::record(scenario)),
+        modelled: modelled::record(scenario),
         calibrator: Calibrator::of(scenario),
         applications: Applications::of(scenario),
         networks,
