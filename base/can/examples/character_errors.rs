@@ -33,16 +33,19 @@ pub const RATES: [f64; 3] = [1e-5, 1e-4, 1e-3];
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Characters that began, and how many of them were hit.
+    /// Characters that began.
     pub characters: u64,
+    /// How many of them were hit.
     pub hit: u64,
-    /// How many were to be expected, and the variance of that.
+    /// How many were to be expected.
     pub expected: f64,
+    /// The variance of that.
     pub variance: f64,
-    /// Characters that a receiver took from the bus, those of them that were not as they were sent,
-    /// and those of frames that came twice.
+    /// Characters that a receiver took from the bus.
     pub delivered: u64,
+    /// Those of them that were not as they were sent.
     pub wrong: u64,
+    /// Those of frames that came twice.
     pub twice: u64,
     /// Frames that were sent again.
     pub repeated: u64,

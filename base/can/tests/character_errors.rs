@@ -1,5 +1,7 @@
 //! Characters that are hit on the wire beside the closed form, and none that is delivered wrong.
 
+#![expect(clippy::print_stdout, reason = "what was counted is shown to who asks for it")]
+
 #[expect(dead_code, reason = "it is a program of its own, too")]
 #[expect(unreachable_pub, reason = "it is a program of its own, too")]
 #[path = "../examples/character_errors.rs"]
