@@ -177,7 +177,7 @@ fn shares(buses: &[BusFacts], figures: &mut Vec<Figure>) -> Picture {
 fn curve(buses: &[BusFacts], figures: &mut Vec<Figure>) -> Option<Picture> {
     let mut points: Vec<(f64, f64)> =
         buses.iter().map(|bus| (bus.nodes as f64, throughput(bus))).collect();
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
     points.dedup_by(|a, b| a.0 == b.0);
     if points.len() < POINTS_MIN {
         return None;
@@ -196,6 +196,6 @@ fn curve(buses: &[BusFacts], figures: &mut Vec<Figure>) -> Option<Picture> {
     let svg = Chart::new("throughput by the number of nodes").with_panel(panel).svg();
     let figure = Figure::drawn("bus-throughput", svg, csv.finish());
     let caption = "data bytes of answers a second, over the whole run; of buses of one size the \
-                   first is shown";
+                   busiest is shown";
     Some(Picture::of(figure, "throughput by the number of nodes".to_owned(), caption, figures))
 }

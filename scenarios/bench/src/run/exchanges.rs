@@ -52,9 +52,13 @@ impl BusExchange {
     pub(crate) fn shares(&self) -> Option<Shares> {
         let whole = self.answered? - self.asked?;
         let bus = self.request_takes + self.answer_takes;
-        let on_bus = (self.sent? - self.requested?) + (self.answer_sent? - self.answer_requested?);
-        let queue = (on_bus - bus).max(SimDuration::ZERO);
-        Some(Shares { bus, queue, software: whole - bus - queue })
+        // Who receives has a frame a bit before who sends has it out.
+        let arrived = self.sent?.min(self.heard?);
+        let software = (self.requested? - self.asked?)
+            + (self.answer_requested? - arrived)
+            + (self.answered? - self.answer_sent?);
+        let queue = (whole - software - bus).max(SimDuration::ZERO);
+        Some(Shares { bus, queue, software })
     }
 
     /// Its instants as points of the latency record.
