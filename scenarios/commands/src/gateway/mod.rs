@@ -104,6 +104,13 @@ fn prepare(
     lines: &OnLines<'_>,
 ) -> Result<Prepared, String> {
     let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
+    if kind.networks == ["can"] {
+        return Err(format!(
+            "`{}` is on a CAN bus, expected a gateway on lines: it runs in scenarios, with its \
+             meters",
+            kind.entry.name
+        ));
+    }
     if lines.on.is_empty() {
         return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
     }
