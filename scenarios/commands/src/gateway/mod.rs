@@ -98,12 +98,8 @@ struct Prepared {
     epoch: Epoch,
 }
 
-fn prepare(
-    kind: &GatewayKind,
-    options: &GatewayOptions,
-    lines: &OnLines<'_>,
-) -> Result<Prepared, String> {
-    let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
+/// Frames of a CAN bus are no bytes of a line.
+fn check_lines(kind: &GatewayKind) -> Result<(), String> {
     if kind.networks == ["can"] {
         return Err(format!(
             "`{}` is on a CAN bus, expected a gateway on lines: it runs in scenarios, with its \
@@ -111,6 +107,16 @@ fn prepare(
             kind.entry.name
         ));
     }
+    Ok(())
+}
+
+fn prepare(
+    kind: &GatewayKind,
+    options: &GatewayOptions,
+    lines: &OnLines<'_>,
+) -> Result<Prepared, String> {
+    let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
+    check_lines(kind)?;
     if lines.on.is_empty() {
         return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
     }
