@@ -333,6 +333,7 @@ def walk(comparison, household, is_mouse):
     driver = browser(1280, 900, "light")
     driver.get(platform.rest + "/devices/plug")
     comparison.same(f"{way}: sign-in first", driver.current_url.split("?")[0], platform.rest + "/sign-in")
+    before = driver.find_element(By.TAG_NAME, "html")
     driver.find_element(By.ID, "name").send_keys("ann")
     if is_mouse:
         driver.find_element(By.ID, "password").send_keys(PASSWORD)
@@ -340,6 +341,8 @@ def walk(comparison, household, is_mouse):
     else:
         driver.switch_to.active_element.send_keys(Keys.TAB)
         driver.switch_to.active_element.send_keys(PASSWORD, Keys.ENTER)
+    # A key or a click is over before its answer is there.
+    WebDriverWait(driver, 30).until(lambda _: is_gone(before), f"{way}: signs in")
     comparison.same(f"{way}: way back", driver.current_url, platform.rest + "/devices/plug")
     power = 0.555 if is_mouse else 0.444
     household.meter.await_acknowledged([household.send("plug", {POWER: power, BREAKER: 1.0}, time.time())])

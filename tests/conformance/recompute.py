@@ -110,7 +110,8 @@ class Accuracy:
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
         if fits is None:
-            fits = fnmatch.fnmatchcase(device, self.device)
+            patterns = self.device if isinstance(self.device, list) else [self.device]
+            fits = any(fnmatch.fnmatchcase(device, pattern) for pattern in patterns)
             fits = fits and fnmatch.fnmatchcase(quantity, self.quantity)
             self.fits[device, quantity] = fits
         if not fits:

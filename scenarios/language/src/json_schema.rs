@@ -53,9 +53,12 @@ pub fn json_schema() -> Value {
 fn share(sections: &mut serde_json::Map<String, Value>) -> serde_json::Map<String, Value> {
     let mut shared = serde_json::Map::new();
     for (section, schema) in sections {
-        let Some(kinds) = schema["items"]["oneOf"].as_array_mut() else { continue };
-        let mut tables: Vec<_> =
-            kinds.iter_mut().filter_map(|kind| kind["properties"].as_object_mut()).collect();
+        let items = schema.get_mut("items").and_then(|items| items.get_mut("oneOf"));
+        let Some(kinds) = items.and_then(Value::as_array_mut) else { continue };
+        let mut tables: Vec<_> = kinds
+            .iter_mut()
+            .filter_map(|kind| kind.get_mut("properties")?.as_object_mut())
+            .collect();
         let mut uses: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
         for (place, table) in tables.iter().enumerate() {
             for (key, value) in table.iter() {
