@@ -110,8 +110,9 @@ class Accuracy:
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
         if fits is None:
-            patterns = self.device if isinstance(self.device, list) else [self.device]
-            fits = any(fnmatch.fnmatchcase(device, pattern) for pattern in patterns)
+            # A list is written as one text.
+            patterns = self.device.split(",")
+            fits = any(fnmatch.fnmatchcase(device, pattern.strip()) for pattern in patterns)
             fits = fits and fnmatch.fnmatchcase(quantity, self.quantity)
             self.fits[device, quantity] = fits
         if not fits:
