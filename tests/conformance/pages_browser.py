@@ -21,7 +21,7 @@ import urllib.parse
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
+    from selenium.common.exceptions import StaleElementReferenceException, TimeoutException, WebDriverException
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -414,7 +414,12 @@ class NetworkWalk:
         before = self.driver.find_element(By.TAG_NAME, "html")
         self.driver.get_log("browser"), hosts(self.driver)
         press(self.driver, selector, is_mouse)
-        WebDriverWait(self.driver, 10).until(lambda _: is_gone(before), name)
+        try:
+            WebDriverWait(self.driver, 10).until(lambda _: is_gone(before), name)
+        except TimeoutException:
+            # What was pressed while its part of the page was renewed was not pressed.
+            press(self.driver, selector, is_mouse)
+            WebDriverWait(self.driver, 10).until(lambda _: is_gone(before), name)
 
     def register(self, gateway):
         """Registers the network of a gateway: its name and its key, which is shown this once."""
