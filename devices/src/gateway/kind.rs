@@ -13,6 +13,14 @@ pub(super) const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
+pub(super) const OUTBOX: Field = Field::default(
+    "outbox",
+    Kind::Choice(&["durable", "volatile"]),
+    "\"durable\"",
+    "Whether messages are written before they are sent; a volatile outbox loses them at a restart \
+     and while the link is down.",
+);
+
 pub(super) const OUTBOX_LIMIT: Field = Field::default(
     "outbox_limit",
     Kind::Integer { min: 1, max: 10_000_000 },

@@ -17,6 +17,7 @@
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
 //! | `slcan_adapter` | the adapter by which somebody on a real line is on a simulated CAN bus |
+//! | `refusal` | answers to commands where devices take none |
 //! | `reachability` | alerts of devices that do not answer, and answer again |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
 //! | `metric` | what a gateway counts |
@@ -30,6 +31,7 @@ mod kind;
 mod metric;
 mod reachability;
 mod record;
+mod refusal;
 mod registry;
 mod simulator;
 mod slcan_adapter;

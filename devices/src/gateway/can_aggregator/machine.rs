@@ -7,16 +7,15 @@ use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
 use super::authentication;
 use super::poll::{Master, Polled};
-use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
+use crate::answer::CommandDesk;
 use crate::gateway::record::MeterState;
+use crate::gateway::refusal::refuse_command;
 use crate::gateway::store::Store;
 use crate::gateway::{
     Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
     reachability,
 };
 use crate::message;
-
-const NO_COMMANDS: &str = "this gateway's devices take no commands";
 
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -60,7 +59,9 @@ impl Aggregator {
                 event(out, Kind::InputRefused, detail);
             }
             GatewayInput::Wire { network, what } => self.wire(now, network, what, out),
-            GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
+            GatewayInput::Command { owner, payload } => {
+                refuse_command((&mut self.desk, store), (&owner, now), &payload, out);
+            }
             GatewayInput::Connected => store.connected(out),
             GatewayInput::Disconnected => store.disconnected(),
             GatewayInput::Acknowledged { message } => store.acknowledged(message),
@@ -83,23 +84,6 @@ impl Aggregator {
             };
             event(out, Kind::BusState, format!("network {network}: {word}"));
         }
-    }
-
-    fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
-        let (invocation, response) = match self.desk.judge(payload) {
-            Ok(ReceivedCommand::Repeated { invocation, response }) => (invocation, response),
-            Ok(ReceivedCommand::New { invocation, .. }) => {
-                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
-                self.desk.answered(&invocation, &response);
-                (invocation, response)
-            }
-            Err(refusal) => {
-                return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
-            }
-        };
-        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
-        let payload = message::answer(owner, now, invocation, response);
-        self.parts.store.put(owner, None, payload, out);
     }
 
     /// Counts what may come often; whether it is to be noted: the first, and at each doubling.

@@ -22,7 +22,7 @@ use lastmeter_can::controller::TransmitOrder;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
-use super::kind::{GatewayContext, GatewayKind, NetworkContext, OUTBOX_LIMIT, time};
+use super::kind::{GatewayContext, GatewayKind, NetworkContext, OUTBOX, OUTBOX_LIMIT, time};
 use super::store::Store;
 use crate::can::seal::{
     AUTHENTICATION, Authentication, End, Guard, GuardParts, device_key, shared_key,
@@ -126,13 +126,7 @@ static FIELDS: [Field; 14] = [
         "1",
         "Polls in a row without an answer after which a node is reported as unreachable.",
     ),
-    Field::default(
-        "outbox",
-        Kind::Choice(&["durable", "volatile"]),
-        "\"durable\"",
-        "Whether messages are written before they are sent; a volatile outbox loses them at a \
-         restart and while the link is down.",
-    ),
+    OUTBOX,
     OUTBOX_LIMIT,
     AUTHENTICATION,
 ];

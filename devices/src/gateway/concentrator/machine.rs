@@ -10,14 +10,13 @@ use super::super::store::Store;
 use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
-use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
+use crate::answer::CommandDesk;
 use crate::gateway::reachability;
+use crate::gateway::refusal::refuse_command;
 use crate::gateway::{
     Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
 };
 use crate::message::{self, Alert};
-
-const NO_COMMANDS: &str = "this gateway's devices take no commands";
 
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -66,29 +65,14 @@ impl Concentrator {
                     line.up();
                 }
             }
-            GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
+            GatewayInput::Command { owner, payload } => {
+                refuse_command((&mut self.desk, store), (&owner, now), &payload, out);
+            }
             GatewayInput::Connected => store.connected(out),
             GatewayInput::Disconnected => store.disconnected(),
             GatewayInput::Acknowledged { message } => store.acknowledged(message),
             GatewayInput::Kept { number } => store.kept(number, out),
         }
-    }
-
-    fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
-        let (invocation, response) = match self.desk.judge(payload) {
-            Ok(ReceivedCommand::Repeated { invocation, response }) => (invocation, response),
-            Ok(ReceivedCommand::New { invocation, .. }) => {
-                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
-                self.desk.answered(&invocation, &response);
-                (invocation, response)
-            }
-            Err(refusal) => {
-                return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
-            }
-        };
-        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
-        let payload = message::answer(owner, now, invocation, response);
-        self.parts.store.put(owner, None, payload, out);
     }
 
     /// Moves a line as far as it goes now.

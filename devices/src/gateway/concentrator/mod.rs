@@ -22,7 +22,7 @@ use lastmeter_mbus::header::Manufacturer;
 use lastmeter_mbus::master::{MasterConfig, Target};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
-use super::kind::{GatewayKind, NetworkContext, OUTBOX_LIMIT, time};
+use super::kind::{GatewayKind, NetworkContext, OUTBOX, OUTBOX_LIMIT, time};
 use super::store::Store;
 use line::{Line, Meter, Schedule};
 use machine::{Concentrator, Parts};
@@ -78,13 +78,7 @@ static FIELDS: [Field; 12] = [
         "1",
         "Polls in a row without an answer after which a meter is reported as unreachable.",
     ),
-    Field::default(
-        "outbox",
-        Kind::Choice(&["durable", "volatile"]),
-        "\"durable\"",
-        "Whether messages are written before they are sent; a volatile outbox loses them at a \
-         restart and while the link is down.",
-    ),
+    OUTBOX,
     OUTBOX_LIMIT,
     Field::default(
         "drop_sign",
