@@ -188,6 +188,24 @@ fn what_comes_twice_or_for_an_earlier_order_is_not_used() {
 }
 
 #[test]
+fn an_answer_to_the_order_before_is_not_that_to_this_one() {
+    let mut master = Master::new(settings(), guard(), nodes(1));
+    let mut slaves = slaves(1);
+    run(&mut master, &mut slaves, START + ms(1_900));
+    // The second order is out, and what comes first has the token of the first one.
+    let (at, mut out) = (START + ms(2_000), Vec::new());
+    master.work(at, &mut out);
+    master.work(at + ms(1), &mut out);
+    for token in [1, 2] {
+        out.clear();
+        let answer = data(Register::Freeze, 1, [0, 0, 0, 9, 0, 0, 1, token]);
+        master.wire(at + ms(2), Happening::Received(answer), &mut out);
+        master.work(at + ms(2), &mut out);
+        assert_eq!(out.contains(&Polled::NotAwaited(answer)), token == 1, "{out:?}");
+    }
+}
+
+#[test]
 fn round_follows_round_and_one_of_each_period_is_reported() {
     let continuous = PollSettings { is_continuous: true, ..settings() };
     let (mut master, mut slaves) = (Master::new(continuous, guard(), nodes(2)), slaves(2));
