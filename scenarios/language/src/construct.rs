@@ -28,7 +28,7 @@ use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::expect::EXPECT;
-use super::section::gateway::GATEWAY;
+use super::section::gateway::{self, GATEWAY};
 use super::section::grid;
 use super::section::home;
 use super::section::inject::{self, INJECT, PlacedDevice};
@@ -105,6 +105,8 @@ impl Draft<'_> {
         }
         let devices = self.build_devices(references, (&points, &boards), streams, out);
         self.validate_signals(references, (&points, &devices), out);
+        let start = head.map(|head| head.start).unwrap_or_default();
+        gateway::report_unfit(self, references, &devices, (streams, start), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written); // stand-ins are for validation; the plant is played later
         self.validate_targets(references, &devices, out);

@@ -1,12 +1,15 @@
 //! `[[gateway]]`: what carries the readings of devices on field networks to the platform.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastmeter_devices::{GATEWAYS, GatewayKind};
+use lastmeter_devices::{Device, EPOCH, GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
 use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read_table};
-use lastmeter_units::HardwareId;
+use lastmeter_sim::Streams;
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::topics::TENANT;
 
 use super::device::{self, DEVICE};
 use super::floor::wall;
@@ -16,7 +19,7 @@ use super::network::{self, LINE, NETWORK, POLL_EVERY};
 use super::scenario::is_in_real_time;
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
 use crate::names::Names;
-use crate::references::{OnNetworks, Via};
+use crate::references::{OnNetworks, References, Via};
 
 /// What `on` begins with.
 pub(super) const NETWORK_PREFIX: &str = "network:";
@@ -314,6 +317,55 @@ fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
         let help = Some(format!("write `{key}` in the `[[gateway]]`"));
         let label = "a device on a network has none";
         out.report_with_help(Code::DOES_NOT_FIT, node.span, message, label, help);
+    }
+}
+
+/// Each gateway has to be one that its model can make with the devices on its networks; of those
+/// that one table makes the first stands for all. What needs files or dials a dispatcher is looked
+/// at elsewhere.
+pub(crate) fn report_unfit(
+    draft: &Draft<'_>,
+    references: &References,
+    devices: &[Option<Box<dyn Device>>],
+    (streams, start): (Streams, SimTime),
+    out: &mut Diagnostics,
+) {
+    let on = &references.on_networks;
+    let of_network = |network: usize| {
+        let device = |(table, device): (usize, &Option<Box<dyn Device>>)| {
+            let is_here = on.of_table.get(table).copied().flatten() == Some(network);
+            let device = device.as_ref().filter(|_| is_here)?;
+            let name = &references.devices.iter().find(|(_, of)| *of == table)?.0;
+            Some((HardwareId::new(name.as_str()).ok()?, device.network_address()?))
+        };
+        let rate = network::network(draft.rows(&NETWORK).get(network)?)?.bits_per_second();
+        let devices = devices.iter().enumerate().filter_map(device).collect();
+        Some(NetworkContext { bits_per_second: rate.unwrap_or(0), devices })
+    };
+    for (row, networks) in draft.rows(&GATEWAY).iter().zip(&on.of_gateway) {
+        let (Some(kind), Some(values), Some(name)) =
+            (kind_of(row), row.values.as_ref(), row.name())
+        else {
+            continue;
+        };
+        let Some(networks) = networks.iter().map(|&it| of_network(it)).collect() else { continue };
+        let Ok(hardware_id) = HardwareId::new(name) else { continue };
+        if !kind.files.is_empty() || kind.dispatcher.is_some() {
+            continue;
+        }
+        let (streams, files) = (&streams, &BTreeMap::new());
+        let tenant = TENANT;
+        let context = GatewayContext {
+            name,
+            hardware_id,
+            tenant,
+            start,
+            epoch: EPOCH,
+            networks,
+            streams,
+            files,
+        };
+        (kind.build)(values, &context, &[], out);
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) static NETWORK: Section = Section {
     kind: Some(("kind", "kind of network")),
     entries: || NETWORKS.iter().map(|kind| kind.entry).collect(),
     heading: "networks",
-    rules: &[report_unusable_lines],
+    rules: &[report_unusable_lines, report_unfit_keys],
     ..Section::REPEATED
 };
 
@@ -97,6 +97,15 @@ pub(crate) fn network(row: &Row<'_>) -> Option<NetworkRow> {
     // That it is an address was looked at before.
     let line = values.text_opt(LINE).map(str::parse).transpose().ok()?;
     Some(NetworkRow { name: row.name()?.to_owned(), kind: kind_of(row)?, line, values })
+}
+
+/// Each medium has to be one that its kind can make.
+fn report_unfit_keys(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for row in draft.rows(&NETWORK) {
+        if let Some((kind, values)) = kind_of(row).zip(row.values.as_ref()) {
+            (kind.build)(values, out);
+        }
+    }
 }
 
 /// A real line has an address, is there in real time only, and is one for all on it.

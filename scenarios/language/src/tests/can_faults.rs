@@ -145,3 +145,22 @@ fn mistakes_are_found_at_their_place() {
         format!("{short}\nfor = \"1 s\"\n\n[[inject]]\nat = \"2 s\"\nnetwork = \"bus\"\n{short}");
     assert_eq!(mistakes(&with(&one_after_another)), [""; 0]);
 }
+
+/// What a medium or a gateway cannot be made of is a mistake of the file, not of the run.
+#[test]
+fn keys_that_fit_no_bus_or_no_node_are_reported_at_their_place() {
+    let good = with("kind = \"can_cut\"\ndevice = \"m-2\"\nfor = \"1 s\"");
+    load(&good).unwrap();
+    for (key, change, code) in [
+        ("detail = \"bits\"", "bit_rate = 125001", "S006"),
+        ("detail = \"bits\"", "length_m = 501", "S027"),
+        (
+            "model = \"can-aggregator\"",
+            "model = \"can-aggregator\"\nauthentication = \"strong\"",
+            "S027",
+        ),
+    ] {
+        let found = mistakes(&good.replacen(key, change, 1));
+        assert!(found.iter().any(|it| it.starts_with(code)), "{change}: {found:?}");
+    }
+}
