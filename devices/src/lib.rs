@@ -50,6 +50,7 @@ mod fidelity_tests;
 mod front_end;
 mod gateway;
 mod gaussian;
+pub mod household;
 mod message;
 mod meter;
 mod model;
@@ -75,8 +76,8 @@ pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
     DeviceFault, EventFacts, EventKind, Exchange, ExchangeStage, Feed, Input, NodeTask, Output,
-    ProgramDevice, ProgramSpec, ScaledQuantity, ScalingChange, SupplyFacts, TamperFacts,
-    TamperKind, TamperSensorFault, VoltageEventKind,
+    PageAnswer, PageMethod, PageRequest, ProgramDevice, ProgramSpec, ScaledQuantity, ScalingChange,
+    SupplyFacts, TamperFacts, TamperKind, TamperSensorFault, VoltageEventKind,
 };
 pub use context::DeviceContext;
 pub use fault::InjectionKind;

@@ -12,4 +12,5 @@
 
 pub mod commands;
 pub mod flexmeter;
+pub mod rest;
 pub mod topics;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `message` | [`Input`]s of a device and what follows from them, its [`Output`]s |
 //! | `board` | the same between a device and its board: bytes of ports, orders to an emulator |
+//! | `page` | requests of a browser to a device that serves pages itself, and its answers |
 //! | `program` | lines to a device that is somebody else's program, and its answers |
 //! | `fault` | faults that injections cause, and tampering |
 //! | `facts` | constants of a device that checks need: its supply, thresholds, sensors |
@@ -19,6 +20,7 @@ mod event;
 mod facts;
 mod fault;
 mod message;
+mod page;
 mod program;
 
 pub use board::{BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
@@ -29,4 +31,5 @@ pub use fault::{
     BoardFault, DeviceFault, NodeTask, ScaledQuantity, ScalingChange, TamperKind, TamperSensorFault,
 };
 pub use message::{ExchangeStage, Feed, Input, Output};
+pub use page::{PageAnswer, PageMethod, PageRequest};
 pub use program::{Exchange, ProgramDevice, ProgramSpec};

@@ -43,8 +43,10 @@ use std::collections::BTreeMap;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::frame::CanFrame;
 use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::rest::{Answer, Request};
 
-use crate::border::ExchangeStage;
+use crate::border::{ExchangeStage, PageAnswer, PageRequest};
+use crate::household::record::{Billed, Decided};
 pub use kind::{BuildGateway, DispatcherUplink, GatewayContext, GatewayKind, NetworkContext};
 pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
@@ -119,6 +121,15 @@ pub enum GatewayInput {
         /// One frame.
         bytes: Vec<u8>,
     },
+    /// What came of a request to the platform's REST.
+    Answer(Answer),
+    /// A browser asks for one of its pages.
+    Page {
+        /// The number of the request.
+        number: u64,
+        /// What is asked.
+        request: PageRequest,
+    },
 }
 
 /// What a gateway wants done, in this order.
@@ -185,6 +196,19 @@ pub enum GatewayOutput {
         /// The encoded message.
         payload: Vec<u8>,
     },
+    /// A request to the platform's REST, with the credential that it was given.
+    Request(Request),
+    /// What a browser gets.
+    Page {
+        /// The number of its request.
+        number: u64,
+        /// The answer.
+        answer: PageAnswer,
+    },
+    /// It has decided something about its household.
+    Decided(Box<Decided>),
+    /// The bill of its household so far.
+    Billed(Box<Billed>),
     /// Something for the record of the run.
     Event {
         /// The kind of event.
@@ -268,6 +292,12 @@ pub trait Gateway: Send {
 
     /// The latest sample as JSON, of gateways that have such.
     fn points(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// When it wants all that is on its way to be settled next, and the plant to have followed what
+    /// was switched: it then sees what came of what it did, or is about to do something.
+    fn settles_at(&self) -> Option<SimTime> {
         None
     }
 

@@ -237,6 +237,7 @@ impl Gateway for ZigbeeGateway {
             }
             GatewayInput::Command { payload, .. } => self.take(now, &payload, out),
             GatewayInput::Kept { number } => self.is_durable = number == self.kept.1,
+            GatewayInput::Answer(_) | GatewayInput::Page { .. } => {}
             GatewayInput::Live { .. } | GatewayInput::Frame { .. } | GatewayInput::Wire { .. } => {
                 let detail = "a frame beside the radio network".to_owned();
                 event(out, GatewayEventKind::InputRefused, detail);

@@ -53,7 +53,9 @@ impl Aggregator {
             | GatewayInput::LineUp { .. }
             | GatewayInput::LineDown { .. }
             | GatewayInput::Live { .. }
-            | GatewayInput::Frame { .. } => {}
+            | GatewayInput::Frame { .. }
+            | GatewayInput::Answer(_)
+            | GatewayInput::Page { .. } => {}
             GatewayInput::Bytes { network, .. } => {
                 let detail = format!("bytes of network {network}, expected frames");
                 event(out, Kind::InputRefused, detail);

@@ -51,7 +51,9 @@ impl Concentrator {
             | GatewayInput::LineDown { .. }
             | GatewayInput::Wire { .. }
             | GatewayInput::Live { .. }
-            | GatewayInput::Frame { .. } => {}
+            | GatewayInput::Frame { .. }
+            | GatewayInput::Answer(_)
+            | GatewayInput::Page { .. } => {}
             GatewayInput::Bytes { network, bytes, .. } => {
                 if let Some(line) = self.parts.lines.get_mut(network) {
                     return line.bytes(now, &bytes);

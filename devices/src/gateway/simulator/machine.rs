@@ -210,6 +210,7 @@ impl Adapter {
             }
             GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
             GatewayInput::Kept { number } => self.parts.store.kept(number, out),
+            GatewayInput::Answer(_) | GatewayInput::Page { .. } => {}
             GatewayInput::Live { payload } => self.set(now, &payload, out),
             GatewayInput::Frame { is_json, bytes } => self.posted(now, &bytes, is_json, out),
         }

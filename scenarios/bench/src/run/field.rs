@@ -554,7 +554,11 @@ impl Field {
                 }
             }
             // Nobody listens to it here, and the record has readings only.
-            GatewayOutput::Live { .. } => {}
+            GatewayOutput::Live { .. }
+            | GatewayOutput::Request(_)
+            | GatewayOutput::Page { .. }
+            | GatewayOutput::Decided(_)
+            | GatewayOutput::Billed(_) => {}
             GatewayOutput::Event { kind, about, detail } => {
                 let about = about.map(|id| id.as_str().to_owned());
                 let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };

@@ -282,7 +282,12 @@ impl StandAlone {
                         self.flow.live(self.session.publish_live(&topic, payload));
                     }
                     // Its networks are lines.
-                    GatewayOutput::Offer { .. } | GatewayOutput::Stage { .. } => {}
+                    GatewayOutput::Offer { .. }
+                    | GatewayOutput::Stage { .. }
+                    | GatewayOutput::Request(_)
+                    | GatewayOutput::Page { .. }
+                    | GatewayOutput::Decided(_)
+                    | GatewayOutput::Billed(_) => {}
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
                     GatewayOutput::Event { kind, detail, .. } => {
