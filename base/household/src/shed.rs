@@ -18,6 +18,8 @@ lastmeter_units::words! {
         Contract = "contract",
         /// The forecast of renewable energy.
         Forecast = "forecast",
+        /// What the customer takes at most while energy is dear.
+        Price = "price",
     }
 }
 
@@ -36,6 +38,16 @@ impl Limit {
         match forecast_w.filter(|forecast| *forecast < contract_w) {
             Some(power_w) => Self { power_w, source: LimitSource::Forecast },
             None => Self { power_w: contract_w, source: LimitSource::Contract },
+        }
+    }
+
+    /// The lower of this limit and that of the price, where one holds; this one if they are the
+    /// same.
+    #[must_use]
+    pub fn at_price(self, price_w: Option<i64>) -> Self {
+        match price_w.filter(|price| *price < self.power_w) {
+            Some(power_w) => Self { power_w, source: LimitSource::Price },
+            None => self,
         }
     }
 }

@@ -140,6 +140,9 @@ fn a_load_closes_after_its_time_and_below_the_hysteresis_only() {
     let limit = Limit::of(4000, Some(3000));
     assert_eq!(limit, Limit { power_w: 3000, source: LimitSource::Forecast });
     assert_eq!(Limit::of(3000, Some(3000)).source, LimitSource::Contract);
+    let dear = limit.at_price(Some(1000));
+    assert_eq!(dear, Limit { power_w: 1000, source: LimitSource::Price });
+    assert_eq!([limit.at_price(None), limit.at_price(Some(3000))], [limit; 2]);
     let loads = [load(1, 1000), load(5, 800)];
     let mut shedding = Shedding::default();
     let first = shedding.step(minute(0), 4500, limit, &loads, RECLOSING);
