@@ -85,7 +85,7 @@ pub use front_end::{cvct::Cvct, full_scale};
 pub use gateway::{
     BuildGateway, DispatcherUplink, GATEWAYS, Gateway, GatewayContext, GatewayEventKind,
     GatewayInput, GatewayKind, GatewayOutput, Metric, MetricKind, NetworkContext,
-    measured_of_waveforms, slcan_adapter,
+    measured_of_waveforms, slcan_adapter, slcan_host,
 };
 pub use message::EPOCH;
 pub use model::kind::{DeviceKind, Fits};

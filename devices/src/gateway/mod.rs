@@ -17,6 +17,7 @@
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
 //! | `slcan_adapter` | the adapter by which somebody on a real line is on a simulated CAN bus |
+//! | `slcan_host` | the other side of it: real nodes behind an adapter are on a simulated bus |
 //! | `refusal` | answers to commands where devices take none |
 //! | `reachability` | alerts of devices that do not answer, and answer again |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
@@ -35,6 +36,7 @@ mod refusal;
 mod registry;
 mod simulator;
 mod slcan_adapter;
+mod slcan_host;
 mod store;
 mod transparent;
 
@@ -52,6 +54,7 @@ pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
 pub use simulator::measured_of_waveforms;
 pub use slcan_adapter::slcan_adapter;
+pub use slcan_host::slcan_host;
 
 /// What reaches a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -259,6 +259,15 @@ impl Scenario {
             Some((name, line)) => {
                 format!("somebody at the other end of network `{name}` ({line}), or {broker}")
             }
+            None if network.is_some() => {
+                // Those of a field begin together.
+                let lines = self.devices.iter().filter(|other| other.on == row.on);
+                let lines = lines.filter_map(|other| Some((&other.name, other.line.as_ref()?)));
+                let somebody = lines.map(|(name, line)| {
+                    format!("somebody at the other end of the line of `{name}` ({line}), or ")
+                });
+                somebody.collect::<String>() + &broker
+            }
             None => broker,
         }
     }

@@ -13,6 +13,7 @@ use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{
     Device, DeviceFault, ExchangeStage, Gateway, GatewayInput, GatewayOutput, Input, Output,
 };
+use lastmeter_link::channel::ChannelAddress;
 use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEvent};
 use lastmeter_record::{BusFacts, Event, EventKind, field};
 use lastmeter_units::{Serial, SimDuration, SimTime};
@@ -24,6 +25,7 @@ use super::device_note::DeviceNote;
 use super::exchanges::{BusExchange, BusExchanges};
 use super::field_simulator::FieldSimulator;
 use super::ledger::{AnnouncedReading, SentReading};
+use super::real_node::RealNode;
 use super::signal_feed::SignalFeed;
 
 /// The bits of an identifier that are the node's.
@@ -95,6 +97,8 @@ pub(crate) struct Field {
     gateway: Box<dyn Gateway>,
     make: MakeGateway,
     networks: Vec<FieldNetwork>,
+    /// Nodes of its buses that are real; their lines have numbers behind those of the networks.
+    real_nodes: Vec<RealNode>,
     pub(crate) devices: Vec<FieldDevice>,
     /// The places of those that speak by themselves, and when each wants to next.
     speakers: Vec<(usize, Option<SimTime>)>,
@@ -137,6 +141,7 @@ impl Field {
             gateway,
             make,
             networks,
+            real_nodes: Vec::new(),
             devices,
             start,
             now: start,
@@ -158,6 +163,43 @@ impl Field {
         };
         let addresses: Vec<u64> = self.devices.iter().map(address).collect();
         self.on_air = Some(OnAir::new(gateway_number, &addresses));
+    }
+
+    /// These nodes of its buses are real.
+    pub(crate) fn has_real_nodes(&mut self, nodes: Vec<RealNode>) {
+        self.real_nodes = nodes;
+    }
+
+    /// Its real nodes, with the number of the line that each is on.
+    pub(crate) fn real_nodes(&self) -> impl Iterator<Item = (usize, &str, &ChannelAddress)> {
+        let nodes = self.real_nodes.iter().enumerate();
+        let first = self.networks.len();
+        nodes.map(move |(line, node)| (first + line, node.name.as_str(), &node.address))
+    }
+
+    /// Gives the host of a real node's line an input, and puts its outputs where they belong.
+    fn step_real_node(&mut self, line: usize, input: GatewayInput, out: &mut Vec<ClientOutput>) {
+        let Some(node) = self.real_nodes.get_mut(line) else { return };
+        for output in node.step(self.now, input) {
+            match output {
+                GatewayOutput::Bytes { bits_per_second, bytes, .. } => {
+                    let network = self.networks.len() + line;
+                    out.push(ClientOutput::ToLine { network, bits_per_second, bytes });
+                }
+                GatewayOutput::Offer { frame, .. } => {
+                    let on = self.networks.get_mut(node.network);
+                    if let Some(can) = on.and_then(|on| on.medium.as_mut()?.can()) {
+                        can.offer(End::Slave(node.place), self.now, frame);
+                    }
+                }
+                GatewayOutput::Event { kind, detail, .. } => {
+                    let note = DeviceNote::new(self.now, kind.word(), detail);
+                    out.push(ClientOutput::Note { of: node.name.clone(), note });
+                }
+                // It has no connection to the platform, and keeps nothing.
+                _ => {}
+            }
+        }
     }
 
     /// When the oldest reading was made that is on its way to the gateway.
@@ -319,6 +361,10 @@ impl Field {
         let End::Slave(place) = party else {
             return self.step_gateway(GatewayInput::Wire { network, what }, out);
         };
+        let is_here = |node: &RealNode| (node.network, node.place) == (network, place);
+        if let Some(line) = self.real_nodes.iter().position(is_here) {
+            return self.step_real_node(line, GatewayInput::Wire { network, what }, out);
+        }
         let Some(&device) = self.networks[network].devices.get(place) else { return };
         if self.devices[device].is_hardware {
             return;
@@ -567,17 +613,21 @@ impl Field {
         }
     }
 
-    /// Gives the gateway what a real line brought, after all that happened before it.
+    /// Gives the gateway, or the host of a real node, what the line of this number brought, after
+    /// all that happened before it.
     pub(crate) fn on_line(
         &mut self,
-        at: SimTime,
+        (at, line): (SimTime, usize),
         input: GatewayInput,
         out: &mut Vec<ClientOutput>,
     ) {
         while self.now < at {
             self.step(at, out);
         }
-        self.step_gateway(input, out);
+        match line.checked_sub(self.networks.len()) {
+            Some(line) => self.step_real_node(line, input, out),
+            None => self.step_gateway(input, out),
+        }
     }
 
     /// Gives the gateway what happened on its connection.

@@ -23,6 +23,7 @@ use super::exchanges::BusExchanges;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
 use super::field_simulator::FieldSimulator;
 use super::injecting::ahead;
+use super::real_node::RealNode;
 
 /// The field of a gateway; the devices on its networks are taken out of the setups, which are in
 /// the scenario's order.
@@ -40,7 +41,10 @@ pub(crate) fn field(
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;
-    Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)
+    let nodes = real_nodes(scenario, (row, &networks), &devices);
+    let mut field = Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)?;
+    field.has_real_nodes(nodes);
+    Ok(field)
 }
 
 /// The field of a simulated bus that somebody on a real line is on: as its second network, where an
@@ -66,6 +70,27 @@ pub(crate) fn adapter_field(
     let start = scenario.schedule.start;
     let field = Field::new(name, start, make, vec![bus, line], devices);
     field.ok_or_else(|| BenchError::unmade(name))
+}
+
+/// The devices that are real by a line of their own; those of one line are behind one adapter,
+/// which is on the bus as the first of them.
+fn real_nodes(
+    scenario: &Scenario,
+    (row, networks): (&GatewayRow, &[FieldNetwork]),
+    devices: &[FieldDevice],
+) -> Vec<RealNode> {
+    let mut nodes: Vec<RealNode> = Vec::new();
+    for (number, (network, on)) in row.networks.iter().zip(networks).enumerate() {
+        let rate = scenario.networks[*network].bits_per_second().unwrap_or(0);
+        for (place, device) in on.devices.iter().map(|&device| &devices[device]).enumerate() {
+            let Some(address) = &scenario.devices[device.index].line else { continue };
+            if !nodes.iter().any(|node| node.network == number && node.address == *address) {
+                let at = (number, place);
+                nodes.push(RealNode::new(&device.name, address.clone(), at, rate));
+            }
+        }
+    }
+    nodes
 }
 
 /// A network with its devices, which come behind those that there are.

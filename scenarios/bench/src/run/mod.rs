@@ -15,6 +15,7 @@
 //! | `connection` | its connection: an MQTT session, or a gateway's to the dispatcher |
 //! | `board`, `programs` | its board; the program of somebody else's that it is |
 //! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
+//! | `real_node` | a node of a CAN bus that is real |
 //! | `exchanges`, `bus_faults` | a CAN bus: exchanges, where their time goes; faults, error counters |
 //! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
 //! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
@@ -61,6 +62,7 @@ mod own_settings;
 mod plant_notes;
 mod programs;
 mod real;
+mod real_node;
 mod recording;
 mod requests;
 mod rest;

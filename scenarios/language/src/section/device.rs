@@ -7,7 +7,7 @@ use lastmeter_devices::{
     BoardContext, DEVICES, Device, DeviceContext, DeviceKind, TamperKind, VoltageEventKind,
     board_device,
 };
-use lastmeter_link::channel::MQTT_FIELDS;
+use lastmeter_link::channel::{ChannelAddress, MQTT_FIELDS};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
 use lastmeter_reports::check::PlannedReports;
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
@@ -20,6 +20,7 @@ use super::board::{
 use super::floor::wall;
 use super::keys::{AS, EMULATED, HARDWARE, ON};
 use super::link::VIA;
+use super::network::LINE;
 use super::tenant::{self, TENANT, tenant_of, tenant_prefix};
 use crate::draft::{Draft, Row, Section, joined};
 use crate::names::{COUNT_MAX, HOME_PREFIX, LOAD_PREFIX, PlaceNames, SOURCE_PREFIX};
@@ -92,6 +93,14 @@ const OWN: &[Field] = &[
         "\"simulated\"",
         "how it is there: `emulated` is the firmware of its `board` on an emulated processor, \
          `hardware` is its `board` itself, or what a gateway reads on the `line` of a network",
+    ),
+    Field::optional(
+        LINE,
+        Kind::Text,
+        "on a CAN bus, in real time: the real line on which its node is, beside those that are \
+         simulated: `pty:PATH`, `tty:PATH`, `tcp:HOST:PORT`, `tcp-listen:HOST:PORT`, \
+         `udp:HOST:PORT`, with an SLCAN adapter at its other end. It is `hardware` then; devices of \
+         one line are behind one adapter",
     ),
     BOARD,
     board::NODE,
@@ -172,6 +181,8 @@ pub struct DeviceRow {
     pub on: Option<usize>,
     /// Whether it is the thing itself, at the other end of its network's line.
     pub is_hardware: bool,
+    /// The real line on which it is by itself, if it is not on that of its network.
+    pub line: Option<ChannelAddress>,
     /// The index of the link it is connected through; `None`: straight to the platform.
     pub via: Option<usize>,
     /// Wall time a message may stay unacknowledged before the connection counts as lost.
@@ -294,7 +305,8 @@ pub(crate) fn report_overlapping_spans(row: &Row<'_>, period: SimDuration, out: 
 
 /// Whether a table is of the thing itself, on a network.
 pub(crate) fn is_hardware(device: &Row<'_>) -> bool {
-    device.table.get(ON).is_some() && device.text(AS).is_some_and(|(way, _)| way == HARDWARE)
+    let is_real = device.text(AS).is_some_and(|(way, _)| way == HARDWARE);
+    device.table.get(ON).is_some() && (is_real || device.text(LINE).is_some())
 }
 
 /// Whether a table's readings are identified by when they were due and nothing else.
@@ -490,7 +502,9 @@ pub(crate) fn devices(
             source: (*source)?,
             kind: kind_of(table_of_device)?,
             on: *references.on_networks.of_table.get(*table)?,
-            is_hardware: values.text(AS) == HARDWARE,
+            is_hardware: values.text(AS) == HARDWARE || values.get(LINE).is_some(),
+            // That it is an address was looked at before.
+            line: values.text_opt(LINE).map(str::parse).transpose().ok()?,
             board: board_of(table_of_device, boards),
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),

@@ -134,6 +134,8 @@ pub(crate) fn on_networks(
     // Of a gateway with a mistake nobody knows where it is.
     if draft.all_read(&GATEWAY) {
         for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
+            let on = network.map(|network| (&rows[network], taken[network].is_some()));
+            report_line_of_device(device, on, draft, out);
             let Some(network) = *network else { continue };
             report_device_at_wrong_end(device, (&rows[network], taken[network].is_some()), out);
         }
@@ -169,6 +171,24 @@ fn report_dialling(gateway: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) 
     }
 }
 
+/// A device has a real line of its own on a CAN bus that has a gateway and is simulated.
+fn report_line_of_device(
+    device: &Row<'_>,
+    on: Option<(&Row<'_>, bool)>,
+    draft: &Draft<'_>,
+    out: &mut Diagnostics,
+) {
+    let Some((_, span)) = device.text(LINE) else { return };
+    network::report_unusable_line(device, draft, out);
+    let is_bus = |row: &Row<'_>| network::network(row).is_some_and(|row| !row.carries_bytes());
+    if !on.is_some_and(|(row, has_gateway)| has_gateway && is_bus(row)) {
+        let message = "a node with a real line of its own is on no bus here";
+        let label = "expected on a network of kind `can` with a gateway only";
+        let help = "write `line` in the `[[network]]` for what is on the line of another kind";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
+}
+
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// and here if the line is simulated or read from the other end.
 fn report_device_at_wrong_end(
@@ -177,9 +197,10 @@ fn report_device_at_wrong_end(
     out: &mut Diagnostics,
 ) {
     let name = network.name().unwrap_or_default();
-    let is_read_here = network.text(LINE).is_some() && has_gateway;
+    let own = device.text(LINE);
+    let is_read_here = (network.text(LINE).is_some() || own.is_some()) && has_gateway;
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
-    let hardware = device.text(AS).filter(|(way, _)| *way == HARDWARE);
+    let hardware = own.or_else(|| device.text(AS).filter(|(way, _)| *way == HARDWARE));
     let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
     let (span, message, label, help) = match hardware {
         _ if network.text(LINE).is_none() && !has_gateway => (
@@ -219,8 +240,8 @@ fn report_gateway_of_adapter(network: &Row<'_>, has_gateway: bool, out: &mut Dia
     if network::network(network).is_some_and(|row| !row.carries_bytes()) {
         let message = "frames of a CAN bus are no bytes of a line";
         let help = "leave `line` out, or the gateway: whoever is at the other end is then the \
-                    master, by an SLCAN adapter. A board with such an adapter is a device of its \
-                    own, with `board`";
+                    master, by an SLCAN adapter. For a node that is real write `line` in its \
+                    `[[device]]`";
         let label = "a gateway here cannot be on such a line";
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     }

@@ -111,16 +111,21 @@ fn report_unfit_keys(draft: &Draft<'_>, out: &mut Diagnostics) {
 /// A real line has an address, is there in real time only, and is one for all on it.
 fn report_unusable_lines(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&NETWORK) {
-        let Some((address, span)) = row.text(LINE) else { continue };
-        if let Err(error) = address.parse::<ChannelAddress>() {
-            out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
-        }
-        if !is_in_real_time(draft) {
-            let message = "whoever is at the other end of a real line has a clock of their own";
-            let help = "write `time = \"real\"` under `[scenario]`, or leave `line` out: the line is \
-                        simulated then";
-            let label = "not in virtual time";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
-        }
+        report_unusable_line(row, draft, out);
+    }
+}
+
+/// The line of a network or a device has an address, and is there in real time only.
+pub(super) fn report_unusable_line(row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+    let Some((address, span)) = row.text(LINE) else { return };
+    if let Err(error) = address.parse::<ChannelAddress>() {
+        out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
+    }
+    if !is_in_real_time(draft) {
+        let message = "whoever is at the other end of a real line has a clock of their own";
+        let help = "write `time = \"real\"` under `[scenario]`, or leave `line` out: the line is \
+                    simulated then";
+        let label = "not in virtual time";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     }
 }

@@ -157,3 +157,34 @@ fn somebody_else_is_the_master_of_a_bus_or_a_gateway_is() {
     let scenario = load(&simulated).map_err(|failure| failure.to_string()).unwrap();
     assert_eq!(scenario.foreign_masters().count(), 0);
 }
+
+#[test]
+fn a_node_of_a_bus_is_real_by_its_line() {
+    let gateway = "[[gateway]]\nname = \"a\"\nmodel = \"can-aggregator\"\non = \"network:bus\"\n";
+    let simulated = format!("{BUS}{gateway}").replacen("poll_every = \"2 s\"\n", "", 1).replacen(
+        "line = \"pty:line\"\n",
+        "",
+        1,
+    );
+    let own = "on = \"network:bus\"\nline = \"tcp:h:1\"\nreadings = \"scheduled\"\n";
+    let real = simulated.replacen("on = \"network:bus\"\n", own, 1);
+    let scenario = load(&real).map_err(|failure| failure.to_string()).unwrap();
+    let tcp = ChannelAddress::TcpConnect("h:1".to_owned());
+    assert_eq!((&scenario.devices[0].line, scenario.devices[0].is_hardware), (&Some(tcp), true));
+    assert!(scenario.networks[0].line.is_none());
+    assert!(scenario.whom_to_wait_for(0).contains("the line of `node-1` (tcp:h:1)"));
+    for (text, expected) in [
+        (real.replacen("readings = \"scheduled\"\n", "", 1), "announces nothing to the bench"),
+        (real.replacen("tcp:h:1", "serial:1", 1), "no address of a line"),
+        (real.replacen("time = \"real\"\n", "", 1), "not in virtual time"),
+        (real.replacen(gateway, "", 1), "is on no bus here"),
+        (slaves_with_own_line(), "expected on a network of kind `can` with a gateway only"),
+    ] {
+        let refused = load(&text).map_err(|failure| failure.to_string()).unwrap_err();
+        assert!(refused.contains(expected), "{expected}: {refused}");
+    }
+}
+
+fn slaves_with_own_line() -> String {
+    SLAVES.replacen("as = \"hardware\"", "as = \"hardware\"\nline = \"tcp:h:1\"", 1)
+}

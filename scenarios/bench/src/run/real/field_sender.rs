@@ -188,7 +188,8 @@ impl FieldSender {
 
     fn line_up(&mut self, line: usize, at: SimTime) {
         let network = self.parts.lines[line].network;
-        self.parts.field.on_line(at, GatewayInput::LineUp { network }, &mut self.outputs);
+        let input = GatewayInput::LineUp { network };
+        self.parts.field.on_line((at, network), input, &mut self.outputs);
         self.carry();
     }
 
@@ -209,7 +210,7 @@ impl FieldSender {
                 // What comes after the end is for nobody.
                 let Some(at) = event_time(at_ns).filter(|_| !self.is_finished) else { return };
                 let input = GatewayInput::Bytes { network, lane: None, bytes };
-                self.parts.field.on_line(at, input, &mut self.outputs);
+                self.parts.field.on_line((at, network), input, &mut self.outputs);
                 self.carry();
             }
             ChannelEvent::Up => {
@@ -229,11 +230,8 @@ impl FieldSender {
                 if let Some(at) = event_time(monotonic_ns()) {
                     let note = line_note(at, "line_down", name, &reason);
                     self.report(Report::Note { of: self.parts.field.name.clone(), note });
-                    self.parts.field.on_line(
-                        at,
-                        GatewayInput::LineDown { network },
-                        &mut self.outputs,
-                    );
+                    let input = GatewayInput::LineDown { network };
+                    self.parts.field.on_line((at, network), input, &mut self.outputs);
                     self.carry();
                 }
             }

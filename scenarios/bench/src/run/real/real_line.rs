@@ -7,6 +7,7 @@ use lastmeter_units::SimTime;
 use crate::output::print_err;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::{BenchError, chain};
+use crate::run::field::Field;
 
 /// Where a network is on a real line, and how.
 #[derive(Clone, Debug)]
@@ -32,6 +33,16 @@ impl RealLine {
         Some(Self { network, name: row.name.clone(), address, settings })
     }
 
+    /// The real lines of a field's nodes.
+    pub(crate) fn of_nodes(field: &Field) -> impl Iterator<Item = Self> {
+        field.real_nodes().map(|(network, name, address)| Self {
+            network,
+            name: name.to_owned(),
+            address: address.clone(),
+            settings: ChannelSettings::SLCAN,
+        })
+    }
+
     /// Opens it, and prints where it is.
     pub(crate) async fn open(&self) -> Result<Channel, BenchError> {
         let opened = Channel::open(&self.address, self.settings).await;
@@ -40,7 +51,7 @@ impl RealLine {
             message: chain(&error),
         })?;
         print_err(&format!(
-            "network `{}` is {}; the run begins once somebody is there",
+            "`{}` is at {}; the run begins once somebody is there",
             self.name,
             channel.place()
         ));

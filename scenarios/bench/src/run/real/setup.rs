@@ -304,9 +304,10 @@ impl Parts<'_> {
         let networks = row.networks.iter().enumerate();
         let lines = networks
             .filter_map(|(place, &network)| RealLine::of(&self.scenario.networks[network], place));
+        let lines = lines.chain(RealLine::of_nodes(&field)).collect();
         let sender = FieldSender::serve(FieldSenderParts {
             field,
-            lines: lines.collect(),
+            lines,
             port,
             session: Some(session),
             events: Some(events),
