@@ -21,6 +21,9 @@ pub enum Register {
     /// Closes a reading: the byte that came with the order, the low 24 bits of its number (0 in the
     /// order).
     CompactFreeze = 0x02,
+    /// Opens or closes the switching unit: the order has 1 to close or 0 to open and a token; the
+    /// answer has the state and the same token.
+    Switch = 0x03,
     /// RMS voltage in uV, RMS current in uA.
     VoltageCurrent = 0x10,
     /// Active power in uW.
@@ -84,9 +87,10 @@ pub enum Register {
 
 impl Register {
     /// All of them, by number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Freeze,
         Self::CompactFreeze,
+        Self::Switch,
         Self::VoltageCurrent,
         Self::ActivePower,
         Self::ApparentPower,

@@ -59,9 +59,14 @@ impl Amount {
         Self(microcents as i128 * MICROJOULES_PER_KWH)
     }
 
-    /// In the unit of sums.
-    pub(crate) const fn parts(self) -> i128 {
+    /// In the unit of sums, in which it is kept.
+    pub const fn parts(self) -> i128 {
         self.0
+    }
+
+    /// From the unit of sums.
+    pub const fn from_parts(parts: i128) -> Self {
+        Self(parts)
     }
 
     /// In cents, half to even.

@@ -268,6 +268,10 @@ lastmeter_units::words! {
         MessageRefused = "message_refused",
         /// So many messages were refused on a CAN bus that it is an attack.
         AuthenticationAlarm = "authentication_alarm",
+        /// A request of a browser was refused.
+        PageRefused = "page_refused",
+        /// A switching unit has not answered an order.
+        SwitchUnanswered = "switch_unanswered",
         /// A device counts its readings from an earlier number on.
         DeviceRestarted = "device_restarted",
         /// Files were read again.

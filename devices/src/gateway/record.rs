@@ -3,6 +3,8 @@
 //! A record is a version, a kind, its number, its fields, and the CRC-32C of all of that; numbers
 //! are little-endian, texts and payloads have their length before them.
 
+use std::collections::BTreeMap;
+
 use lastmeter_units::{HardwareId, SimTime};
 use thiserror::Error;
 
@@ -11,6 +13,8 @@ const MESSAGE: u8 = 1;
 const STATE: u8 = 2;
 const STATE_WITH_POINTS: u8 = 3;
 const METER: u8 = 4;
+const PART: u8 = 5;
+const STATE_WITH_PARTS: u8 = 6;
 const CHECKSUM_BYTES: usize = 4;
 /// Bits of a meter's flags.
 const UNREACHABLE: u8 = 1;
@@ -67,8 +71,15 @@ pub(super) enum Record {
         meters: Vec<(HardwareId, MeterState)>,
         /// What was written to points of a simulator.
         points: Vec<PointState>,
+        /// What the gateway's own machines keep, by name.
+        parts: Parts,
     },
+    /// What one of the gateway's own machines keeps, in place of what it kept under this name.
+    Part { number: u64, name: String, bytes: Vec<u8> },
 }
+
+/// What machines keep, by names of at most 255 bytes.
+pub(super) type Parts = BTreeMap<String, Vec<u8>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum RecordError {
@@ -78,7 +89,7 @@ pub(super) enum RecordError {
     Checksum { found: u32, expected: u32 },
     #[error("record version {0}, expected {VERSION}")]
     Version(u8),
-    #[error("record kind {0}, expected {MESSAGE} to {METER}")]
+    #[error("record kind {0}, expected {MESSAGE} to {STATE_WITH_PARTS}")]
     Kind(u8),
     #[error("fields that do not fit the record's length")]
     Fields,
@@ -104,15 +115,25 @@ impl Record {
                 out.extend(number.to_le_bytes());
                 put_meter(&mut out, id, state);
             }
-            Self::State { number, dropped, meters, points } => {
-                out.push(if points.is_empty() { STATE } else { STATE_WITH_POINTS });
+            Self::Part { number, name, bytes } => {
+                out.push(PART);
+                out.extend(number.to_le_bytes());
+                put_part(&mut out, name, bytes);
+            }
+            Self::State { number, dropped, meters, points, parts } => {
+                // The kinds of before are written where they suffice.
+                out.push(match (parts.is_empty(), points.is_empty()) {
+                    (false, _) => STATE_WITH_PARTS,
+                    (true, false) => STATE_WITH_POINTS,
+                    (true, true) => STATE,
+                });
                 out.extend(number.to_le_bytes());
                 out.extend(dropped.to_le_bytes());
                 out.extend((meters.len() as u32).to_le_bytes());
                 for (meter, state) in meters {
                     put_meter(&mut out, meter, state);
                 }
-                if !points.is_empty() {
+                if !points.is_empty() || !parts.is_empty() {
                     out.extend((points.len() as u32).to_le_bytes());
                 }
                 for PointState { name, target, value, at } in points {
@@ -120,6 +141,12 @@ impl Record {
                     out.extend(name.as_bytes());
                     out.extend([target.to_le_bytes(), value.to_le_bytes()].concat());
                     out.extend(at.0.to_le_bytes());
+                }
+                if !parts.is_empty() {
+                    out.extend((parts.len() as u32).to_le_bytes());
+                }
+                for (name, bytes) in parts {
+                    put_part(&mut out, name, bytes);
                 }
             }
         }
@@ -141,9 +168,9 @@ impl Record {
         }
         let record = match kind {
             MESSAGE => fields.message(),
-            STATE => fields.state(false),
-            STATE_WITH_POINTS => fields.state(true),
+            STATE | STATE_WITH_POINTS | STATE_WITH_PARTS => fields.state(kind),
             METER => fields.meter_alone(),
+            PART => fields.part_alone(),
             other => return Err(RecordError::Kind(other)),
         };
         record.filter(|_| fields.0.is_empty()).ok_or(RecordError::Fields)
@@ -154,6 +181,13 @@ impl Record {
 fn put_text(out: &mut Vec<u8>, id: &HardwareId) {
     out.push(id.as_str().len() as u8);
     out.extend(id.as_str().as_bytes());
+}
+
+fn put_part(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
+    out.push(name.len() as u8);
+    out.extend(name.as_bytes());
+    out.extend((bytes.len() as u32).to_le_bytes());
+    out.extend(bytes);
 }
 
 fn put_meter(out: &mut Vec<u8>, id: &HardwareId, state: &MeterState) {
@@ -228,6 +262,19 @@ impl<'a> Fields<'a> {
         Some(Record::Meter { number, id, state })
     }
 
+    fn part(&mut self) -> Option<(String, Vec<u8>)> {
+        let length = self.byte()?;
+        let name = String::from_utf8(self.take(usize::from(length))?.to_vec()).ok()?;
+        let length = self.short()?;
+        Some((name, self.take(length as usize)?.to_vec()))
+    }
+
+    fn part_alone(&mut self) -> Option<Record> {
+        let number = self.long()?;
+        let (name, bytes) = self.part()?;
+        Some(Record::Part { number, name, bytes })
+    }
+
     fn message(&mut self) -> Option<Record> {
         let (number, owner) = (self.long()?, self.id()?);
         let about = if self.flag()? { Some(self.meter()?) } else { None };
@@ -236,11 +283,11 @@ impl<'a> Fields<'a> {
         Some(Record::Message { number, owner, about, payload })
     }
 
-    fn state(&mut self, has_points: bool) -> Option<Record> {
+    fn state(&mut self, kind: u8) -> Option<Record> {
         let (number, dropped, count) = (self.long()?, self.long()?, self.short()?);
         let meters = (0..count).map(|_| self.meter()).collect::<Option<_>>()?;
         let mut points = Vec::new();
-        let count = if has_points { self.short()? } else { 0 };
+        let count = if kind == STATE { 0 } else { self.short()? };
         for _ in 0..count {
             let length = self.byte()?;
             let name = String::from_utf8(self.take(usize::from(length))?.to_vec()).ok()?;
@@ -249,7 +296,24 @@ impl<'a> Fields<'a> {
             let at = SimTime(i64::from_le_bytes(self.array()?));
             points.push(PointState { name, target, value, at });
         }
-        Some(Record::State { number, dropped, meters, points })
+        let mut parts = Parts::new();
+        if kind == STATE_WITH_PARTS {
+            for _ in 0..self.short()? {
+                // In order, so that there is one encoding of each.
+                let (name, bytes) = self.part()?;
+                if parts.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                    return None;
+                }
+                parts.insert(name, bytes);
+            }
+        }
+        // What has none has a kind of its own.
+        let is_whole = match kind {
+            STATE_WITH_PARTS => !parts.is_empty(),
+            STATE_WITH_POINTS => !points.is_empty(),
+            _ => true,
+        };
+        is_whole.then_some(Record::State { number, dropped, meters, points, parts })
     }
 }
 
@@ -262,7 +326,7 @@ mod tests {
         HardwareId::new(text).unwrap()
     }
 
-    fn records() -> [Record; 6] {
+    fn records() -> [Record; 8] {
         let state = MeterState {
             serial: 1 << 40,
             access_number: 255,
@@ -287,6 +351,15 @@ mod tests {
                 dropped: 3,
                 meters: vec![(id("é"), before); 3],
                 points: Vec::new(),
+                parts: Parts::new(),
+            },
+            Record::Part { number: 7, name: "bill".to_owned(), bytes: vec![7; 9] },
+            Record::State {
+                number: 8,
+                dropped: 0,
+                meters: vec![(id("m"), state)],
+                points: Vec::new(),
+                parts: [("a".to_owned(), vec![1]), ("b".to_owned(), Vec::new())].into(),
             },
             Record::State {
                 number: 3,
@@ -300,6 +373,7 @@ mod tests {
                         at: SimTime(at),
                     })
                     .to_vec(),
+                parts: Parts::new(),
             },
         ]
     }
@@ -337,7 +411,8 @@ mod tests {
             counter: 0,
         };
         let meters = vec![(id("m"), state)];
-        let expected = Record::State { number: 6, dropped: 0, meters, points: Vec::new() };
+        let (points, parts) = (Vec::new(), Parts::new());
+        let expected = Record::State { number: 6, dropped: 0, meters, points, parts };
         assert_eq!(Record::decode(&bytes), Ok(expected));
     }
 
@@ -366,7 +441,7 @@ mod tests {
 
         #[test]
         fn any_bytes_behind_a_right_checksum_do_no_harm(
-            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..5,
+            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..7,
         ) {
             bytes.splice(0..0, [VERSION, kind]);
             bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_units::{Epoch, HardwareId, Serial, SimTime};
 
-use super::record::{MeterState, PointState, Record};
+use super::record::{MeterState, Parts, PointState, Record};
 use crate::gateway::{GatewayEventKind, GatewayOutput};
 use crate::message::Alert;
 
@@ -37,6 +37,8 @@ pub(super) struct Store {
     last_alert: u64,
     /// What was written to points of a simulator, by their names.
     pub(super) points: Vec<PointState>,
+    /// What the gateway's own machines keep.
+    parts: Parts,
     last_number: u64,
     kept_upto: u64,
     /// The last record of a state; 0 before the first.
@@ -73,8 +75,13 @@ impl Store {
                     self.last_number = self.last_number.max(number);
                     self.meters.insert(id, state);
                 }
-                Ok(Record::State { number, dropped, meters, points }) => {
+                Ok(Record::Part { number, name, bytes }) => {
+                    self.last_number = self.last_number.max(number);
+                    self.parts.insert(name, bytes);
+                }
+                Ok(Record::State { number, dropped, meters, points, parts }) => {
                     self.points = points;
+                    self.parts.extend(parts);
                     self.last_number = self.last_number.max(number);
                     (self.state_number, self.dropped) = (number, dropped);
                     self.meters.extend(meters);
@@ -111,6 +118,23 @@ impl Store {
             self.last_number = self.last_number.saturating_add(1);
             let number = self.last_number;
             let record = Record::Meter { number, id: id.clone(), state }.encode();
+            out.push(GatewayOutput::Keep { number, record });
+        }
+    }
+
+    /// What a machine of the gateway has kept under its names.
+    pub(super) const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Keeps durably what a machine of the gateway has to keep: what follows in the output follows
+    /// it.
+    pub(super) fn keep_part(&mut self, name: String, bytes: Vec<u8>, out: &mut Vec<GatewayOutput>) {
+        self.parts.insert(name.clone(), bytes.clone());
+        if self.is_durable {
+            self.last_number = self.last_number.saturating_add(1);
+            let number = self.last_number;
+            let record = Record::Part { number, name, bytes }.encode();
             out.push(GatewayOutput::Keep { number, record });
         }
     }
@@ -222,8 +246,8 @@ impl Store {
         self.state_number = self.last_number;
         let number = self.state_number;
         let meters = self.meters.iter().map(|(id, state)| (id.clone(), *state)).collect();
-        let (dropped, points) = (self.dropped, self.points.clone());
-        let record = Record::State { number, dropped, meters, points }.encode();
+        let (dropped, points, parts) = (self.dropped, self.points.clone(), self.parts.clone());
+        let record = Record::State { number, dropped, meters, points, parts }.encode();
         out.push(GatewayOutput::Keep { number, record });
     }
 

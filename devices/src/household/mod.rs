@@ -3,8 +3,29 @@
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `settings` | the keys of the table `household` |
+//! | `machine` | the household as a machine: readings, feeds, pages in, effects out |
+//! | `decisions` | starts, shedding, co-generator, changes by the customer |
+//! | `feeds` | prices, weather and forecasts of the platform |
+//! | `bill` | the bill so far, from registers |
+//! | `statistics`, `calendar` | energy by day, month and year; the power profile |
+//! | `kept` | what survives a restart |
+//! | `shown` | the view of all that |
 //! | `record` | decisions and bills as they stand in the record of a run |
 //! | `view` | what is shown, and what is changed there |
 
+mod bill;
+mod calendar;
+mod decisions;
+mod feeds;
+mod kept;
+mod machine;
 pub mod record;
+mod settings;
+mod shown;
+mod statistics;
 pub mod view;
+
+pub(crate) use machine::{Effect, Household};
+pub use settings::Access;
+pub(crate) use settings::{HOUSEHOLD, Settings};

@@ -6,6 +6,7 @@ use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
 use super::authentication;
+use super::household::{self, Settling};
 use super::poll::{Master, Polled};
 use crate::answer::CommandDesk;
 use crate::gateway::record::MeterState;
@@ -15,6 +16,7 @@ use crate::gateway::{
     Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
     reachability,
 };
+use crate::household::{Effect, Household};
 use crate::message;
 
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(super) struct Parts {
     pub(super) refused_records: Vec<String>,
     /// Polls without an answer before a node is reported.
     pub(super) unreachable_after: i64,
+    pub(super) household: Option<Household>,
     /// The identifiers that quantities go by.
     pub(super) identifiers: BTreeMap<Quantity, MeasurementId>,
 }
@@ -38,12 +41,17 @@ pub(super) struct Aggregator {
     desk: CommandDesk,
     /// Of each network, polls that began late, frames that nobody waited for, and lost frames.
     counts: Vec<[u64; 3]>,
+    /// Networks whose poll has not ended.
+    polling: Vec<bool>,
+    settling: Settling,
 }
 
 impl Aggregator {
     pub(super) fn new(parts: Parts) -> Self {
         let counts = vec![[0; 3]; parts.masters.len()];
-        Self { parts, has_begun: false, desk: CommandDesk::default(), counts }
+        let polling = parts.masters.iter().map(|master| !master.nodes.is_empty()).collect();
+        let (desk, settling) = (CommandDesk::default(), Settling::default());
+        Self { parts, has_begun: false, desk, counts, polling, settling }
     }
 
     fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
@@ -53,9 +61,13 @@ impl Aggregator {
             | GatewayInput::LineUp { .. }
             | GatewayInput::LineDown { .. }
             | GatewayInput::Live { .. }
-            | GatewayInput::Frame { .. }
-            | GatewayInput::Answer(_)
-            | GatewayInput::Page { .. } => {}
+            | GatewayInput::Frame { .. } => {}
+            GatewayInput::Answer(answer) => self.household(now, out, |household, effects| {
+                household.answer(now, &answer, effects);
+            }),
+            GatewayInput::Page { number, request } => self.household(now, out, |household, it| {
+                household.page(now, (number, &request), it);
+            }),
             GatewayInput::Bytes { network, .. } => {
                 let detail = format!("bytes of network {network}, expected frames");
                 event(out, Kind::InputRefused, detail);
@@ -68,6 +80,30 @@ impl Aggregator {
             GatewayInput::Disconnected => store.disconnected(),
             GatewayInput::Acknowledged { message } => store.acknowledged(message),
             GatewayInput::Kept { number } => store.kept(number, out),
+        }
+    }
+
+    /// Lets the household do something, if there is one.
+    fn household(
+        &mut self,
+        now: SimTime,
+        out: &mut Out,
+        act: impl FnOnce(&mut Household, &mut Vec<Effect>),
+    ) {
+        let mut effects = Vec::new();
+        if let Some(household) = &mut self.parts.household {
+            act(household, &mut effects);
+        }
+        household::apply(&mut self.parts, &mut self.settling, (now, true), effects, out);
+    }
+
+    /// A poll of a network has ended.
+    fn ended(&mut self, network: usize, at: (SimTime, SimTime), out: &mut Out) {
+        self.polling.iter_mut().skip(network).take(1).for_each(|is_polling| *is_polling = false);
+        if !self.polling.contains(&true) {
+            let masters = self.parts.masters.iter();
+            self.polling = masters.map(|master| !master.nodes.is_empty()).collect();
+            household::ended(&mut self.parts, &mut self.settling, at, out);
         }
     }
 
@@ -97,8 +133,17 @@ impl Aggregator {
 
     fn polled(&mut self, now: SimTime, network: usize, polled: Polled, out: &mut Out) {
         match polled {
-            Polled::Reading { place, number, closed_at, values } => {
-                self.report((now, closed_at), (network, place), (number, &values), out);
+            Polled::Reading { place, number, due, closed_at, values } => {
+                self.report((now, due, closed_at), (network, place), (number, &values), out);
+            }
+            Polled::Ended { due } => self.ended(network, (now, due), out),
+            Polled::Switched { place, is_closed } => {
+                let what = (network, place, Some(is_closed));
+                household::switched(&mut self.parts, &mut self.settling, now, what, out);
+            }
+            Polled::NotSwitched { place, .. } => {
+                let what = (network, place, None);
+                household::switched(&mut self.parts, &mut self.settling, now, what, out);
             }
             Polled::Silent { place, what } => self.silent(now, (network, place), what, out),
             Polled::NotAwaited(frame) => {
@@ -184,7 +229,7 @@ impl Aggregator {
     /// Makes the message of a reading.
     fn report(
         &mut self,
-        (now, closed_at): (SimTime, SimTime),
+        (now, due, closed_at): (SimTime, SimTime, SimTime),
         (network, place): (usize, usize),
         (number, values): (u32, &[(Quantity, f64)]),
         out: &mut Out,
@@ -210,6 +255,7 @@ impl Aggregator {
             let detail = format!("{id}: reading {number} behind {}", before.serial);
             event_about(out, Some(id.clone()), Kind::DeviceRestarted, detail);
         }
+        let read = values;
         let in_message_units = |&(quantity, value): &(Quantity, f64)| {
             let id = *identifiers.get(&quantity)?;
             Some((id, value / id.row().si_factor))
@@ -222,6 +268,10 @@ impl Aggregator {
         let state = MeterState { serial, ..before };
         let message = message::reading(&id, closed_at, store.number(serial), values);
         store.put(&id, Some((id.clone(), state)), message::encoded(&message), out);
+        self.household(now, out, |household, effects| {
+            let at = household::counts_at(due, closed_at);
+            household.reading(at, id.as_str(), read, effects);
+        });
     }
 }
 
@@ -248,6 +298,9 @@ impl Gateway for Aggregator {
             return;
         }
         self.has_begun = true;
+        if self.parts.household.is_some() {
+            self.household(now, out, |household, effects| household.work(now, effects));
+        }
         for network in 0..self.parts.masters.len() {
             let mut polled = Vec::new();
             if let Some(master) = self.parts.masters.get_mut(network) {
@@ -257,6 +310,9 @@ impl Gateway for Aggregator {
                 self.polled(now, network, polled, out);
             }
         }
+        if self.parts.household.as_ref().is_some_and(Household::has_loads) {
+            self.settling.look(now, &self.parts.masters);
+        }
         // A bus rests between any two frames: whatever is acknowledged is given up some at a time.
         self.parts.store.settle(false, out);
     }
@@ -265,7 +321,13 @@ impl Gateway for Aggregator {
         if !self.has_begun {
             return Some(self.parts.start);
         }
-        self.parts.masters.iter().map(Master::wake_at).min()
+        let household = self.parts.household.as_ref().and_then(Household::wake_at);
+        let own = household.into_iter().chain(self.settling.wake_at());
+        self.parts.masters.iter().map(Master::wake_at).chain(own).min()
+    }
+
+    fn settles_at(&self) -> Option<SimTime> {
+        self.settling.at()
     }
 
     fn unacknowledged(&self) -> usize {

@@ -7,17 +7,19 @@
 //! | file | purpose |
 //! |---|---|
 //! | `authentication` | refused messages as events and alerts, counters that are kept |
+//! | `household` | what the household wants, as outputs of the gateway, and when the plant settles |
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
 
 mod authentication;
+mod household;
 mod machine;
 mod poll;
 #[cfg(test)]
 mod tests;
 
 use lastmeter_board::meter_node::{READING, Register};
-use lastmeter_can::authentication::Settings;
+use lastmeter_can::authentication::Settings as SealSettings;
 use lastmeter_can::controller::TransmitOrder;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
@@ -27,6 +29,7 @@ use super::store::Store;
 use crate::can::seal::{
     AUTHENTICATION, Authentication, End, Guard, GuardParts, device_key, shared_key,
 };
+use crate::household::{HOUSEHOLD, Household, Settings};
 use crate::reading::{GROUPS, identifiers};
 use machine::{Aggregator, Parts};
 use poll::{Master, Node, PollSettings};
@@ -55,7 +58,7 @@ const WORDS: [&str; REGISTERS.len()] = {
     words
 };
 
-static FIELDS: [Field; 14] = [
+static FIELDS: [Field; 15] = [
     Field::default(
         "poll_every",
         time(1e-3, 86_400.0),
@@ -129,6 +132,11 @@ static FIELDS: [Field; 14] = [
     OUTBOX,
     OUTBOX_LIMIT,
     AUTHENTICATION,
+    Field::optional(
+        "household",
+        Kind::Table(&HOUSEHOLD),
+        "The household whose energy it manages: bill, loads, pages; left out, it reads only.",
+    ),
 ];
 
 /// The registered model.
@@ -145,7 +153,10 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
             injected power. With `authentication`, messages that are not genuine or not new are \
             refused, counted by reason and noted; 16 of one identifier in a minute make an alert, \
             `can.authentication`. Counters are kept with the outbox, and keys come from the \
-            scenario's random streams. By the compact scheme energies have steps of 100 J.",
+            scenario's random streams. By the compact scheme energies have steps of 100 J. With \
+            `household` it decides after each poll which loads are opened and closed, by orders to \
+            the switching units of their nodes, makes the bill of the registers at the connection, \
+            and serves pages.",
         fields: &FIELDS,
     },
     networks: &["can"],
@@ -174,6 +185,15 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
             let guard = Guard::new(guard(authentication, context, network, &nodes), &kept);
             masters.push(Master::new(settings.clone(), guard, nodes));
         }
+        let is_compact = settings.freeze.is_compact();
+        let household = match values.table_opt("household") {
+            None => None,
+            Some(table) => {
+                let settings = household_settings((values, table), &masters, diagnostics)?;
+                let begins = (context.start, is_compact);
+                Some(Household::new(context.name, settings, begins, store.parts()))
+            }
+        };
         let ids = identifiers(GROUPS, true, 1).into_iter();
         Some(Box::new(Aggregator::new(Parts {
             hardware_id: context.hardware_id.clone(),
@@ -182,6 +202,7 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
             store,
             refused_records,
             unreachable_after: values.integer("unreachable_after"),
+            household,
             identifiers: ids.map(|id| (id.row().quantity, id)).collect(),
         })))
     },
@@ -222,6 +243,27 @@ fn nodes(
     Some(nodes)
 }
 
+/// What a household is set up with; `None` if it does not fit, which is then in the diagnostics.
+fn household_settings(
+    (values, table): (&Values, &Values),
+    masters: &[Master],
+    diagnostics: &mut Diagnostics,
+) -> Option<Settings> {
+    let nodes = masters.iter().flat_map(|master| &master.nodes);
+    let meters: Vec<&str> = nodes.map(|node| node.id.as_str()).collect();
+    let settings = Settings::of(table, &meters, diagnostics);
+    let asked = values.text_list("registers");
+    let left_out = ["active_power", "consumed", "injected"].into_iter();
+    let mut left_out = left_out.filter(|word| !asked.is_empty() && !asked.contains(word));
+    if let Some(word) = left_out.next() {
+        let message = format!("a household without the register `{word}` of its meters");
+        let label = "expected `active_power`, `consumed` and `injected` in it";
+        diagnostics.report(Code::DOES_NOT_FIT, values.span_of("registers"), message, label);
+        return None;
+    }
+    settings
+}
+
 fn guard(
     authentication: Authentication,
     context: &GatewayContext<'_>,
@@ -235,7 +277,7 @@ fn guard(
         authentication,
         end: End::Master(nodes.iter().map(key).collect()),
         shared: shared_key(*context.streams),
-        pair_limit: SimDuration(order_ns).max(Settings::default().pair_limit),
+        pair_limit: SimDuration(order_ns).max(SealSettings::default().pair_limit),
     }
 }
 
@@ -275,6 +317,7 @@ fn settings(values: &Values, authentication: Authentication, start: SimTime) -> 
         is_continuous: values.boolean("continuous"),
         registers,
         freeze,
+        is_sealed: authentication != Authentication::None,
         overhead: values.duration("poll_overhead"),
         request: values.duration("request_time"),
         interrupt_latency: values.duration("interrupt_latency"),

@@ -5,6 +5,11 @@
 //! each answers it with the number of its reading; an *ask* is a remote frame that is to be
 //! answered. An answer that nobody waits for is late, doubled or of a node that was given up on.
 //!
+//! Between polls it orders nodes to open or close their switching units, one at a time; each answers
+//! with the state and the token of the order, and is repeated like an ask. Messages that are
+//! authenticated go to all nodes, as only those have a key of the master; a third byte then names
+//! the node.
+//!
 //! Where messages are authenticated, an order is led by a resynchronisation at the start and after
 //! a node has not answered one; a node whose messages were refused is asked for its own before the
 //! next order.
@@ -28,6 +33,8 @@ use crate::can::software::Software;
 const REMOTE_DLC: u8 = 8;
 /// The data bytes of a compact register, without what authenticates them.
 const COMPACT_BYTES: usize = 4;
+/// What an exchange takes beside the request, as a first guess.
+const ANSWER_TIME: SimDuration = SimDuration::from_milliseconds(20);
 /// The bits of an identifier that are the node's.
 const NODE_BITS: u16 = 0x1F;
 
@@ -52,6 +59,8 @@ pub(super) struct PollSettings {
     pub(super) order: TransmitOrder,
     /// The register that closes a reading.
     pub(super) freeze: Register,
+    /// Whether messages are authenticated.
+    pub(super) is_sealed: bool,
 }
 
 /// A node of the network.
@@ -88,7 +97,20 @@ impl Node {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Polled {
     /// A node has answered all that it was asked.
-    Reading { place: usize, number: u32, closed_at: SimTime, values: Vec<(Quantity, f64)> },
+    Reading {
+        place: usize,
+        number: u32,
+        /// When its poll was due.
+        due: SimTime,
+        closed_at: SimTime,
+        values: Vec<(Quantity, f64)>,
+    },
+    /// A poll that is reported has ended.
+    Ended { due: SimTime },
+    /// A switching unit has answered with its state.
+    Switched { place: usize, is_closed: bool },
+    /// A switching unit has not answered an order.
+    NotSwitched { place: usize, is_closed: bool },
     /// A node has not answered.
     Silent { place: usize, what: &'static str },
     /// A frame that nobody waits for.
@@ -124,6 +146,14 @@ struct Ask {
     repeated: u32,
 }
 
+/// An order to a switching unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SwitchOrder {
+    place: usize,
+    is_closed: bool,
+    repeated: u32,
+}
+
 /// How far a poll has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -135,6 +165,8 @@ enum Phase {
     Ordered { until: SimTime },
     /// Nodes are asked.
     Asking,
+    /// A switching unit is to answer.
+    Switching { order: SwitchOrder, until: SimTime },
 }
 
 /// The master of one network.
@@ -155,6 +187,12 @@ pub(super) struct Master {
     left: VecDeque<(usize, Register, u32)>,
     next_poll: SimTime,
     waiting: Option<SimTime>,
+    /// When the poll that is under way was due.
+    due: SimTime,
+    switches: VecDeque<SwitchOrder>,
+    switch_token: u8,
+    /// No order to a switching unit goes out before.
+    release_at: SimTime,
     /// Whether what comes of this round is reported.
     is_reported: bool,
 }
@@ -191,6 +229,10 @@ impl Master {
             left: VecDeque::new(),
             next_poll: settings.start + settings.poll_every,
             waiting: None,
+            due: settings.start,
+            switches: VecDeque::new(),
+            switch_token: 0,
+            release_at: settings.start,
             is_reported: false,
             settings,
         }
@@ -201,6 +243,30 @@ impl Master {
         self.settings.freeze.is_compact()
     }
 
+    /// When the next poll is due.
+    pub(super) const fn next_poll(&self) -> SimTime {
+        self.next_poll
+    }
+
+    /// Whether a poll that is reported is under way.
+    pub(super) fn is_polling(&self) -> bool {
+        let is_under_way = !matches!(self.phase, Phase::Idle | Phase::Switching { .. });
+        self.waiting.is_some() || (is_under_way && self.is_reported)
+    }
+
+    /// How long a poll may take that nothing goes wrong in, before any was seen.
+    pub(super) fn poll_time(&self) -> SimDuration {
+        let settings = &self.settings;
+        let asks = (self.nodes.len() * (1 + settings.registers.len())) as i64;
+        settings.overhead + settings.patience + (settings.request + ANSWER_TIME) * asks
+    }
+
+    /// Orders a node to open or close its switching unit, not before an instant.
+    pub(super) fn switch(&mut self, place: usize, is_closed: bool, release_at: SimTime) {
+        self.release_at = release_at;
+        self.switches.push_back(SwitchOrder { place, is_closed, repeated: 0 });
+    }
+
     /// Takes what happened at its end of the bus.
     pub(super) fn wire(&mut self, now: SimTime, what: Happening, out: &mut Vec<Polled>) {
         if let Some(PortEvent::Overrun(frame)) = self.port.wire(now, what) {
@@ -208,6 +274,7 @@ impl Master {
         }
         if let Happening::Sent(frame) = what
             && !frame.is_remote()
+            && !matches!(self.phase, Phase::Switching { .. })
         {
             self.closed_at = now;
         }
@@ -216,8 +283,11 @@ impl Master {
     /// When it has something to do next.
     pub(super) fn wake_at(&self) -> SimTime {
         let phase = match self.phase {
-            Phase::Preparing { until } | Phase::Ordered { until } => Some(until),
-            Phase::Idle | Phase::Asking => None,
+            Phase::Preparing { until }
+            | Phase::Ordered { until }
+            | Phase::Switching { until, .. } => Some(until),
+            Phase::Idle => Some(self.release_at).filter(|_| !self.switches.is_empty()),
+            Phase::Asking => None,
         };
         let open = self.open.iter().map(|ask| ask.until);
         let own = self.port.next().into_iter().chain(self.requests.next());
@@ -273,7 +343,16 @@ impl Master {
     fn advance(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
         match self.phase {
             Phase::Idle => {
-                let is_due = self.waiting.take().is_some();
+                let is_due = self.waiting.is_some();
+                if !is_due
+                    && self.release_at <= now
+                    && let Some(order) = self.switches.pop_front()
+                {
+                    self.switch_token = self.switch_token.wrapping_add(1);
+                    self.send_switch(now, order);
+                    return true;
+                }
+                self.due = self.waiting.take().unwrap_or(now);
                 let begins = (is_due || self.settings.is_continuous) && !self.nodes.is_empty();
                 if begins {
                     self.is_reported = is_due;
@@ -300,7 +379,61 @@ impl Master {
                 is_over
             }
             Phase::Asking => self.ask(now, out),
+            Phase::Switching { order, until } => {
+                let is_over = until <= now;
+                if is_over {
+                    self.not_switched(now, order, out);
+                }
+                is_over
+            }
         }
+    }
+
+    fn send_switch(&mut self, now: SimTime, order: SwitchOrder) {
+        let number = self.nodes.get(order.place).map_or(0, |node| node.number);
+        let [state, token] = [u8::from(order.is_closed), self.switch_token];
+        let (node, data) = if self.settings.is_sealed {
+            (0, &[state, token, number][..])
+        } else {
+            (number, &[state, token][..])
+        };
+        let frame = identifier(Register::Switch, node).map(|id| CanFrame::data(id, data));
+        if let Some(Ok(frame)) = frame {
+            self.requests.release(now, 0, frame);
+        }
+        let until = now + self.settings.request + self.settings.patience;
+        self.phase = Phase::Switching { order, until };
+    }
+
+    /// An order to a switching unit was not answered in time: it goes out again, or is given up.
+    fn not_switched(&mut self, now: SimTime, order: SwitchOrder, out: &mut Vec<Polled>) {
+        for frame in std::mem::take(&mut self.ordered) {
+            self.port.withdraw(frame);
+        }
+        self.guard.resync_ahead();
+        if order.repeated < self.settings.repetitions {
+            self.send_switch(now, SwitchOrder { repeated: order.repeated + 1, ..order });
+        } else {
+            self.phase = Phase::Idle;
+            let SwitchOrder { place, is_closed, .. } = order;
+            out.push(Polled::NotSwitched { place, is_closed });
+        }
+    }
+
+    /// Takes the answer of a switching unit.
+    fn switched(&mut self, place: usize, frame: CanFrame, out: &mut Vec<Polled>) {
+        let is_awaited = match (self.phase, frame.bytes()) {
+            (Phase::Switching { order, .. }, [0 | 1, token, ..]) => {
+                order.place == place && *token == self.switch_token
+            }
+            _ => false,
+        };
+        if !is_awaited {
+            return out.push(Polled::NotAwaited(frame));
+        }
+        self.phase = Phase::Idle;
+        let is_closed = frame.bytes().first() == Some(&1);
+        out.push(Polled::Switched { place, is_closed });
     }
 
     /// Orders all nodes to close a reading.
@@ -377,6 +510,9 @@ impl Master {
         }
         if self.open.is_empty() && self.left.is_empty() {
             self.phase = Phase::Idle;
+            if self.is_reported {
+                out.push(Polled::Ended { due: self.due });
+            }
             return self.waiting.is_some() || self.settings.is_continuous;
         }
         false
@@ -421,6 +557,9 @@ impl Master {
         let (Some(place), Some(register), false) = (place, register, frame.is_remote()) else {
             return out.push(Polled::NotAwaited(frame));
         };
+        if register == Register::Switch {
+            return self.switched(place, frame, out);
+        }
         let node = &mut self.nodes[place];
         if register == self.settings.freeze {
             let is_awaited = matches!(self.phase, Phase::Ordered { .. }) && node.reading.is_none();
@@ -450,7 +589,7 @@ impl Master {
             && let Some(number) = node.reading
         {
             let (closed_at, values) = (self.closed_at, std::mem::take(&mut node.values));
-            out.push(Polled::Reading { place, number, closed_at, values });
+            out.push(Polled::Reading { place, number, due: self.due, closed_at, values });
         }
     }
 }

@@ -23,6 +23,7 @@ fn settings() -> PollSettings {
         poll_every: ms(1_000),
         is_continuous: false,
         freeze: Register::Freeze,
+        is_sealed: false,
         registers: vec![Register::ActivePower, Register::Consumed],
         overhead: ms(0),
         request: ms(1),

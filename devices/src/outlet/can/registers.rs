@@ -97,7 +97,8 @@ pub(super) fn data(register: Register, closed: &Closed) -> Option<Vec<u8>> {
             four(value(Quantity::CurrentThd).map(|it| unsigned(it * 1e6)))
         }
         Register::CompactNumber => Some([&number[2..], &[0; 2]].concat()),
-        Register::Profile
+        Register::Switch
+        | Register::Profile
         | Register::Status
         | Register::Version
         | Register::Calibration

@@ -1,0 +1,57 @@
+//! What the household's pages and display show.
+
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::machine::{Household, Load, Meter};
+use super::view::{LoadView, View};
+
+/// The tasks of the aggregator's software.
+const TASKS: [&str; 4] = ["CAN manage", "Web server", "Measure", "User interface"];
+
+impl Household {
+    /// Everything that is shown.
+    pub(crate) fn view(&self, now: SimTime) -> View {
+        let power = |name: &String| self.meters.get(name).and_then(|meter| meter.power_w);
+        let loads = self.loads.iter().enumerate();
+        let track = |meter: &Meter| meter.track.as_ref().map(super::statistics::Track::view);
+        let whole = self.meters.get(&self.settings.connection).and_then(track);
+        View {
+            name: self.name.clone(),
+            now,
+            local_offset: self.settings.local_offset,
+            strategy: self.strategy(),
+            net_w: power(&self.settings.connection),
+            production_w: self.production_w(),
+            limit_w: self.limit(now).power_w,
+            renewable_w: self.feeds.shown_renewables(now),
+            prices: self.feeds.shown_prices(now),
+            temperature_c: self.feeds.temperature_c(now),
+            co_generator: self.unit_view,
+            bill: self.bill.view(&self.settings.currency, self.settings.fixed),
+            loads: loads.map(|(place, load)| self.load_view(place, load, now)).collect(),
+            whole: whole.unwrap_or_default(),
+            decisions: self.decisions.iter().cloned().collect(),
+            tasks: TASKS.to_vec(),
+        }
+    }
+
+    fn load_view(&self, place: usize, load: &Load, now: SimTime) -> LoadView {
+        let name = &load.settings.device;
+        let meter = self.meters.get(name);
+        let track = meter.and_then(|meter| meter.track.as_ref());
+        let window = |movable: super::settings::Movable| -> (SimDuration, SimDuration) {
+            (movable.from, movable.until)
+        };
+        LoadView {
+            name: name.clone(),
+            power_w: meter.and_then(|meter| meter.power_w),
+            is_closed: load.is_closed,
+            is_shed: self.shedding.opened.get(place).is_some_and(Option::is_some),
+            priority: load.settings.priority,
+            window: load.movable().map(window),
+            start: load.run.start_ns.map(SimTime).filter(|start| *start >= now),
+            statistics: track.map(|track| track.view()).unwrap_or_default(),
+            profile: track.map(|track| track.profile()).unwrap_or_default(),
+        }
+    }
+}
