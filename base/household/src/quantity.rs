@@ -71,10 +71,18 @@ impl Amount {
 
     /// In cents, half to even.
     pub const fn cents(self) -> i128 {
-        let cent = MICROJOULES_PER_KWH * MICROCENTS_PER_CENT;
-        let (below, rest) = (self.0.div_euclid(cent), self.0.rem_euclid(cent));
+        self.in_units_of(MICROJOULES_PER_KWH * MICROCENTS_PER_CENT)
+    }
+
+    /// In millionths of a cent, half to even.
+    pub const fn microcents(self) -> i128 {
+        self.in_units_of(MICROJOULES_PER_KWH)
+    }
+
+    const fn in_units_of(self, unit: i128) -> i128 {
+        let (below, rest) = (self.0.div_euclid(unit), self.0.rem_euclid(unit));
         let is_odd = below.rem_euclid(2) == 1;
-        let rises = 2 * rest > cent || (2 * rest == cent && is_odd);
+        let rises = 2 * rest > unit || (2 * rest == unit && is_odd);
         below + rises as i128
     }
 
