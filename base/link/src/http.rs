@@ -301,13 +301,25 @@ impl Client {
         body: Option<(&str, &str)>,
         bearer_token: Option<&str>,
     ) -> Result<(u16, Bytes), HttpError> {
+        self.ask_once(method, path, body, (bearer_token, None)).await
+    }
+
+    /// The same with an idempotency key, so that the request acts once however often it is sent.
+    pub async fn ask_once(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&str, &str)>,
+        (bearer_token, key): (Option<&str>, Option<&str>),
+    ) -> Result<(u16, Bytes), HttpError> {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
         let request = RequestLine::new(method, path);
         let bytes = |(media_type, body): (_, &str)| Content {
             media_type,
             bytes: Bytes::copy_from_slice(body.as_bytes()),
         };
-        let (status, answer, _) = self.answer(&request, body.map(bytes), bearer_token).await?;
+        let (status, answer, _) =
+            self.answer(&request, body.map(bytes), (bearer_token, key)).await?;
         Ok((status.as_u16(), answer))
     }
 
@@ -317,7 +329,7 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Bytes, HttpError> {
         let body = body.map(|bytes| Content { media_type: JSON, bytes });
-        let (status, answer, is_json) = self.answer(request, body, None).await?;
+        let (status, answer, is_json) = self.answer(request, body, (None, None)).await?;
         if status.is_success() {
             return Ok(answer);
         }
@@ -330,11 +342,11 @@ impl Client {
         &self,
         request: &RequestLine,
         body: Option<Content<'_>>,
-        bearer_token: Option<&str>,
+        who: (Option<&str>, Option<&str>),
     ) -> Result<(StatusCode, Bytes, bool), HttpError> {
         let limit = self.time_limit;
         let call = Call { line: request, deadline: Instant::now() + limit, limit };
-        let request = self.request(&call, body, bearer_token)?;
+        let request = self.request(&call, body, who)?;
         // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh
         // connection.
         let mut slot = call.within(Stage::Turn, self.connection.lock()).await?;
@@ -351,7 +363,7 @@ impl Client {
         &self,
         call: &Call<'_>,
         body: Option<Content<'_>>,
-        bearer_token: Option<&str>,
+        (bearer_token, key): (Option<&str>, Option<&str>),
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut builder = Request::builder()
             .method(call.line.method.clone())
@@ -363,6 +375,9 @@ impl Client {
         let authorization = other.as_ref().or(self.authorization.as_ref());
         if let Some(authorization) = authorization.filter(|_| !is_nobody) {
             builder = builder.header(AUTHORIZATION, authorization);
+        }
+        if let Some(key) = key {
+            builder = builder.header("idempotency-key", key);
         }
         // The platform wants writes declared, also those without a body.
         if body.is_some() || [Method::POST, Method::PUT].contains(&call.line.method) {

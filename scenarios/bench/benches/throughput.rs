@@ -49,6 +49,7 @@ fn run(scenario: &Scenario, folder: &Path) -> Evaluation {
         command_line: Vec::new(),
         real_time_priority: false,
         wait_quiet: None,
+        pages: None,
     };
     let quiet = ConsoleOptions { json: false, color: false, progress: false, silent: true };
     let (_stop, stopped) = tokio::sync::watch::channel(None);

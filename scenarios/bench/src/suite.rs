@@ -215,6 +215,7 @@ async fn run_one(
         out: folder.to_owned(),
         timeout: times.timeout.clone(),
         wait_quiet: times.wait_quiet,
+        pages: options.pages.clone(),
         command_line: repeat_command(scenario, of, options),
         real_time_priority: !options.normal_priority,
     };

@@ -54,6 +54,7 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
         command_line: std::env::args().collect(),
         real_time_priority: false,
         wait_quiet: None,
+        pages: None,
     };
     let mut console = Console::new(ConsoleOptions {
         json: false,

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use lastmeter_can::capture::Captured;
+use lastmeter_devices::PageAnswer;
 use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::rest::Request;
 
 use super::carried::Carried;
 use super::device_note::DeviceNote;
@@ -52,6 +54,10 @@ pub(crate) enum ClientOutput {
     Switched { device: usize, is_closed: bool },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
+    /// A gateway asks the platform's REST.
+    Asked(Request),
+    /// A gateway answers the request of this number for a page.
+    Paged { number: u64, answer: PageAnswer },
     /// A device cannot go on.
     Failed { of: String, why: String },
     /// Something for the record, of a device or gateway of this name.

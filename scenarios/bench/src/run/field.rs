@@ -24,6 +24,7 @@ use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
 use super::exchanges::{BusExchange, BusExchanges};
 use super::field_simulator::FieldSimulator;
+use super::household;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::real_node::RealNode;
 use super::signal_feed::SignalFeed;
@@ -234,6 +235,11 @@ impl Field {
         let simulators =
             self.networks.iter().filter_map(|network| network.simulator.as_ref()?.wake_at());
         media.chain(self.gateway_wakes).chain(own).chain(simulators).min()
+    }
+
+    /// When its gateway wants all that is on its way to be settled.
+    pub(crate) fn settles_at(&self) -> Option<SimTime> {
+        self.gateway.settles_at()
     }
 
     /// Moves on from event to event, at most up to and including an instant.
@@ -600,17 +606,30 @@ impl Field {
                 }
             }
             // Nobody listens to it here, and the record has readings only.
-            GatewayOutput::Live { .. }
-            | GatewayOutput::Request(_)
-            | GatewayOutput::Page { .. }
-            | GatewayOutput::Decided(_)
-            | GatewayOutput::Billed(_) => {}
+            GatewayOutput::Live { .. } => {}
+            GatewayOutput::Request(request) => out.push(ClientOutput::Asked(request)),
+            GatewayOutput::Page { number, answer } => {
+                out.push(ClientOutput::Paged { number, answer });
+            }
+            GatewayOutput::Decided(decided) => {
+                let event = household::decision(self.now, &self.name, *decided);
+                out.push(ClientOutput::Event(Box::new(event)));
+            }
+            GatewayOutput::Billed(billed) => {
+                let event = household::bill(self.now, &self.name, &billed);
+                out.push(ClientOutput::Event(Box::new(event)));
+            }
             GatewayOutput::Event { kind, about, detail } => {
                 let about = about.map(|id| id.as_str().to_owned());
                 let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };
                 out.push(ClientOutput::Note { of: self.name.clone(), note });
             }
         }
+    }
+
+    /// Gives its gateway what came of a request of its own, or a request for a page.
+    pub(crate) fn hand(&mut self, input: GatewayInput, out: &mut Vec<ClientOutput>) {
+        self.step_gateway(input, out);
     }
 
     /// Gives the gateway, or the host of a real node, what the line of this number brought, after

@@ -18,6 +18,7 @@
 //! | `real_node` | a node of a CAN bus that is real |
 //! | `exchanges`, `bus_faults` | a CAN bus: exchanges, where their time goes; faults, error counters |
 //! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
+//! | `gateway_rest`, `pages`, `household` | a gateway's requests to REST, pages; what one decides |
 //! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
 //! | `recording`, `thinning`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
@@ -45,6 +46,8 @@ mod field_networks;
 mod field_setup;
 mod field_simulator;
 mod firmware;
+mod gateway_rest;
+mod household;
 mod injecting;
 mod joining;
 mod latency_row;
@@ -59,6 +62,7 @@ mod network;
 mod notices;
 mod own_runtime;
 mod own_settings;
+mod pages;
 mod plant_notes;
 mod programs;
 mod real;

@@ -4,17 +4,21 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lastmeter_devices::{PageAnswer, PageRequest};
 use lastmeter_language::{PlatformUse, Scenario};
 use lastmeter_record::{Event, RealTimeFacts, RunEnd, RunState, RunWriter, Signal};
 use lastmeter_units::SimTime;
 use serde_json::{Map, Value};
+use tokio::sync::{Mutex, mpsc};
 
 use super::console::Console;
 use super::error::{BenchError, chain};
 use super::live::Live;
+use super::pages::{self, PendingPage};
 use super::recording::Recording;
 use crate::host::{monotonic, wall_now};
-use crate::stop::{Stop, ended_by};
+use crate::output::print_err;
+use crate::stop::{Stop, ended_by, or_never};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -27,6 +31,9 @@ pub struct RunOptions {
     pub command_line: Vec<String>,
     /// Whether a real-time run asks for real-time priority.
     pub real_time_priority: bool,
+    /// Where the pages of its first gateway that answers some are served: at the end until a signal
+    /// comes, and all through a schedule in real time.
+    pub pages: Option<String>,
     /// How long a real-time run waits for a quieter machine before it begins; `None`: it does not.
     pub wait_quiet: Option<Duration>,
 }
@@ -56,6 +63,10 @@ pub(crate) trait Bench: Sized {
     /// What a run in real time reports of clocks, timers, links and floor.
     async fn facts(&mut self) -> Option<RealTimeFacts>;
 
+    /// Asks the first gateway that answers pages for one. What it does beside answering is in no
+    /// record.
+    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer>;
+
     /// Ends connections and a platform of the bench's own in an orderly way.
     async fn close(self) -> (RunWriter, Result<(), BenchError>);
 }
@@ -64,6 +75,16 @@ pub(crate) trait Bench: Sized {
 pub(crate) struct Run<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) started: Instant,
+    /// What browsers ask of its gateways.
+    asked: Option<Mutex<mpsc::Receiver<PendingPage>>>,
+}
+
+impl Run<'_> {
+    /// The next request for a page; never if none are served.
+    pub(crate) async fn next_page(&self) -> PendingPage {
+        let mut asked = or_never(self.asked.as_ref()).await.lock().await;
+        or_never(asked.recv().await).await
+    }
 }
 
 enum Halt {
@@ -82,8 +103,19 @@ pub(crate) async fn carry_out<B: Bench>(
     (mut writer, live): (RunWriter, Live),
     assembled: impl Future<Output = Result<B::Parts, BenchError>>,
 ) -> Result<(), BenchError> {
-    let run = Run { options, started: monotonic() };
     let start = scenario.schedule.start;
+    let (asked, parts) = (served(options).await, assembled);
+    let (asked, no_pages) = match asked {
+        Ok(asked) => (asked, None),
+        Err(error) => (None, Some(error)),
+    };
+    let run = Run { options, started: monotonic(), asked };
+    let assembled = async {
+        match no_pages {
+            Some(error) => Err(error),
+            None => parts.await,
+        }
+    };
     let assembled = tokio::select! {
         biased; // a signal counts, also where the bench is ready by then
         signal = ended_by(&mut stop) => Err(BenchError::Interrupted(signal)),
@@ -103,7 +135,10 @@ pub(crate) async fn carry_out<B: Bench>(
     };
     let recording = Recording::new(writer, live, scenario)?;
     let mut bench = B::stand(parts, recording);
-    let halt = drive(&mut bench, &run, console, stop).await.err();
+    let halt = drive(&mut bench, &run, console, stop.clone()).await.err();
+    if halt.is_none() && options.pages.is_some() {
+        serve_pages(&mut bench, &run, stop).await;
+    }
     let (state, cause, event) = match &halt {
         None => (RunState::Finished, None, None),
         Some(Halt::Interrupted(signal)) => {
@@ -132,6 +167,30 @@ pub(crate) async fn carry_out<B: Bench>(
         writer.set_signal(signal);
     }
     writer.finish(end).map_err(BenchError::record)
+}
+
+/// Serves pages, if that was asked for, and prints where.
+async fn served(
+    options: &RunOptions,
+) -> Result<Option<Mutex<mpsc::Receiver<PendingPage>>>, BenchError> {
+    let Some(at) = &options.pages else { return Ok(None) };
+    let (address, asked) = pages::serve(at).await?;
+    print_err(&format!("pages of the gateway at http://{address}/"));
+    Ok(Some(Mutex::new(asked)))
+}
+
+/// Has a bench whose run is over answer for pages until a signal comes.
+async fn serve_pages<B: Bench>(bench: &mut B, run: &Run<'_>, mut stop: Stop) {
+    print_err("the run is over; its pages are served until Ctrl-C");
+    loop {
+        let PendingPage { request, reply } = tokio::select! {
+            biased;
+            _ = ended_by(&mut stop) => return,
+            pending = run.next_page() => pending,
+        };
+        // Who asked may have gone away.
+        let _ = reply.send(bench.page(request).await);
+    }
 }
 
 async fn drive<B: Bench>(

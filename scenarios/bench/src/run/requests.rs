@@ -1,7 +1,10 @@
-//! Requests of a scenario over REST: sent at their instants, and held against what they state.
+//! Requests of a scenario over REST and to pages of gateways: sent at their instants, and held
+//! against what they state.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use lastmeter_devices::{PageAnswer, PageMethod, PageRequest};
 use lastmeter_language::{Asker, RequestBody, RequestRow, Scenario};
 use lastmeter_link::http::Client;
 use lastmeter_record::{Event, EventKind, field};
@@ -19,6 +22,40 @@ pub(crate) fn requests(scenario: &Scenario) -> &[RequestRow] {
     scenario.part::<Vec<RequestRow>>().map_or(&[], Vec::as_slice)
 }
 
+/// What was answered, by the platform or by a gateway's page.
+struct Answered {
+    status: u16,
+    body: Bytes,
+    /// Of a page: the cookie that it sets, as `name=value`.
+    cookie: Option<String>,
+}
+
+impl Answered {
+    /// The body as JSON; nothing if it is none.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What is to be kept at a pointer, or one of a page's own places.
+    fn kept(&self, pointer: &str) -> Option<String> {
+        if pointer == "cookie" {
+            return self.cookie.clone();
+        }
+        if let Some(name) = pointer.strip_prefix("input:") {
+            let body = String::from_utf8_lossy(&self.body);
+            let inputs = body.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
+            let mut own = inputs.filter(|tag| tag.contains(&format!(" name=\"{name}\"")));
+            let value = own.next()?.split(" value=\"").nth(1)?;
+            return value.split('"').next().map(str::to_owned);
+        }
+        match self.json().pointer(pointer)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
 /// What was kept of the answers so far.
 #[derive(Default)]
 pub(crate) struct Requests {
@@ -26,7 +63,24 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Sends the request of this index and returns what is noted of it.
+    /// What the asker of a request shows: nothing of its own, or what was kept under its name.
+    fn shown_by<'a>(&'a self, row: &RequestRow, platform: &'a UnderTest) -> Option<&'a str> {
+        match &row.who {
+            Asker::Bench => None,
+            Asker::Nobody => Some(""),
+            // Without it the request is nobody's, and its answer shows that.
+            Asker::Kept(name) => Some(self.token(name, platform).unwrap_or("")),
+        }
+    }
+
+    /// The bearer token of a tenant, or that was kept under a name by now.
+    pub(crate) fn token<'a>(&'a self, name: &str, platform: &'a UnderTest) -> Option<&'a str> {
+        let of_tenant = platform.tenants.iter().find(|(tenant, _)| tenant.as_str() == name);
+        let kept = of_tenant.map(|(_, profile)| &profile.token).or(self.kept.get(name));
+        kept.map(String::as_str)
+    }
+
+    /// Sends the request of this index to the platform and returns what is noted of it.
     pub(crate) async fn send(
         &mut self,
         scenario: &Scenario,
@@ -42,37 +96,70 @@ impl Requests {
             }
         };
         let client = client.map_err(|error| BenchError::Rest(chain(&error)))?;
-        let token = match &row.who {
-            Asker::Bench => None,
-            Asker::Nobody => Some(""),
-            // Without it the request is nobody's, and its answer shows that.
-            Asker::Kept(name) => {
-                let of_tenant = platform.tenants.iter().find(|(tenant, _)| tenant.as_str() == name);
-                let kept = of_tenant.map(|(_, profile)| &profile.token).or(self.kept.get(name));
-                Some(kept.map_or("", String::as_str))
-            }
-        };
-        let body = row.body.as_ref().map(|body| match body {
-            RequestBody::Json(value) => self.filled(value).to_string(),
-            RequestBody::Text(text) => self.filled_text(text),
-        });
+        let body = self.body(row);
         let path = self.filled_text(&row.path);
         let body = body.as_deref().map(|body| (row.media_type.as_str(), body));
+        let token = self.shown_by(row, platform);
         let asked = client.ask(&row.method, &path, body, token).await;
-        let (status, answer) = match asked {
-            Ok((status, body)) => (status, Ok(serde_json::from_slice(&body).unwrap_or_default())),
-            Err(error) => (0, Err(chain(&error))),
+        let answer = asked.map(|(status, body)| Answered { status, body, cookie: None });
+        Ok(self.noted(row, now, answer.map_err(|error| chain(&error))))
+    }
+
+    fn body(&self, row: &RequestRow) -> Option<String> {
+        row.body.as_ref().map(|body| match body {
+            RequestBody::Json(value) => self.filled(value).to_string(),
+            RequestBody::Text(text) => self.filled_text(text),
+        })
+    }
+
+    /// What a browser asks a gateway for by the request of this index, if that is to a page.
+    pub(crate) fn page(
+        &self,
+        scenario: &Scenario,
+        index: usize,
+        platform: &UnderTest,
+    ) -> Option<(String, PageRequest)> {
+        let row = &requests(scenario)[index];
+        let host = row.page.clone()?;
+        let is_post = row.method == "POST";
+        let own = is_post.then(|| format!("http://{host}"));
+        let request = PageRequest {
+            method: if is_post { PageMethod::Post } else { PageMethod::Get },
+            path: self.filled_text(&row.path),
+            cookie: self.shown_by(row, platform).filter(|it| !it.is_empty()).map(str::to_owned),
+            origin: row.origin.clone().or(own),
+            host: Some(host.clone()),
+            body: self.body(row).unwrap_or_default().into_bytes(),
         };
+        Some((host, request))
+    }
+
+    /// What is noted of the request of this index once its page has answered, or not.
+    pub(crate) fn paged(
+        &mut self,
+        scenario: &Scenario,
+        (index, now): (usize, SimTime),
+        answer: Option<PageAnswer>,
+    ) -> Event {
+        let answer = answer.map(|PageAnswer { status, set_cookie, body, .. }| Answered {
+            status,
+            body: body.into(),
+            cookie: set_cookie.and_then(|set| set.split(';').next().map(str::to_owned)),
+        });
+        let answer = answer.ok_or_else(|| "the gateway answers no pages".to_owned());
+        self.noted(&requests(scenario)[index], now, answer)
+    }
+
+    /// Judges and keeps what came of a request.
+    fn noted(&mut self, row: &RequestRow, now: SimTime, answer: Result<Answered, String>) -> Event {
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
         let wrong = match &answer {
             Err(why) => Some(why.clone()),
-            Ok(answer) => self.differs(row, status, answer),
+            Ok(answer) => self.differs(row, answer),
         };
-        let answer: Value = answer.unwrap_or_default();
         let missing = row.keep.iter().find_map(|(name, pointer)| {
-            let text = match answer.pointer(pointer) {
-                Some(Value::String(text)) => text.clone(),
-                Some(Value::Number(number)) => number.to_string(),
-                _ => return Some(format!("there is nothing at {pointer} to keep as `{name}`")),
+            let Some(text) = answer.as_ref().ok().and_then(|answer| answer.kept(pointer)) else {
+                return Some(format!("there is nothing at {pointer} to keep as `{name}`"));
             };
             self.kept.insert(name.clone(), text);
             None
@@ -85,20 +172,26 @@ impl Requests {
             .with(field::STATUS, status)
             .with(field::EXPECTED, row.expect)
             .with(field::IS_AS_EXPECTED, wrong.is_none());
-        Ok(match wrong {
+        match wrong {
             Some(detail) => event.with_prose(field::DETAIL, detail),
             None => event,
-        })
+        }
     }
 
     /// What of an answer is not as expected.
-    fn differs(&self, row: &RequestRow, status: u16, answer: &Value) -> Option<String> {
+    fn differs(&self, row: &RequestRow, answer: &Answered) -> Option<String> {
+        let (json, status) = (answer.json(), answer.status);
         if status != row.expect {
-            let code = answer.get("code").and_then(Value::as_str).unwrap_or("no code");
+            let code = json.get("code").and_then(Value::as_str).unwrap_or("no code");
             return Some(format!("{status} ({code}) was answered, expected {}", row.expect));
         }
+        let body = String::from_utf8_lossy(&answer.body);
+        let mut wanted = row.contains.iter().map(|text| self.filled_text(text));
+        if let Some(text) = wanted.find(|text| !body.contains(text.as_str())) {
+            return Some(format!("the answer is without {}", shown(&text.into())));
+        }
         let expected = self.filled(row.answer.as_ref()?);
-        difference("", &expected, answer)
+        difference("", &expected, &json)
     }
 
     /// A value with what was kept in place of its names.

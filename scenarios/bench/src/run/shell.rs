@@ -12,10 +12,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastmeter_can::capture::Captured;
-use lastmeter_devices::{BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind};
+use lastmeter_devices::{
+    BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind, GatewayInput, PageAnswer,
+    PageRequest,
+};
 use lastmeter_link::mqtt::{PublishError, SessionEvent};
 use lastmeter_record::Event;
 use lastmeter_units::SimTime;
+use lastmeter_wire::rest::{Answer, Request};
 
 use super::board::BoardShell;
 use super::carried::Carried;
@@ -60,6 +64,10 @@ pub(crate) struct Shell {
     pub(crate) captured: Vec<(usize, SimTime, Captured)>,
     /// The devices whose breakers acted, and whether they closed.
     pub(crate) switched: Vec<(usize, bool)>,
+    /// What its gateway has asked of the platform's REST, and was not answered.
+    asked: Vec<Request>,
+    /// What its gateway has answered of pages, by the number of the request.
+    paged: Vec<(u64, PageAnswer)>,
     /// What became of alerts and answers.
     pub(crate) notices: Vec<NoticeNews>,
     /// By their messages: those that are not acknowledged.
@@ -108,6 +116,8 @@ impl Shell {
             exchanged: Vec::new(),
             captured: Vec::new(),
             switched: Vec::new(),
+            asked: Vec::new(),
+            paged: Vec::new(),
             notices: Vec::new(),
             open_notices: BTreeMap::new(),
             notes: Vec::new(),
@@ -165,6 +175,14 @@ impl Shell {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// Lets the networks behind a gateway do what they do at the very start.
+    pub(crate) async fn begin(&mut self) -> Result<(), BenchError> {
+        if let Some(field) = self.parts.client.field_mut() {
+            field.step(field.now, &mut self.outputs);
+        }
+        self.carry().await
     }
 
     /// Injects a fault into a device at the present instant.
@@ -227,6 +245,8 @@ impl Shell {
                     }
                     ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
                     ClientOutput::Event(event) => self.notes.push(*event),
+                    ClientOutput::Asked(request) => self.asked.push(request),
+                    ClientOutput::Paged { number, answer } => self.paged.push((number, answer)),
                     ClientOutput::Failed { of, why } => return Err(BenchError::device(&of, why)),
                     // There are no real lines in virtual time, and nobody else asks.
                     ClientOutput::ToLine { .. }
@@ -480,6 +500,51 @@ impl Shell {
         }
         self.carry().await?;
         Ok(true)
+    }
+
+    /// What its gateway has asked of REST since, in the order of numbers.
+    pub(crate) fn take_asked(&mut self) -> Vec<Request> {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.sort_by_key(|request| request.number);
+        asked
+    }
+
+    /// Whether a link that is broken keeps its client from the platform.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut_since.is_some()
+    }
+
+    /// Hands its gateway what came of a request.
+    pub(crate) async fn answered(&mut self, answer: Answer) -> Result<(), BenchError> {
+        if let Some(field) = self.parts.client.field_mut() {
+            field.hand(GatewayInput::Answer(answer), &mut self.outputs);
+        }
+        self.carry().await
+    }
+
+    /// Asks its gateway for a page at the present instant; what it answers, if it does.
+    pub(crate) async fn page(
+        &mut self,
+        number: u64,
+        request: PageRequest,
+    ) -> Result<Option<PageAnswer>, BenchError> {
+        if let Some(field) = self.parts.client.field_mut() {
+            field.hand(GatewayInput::Page { number, request }, &mut self.outputs);
+        }
+        self.carry().await?;
+        let mut paged = self.paged.drain(..);
+        Ok(paged.find(|(of, _)| *of == number).map(|(_, answer)| answer))
+    }
+
+    /// The same once the run is over: what the gateway does beside answering goes nowhere.
+    pub(crate) fn page_aside(&mut self, request: PageRequest) -> Option<PageAnswer> {
+        let mut out = Vec::new();
+        let field = self.parts.client.field_mut()?;
+        field.hand(GatewayInput::Page { number: 0, request }, &mut out);
+        out.into_iter().find_map(|output| match output {
+            ClientOutput::Paged { answer, .. } => Some(answer),
+            _ => None,
+        })
     }
 
     /// Notes a message that was not asked for.

@@ -16,11 +16,15 @@ use super::floor::wall;
 use super::keys::{AS, HARDWARE, ON};
 use super::link::{LINK, VIA};
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
+use super::request::{self, REQUEST};
 use super::scenario::is_in_real_time;
+use super::tenant;
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
 use crate::names::Names;
 use crate::references::{OnNetworks, References, Via};
 
+/// By whose credential it asks the platform.
+const READS_AS: &str = "reads_as";
 /// What `on` begins with.
 pub(super) const NETWORK_PREFIX: &str = "network:";
 
@@ -34,6 +38,7 @@ pub(crate) static GATEWAY: Section = Section {
     kind: Some(("model", "gateway model")),
     entries: || GATEWAYS.iter().map(|kind| kind.entry).collect(),
     heading: "gateways",
+    rules: &[report_unknown_credentials],
     ..Section::REPEATED
 };
 
@@ -47,6 +52,12 @@ const OWN: &[Field] = &[
         "the networks it is on: `network:NAME`, with a pattern such as `network:line-*` several",
     ),
     VIA,
+    Field::optional(
+        READS_AS,
+        Kind::Name,
+        "whose requests to the platform's REST it makes: the name under which a `[[request]]` kept \
+         a bearer token, or a `[[tenant]]`; until it is kept, and without it, they are nobody's",
+    ),
 ];
 
 static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len()] = joined(&[OWN, &MQTT_FIELDS]);
@@ -70,6 +81,8 @@ pub struct GatewayRow {
     pub nodelay: bool,
     /// Whether messages go under a topic of their owner's own.
     pub is_bound: bool,
+    /// Under which name its bearer token for REST is kept.
+    pub reads_as: Option<String>,
     /// Its keys.
     pub values: Arc<Values>,
 }
@@ -145,6 +158,21 @@ pub(crate) fn on_networks(
         }
     }
     OnNetworks { of_table, of_gateway }
+}
+
+/// A credential has to be kept by somebody, whenever that is.
+fn report_unknown_credentials(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for row in draft.rows(&GATEWAY) {
+        let Some((name, span)) = row.text(READS_AS) else { continue };
+        let is_tenant =
+            draft.rows(&tenant::TENANT).iter().any(|tenant| tenant.name() == Some(name));
+        if is_tenant || request::is_kept(draft, name) || !draft.all_read(&REQUEST) {
+            continue;
+        }
+        let message = format!("no request keeps a token under `{name}`");
+        let help = Some(format!("add `keep = {{ {name} = \"/key\" }}` to one"));
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, "is not known", help);
+    }
 }
 
 /// A gateway that dials its platform has an address. Its link can be broken; what links do to
@@ -401,6 +429,7 @@ pub(crate) fn gateway(row: &Row<'_>, networks: &[usize], via: Via) -> Option<Gat
         keep_alive: wall(&values, "keep_alive"),
         nodelay: values.boolean("nodelay"),
         is_bound: values.text("input_topic") == "bound",
+        reads_as: values.text_opt(READS_AS).map(str::to_owned),
         values,
     })
 }

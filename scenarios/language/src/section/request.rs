@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::check::CHECK;
 use super::door::DOOR;
+use super::gateway::GATEWAY;
 use super::tenant::TENANT;
 use crate::draft::{Draft, Naming, Part, Row, Section};
 
@@ -17,6 +18,8 @@ use crate::draft::{Draft, Naming, Part, Row, Section};
 const JUDGED_BY: &str = "requests";
 /// Who nobody is.
 const NOBODY: &str = "nobody";
+/// Whose page.
+const PAGE: &str = "page";
 
 pub(crate) static REQUEST: Section = Section {
     name: "request",
@@ -61,6 +64,18 @@ pub(crate) static REQUEST: Section = Section {
             "the kind of the `[[door]]` that it goes to, with the devices' token unless `as` is \
              given; left out, it goes to REST",
         ),
+        Field::optional(
+            PAGE,
+            Kind::Name,
+            "the `[[gateway]]` whose own page it asks for, with the cookie that was kept under the \
+             name in `as`, or none; left out, it goes to the platform",
+        ),
+        Field::optional(
+            "origin",
+            Kind::Text,
+            "the header `Origin` of a request to a page; left out, that of the page itself in a \
+             `POST`",
+        ),
         Field::default(
             "expect",
             Kind::Integer { min: 100, max: 599 },
@@ -74,15 +89,27 @@ pub(crate) static REQUEST: Section = Section {
              do not stand here may be anything, and a list has to have as many elements",
         ),
         Field::optional(
+            "contains",
+            Kind::List(&Kind::Text),
+            "texts that the body of the answer has to have in it",
+        ),
+        Field::optional(
             "keep",
             Kind::Texts,
             "names with the JSON pointers (RFC 6901) to the texts or numbers of the answer that \
-             are kept under them",
+             are kept under them; of a page also `cookie`, the cookie that it sets, and \
+             `input:NAME`, the value of that input of its first form with one",
         ),
     ],
     naming: Naming::Free,
     heading: "requests",
-    rules: &[report_unknown_keepers, report_late, report_unjudged, report_unknown_doors],
+    rules: &[
+        report_unknown_keepers,
+        report_late,
+        report_unjudged,
+        report_unknown_doors,
+        report_pages,
+    ],
     build: |rows| Some(Arc::new(rows.iter().map(request).collect::<Option<Vec<_>>>()?) as Part),
     ..Section::REPEATED
 };
@@ -106,6 +133,12 @@ pub struct RequestRow {
     pub media_type: String,
     /// The kind of the door it goes to; `None`: REST.
     pub door: Option<String>,
+    /// The gateway whose page it asks for.
+    pub page: Option<String>,
+    /// The header `Origin` of a request to a page, if it is another than the page's own.
+    pub origin: Option<String>,
+    /// Texts that the body of the answer has to have in it.
+    pub contains: Vec<String>,
     /// The status that has to be answered.
     pub expect: u16,
     /// What the answer has to have.
@@ -157,6 +190,42 @@ fn report_unknown_keepers(draft: &Draft<'_>, out: &mut Diagnostics) {
         }
         if values.is_written("keep") {
             kept.extend(values.texts("keep").into_keys());
+        }
+    }
+}
+
+/// Whether one of the requests keeps something under a name.
+pub(super) fn is_kept(draft: &Draft<'_>, name: &str) -> bool {
+    let rows = rows(draft).iter().filter_map(|row| row.values.as_ref());
+    rows.filter(|it| it.is_written("keep")).any(|it| it.texts("keep").contains_key(name))
+}
+
+/// A page is of a gateway, which has no doors, and is asked for by browsers.
+fn report_pages(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for values in rows(draft).iter().filter_map(|row| row.values.as_ref()) {
+        let Some(gateway) = values.text_opt(PAGE) else {
+            if values.is_written("origin") {
+                let message = "the platform asks for no `origin`".to_owned();
+                let label = "expected with `page` only";
+                out.report(Code::DOES_NOT_FIT, values.span_of("origin"), message, label);
+            }
+            continue;
+        };
+        if draft.all_read(&GATEWAY)
+            && !draft.rows(&GATEWAY).iter().any(|row| row.name() == Some(gateway))
+        {
+            let message = format!("there is no `[[gateway]]` named `{gateway}`");
+            let span = values.span_of(PAGE);
+            out.report(Code::UNKNOWN_REFERENCE, span, message, "not in this scenario");
+        }
+        for key in ["door", "body", "type"].into_iter().filter(|key| values.is_written(key)) {
+            let message = format!("`{key}` is of a request to the platform, and this is to a page");
+            let label = "expected a form in `text`, or nothing";
+            out.report(Code::DOES_NOT_FIT, values.span_of(key), message, label);
+        }
+        if !["GET", "POST"].contains(&values.text("method")) {
+            let message = "a browser's page is asked for with GET or POST".to_owned();
+            out.report(Code::DOES_NOT_FIT, values.span_of("method"), message, "is neither");
         }
     }
 }
@@ -230,6 +299,9 @@ fn request(row: &Row<'_>) -> Option<RequestRow> {
         },
         media_type: values.text("type").to_owned(),
         door: values.text_opt("door").map(str::to_owned),
+        page: values.text_opt(PAGE).map(str::to_owned),
+        origin: values.text_opt("origin").map(str::to_owned),
+        contains: values.text_list("contains").into_iter().map(str::to_owned).collect(),
         expect: values.integer("expect") as u16,
         answer: json("answer")?,
         keep: if values.is_written("keep") { values.texts("keep") } else { BTreeMap::new() },

@@ -1,9 +1,14 @@
 //! What a scenario does to a real-time bench at its instants: injections, commands, kills.
 
+use std::time::Duration;
+
+use lastmeter_devices::{PageAnswer, PageRequest};
 use lastmeter_language::{Order, Through};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Event;
 use lastmeter_units::SimDuration;
+use lastmeter_wire::rest::Request;
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::bench::{CommandTimes, RealBench};
 use super::report::Report;
@@ -11,9 +16,13 @@ use super::sender::Control;
 use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
+use crate::run::gateway_rest;
 use crate::run::injecting::TimedAction;
 use crate::run::rest::Invocation;
 use crate::run::tenants::RestOfAll;
+
+/// How long a gateway may take to answer for a page.
+const PAGE_LIMIT: Duration = Duration::from_secs(10);
 
 impl RealBench<'_> {
     /// Does something to the bench that was due at an instant.
@@ -29,8 +38,14 @@ impl RealBench<'_> {
             console.injected(injection.at, injection);
         }
         if let TimedAction::Request(index) = act {
-            let place = (&self.access.under_test, self.clocks.now());
-            let event = self.requests.send(scenario, index, place).await?;
+            let platform = &self.access.under_test;
+            let event = match self.requests.page(scenario, index, platform) {
+                None => self.requests.send(scenario, index, (platform, self.clocks.now())).await?,
+                Some((gateway, request)) => {
+                    let answer = self.page_of(&gateway, request).await;
+                    self.requests.paged(scenario, (index, self.clocks.now()), answer)
+                }
+            };
             self.recording.note(event);
         }
         self.recording.events.extend(act.noted(scenario, self.clocks.now()));
@@ -38,6 +53,36 @@ impl RealBench<'_> {
             self.carry_out(order, at_ns).await?;
         }
         Ok(())
+    }
+
+    /// The device of a gateway by which its sender is reached.
+    fn behind(&self, gateway: usize) -> Option<usize> {
+        let networks = &self.scenario.gateways[gateway].networks;
+        let is_behind = |network: usize| networks.contains(&network);
+        self.scenario.devices.iter().position(|row| row.on.is_some_and(is_behind))
+    }
+
+    /// Asks a gateway for a page.
+    pub(super) async fn page_of(&self, gateway: &str, request: PageRequest) -> Option<PageAnswer> {
+        let gateway = self.scenario.gateways.iter().position(|row| row.name == gateway)?;
+        let (reply, mut answer) = unbounded_channel();
+        self.senders.order_one(self.behind(gateway)?, Control::Page { request, reply });
+        tokio::time::timeout(PAGE_LIMIT, answer.recv()).await.ok()?
+    }
+
+    /// Has what a gateway asks of REST carried out beside everything else.
+    pub(super) fn asked(&self, of: &str, device: usize, request: Request) {
+        let row = self.scenario.gateways.iter().find(|row| row.name == of);
+        let name = row.and_then(|row| row.reads_as.as_deref());
+        let under_test = &self.access.under_test;
+        let token = name.and_then(|name| self.requests.token(name, under_test));
+        let (profile, token) = (under_test.profile.clone(), token.map(str::to_owned));
+        let sender = self.senders.states[device].control.clone();
+        self.access.handle.spawn(async move {
+            let answer = gateway_rest::ask(&profile, token.as_deref(), &request).await;
+            // A sender that is gone has reported why.
+            let _ = sender.send(Control::Answer(answer));
+        });
     }
 
     async fn carry_out(&mut self, order: Order, at_ns: i64) -> Result<(), BenchError> {
@@ -62,11 +107,7 @@ impl RealBench<'_> {
             }
             Order::KillPlatform => self.kill().await?,
             Order::RestartGateway(gateway) => {
-                let networks = &scenario.gateways[gateway].networks;
-                let is_behind = |network: usize| networks.contains(&network);
-                let mut devices = scenario.devices.iter();
-                let device = devices.position(|row| row.on.is_some_and(is_behind));
-                if let Some(device) = device {
+                if let Some(device) = self.behind(gateway) {
                     self.senders.order_one(device, Control::Restart);
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lastmeter_devices::{PageAnswer, PageRequest};
 use lastmeter_language::{Scenario, TlsUse};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::timer::TimerKind;
@@ -196,6 +197,16 @@ impl<'a> Bench for RealBench<'a> {
         })
     }
 
+    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer> {
+        for row in &self.scenario.gateways {
+            let answer = self.page_of(&row.name, request.clone()).await;
+            if answer.is_some() {
+                return answer;
+            }
+        }
+        None
+    }
+
     async fn close(mut self) -> (RunWriter, Result<(), BenchError>) {
         self.senders.order(&Control::Close);
         self.workers.close().await;
@@ -269,6 +280,11 @@ impl RealBench<'_> {
                 () = alarm.until(act_ns.min(tick_ns).min(end_ns)) => {}
                 _ = self.workers.reports.recv_many(&mut batch, BATCH) => {
                     self.take_all(&mut batch)?;
+                    continue;
+                }
+                pending = run.next_page() => {
+                    // Who asked may have gone away.
+                    let _ = pending.reply.send(self.page(pending.request).await);
                     continue;
                 }
             }

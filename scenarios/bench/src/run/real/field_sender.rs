@@ -4,10 +4,10 @@
 //! What is late happens late: an event that a busy machine serves late delays what follows from it,
 //! as it would on a real line.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
-use lastmeter_devices::{DeviceFault, GatewayInput};
+use lastmeter_devices::{DeviceFault, GatewayInput, PageAnswer};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
@@ -71,6 +71,9 @@ pub(crate) struct FieldSender {
     to_reopen: Vec<usize>,
     outputs: Vec<ClientOutput>,
     outgoing: Outgoing,
+    /// Requests for pages so far, and where the answer of the present one goes.
+    pages: u64,
+    asked: BTreeMap<u64, UnboundedSender<PageAnswer>>,
     was_idle: bool,
     /// How late the steps of each simulator are played.
     steps: Vec<Steps>,
@@ -95,6 +98,8 @@ impl FieldSender {
             has_reported_end: false,
             outputs: Vec::new(),
             outgoing: Outgoing::default(),
+            pages: 0,
+            asked: BTreeMap::new(),
             was_idle: true,
         }
     }
@@ -146,6 +151,18 @@ impl FieldSender {
                         self.parts.field.restart(&mut self.outputs);
                         self.carry();
                     }
+                    Some(Control::Answer(answer)) => {
+                        self.wake();
+                        self.hand(GatewayInput::Answer(answer));
+                    }
+                    Some(Control::Page { request, reply }) => {
+                        self.wake();
+                        self.pages += 1;
+                        self.asked.insert(self.pages, reply);
+                        self.hand(GatewayInput::Page { number: self.pages, request });
+                        // What is not answered at once will not be.
+                        self.asked.clear();
+                    }
                     Some(Control::Close) | None => {
                         if let Some(session) = self.parts.session.take() {
                             session.close().await;
@@ -171,6 +188,12 @@ impl FieldSender {
             self.send_what_waits()?;
             self.report_if_idle();
         }
+    }
+
+    /// Hands the gateway something that is on no line and no session.
+    fn hand(&mut self, input: GatewayInput) {
+        self.parts.field.hand(input, &mut self.outputs);
+        self.carry();
     }
 
     fn begin(&mut self, timeline: Timeline) {
@@ -314,6 +337,19 @@ impl FieldSender {
                 ClientOutput::Answered { device, at, values } => {
                     if self.parts.session.is_none() {
                         self.report(Report::Answered { device, at, values });
+                    }
+                }
+                ClientOutput::Asked(request) => {
+                    let device = self.parts.field.devices.first().map(|device| device.index);
+                    let of = self.parts.field.name.clone();
+                    if let Some(device) = device {
+                        self.report(Report::Asked { of, device, request });
+                    }
+                }
+                ClientOutput::Paged { number, answer } => {
+                    if let Some(reply) = self.asked.remove(&number) {
+                        // Who asked may have gone away.
+                        let _ = reply.send(answer);
                     }
                 }
                 ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),

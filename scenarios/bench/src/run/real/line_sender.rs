@@ -70,7 +70,7 @@ impl LineSender {
                     Some(Control::Finish) if self.is_finished => {}
                     Some(Control::Finish) => self.finish(),
                     // There is no gateway here.
-                    Some(Control::Restart) => {}
+                    Some(Control::Restart | Control::Answer(_) | Control::Page { .. }) => {}
                     Some(Control::Close) | None => return,
                 },
                 event = self.channel.recv() => self.take(event).await,

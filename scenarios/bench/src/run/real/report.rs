@@ -7,6 +7,7 @@ use lastmeter_can::capture::Captured;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, GridRecord, SimulatorFacts};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use lastmeter_wire::rest::Request;
 
 use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
@@ -36,6 +37,8 @@ pub(crate) enum Report {
     Finished,
     /// A device obeyed the command of this invocation; `at` is its event time.
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
+    /// The gateway of this name asks the platform's REST; any of its devices leads to it.
+    Asked { of: String, device: usize, request: Request },
     /// A device or gateway reported something about itself.
     Note { of: String, note: DeviceNote },
     /// Something for the record with facts of its own.

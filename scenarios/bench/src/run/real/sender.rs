@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 
 use lastmeter_devices::{
-    BoardInput, BoardOutput, Device, DeviceFault, EventKind, Feed, Input, Output,
+    BoardInput, BoardOutput, Device, DeviceFault, EventKind, Feed, Input, Output, PageAnswer,
+    PageRequest,
 };
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
 use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_wire::rest::Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::outgoing::Outgoing;
@@ -31,13 +33,20 @@ use crate::run::signal_feed::SignalFeed;
 const SLICE: SimDuration = SimDuration::from_milliseconds(20);
 
 /// What a sender receives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Control {
     Begin(Timeline),
     /// No reading is made any more; what waits is still sent.
     Finish,
     /// A gateway loses its supply and starts again.
     Restart,
+    /// What came of a request that a gateway made to REST.
+    Answer(Answer),
+    /// Somebody asks a gateway for a page, which goes where it is waited for.
+    Page {
+        request: PageRequest,
+        reply: UnboundedSender<PageAnswer>,
+    },
     /// The connection ends in an orderly way.
     Close,
 }
@@ -124,7 +133,7 @@ impl Sender {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
                     Some(Control::Finish) => self.finish()?,
                     // Of gateways only.
-                    Some(Control::Restart) => {}
+                    Some(Control::Restart | Control::Answer(_) | Control::Page { .. }) => {}
                     Some(Control::Close) | None => {
                         self.parts.session.close().await;
                         return match self.parts.board.take() {

@@ -26,7 +26,7 @@ pub(super) struct ObeyedCommand {
 }
 
 pub(super) struct SenderState {
-    control: UnboundedSender<Control>,
+    pub(super) control: UnboundedSender<Control>,
     /// How far it lags behind the scenario's clock.
     pub(super) lag: SimDuration,
     /// What the device holds.
@@ -60,7 +60,7 @@ impl Senders {
     pub(super) fn order(&self, control: &Control) {
         for state in &self.states {
             // A sender that is gone has reported why.
-            let _ = state.control.send(*control);
+            let _ = state.control.send(control.clone());
         }
     }
 

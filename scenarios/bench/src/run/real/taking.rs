@@ -72,6 +72,7 @@ impl RealBench<'_> {
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.obeyed(ObeyedCommand { device, invocation, at, at_ns });
             }
+            Report::Asked { of, device, request } => self.asked(&of, device, request),
             Report::Event(event) => self.recording.note(*event),
             Report::Captured(network, at, what) => self.recording.captured(network, at, what)?,
             Report::Answered { device, at, values } => self.answered(device, at, values),

@@ -8,11 +8,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lastmeter_devices::{PageAnswer, PageRequest};
 use lastmeter_language::{DeviceRow, Order, Through};
 use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_record::{BusFacts, Event, RealTimeFacts, RunWriter};
 use lastmeter_sim::home::Breaker;
 use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_wire::rest::Answer;
 use serde_json::{Map, Value, json};
 
 use super::ahead::RunAhead;
@@ -26,6 +28,7 @@ use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::firmware;
+use crate::run::gateway_rest;
 use crate::run::injecting::{TimedAction, acts};
 use crate::run::ledger::{Account, Row};
 use crate::run::moving::{Bench, Run};
@@ -113,6 +116,7 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
             let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
+            let planned = self.settles_at().map_or(planned, |at| planned.min(at));
             let awaits = self.parts.shells.iter().any(Shell::awaits_answer);
             let is_soon = awaits || self.answers_due > 0;
             let sync_every = if is_soon { ANSWER_AFTER } else { schedule.sync_every };
@@ -173,6 +177,10 @@ impl<'a> Bench for VirtualBench<'a> {
         None
     }
 
+    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer> {
+        self.parts.shells.iter_mut().find_map(|shell| shell.page_aside(request.clone()))
+    }
+
     async fn close(self) -> (RunWriter, Result<(), BenchError>) {
         for shell in self.parts.shells {
             shell.close().await;
@@ -191,7 +199,10 @@ impl VirtualBench<'_> {
         sources.filter_map(|source| source.breaker.as_ref()).for_each(Breaker::reset);
         for shell in &mut self.parts.shells {
             shell.connected_after(0).await?;
+            shell.begin().await?;
         }
+        // A switching unit that is open from the start on is so before anybody looks.
+        self.switch_breakers();
         Ok(())
     }
 
@@ -216,6 +227,52 @@ impl VirtualBench<'_> {
         let read = self.read_back().await;
         self.read_back += began.elapsed();
         read
+    }
+
+    /// When a gateway wants everything to be settled next, after the present instant.
+    fn settles_at(&self) -> Option<SimTime> {
+        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
+        let next = fields.filter_map(Field::settles_at).min()?;
+        Some(next.max(self.now + SimDuration(1)))
+    }
+
+    /// Carries out what gateways have asked of REST, one after another; whether there was any.
+    async fn answer_gateways(&mut self) -> Result<bool, BenchError> {
+        let (scenario, under_test) = (self.parts.scenario, &self.parts.platform.under_test);
+        let mut has_asked = false;
+        for shell in &mut self.parts.shells {
+            let row = scenario.gateways.iter().find(|row| row.name == shell.name());
+            let name = row.and_then(|row| row.reads_as.as_deref());
+            let token = name.and_then(|name| self.requests.token(name, under_test));
+            for request in shell.take_asked() {
+                has_asked = true;
+                let answer = if shell.is_cut() {
+                    Answer { number: request.number, status: 0, body: Vec::new() }
+                } else {
+                    gateway_rest::ask(&under_test.profile, token, &request).await
+                };
+                shell.answered(answer).await?;
+            }
+        }
+        Ok(has_asked)
+    }
+
+    /// Sends the request of this index, to the platform or to a gateway's page.
+    async fn request(&mut self, index: usize) -> Result<(), BenchError> {
+        let (scenario, platform) = (self.parts.scenario, &self.parts.platform.under_test);
+        let event = match self.requests.page(scenario, index, platform) {
+            None => self.requests.send(scenario, index, (platform, self.now)).await?,
+            Some((gateway, request)) => {
+                let mut shells = self.parts.shells.iter_mut();
+                let answer = match shells.find(|shell| shell.name() == gateway) {
+                    Some(shell) => shell.page(index as u64, request).await?,
+                    None => None,
+                };
+                self.requests.paged(scenario, (index, self.now), answer)
+            }
+        };
+        self.recording.note(event);
+        Ok(())
     }
 
     /// Runs the devices ahead, each in a task of its own.
@@ -294,6 +351,7 @@ impl VirtualBench<'_> {
                 }
                 shell.drained().await?;
             }
+            moved |= self.answer_gateways().await?;
             self.switch_breakers();
             if !moved {
                 return Ok(());
@@ -427,10 +485,7 @@ impl VirtualBench<'_> {
             self.carry_out(order).await?;
         }
         if let TimedAction::Request(index) = act {
-            let platform = &self.parts.platform.under_test;
-            let event =
-                self.requests.send(self.parts.scenario, index, (platform, self.now)).await?;
-            self.recording.note(event);
+            self.request(index).await?;
         }
         if !matches!(act, TimedAction::End(_)) {
             self.come_to_rest().await?;
