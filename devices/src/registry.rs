@@ -3,8 +3,9 @@
 use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, can_meter, class_meter, cvct_stm32f107, external, heat_meter, ideal, m_bus,
-    reference, room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph, water_meter,
+    ade7953_1ph, can_dbc_board, can_meter, class_meter, cvct_stm32f107, external, heat_meter,
+    ideal, m_bus, reference, room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph,
+    water_meter,
 };
 use crate::tamper;
 
@@ -30,6 +31,7 @@ pub static DEVICES: &[DeviceKind] = &[
     smart_plug::SMART_PLUG,
     room_sensor::ROOM_SENSOR,
     can_meter::CAN_METER,
+    can_dbc_board::CAN_DBC_BOARD,
 ];
 
 /// Every fault a device can play.

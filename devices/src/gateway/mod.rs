@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `kind`, `registry` | a gateway model for the scenario language; the slice [`GATEWAYS`] |
 //! | `can_aggregator` | the master of CAN buses: frames of meter nodes to readings |
+//! | `can_dbc_reader` | frames of boards that a DBC file describes, to readings |
 //! | `concentrator` | masters of M-Bus lines: bytes to readings of meters |
 //! | `simulator` | frames of a simulator to readings, and orders to frames |
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
@@ -27,6 +28,7 @@
 //! take the way back.
 
 mod can_aggregator;
+mod can_dbc_reader;
 mod concentrator;
 mod kind;
 mod metric;

@@ -10,6 +10,7 @@
 
 pub(crate) mod ade7953_1ph;
 pub(crate) mod build;
+pub(crate) mod can_dbc_board;
 pub(crate) mod can_meter;
 pub(crate) mod class_meter;
 pub(crate) mod cvct_stm32f107;

@@ -106,7 +106,9 @@ impl Draft<'_> {
         let devices = self.build_devices(references, (&points, &boards), streams, out);
         self.validate_signals(references, (&points, &devices), out);
         let start = head.map(|head| head.start).unwrap_or_default();
-        gateway::report_unfit(self, references, &devices, (streams, start), out);
+        gateway::files_of_gateways(self, files, &mut files_of_boards, out);
+        let from = (streams, start, &files_of_boards);
+        gateway::report_unfit(self, references, &devices, from, out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written); // stand-ins are for validation; the plant is played later
         self.validate_targets(references, &devices, out);

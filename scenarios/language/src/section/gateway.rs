@@ -13,13 +13,16 @@ use lastmeter_wire::topics::TENANT;
 
 use super::device::{self, DEVICE};
 use super::floor::wall;
+use super::grid::kept_text;
 use super::keys::{AS, HARDWARE, ON};
 use super::link::{LINK, VIA};
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
 use super::request::{self, REQUEST};
 use super::scenario::is_in_real_time;
+use super::simulator::MAP;
 use super::tenant;
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
+use crate::files::Files;
 use crate::names::Names;
 use crate::references::{OnNetworks, References, Via};
 
@@ -369,14 +372,29 @@ fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// Reads the files that gateways' keys name, but those of simulators.
+pub(crate) fn files_of_gateways(
+    draft: &Draft<'_>,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) {
+    for row in draft.rows(&GATEWAY) {
+        let keys = kind_of(row).map_or(&[][..], |kind| kind.files);
+        for name in keys.iter().filter(|key| **key != MAP).filter_map(|key| row.text(key)) {
+            kept_text(name, "expected a file", files, kept, out);
+        }
+    }
+}
+
 /// Each gateway has to be one that its model can make with the devices on its networks; of those
-/// that one table makes the first stands for all. What needs files or dials a dispatcher is looked
-/// at elsewhere.
+/// that one table makes the first stands for all. What needs a point map or dials a dispatcher is
+/// looked at elsewhere.
 pub(crate) fn report_unfit(
     draft: &Draft<'_>,
     references: &References,
     devices: &[Option<Box<dyn Device>>],
-    (streams, start): (Streams, SimTime),
+    (streams, start, files): (Streams, SimTime, &BTreeMap<String, String>),
     out: &mut Diagnostics,
 ) {
     let on = &references.on_networks;
@@ -399,10 +417,12 @@ pub(crate) fn report_unfit(
         };
         let Some(networks) = networks.iter().map(|&it| of_network(it)).collect() else { continue };
         let Ok(hardware_id) = HardwareId::new(name) else { continue };
-        if !kind.files.is_empty() || kind.dispatcher.is_some() {
+        let is_there =
+            |key: &&str| values.text_opt(key).is_some_and(|name| files.contains_key(name));
+        if !kind.files.iter().all(is_there) || kind.dispatcher.is_some() {
             continue;
         }
-        let (streams, files) = (&streams, &BTreeMap::new());
+        let streams = &streams;
         let tenant = TENANT;
         let context = GatewayContext {
             name,

@@ -20,7 +20,7 @@ use crate::references::References;
 pub use points::ShownBy;
 
 /// The key of the point map, here and of a gateway.
-const MAP: &str = "map";
+pub(super) const MAP: &str = "map";
 
 const SHOWS: &str = "shows";
 const DRIVES: &str = "drives";
