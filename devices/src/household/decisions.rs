@@ -25,7 +25,7 @@ use super::kept::Run;
 use super::machine::{Effect, Household, Load};
 use super::record::Decided;
 use super::settings::{Movable, Settings, slots_of, window_length};
-use super::view::{Change, CoGeneratorView};
+use super::view::Change;
 use crate::message::Alert;
 
 /// Slots of a co-generator that are made up for after a restart.
@@ -52,12 +52,13 @@ impl Load {
     }
 }
 
-/// The window that holds at an instant, or else the next one.
+/// The window that holds at an instant and has room for the run, or else the next one.
 fn window(movable: &Movable, now: SimTime, offset: SimDuration) -> (SimTime, SimTime) {
     let length = window_length(movable.from, movable.until);
     let first = instant(periods(now, offset).day - 1, movable.from, offset);
     let days = (0..3).map(|day| first + super::calendar::DAY * day);
-    let from = days.into_iter().find(|from| *from + length > now).unwrap_or(first);
+    let has_room = |from: &SimTime| *from + length - movable.run >= now;
+    let from = days.into_iter().find(has_room).unwrap_or(first);
     (from, from + length)
 }
 
@@ -246,7 +247,7 @@ impl Household {
                 );
                 if let Some(other) = alternative {
                     let cents = other.cost.as_cents_f64();
-                    detail.push_str(&format!("; at {} {cents:.2} cents", other.start));
+                    detail += &format!("; at {} {cents:.2} cents", other.start);
                 }
                 let reason = reason(binding, strategy);
                 Decided { action: "start", reason, planned_for: Some(start), detail, ..blank }
@@ -326,7 +327,7 @@ impl Household {
              {expected_w} W expected"
         );
         if uncovered_w > 0 {
-            detail.push_str(&format!(", {uncovered_w} W above it"));
+            detail += &format!(", {uncovered_w} W above it");
         }
         let (kind, level) = match action {
             Action::Open => ("household.shed", AlertLevel::Warning),
@@ -368,36 +369,32 @@ impl Household {
             self.unit.unmet += step.unmet.0;
             self.unit.until_ns = end.0;
             from = end.0;
-            self.unit_step(now, (slot, heat_w), &step, out);
+            self.unit_step(now, slot, &step, out);
         }
     }
 
     fn unit_step(
         &mut self,
         now: SimTime,
-        (slot, heat_w): (SimDuration, i64),
+        slot: SimDuration,
         step: &co_generator::Slot,
         out: &mut Vec<Effect>,
     ) {
-        let is_running = step.fuel > Energy::ZERO;
         let microseconds = i128::from(slot.0 / 1000).max(1);
-        let output_w = i64::try_from(step.electricity.0 / microseconds).unwrap_or(i64::MAX);
-        let view = CoGeneratorView {
-            is_running,
-            reason: step.reason.word(),
-            output_w,
-            heat_w,
-            stored: step.stored,
-            unmet: Energy(self.unit.unmet),
-        };
-        let before = self.unit_view.replace(view).map(|view| (view.is_running, view.reason));
-        if before == Some((is_running, view.reason)) {
+        let output_w = step.electricity.0.checked_div(microseconds);
+        self.unit.output_w = output_w.and_then(|it| i64::try_from(it).ok()).unwrap_or(i64::MAX);
+        let before = self.unit.reason.clone();
+        self.unit.reason = step.reason.word().to_owned();
+        if before == self.unit.reason {
             return;
         }
+        let output_w = self.unit.output_w;
+        let is_running = output_w > 0;
         let action = if is_running { "run" } else { "stop" };
-        let detail = format!("co-generator: {action} at {output_w} W, {}", view.reason);
+        let reason = step.reason.word();
+        let detail = format!("co-generator: {action} at {output_w} W, {reason}");
         let blank = self.blank(now, Some("co-generator".to_owned()));
-        self.decided(now, Decided { action, reason: view.reason, detail, ..blank }, out);
+        self.decided(now, Decided { action, reason, detail, ..blank }, out);
     }
 
     /// Orders what is not as it is to be.

@@ -91,7 +91,7 @@ struct Feed {
 /// All feeds of a household.
 #[derive(Debug)]
 pub(super) struct Feeds {
-    feeds: [Option<Feed>; 4],
+    all: [Option<Feed>; 4],
     last_number: u64,
     prices: [PriceSeries; 2],
 }
@@ -103,23 +103,23 @@ impl Feeds {
             Some(Feed { token, kind, unit, due: start, open: None, series: Series::default() })
         };
         let unit = Some(format!("{currency}/kWh"));
-        let feeds = [
+        let all = [
             feed(&tokens.price, "price", unit.clone()),
             feed(&tokens.export, "price", unit),
             feed(&tokens.weather, "weather", None),
             feed(&tokens.forecast, "loadForecast", Some("W".to_owned())),
         ];
-        Self { feeds, last_number: 0, prices: [PriceSeries::default(), PriceSeries::default()] }
+        Self { all, last_number: 0, prices: [PriceSeries::default(), PriceSeries::default()] }
     }
 
     pub(super) fn wake_at(&self) -> Option<SimTime> {
-        self.feeds.iter().flatten().map(|feed| feed.due).min()
+        self.all.iter().flatten().map(|feed| feed.due).min()
     }
 
     /// What is to be asked for now.
     pub(super) fn due(&mut self, now: SimTime) -> Vec<Request> {
         let mut requests = Vec::new();
-        for feed in self.feeds.iter_mut().flatten().filter(|feed| feed.due <= now) {
+        for feed in self.all.iter_mut().flatten().filter(|feed| feed.due <= now) {
             self.last_number += 1;
             // One that is not answered by then is asked for again a minute later.
             feed.due = now + if feed.open.is_some() { AGAIN } else { EVERY };
@@ -140,7 +140,7 @@ impl Feeds {
     /// # Errors
     /// What is wrong with it, for people; the last good values hold on.
     pub(super) fn answer(&mut self, now: SimTime, answer: &Answer) -> Result<bool, String> {
-        let mut feeds = self.feeds.iter_mut().flatten();
+        let mut feeds = self.all.iter_mut().flatten();
         let Some(feed) = feeds.find(|feed| feed.open == Some(answer.number)) else {
             return Err(format!("an answer to request {}, which is not open", answer.number));
         };
@@ -165,7 +165,7 @@ impl Feeds {
 
     /// A feed of prices as far as it is known, in both directions alike.
     fn price_series(&self, place: usize) -> PriceSeries {
-        let Some(feed) = &self.feeds[place] else { return PriceSeries::default() };
+        let Some(feed) = &self.all[place] else { return PriceSeries::default() };
         let interval = |(from, until, value): (SimTime, SimTime, f64)| {
             let rate = rate(value);
             Interval { from, until, price: Price { import: rate, export: rate } }
@@ -179,14 +179,14 @@ impl Feeds {
     pub(super) fn prices(&self, direction: Direction) -> Option<&PriceSeries> {
         match direction {
             Direction::Import => Some(&self.prices[0]),
-            Direction::Export => self.feeds[1].as_ref().map(|_| &self.prices[1]),
+            Direction::Export => self.all[1].as_ref().map(|_| &self.prices[1]),
         }
     }
 
     /// Prices of both directions where both are known, for plans.
     pub(super) fn both_prices(&self) -> PriceSeries {
-        let Some(import) = &self.feeds[0] else { return PriceSeries::default() };
-        let Some(export) = &self.feeds[1] else {
+        let Some(import) = &self.all[0] else { return PriceSeries::default() };
+        let Some(export) = &self.all[1] else {
             let only = |(from, until, value): (SimTime, SimTime, f64)| Interval {
                 from,
                 until,
@@ -206,7 +206,7 @@ impl Feeds {
     }
 
     fn series(&self, place: usize) -> Option<&Series> {
-        self.feeds[place].as_ref().map(|feed| &feed.series)
+        self.all[place].as_ref().map(|feed| &feed.series)
     }
 
     /// The price of import, as it is shown.
@@ -227,7 +227,7 @@ impl Feeds {
 
     /// Whether a forecast of renewable power is configured at all.
     pub(super) fn has_forecast(&self) -> bool {
-        self.feeds[3].is_some()
+        self.all[3].is_some()
     }
 
     /// Renewable power that is expected at an instant, in W.

@@ -49,6 +49,9 @@ pub(super) struct KeptUnit {
     pub(super) until_ns: i64,
     pub(super) stored: i128,
     pub(super) unmet: i128,
+    /// Of that slot: the electric output in W, and the word of its reason.
+    pub(super) output_w: i64,
+    pub(super) reason: String,
 }
 
 /// The whole.

@@ -19,7 +19,7 @@ use super::kept::{self, Kept, KeptLoad, KeptUnit, Run, WHOLE};
 use super::record::{Billed, Decided};
 use super::settings::{LoadSettings, Settings};
 use super::statistics::Track;
-use super::view::{Change, CoGeneratorView, DecisionView, PageRefusal, View};
+use super::view::{Change, DecisionView, PageRefusal, View};
 use crate::border::{PageAnswer, PageRequest};
 use crate::message::Alert;
 
@@ -98,7 +98,6 @@ pub(crate) struct Household {
     pub(super) must_plan: bool,
     pub(super) planned_slot: i64,
     pub(super) unit: KeptUnit,
-    pub(super) unit_view: Option<CoGeneratorView>,
     pub(super) decisions: std::collections::VecDeque<DecisionView>,
     kept: Vec<u8>,
     /// Refused pages that no alert has counted, and when the last alert was.
@@ -158,7 +157,6 @@ impl Household {
             must_plan: true,
             planned_slot: i64::MIN,
             unit: kept.unit,
-            unit_view: None,
             decisions: std::collections::VecDeque::new(),
             kept: parts.get(WHOLE).cloned().unwrap_or_default(),
             refusals: 0,
@@ -358,3 +356,7 @@ impl Household {
         out.push(Effect::Decided(Box::new(decided)));
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,9 +1,12 @@
 //! What the household's pages and display show.
 
+use lastmeter_household::Energy;
+use lastmeter_household::co_generator::Reason;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::machine::{Household, Load, Meter};
-use super::view::{LoadView, View};
+use super::statistics::Track;
+use super::view::{CoGeneratorView, LoadView, View};
 
 /// The tasks of the aggregator's software.
 const TASKS: [&str; 4] = ["CAN manage", "Web server", "Measure", "User interface"];
@@ -13,7 +16,7 @@ impl Household {
     pub(crate) fn view(&self, now: SimTime) -> View {
         let power = |name: &String| self.meters.get(name).and_then(|meter| meter.power_w);
         let loads = self.loads.iter().enumerate();
-        let track = |meter: &Meter| meter.track.as_ref().map(super::statistics::Track::view);
+        let track = |meter: &Meter| meter.track.as_ref().map(Track::view);
         let whole = self.meters.get(&self.settings.connection).and_then(track);
         View {
             name: self.name.clone(),
@@ -26,13 +29,27 @@ impl Household {
             renewable_w: self.feeds.shown_renewables(now),
             prices: self.feeds.shown_prices(now),
             temperature_c: self.feeds.temperature_c(now),
-            co_generator: self.unit_view,
+            co_generator: self.unit_view(),
             bill: self.bill.view(&self.settings.currency, self.settings.fixed),
             loads: loads.map(|(place, load)| self.load_view(place, load, now)).collect(),
             whole: whole.unwrap_or_default(),
             decisions: self.decisions.iter().cloned().collect(),
             tasks: TASKS.to_vec(),
         }
+    }
+
+    /// The co-generator, once a slot was decided.
+    fn unit_view(&self) -> Option<CoGeneratorView> {
+        let (_, heat_w) = self.settings.co_generator?;
+        let unit = &self.unit;
+        Some(CoGeneratorView {
+            is_running: unit.output_w > 0,
+            reason: Reason::from_word(&unit.reason)?.word(),
+            output_w: unit.output_w,
+            heat_w,
+            stored: Energy(unit.stored),
+            unmet: Energy(unit.unmet),
+        })
     }
 
     fn load_view(&self, place: usize, load: &Load, now: SimTime) -> LoadView {
@@ -50,8 +67,8 @@ impl Household {
             priority: load.settings.priority,
             window: load.movable().map(window),
             start: load.run.start_ns.map(SimTime).filter(|start| *start >= now),
-            statistics: track.map(|track| track.view()).unwrap_or_default(),
-            profile: track.map(|track| track.profile()).unwrap_or_default(),
+            statistics: track.map(Track::view).unwrap_or_default(),
+            profile: track.map(Track::profile).unwrap_or_default(),
         }
     }
 }

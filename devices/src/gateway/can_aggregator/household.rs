@@ -155,3 +155,7 @@ pub(super) fn apply(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "household_tests.rs"]
+mod tests;

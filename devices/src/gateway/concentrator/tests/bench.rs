@@ -179,6 +179,10 @@ impl Bench {
             GatewayOutput::Offer { network, .. }
             | GatewayOutput::Stage { network, .. }
             | GatewayOutput::Reopen { network } => panic!("{network}"),
+            GatewayOutput::Request(_)
+            | GatewayOutput::Page { .. }
+            | GatewayOutput::Decided(_)
+            | GatewayOutput::Billed(_) => panic!("{output:?}"),
             GatewayOutput::Event { kind, detail, .. } => self.events.push((self.now, kind, detail)),
         }
     }
