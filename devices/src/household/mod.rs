@@ -11,18 +11,25 @@
 //! | `statistics`, `calendar` | energy by day, month and year; the power profile |
 //! | `kept` | what survives a restart |
 //! | `shown` | the view of all that |
+//! | `display` | the screens of its display, as lines of text |
 //! | `record` | decisions and bills as they stand in the record of a run |
+//! | `site` | the pages that it serves itself, with a sign-in of their own |
 //! | `view` | what is shown, and what is changed there |
 
 mod bill;
 mod calendar;
 mod decisions;
+pub mod display;
 mod feeds;
 mod kept;
 mod machine;
+#[cfg(test)]
+#[path = "../../examples/household_pages/made.rs"]
+mod made;
 pub mod record;
 mod settings;
 mod shown;
+pub mod site;
 mod statistics;
 pub mod view;
 

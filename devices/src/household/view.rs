@@ -21,6 +21,8 @@ pub struct View {
     pub production_w: Option<i64>,
     /// The power that it may take, in W.
     pub limit_w: i64,
+    /// Its mean net power in W by the beginning of each interval of the profile, the oldest first.
+    pub profile: Vec<(SimTime, i64)>,
     /// Renewable energy that is forecast, in W by the beginning of each slot.
     pub renewable_w: Vec<(SimTime, i64)>,
     /// The price of import by the beginning of each interval; none: not known.
