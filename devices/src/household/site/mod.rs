@@ -28,6 +28,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use lastmeter_units::SimTime;
 
 use self::change::Asked;
@@ -45,7 +47,7 @@ const JSON: &str = "application/json";
 const FORM_MAX: usize = 4096;
 
 /// Who may use the pages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Access {
     /// Whoever reaches them, as the paper has it.
     Open,
@@ -56,6 +58,13 @@ pub enum Access {
         /// The password.
         password: String,
     },
+}
+
+/// Without the password.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Open { "Open" } else { "Password" })
+    }
 }
 
 /// The pages, with who is signed in to them.

@@ -193,7 +193,6 @@ fn home(view: &View, clock: Clock, _: &Fields) -> Value {
         "net": view.net_w.map(format::power),
         "production": view.production_w.map(format::power),
         "limit": format::power(view.limit_w),
-        "limit_w": view.limit_w,
         "temperature": view.temperature_c.map(format::temperature),
         "total": format::money(view.bill.total, &view.bill.currency),
         "bill_from": view.bill.from.map(|from| clock.text(from)),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::format::{self, Clock, Shown};
 use crate::household::view::{LoadView, View};
 
-/// Rows of the table below a chart at most: two days of quarters of an hour.
-const ROWS_MAX: usize = 200;
+/// Rows of the table below a chart at most, the latest ones.
+const ROWS_MAX: usize = 400;
 const DAY_S: f64 = 86_400.0;
 const DASHES: &str = "6 4";
 /// What a series keeps its last value for, where no other length is known: a quarter of an hour.
@@ -193,7 +193,8 @@ fn household_rows(view: &View, span: &Span) -> Vec<Row> {
     let watts = |of: &[(SimTime, i64)], at: SimTime| {
         of.iter().find(|one| one.0 == at).map(|one| format::power(one.1))
     };
-    let rows = times.into_iter().take(ROWS_MAX).map(|at| {
+    let latest = times.len().saturating_sub(ROWS_MAX);
+    let rows = times.into_iter().skip(latest).map(|at| {
         let price = view.prices.iter().find(|one| one.0 == at).and_then(|one| one.1);
         let price = price.map(|rate| format::rate(rate, &view.bill.currency));
         let values = vec![watts(&view.profile, at), watts(&view.renewable_w, at), price];

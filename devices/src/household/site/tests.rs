@@ -278,6 +278,13 @@ fn a_session_ends_after_half_an_hour_without_a_request_and_when_signed_out() {
 }
 
 #[test]
+fn neither_password_nor_sessions_are_in_debug_output() {
+    let access = Access::Password { user: "ann".to_owned(), password: "pass-phrase".to_owned() };
+    let shown = format!("{access:?} {:?}", Browser::signed_in().site);
+    assert_eq!(shown, "Password Site { sessions: Some(1 sessions) }");
+}
+
+#[test]
 fn there_are_at_most_sixteen_sessions_and_a_new_one_replaces_the_browsers_own() {
     let mut browser = Browser::locked();
     let mut cookies = Vec::new();
