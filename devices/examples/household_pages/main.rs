@@ -12,7 +12,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use lastmeter_devices::household::site::{Access, Site};
+use lastmeter_devices::household::Access;
+use lastmeter_devices::household::site::Site;
 use lastmeter_devices::household::view::{self, Change, DecisionView, View};
 use lastmeter_devices::{PageAnswer, PageMethod, PageRequest};
 
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}", listener.local_addr()?);
     let (user, password) = ("customer".to_owned(), "correct horse".to_owned());
     let is_open = arguments.get(1).is_some_and(|word| word == "open");
-    let access = if is_open { Access::Open } else { Access::Password { user, password } };
+    let access = if is_open { Access::None } else { Access::Password { user, password } };
     let (mut site, mut view, mut drawn) = (Site::new(&access), made::view(), 0_u64);
     let mut draw = || {
         drawn = drawn.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -41,3 +41,12 @@ pub struct PageAnswer {
     /// The body.
     pub body: Vec<u8>,
 }
+
+impl PageAnswer {
+    /// That there is no such page.
+    pub(crate) fn nothing() -> Self {
+        let (status, media_type) = (404, "text/plain; charset=utf-8");
+        let body = b"no such page\n".to_vec();
+        Self { status, media_type, location: None, set_cookie: None, body }
+    }
+}

@@ -3,10 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::household::view;
-
-#[path = "../../examples/household_pages/made.rs"]
-mod made;
+use crate::household::{made, view};
 
 #[test]
 fn the_start_screen_has_the_tasks_with_date_and_time() {

@@ -1,5 +1,5 @@
 //! What a household keeps through restarts, as records: one of the whole (`household`) and one for
-//! each meter with statistics (`meter NAME`). A record is a version and its fields in postcard.
+//! each meter with statistics (`meter NAME`; of what is fed in, `meter NAME, fed in`). A record is a version and its fields in postcard.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,11 @@ pub(super) const WHOLE: &str = "household";
 /// The name of the record of a meter.
 pub(super) fn of_meter(name: &str) -> String {
     format!("meter {name}")
+}
+
+/// The name of the record of what the connection's meter feeds in.
+pub(super) fn of_injected(name: &str) -> String {
+    format!("meter {name}, fed in")
 }
 
 /// The run of a movable load in one window; instants in nanoseconds.

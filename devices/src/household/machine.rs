@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use chacha20::ChaCha8Rng;
 use lastmeter_household::schedule::Strategy;
 use lastmeter_household::shed::Shedding;
 use lastmeter_household::tariff::{Reading, Register};
@@ -13,13 +14,15 @@ use lastmeter_household::{Energy, POWER_MAX_W};
 use lastmeter_units::{Direction, Quantity, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use lastmeter_wire::rest::{Answer, Request};
+use rand::Rng as _;
 
 use super::feeds::Feeds;
 use super::kept::{self, Kept, KeptLoad, KeptUnit, Run, WHOLE};
 use super::record::{Billed, Decided};
 use super::settings::{LoadSettings, Settings};
+use super::site::{Served, Site};
 use super::statistics::Track;
-use super::view::{Change, DecisionView, PageRefusal, View};
+use super::view::DecisionView;
 use crate::border::{PageAnswer, PageRequest};
 use crate::message::Alert;
 
@@ -77,6 +80,8 @@ pub(super) struct Meter {
     pub(super) is_fresh: bool,
     /// Of the connection and of loads.
     pub(super) track: Option<Track>,
+    /// What the connection feeds in, of which the profile is drawn.
+    pub(super) injected: Option<Track>,
 }
 
 /// The household.
@@ -103,6 +108,8 @@ pub(crate) struct Household {
     /// Refused pages that no alert has counted, and when the last alert was.
     refusals: u64,
     alerted_at: Option<SimTime>,
+    /// The pages, with what their sessions are drawn from; none serve no page.
+    pages: Option<(Site, ChaCha8Rng)>,
 }
 
 impl Household {
@@ -115,12 +122,16 @@ impl Household {
     ) -> Self {
         let kept: Kept = parts.get(WHOLE).and_then(|bytes| kept::decode(bytes)).unwrap_or_default();
         let tracked = settings.loads.iter().map(|load| &load.device).chain([&settings.connection]);
-        let track = |name: &String| {
-            let part = parts.get(&kept::of_meter(name));
-            let track = Track::new(part.and_then(|bytes| kept::decode(bytes)).unwrap_or_default());
-            (name.clone(), Meter { track: Some(track), ..Meter::default() })
+        let track = |part: String| {
+            let part = parts.get(&part).and_then(|bytes| kept::decode(bytes));
+            Some(Track::new(part.unwrap_or_default()))
         };
-        let mut meters: BTreeMap<String, Meter> = tracked.map(track).collect();
+        let meter = |name: &String| {
+            let injected = (*name == settings.connection).then(|| track(kept::of_injected(name)));
+            let (track, injected) = (track(kept::of_meter(name)), injected.flatten());
+            (name.clone(), Meter { track, injected, ..Meter::default() })
+        };
+        let mut meters: BTreeMap<String, Meter> = tracked.map(meter).collect();
         for name in &settings.production {
             meters.entry(name.clone()).or_default();
         }
@@ -161,8 +172,14 @@ impl Household {
             kept: parts.get(WHOLE).cloned().unwrap_or_default(),
             refusals: 0,
             alerted_at: None,
+            pages: None,
             settings,
         }
+    }
+
+    /// With its pages, whose sessions are drawn from this stream.
+    pub(crate) fn with_pages(self, draws: ChaCha8Rng) -> Self {
+        Self { pages: Some((Site::new(&self.settings.access), draws)), ..self }
     }
 
     /// When it wants [`Self::work`] next.
@@ -224,6 +241,11 @@ impl Household {
         {
             out.push(Effect::Keep(kept::of_meter(name), kept::encode(track.kept())));
         }
+        if let (Some(track), [_, Some(injected)]) = (&mut meter.injected, energies)
+            && track.reading(at, injected, self.settings.local_offset)
+        {
+            out.push(Effect::Keep(kept::of_injected(name), kept::encode(track.kept())));
+        }
         if name == self.settings.connection
             && let [Some(import), Some(export)] = energies
         {
@@ -267,7 +289,11 @@ impl Household {
         out: &mut Vec<Effect>,
     ) {
         let view = self.view(now);
-        let (answer, change, refused) = self.serve(now, request, &view);
+        let Some((site, draws)) = &mut self.pages else {
+            return out.push(Effect::Page { number, answer: PageAnswer::nothing() });
+        };
+        let mut draw = || draws.next_u64();
+        let Served { answer, change, refused } = site.answer(now, request, &view, &mut draw);
         if let Some(refused) = refused {
             self.refusals += 1;
             let path = request.path.split('?').next().unwrap_or_default();
@@ -280,23 +306,6 @@ impl Household {
             self.decide(now, false, out);
         }
         out.push(Effect::Page { number, answer });
-    }
-
-    /// The site's answer, what it changes, and why it is refused.
-    fn serve(
-        &mut self,
-        _now: SimTime,
-        _request: &PageRequest,
-        _view: &View,
-    ) -> (PageAnswer, Option<Change>, Option<PageRefusal>) {
-        let answer = PageAnswer {
-            status: 404,
-            media_type: "text/plain; charset=utf-8",
-            location: None,
-            set_cookie: None,
-            body: b"no such page\n".to_vec(),
-        };
-        (answer, None, None)
     }
 
     fn alert_access(&mut self, now: SimTime, reason: &str, out: &mut Vec<Effect>) {

@@ -193,7 +193,6 @@ pub(crate) struct Settings {
     pub(crate) loads: Vec<LoadSettings>,
     /// With the heat that the household needs, in W.
     pub(crate) co_generator: Option<(CoGenerator, i64)>,
-    #[expect(dead_code, reason = "for the site, which is joined")]
     pub(crate) access: Access,
 }
 

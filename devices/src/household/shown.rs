@@ -1,5 +1,7 @@
 //! What the household's pages and display show.
 
+use std::collections::BTreeMap;
+
 use lastmeter_household::Energy;
 use lastmeter_household::co_generator::Reason;
 use lastmeter_units::{SimDuration, SimTime};
@@ -26,6 +28,7 @@ impl Household {
             net_w: power(&self.settings.connection),
             production_w: self.production_w(),
             limit_w: self.limit(now).power_w,
+            profile: self.profile(),
             renewable_w: self.feeds.shown_renewables(now),
             prices: self.feeds.shown_prices(now),
             temperature_c: self.feeds.temperature_c(now),
@@ -50,6 +53,16 @@ impl Household {
             stored: Energy(unit.stored),
             unmet: Energy(unit.unmet),
         })
+    }
+
+    /// Mean net power by the intervals of which both registers are known.
+    fn profile(&self) -> Vec<(SimTime, i64)> {
+        let Some(meter) = self.meters.get(&self.settings.connection) else { return Vec::new() };
+        let [taken, fed_in] = [&meter.track, &meter.injected]
+            .map(|track| track.as_ref().map(Track::profile).unwrap_or_default());
+        let fed_in: BTreeMap<SimTime, i64> = fed_in.into_iter().collect();
+        let net = |(at, watts): (SimTime, i64)| Some((at, watts - fed_in.get(&at)?));
+        taken.into_iter().filter_map(net).collect()
     }
 
     fn load_view(&self, place: usize, load: &Load, now: SimTime) -> LoadView {

@@ -191,7 +191,10 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
             Some(table) => {
                 let settings = household_settings((values, table), &masters, diagnostics)?;
                 let begins = (context.start, is_compact);
-                Some(Household::new(context.name, settings, begins, store.parts()))
+                let household = Household::new(context.name, settings, begins, store.parts());
+                // One that starts again must not draw the sessions that it has forgotten.
+                let name = format!("pages/{}/{}", context.name, context.start);
+                Some(household.with_pages(context.streams.stream(&name)))
             }
         };
         let ids = identifiers(GROUPS, true, 1).into_iter();

@@ -14,7 +14,7 @@
 //! management"), section 6.2: *Power Profile*, *Load Power Profile* and *Power Graph*, each a header
 //! with the site's title and links, and a body. They need no script and ask nothing of other hosts.
 //!
-//! The paper's web page has no access control ([`Access::Open`]): whoever reaches it switches loads.
+//! The paper's web page has no access control ([`Access::None`]): whoever reaches it switches loads.
 //! With [`Access::Password`] a form changes something only in a session, from a page of the same
 //! origin, and with the session's own token (OWASP, "Cross-Site Request Forgery Prevention").
 
@@ -28,8 +28,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use lastmeter_units::SimTime;
 
 use self::change::Asked;
@@ -37,6 +35,7 @@ use self::fields::Fields;
 pub(crate) use self::format::Clock;
 use self::pages::Viewer;
 use self::session::Sessions;
+use super::Access;
 use super::view::{Change, PageRefusal, View};
 use crate::border::{PageAnswer, PageMethod, PageRequest};
 
@@ -45,27 +44,6 @@ const CSS: &str = "text/css; charset=utf-8";
 const JSON: &str = "application/json";
 /// The longest form in bytes.
 const FORM_MAX: usize = 4096;
-
-/// Who may use the pages.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Whoever reaches them, as the paper has it.
-    Open,
-    /// Who knows this.
-    Password {
-        /// The customer's name.
-        user: String,
-        /// The password.
-        password: String,
-    },
-}
-
-/// Without the password.
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::Open { "Open" } else { "Password" })
-    }
-}
 
 /// The pages, with who is signed in to them.
 #[derive(Clone, Debug)]
@@ -120,7 +98,7 @@ impl Site {
     /// Pages to which nobody is signed in.
     pub fn new(access: &Access) -> Self {
         let sessions = match access {
-            Access::Open => None,
+            Access::None => None,
             Access::Password { user, password } => Some(Sessions::new(user, password)),
         };
         Self { sessions }
