@@ -6,6 +6,7 @@ use lastmeter_params::{Diagnostics, read_text};
 use super::*;
 use crate::household::HOUSEHOLD;
 use crate::household::view::BillView;
+use crate::household::view::Change;
 
 const SLOT: i64 = 900;
 const SLOTS: usize = 96;
