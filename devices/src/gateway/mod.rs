@@ -272,6 +272,8 @@ lastmeter_units::words! {
         AuthenticationAlarm = "authentication_alarm",
         /// A request of a browser was refused.
         PageRefused = "page_refused",
+        /// A step of a register is not charged, or not yet.
+        StepOpen = "step_open",
         /// A switching unit has not answered an order.
         SwitchUnanswered = "switch_unanswered",
         /// A device counts its readings from an earlier number on.

@@ -10,6 +10,7 @@
 //!   their end. A load that no start is found for begins at the last instant at which it ends in its
 //!   window, at most a slot late.
 //! * Shedding looks at net power of the present poll only; where that is unknown it does nothing.
+//! * A co-generator is decided slot by slot; its electricity is in net power as that is measured.
 //! * The customer goes first: what was opened by hand stays open, what was closed by hand is not
 //!   held open by a plan.
 
@@ -184,6 +185,9 @@ impl Household {
                 from: from.max(beginning),
                 until,
             });
+        }
+        if places.is_empty() {
+            return;
         }
         let count = usize::try_from((end - beginning).0 / slot.0).unwrap_or(0).min(SLOTS_MAX);
         let net_w = self.forecast_net(beginning, count);

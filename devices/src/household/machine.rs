@@ -50,6 +50,8 @@ pub(crate) enum Effect {
     Page { number: u64, answer: PageAnswer },
     /// A request of a browser was refused.
     PageRefused(String),
+    /// A step of a register is not charged, or not yet.
+    Open(String),
     /// What came does not fit, and was not used.
     Refused(String),
     /// For the record of a run.
@@ -256,7 +258,7 @@ impl Household {
     fn bill_reading(&mut self, reading: Reading, out: &mut Vec<Effect>) {
         let feeds = &self.feeds;
         let remarks = self.bill.reading(reading, &self.register, |way| feeds.prices(way));
-        out.extend(remarks.into_iter().map(|remark| Effect::Refused(format!("bill: {remark}"))));
+        out.extend(remarks.into_iter().map(Effect::Open));
         self.keep(out);
         let is_due = self.billed_at.is_none_or(|at| reading.at - at >= BILLED_EVERY);
         let billed = self.bill.billed(&self.settings.currency, self.settings.fixed);

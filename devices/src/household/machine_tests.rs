@@ -372,7 +372,7 @@ fn heat_is_always_met_and_the_unit_runs_for_heat_or_price_alone() {
         let view = home.household.view(home.now).co_generator.unwrap_or_else(|| panic!("{minute}"));
         assert_eq!(view.unmet, Energy::ZERO);
         // 6 cents for fuel of which 0.3 become electricity: 20 cents.
-        let is_dear = price(minute / 60 % 24) > 20_000_000;
+        let is_dear = price((minute + 1) / 60 % 24) > 20_000_000;
         match view.reason {
             "price above cost" => assert!(is_dear && view.is_running),
             "heat wanted" => assert!(view.is_running),

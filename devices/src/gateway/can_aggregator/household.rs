@@ -3,9 +3,9 @@
 //!
 //! The plant follows a switching unit when everything is settled, and whoever moves the bench asks
 //! for the next such instant when it has come to one. So instants are named ahead: one after each
-//! poll, at its due time plus what polls have taken so far (a quarter more, and 20 ms). Decisions of
+//! poll, at its due time plus what the last one took (a quarter more, and 20 ms). Decisions of
 //! a poll are made when it has ended, and its orders leave right behind that instant. While orders
-//! are open, or a poll takes longer than any before, another one comes every 100 ms; so a load is
+//! are open, or a poll takes longer than that, another one comes every 100 ms; so a load is
 //! off in the plant at most that long after its node has answered. Orders by hand leave at once.
 
 use lastmeter_units::{SimDuration, SimTime};
@@ -27,8 +27,8 @@ const ON_TIME: SimDuration = SimDuration::from_seconds(1);
 pub(super) struct Settling {
     /// The next instant; `None`: nothing is ever switched.
     at: Option<SimTime>,
-    /// The longest poll so far.
-    longest: Option<SimDuration>,
+    /// What the last poll took.
+    last_poll: Option<SimDuration>,
     /// Orders that are not answered.
     open: usize,
 }
@@ -50,7 +50,7 @@ impl Settling {
         }
         let after_poll = || {
             let first = || masters.iter().map(Master::poll_time).max().unwrap_or_default();
-            let time = self.longest.unwrap_or_else(first);
+            let time = self.last_poll.unwrap_or_else(first);
             let due = masters.iter().map(Master::next_poll).min()?;
             Some(due + SimDuration(time.0 / 4 * 5) + BESIDE * 20)
         };
@@ -71,10 +71,6 @@ impl Settling {
         }
         self.at.map_or(now, |at| at + BESIDE).max(now)
     }
-
-    fn took(&mut self, time: SimDuration) {
-        self.longest = Some(self.longest.map_or(time, |longest| longest.max(time)));
-    }
 }
 
 /// When a reading counts: at the due time of its poll, if it was closed soon after it.
@@ -89,7 +85,7 @@ pub(super) fn ended(
     (now, due): (SimTime, SimTime),
     out: &mut Out,
 ) {
-    settling.took(now - due);
+    settling.last_poll = Some(now - due);
     let mut effects = Vec::new();
     if let Some(household) = &mut parts.household {
         household.polled(now, &mut effects);
@@ -149,6 +145,7 @@ pub(super) fn apply(
             }
             Effect::Page { number, answer } => out.push(GatewayOutput::Page { number, answer }),
             Effect::PageRefused(detail) => event(out, Kind::PageRefused, detail),
+            Effect::Open(detail) => event(out, Kind::StepOpen, detail),
             Effect::Refused(detail) => event(out, Kind::InputRefused, detail),
             Effect::Decided(decided) => out.push(GatewayOutput::Decided(decided)),
             Effect::Billed(billed) => out.push(GatewayOutput::Billed(billed)),

@@ -330,7 +330,9 @@ impl Master {
 
     fn poll_due(&mut self, now: SimTime, out: &mut Vec<Polled>) {
         while self.next_poll <= now {
-            let is_busy = self.phase != Phase::Idle && !self.settings.is_continuous;
+            // An order to a switching unit is short, and no poll.
+            let is_idle = matches!(self.phase, Phase::Idle | Phase::Switching { .. });
+            let is_busy = !is_idle && !self.settings.is_continuous;
             if is_busy && self.waiting.is_none() {
                 out.push(Polled::Late(self.next_poll));
             }
