@@ -22,7 +22,8 @@ pub enum Register {
     /// order).
     CompactFreeze = 0x02,
     /// Opens or closes the switching unit: the order has 1 to close or 0 to open and a token; the
-    /// answer has the state and the same token.
+    /// answer has the state and the same token. An order to all nodes may have a third byte, the
+    /// number of the one that it is for (0: all); an authenticated one is always to all.
     Switch = 0x03,
     /// RMS voltage in uV, RMS current in uA.
     VoltageCurrent = 0x10,

@@ -11,6 +11,11 @@ const NODES: u32 = 31;
 /// The register that closes a reading, in both layouts.
 const FREEZE: [(u32, &str); 2] = [(0x01, "Freeze"), (0x02, "CompactFreeze")];
 
+/// The register of the switching unit, whose messages have two bytes, and three if they are to all.
+const SWITCH: u32 = 0x03;
+/// The node that an order to all switching units is for, or 0 for all of them.
+const SWITCHED: Field = Field("Node", 2, 1, U, 0, "");
+
 /// A value of a register: big endian, from a byte on, unsigned or signed, times a power of ten.
 struct Field(&'static str, u32, u32, Sign, i32, &'static str);
 
@@ -41,6 +46,12 @@ const ROWS: &[Row] = &[
         "CompactFreeze",
         "Order that closes a reading, with the number 0, and its answer.",
         &[Field("Token", 0, 1, U, 0, ""), Field("Number", 1, 3, U, 0, "")],
+    ),
+    Row(
+        SWITCH,
+        "Switch",
+        "Order to a switching unit, 1 to close it, and its answer with the state and the same token.",
+        &[Field("State", 0, 1, U, 0, ""), Field("Token", 1, 1, U, 0, "")],
     ),
     Row(
         0x10,
@@ -193,7 +204,8 @@ const AUTHENTICATION: [Field; 2] =
     [Field("Freshness", 4, 1, U, 0, ""), Field("Tag", 5, 3, U, 0, "")];
 
 /// Register, signal, names of its values.
-const LABELS: [(u32, &str, &str); 3] = [
+const LABELS: [(u32, &str, &str); 4] = [
+    (SWITCH, "State", "0 \"open\" 1 \"closed\""),
     (
         0x18,
         "FailedSelfTests",
@@ -249,7 +261,8 @@ fn signal(field: &Field, receiver: &str) -> String {
 
 /// A message with its signals.
 fn message(id: u32, name: &str, sender: &str, receiver: &str, row: &Row) -> String {
-    let mut text = format!("BO_ {id} {name}: 8 {sender}\n");
+    let bytes = if row.0 == SWITCH { 2 } else { 8 };
+    let mut text = format!("BO_ {id} {name}: {bytes} {sender}\n");
     let authentication = if row.1.starts_with("Compact") { &AUTHENTICATION[..] } else { &[] };
     for field in row.3.iter().chain(authentication) {
         text += &signal(field, receiver);
@@ -272,6 +285,12 @@ pub fn text() -> String {
         if register == compact {
             let receivers = names.join(",");
             text += &message(register * 32, &format!("All_{name}"), "Aggregator", &receivers, row);
+        }
+        if register == SWITCH {
+            _ = writeln!(text, "BO_ {} All_{name}: 3 Aggregator", register * 32);
+            let fields = row.3.iter().chain([&SWITCHED]);
+            fields.for_each(|field| text += &signal(field, &names.join(",")));
+            text.push('\n');
         }
         for (node, sender) in (1..).zip(&names) {
             let id = register * 32 + node;

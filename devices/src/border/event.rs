@@ -25,6 +25,8 @@ lastmeter_units::words! {
         FrameLost = "frame_lost",
         /// The main task of a node has enabled or disabled another one.
         TaskSwitched = "task_switched",
+        /// The switching unit of a node has opened or closed.
+        SwitchSet = "switch_set",
         /// What a node has to keep is not stored: its memory is worn, or slower than it is asked.
         NotStored = "not_stored",
         /// It runs the program image that is named.

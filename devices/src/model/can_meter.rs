@@ -86,6 +86,13 @@ const NODE: &[Field] = &[
         "How often each of its 2,024 cells can be written; records take turns in them.",
     ),
     Field::default(
+        "switch",
+        Kind::Choice(&["none", "closed", "open"]),
+        "\"none\"",
+        "Its switching unit, and where that stands at the start; a meter that has none does not \
+         answer orders to open or close it.",
+    ),
+    Field::default(
         "transmit_order",
         Kind::Choice(&["identifier", "request"]),
         "\"request\"",
@@ -138,7 +145,8 @@ pub(crate) const CAN_METER: DeviceKind = DeviceKind {
             measured last, and remote frames ask for its registers, eight bytes each. Identifiers \
             are register * 32 + node; `metering-network.dbc` has them all. What its software takes \
             comes on top of the bus: the interrupt, and the task that serves the bus, which waits \
-            for those of higher priority. Each reading that it closes is stored in its EEPROM.",
+            for those of higher priority. Each reading that it closes is stored in its EEPROM, and so \
+            is where its switching unit stands, which an order opens or closes.",
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| {
@@ -191,6 +199,11 @@ fn parts(
         memory: MemoryParts {
             byte_time: values.duration("memory_byte_time"),
             endurance: u64::try_from(values.integer("memory_endurance")).unwrap_or(1),
+        },
+        is_closed: match values.text("switch") {
+            "closed" => Some(true),
+            "open" => Some(false),
+            _ => None,
         },
         measure_every: values.duration("report_every"),
         guard: GuardParts {

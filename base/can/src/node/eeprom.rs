@@ -11,6 +11,7 @@
 //! | 0 | first mark, written first |
 //! | 1 to 8 | sequence number, one more than that of the record before |
 //! | 9 to 40 | consumed, injected (mJ), number of the reading, freshness: 8 bytes each |
+//! | 33 | its highest bit, above the freshness: whether the switching unit is open |
 //! | 41 to 44 | CRC-32C of bytes 1 to 40 |
 //! | 45 | last mark, written last |
 //!
@@ -47,6 +48,8 @@ pub const SLOT_BYTES: usize = 46;
 const CHECKSUM: std::ops::Range<usize> = 41..45;
 const FIRST_MARK: usize = 0;
 const LAST_MARK: usize = 45;
+/// The bit of the freshness that holds whether the switching unit is open; older records have 0 there.
+const OPEN: u32 = 63;
 /// What an erased cell holds.
 const ERASED: u8 = 0xFF;
 
@@ -61,6 +64,8 @@ pub struct NodeRecord {
     pub reading: u64,
     /// The counter of authentication, see [`crate::authentication::SenderRecord`].
     pub freshness: u64,
+    /// Whether the switching unit is open.
+    pub is_open: bool,
 }
 
 /// Fewer cells than two slots have.
@@ -255,8 +260,9 @@ impl Write {
 
 fn encode(mark: u8, sequence: u64, record: NodeRecord) -> [u8; SLOT_BYTES] {
     let mut bytes = [mark; SLOT_BYTES];
-    let NodeRecord { consumed_mj, injected_mj, reading, freshness } = record;
-    let values = [sequence, consumed_mj, injected_mj, reading, freshness];
+    let NodeRecord { consumed_mj, injected_mj, reading, freshness, is_open } = record;
+    let last = freshness & !(1 << OPEN) | u64::from(is_open) << OPEN;
+    let values = [sequence, consumed_mj, injected_mj, reading, last];
     for (place, value) in bytes[FIRST_MARK + 1..].chunks_exact_mut(8).zip(values) {
         place.copy_from_slice(&value.to_be_bytes());
     }
@@ -275,12 +281,10 @@ fn decode(bytes: &[u8]) -> Option<(u64, NodeRecord)> {
         .chunks_exact(8)
         .map(|value| value.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
     let sequence = values.next()?;
-    let record = NodeRecord {
-        consumed_mj: values.next()?,
-        injected_mj: values.next()?,
-        reading: values.next()?,
-        freshness: values.next()?,
-    };
+    let [consumed_mj, injected_mj, reading] = [values.next()?, values.next()?, values.next()?];
+    let last = values.next()?;
+    let (freshness, is_open) = (last & !(1 << OPEN), last >> OPEN == 1);
+    let record = NodeRecord { consumed_mj, injected_mj, reading, freshness, is_open };
     Some((sequence, record))
 }
 

@@ -30,6 +30,7 @@ fn record(number: u64) -> NodeRecord {
         injected_mj: number << 40 | 7,
         reading: number,
         freshness: number * 64 + 1,
+        is_open: number % 3 == 1,
     }
 }
 
@@ -70,6 +71,7 @@ fn bytes_lie_where_the_table_has_them() {
         injected_mj: 0x1112_1314_1516_1718,
         reading: 0x2122_2324_2526_2728,
         freshness: 0x3132_3334_3536_3738,
+        is_open: false,
     };
     for number in 0..2 {
         eeprom.store(second(number), record);
@@ -83,6 +85,12 @@ fn bytes_lie_where_the_table_has_them() {
     assert_eq!((slot[0], slot[45]), (0, 0));
     assert_eq!(slot[1..41], body);
     assert_eq!(slot[41..45], (!register(!0, &body)).to_be_bytes());
+    // One that is open differs in the highest bit of the last value.
+    let open = NodeRecord { is_open: true, ..record };
+    eeprom.store(second(10), open);
+    eeprom.pop(second(19));
+    assert_eq!(eeprom.load(), Some(open));
+    assert_eq!(eeprom.cells[33], 0xB1);
 }
 
 #[test]

@@ -130,6 +130,7 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
             SimDuration::from_milliseconds(5),
         ),
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
+        is_closed: None,
         measure_every: SimDuration::from_seconds(1),
         guard: GuardParts {
             authentication,

@@ -1,4 +1,5 @@
-//! What a node keeps in its EEPROM: the number of its latest reading, and its energy registers.
+//! What a node keeps in its EEPROM: the number of its latest reading, its energy registers, and
+//! whether its switching unit is open.
 //!
 //! A record is begun when a reading is closed, and takes a quarter of a second, while the answers
 //! go out within milliseconds. So the record may be behind what was given when the supply fails.
@@ -34,17 +35,20 @@ pub(super) struct Memory {
     eeprom: Eeprom,
     /// The number of the latest reading that is stored.
     stored: u64,
+    /// What was given to be stored last.
+    newest: NodeRecord,
 }
 
 impl Memory {
     /// The memory of a new node, in which empty registers are stored.
-    pub(super) fn new(parts: MemoryParts, start: SimTime) -> Self {
+    pub(super) fn new(parts: MemoryParts, start: SimTime, is_open: bool) -> Self {
         let eeprom = Eeprom::new(CELLS, parts.byte_time, parts.endurance);
         let mut eeprom = eeprom.unwrap_or_else(|_| unreachable!("there is room for two records"));
         let takes = parts.byte_time.0.max(1).saturating_mul(SLOT_BYTES as i64);
-        eeprom.store(SimTime(start.0.saturating_sub(takes)), NodeRecord::default());
+        let newest = NodeRecord { is_open, ..NodeRecord::default() };
+        eeprom.store(SimTime(start.0.saturating_sub(takes)), newest);
         while eeprom.pop(start).is_some() {}
-        Self { eeprom, stored: 0 }
+        Self { eeprom, stored: 0, newest }
     }
 
     /// The number of the reading behind this one; `None` as long as it would not be certain that it
@@ -59,7 +63,13 @@ impl Memory {
     }
 
     pub(super) fn store(&mut self, now: SimTime, record: NodeRecord) {
+        self.newest = record;
         self.eeprom.store(now, record);
+    }
+
+    /// Stores where the switching unit stands, with the registers of the latest reading.
+    pub(super) fn store_unit(&mut self, now: SimTime, is_open: bool) {
+        self.store(now, NodeRecord { is_open, ..self.newest });
     }
 
     pub(super) fn power_loss(&mut self, now: SimTime) {

@@ -17,10 +17,12 @@
 //! |---|---|
 //! | `memory` | what is kept in the EEPROM |
 //! | `registers` | what a reading holds, as the bytes of answers |
+//! | `switch` | the switching unit |
 //! | `tasks` | the processor with its tasks |
 
 mod memory;
 mod registers;
+mod switch;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ use crate::can::seal::{
 };
 use memory::Memory;
 use registers::{Closed, data};
+use switch::SwitchOrder;
 use tasks::{Job, NodeSoftware};
 
 pub(crate) use memory::MemoryParts;
@@ -58,6 +61,8 @@ pub(crate) struct CanParts {
     pub(crate) port: PortSettings,
     pub(crate) software: SoftwareParts,
     pub(crate) memory: MemoryParts,
+    /// Whether its switching unit is closed at the start; `None`: it has none.
+    pub(crate) is_closed: Option<bool>,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
     pub(crate) guard: GuardParts,
@@ -73,6 +78,10 @@ pub(crate) struct CanOutlet {
     port: Port,
     software: NodeSoftware,
     memory: Memory,
+    /// Where its switching unit stands, if it has one.
+    is_closed: Option<bool>,
+    /// Whether it is still to be reported that the unit is open from the start.
+    is_open_at_start: bool,
     newest: Option<(ReferenceSpan, registers::Values)>,
     /// Measurements since a reading was closed.
     measurements: u32,
@@ -105,10 +114,10 @@ pub(crate) struct CanOutlet {
 impl CanOutlet {
     pub(crate) fn new(parts: CanParts) -> Self {
         // Orders for all, and whatever is for this node.
-        let orders = match parts.guard.authentication {
-            Authentication::None => &[Register::Freeze, Register::CompactFreeze][..],
-            Authentication::Compact => &[Register::CompactFreeze],
-            Authentication::Paper | Authentication::Strong => &[Register::Freeze],
+        let orders: &[_] = match parts.guard.authentication {
+            Authentication::None => &[Register::Freeze, Register::CompactFreeze, Register::Switch],
+            Authentication::Compact => &[Register::CompactFreeze, Register::Switch],
+            Authentication::Paper | Authentication::Strong => &[Register::Freeze, Register::Switch],
         };
         let scheme = parts.guard.authentication;
         let orders = orders.iter().flat_map(|it| order_identifiers(scheme, it.identifier(0)));
@@ -120,7 +129,9 @@ impl CanOutlet {
             counters,
             port: Port::new(parts.port, &filters),
             software: NodeSoftware::new(parts.software.clone(), parts.start),
-            memory: Memory::new(parts.memory, parts.start),
+            memory: Memory::new(parts.memory, parts.start, parts.is_closed == Some(false)),
+            is_closed: parts.is_closed,
+            is_open_at_start: parts.is_closed == Some(false),
             newest: None,
             measurements: 0,
             closed: Closed::default(),
@@ -162,6 +173,12 @@ impl CanOutlet {
                 self.skip -= 1;
                 return;
             }
+        } else if register == Register::Switch && !frame.is_remote() {
+            let (own, scheme) = (self.parts.node, self.parts.guard.authentication);
+            let is_obeyed = self.is_closed.is_some() && SwitchOrder::of(frame.bytes()).is_some();
+            if !is_obeyed || !switch::is_for(&frame, node, own, scheme) {
+                return;
+            }
         } else if node != self.parts.node || !frame.is_remote() {
             return;
         }
@@ -197,7 +214,8 @@ impl CanOutlet {
             (joules * 1e3).round() as u64
         });
         let reading = u64::from(number);
-        let record = NodeRecord { consumed_mj, injected_mj, reading, freshness: 0 };
+        let is_open = self.is_closed == Some(false);
+        let record = NodeRecord { consumed_mj, injected_mj, reading, freshness: 0, is_open };
         self.memory.store(now, record);
         true
     }
@@ -206,11 +224,32 @@ impl CanOutlet {
     fn answer_of(&self, frame: CanFrame) -> Option<CanFrame> {
         let (register, _) = Register::of_identifier(u16::try_from(frame.id().value()).ok()?)?;
         let id = CanId::standard(u32::from(register.identifier(self.parts.node))).ok()?;
+        if register == Register::Switch {
+            let order = SwitchOrder::of(frame.bytes()).map(SwitchOrder::answer);
+            return CanFrame::data(id, &order.or(self.is_closed.map(switch::state))?).ok();
+        }
         CanFrame::data(id, &data(register, &self.closed)?).ok()
     }
 
+    /// Sets the switching unit; whether it was elsewhere.
+    fn set_unit(&mut self, is_closed: bool, out: &mut Vec<Output>) -> bool {
+        let is_moved = self.is_closed.is_some_and(|before| before != is_closed);
+        if is_moved {
+            self.is_closed = Some(is_closed);
+            out.push(Output::Switched { is_closed });
+            event(out, EventKind::SwitchSet, if is_closed { "closed" } else { "open" });
+        }
+        is_moved
+    }
+
     /// Puts the answer to what was taken behind those that wait for a mailbox.
-    fn answer(&mut self, asked: CanFrame, out: &mut Vec<Output>) {
+    fn answer(&mut self, now: SimTime, asked: CanFrame, out: &mut Vec<Output>) {
+        let order = Some(asked).filter(|asked| is_of(asked, Register::Switch));
+        if let Some(order) = order.and_then(|order| SwitchOrder::of(order.bytes()))
+            && self.set_unit(order.is_closed, out)
+        {
+            self.memory.store_unit(now, !order.is_closed);
+        }
         let sealed = match self.answer_of(asked) {
             Some(answer) => {
                 self.note_values(&answer, out);
@@ -259,6 +298,9 @@ impl CanOutlet {
 
     /// What its software does by now, and what the bus is offered then.
     fn work(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        if std::mem::take(&mut self.is_open_at_start) {
+            out.push(Output::Switched { is_closed: false });
+        }
         self.return_supply(now, out);
         if let Some(record) = self.guard.to_keep() {
             self.counters.sender = record;
@@ -303,7 +345,7 @@ impl CanOutlet {
                 let detail = format!("{task}: {}", if is_on { "enabled" } else { "disabled" });
                 event(out, EventKind::TaskSwitched, &detail);
             }
-            Job::Answer(asked) => self.answer(asked, out),
+            Job::Answer(asked) => self.answer(now, asked, out),
             Job::Measured(span, values) => self.measured(span, values),
         }
     }
@@ -334,6 +376,7 @@ impl CanOutlet {
         self.guard.restart(&self.counters);
         self.closed.number = u32::try_from(record.reading).unwrap_or(u32::MAX);
         self.resumes_from = Some(record);
+        self.set_unit(!record.is_open, out);
         self.software.restart(now);
         out.push(Output::Supply { is_on: true });
         let NodeRecord { reading, consumed_mj, injected_mj, .. } = record;
@@ -414,6 +457,12 @@ impl CanOutlet {
     }
 }
 
+/// Whether a frame has the identifier of a register, whatever its node.
+fn is_of(frame: &CanFrame, register: Register) -> bool {
+    let found = u16::try_from(frame.id().value()).ok().and_then(Register::of_identifier);
+    found.is_some_and(|(found, _)| found == register)
+}
+
 impl Outlet for CanOutlet {
     fn start(&self) -> SimTime {
         self.parts.start
@@ -487,6 +536,9 @@ impl Outlet for CanOutlet {
     }
 
     fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {
+        if self.is_open_at_start {
+            return Some(self.parts.start);
+        }
         if let Some(until) = self.dark_until {
             return Some(until);
         }

@@ -5,6 +5,8 @@ use lastmeter_sim::Streams;
 use lastmeter_units::Phase;
 use proptest::prelude::*;
 
+mod switch;
+
 use super::*;
 use crate::can::seal::{End, device_key, shared_key};
 
@@ -45,11 +47,16 @@ struct Bench {
     numbers: Vec<u64>,
     events: Vec<EventKind>,
     is_supplied: bool,
+    switched: Vec<bool>,
 }
 
 impl Bench {
     fn new(software: SoftwareParts, endurance: u64) -> Self {
-        let outlet = CanOutlet::new(CanParts {
+        Self::with(software, endurance, |_| {})
+    }
+
+    fn with(software: SoftwareParts, endurance: u64, change: impl Fn(&mut CanParts)) -> Self {
+        let mut parts = CanParts {
             start: SimTime(0),
             node: NODE,
             port: PortSettings {
@@ -59,6 +66,7 @@ impl Bench {
             },
             software,
             memory: MemoryParts { byte_time: span(5.0), endurance },
+            is_closed: None,
             measure_every: span(1000.0),
             guard: GuardParts {
                 authentication: Authentication::None,
@@ -66,9 +74,18 @@ impl Bench {
                 shared: shared_key(Streams::new(1)),
                 pair_limit: span(100.0),
             },
-        });
-        let (answers, numbers, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { outlet, now: SimTime(0), due_s: 1, answers, numbers, events, is_supplied: true }
+        };
+        change(&mut parts);
+        Self {
+            outlet: CanOutlet::new(parts),
+            now: SimTime(0),
+            due_s: 1,
+            answers: Vec::new(),
+            numbers: Vec::new(),
+            events: Vec::new(),
+            is_supplied: true,
+            switched: Vec::new(),
+        }
     }
 
     fn feed(&mut self) {
@@ -98,6 +115,7 @@ impl Bench {
                 }
                 Output::Reading { serial, .. } => self.numbers.push(serial.0),
                 Output::Event { kind, .. } => self.events.push(kind),
+                Output::Switched { is_closed } => self.switched.push(is_closed),
                 Output::Supply { is_on } => self.is_supplied = is_on,
                 _ => {}
             }
