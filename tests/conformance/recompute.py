@@ -16,6 +16,7 @@ import re
 import statistics
 import xml.etree.ElementTree as xml
 from decimal import Decimal
+from fractions import Fraction
 
 from peer import declared, motion, over_time, polled, rooms, water
 from peer.bench import Comparison, runs
@@ -809,6 +810,111 @@ class ExchangeRatio:
         comparison.same(f"{name} status", verdict["status"], "pass" if is_within else "fail")
 
 
+class HouseholdBill:
+    """The last bill of an aggregator, and what registers or truth come to at the prices, as fractions."""
+
+    IMPORT = "electricity.energy.active.consumed.total"
+    EXPORT = "electricity.energy.active.injected.total"
+
+    def __init__(self, check):
+        self.check, self.bill = check, None
+        self.is_truth = check.get("against", "registers") == "truth"
+        self.registers = collections.defaultdict(dict)
+
+    def begin(self, run):
+        start = seconds(run.facts["start"])
+        self.prices = [
+            (start + Decimal(repr(amount(str(row["from"]))[0])), Fraction(row["import"]),
+             Fraction(row.get("export", "0")))
+            for row in self.check["prices"]
+        ]
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        value = reference if self.is_truth else reported
+        known = value is not None and math.isfinite(value)
+        if known and device == self.check["meter"] and quantity in (self.IMPORT, self.EXPORT):
+            self.registers[seconds(time)][quantity] = Fraction(value).limit_denominator(10**6)
+
+    def event(self, event):
+        if event["kind"] == "household_bill" and event["source"] == self.check["gateway"]:
+            self.bill = event
+
+    def reference(self):
+        """In the currency with the count of steps; nothing if it cannot be known."""
+        if self.bill is None or self.bill["open_steps"]:
+            return None
+        begin, end = seconds(self.bill["from"]), seconds(self.bill["until"])
+        known = sorted(at for at, row in self.registers.items() if begin <= at <= end and self.IMPORT in row)
+        if begin not in known or end not in known or begin == end:
+            return None
+        total = Fraction(self.check.get("fixed", "0"))
+        for first, second in itertools.pairwise(known):
+            holding = [price for price in self.prices if price[0] <= first]
+            if not holding:
+                return None
+            step = [
+                after.get(name) - before.get(name) if name in after and name in before else 0
+                for before, after in [(self.registers[first], self.registers[second])]
+                for name in (self.IMPORT, self.EXPORT)
+            ]
+            changes = any(first < price[0] < second for price in self.prices)
+            if (min(step) < 0 and not self.is_truth) or (changes and any(step)):
+                return None
+            total += (step[0] * holding[-1][1] - step[1] * holding[-1][2]) / Fraction(3_600_000)
+        return total, len(known) - 1
+
+    def compare(self, comparison, name, verdict):
+        found = self.reference()
+        if found is None:
+            return comparison.same(f"{name} status", verdict["status"], "inconclusive")
+        total, steps = found
+        billed = Fraction(int(self.bill["total_ucent"]), 10**6)
+        if self.is_truth:
+            # Rounded to millionths of a cent on both sides.
+            off = abs(float(billed - round(100 * total * 10**6) / Fraction(10**6)))
+            limit = float(Fraction(self.check["within"]) * 100)
+        else:
+            off, limit = float(abs(round(billed) - round(100 * total))), 0.0
+        comparison.exact(f"{name} difference", verdict["measured"], off)
+        comparison.same(f"{name} n", verdict["n"], steps)
+        comparison.same(f"{name} status", verdict["status"], "pass" if off <= limit else "fail")
+
+
+class HouseholdDecisions:
+    """Decisions of an aggregator that fit, within a window."""
+
+    def __init__(self, check):
+        self.check, self.all, self.counted = check, 0, 0
+
+    def begin(self, run):
+        start = seconds(run.facts["start"])
+        span = lambda key: start + Decimal(repr(amount(str(self.check[key]))[0]))
+        self.since = span("from") if "from" in self.check else start
+        self.until = span("until") if "until" in self.check else None
+
+    def row(self, *_):
+        pass
+
+    def event(self, event):
+        if event["kind"] != "household_decision":
+            return
+        self.all += 1
+        found = {"gateway": event["source"], "about": event["about"] or "", "action": event["action"],
+                 "reason": event["reason"]}
+        at = seconds(event["time"])
+        is_then = self.since <= at and (self.until is None or at < self.until)
+        fits = all(fnmatch.fnmatchcase(text, self.check.get(key, "*")) for key, text in found.items())
+        self.counted += is_then and fits
+
+    def compare(self, comparison, name, verdict):
+        least, most = self.check.get("at_least", 0), self.check.get("at_most", math.inf)
+        comparison.exact(f"{name} decisions", verdict["measured"], float(self.counted))
+        comparison.same(f"{name} n", verdict["n"], self.all)
+        is_within = least <= self.counted <= most
+        status = "inconclusive" if not self.all else "pass" if is_within else "fail"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
 class Elsewhere:
     """What latency_recompute.py, suspicion.py, suite_recompute.py, table_one.py and calibration.py judge."""
 
@@ -969,6 +1075,7 @@ CHECKS = {
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
     "requests": Requests, "rate": Rate, "exchange_ratio": ExchangeRatio, "display": Display,
+    "household_bill": HouseholdBill, "household_decisions": HouseholdDecisions,
 }
 
 

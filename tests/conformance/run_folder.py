@@ -244,7 +244,7 @@ def verdicts(comparison, run, name):
     silent = {check.get("name") for check in checks if check.get("silent")}
     # A program judges whole series, and need not name a place; nor does who is under suspicion over all of them.
     # What is compared as a figure over all messages has none either.
-    of_all = ("external", "suspicion", "published", "exchange_ratio")
+    of_all = ("external", "suspicion", "published", "exchange_ratio", "household_decisions")
     placeless = {check["name"] for check in checks if check["kind"] in of_all}
     bad = [
         verdict for verdict in run.verdicts

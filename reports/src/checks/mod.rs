@@ -8,6 +8,7 @@
 //! |---|---|
 //! | readings and values | `no_loss`, `refused`, `display`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
+//! | a household's aggregator | `household` |
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`, `exchange_ratio`; `rows`, `share` |
 //! | standards | `test_plan`, `published_table`, `calibration` |
@@ -22,6 +23,7 @@ mod display;
 mod energy_balance;
 mod exchange_ratio;
 mod external;
+mod household;
 mod jitter;
 mod latency;
 mod motion;
@@ -63,6 +65,8 @@ pub static CHECKS: &[CheckKind] = &[
     recovery::KIND,
     rate::KIND,
     exchange_ratio::KIND,
+    household::BILL,
+    household::DECISIONS,
     published::KIND,
     published_table::KIND,
     test_plan::KIND,
