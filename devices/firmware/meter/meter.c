@@ -169,12 +169,12 @@ void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
         if (number == FREEZE) {
             struct reading next = frozen;
             if (measure_freeze(&next)) frozen = next;
-            if (to == 0) return; /* to all: nobody answers */
-            /* The token that came with the order distinguishes it from a late one. */
+            /* An order to all is answered by each under its own identifier. The token that came with
+               the order distinguishes the answer from a late one. */
             put_be(d, frozen.number, 4);
             put_be(d + 4, frozen.windows, 3);
             d[7] = length > 0 ? data[0] : 0;
-            slcan_send(id, d, 8);
+            slcan_send(FREEZE << 5 | node, d, 8);
         } else if (number == CALIBRATION) {
             calibrate(id, data, length);
         }
