@@ -217,7 +217,11 @@ impl Gateway for ZigbeeGateway {
             self.machine.permit_joining(SimTime(i64::MAX));
         }
         match input {
-            GatewayInput::Wake | GatewayInput::LineUp { .. } | GatewayInput::LineDown { .. } => {}
+            GatewayInput::Wake
+            | GatewayInput::LineUp { .. }
+            | GatewayInput::LineDown { .. }
+            | GatewayInput::Answer(_)
+            | GatewayInput::Page { .. } => {}
             // What is damaged is not received.
             GatewayInput::Bytes { bytes, .. } => {
                 if let Ok(frame) = RadioFrame::decode(&bytes) {
@@ -237,7 +241,6 @@ impl Gateway for ZigbeeGateway {
             }
             GatewayInput::Command { payload, .. } => self.take(now, &payload, out),
             GatewayInput::Kept { number } => self.is_durable = number == self.kept.1,
-            GatewayInput::Answer(_) | GatewayInput::Page { .. } => {}
             GatewayInput::Live { .. } | GatewayInput::Frame { .. } | GatewayInput::Wire { .. } => {
                 let detail = "a frame beside the radio network".to_owned();
                 event(out, GatewayEventKind::InputRefused, detail);

@@ -14,9 +14,11 @@
 //! * The customer goes first: what was opened by hand stays open, what was closed by hand is not
 //!   held open by a plan.
 
+use std::fmt::Write as _;
+
 use lastmeter_household::co_generator::{self, Wanted};
 use lastmeter_household::schedule::{self, Binding, Forecast, MovableLoad, SLOTS_MAX, Strategy};
-use lastmeter_household::shed::{Action, Limit, Reclosing, SwitchedLoad, Switching};
+use lastmeter_household::shed::{Action, Limit, LimitSource, Reclosing, SwitchedLoad, Switching};
 use lastmeter_household::{Energy, POWER_MAX_W, tariff};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
@@ -83,7 +85,15 @@ impl Household {
     pub(super) fn limit(&self, now: SimTime) -> Limit {
         let forecast = self.feeds.renewable_w(now);
         let forecast = forecast.filter(|_| self.settings.is_limited_by_forecast);
-        Limit::of(self.contract_w.unwrap_or(self.settings.contract_w), forecast)
+        let limit = Limit::of(self.contract_w.unwrap_or(self.settings.contract_w), forecast);
+        // Where the price is unknown it limits nothing.
+        let dear = self.settings.dear.filter(|(above, _)| {
+            let import = tariff::Direction::Import;
+            let prices = self.feeds.prices(import);
+            let price = prices.and_then(|it| it.over(import, now, now + SimDuration(1)).ok());
+            price.is_some_and(|price| price > *above)
+        });
+        limit.at_price(dear.map(|(_, power_w)| power_w))
     }
 
     /// Net power in W, if the present poll has it.
@@ -251,7 +261,7 @@ impl Household {
                 );
                 if let Some(other) = alternative {
                     let cents = other.cost.as_cents_f64();
-                    detail += &format!("; at {} {cents:.2} cents", other.start);
+                    let _ = write!(detail, "; at {} {cents:.2} cents", other.start);
                 }
                 let reason = reason(binding, strategy);
                 Decided { action: "start", reason, planned_for: Some(start), detail, ..blank }
@@ -331,7 +341,7 @@ impl Household {
              {expected_w} W expected"
         );
         if uncovered_w > 0 {
-            detail += &format!(", {uncovered_w} W above it");
+            let _ = write!(detail, ", {uncovered_w} W above it");
         }
         let (kind, level) = match action {
             Action::Open => ("household.shed", AlertLevel::Warning),
@@ -345,7 +355,10 @@ impl Household {
         let blank = self.blank(now, Some(name));
         let decided = Decided {
             action: action.word(),
-            reason: "limit",
+            reason: match source {
+                LimitSource::Contract => "limit",
+                other => other.word(),
+            },
             net_w: Some(net_w),
             limit_w: Some(limit_w),
             detail: detail.clone(),
@@ -388,7 +401,7 @@ impl Household {
         let output_w = step.electricity.0.checked_div(microseconds);
         self.unit.output_w = output_w.and_then(|it| i64::try_from(it).ok()).unwrap_or(i64::MAX);
         let before = self.unit.reason.clone();
-        self.unit.reason = step.reason.word().to_owned();
+        step.reason.word().clone_into(&mut self.unit.reason);
         if before == self.unit.reason {
             return;
         }

@@ -402,9 +402,93 @@ fn keys_that_do_not_fit_are_named() {
         ("price = \"spot\", ", "", "without a feed of prices"),
         ("access = \"none\"", "user = \"ann\"", "`user` or `password` is left out"),
         ("fixed", "slot = \"7 min\"\nfixed", "do not fill a day"),
+        ("fixed", "dear_above = 0.3\nfixed", "`dear_power` is left out"),
     ] {
         assert!(KEYS.contains(from), "{from}");
         let error = settings(&KEYS.replacen(from, to, 1)).unwrap_err();
         assert!(error.contains(what), "{from} to {to}: {error}");
     }
+}
+
+#[test]
+fn a_load_is_shed_while_energy_is_dear() {
+    // More than 20 cents from 14 o'clock on; the washer runs by hand from 13:40 on.
+    let keys = "dear_above = 0.2\ndear_power = \"1 kW\"\nopen_at_least = \"1 min\"";
+    let mut home = Home::new(&format!("strategy = \"lowest peak\"\n{keys}\n{KEYS}"));
+    let hour = (0..24).find(|hour| price(*hour) > 20_000_000).unwrap();
+    for _ in 0..hour * 60 - 20 {
+        home.minute(0);
+    }
+    home.closed[0].2 = home.now;
+    home.closed[0].1 = true;
+    let start_now = Change::StartNow { load: "washer".to_owned() };
+    home.household.change(home.now, &start_now, &mut Vec::new());
+    home.decided.clear();
+    while home.now < seconds(hour * 3600 - 60) {
+        home.minute(1700);
+        assert!(home.closed[0].1);
+    }
+    home.minute(1700);
+    let (at, shed) = &home.decided[0];
+    assert_eq!((*at, shed.action, shed.reason), (seconds(hour * 3600), "open", "price"));
+    assert_eq!(shed.limit_w, Some(1000));
+    assert!(!home.closed[0].1);
+}
+
+/// A form as a browser sends it, from a page of its own host.
+fn form(path: &str, body: &str) -> PageRequest {
+    PageRequest {
+        method: crate::border::PageMethod::Post,
+        path: path.to_owned(),
+        cookie: None,
+        origin: None,
+        host: None,
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn a_form_changes_what_it_names_or_is_refused_counted_and_alarmed() {
+    let draws = || lastmeter_sim::Streams::new(7).stream("pages");
+    let mut open = Home::new(KEYS);
+    open.minute(0);
+    open.household = open.household.with_pages(draws());
+    let mut out = Vec::new();
+    let strategy = form("/strategy", "strategy=comfort+first");
+    open.household.page(open.now, (1, &strategy), &mut out);
+    let place = |wanted: fn(&Effect) -> bool| out.iter().position(wanted).unwrap();
+    let kept = place(|effect| matches!(effect, Effect::Keep(..)));
+    let page = place(|effect| matches!(effect, Effect::Page { .. }));
+    assert!(kept < page, "durable before it is answered");
+    let decided =
+        |effect: &Effect| matches!(effect, Effect::Decided(it) if it.reason == "customer");
+    assert!(out.iter().any(decided));
+    assert_eq!(open.household.view(open.now).strategy, Strategy::ComfortFirst);
+
+    let text = KEYS.replace("\"none\"", "\"password\"\nuser = \"ann\"\npassword = \"secret\"");
+    let mut home = Home::new(&text);
+    home.minute(0);
+    home.household = home.household.with_pages(draws());
+    let mut alerts = Vec::new();
+    for second in 0..130 {
+        let mut out = Vec::new();
+        let now = home.now + SimDuration::from_seconds(second);
+        home.household.page(now, (1, &strategy), &mut out);
+        assert!(out.iter().any(|effect| matches!(effect, Effect::PageRefused(_))));
+        for effect in &out {
+            if let Effect::Alert(alert) = effect {
+                let count = alert.facts.iter().find(|fact| fact.0 == fact::COUNT).unwrap();
+                alerts.push((second, alert.kind, count.1.clone()));
+            }
+        }
+    }
+    let expected = [(0, "1"), (60, "60"), (120, "60")];
+    let expected = expected.map(|(at, count)| (at, "household.access", count.to_owned()));
+    assert_eq!(alerts, expected);
+    let last = home.now + SimDuration::from_seconds(180);
+    assert_eq!(home.household.wake_at(), Some(last), "the last nine");
+    let mut out = Vec::new();
+    home.household.work(last, &mut out);
+    assert!(matches!(&out[..], [Effect::Alert(alert)] if alert.facts[2].1 == "9"), "{out:?}");
+    assert_eq!(home.household.view(home.now).strategy, Strategy::LeastCost);
 }

@@ -65,7 +65,7 @@ static CO_GENERATOR: [Field; 10] = [
 ];
 
 /// The keys of the table.
-pub(crate) static HOUSEHOLD: [Field; 17] = [
+pub(crate) static HOUSEHOLD: [Field; 19] = [
     Field::required(
         "connection",
         Kind::Name,
@@ -90,6 +90,8 @@ pub(crate) static HOUSEHOLD: [Field; 17] = [
         "false",
         "Whether no more is to be taken than renewable power is forecast, where that is less.",
     ),
+    Field::optional("dear_above", MONEY, "The price of 1 kWh above which energy is dear."),
+    Field::optional("dear_power", POWER, "The net power that may be taken while it is dear."),
     Field::default(
         "hysteresis",
         POWER,
@@ -183,6 +185,8 @@ pub(crate) struct Settings {
     pub(crate) strategy: Strategy,
     pub(crate) contract_w: i64,
     pub(crate) is_limited_by_forecast: bool,
+    /// Above this price no more than this power in W is to be taken.
+    pub(crate) dear: Option<(Rate, i64)>,
     pub(crate) hysteresis_w: i64,
     pub(crate) open_at_least: SimDuration,
     pub(crate) slot: SimDuration,
@@ -314,6 +318,17 @@ impl Check<'_> {
         }
     }
 
+    fn dear(&mut self, values: &Values) -> Option<(Rate, i64)> {
+        let (above, power) = (values.si_opt("dear_above"), values.si_opt("dear_power"));
+        if above.is_some() != power.is_some() {
+            let key = if above.is_some() { "dear_above" } else { "dear_power" };
+            let message = "one of `dear_above` and `dear_power` is left out".to_owned();
+            self.report(values.span_of(key), message, "expected both, or none");
+        }
+        let (above, power) = (above?, power?);
+        Some((Rate((above * 1e8).round() as i64), power.round() as i64))
+    }
+
     fn access(&mut self, values: &Values) -> Access {
         let (user, password) = (values.text("user").to_owned(), values.text("password").to_owned());
         let is_open = values.text("access") == "none";
@@ -360,6 +375,7 @@ impl Settings {
             strategy: Strategy::from_word(values.text("strategy")).unwrap_or(Strategy::LeastCost),
             contract_w: watts(values, "contract_power"),
             is_limited_by_forecast: values.boolean("limit_by_forecast"),
+            dear: check.dear(values),
             hysteresis_w: watts(values, "hysteresis"),
             open_at_least: values.duration("open_at_least"),
             slot,

@@ -174,7 +174,10 @@ impl Adapter {
     fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
         match input {
             // It is on no CAN bus.
-            GatewayInput::Wake | GatewayInput::Wire { .. } => {}
+            GatewayInput::Wake
+            | GatewayInput::Wire { .. }
+            | GatewayInput::Answer(_)
+            | GatewayInput::Page { .. } => {}
             GatewayInput::Bytes { network: 0, bytes, .. } => {
                 let was_lost = self.parts.wire.is_lost();
                 for decoded in self.parts.wire.arrived(&bytes) {
@@ -210,7 +213,6 @@ impl Adapter {
             }
             GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
             GatewayInput::Kept { number } => self.parts.store.kept(number, out),
-            GatewayInput::Answer(_) | GatewayInput::Page { .. } => {}
             GatewayInput::Live { payload } => self.set(now, &payload, out),
             GatewayInput::Frame { is_json, bytes } => self.posted(now, &bytes, is_json, out),
         }
