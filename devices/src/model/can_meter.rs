@@ -86,6 +86,13 @@ const NODE: &[Field] = &[
         "How often each of its 2,024 cells can be written; records take turns in them.",
     ),
     Field::default(
+        "profile_interval",
+        between(Dimension::Time, 1.0, 86_400.0),
+        "\"15 min\"",
+        "Length of the intervals of its power profile, which begin at whole multiples of it by the \
+         scenario's clock.",
+    ),
+    Field::default(
         "switch",
         Kind::Choice(&["none", "closed", "open"]),
         "\"none\"",
@@ -206,6 +213,7 @@ fn parts(
             _ => None,
         },
         measure_every: values.duration("report_every"),
+        profile_interval: values.duration("profile_interval"),
         guard: GuardParts {
             authentication: Authentication::of(values, diagnostics)?,
             end: End::Slave(node, device_key(*context.streams, key_of, node)),

@@ -40,7 +40,9 @@ pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diag
             let message = format!("`{field}` has no effect without `{owner}`");
             refuse(field, message, &format!("expected `{owner}` with it"));
         }
-        if !is_absent && !outlet.sends_alerts() {
+        let is_dips = owner == "events" && events.iter().all(|it| *it == "dip");
+        let is_kept = is_dips && outlet.keeps_dips();
+        if !is_absent && !outlet.sends_alerts() && !is_kept {
             let message = "a meter on a field network sends no alerts".to_owned();
             refuse(owner, message, "expected a meter that reports to the platform itself");
         }

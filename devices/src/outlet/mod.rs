@@ -80,6 +80,11 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
         false
     }
 
+    /// Whether it keeps the voltage dips that it is given as alerts, for whoever asks for them.
+    fn keeps_dips(&self) -> bool {
+        false
+    }
+
     /// Sends an alert of an instant since the start, its text behind the device's name.
     fn alert(&mut self, _at: SimDuration, _alert: Alert, _out: &mut Vec<Output>) {}
 

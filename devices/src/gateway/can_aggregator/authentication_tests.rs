@@ -132,6 +132,7 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
         is_closed: None,
         measure_every: SimDuration::from_seconds(1),
+        profile_interval: SimDuration::from_seconds(900),
         guard: GuardParts {
             authentication,
             end: End::Slave(node, device_key(STREAMS, &name(node), node)),

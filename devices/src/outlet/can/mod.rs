@@ -16,11 +16,13 @@
 //! | file | purpose |
 //! |---|---|
 //! | `memory` | what is kept in the EEPROM |
+//! | `profile` | the mean power of the last interval |
 //! | `registers` | what a reading holds, as the bytes of answers |
 //! | `switch` | the switching unit |
 //! | `tasks` | the processor with its tasks |
 
 mod memory;
+mod profile;
 mod registers;
 mod switch;
 mod tasks;
@@ -29,20 +31,25 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use lastmeter_board::meter_node::{Register, values};
+use lastmeter_board::meter_node::{Register, VoltageDip, values};
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::node::eeprom::NodeRecord;
 use lastmeter_sim::{DeclaredSpan, Identity, ReferenceSpan};
 use lastmeter_units::{Direction, Epoch, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::fact;
 
 use super::{Outlet, event, named};
-use crate::border::{DeviceFault, EventKind, ExchangeStage, Input, NodeTask, Output};
+use crate::border::{
+    DeviceFault, EventKind, ExchangeStage, Input, NodeTask, Output, VoltageEventKind,
+};
 use crate::can::port::{Offer, Port, PortEvent, PortSettings};
 use crate::can::seal::{
     Authentication, Guard, GuardParts, KeptCounters, Opened, is_resync, order_identifiers,
 };
+use crate::message::Alert;
 use memory::Memory;
+use profile::Profile;
 use registers::{Closed, data};
 use switch::SwitchOrder;
 use tasks::{Job, NodeSoftware};
@@ -65,8 +72,13 @@ pub(crate) struct CanParts {
     pub(crate) is_closed: Option<bool>,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
+    /// Of its power profile.
+    pub(crate) profile_interval: SimDuration,
     pub(crate) guard: GuardParts,
 }
+
+/// The data length code of remote frames.
+const REMOTE_DLC: u8 = 8;
 
 /// Energy registers, in the order in which they are kept.
 const DIRECTIONS: [Direction; 2] = [Direction::Consumed, Direction::Injected];
@@ -86,6 +98,9 @@ pub(crate) struct CanOutlet {
     /// Measurements since a reading was closed.
     measurements: u32,
     closed: Closed,
+    profile: Profile,
+    /// The last voltage dip that is over.
+    dip: Option<VoltageDip>,
     /// What the core's energy registers have, in J: consumed and injected.
     core_j: [f64; 2],
     /// How much of that the node's registers do not have.
@@ -122,6 +137,7 @@ impl CanOutlet {
         let scheme = parts.guard.authentication;
         let orders = orders.iter().flat_map(|it| order_identifiers(scheme, it.identifier(0)));
         let mut filters: Vec<_> = orders.map(|identifier| (identifier, 0x7FF)).collect();
+        filters.extend(request_filters(scheme));
         filters.push((u16::from(parts.node), 0x01F));
         let counters = KeptCounters::default();
         Self {
@@ -135,6 +151,8 @@ impl CanOutlet {
             newest: None,
             measurements: 0,
             closed: Closed::default(),
+            profile: Profile::new(parts.profile_interval, parts.measure_every, parts.start),
+            dip: None,
             core_j: [0.0; 2],
             lost_j: [0.0; 2],
             resumes_from: None,
@@ -151,7 +169,7 @@ impl CanOutlet {
     }
 
     /// The interrupt routine takes a frame.
-    fn taken(&mut self, now: SimTime, frame: CanFrame, out: &mut Vec<Output>) {
+    fn taken(&mut self, now: SimTime, mut frame: CanFrame, out: &mut Vec<Output>) {
         self.frozen_until = self.frozen_until.filter(|&until| now < until);
         if self.frozen_until.is_some() || !self.software.is_enabled(NodeTask::Can) {
             return;
@@ -179,11 +197,28 @@ impl CanOutlet {
             if !is_obeyed || !switch::is_for(&frame, node, own, scheme) {
                 return;
             }
+        } else if let Some(asked) = self.asked_by_data(register, node, &frame) {
+            frame = asked;
         } else if node != self.parts.node || !frame.is_remote() {
             return;
         }
         out.push(Output::Stage { stage: ExchangeStage::Taken, frame });
         self.software.release(now, Job::Answer(frame));
+    }
+
+    /// The remote frame that a data frame stands for, which asks all nodes for a register, or the
+    /// node that its one byte names.
+    fn asked_by_data(&self, register: Register, node: u8, frame: &CanFrame) -> Option<CanFrame> {
+        let is_for_this = match *frame.bytes() {
+            [] => true,
+            [number] => number == 0 || number == self.parts.node,
+            _ => false,
+        };
+        if node != 0 || frame.is_remote() || !is_for_this {
+            return None;
+        }
+        let id = CanId::standard(u32::from(register.identifier(self.parts.node))).ok()?;
+        CanFrame::remote(id, REMOTE_DLC).ok()
     }
 
     /// Closes a reading; nothing is closed before something was measured, nor as long as its number
@@ -204,6 +239,8 @@ impl CanOutlet {
             measurements: std::mem::take(&mut self.measurements),
             token: order.first().copied().unwrap_or(0),
             values: values.clone(),
+            profile: self.profile.last(),
+            dip: self.dip,
         };
         self.answered.clear();
         let serial = Serial(u64::from(number));
@@ -352,6 +389,11 @@ impl CanOutlet {
 
     fn measured(&mut self, span: ReferenceSpan, values: registers::Values) {
         self.measurements = self.measurements.saturating_add(1);
+        let energy = |direction| values.get(&Quantity::ActiveEnergy(direction)).copied();
+        if let Some(consumed) = energy(Direction::Consumed) {
+            let net = consumed - energy(Direction::Injected).unwrap_or(0.0);
+            self.profile.take(self.parts.start + span.to, net);
+        }
         self.newest = Some((span, values));
     }
 
@@ -361,7 +403,8 @@ impl CanOutlet {
         self.port.reset();
         self.software.stop(now);
         (self.newest, self.measurements, self.closed) = (None, 0, Closed::default());
-        (self.skip, self.is_refusing) = (0, false);
+        (self.skip, self.is_refusing, self.dip) = (0, false, None);
+        self.profile.forget();
         (self.frozen_until, self.resumes_from, self.dark_until) = (None, None, Some(until));
         self.enables.clear();
         out.push(Output::Supply { is_on: false });
@@ -457,6 +500,17 @@ impl CanOutlet {
     }
 }
 
+/// Identifiers, and the bits of them that count, under which the master asks by data frames: node 0
+/// of the registers 0x10 to 0x1F, of the compact ones, and of what closes a message of the former.
+fn request_filters(scheme: Authentication) -> impl Iterator<Item = (u16, u16)> {
+    let begins: &[u16] = match scheme {
+        Authentication::None => &[0x200, 0x400],
+        Authentication::Compact => &[0x400],
+        Authentication::Paper | Authentication::Strong => &[0x200, 0x600],
+    };
+    begins.iter().map(|&begin| (begin, 0x61F))
+}
+
 /// Whether a frame has the identifier of a register, whatever its node.
 fn is_of(frame: &CanFrame, register: Register) -> bool {
     let found = u16::try_from(frame.id().value()).ok().and_then(Register::of_identifier);
@@ -510,6 +564,26 @@ impl Outlet for CanOutlet {
             }
         }
         self.work(now, out);
+    }
+
+    fn keeps_dips(&self) -> bool {
+        true
+    }
+
+    /// A dip that is over is numbered, for whoever asks.
+    fn alert(&mut self, _: SimDuration, alert: Alert, _: &mut Vec<Output>) {
+        let fact = |name| {
+            let fact = alert.facts.iter().find(|(other, _)| *other == name);
+            fact.and_then(|(_, text)| text.parse::<f64>().ok())
+        };
+        if alert.kind == VoltageEventKind::Dip.alert_type()
+            && self.dark_until.is_none()
+            && let (Some(residual_v), Some(duration_s)) =
+                (fact(fact::RESIDUAL_V), fact(fact::DURATION_S))
+        {
+            let number = self.dip.map_or(1, |dip| dip.number + 1);
+            self.dip = Some(VoltageDip { number, residual_v, duration_s });
+        }
     }
 
     fn works_again(&mut self, _: &mut Vec<Output>) {

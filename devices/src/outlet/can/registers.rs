@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_board::meter_node::Register;
+use lastmeter_board::meter_node::{ProfileInterval, Register, VoltageDip};
 use lastmeter_units::{Direction, Quantity};
 
 /// Values of a reading in SI units.
@@ -22,6 +22,10 @@ pub(super) struct Closed {
     pub(super) token: u8,
     /// What was measured last before it.
     pub(super) values: Values,
+    /// The last interval of the power profile.
+    pub(super) profile: Option<ProfileInterval>,
+    /// The last voltage dip that was over.
+    pub(super) dip: Option<VoltageDip>,
 }
 
 fn unsigned(value: f64) -> [u8; 4] {
@@ -31,6 +35,32 @@ fn unsigned(value: f64) -> [u8; 4] {
 
 fn signed(value: f64) -> [u8; 4] {
     (value.round() as i32).to_be_bytes()
+}
+
+/// The last interval of the power profile; all zero before the first.
+fn profile(register: Register, interval: Option<ProfileInterval>) -> Vec<u8> {
+    let none = ProfileInterval { number: 0, mean_power_w: 0.0 };
+    let ProfileInterval { number, mean_power_w } = interval.unwrap_or(none);
+    let number = number.to_be_bytes();
+    if register == Register::Profile {
+        return [number, signed(mean_power_w * 1e3)].concat();
+    }
+    let steps = (mean_power_w * 10.0).clamp(-8_388_608.0, 8_388_607.0);
+    [&number[3..], &signed(steps)[1..]].concat()
+}
+
+/// The last voltage dip; all zero before the first.
+fn dip(register: Register, dip: Option<VoltageDip>) -> Vec<u8> {
+    let none = VoltageDip { number: 0, residual_v: 0.0, duration_s: 0.0 };
+    let VoltageDip { number, residual_v, duration_s } = dip.unwrap_or(none);
+    let number = number.to_be_bytes();
+    let [volts, seconds] =
+        [residual_v, duration_s].map(|value| unsigned((value * 1e3).min(16_777_215.0)));
+    match register {
+        Register::CompactDipResidual => [&number[3..], &volts[1..]].concat(),
+        Register::CompactDipDuration => [&number[3..], &seconds[1..]].concat(),
+        _ => [&number[2..], &volts[1..], &seconds[1..]].concat(),
+    }
 }
 
 /// The data of a register's answer; `None` of one that this node does not have.
@@ -97,15 +127,11 @@ pub(super) fn data(register: Register, closed: &Closed) -> Option<Vec<u8>> {
             four(value(Quantity::CurrentThd).map(|it| unsigned(it * 1e6)))
         }
         Register::CompactNumber => Some([&number[2..], &[0; 2]].concat()),
-        Register::Switch
-        | Register::Profile
-        | Register::Status
-        | Register::Version
-        | Register::Calibration
-        | Register::Dip
-        | Register::CompactDipResidual
-        | Register::CompactDipDuration
-        | Register::CompactProfile => None,
+        Register::Profile | Register::CompactProfile => Some(profile(register, closed.profile)),
+        Register::Dip | Register::CompactDipResidual | Register::CompactDipDuration => {
+            Some(dip(register, closed.dip))
+        }
+        Register::Switch | Register::Status | Register::Version | Register::Calibration => None,
     }
 }
 
@@ -137,10 +163,20 @@ mod tests {
                 (Quantity::VoltageThd, thd),
                 (Quantity::CurrentThd, thd),
             ]);
-            let closed = Closed { number: 7, measurements: 3, token: 9, values };
+            let interval = ProfileInterval { number: 300, mean_power_w: watts };
+            let dip = VoltageDip { number: 260, residual_v: volts, duration_s: amperes };
+            let (profile, dip) = (Some(interval), Some(dip));
+            let closed = Closed { number: 7, measurements: 3, token: 9, values, profile, dip };
             let mut found = 0;
             for register in Register::ALL {
                 let Some(data) = data(register, &closed) else { continue };
+                if let Some(found) = meter_node::profile_interval(register, &data) {
+                    let (step, low) = if register.is_compact() { (0.1, 44) } else { (1e-3, 300) };
+                    prop_assert_eq!(found.number, low);
+                    let most = if register.is_compact() { 838_860.7 } else { 2_147_483.647 };
+                    let off = found.mean_power_w - watts.clamp(-most, most);
+                    prop_assert!(off.abs() <= 1.01 * step, "{:?} {}", register, off);
+                }
                 prop_assert_eq!(data.len(), if register.is_compact() { 4 } else { 8 });
                 for (quantity, value) in meter_node::values(register, &data) {
                     found += 1;
@@ -166,6 +202,15 @@ mod tests {
                     prop_assert!(off <= 0.51 * step + 1e-12 * expected.abs(),
                         "{register:?} {quantity:?} {value} {expected}");
                 }
+            }
+            let answer = |register| data(register, &closed).unwrap();
+            let whole = meter_node::voltage_dip(&answer(Register::Dip)).unwrap();
+            let parts = [Register::CompactDipResidual, Register::CompactDipDuration].map(answer);
+            let compact = meter_node::compact_voltage_dip(&parts[0], &parts[1]).unwrap();
+            prop_assert_eq!((whole.number, compact.number), (260, 4));
+            for found in [whole, compact] {
+                prop_assert!((found.residual_v - volts).abs() <= 0.000_51);
+                prop_assert!((found.duration_s - amperes).abs() <= 0.000_51);
             }
             // Powers and energies have two directions each, in both layouts.
             prop_assert_eq!(found, 24);

@@ -68,6 +68,7 @@ impl Bench {
             memory: MemoryParts { byte_time: span(5.0), endurance },
             is_closed: None,
             measure_every: span(1000.0),
+            profile_interval: span(60_000.0),
             guard: GuardParts {
                 authentication: Authentication::None,
                 end: End::Slave(NODE, device_key(Streams::new(1), "m", NODE)),
@@ -264,6 +265,51 @@ fn a_worn_memory_ends_in_silence_and_not_in_numbers_that_come_twice() {
     }
     assert_eq!(bench.numbers.last(), Some(&(43 + memory::AHEAD)));
     assert_eq!(bench.events, [EventKind::NotStored]);
+}
+
+/// A register of node 3 by its number, by that of all, and of another node's or no request.
+#[test]
+fn a_data_frame_asks_as_a_remote_frame_does() {
+    let mut bench = Bench::new(software(), 1000);
+    assert_eq!(bench.read(ms(2100.0)), Some((1, 200_000)));
+    let (_, expected) = *bench.answers.last().unwrap();
+    for (request, is_answered) in [
+        ("280#03", true),
+        ("280#", true),
+        ("280#00", true),
+        ("280#04", false),
+        ("280#0300", false),
+        ("283#03", false),
+        ("283#R8", true),
+    ] {
+        let (from, asked) = (bench.answers.len(), bench.now);
+        bench.hear(asked, request.parse().unwrap());
+        bench.until(asked + span(20.0));
+        let answered = is_answered.then_some((asked + span(3.3), expected));
+        assert_eq!(bench.answers[from..], *answered.as_slice(), "{request}");
+    }
+}
+
+/// 100 W all the time; a dip of 161 V for 200 ms comes from the core as an alert.
+#[test]
+fn profile_and_dip_are_those_of_the_closed_reading() {
+    let mut bench = Bench::new(software(), 1000);
+    let ask = |bench: &mut Bench, register| {
+        bench.ask(bench.now, register);
+        bench.until(bench.now + span(20.0));
+        bench.answers.last().unwrap().1.to_string()
+    };
+    bench.read(ms(60_900.0));
+    assert_eq!(ask(&mut bench, Register::Dip), "383#0000000000000000");
+    assert_eq!(ask(&mut bench, Register::Profile), "2E3#00000001000186A0");
+    let facts = vec![(fact::RESIDUAL_V, "161".to_owned()), (fact::DURATION_S, "0.2".to_owned())];
+    let (kind, level) = ("voltage.dip", lastmeter_wire::flexmeter::AlertLevel::Warning);
+    let alert = Alert { kind, level, text: String::new(), facts };
+    bench.outlet.alert(SimDuration::ZERO, alert, &mut Vec::new());
+    assert_eq!(ask(&mut bench, Register::Dip), "383#0000000000000000", "of the closed reading");
+    bench.read(ms(120_900.0));
+    assert_eq!(ask(&mut bench, Register::Dip), "383#00010274E80000C8");
+    assert_eq!(ask(&mut bench, Register::CompactProfile), "5A3#020003E8");
 }
 
 fn frames() -> impl Strategy<Value = CanFrame> {
