@@ -11,8 +11,10 @@
 //!
 //! A tap has a breaker. From the instant on at which it opens, nothing flows at its sockets, and
 //! all taps around them follow: what lies ahead of that instant is replaced, a day at a time, what
-//! lies behind stays. An appliance goes on in its cycle meanwhile.
+//! lies behind stays. An appliance goes on in its cycle meanwhile; one that begins with its supply
+//! waits for that when it is switched on while there is none.
 
+mod awaiting;
 mod catalogue;
 mod course;
 mod wave;
@@ -30,6 +32,7 @@ use crate::random::Streams;
 use crate::spectrum::{Spectrum, TerminalError};
 use crate::terminal::Terminal;
 use crate::timeline::{Piece, Timeline, Wave};
+use awaiting::Awaiting;
 pub use catalogue::{APPLIANCES, APPLIANCES_TOML, Appliance};
 use course::Course;
 pub use course::SwitchedOn;
@@ -45,6 +48,9 @@ pub struct Socket<'a> {
     pub appliance: &'static Appliance,
     /// When that is switched on, in order.
     pub on: Vec<SwitchedOn>,
+    /// Whether it waits for its supply where there is none when it is switched on, and then goes
+    /// through all that it would have.
+    pub begins_with_supply: bool,
 }
 
 /// When a scenario begins, how long it lasts, and its random streams.
@@ -74,7 +80,8 @@ struct SupplySpan {
 struct WiredSocket {
     phase: usize,
     appliance: &'static Appliance,
-    course: Course,
+    /// The name of its random stream.
+    stream: String,
 }
 
 /// A span of the supply, and a level of each socket, by their numbers.
@@ -96,6 +103,8 @@ struct Tap {
 /// A supply with everything that homes draw from it.
 #[derive(Debug)]
 struct Wiring {
+    streams: Streams,
+    start: SimTime,
     supply: Vec<SupplySpan>,
     sockets: Vec<WiredSocket>,
     taps: Vec<Tap>,
@@ -112,6 +121,10 @@ struct Breakers {
     acted: bool,
     /// From when on a tap is still as it was before a breaker acted.
     stale: Vec<Option<SimDuration>>,
+    /// What each socket's appliance does, as far as it is known.
+    courses: Vec<Course>,
+    /// Of each socket what waits for its supply, if it does so.
+    awaiting: Vec<Option<Awaiting>>,
 }
 
 /// The breaker of a tap: cheap to clone, all clones are one.
@@ -145,6 +158,8 @@ impl<'a> HomesBuilder<'a> {
         }
         spans.first()?;
         let wiring = Wiring {
+            streams: *context.streams,
+            start: context.start,
             supply: spans,
             sockets: Vec::new(),
             taps: Vec::new(),
@@ -167,11 +182,14 @@ impl<'a> HomesBuilder<'a> {
         let first = self.wiring.sockets.len();
         for socket in sockets {
             let stream = format!("home/{name}/{}", socket.name);
-            let mut draws = self.context.streams.stream(&stream);
-            let span = (self.context.start, self.context.duration);
-            let course = Course::new(socket.appliance, &socket.on, span, &mut draws);
             let (phase, appliance) = (socket.phase, socket.appliance);
-            self.wiring.sockets.push(WiredSocket { phase, appliance, course });
+            let wired = WiredSocket { phase, appliance, stream };
+            let course = self.wiring.course(&wired, &socket.on);
+            let waits = socket.begins_with_supply.then(|| Awaiting::new(&socket.on));
+            let breakers = self.wiring.breakers.get_mut().unwrap_or_else(PoisonError::into_inner);
+            breakers.courses.push(course);
+            breakers.awaiting.push(waits);
+            self.wiring.sockets.push(wired);
         }
         let own = first..self.wiring.sockets.len();
         self.tap(own.clone().collect(), None, false)?;
@@ -218,19 +236,42 @@ impl<'a> HomesBuilder<'a> {
         breakers.stale.push(None);
         let tap = self.wiring.taps.len() - 1;
         let until = self.wiring.until;
-        self.wiring.lay(tap, (SimDuration::ZERO, until), &vec![false; tap + 1])
+        let breakers = self.wiring.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wiring.lay(tap, (SimDuration::ZERO, until), &breakers.open, &breakers.courses)
     }
 }
 
 impl Wiring {
+    /// What the appliance of a socket does that is switched on then.
+    fn course(&self, socket: &WiredSocket, on: &[SwitchedOn]) -> Course {
+        let mut draws = self.streams.stream(&socket.stream);
+        Course::new(socket.appliance, on, (self.start, self.until), &mut draws)
+    }
+
+    /// Whether a breaker cuts a socket off.
+    fn is_dead(&self, socket: usize, open: &[bool]) -> bool {
+        let mut around = self.taps.iter().zip(open).filter(|(it, _)| !it.is_supply);
+        around.any(|(it, is_open)| *is_open && it.sockets.contains(&socket))
+    }
+
+    /// Gives a socket the course of an appliance that is switched on otherwise than was known.
+    fn replan(&self, socket: usize, on: &[SwitchedOn], courses: &mut [Course]) {
+        courses[socket] = self.course(&self.sockets[socket], on);
+        // Its levels may have other numbers now.
+        for tap in self.taps.iter().filter(|tap| tap.sockets.contains(&socket)) {
+            tap.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// Lays the pieces of a tap from an instant on up to another.
     fn lay(
         &self,
         tap: usize,
         (from, to): (SimDuration, SimDuration),
         open: &[bool],
+        courses: &[Course],
     ) -> Result<(), TerminalError> {
-        let pieces = self.pieces(&self.taps[tap], (from, to), open)?;
+        let pieces = self.pieces(&self.taps[tap], (from, to), open, courses)?;
         self.taps[tap].terminal.replace(from, to, pieces);
         Ok(())
     }
@@ -240,14 +281,12 @@ impl Wiring {
         tap: &Tap,
         (from, to): (SimDuration, SimDuration),
         open: &[bool],
+        courses: &[Course],
     ) -> Result<Vec<Piece>, TerminalError> {
-        let is_dead = |socket: &usize| {
-            let around = self.taps.iter().zip(open).filter(|(it, _)| !it.is_supply);
-            around.into_iter().any(|(it, is_open)| *is_open && it.sockets.contains(socket))
-        };
-        let live: Vec<bool> = tap.sockets.iter().map(|socket| !is_dead(socket)).collect();
+        let is_live = |socket: &usize| !self.is_dead(*socket, open);
+        let live: Vec<bool> = tap.sockets.iter().map(is_live).collect();
         let fed = || tap.sockets.iter().zip(&live).filter(|(_, live)| **live);
-        let changes = fed().flat_map(|(socket, _)| &self.sockets[*socket].course.changes);
+        let changes = fed().flat_map(|(socket, _)| &courses[*socket].changes);
         let mut borders: Vec<SimDuration> = changes.map(|(at, _)| *at).collect();
         borders.extend(self.supply.iter().map(|span| span.from));
         borders.retain(|at| *at > from && *at < to);
@@ -258,10 +297,10 @@ impl Wiring {
         for at in borders {
             let span = self.supply.partition_point(|span| span.from <= at).saturating_sub(1);
             let level = |(socket, live): (&usize, &bool)| {
-                live.then(|| self.sockets[*socket].course.level_at(at)).flatten()
+                live.then(|| courses[*socket].level_at(at)).flatten()
             };
             let levels: Vec<Option<usize>> = tap.sockets.iter().zip(&live).map(level).collect();
-            let wave = self.wave(tap, span, levels)?;
+            let wave = self.wave(tap, span, levels, courses)?;
             if !pieces.last().is_some_and(|last| Arc::ptr_eq(&last.wave, &wave)) {
                 pieces.push(Piece { from: Instant::from(at), wave });
             }
@@ -284,6 +323,13 @@ impl Breaker {
                     *stale = Some(at);
                 }
             }
+            let Breakers { open, courses, awaiting, .. } = &mut *breakers;
+            for &socket in own {
+                let Some(waits) = &mut awaiting[socket] else { continue };
+                if waits.supplied(at, !self.wiring.is_dead(socket, open)) {
+                    self.wiring.replan(socket, &waits.on(), courses);
+                }
+            }
             self.lay_stale(at, &mut breakers);
         }
     }
@@ -300,8 +346,15 @@ impl Breaker {
         if std::mem::take(&mut breakers.acted) {
             breakers.open.fill(false);
             breakers.stale.fill(None);
+            let Breakers { open, courses, awaiting, .. } = &mut *breakers;
+            for (socket, waits) in awaiting.iter_mut().enumerate() {
+                if let Some(waits) = waits {
+                    waits.reset();
+                    self.wiring.replan(socket, &waits.on(), courses);
+                }
+            }
             for tap in 0..self.wiring.taps.len() {
-                self.lay(tap, (SimDuration::ZERO, self.wiring.until), &breakers.open);
+                self.lay(tap, (SimDuration::ZERO, self.wiring.until), open, courses);
             }
         }
     }
@@ -311,18 +364,18 @@ impl Breaker {
     }
 
     fn lay_stale(&self, until: SimDuration, breakers: &mut Breakers) {
-        let Breakers { open, stale, .. } = breakers;
+        let Breakers { open, stale, courses, .. } = breakers;
         for (tap, stale) in stale.iter_mut().enumerate() {
             while let Some(from) = stale.filter(|from| *from <= until) {
                 let to = (from + AHEAD).min(self.wiring.until.max(from));
-                self.lay(tap, (from, to), open);
+                self.lay(tap, (from, to), open, courses);
                 *stale = Some(to).filter(|to| *to < self.wiring.until);
             }
         }
     }
 
-    fn lay(&self, tap: usize, span: (SimDuration, SimDuration), open: &[bool]) {
+    fn lay(&self, tap: usize, span: (SimDuration, SimDuration), open: &[bool], courses: &[Course]) {
         // With everything closed it was a terminal, and a current less does not change that.
-        self.wiring.lay(tap, span, open).expect("a tap with fewer currents");
+        self.wiring.lay(tap, span, open, courses).expect("a tap with fewer currents");
     }
 }

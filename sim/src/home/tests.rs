@@ -45,6 +45,16 @@ fn home(
     hours: i64,
     sockets: &[(&str, usize, Vec<SwitchedOn>)],
 ) -> Vec<(Terminal, Breaker)> {
+    home_of(supply, seed, (hours, false), sockets)
+}
+
+/// The same, whose appliances may begin with their supply.
+fn home_of(
+    supply: &Terminal,
+    seed: u64,
+    (hours, begins_with_supply): (i64, bool),
+    sockets: &[(&str, usize, Vec<SwitchedOn>)],
+) -> Vec<(Terminal, Breaker)> {
     let streams = Streams::new(seed);
     let context = HomeContext { streams: &streams, start: start(), duration: s(3600 * hours) };
     let mut builder = HomesBuilder::new(supply, "mains", context).expect("tones");
@@ -53,6 +63,7 @@ fn home(
         phase: *phase,
         appliance: Appliance::named(name).expect("in the catalogue"),
         on: on.clone(),
+        begins_with_supply,
     };
     let sockets: Vec<Socket<'_>> = sockets
         .iter()
@@ -195,6 +206,68 @@ fn seeds_make_other_courses_and_the_same_again() {
     };
     assert_eq!(energy(1), energy(1));
     assert_ne!(energy(1), energy(2));
+}
+
+/// Where a washing machine begins at `began` that is switched on at 1 h, with a breaker that acts
+/// so, what it takes is bit by bit that of one that is switched on at `began`.
+fn begins_at(began: i64, acts: &[(usize, i64, bool)]) {
+    let supply = mains(1, 230.0);
+    let on = |at: i64| vec![SwitchedOn { from: Some(s(at)), until: None }];
+    let sockets = |at| [("washing-machine", 0, on(at)), ("fridge", 0, vec![ALWAYS])];
+    let taps = home_of(&supply, 3, (9, true), &sockets(3600));
+    let other = home(&supply, 3, 9, &sockets(began));
+    for &(tap, at, is_closed) in acts {
+        taps[tap].1.switch(s(at), is_closed);
+    }
+    let mut taken = 0.0;
+    for minute in 0..9 * 60 {
+        let span = (s(60 * minute), s(60 * minute + 60));
+        for what in ["power.active", "energy.reactive"] {
+            let [found, expected] =
+                [&taps, &other].map(|it| net(&it[1].0, what, span.0, span.1).to_bits());
+            assert_eq!(found, expected, "{what} in minute {minute} of {acts:?}");
+        }
+        taken += net(&taps[1].0, "power.active", span.0, span.1);
+    }
+    assert!(taken / 60.0 > 200.0, "{taken} W min");
+    taps[1].1.reset();
+    let first = home(&supply, 3, 9, &sockets(3600));
+    let energy = |it: &[(Terminal, Breaker)]| net(&it[0].0, "energy.active", s(0), s(9 * 3600));
+    assert_eq!(energy(&taps).to_bits(), energy(&first).to_bits(), "for another run");
+}
+
+#[test]
+fn what_begins_with_its_supply_has_the_course_of_one_that_is_switched_on_then() {
+    begins_at(3600, &[]);
+    begins_at(3600, &[(1, 0, false), (1, 3600, true)]);
+    begins_at(7517, &[(1, 0, false), (1, 7517, true)]);
+    begins_at(8000, &[(1, 900, false), (1, 1000, true), (1, 3600, false), (1, 8000, true)]);
+    // Behind two breakers it has its supply once both are closed.
+    begins_at(9001, &[(1, 0, false), (0, 4000, false), (1, 5000, true), (0, 9001, true)]);
+}
+
+#[test]
+fn what_waited_in_vain_is_over_with_the_next_time() {
+    let supply = mains(1, 230.0);
+    let daily = |hours: &[i64]| {
+        let on = |hour: &i64| SwitchedOn {
+            from: Some(s(3600 * hour)),
+            until: Some(s(3600 * hour + 1800)),
+        };
+        vec![("heater", 0, hours.iter().map(on).collect::<Vec<_>>())]
+    };
+    let taps = home_of(&supply, 1, (30, true), &daily(&[1, 5, 9, 20]));
+    taps[1].1.switch(s(0), false);
+    taps[1].1.switch(s(3600 * 6), true);
+    taps[1].1.follow(s(3600 * 30));
+    // Half an hour from 6 h on for the second, then as planned; the first is over.
+    let other = home(&supply, 1, 30, &daily(&[6, 9, 20]));
+    for hour in 0..30 {
+        let energy = |it: &[(Terminal, Breaker)]| {
+            net(&it[1].0, "energy.active", s(3600 * hour), s(3600 * hour + 3600))
+        };
+        assert!((energy(&taps) - energy(&other)).abs() < 1e-6, "hour {hour}");
+    }
 }
 
 proptest! {

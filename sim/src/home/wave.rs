@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use num_complex::Complex64;
 
 use super::catalogue::{RATED_V, State};
-use super::course::Level;
+use super::course::{Course, Level};
 use super::{Tap, WiredSocket, Wiring};
 use crate::phase::cis;
 use crate::quality::ORDER_TOLERANCE;
@@ -27,13 +27,14 @@ impl Wiring {
         tap: &Tap,
         span: usize,
         levels: Vec<Option<usize>>,
+        courses: &[Course],
     ) -> Result<Arc<Wave>, TerminalError> {
         let mut known = tap.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (span, levels);
         if let Some(wave) = known.get(&key) {
             return Ok(Arc::clone(wave));
         }
-        let spectrum = self.spectrum(tap, span, &key.1);
+        let spectrum = self.spectrum(tap, span, &key.1, courses);
         let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
         known.insert(key, Arc::clone(&wave));
         Ok(wave)
@@ -46,7 +47,13 @@ impl Wiring {
         Piece::of_spectrum(spectrum)
     }
 
-    fn spectrum(&self, tap: &Tap, span: usize, levels: &[Option<usize>]) -> Spectrum {
+    fn spectrum(
+        &self,
+        tap: &Tap,
+        span: usize,
+        levels: &[Option<usize>],
+        courses: &[Course],
+    ) -> Spectrum {
         let supply = &self.supply[span].spectrum;
         let mut made = of_phase(supply, tap.phase);
         for (channel, current) in made.currents.iter_mut().enumerate() {
@@ -58,12 +65,12 @@ impl Wiring {
                 *current = ChannelSpectrum::default();
             }
             let fundamental = fundamental(supply, phase);
-            for (socket, level) in tap.sockets.iter().zip(levels) {
-                let socket = &self.sockets[*socket];
+            for (&number, level) in tap.sockets.iter().zip(levels) {
+                let socket = &self.sockets[number];
                 if let (Some(level), Some(voltage)) = (level, fundamental)
                     && socket.phase == phase
                 {
-                    sum.draw(socket, socket.course.levels[*level], voltage);
+                    sum.draw(socket, courses[number].levels[*level], voltage);
                 }
             }
             current.tones = sum.tones();

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use lastmeter_devices::{CommandFault, Feed, GatewayEventKind};
+use lastmeter_devices::household::record::Decided;
+use lastmeter_devices::{
+    CommandFault, Feed, GatewayEventKind, PageAnswer, PageMethod, PageRequest,
+};
 use lastmeter_link::medium::{LanesSpec, MediumSpec};
 use lastmeter_sim::{ChannelSpectrum, MeteringPoint, Spectrum, Streams, Terminal, Tone};
 use lastmeter_units::{MeasurementId, SimDuration};
+use lastmeter_wire::rest::{Answer, Method, Request};
 
 use super::*;
 
@@ -72,6 +76,21 @@ struct Listener {
 
 impl Gateway for Listener {
     fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>) {
+        match &input {
+            // It asks for more until it is answered with an empty body.
+            GatewayInput::Answer(answer) if !answer.body.is_empty() => {
+                out.push(GatewayOutput::Request(request(answer.number + 1)));
+            }
+            GatewayInput::Page { number, request } => {
+                let body = request.path.clone().into_bytes();
+                let (location, set_cookie) = (None, None);
+                let media_type = "text/plain";
+                let answer = PageAnswer { status: 200, media_type, location, set_cookie, body };
+                out.push(GatewayOutput::Page { number: *number, answer });
+                out.push(GatewayOutput::Decided(Box::new(decided())));
+            }
+            _ => {}
+        }
         if let GatewayInput::Bytes { lane, bytes, .. } = input {
             let number = u64::from(bytes[0]);
             out.push(GatewayOutput::Keep { number, record: bytes.clone() });
@@ -87,6 +106,24 @@ impl Gateway for Listener {
 
     fn unacknowledged(&self) -> usize {
         0
+    }
+}
+
+fn request(number: u64) -> Request {
+    let (path, method) = ("/api/v1/feeds".to_owned(), Method::Get);
+    Request { number, method, path, body: None, key: None }
+}
+
+fn decided() -> Decided {
+    Decided {
+        about: None,
+        action: "open",
+        reason: "price",
+        strategy: "cheapest",
+        net_w: Some(-7),
+        limit_w: None,
+        planned_for: Some(at(60)),
+        detail: "a price".to_owned(),
     }
 }
 
@@ -160,4 +197,41 @@ fn a_gateway_that_restarts_gets_what_it_kept() {
     }
     // Records one to four, each once though two devices made it.
     assert_eq!(kept(&out).as_deref(), Some("4"));
+}
+
+#[test]
+fn answers_and_pages_reach_the_gateway_and_what_it_wants_comes_out() {
+    let mut field = field(&Heard::default());
+    let mut out = Vec::new();
+    let answer = |number, body: &str| {
+        GatewayInput::Answer(Answer { number, status: 200, body: body.into() })
+    };
+    field.hand(answer(4, "x"), &mut out);
+    field.hand(answer(5, ""), &mut out);
+    let [ClientOutput::Asked(asked)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(*asked, request(5));
+    out.clear();
+    let page = PageRequest {
+        method: PageMethod::Get,
+        path: "/x".to_owned(),
+        cookie: None,
+        origin: None,
+        host: None,
+        body: Vec::new(),
+    };
+    field.hand(GatewayInput::Page { number: 9, request: page }, &mut out);
+    let [ClientOutput::Paged { number: 9, answer }, ClientOutput::Event(event)] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!(answer.body, b"/x");
+    let line = serde_json::to_string(event).unwrap();
+    let time = START.to_string();
+    let expected = format!(
+        "{{\"time\":\"{time}\",\"source\":\"cellar\",\"kind\":\"household_decision\",\
+         \"about\":null,\"action\":\"open\",\"reason\":\"price\",\
+         \"strategy\":\"cheapest\",\"net_w\":-7,\"limit_w\":null,\
+         \"planned_for\":\"{}\",\"detail\":\"a price\"}}",
+        at(60)
+    );
+    assert_eq!(line, expected);
 }

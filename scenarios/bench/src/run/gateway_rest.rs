@@ -29,3 +29,7 @@ pub(crate) async fn ask(profile: &Profile, token: Option<&str>, request: &Reques
         Err(_) => answer(0, Vec::new()),
     }
 }
+
+#[cfg(test)]
+#[path = "gateway_rest_tests.rs"]
+mod tests;

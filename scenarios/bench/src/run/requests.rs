@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_page_cookie_and_inputs_are_kept() {
+        let body =
+            "<form><input type=\"text\" name=\"user\"><input name=\"csrf\" value=\"a1\"></form>";
+        let cookie = Some("s=1".to_owned());
+        let page = Answered { status: 200, body: body.into(), cookie };
+        assert_eq!(page.kept("cookie").as_deref(), Some("s=1"));
+        assert_eq!(page.kept("input:csrf").as_deref(), Some("a1"));
+        assert_eq!(page.kept("input:user"), None);
+        assert_eq!(page.kept("/csrf"), None);
+        let json = Answered { status: 200, body: r#"{"csrf":7}"#.into(), cookie: None };
+        assert_eq!((json.kept("/csrf").as_deref(), json.kept("cookie")), (Some("7"), None));
+    }
+
+    #[test]
     fn what_was_kept_stands_where_it_is_named() {
         let kept = [("key".to_owned(), "k1".to_owned())].into();
         let requests = Requests { kept };

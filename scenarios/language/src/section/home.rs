@@ -33,7 +33,10 @@ static ON: [Field; 3] = [
     Field::optional("every", LENGTH, "again after each such time"),
 ];
 
-static SOCKETS: [Field; 4] = [
+/// Of an appliance that waits for its supply.
+const WITH_SUPPLY: &str = "with its supply";
+
+static SOCKETS: [Field; 5] = [
     Field::required("name", Kind::Name, "what it is called within its home"),
     Field::required("load", Kind::Choice(APPLIANCES), "the appliance that is plugged in"),
     Field::default("phase", Kind::Integer { min: 1, max: 3 }, "1", "of the supply"),
@@ -41,6 +44,13 @@ static SOCKETS: [Field; 4] = [
         "on",
         Kind::List(&Kind::Table(&ON)),
         "when it is switched on; left out, since long before the start",
+    ),
+    Field::default(
+        "begins",
+        Kind::Choice(&["when switched on", WITH_SUPPLY]),
+        "\"when switched on\"",
+        "where a breaker is open when it is switched on: it is in its cycle all the same, or begins \
+         once the breaker is closed",
     ),
 ];
 
@@ -254,7 +264,9 @@ fn socket<'a>(
         Some(_) => switched_on(values, duration, out)?,
     };
     let appliance = Appliance::named(values.text("load"))?;
-    Some(Socket { name: values.text("name"), phase: phase - 1, appliance, on })
+    let begins_with_supply = values.text("begins") == WITH_SUPPLY;
+    let (name, phase) = (values.text("name"), phase - 1);
+    Some(Socket { name, phase, appliance, on, begins_with_supply })
 }
 
 /// All times that an appliance is switched on, in order; `None` after a mistake.
