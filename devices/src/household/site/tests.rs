@@ -257,10 +257,10 @@ fn a_session_ends_after_half_an_hour_without_a_request_and_when_signed_out() {
     let mut browser = Browser::signed_in();
     let nearly = session::IDLE_MAX - SimDuration(1);
     for _ in 0..3 {
-        browser.now = browser.now + nearly;
+        browser.now += nearly;
         assert_eq!(browser.get("/").answer.status, 200);
     }
-    browser.now = browser.now + session::IDLE_MAX;
+    browser.now += session::IDLE_MAX;
     assert_eq!(browser.get("/").answer.status, 303);
     assert_eq!(browser.post("/strategy", "strategy=lowest+peak").answer.status, 401);
 
@@ -286,7 +286,7 @@ fn neither_password_nor_sessions_are_in_debug_output() {
 fn there_are_at_most_sixteen_sessions_and_a_new_one_replaces_the_browsers_own() {
     let mut browser = Browser::locked();
     let mut cookies = Vec::new();
-    for _ in 0..session::SESSIONS_MAX + 1 {
+    for _ in 0..=session::SESSIONS_MAX {
         (browser.cookie, browser.now) = (None, browser.now + SimDuration::from_seconds(1));
         browser.sign_in("it+is+a+secret+%26+safe");
         cookies.push(browser.cookie.clone());
