@@ -126,6 +126,8 @@ impl Household {
     /// Decides what is to be decided by now; shedding only with the values of a poll.
     pub(super) fn decide(&mut self, now: SimTime, is_polled: bool, out: &mut Vec<Effect>) {
         self.windows(now, out);
+        // What was to start by now does, before starts are looked for that are still ahead.
+        self.begin(now, out);
         let slot = now.0.div_euclid(self.settings.slot.0);
         if (self.must_plan || slot != self.planned_slot) && self.net_known() {
             (self.must_plan, self.planned_slot) = (false, slot);
