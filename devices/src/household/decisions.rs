@@ -2,13 +2,13 @@
 //!
 //! Order of a decision: windows and starts of movable loads, shedding, co-generator, orders.
 //!
-//! * A movable load is open until its start and from the end of its window on. Starts are looked for
-//!   again at the beginning of a slot, after feeds and after changes by the customer, for loads that
-//!   have not begun. Demand that cannot be moved is forecast as it is now: net power plus production
-//!   less the power of movable loads that are closed. Of each slot renewable power is deducted as it
-//!   is forecast; without such a feed, production as it is now. Runs that have begun are added until
-//!   their end. A load that no start is found for begins at the last instant at which it ends in its
-//!   window, at most a slot late.
+//! * A movable load is open until its start and from the end of its window on. Starts are looked
+//!   for again at the beginning of a slot, after feeds and after changes by the customer, for loads
+//!   that have not begun. Demand that cannot be moved is forecast as it is now: net power plus
+//!   production less the power of movable loads that are closed. Of each slot renewable power is
+//!   deducted as it is forecast; without such a feed, production as it is now. Runs that have begun
+//!   are added until their end. A load that no start is found for begins at the last instant at
+//!   which it ends in its window, at most a slot late.
 //! * Shedding looks at net power of the present poll only; where that is unknown it does nothing.
 //! * A co-generator is decided slot by slot; its electricity is in net power as that is measured.
 //! * The customer goes first: what was opened by hand stays open, what was closed by hand is not

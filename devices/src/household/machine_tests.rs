@@ -180,7 +180,7 @@ impl Home {
         self.net_w.push(net);
         self.registers[usize::from(net < 0)] += i128::from(net.abs()) * 60_000_000;
         let powers: Vec<i64> = (0..LOADS.len()).map(|load| self.power_w(load)).collect();
-        self.now = self.now + SimDuration::from_seconds(60);
+        self.now += SimDuration::from_seconds(60);
         let at = self.now;
         let mut out = Vec::new();
         self.household.work(at, &mut out);

@@ -12,7 +12,8 @@ proptest! {
     /// register counted since its first reading, and each interval its mean power.
     #[test]
     fn periods_and_profile_are_those_of_the_register(
-        powers_w in prop::collection::vec(0_i64..4000, 600), kills in prop::collection::vec(0_u8..40, 600),
+        powers_w in prop::collection::vec(0_i64..4000, 600),
+        kills in prop::collection::vec(0_u8..40, 600),
     ) {
         let start: SimTime = "2027-02-27T10:00:00Z".parse().unwrap();
         let offset = SimDuration::from_seconds(3600);

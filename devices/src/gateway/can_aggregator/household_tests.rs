@@ -280,7 +280,7 @@ impl Net {
             if self.gateway.wake_at().is_some_and(|at| at <= self.now) {
                 self.step(GatewayInput::Wake);
             }
-            self.now = self.now + SimDuration::from_milliseconds(1);
+            self.now += SimDuration::from_milliseconds(1);
         }
     }
 

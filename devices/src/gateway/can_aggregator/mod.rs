@@ -7,7 +7,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `authentication` | refused messages as events and alerts, counters that are kept |
-//! | `household` | what the household wants, as outputs of the gateway, and when the plant settles |
+//! | `household` | what the household wants as outputs, and when the plant is to settle |
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
 

@@ -5,10 +5,10 @@
 //! each answers it with the number of its reading; an *ask* is a remote frame that is to be
 //! answered. An answer that nobody waits for is late, doubled or of a node that was given up on.
 //!
-//! Between polls it orders nodes to open or close their switching units, one at a time; each answers
-//! with the state and the token of the order, and is repeated like an ask. Messages that are
-//! authenticated go to all nodes, as only those have a key of the master; a third byte then names
-//! the node.
+//! Between polls it orders nodes to open or close their switching units, one at a time; each
+//! answers with the state and the token of the order, and is repeated like an ask. Messages that
+//! are authenticated go to all nodes, as only those have a key of the master; a third byte then
+//! names the node.
 //!
 //! Where messages are authenticated, an order is led by a resynchronisation at the start and after
 //! a node has not answered one; a node whose messages were refused is asked for its own before the
