@@ -28,7 +28,8 @@ pub(super) struct MeterState {
     pub(super) serial: u64,
     /// The access number of the answer that made it.
     pub(super) access_number: u8,
-    /// The CRC-32C of that answer.
+    /// The CRC-32C of that answer; of a node of a CAN network, the number of its last voltage dip
+    /// that was reported.
     pub(super) fingerprint: u32,
     /// The error bits of its last status.
     pub(super) status: u8,

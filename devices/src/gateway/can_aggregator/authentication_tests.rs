@@ -121,14 +121,12 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         overrun: OverrunPolicy::DiscardNewest,
         interrupt_latency: SimDuration::ZERO,
     };
+    let (latency, service) = (SimDuration(10_000), SimDuration::from_milliseconds(5));
     CanOutlet::new(CanParts {
         start: START,
         node,
         port,
-        software: SoftwareParts::serving_the_bus(
-            SimDuration(10_000),
-            SimDuration::from_milliseconds(5),
-        ),
+        software: SoftwareParts::serving_the_bus(latency, service),
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
         is_closed: None,
         measure_every: SimDuration::from_seconds(1),
@@ -391,8 +389,9 @@ const EACH_2_S: &str = "poll_every = \"2.001 s\"\nrepetitions = 0\n";
 #[test]
 fn readings_are_the_same_by_each_scheme_and_two_frames_cost_twice_the_data() {
     let mut loads = Vec::new();
-    for scheme in Authentication::ALL {
-        let mut net = Net::new(scheme, 3, EACH_2_S);
+    for (scheme, by_data) in Authentication::ALL.iter().flat_map(|it| [(*it, 0), (*it, 1)]) {
+        let word = ["remote", "data"][by_data];
+        let mut net = Net::new(scheme, 3, &format!("{EACH_2_S}requests = \"{word}\"\n"));
         net.run(at_ms(21_500));
         net.check(&polls(10));
         assert_eq!(net.events, []);
@@ -405,23 +404,21 @@ fn readings_are_the_same_by_each_scheme_and_two_frames_cost_twice_the_data() {
             Authentication::Compact => (9, 1, 2),
         };
         let remote = net.wire.iter().filter(|frame| frame.is_remote()).count();
-        assert_eq!(remote, 10 * 3 * registers);
+        let asks = 10 * 3 * registers;
+        assert_eq!(remote, asks * (1 - by_data));
         let data = net.wire.len() - remote;
-        assert_eq!(data, (10 + 10 * 3 * (registers + 1)) * frames_of_one + 4 * resync);
-        let bits: u64 = net.wire.iter().map(|frame| u64::from(frame_bits(frame))).sum();
-        let data_bits: u64 = net
-            .wire
-            .iter()
-            .filter(|frame| !frame.is_remote())
-            .map(|frame| u64::from(frame_bits(frame)))
-            .sum();
-        loads.push((bits as f64, data_bits as f64));
+        let messages = 10 + 10 * 3 + asks * (1 + by_data);
+        assert_eq!(data, messages * frames_of_one + 4 * resync);
+        let bits = |all: bool| -> f64 {
+            let frames = net.wire.iter().filter(|frame| all || !frame.is_remote());
+            frames.map(|frame| f64::from(frame_bits(frame))).sum()
+        };
+        if by_data == 0 {
+            loads.push((bits(true), bits(false)));
+        }
     }
     let [none, paper, compact, strong] = loads[..] else { panic!("four schemes") };
-    println!(
-        "bits of 10 polls: none {none:?}, paper {paper:?}, compact {compact:?}, \
-              strong {strong:?}"
-    );
+    println!("bits of 10 polls, paper {paper:?}, compact {compact:?}");
     assert!((1.9..2.2).contains(&(strong.1 / none.1)), "{strong:?} {none:?}");
     assert!((1.6..1.9).contains(&(strong.0 / none.0)), "{strong:?} {none:?}");
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
-use super::authentication;
 use super::household::{self, Settling};
 use super::poll::{Master, Polled};
+use super::{authentication, dip};
 use crate::answer::CommandDesk;
 use crate::gateway::record::MeterState;
 use crate::gateway::refusal::refuse_command;
@@ -144,6 +144,13 @@ impl Aggregator {
             Polled::NotSwitched { place, .. } => {
                 let what = (network, place, None);
                 household::switched(&mut self.parts, &mut self.settling, now, what, out);
+            }
+            Polled::Dip { place, dip, is_first } => {
+                let Parts { hardware_id, masters, store, .. } = &mut self.parts;
+                let node = masters.get(network).and_then(|master| master.nodes.get(place));
+                if let Some(node) = node {
+                    dip::report(store, (hardware_id, now), &node.id, (&dip, is_first), out);
+                }
             }
             Polled::Silent { place, what } => self.silent(now, (network, place), what, out),
             Polled::NotAwaited(frame) => {

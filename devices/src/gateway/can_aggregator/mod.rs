@@ -7,11 +7,13 @@
 //! | file | purpose |
 //! |---|---|
 //! | `authentication` | refused messages as events and alerts, counters that are kept |
+//! | `dip` | voltage dips as alerts |
 //! | `household` | what the household wants as outputs, and when the plant is to settle |
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
 
 mod authentication;
+mod dip;
 mod household;
 mod machine;
 mod poll;
@@ -46,6 +48,7 @@ const REGISTERS: &[(&str, Register)] = &[
     ("consumed", Register::Consumed),
     ("injected", Register::Injected),
     ("distortion", Register::Distortion),
+    ("dip", Register::Dip),
 ];
 
 const WORDS: [&str; REGISTERS.len()] = {
@@ -58,7 +61,7 @@ const WORDS: [&str; REGISTERS.len()] = {
     words
 };
 
-static FIELDS: [Field; 15] = [
+static FIELDS: [Field; 16] = [
     Field::default(
         "poll_every",
         time(1e-3, 86_400.0),
@@ -77,7 +80,15 @@ static FIELDS: [Field; 15] = [
         "registers",
         Kind::List(&Kind::Choice(&WORDS)),
         "[]",
-        "What nodes are asked for, in this order; empty: all that the firmware measures.",
+        "What nodes are asked for, in this order; empty: all that the firmware measures. A `dip` that \
+         was not reported yet makes an alert, `voltage.dip`.",
+    ),
+    Field::default(
+        "requests",
+        Kind::Choice(&["remote", "data"]),
+        "\"remote\"",
+        "Whether nodes are asked by remote frames, or by data frames to node 0 with the number of \
+         the node that is asked. Those are authenticated like orders.",
     ),
     Field::default(
         "at_once",
@@ -298,6 +309,7 @@ const fn compact(register: Register) -> &'static [Register] {
         Register::Distortion => {
             &[Register::CompactVoltageDistortion, Register::CompactCurrentDistortion]
         }
+        Register::Dip => &[Register::CompactDipResidual, Register::CompactDipDuration],
         _ => &[],
     }
 }
@@ -320,6 +332,7 @@ fn settings(values: &Values, authentication: Authentication, start: SimTime) -> 
         is_continuous: values.boolean("continuous"),
         registers,
         freeze,
+        asks_by_data: values.text("requests") == "data",
         is_sealed: authentication != Authentication::None,
         overhead: values.duration("poll_overhead"),
         request: values.duration("request_time"),

@@ -1,5 +1,5 @@
 //! The master of one CAN metering network: orders all nodes to close a reading, then asks each for
-//! its registers by remote frames.
+//! its registers by remote frames, or by data frames to node 0 that name it.
 //!
 //! Terms: a *poll* is one round over all nodes; an *order* closes a reading at all of them, and
 //! each answers it with the number of its reading; an *ask* is a remote frame that is to be
@@ -16,7 +16,7 @@
 
 use std::collections::VecDeque;
 
-use lastmeter_board::meter_node::{Register, values};
+use lastmeter_board::meter_node::{Register, VoltageDip, compact_voltage_dip, values, voltage_dip};
 use lastmeter_can::authentication::SealError;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
@@ -59,6 +59,8 @@ pub(super) struct PollSettings {
     pub(super) order: TransmitOrder,
     /// The register that closes a reading.
     pub(super) freeze: Register,
+    /// Whether nodes are asked by data frames.
+    pub(super) asks_by_data: bool,
     /// Whether messages are authenticated.
     pub(super) is_sealed: bool,
 }
@@ -73,6 +75,10 @@ pub(super) struct Node {
     /// The number of the reading that it has closed in this poll.
     reading: Option<u32>,
     values: Vec<(Quantity, f64)>,
+    /// The number of the dip that it answered with last.
+    dip: Option<u32>,
+    /// The first half of a dip of two compact registers.
+    dip_residual: Vec<u8>,
     /// Asks that are not answered.
     left: usize,
     /// A message under its number was refused since its last one was accepted.
@@ -87,9 +93,27 @@ impl Node {
             failures: 0,
             reading: None,
             values: Vec::new(),
+            dip: None,
+            dip_residual: Vec::new(),
             left: 0,
             is_doubted: false,
         }
+    }
+
+    /// The dip in an answer, if it is another one than before, and whether none was heard of.
+    fn new_dip(&mut self, register: Register, bytes: &[u8]) -> Option<(VoltageDip, bool)> {
+        let dip = match register {
+            Register::Dip => voltage_dip(bytes),
+            Register::CompactDipResidual => {
+                self.dip_residual = bytes.to_vec();
+                None
+            }
+            Register::CompactDipDuration => compact_voltage_dip(&self.dip_residual, bytes),
+            _ => None,
+        }?;
+        let before = self.dip.replace(dip.number);
+        let is_new = dip.number > 0 && before != Some(dip.number);
+        is_new.then_some((dip, before.is_none()))
     }
 }
 
@@ -111,6 +135,9 @@ pub(super) enum Polled {
     Switched { place: usize, is_closed: bool },
     /// A switching unit has not answered an order.
     NotSwitched { place: usize, is_closed: bool },
+    /// A node has answered with a dip that is not the one before: `is_first` if this master has
+    /// heard of none yet.
+    Dip { place: usize, dip: VoltageDip, is_first: bool },
     /// A node has not answered.
     Silent { place: usize, what: &'static str },
     /// A frame that nobody waits for.
@@ -274,7 +301,7 @@ impl Master {
         }
         if let Happening::Sent(frame) = what
             && !frame.is_remote()
-            && !matches!(self.phase, Phase::Switching { .. })
+            && matches!(self.phase, Phase::Ordered { .. })
         {
             self.closed_at = now;
         }
@@ -307,7 +334,7 @@ impl Master {
                     self.opened(opened, out);
                 }
             } else if let Some(frame) = self.requests.done(now) {
-                let is_order = !frame.is_remote();
+                let is_order = !frame.is_remote() && self.asked_by(&frame).is_none();
                 match self.guard.seal(frame) {
                     Ok(frames) => {
                         for &frame in &frames {
@@ -324,7 +351,10 @@ impl Master {
             }
         }
         let requested = self.port.take_requested().into_iter();
-        out.extend(requested.map(|frame| Polled::Stage(ExchangeStage::Requested, frame)));
+        out.extend(requested.map(|frame| {
+            let frame = self.asked_by(&frame).unwrap_or(frame);
+            Polled::Stage(ExchangeStage::Requested, frame)
+        }));
         out.extend(self.port.offer().map(|Offer(frame)| Polled::Offer(frame)));
     }
 
@@ -482,7 +512,7 @@ impl Master {
         if let Some(at) = self.open.iter().position(|ask| ask.until <= now) {
             let Ask { place, register, repeated, .. } = self.open.remove(at);
             // One that did not get out would be answered when nobody waits for it.
-            if let Some(frame) = self.remote(place, register) {
+            if let Some(frame) = self.request(place, register) {
                 self.port.withdraw(frame);
             }
             if repeated < self.settings.repetitions {
@@ -502,6 +532,8 @@ impl Master {
         {
             if let Some(frame) = self.remote(place, register) {
                 out.push(Polled::Stage(ExchangeStage::Asked, frame));
+            }
+            if let Some(frame) = self.request(place, register) {
                 self.requests.release(now, 0, frame);
             }
             // Its request may have to wait for the one before.
@@ -550,6 +582,30 @@ impl Master {
         CanFrame::remote(identifier(register, node)?, REMOTE_DLC).ok()
     }
 
+    /// The frame that asks a node for a register.
+    fn request(&self, place: usize, register: Register) -> Option<CanFrame> {
+        if !self.settings.asks_by_data {
+            return self.remote(place, register);
+        }
+        let node = self.nodes.get(place)?.number;
+        CanFrame::data(identifier(register, 0)?, &[node]).ok()
+    }
+
+    /// What a data frame asks for, sealed or not: as the remote frame that would.
+    fn asked_by(&self, frame: &CanFrame) -> Option<CanFrame> {
+        let (register, 0) = Register::of_identifier(u16::try_from(frame.id().value()).ok()?)?
+        else {
+            return None;
+        };
+        let number = *frame.bytes().first()?;
+        let is_asked = |ask: &&Ask| {
+            let node = self.nodes.get(ask.place);
+            ask.register == register && node.is_some_and(|node| node.number == number)
+        };
+        let ask = self.open.iter().find(is_asked).filter(|_| self.settings.asks_by_data)?;
+        self.remote(ask.place, register)
+    }
+
     /// The interrupt routine takes a frame.
     fn taken(&mut self, frame: CanFrame, out: &mut Vec<Polled>) {
         let identifier = u16::try_from(frame.id().value()).unwrap_or(u16::MAX);
@@ -585,6 +641,9 @@ impl Master {
         out.push(Polled::Stage(ExchangeStage::Taken, frame));
         self.open.remove(open);
         node.values.extend(values(register, frame.bytes()));
+        if let Some((dip, is_first)) = node.new_dip(register, frame.bytes()) {
+            out.push(Polled::Dip { place, dip, is_first });
+        }
         node.left = node.left.saturating_sub(1);
         if node.left == 0
             && self.is_reported

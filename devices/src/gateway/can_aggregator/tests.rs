@@ -23,6 +23,7 @@ fn settings() -> PollSettings {
         poll_every: ms(1_000),
         is_continuous: false,
         freeze: Register::Freeze,
+        asks_by_data: false,
         is_sealed: false,
         registers: vec![Register::ActivePower, Register::Consumed],
         overhead: ms(0),
@@ -56,6 +57,8 @@ struct Slave {
     deaf: u32,
     /// Whether it answers twice.
     doubles: bool,
+    /// The number of its last voltage dip.
+    dip: u8,
     /// Whether it answers nothing at all.
     is_silent: bool,
 }
@@ -78,11 +81,16 @@ impl Slave {
                 let [n3, n2, n1, n0] = self.readings.to_be_bytes();
                 data(register, self.number, [n3, n2, n1, n0, 0, 0, 1, self.token])
             }
+            _ if node == 0 && frame.bytes() == [self.number] => {
+                let asked = CanFrame::remote(data(register, self.number, [0; 8]).id(), 8).unwrap();
+                return self.hear(&asked);
+            }
             _ if node != self.number || !frame.is_remote() => return Vec::new(),
             _ if self.deaf > 0 => {
                 self.deaf -= 1;
                 return Vec::new();
             }
+            Register::Dip => data(register, node, [0, self.dip, 2, 0x74, 0xE8, 0, 0, 200]),
             Register::ActivePower => data(register, node, 7_000_000_i64.to_be_bytes()),
             _ => data(register, node, 3_600_000_u64.to_be_bytes()),
         };
@@ -148,6 +156,43 @@ fn each_node_is_ordered_once_and_asked_for_its_registers() {
     let power = |(quantity, _): &&(Quantity, f64)| matches!(quantity, Quantity::ActivePower(_));
     assert_eq!(values.iter().find(power).map(|(_, value)| *value), Some(7.0));
     assert_eq!(values.len(), 3, "power in both directions, energy");
+}
+
+#[test]
+fn data_frames_to_all_ask_as_remote_frames_do() {
+    let by_data = PollSettings { asks_by_data: true, ..settings() };
+    let mut both = Vec::new();
+    for settings in [settings(), by_data] {
+        let (mut master, mut slaves) = (Master::new(settings, guard(), nodes(2)), slaves(2));
+        // A request that gets no answer is repeated.
+        slaves[1].deaf = 2;
+        let all = run(&mut master, &mut slaves, START + ms(2_500));
+        let is_offer = |polled: &Polled| matches!(polled, Polled::Offer(_));
+        let all = all.into_iter().filter(|(_, polled)| !is_offer(polled));
+        both.push(all.collect::<Vec<_>>());
+    }
+    assert_eq!(readings(&both[1]), [(0, 1), (1, 1), (0, 2), (1, 2)]);
+    assert_eq!(both[0], both[1], "instants, stages and values");
+}
+
+#[test]
+fn a_dip_is_named_once_whatever_number_it_has() {
+    let settings = PollSettings { registers: vec![Register::Dip], ..settings() };
+    let (mut master, mut slaves) = (Master::new(settings, guard(), nodes(1)), slaves(1));
+    let mut found = Vec::new();
+    // The fourth is that of a node that has started again and counts from 1.
+    for (k, dip) in [1, 1, 2, 0, 2].into_iter().enumerate() {
+        slaves[0].dip = dip;
+        let all = run(&mut master, &mut slaves, START + ms(1_000 * (k as i64 + 1) + 500));
+        found.extend(all.into_iter().filter_map(|(_, polled)| match polled {
+            Polled::Dip { dip, is_first, .. } => {
+                assert_eq!((dip.residual_v, dip.duration_s), (161.0, 0.2));
+                Some((k, dip.number, is_first))
+            }
+            _ => None,
+        }));
+    }
+    assert_eq!(found, [(0, 1, true), (2, 2, false), (4, 2, false)]);
 }
 
 #[test]
