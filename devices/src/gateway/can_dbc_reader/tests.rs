@@ -153,16 +153,22 @@ proptest! {
     /// Whatever is on the bus: no panic, and each reading is dated by a poll and numbered in order.
     #[test]
     fn any_frames_make_readings_in_order(
-        frames in prop::collection::vec((0..9_000_i64, 0x122_u32..0x127, any::<u64>(), 0..9_usize), 0..60),
+        frames in prop::collection::vec(
+            (0..9_000_i64, 0x122_u32..0x127, any::<u64>(), 0..9_usize),
+            0..60,
+        ),
     ) {
         let mut frames = frames;
         frames.sort_by_key(|(at, ..)| *at);
         let texts: Vec<(i64, String)> = frames
             .iter()
-            .map(|(at, id, data, length)| (*at, format!("{id:03X}#{}", &format!("{data:016X}")[..2 * length])))
+            .map(|(at, id, data, length)| {
+                (*at, format!("{id:03X}#{}", &format!("{data:016X}")[..2 * length]))
+            })
             .collect();
         let all: Vec<(i64, &str)> = texts.iter().map(|(at, text)| (*at, text.as_str())).collect();
-        let mut reader = made("poll_every = \"1 s\"", ADDRESS, DBC).map_err(|it| panic!("{it}")).unwrap();
+        let reader = made("poll_every = \"1 s\"", ADDRESS, DBC);
+        let mut reader = reader.map_err(|it| panic!("{it}")).unwrap();
         let (readings, ..) = played(reader.as_mut(), &all);
         for (place, (at, serial, values)) in readings.iter().enumerate() {
             prop_assert_eq!(*serial, place as u64 + 1);
