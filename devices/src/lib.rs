@@ -27,6 +27,7 @@
 //! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
 //! | `gaussian`, `running_mean` | draws from the normal distribution; means over recent samples |
 //! | `border`, `context` | messages between runner and device, and the place that a device gets |
+//! | [`household`] | the energy aggregator of a household: decisions, bill, pages, display |
 //! | `can` | what a node on a CAN bus is made of: its controller, the time that software takes |
 //! | [`zigbee`] | nodes of a ZigBee network: application and radio, without a metering point |
 //! | [`calibration`], [`endpoint`] | registers that correct errors; the simulator's end of a line |

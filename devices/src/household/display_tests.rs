@@ -64,7 +64,8 @@ proptest! {
         let mut view = made::view();
         let load = view.loads[0].clone();
         view.net_w = power_w;
-        view.loads = names.into_iter().map(|name| view::LoadView { name, power_w, ..load.clone() }).collect();
+        let named = |name| view::LoadView { name, power_w, ..load.clone() };
+        view.loads = names.into_iter().map(named).collect();
         let shown = lines(&view, screen);
         prop_assert_eq!(shown.len(), LINES);
         for line in shown {

@@ -123,6 +123,7 @@ impl Household {
         parts: &BTreeMap<String, Vec<u8>>,
     ) -> Self {
         let kept: Kept = parts.get(WHOLE).and_then(|bytes| kept::decode(bytes)).unwrap_or_default();
+        // Statistics are of loads and of the connection, whose profile is of both directions.
         let tracked = settings.loads.iter().map(|load| &load.device).chain([&settings.connection]);
         let track = |part: String| {
             let part = parts.get(&part).and_then(|bytes| kept::decode(bytes));

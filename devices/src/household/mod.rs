@@ -12,6 +12,7 @@
 //! | `kept` | what survives a restart |
 //! | `shown` | the view of all that |
 //! | `display` | the screens of its display, as lines of text |
+//! | `made` | a household that is made up, for tests |
 //! | `record` | decisions and bills as they stand in the record of a run |
 //! | `site` | the pages that it serves itself, with a sign-in of their own |
 //! | `view` | what is shown, and what is changed there |

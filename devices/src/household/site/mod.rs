@@ -11,12 +11,12 @@
 //! | `fields`, `format` | addresses and forms; numbers and instants |
 //!
 //! Pages are those of the low-cost ARM meter paper ("Real-time smart meters network for energy
-//! management"), section 6.2: *Power Profile*, *Load Power Profile* and *Power Graph*, each a header
-//! with the site's title and links, and a body. They need no script and ask nothing of other hosts.
+//! management"), section 6.2: *Power Profile*, *Load Power Profile* and *Power Graph*, each a
+//! header with the site's title and links, and a body. They need no script and no other host.
 //!
-//! The paper's web page has no access control ([`Access::None`]): whoever reaches it switches loads.
-//! With [`Access::Password`] a form changes something only in a session, from a page of the same
-//! origin, and with the session's own token (OWASP, "Cross-Site Request Forgery Prevention").
+//! The paper's web page has no access control ([`Access::None`]): whoever reaches it switches
+//! loads. With [`Access::Password`] a form changes something only in a session, from a page of the
+//! same origin, and with the session's own token (OWASP, "Cross-Site Request Forgery Prevention").
 
 mod change;
 mod fields;
@@ -125,39 +125,49 @@ impl Site {
                 PageMethod::Post => changed(path, request, view, &viewer),
             };
         };
-        let token = sessions.token(now, request.cookie.as_deref());
-        let viewer = Viewer { token: token.as_deref(), is_inside: true };
-        match (request.method, &token) {
-            (PageMethod::Get, _) if path == "/sign-in" => {
-                let back = query.get("back").unwrap_or("/");
-                Served::text(200, HTML, pages::sign_in(None, back, view))
-            }
-            (PageMethod::Post, _) if path == "/sign-in" => {
-                entered(sessions, now, request, view, draw)
-            }
+        if path == "/sign-in" {
+            return match request.method {
+                PageMethod::Get => {
+                    let back = query.get("back").unwrap_or("/");
+                    Served::text(200, HTML, pages::sign_in(None, back, view))
+                }
+                PageMethod::Post => entered(sessions, now, request, view, draw),
+            };
+        }
+        match (request.method, sessions.token(now, request.cookie.as_deref())) {
             (PageMethod::Get, None) => Served::way(format!("/sign-in?back={}", back_to(path))),
             (PageMethod::Post, None) => {
                 let why = "Nobody is signed in. Sign in, then send the form again.";
                 Served::text(401, HTML, pages::sign_in(Some(why), "/", view))
                     .refused(PageRefusal::NotSignedIn)
             }
-            (PageMethod::Get, Some(_)) => shown(path, &query, view, &viewer),
-            (PageMethod::Post, Some(token)) => {
-                let form = form_of(request);
-                if !is_own(request) || form.get("token") != Some(token.as_str()) {
-                    let why =
-                        "This form is not from a page of the aggregator. Nothing was changed.";
-                    return Served::text(403, HTML, pages::problem(why, view, &viewer))
-                        .refused(PageRefusal::ForeignForm);
-                }
-                if path == "/sign-out" {
-                    sessions.leave(request.cookie.as_deref());
-                    return Served::way("/sign-in").with_cookie(session::without_cookie());
-                }
-                changed(path, request, view, &viewer)
+            (PageMethod::Get, Some(token)) => {
+                let viewer = Viewer { token: Some(&token), is_inside: true };
+                shown(path, &query, view, &viewer)
             }
+            (PageMethod::Post, Some(token)) => sent(sessions, &token, (path, request), view),
         }
     }
+}
+
+/// What a form comes to that is sent in the session with this token.
+fn sent(
+    sessions: &mut Sessions,
+    token: &str,
+    (path, request): (&str, &PageRequest),
+    view: &View,
+) -> Served {
+    let viewer = Viewer { token: Some(token), is_inside: true };
+    if !is_own(request) || form_of(request).get("token") != Some(token) {
+        let why = "This form is not from a page of the aggregator. Nothing was changed.";
+        return Served::text(403, HTML, pages::problem(why, view, &viewer))
+            .refused(PageRefusal::ForeignForm);
+    }
+    if path == "/sign-out" {
+        sessions.leave(request.cookie.as_deref());
+        return Served::way("/sign-in").with_cookie(session::without_cookie());
+    }
+    changed(path, request, view, &viewer)
 }
 
 /// The page to go on with after signing in: one of ours, never an address of others.

@@ -115,11 +115,11 @@ fn rendered(
     view: &View,
     viewer: &Viewer<'_>,
 ) -> String {
-    let entries: Vec<Value> = PAGES
-        .iter()
-        .filter(|_| viewer.is_inside)
-        .map(|page| json!({ "path": page.path, "title": page.title, "is_current": page.path == path }))
-        .collect();
+    let entry = |page: &Page| {
+        let is_current = page.path == path;
+        json!({ "path": page.path, "title": page.title, "is_current": is_current })
+    };
+    let entries: Vec<Value> = PAGES.iter().filter(|_| viewer.is_inside).map(entry).collect();
     let clock = Clock { now: view.now, offset: view.local_offset };
     let around = json!({
         "title": title, "name": view.name, "entries": entries, "token": viewer.token,
