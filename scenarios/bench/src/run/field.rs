@@ -15,22 +15,19 @@ use lastmeter_devices::{
 };
 use lastmeter_link::channel::ChannelAddress;
 use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEvent};
-use lastmeter_record::{BusFacts, Event, EventKind, field};
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
 use super::bus_faults::BusCounters;
 use super::carried::{OnAir, in_message_units};
 use super::client_output::{ClientOutput, LinkEvent};
 use super::device_note::DeviceNote;
-use super::exchanges::{BusExchange, BusExchanges};
+use super::exchanges::BusExchanges;
 use super::field_simulator::FieldSimulator;
 use super::household;
 use super::ledger::{AnnouncedReading, SentReading};
 use super::real_node::RealNode;
 use super::signal_feed::SignalFeed;
-
-/// The bits of an identifier that are the node's.
-const NODE_BITS: u32 = 0x1F;
 
 /// Events after which whoever moves the field gets a turn.
 const EVENTS_AT_ONCE: usize = 512;
@@ -388,47 +385,6 @@ impl Field {
         }
     }
 
-    /// An exchange is over: that of the device whose node its identifier has.
-    fn exchanged(
-        &mut self,
-        network: usize,
-        identifier: u32,
-        exchange: BusExchange,
-        out: &mut Vec<ClientOutput>,
-    ) {
-        let node = (identifier & NODE_BITS) as u8;
-        let devices = self.networks.get(network).map(|on| &on.devices[..]).unwrap_or_default();
-        let of_node = |place: &&usize| self.devices[**place].node_number() == Some(node);
-        if let Some(&place) = devices.iter().find(of_node) {
-            let FieldDevice { index: device, name, .. } = &self.devices[place];
-            let device = *device;
-            if let Some(exchanges) = &mut self.networks[network].exchanges {
-                exchanges.count(identifier, name, &exchange);
-            }
-            out.push(ClientOutput::Exchanged { device, identifier, exchange });
-        }
-    }
-
-    /// What there is to report of its CAN buses.
-    pub(crate) fn buses(&self) -> impl Iterator<Item = BusFacts> {
-        let watched = self.now - self.start;
-        self.networks
-            .iter()
-            .filter_map(move |on| Some(on.exchanges.as_ref()?.facts(watched, on.devices.len())))
-    }
-
-    /// The exchanges that have no answer at the end.
-    pub(crate) fn finish(&mut self, out: &mut Vec<ClientOutput>) {
-        let now = self.now;
-        for network in 0..self.networks.len() {
-            let exchanges = self.networks[network].exchanges.as_mut();
-            let open: Vec<_> = exchanges.map(|it| it.finish(now).collect()).unwrap_or_default();
-            for (identifier, exchange) in open {
-                self.exchanged(network, identifier, exchange, out);
-            }
-        }
-    }
-
     /// Shows a device its metering point up to the present instant.
     fn feed(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
         let FieldDevice { device: machine, feed, is_hardware, .. } = &mut self.devices[device];
@@ -703,6 +659,9 @@ impl Field {
         }
     }
 }
+
+#[path = "field_buses.rs"]
+mod buses;
 
 #[cfg(test)]
 #[path = "field_tests.rs"]

@@ -104,22 +104,13 @@ pub(crate) async fn carry_out<B: Bench>(
     assembled: impl Future<Output = Result<B::Parts, BenchError>>,
 ) -> Result<(), BenchError> {
     let start = scenario.schedule.start;
-    let (asked, parts) = (served(options).await, assembled);
-    let (asked, no_pages) = match asked {
-        Ok(asked) => (asked, None),
-        Err(error) => (None, Some(error)),
-    };
+    let (asked, is_served) =
+        served(options).await.map_or_else(|no| (None, Err(no)), |it| (it, Ok(())));
     let run = Run { options, started: monotonic(), asked };
-    let assembled = async {
-        match no_pages {
-            Some(error) => Err(error),
-            None => parts.await,
-        }
-    };
     let assembled = tokio::select! {
         biased; // a signal counts, also where the bench is ready by then
         signal = ended_by(&mut stop) => Err(BenchError::Interrupted(signal)),
-        assembled = assembled => assembled,
+        assembled = assembled => is_served.and(assembled),
     };
     let parts = match assembled {
         Ok(parts) => parts,

@@ -16,6 +16,7 @@ mod meaning;
 mod messages;
 mod must_fail;
 mod overriding;
+mod pages;
 mod population;
 mod printed;
 mod properties;
