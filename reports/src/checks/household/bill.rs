@@ -78,6 +78,19 @@ struct Bill {
     open_steps: u64,
 }
 
+impl Bill {
+    fn read(line: u64, event: &Event) -> Option<Self> {
+        let time = |name| event.text(name)?.parse().ok();
+        Some(Self {
+            at: At { time: Some(event.time), event: Some(line), ..At::default() },
+            from: time(field::FROM)?,
+            until: time(field::UNTIL)?,
+            total_ucent: event.text(field::TOTAL_UCENT)?.parse().ok()?,
+            open_steps: event.number(field::OPEN_STEPS)?,
+        })
+    }
+}
+
 struct HouseholdBill {
     context: CheckContext,
     gateway: String,
@@ -254,17 +267,7 @@ impl Check for HouseholdBill {
         if event.kind != EventKind::HouseholdBill || event.source != self.gateway {
             return;
         }
-        let time = |name| event.text(name)?.parse().ok();
-        let read = || {
-            Some(Bill {
-                at: At { time: Some(event.time), event: Some(line), ..At::default() },
-                from: time(field::FROM)?,
-                until: time(field::UNTIL)?,
-                total_ucent: event.text(field::TOTAL_UCENT)?.parse().ok()?,
-                open_steps: event.number(field::OPEN_STEPS)?,
-            })
-        };
-        self.bill = read();
+        self.bill = Bill::read(line, event);
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {

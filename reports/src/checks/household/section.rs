@@ -73,7 +73,7 @@ pub(super) fn section(
             let total = event.text(field::TOTAL_UCENT).and_then(|text| text.parse::<f64>().ok());
             let (points, currency) = bills.entry(event.source.clone()).or_default();
             points.extend(total.map(|total| (since_s, total / 1e8)));
-            *currency = event.text(field::CURRENCY).unwrap_or_default().to_owned();
+            event.text(field::CURRENCY).unwrap_or_default().clone_into(currency);
         }
     }
     if decisions.is_empty() && bills.is_empty() {
@@ -103,7 +103,9 @@ fn picture(
     figures: &mut Vec<Figure>,
 ) -> Picture {
     let mut csv = Csv::new("since_start_s,total");
-    points.iter().for_each(|(since_s, total)| csv.line(&[], &[*since_s, *total]));
+    for (since_s, total) in points {
+        csv.line(&[], &[*since_s, *total]);
+    }
     let totals = points.iter().map(|(_, total)| *total).chain([0.0]);
     let upright = Axis::around(totals, Figures::Plain).named(currency.as_str());
     let mut panel = Panel::new(Axis::time(end_s), upright, 150.0);
