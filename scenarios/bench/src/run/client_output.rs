@@ -63,3 +63,9 @@ pub(crate) enum ClientOutput {
     /// Something for the record, of a device or gateway of this name.
     Note { of: String, note: DeviceNote },
 }
+
+impl From<Event> for ClientOutput {
+    fn from(event: Event) -> Self {
+        Self::Event(Box::new(event))
+    }
+}

@@ -568,12 +568,10 @@ impl Field {
                 out.push(ClientOutput::Paged { number, answer });
             }
             GatewayOutput::Decided(decided) => {
-                let event = household::decision(self.now, &self.name, *decided);
-                out.push(ClientOutput::Event(Box::new(event)));
+                out.push(household::decision(self.now, &self.name, *decided).into());
             }
             GatewayOutput::Billed(billed) => {
-                let event = household::bill(self.now, &self.name, &billed);
-                out.push(ClientOutput::Event(Box::new(event)));
+                out.push(household::bill(self.now, &self.name, &billed).into());
             }
             GatewayOutput::Event { kind, about, detail } => {
                 let about = about.map(|id| id.as_str().to_owned());

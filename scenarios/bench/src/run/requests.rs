@@ -102,7 +102,7 @@ impl Requests {
         let token = self.shown_by(row, platform);
         let asked = client.ask(&row.method, &path, body, token).await;
         let answer = asked.map(|(status, body)| Answered { status, body, cookie: None });
-        Ok(self.noted(row, now, answer.map_err(|error| chain(&error))))
+        Ok(self.noted(row, now, &answer.map_err(|error| chain(&error))))
     }
 
     fn body(&self, row: &RequestRow) -> Option<String> {
@@ -147,13 +147,18 @@ impl Requests {
             cookie: set_cookie.and_then(|set| set.split(';').next().map(str::to_owned)),
         });
         let answer = answer.ok_or_else(|| "the gateway answers no pages".to_owned());
-        self.noted(&requests(scenario)[index], now, answer)
+        self.noted(&requests(scenario)[index], now, &answer)
     }
 
     /// Judges and keeps what came of a request.
-    fn noted(&mut self, row: &RequestRow, now: SimTime, answer: Result<Answered, String>) -> Event {
+    fn noted(
+        &mut self,
+        row: &RequestRow,
+        now: SimTime,
+        answer: &Result<Answered, String>,
+    ) -> Event {
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        let wrong = match &answer {
+        let wrong = match answer {
             Err(why) => Some(why.clone()),
             Ok(answer) => self.differs(row, answer),
         };
