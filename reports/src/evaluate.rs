@@ -155,9 +155,8 @@ impl Judge {
     fn verdict_of(&self, one: &ScenarioCheck, facts: &RunFacts) -> Verdict {
         let mut verdict = one.check.verdict(facts);
         let decides = matches!(verdict.status, Status::Pass | Status::Fail);
-        if let (Some(device), true, true) =
-            (&self.uncertain, decides, one.kind.takes_readings_as_exact)
-        {
+        let is_exact = one.kind.takes_readings_as_exact && one.check.is_about_readings();
+        if let (Some(device), true, true) = (&self.uncertain, decides, is_exact) {
             verdict.set_reason(Reason::SpreadNotTaken);
             verdict.why = format!(
                 "readings of {device} have declared spans, over which the reference differs, and \

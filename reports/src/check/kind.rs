@@ -327,6 +327,11 @@ pub trait Check: Any + Send {
         None
     }
 
+    /// Whether it looks at readings of devices; of a kind that does, one may look at the plant only.
+    fn is_about_readings(&self) -> bool {
+        true
+    }
+
     /// Takes the facts of the run before the record is fed to it.
     fn begin(&mut self, _facts: &RunFacts) {}
 

@@ -55,6 +55,16 @@ struct SignalCheck {
 }
 
 impl Check for SignalCheck {
+    fn is_about_readings(&self) -> bool {
+        let other = match &self.rule {
+            Rule::Follows { other, .. } => Some(other),
+            _ => None,
+        };
+        let mut named = [Some(&self.signal), other].into_iter().flatten();
+        let of_plant = |facts: &SignalFacts| matches!(facts.from, SignalOrigin::Plant(_));
+        !named.all(|name| self.signals.get(name).is_some_and(of_plant))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         let named = facts.recorded_signals.iter();
         self.signals = named.map(|signal| (signal.name.clone(), signal.clone())).collect();
