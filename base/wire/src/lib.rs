@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`flexmeter`] | messages: `reader` -> `decode`, `batch` -> `message` -> `encode` |
 //! | [`commands`] | the commands that devices understand, one row each |
+//! | [`rest`] | requests of devices and applications to the platform, and their answers |
 //! | [`topics`] | MQTT topics, built and taken apart |
 //!
 //! Terms: a *payload* is the body of one message, a *topic* the MQTT name it is published under,

@@ -56,6 +56,7 @@ fn build(
     context: &DeviceContext<'_>,
     out: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
+    // Names are written into the address, so they hold neither of its separators.
     let signals = values.texts(SIGNALS);
     let mut quantities = Vec::new();
     for (path, name) in &signals {

@@ -327,7 +327,7 @@ pub trait Check: Any + Send {
         None
     }
 
-    /// Whether it looks at readings of devices; of a kind that does, one may look at the plant only.
+    /// Whether it looks at readings of devices; of a kind that does, one may look at the plant.
     fn is_about_readings(&self) -> bool {
         true
     }

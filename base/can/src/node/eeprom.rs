@@ -48,7 +48,7 @@ pub const SLOT_BYTES: usize = 46;
 const CHECKSUM: std::ops::Range<usize> = 41..45;
 const FIRST_MARK: usize = 0;
 const LAST_MARK: usize = 45;
-/// The bit of the freshness that holds whether the switching unit is open; older records have 0 there.
+/// The bit of the freshness that is set while the switching unit is open; 0 in older records.
 const OPEN: u32 = 63;
 /// What an erased cell holds.
 const ERASED: u8 = 0xFF;

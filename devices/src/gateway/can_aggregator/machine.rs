@@ -153,6 +153,7 @@ impl Aggregator {
                 }
             }
             Polled::Silent { place, what } => self.silent(now, (network, place), what, out),
+            // What may come with every frame is noted at each doubling of its count.
             Polled::NotAwaited(frame) => {
                 if let Some(count) = self.is_noted(network, 0) {
                     let detail = format!(
@@ -248,6 +249,7 @@ impl Aggregator {
         node.failures = 0;
         let id = node.id.clone();
         reachability::answered(store, (hardware_id, now), (&id, network), out);
+        // A number that comes twice is one reading; one behind the last is another beginning.
         let before = store.meter(&id);
         let serial = if has_short_numbers {
             whole_number(before.serial, u64::from(number))

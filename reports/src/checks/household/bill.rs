@@ -1,5 +1,5 @@
-//! `household_bill`: the last bill of a household's aggregator is what its registers, or the plant's
-//! energy, come to at the prices.
+//! `household_bill`: the last bill of a household's aggregator is what its registers, or the energy
+//! of the plant, come to at the prices.
 //!
 //! Energy is counted in microjoules here, prices in millionths of a cent for 1 kWh; their products
 //! are added up exactly and rounded once, half to even.

@@ -164,7 +164,7 @@ impl Field {
     }
 
     /// These nodes of its buses are real.
-    pub(crate) fn has_real_nodes(&mut self, nodes: Vec<RealNode>) {
+    pub(crate) fn place_real_nodes(&mut self, nodes: Vec<RealNode>) {
         self.real_nodes = nodes;
     }
 

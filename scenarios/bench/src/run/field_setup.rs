@@ -43,7 +43,7 @@ pub(crate) fn field(
     let start = scenario.schedule.start;
     let nodes = real_nodes(scenario, (row, &networks), &devices);
     let mut field = Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)?;
-    field.has_real_nodes(nodes);
+    field.place_real_nodes(nodes);
     Ok(field)
 }
 

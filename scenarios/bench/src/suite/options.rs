@@ -95,8 +95,8 @@ pub struct SuiteOptions {
     #[arg(long, value_name = "TIME")]
     pub wait_quiet: Option<String>,
     /// Serve the pages of the first gateway that answers some at this address, such as
-    /// `127.0.0.1:8080`: once a run in virtual time is over, and all through one in real time, until
-    /// Ctrl-C
+    /// `127.0.0.1:8080`: once a run in virtual time is over, and all through one in real time,
+    /// until Ctrl-C
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "must_fail")]
     pub pages: Option<String>,
     /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
