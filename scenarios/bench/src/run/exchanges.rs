@@ -1,12 +1,15 @@
 //! Exchanges on CAN buses: when a request was asked for, was on the wire and was heard, and when
 //! its answer was requested, was on the wire and was taken.
 //!
-//! An *exchange* is a remote frame and the data frame of its identifier. What software does is
-//! reported by the nodes themselves, what the wire does by the bus. An exchange that is asked for
-//! again before it was answered has no answer.
+//! An *exchange* is a remote frame and the data frame of its identifier, or a data frame to node 0
+//! that names a node and the data frame that this one answers with. What software does is reported
+//! by the nodes themselves, as if all were asked by remote frames, what the wire does by the bus. An
+//! exchange that is asked for again before it was answered has no answer.
 
 use std::collections::BTreeMap;
 
+use lastmeter_board::meter_node::Register;
+use lastmeter_can::authentication::NODE_MAX;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::frame::CanFrame;
 use lastmeter_can::wire::frame_bits;
@@ -175,8 +178,9 @@ impl BusExchanges {
                 let takes = self.takes(&frame);
                 self.facts.busy_ns += takes.0;
                 self.facts.frames += 1;
-                let Some(exchange) = self.open.get_mut(&frame.id().value()) else { return };
-                if frame.is_remote() {
+                let identifier = asked_by_data(&frame).unwrap_or(frame.id().value());
+                let Some(exchange) = self.open.get_mut(&identifier) else { return };
+                if frame.is_remote() || identifier != frame.id().value() {
                     (exchange.sent, exchange.request_takes) = (Some(at), takes);
                 } else {
                     exchange.answer_sent = Some(at);
@@ -200,6 +204,15 @@ impl BusExchanges {
         };
         std::mem::take(&mut self.open).into_iter().filter(is_old)
     }
+}
+
+/// The identifier that the node which a data frame to node 0 names answers with. An order gives one
+/// that no exchange has.
+fn asked_by_data(frame: &CanFrame) -> Option<u32> {
+    let identifier = u16::try_from(frame.id().value()).ok()?;
+    let (register, 0) = Register::of_identifier(identifier)? else { return None };
+    let node = frame.bytes().first().filter(|node| **node <= NODE_MAX)?;
+    Some(u32::from(register.identifier(*node)))
 }
 
 #[cfg(test)]
@@ -237,6 +250,26 @@ mod tests {
         let [one] = &facts.identifiers[..] else { panic!("{facts:?}") };
         assert_eq!((one.asked, one.answered, one.bytes, one.device.as_str()), (1, 1, 8, "m"));
         assert_eq!(one.software.sum_ns, 15_000_000);
+    }
+
+    #[test]
+    fn a_request_by_data_frame_is_on_the_wire_for_the_node_that_it_names() {
+        let mut bus = BusExchanges::new("riser", 125_000);
+        // Register 17 of node 3, as a remote frame and as what asks for it on the wire.
+        let (ask, wire, answer) = (frame("223#R8"), frame("220#03"), frame("223#0011223344556677"));
+        let ms = |value: i64| SimTime(value * 1_000_000);
+        bus.by_master(ms(0), ExchangeStage::Asked, ask);
+        bus.by_master(ms(3), ExchangeStage::Requested, ask);
+        bus.on_wire(ms(4), Happening::Sent(frame("220#04")));
+        bus.on_wire(ms(5), Happening::Sent(wire));
+        bus.by_slave(ms(6), ExchangeStage::Taken, ask);
+        bus.by_slave(ms(16), ExchangeStage::Requested, answer);
+        bus.on_wire(ms(20), Happening::Sent(answer));
+        let shares = bus.by_master(ms(21), ExchangeStage::Taken, answer).unwrap().shares().unwrap();
+        // 3 ms to ask, 11 ms to answer and 1 ms to take it; the rest are the frames and queues.
+        assert_eq!(shares.software.0, 15_000_000);
+        let bus_ns = i64::from(frame_bits(&wire) + frame_bits(&answer)) * 8_000;
+        assert_eq!((shares.bus.0, shares.queue.0), (bus_ns, 6_000_000 - bus_ns));
     }
 
     #[test]
