@@ -44,8 +44,13 @@ impl Load {
 
     /// Whether its switching unit is to be closed, but for shedding.
     fn is_wanted_closed(&self) -> bool {
-        let by_plan = self.settings.movable.is_none() || self.run.has_begun;
-        self.hand.unwrap_or(by_plan)
+        self.hand.unwrap_or_else(|| self.is_closed_by_plan())
+    }
+
+    /// Whether it is closed where nobody sheds or switches it: one that can be moved, once it has
+    /// begun. It stands for the state of a switching unit that was not heard of.
+    pub(super) fn is_closed_by_plan(&self) -> bool {
+        self.settings.movable.is_none() || self.run.has_begun
     }
 
     /// The end of its run, if it is under way.

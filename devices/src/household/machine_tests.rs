@@ -492,3 +492,29 @@ fn a_form_changes_what_it_names_or_is_refused_counted_and_alarmed() {
     assert!(matches!(&out[..], [Effect::Alert(alert)] if alert.facts[2].1 == "9"), "{out:?}");
     assert_eq!(home.household.view(home.now).strategy, Strategy::LeastCost);
 }
+
+#[test]
+fn a_load_can_be_switched_before_its_unit_was_heard_of() {
+    let text = format!("{KEYS}\n[[loads]]\ndevice = \"heater\"\n");
+    let mut home = Home::new(&text);
+    let draws = lastmeter_sim::Streams::new(7).stream("pages");
+    home.household = home.household.with_pages(draws);
+    let shown = |home: &Home| -> Vec<Option<bool>> {
+        home.household.view(home.now).loads.iter().map(|load| load.is_closed).collect()
+    };
+    // Closed, but for those that wait for their start.
+    assert_eq!(shown(&home), [Some(false), Some(false), Some(true)]);
+    let mut out = Vec::new();
+    home.household.page(home.now, (1, &form("/switch", "load=heater&to=open")), &mut out);
+    let order = Effect::Switch { device: "heater".to_owned(), is_closed: false };
+    assert!(out.contains(&order), "{out:?}");
+    let status = |effect: &Effect| match effect {
+        Effect::Page { answer, .. } => Some(answer.status),
+        _ => None,
+    };
+    assert_eq!(out.iter().find_map(status), Some(303));
+    // A unit that has answered is shown as it answered.
+    home.household.switched("heater", Some(false), &mut out);
+    home.household.switched("washer", Some(true), &mut out);
+    assert_eq!(shown(&home), [Some(true), Some(false), Some(false)]);
+}

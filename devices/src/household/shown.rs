@@ -75,7 +75,7 @@ impl Household {
         LoadView {
             name: name.clone(),
             power_w: meter.and_then(|meter| meter.power_w),
-            is_closed: load.is_closed,
+            is_closed: Some(load.is_closed.unwrap_or_else(|| load.is_closed_by_plan())),
             is_shed: self.shedding.opened.get(place).is_some_and(Option::is_some),
             priority: load.settings.priority,
             window: load.movable().map(window),

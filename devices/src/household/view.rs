@@ -84,7 +84,7 @@ pub struct LoadView {
     pub name: String,
     /// Its active power in W; none before it is measured.
     pub power_w: Option<i64>,
-    /// Whether its switching unit is closed; none of a load without one.
+    /// Whether its switching unit is closed, or is taken to be; none of a load without one.
     pub is_closed: Option<bool>,
     /// Whether it is open as it was shed.
     pub is_shed: bool,
