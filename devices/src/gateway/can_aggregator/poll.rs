@@ -163,10 +163,12 @@ pub(super) enum Polled {
 }
 
 /// What is awaited.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Ask {
     place: usize,
     register: Register,
+    /// What asks for it on the bus, once its request is made.
+    frames: Vec<CanFrame>,
     /// When it is given up on.
     until: SimTime,
     /// How often it was repeated.
@@ -334,18 +336,7 @@ impl Master {
                     self.opened(opened, out);
                 }
             } else if let Some(frame) = self.requests.done(now) {
-                let is_order = !frame.is_remote() && self.asked_by(&frame).is_none();
-                match self.guard.seal(frame) {
-                    Ok(frames) => {
-                        for &frame in &frames {
-                            self.port.request(frame);
-                        }
-                        if is_order {
-                            self.ordered = frames;
-                        }
-                    }
-                    Err(error) => out.push(Polled::NotSealed(error)),
-                }
+                self.seal(frame, out);
             } else if !self.advance(now, out) {
                 break;
             }
@@ -356,6 +347,29 @@ impl Master {
             Polled::Stage(ExchangeStage::Requested, frame)
         }));
         out.extend(self.port.offer().map(|Offer(frame)| Polled::Offer(frame)));
+    }
+
+    /// Hands a request to the controller, sealed, and keeps with what awaits its answer what went
+    /// there.
+    fn seal(&mut self, request: CanFrame, out: &mut Vec<Polled>) {
+        let frames = match self.guard.seal(request) {
+            Ok(frames) => frames,
+            Err(error) => return out.push(Polled::NotSealed(error)),
+        };
+        for &frame in &frames {
+            self.port.request(frame);
+        }
+        let asked = if request.is_remote() { Some(request) } else { self.asked_by(&request) };
+        let Some(asked) = asked else {
+            self.ordered = frames;
+            return;
+        };
+        let open = self.open.iter().position(|ask| {
+            self.remote(ask.place, ask.register).is_some_and(|remote| remote == asked)
+        });
+        if let Some(place) = open {
+            self.open[place].frames = frames;
+        }
     }
 
     fn poll_due(&mut self, now: SimTime, out: &mut Vec<Polled>) {
@@ -510,10 +524,13 @@ impl Master {
     /// done.
     fn ask(&mut self, now: SimTime, out: &mut Vec<Polled>) -> bool {
         if let Some(at) = self.open.iter().position(|ask| ask.until <= now) {
-            let Ask { place, register, repeated, .. } = self.open.remove(at);
+            let Ask { place, register, frames, repeated, .. } = self.open.remove(at);
             // One that did not get out would be answered when nobody waits for it.
-            if let Some(frame) = self.request(place, register) {
+            for frame in frames {
                 self.port.withdraw(frame);
+            }
+            if self.settings.asks_by_data {
+                self.guard.resync_ahead();
             }
             if repeated < self.settings.repetitions {
                 self.left.push_front((place, register, repeated + 1));
@@ -539,7 +556,7 @@ impl Master {
             // Its request may have to wait for the one before.
             let waits = self.settings.request.0.saturating_mul(1 + self.open.len() as i64);
             let until = now + SimDuration(waits) + self.settings.patience;
-            self.open.push(Ask { place, register, until, repeated });
+            self.open.push(Ask { place, register, frames: Vec::new(), until, repeated });
             return true;
         }
         if self.open.is_empty() && self.left.is_empty() {

@@ -9,7 +9,9 @@ use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 use proptest::prelude::*;
 
 use super::poll::{Master, Node, PollSettings, Polled};
-use crate::can::seal::{Authentication, End, Guard, GuardParts, KeptCounters, shared_key};
+use crate::can::seal::{
+    Authentication, End, Guard, GuardParts, KeptCounters, Opened, device_key, shared_key,
+};
 
 const START: SimTime = SimTime(1_000_000_000_000);
 
@@ -173,6 +175,52 @@ fn data_frames_to_all_ask_as_remote_frames_do() {
     }
     assert_eq!(readings(&both[1]), [(0, 1), (1, 1), (0, 2), (1, 2)]);
     assert_eq!(both[0], both[1], "instants, stages and values");
+}
+
+/// A message of two frames that asks for a register waits for a bus that is taken.
+#[test]
+fn a_sealed_request_that_took_too_long_is_sent_no_more() {
+    let strong = |end| {
+        let shared = shared_key(Streams::new(1));
+        let authentication = Authentication::Strong;
+        let parts = GuardParts { authentication, end, shared, pair_limit: ms(100) };
+        Guard::new(parts, &KeptCounters::default())
+    };
+    let key = || device_key(Streams::new(1), "m-1", 1);
+    let mut slave = strong(End::Slave(1, key()));
+    slave.kept();
+    let guard = strong(End::Master(vec![(1, key())]));
+    let settings =
+        PollSettings { asks_by_data: true, is_sealed: true, repetitions: 0, ..settings() };
+    let mut master = Master::new(settings, guard, nodes(1));
+    let (mut is_closed, mut answers, mut offered) = (false, Vec::new(), Vec::new());
+    for k in 0..1_900 {
+        let (now, mut out) = (START + ms(k), Vec::new());
+        if let Some(answer) = answers.pop() {
+            master.wire(now, Happening::Received(answer), &mut out);
+        }
+        master.work(now, &mut out);
+        for polled in out {
+            let Polled::Offer(frame) = polled else { continue };
+            let Some(frame) = frame.filter(|_| !is_closed) else {
+                offered.push(frame);
+                continue;
+            };
+            master.wire(now, Happening::Begun(frame), &mut Vec::new());
+            master.wire(now, Happening::Sent(frame), &mut Vec::new());
+            for opened in slave.open(now, frame) {
+                let Opened::Frame(order) = opened else { continue };
+                let closed = data(Register::Freeze, 1, [0, 0, 0, 1, 0, 0, 1, order.bytes()[0]]);
+                answers = slave.seal(closed).unwrap();
+                answers.reverse();
+                is_closed = true;
+            }
+        }
+    }
+    let asked = CanId::standard(u32::from(Register::ActivePower.identifier(0))).unwrap();
+    let ids: Vec<_> = offered.iter().map(|frame| frame.map(|frame| frame.id())).collect();
+    assert!(ids.contains(&Some(asked)), "{ids:?}");
+    assert_eq!(ids.last(), Some(&None), "{ids:?}");
 }
 
 #[test]
