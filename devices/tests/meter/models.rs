@@ -302,6 +302,7 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "smart-plug",
         "room-sensor",
         "can-meter",
+        "can-dbc-board",
     ];
     assert_eq!(names, expected);
 }
