@@ -72,8 +72,9 @@ impl Span {
         Axis::marked(self.length_s, marks)
     }
 
-    /// Runs of values that follow each other without a gap, each with the end of its last one.
-    fn runs(&self, points: &[(SimTime, Option<f64>)]) -> Vec<Vec<(f64, f64)>> {
+    /// Runs of values that follow each other without a gap, each with the end of its last one. What
+    /// is held lasts up to the next value, however far that is.
+    fn runs(&self, points: &[(SimTime, Option<f64>)], is_held: bool) -> Vec<Vec<(f64, f64)>> {
         let lengths = points.windows(2).map(|pair| match pair {
             [one, next] => next.0.since(one.0),
             _ => STEP,
@@ -83,7 +84,8 @@ impl Span {
         for (at, value) in points {
             let place = self.place(*at);
             // Half a step more than a value holds for is a gap.
-            let is_gap = end.is_some_and(|end| place > end + 0.5 * step.as_seconds_f64());
+            let is_gap =
+                !is_held && end.is_some_and(|end| place > end + 0.5 * step.as_seconds_f64());
             if (is_gap || value.is_none()) && !run.is_empty() {
                 let last = std::mem::take(&mut run);
                 runs.push(self.ended(last, if is_gap { end } else { Some(place) }));
@@ -126,9 +128,9 @@ fn steps(
     panel: &mut Panel,
     span: &Span,
     points: &[(SimTime, Option<f64>)],
-    (colour, dashes): (Colour, &'static str),
+    (colour, dashes, is_held): (Colour, &'static str, bool),
 ) {
-    for run in span.runs(points) {
+    for run in span.runs(points, is_held) {
         panel.steps(run, colour, (2.0, dashes));
     }
 }
@@ -152,8 +154,8 @@ pub(super) fn of_household(view: &View, clock: Clock) -> Picture {
     let limit_w = view.limit_w as f64;
     let powers = || net.iter().chain(&renewable).filter_map(|(_, watts)| *watts).chain([limit_w]);
     let mut above = Panel::new(span.axis(), axis_of(powers(), Figures::Prefixed("W")), 150.0);
-    steps(&mut above, &span, &renewable, (SECOND, DASHES));
-    steps(&mut above, &span, &net, (DATA, ""));
+    steps(&mut above, &span, &renewable, (SECOND, DASHES, true));
+    steps(&mut above, &span, &net, (DATA, "", false));
     above.limit(limit_w, "limit", true);
     above.mark(span.place(clock.now), "now", lastmeter_chart::REST, (1.0, "2 3"));
     let prices: Vec<(SimTime, Option<f64>)> = view
@@ -165,7 +167,7 @@ pub(super) fn of_household(view: &View, clock: Clock) -> Picture {
     let known = prices.iter().filter_map(|(_, price)| *price);
     let axis = axis_of(known, Figures::Plain).named(format!("{} per kWh", view.bill.currency));
     let mut below = Panel::new(span.axis(), axis, 90.0);
-    steps(&mut below, &span, &prices, (lastmeter_chart::STRONG, ""));
+    steps(&mut below, &span, &prices, (lastmeter_chart::STRONG, "", true));
     let (wide, narrow) = drawn("Net power, renewable forecast and prices of the day", |chart| {
         chart
             .with_key(DATA, "net power")
@@ -210,7 +212,7 @@ pub(super) fn of_load(load: &LoadView, clock: Clock) -> Picture {
     let points = as_points(&load.profile, &span);
     let watts = points.iter().filter_map(|one| one.1);
     let mut panel = Panel::new(span.axis(), axis_of(watts, Figures::Prefixed("W")), 150.0);
-    steps(&mut panel, &span, &points, (DATA, ""));
+    steps(&mut panel, &span, &points, (DATA, "", false));
     let label = format!("Mean power of {} by interval", load.name);
     let (wide, narrow) = drawn(&label, |chart| chart.with_panel(panel.clone()));
     let within: Vec<_> = load.profile.iter().filter(|(at, _)| span.is_within(*at)).collect();

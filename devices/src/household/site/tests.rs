@@ -462,6 +462,20 @@ fn a_missing_stretch_ends_a_line() {
     assert_eq!(with_gap, lines(&mut browser) + 2);
 }
 
+#[test]
+fn a_price_holds_until_the_next_one() {
+    let mut browser = Browser::at(&Access::None);
+    let mut lines_with = |hours: [i64; 3]| {
+        let price = |hour: i64| {
+            let at = made::NOW + SimDuration::from_seconds(3600 * hour);
+            (at, Some(lastmeter_household::Rate(20_000_000)))
+        };
+        browser.view.prices = hours.map(price).to_vec();
+        text(&browser.get("/power-profile")).matches("<polyline").count()
+    };
+    assert_eq!(lines_with([0, 1, 2]), lines_with([0, 1, 9]));
+}
+
 /// Anything that a browser, or somebody who pretends to be one, may send.
 fn requests() -> impl Drawn<Value = PageRequest> {
     let known =
