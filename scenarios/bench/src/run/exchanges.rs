@@ -3,8 +3,8 @@
 //!
 //! An *exchange* is a remote frame and the data frame of its identifier, or a data frame to node 0
 //! that names a node and the data frame that this one answers with. What software does is reported
-//! by the nodes themselves, as if all were asked by remote frames, what the wire does by the bus. An
-//! exchange that is asked for again before it was answered has no answer.
+//! by the nodes themselves, as if all were asked by remote frames, what the wire does by the bus.
+//! An exchange that is asked for again before it was answered has no answer.
 
 use std::collections::BTreeMap;
 
