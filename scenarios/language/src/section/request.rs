@@ -18,6 +18,8 @@ use crate::draft::{Draft, Naming, Part, Row, Section};
 const JUDGED_BY: &str = "requests";
 /// Who nobody is.
 const NOBODY: &str = "nobody";
+/// The media type of a body, unless another one is given.
+const JSON_TYPE: &str = "application/json";
 /// Whose page.
 const PAGE: &str = "page";
 
@@ -218,7 +220,11 @@ fn report_pages(draft: &Draft<'_>, out: &mut Diagnostics) {
             let span = values.span_of(PAGE);
             out.report(Code::UNKNOWN_REFERENCE, span, message, "not in this scenario");
         }
-        for key in ["door", "body", "type"].into_iter().filter(|key| values.is_written(key)) {
+        // A scenario with all its keys written has the `type` that nobody chose.
+        let is_chosen = |key: &&str| {
+            values.is_written(key) && (*key != "type" || values.text(key) != JSON_TYPE)
+        };
+        for key in ["door", "body", "type"].into_iter().filter(is_chosen) {
             let message = format!("`{key}` is of a request to the platform, and this is to a page");
             let label = "expected a form in `text`, or nothing";
             out.report(Code::DOES_NOT_FIT, values.span_of(key), message, label);
