@@ -123,6 +123,28 @@ pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
     format!("{} ± {}", rounded(value, known.ceil() as usize + 2), rounded(uncertainty, 2))
 }
 
+/// A number with so many decimals, narrow spaces between thousands, and a true minus sign where
+/// digits other than zero are left.
+pub fn grouped(value: f64, decimals: usize) -> String {
+    let digits = format!("{:.decimals$}", value.abs());
+    let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
+    let mut out = String::new();
+    if value < 0.0 && digits.bytes().any(|digit| matches!(digit, b'1'..=b'9')) {
+        out.push('\u{2212}');
+    }
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    if !rest.is_empty() {
+        out.push('.');
+        out.push_str(rest);
+    }
+    out
+}
+
 /// A value with three digits.
 pub fn three_digits(value: f64) -> String {
     number(format!("{value:.2e}").parse().unwrap_or(value))
@@ -160,6 +182,13 @@ mod tests {
         assert_eq!(plural(0_u64, "run"), "0 runs");
         assert_eq!(plural(1_usize, "must-fail twin"), "1 must-fail twin");
         assert_eq!(plural(2_u32, "device"), "2 devices");
+    }
+
+    #[test]
+    fn thousands_are_apart_and_zero_has_no_sign() {
+        assert_eq!(grouped(1_234_567.891, 2), "1\u{202f}234\u{202f}567.89");
+        assert_eq!(grouped(-999.6, 0), "\u{2212}1\u{202f}000");
+        assert_eq!(grouped(-0.004, 2), "0.00");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Numbers and instants as pages show them. The exact number stands beside each in `value`.
 
 use lastmeter_model::calendar::{LocalTime, Zone};
+use lastmeter_text::grouped as fixed;
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::Serialize;
 
@@ -12,31 +13,6 @@ pub(super) struct Shown {
     /// The same for people.
     pub(super) text: String,
     pub(super) unit: &'static str,
-}
-
-/// A narrow space between thousands.
-const THOUSANDS: char = '\u{202f}';
-const MINUS: char = '\u{2212}';
-
-/// A number with so many decimals.
-fn fixed(value: f64, decimals: usize) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
-    let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
-    let mut out = String::new();
-    if value < 0.0 && digits.bytes().any(|digit| matches!(digit, b'1'..=b'9')) {
-        out.push(MINUS);
-    }
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            out.push(THOUSANDS);
-        }
-        out.push(digit);
-    }
-    if !rest.is_empty() {
-        out.push('.');
-        out.push_str(rest);
-    }
-    out
 }
 
 /// Decimals that leave three significant digits, none from a thousand on.

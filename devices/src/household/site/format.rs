@@ -1,13 +1,12 @@
 //! Numbers and instants as people read them; the exact number stands beside each.
 
 use lastmeter_household::{Amount, Energy, Rate};
+use lastmeter_text::grouped as fixed;
 use lastmeter_units::{SimDuration, SimTime};
 use serde::Serialize;
 
-/// A narrow space between thousands; the space before a unit, at which no line ends.
-const THOUSANDS: char = '\u{202f}';
+/// The space before a unit, at which no line ends.
 const SPACE: char = '\u{a0}';
-const MINUS: char = '\u{2212}';
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Parts of a rate's unit in one of the currency: millionths of a cent.
@@ -20,27 +19,6 @@ pub(super) struct Shown {
     pub(super) value: String,
     /// With its unit.
     pub(super) text: String,
-}
-
-/// A number with so many decimals.
-fn fixed(value: f64, decimals: usize) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
-    let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
-    let mut out = String::new();
-    if value < 0.0 && digits.bytes().any(|digit| matches!(digit, b'1'..=b'9')) {
-        out.push(MINUS);
-    }
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            out.push(THOUSANDS);
-        }
-        out.push(digit);
-    }
-    if !rest.is_empty() {
-        out.push('.');
-        out.push_str(rest);
-    }
-    out
 }
 
 /// A power in W: kilowatts with three digits from one on.
@@ -80,7 +58,7 @@ fn energy_with(energy: Energy, decimals: usize) -> Shown {
 /// An amount in cents, rounded once.
 pub(super) fn money(amount: Amount, currency: &str) -> Shown {
     let cents = amount.cents();
-    let sign = if cents < 0 { MINUS.to_string() } else { String::new() };
+    let sign = if cents < 0 { '\u{2212}'.to_string() } else { String::new() };
     let size = cents.unsigned_abs();
     let text = format!("{sign}{currency}{SPACE}{}.{:02}", size / 100, size % 100);
     Shown { value: cents.to_string(), text }
