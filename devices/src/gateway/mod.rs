@@ -19,6 +19,7 @@
 //! | `transparent` | a ZigBee home: frames of nodes carried unread to the dispatcher |
 //! | `slcan_adapter` | the adapter by which somebody on a real line is on a simulated CAN bus |
 //! | `slcan_host` | the other side of it: real nodes behind an adapter are on a simulated bus |
+//! | `slcan_line` | what both have in common |
 //! | `refusal` | answers to commands where devices take none |
 //! | `reachability` | alerts of devices that do not answer, and answer again |
 //! | `store`, `record` | messages and states that survive a restart, and their encoding |
@@ -39,6 +40,7 @@ mod registry;
 mod simulator;
 mod slcan_adapter;
 mod slcan_host;
+mod slcan_line;
 mod store;
 mod transparent;
 

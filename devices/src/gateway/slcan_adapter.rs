@@ -11,13 +11,10 @@ use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_can::slcan::{Adapter, BitRate, BitTiming, Flag, Order};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::slcan_line::hand_on;
 use super::{Gateway, GatewayEventKind, GatewayInput, GatewayOutput, event};
-use crate::can::port::{Offer, Port, PortSettings};
+use crate::can::port::{Port, PortSettings};
 
-const BUS: usize = 0;
-const LINE: usize = 1;
-/// Bits per second of the line.
-const BAUD: u32 = 115_200;
 const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 
 /// The adapter of a bus with so many bits per second.
@@ -91,13 +88,7 @@ impl Gateway for SlcanAdapter {
         for order in orders {
             self.order(order, out);
         }
-        if !bytes.is_empty() {
-            let (network, lane, bits_per_second) = (LINE, None, BAUD);
-            out.push(GatewayOutput::Bytes { network, lane, bits_per_second, bytes });
-        }
-        self.port.take_requested();
-        let offer = self.port.offer();
-        out.extend(offer.map(|Offer(frame)| GatewayOutput::Offer { network: BUS, frame }));
+        hand_on(&mut self.port, bytes, out);
     }
 
     fn wake_at(&self) -> Option<SimTime> {
@@ -111,6 +102,7 @@ impl Gateway for SlcanAdapter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slcan_line::{BUS, LINE};
     use super::*;
 
     fn step(adapter: &mut dyn Gateway, input: GatewayInput) -> (String, Vec<Option<String>>) {

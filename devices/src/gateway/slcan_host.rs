@@ -12,13 +12,9 @@ use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_can::slcan::{BitRate, Command, Item, Reader};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::slcan_line::hand_on;
 use super::{Gateway, GatewayEventKind, GatewayInput, GatewayOutput, event};
-use crate::can::port::{Offer, Port, PortEvent, PortSettings};
-
-const BUS: usize = 0;
-const LINE: usize = 1;
-/// Bits per second of the line.
-const BAUD: u32 = 115_200;
+use crate::can::port::{Port, PortEvent, PortSettings};
 
 /// The host of an adapter at a bus with so many bits per second.
 pub fn slcan_host(bits_per_second: u32) -> Box<dyn Gateway> {
@@ -94,13 +90,7 @@ impl Gateway for SlcanHost {
             GatewayInput::LineDown { .. } => self.port.reset(),
             _ => {}
         }
-        if !bytes.is_empty() {
-            let (network, lane, bits_per_second) = (LINE, None, BAUD);
-            out.push(GatewayOutput::Bytes { network, lane, bits_per_second, bytes });
-        }
-        self.port.take_requested();
-        let offer = self.port.offer();
-        out.extend(offer.map(|Offer(frame)| GatewayOutput::Offer { network: BUS, frame }));
+        hand_on(&mut self.port, bytes, out);
     }
 
     fn wake_at(&self) -> Option<SimTime> {
@@ -114,6 +104,7 @@ impl Gateway for SlcanHost {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slcan_line::{BUS, LINE};
     use super::*;
 
     fn step(host: &mut dyn Gateway, input: GatewayInput) -> (String, Vec<Option<String>>) {
