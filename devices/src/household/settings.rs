@@ -123,7 +123,13 @@ pub(crate) static HOUSEHOLD: [Field; 19] = [
         "Who may use its pages: whoever reaches them, or who signs in.",
     ),
     Field::default("user", Kind::Text, "\"\"", "The name of who signs in."),
-    Field::default("password", Kind::Text, "\"\"", "The password; it is in no record."),
+    Field::default(
+        "password",
+        Kind::Text,
+        "\"\"",
+        "The password. It stands in the run folder with all of the scenario, so take one of no other \
+         use.",
+    ),
 ];
 
 /// Who may use the pages.
