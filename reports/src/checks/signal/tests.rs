@@ -67,6 +67,20 @@ fn a_step_is_seen_and_one_that_is_late_or_missing_fails() {
 }
 
 #[test]
+fn of_a_signal_of_the_plant_alone_no_reading_matters() {
+    let is_about_readings = |kind: &str, toml: &str| {
+        let mut check: Box<dyn Check> = try_check(kind, toml).unwrap();
+        check.begin(&run(RunState::Finished));
+        check.is_about_readings()
+    };
+    let of_plant = CONSTANT.replace("\"u\"", "\"plant\"");
+    assert!(is_about_readings("constant", CONSTANT));
+    assert!(!is_about_readings("constant", &of_plant));
+    assert!(is_about_readings("follows", FOLLOWS));
+    assert!(is_about_readings("constant", &of_plant.replace("plant", "gone")));
+}
+
+#[test]
 fn a_constant_is_held_to_its_value_or_to_its_own_mean() {
     let drifting: Vec<f64> = (0..10).map(|second| 230.0 + 0.2 * f64::from(second)).collect();
     let own_mean = verdict("constant", CONSTANT, &drifting, &[]);

@@ -67,6 +67,10 @@ impl FedByTables {
 }
 
 impl Check for FedByTables {
+    fn is_about_readings(&self) -> bool {
+        self.check.is_about_readings()
+    }
+
     fn demand(&self) -> Option<Demand> {
         self.check.demand()
     }
