@@ -312,6 +312,15 @@ def await_text(driver, selector, text, limit_s=SHOWN_S):
     return False
 
 
+def await_state(driver, state, limit_s=SHOWN_S):
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if driver.execute_script("return document.getElementById('main')?.dataset.state") == state:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def press(driver, selector, is_mouse):
     """Presses what is there; a part of the page that is renewed meanwhile has it again."""
     if is_mouse:
@@ -350,9 +359,8 @@ def walk(comparison, household, is_mouse):
     comparison.same(f"{way}: a reading shows within {SHOWN_S} s", await_text(driver, "#state", text), True)
     press(driver, "form.command button", is_mouse)
     comparison.same(f"{way}: command under way", await_text(driver, "#doing", "Switch off"), True)
-    # In one step: between two the page may be renewed.
-    state = driver.execute_script("return document.getElementById('main')?.dataset.state")
-    comparison.same(f"{way}: its state", state, "V3c")
+    # Part of the page before shows the command, too, until its answer is there.
+    comparison.same(f"{way}: its state", await_state(driver, "V3c"), True)
     driver.get(platform.rest + "/history")
     chart = driver.find_element(By.CSS_SELECTOR, "[data-chart]")
     chart.send_keys(Keys.ARROW_LEFT)

@@ -211,7 +211,8 @@ fn owned(caller: &Caller, id: &str, device: &Device) -> Vec<Edit> {
         return Vec::new();
     }
     let found = token.and_then(|token| documents.find(FieldNetwork::kind(), &token));
-    let since = found.map_or(SimTime(0), |network| network.created);
+    // Gateways state whole seconds: what they measure in the second of its making is the owner's.
+    let since = found.map_or(SimTime(0), |network| second_of(network.created));
     let new = |kind, token, body| Edit { kind, token, expect: Expect::New, body: Some(body) };
     let persons = documents.bodies_with::<Asset>("user", user.as_str());
     let mut edits = Vec::new();
@@ -228,4 +229,9 @@ fn owned(caller: &Caller, id: &str, device: &Device) -> Vec<Edit> {
     });
     edits.push(new(Assignment::kind(), None, body));
     edits
+}
+
+/// The begin of the second that a time is in.
+fn second_of(at: SimTime) -> SimTime {
+    SimTime(at.0 - at.0.rem_euclid(1_000_000_000))
 }

@@ -128,5 +128,8 @@ async fn a_gateway_does_not_speak_for_somebody_elses_node() {
     let path = format!("/sitewhere/api/devices/{PLUG_ID}/assignments");
     let assigned = rest(&platform, "GET", &path, None).await.1;
     assert_eq!(assigned["results"][0]["assetId"], "person-ann", "{assigned}");
+    // Gateways state whole seconds, and one may have come in the second of its network.
+    let since = assigned["results"][0]["activeDate"].as_str().unwrap();
+    assert!(since.ends_with(".000Z"), "{since}");
     platform.shutdown().await;
 }
