@@ -15,9 +15,9 @@ use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
-    Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
+    Account, Event, EventKind, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
     RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_aggregates,
-    changed_waveforms, file, write_facts, write_whole,
+    changed_waveforms, field, file, write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -31,6 +31,8 @@ pub struct Judge {
     answers: AnswerAccountant,
     /// The first device with a value whose reference has a spread.
     uncertain: Option<String>,
+    /// The first attack of the run that did nothing.
+    idle_attack: Option<String>,
     scenario: String,
     lines: u64,
 }
@@ -85,6 +87,7 @@ impl Judge {
             notices,
             answers,
             uncertain: None,
+            idle_attack: None,
             scenario,
             lines: 0,
         })
@@ -114,6 +117,10 @@ impl Judge {
             return;
         }
         self.feed(RecordTable::Events, |check| check.event(line, event));
+        let idle = || [field::SENT, field::DESTROYED].iter().all(|it| event.number(it) == Some(0));
+        if event.kind == EventKind::Attacked && self.idle_attack.is_none() && idle() {
+            self.idle_attack = Some(event.text(field::ATTACK).unwrap_or_default().to_owned());
+        }
         self.notices.event(self.lines, event);
         self.unjudged.event(self.lines, event);
         self.accountant.event(self.lines, event);
@@ -179,6 +186,15 @@ impl Judge {
                 steps.scheduled,
                 steps.worst_ns as f64 / 1e9,
                 verdict.why
+            )
+            .into();
+        }
+        if let (Some(attack), Status::Pass) = (&self.idle_attack, verdict.status) {
+            verdict.set_reason(Reason::ShowsNothing);
+            let why = &verdict.why;
+            verdict.why = format!(
+                "the attack `{attack}` sent and destroyed nothing, so nothing was tried; otherwise \
+                 {why}"
             )
             .into();
         }

@@ -11,6 +11,10 @@ pub struct PlannedBench<'a> {
     /// What the check's devices report by themselves, one for each of their tables; `None` of one
     /// that could not be made.
     pub devices: Vec<Option<PlannedReports>>,
+    /// The names of all devices of the scenario.
+    pub device_names: Vec<String>,
+    /// The names of all its gateways.
+    pub gateway_names: Vec<String>,
 }
 
 /// What a device reports by itself.

@@ -507,7 +507,12 @@ impl Draft<'_> {
                 devices.get((*table)?)?.as_deref().map(device::what_it_reports)
             };
             let devices = tables.iter().map(about).collect();
-            (kind.fits)(values, &PlannedBench { duration, network, devices }, out);
+            let device_names = references.devices.iter().map(|(name, _)| name.clone()).collect();
+            let gateway_names = self.rows(&GATEWAY).iter().filter_map(|row| row.text("name"));
+            let gateway_names = gateway_names.map(|(name, _)| name.to_owned()).collect();
+            let bench =
+                PlannedBench { duration, network, devices, device_names, gateway_names };
+            (kind.fits)(values, &bench, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::report_unjudgeable(&Claim { row, of, demand }, planned, out);

@@ -172,6 +172,8 @@ fn references(
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
     let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
     let network_of = |table: &usize| on_networks.of_table.get(*table).copied().flatten();
+    let authentication_of =
+        |table: &usize| Some(draft.rows(&DEVICE).get(*table)?.text("authentication")?.0);
     let places = Places {
         platform,
         devices,
@@ -184,6 +186,7 @@ fn references(
         networks: &by_section[NETWORK.name],
         network_rows: draft.rows(&NETWORK),
         network_of_device: table_of_device.iter().map(network_of).collect(),
+        authentication_of_device: table_of_device.iter().map(authentication_of).collect(),
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,

@@ -10,7 +10,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_text::{append, plural};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
-use super::section;
+use super::{named_in, section};
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
@@ -42,10 +42,11 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
             from the one that it begins with to its last. From one of them to the next each \
             register has counted a step, which is charged, or paid for, at the price that holds; \
             the bill has to be their sum and `fixed`. `against = \"registers\"` takes what came \
-            back from the platform, and the bill has to be equal to the cent; `\"truth\"` takes the \
-            plant's energy, and it may be off by `within`. Without a bill, with steps left open or \
-            over a change of price, or without the readings the check is inconclusive. `measured` \
-            is the difference in cents, `n` counts steps.",
+            back from the platform, and the bill has to be equal to the millionth of a cent; \
+            `\"truth\"` takes the plant's energy, and it may be off by `within`. Without a bill, with \
+            steps left open or over a change of price, without the readings, or where more than \
+            `unbilled` of the run lies before the bill's first reading or after its last the check \
+            is inconclusive. `measured` is the difference in cents, `n` counts steps.",
         fields: &[
             Field::required("gateway", Kind::Name, "the aggregator"),
             Field::required("meter", Kind::Name, "the device at the feed-in"),
@@ -57,11 +58,21 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
                 "\"registers\"",
                 "what the bill is compared with",
             ),
+            Field::default(
+                "unbilled",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                "\"2 min\"",
+                "the most of the run before the bill's first reading, and after its last",
+            ),
             Field::optional("within", Kind::Text, "the largest difference to truth, as \"0.05\""),
         ],
     },
     build: |values, context, out| Some(Box::new(HouseholdBill::new(values, context, out)?)),
     tables: &[RecordTable::Events, RecordTable::Observations],
+    fits: |values, bench, out| {
+        named_in(values, "gateway", &bench.gateway_names, out);
+        named_in(values, "meter", &bench.device_names, out);
+    },
     section: Some(Section { place: 47, make: section::section }),
     ..CheckKind::PLAIN
 };
@@ -100,6 +111,7 @@ struct HouseholdBill {
     fixed: i128,
     is_truth: bool,
     within: i128,
+    unbilled: SimDuration,
     start: SimTime,
     quantities: [Option<MeasurementId>; 2],
     /// Both registers by the time of the reading, in microjoules.
@@ -152,6 +164,12 @@ impl HouseholdBill {
             }
             prices.push((from, price));
         }
+        if prices.first().is_none_or(|(from, _)| from.0 > 0) {
+            let message = "no price holds at the start".to_owned();
+            let label = "expected a first one with `from = \"0 s\"`";
+            out.report(Code::DOES_NOT_FIT, values.span_of("prices"), message, label);
+            return None;
+        }
         let is_truth = values.text("against") == "truth";
         if is_truth != values.is_written("within") {
             let message = "`within` is of a comparison with truth".to_owned();
@@ -167,6 +185,7 @@ impl HouseholdBill {
             fixed: money(values, "fixed", out)?,
             is_truth,
             within: if is_truth { money(values, "within", out)? } else { 0 },
+            unbilled: values.duration("unbilled"),
             start: SimTime(0),
             quantities: QUANTITIES.map(MeasurementId::lookup),
             registers: BTreeMap::new(),
@@ -184,7 +203,17 @@ impl HouseholdBill {
 
     /// What the energy of a bill comes to in millionths of a cent, and how many steps it has; or
     /// why that is not known.
-    fn reference(&self, bill: &Bill) -> Result<(i128, u64), (Reason, String)> {
+    fn reference(
+        &self,
+        bill: &Bill,
+        facts: &RunFacts,
+    ) -> Result<(i128, u64), (Reason, String)> {
+        let apart = [bill.from - facts.start, facts.end - bill.until];
+        if apart.iter().any(|apart| *apart > self.unbilled) {
+            let (from, until) = (bill.from, bill.until);
+            let why = format!("the bill is of {from} to {until} only, and not of the whole run");
+            return Err((Reason::Incomplete, why));
+        }
         if bill.open_steps > 0 {
             let open = plural(bill.open_steps, "step");
             return Err((Reason::Incomplete, format!("the bill leaves {open} open")));
@@ -223,16 +252,12 @@ impl HouseholdBill {
     fn compared(&self, bill: &Bill, (reference, steps): (i128, u64)) -> Verdict {
         let (billed, ours) = (bill.total_ucent, reference);
         let cents = |ucents: i128| ucents as f64 / CENT as f64;
-        let difference = if self.is_truth {
-            cents((billed - ours).abs())
-        } else {
-            (rounded(billed, CENT) - rounded(ours, CENT)).abs() as f64
-        };
+        let difference = cents((billed - ours).abs());
         let limit = cents(self.within);
         let is_within = difference <= limit;
         let what = if self.is_truth { "the plant's energy" } else { "the registers" };
         let why = format!(
-            "the bill is {:.2} cents, {what} come to {:.2}; {}",
+            "the bill is {:.3} cents, {what} come to {:.3}; {}",
             cents(billed),
             cents(ours),
             plural(steps, "step")
@@ -273,7 +298,7 @@ impl Check for HouseholdBill {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let none = || (Reason::NothingToJudge, format!("`{}` made no bill", self.gateway));
         let found = self.bill.as_ref().ok_or_else(none);
-        let verdict = match found.and_then(|bill| Ok((bill, self.reference(bill)?))) {
+        let verdict = match found.and_then(|bill| Ok((bill, self.reference(bill, facts)?))) {
             Ok((_, (_, 0))) => {
                 let why = "the bill has no step of a register";
                 self.context.verdict(Reason::NothingToJudge, "cent", why)

@@ -4,11 +4,15 @@ use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_text::plural;
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::named_in;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 };
+/// What a household's aggregator does, and all of that.
+const ACTIONS: &[&str] =
+    &["*", "open", "close", "start", "wait", "run", "stop", "strategy", "contract", "window"];
 const COUNT: Kind = Kind::Integer { min: 0, max: 1_000_000_000 };
 
 pub(in crate::checks) const KIND: CheckKind = CheckKind {
@@ -27,7 +31,7 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
                 "\"*\"",
                 "about which loads or units; `*` also about the household as a whole",
             ),
-            Field::default("action", Kind::Pattern, "\"*\"", "what is done, such as `open`"),
+            Field::default("action", Kind::Choice(ACTIONS), "\"*\"", "what is done"),
             Field::default("reason", Kind::Pattern, "\"*\"", "why, such as `price`"),
             Field::default("from", TIME, "\"0 s\"", "since when, after the scenario's start"),
             Field::optional("until", TIME, "before when; left out, to the end"),
@@ -43,12 +47,27 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
             out.report(Code::MISSING_KEY, values.span, message, "any count would do");
             return None;
         }
+        if let (Some(least), Some(most)) = (least, most)
+            && least > most
+        {
+            let message = format!("`at_least` is {least} and `at_most` {most}");
+            let span = values.span_of("at_most");
+            out.report(Code::DOES_NOT_FIT, span, message, "no count would do");
+            return None;
+        }
+        let (from, until) = (values.duration("from"), values.duration_opt("until"));
+        if until.is_some_and(|until| until <= from) {
+            let message = "the time ends before it begins".to_owned();
+            let span = values.span_of("until");
+            out.report(Code::DOES_NOT_FIT, span, message, "expected after `from`");
+            return None;
+        }
         let pattern = |key| Pattern::new(values.text(key));
         Some(Box::new(Decisions {
             context,
             of: ["gateway", "about", "action", "reason"].map(pattern),
-            from: values.duration("from"),
-            until: values.duration_opt("until"),
+            from,
+            until,
             least,
             most,
             start: SimTime(0),
@@ -58,8 +77,24 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
         }))
     },
     tables: &[RecordTable::Events],
+    fits: |values, bench, out| {
+        let devices = bench.device_names.iter().cloned();
+        let units: Vec<String> = devices.chain([CO_GENERATOR.to_owned()]).collect();
+        named_in(values, "about", &units, out);
+        named_in(values, "gateway", &bench.gateway_names, out);
+        let from = values.duration("from");
+        if let Some(duration) = bench.duration.filter(|duration| from >= *duration) {
+            let (from_s, end_s) = (from.as_seconds_f64(), duration.as_seconds_f64());
+            let message = format!("`from` is {from_s} s, when the scenario is over");
+            let label = format!("the duration is {end_s} s");
+            out.report(Code::OUTSIDE_SCENARIO, values.span_of("from"), message, label);
+        }
+    },
     ..CheckKind::PLAIN
 };
+
+/// What decisions call the household's co-generator.
+const CO_GENERATOR: &str = "co-generator";
 
 struct Decisions {
     context: CheckContext,

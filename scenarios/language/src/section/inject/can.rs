@@ -227,6 +227,7 @@ impl InjectKind for CanKind {
             places.out.report(Code::DOES_NOT_FIT, span, message, label);
             return None;
         }
+        attack.is_none_or(|_| fits_protection(row, device, places)).then_some(())?;
         Some(Target::Bus { network, device: Some(device) })
     }
 
@@ -245,6 +246,20 @@ impl InjectKind for CanKind {
         let until = length.map_or(SimTime(i64::MAX), |length| injection.instant + length);
         vec![Order::Can { network, device, fault: (self.read)(&injection.values), until }]
     }
+}
+
+/// Whether an attacker takes a device's messages as they are: otherwise it would never find one.
+fn fits_protection(row: &Row<'_>, device: usize, places: &mut Places<'_>) -> bool {
+    let none = Protection::None.word();
+    let authentication = places.authentication_of_device.get(device).copied().flatten();
+    let (own, span) = row.text("protection").unwrap_or((none, row.span));
+    let theirs = authentication.unwrap_or(none);
+    if own != theirs {
+        let message = format!("`protection` is `{own}`, and the device's messages have `{theirs}`");
+        let label = format!("expected `protection = \"{theirs}\"`");
+        places.out.report(Code::DOES_NOT_FIT, span, message, label);
+    }
+    own == theirs
 }
 
 /// Of what excludes another one of its kind there is one at a time.

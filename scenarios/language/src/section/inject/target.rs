@@ -22,6 +22,8 @@ pub(crate) struct Places<'a> {
     pub(crate) networks: &'a Names,
     pub(crate) network_rows: &'a [Row<'a>],
     pub(crate) network_of_device: Vec<Option<usize>>,
+    /// The word of each device's `authentication`, where it has that.
+    pub(crate) authentication_of_device: Vec<Option<&'a str>>,
     pub(crate) via_of_device: Vec<Via>,
     pub(crate) via_of_gateway: &'a [Via],
     pub(crate) via_of_observer: &'a [Via],
