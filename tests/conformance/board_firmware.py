@@ -274,8 +274,9 @@ class Board:
     def remote(self, register, node=1):
         assert self.ask(b"r%03X8\r" % (register << 5 | node)) == b"z\r"
         line = self.line()
-        assert line[:5] == b"t%03X8" % (register << 5 | node), line
-        return bytes.fromhex(line[5:21].decode())
+        length = 4 if 0x20 <= register else 8
+        assert line[:5] == b"t%03X%d" % (register << 5 | node, length), line
+        return bytes.fromhex(line[5 : 5 + 2 * length].decode())
 
     def reading(self):
         assert self.ask(b"t0211A5\r") == b"z\r"
@@ -363,6 +364,169 @@ def exactness(image, folder, rounds, seed):
     board.end()
 
 
+COMPACT = {
+    # Register: where its value stands among the full ones, bytes, step in units of the full one.
+    0x20: (0x10, 0, 4, 1), 0x21: (0x10, 4, 4, 1), 0x22: (0x11, 0, 8, 1000), 0x23: (0x12, 0, 4, 1),
+    0x24: (0x12, 4, 4, 1), 0x25: (0x13, 0, 4, 1), 0x26: (0x13, 4, 4, 1), 0x27: (0x14, 0, 8, 100_000),
+    0x28: (0x15, 0, 8, 100_000), 0x2B: (0x1C, 2, 3, 1), 0x2C: (0x1C, 5, 3, 1), 0x2D: (0x17, 4, 4, 100),
+    0x2E: (0x16, 4, 4, 1),
+}
+SIGNED = (0x22, 0x25, 0x2D)
+# How many bits of the number stand in front of the value, and where its last byte is in the full register.
+NUMBERED = {0x2B: (8, 2), 0x2C: (8, 2), 0x2D: (8, 4), 0x2E: (16, 4)}
+
+
+def compact_ones(board, what):
+    """Each compact register against the full one of the same reading."""
+    for register, (full, at, size, step) in COMPACT.items():
+        data, bits = board.remote(register), NUMBERED.get(register, (0, 0))[0]
+        check(f"{what}: length of {register:02X}", len(data), 4)
+        found = int.from_bytes(data[bits // 8 :], "big", signed=register in SIGNED)
+        whole = board.remote(full)
+        wanted = int.from_bytes(whole[at : at + size], "big", signed=register in SIGNED)
+        off = wanted - found * step
+        is_near = 0 <= off < step if register in (0x27, 0x28) else abs(off) * 2 <= step
+        check(f"{what}: {register:02X} is {found} steps of {step}, full {wanted}", is_near, True)
+        if bits:
+            last = NUMBERED[register][1]
+            check(f"{what}: number in {register:02X}", data[: bits // 8], whole[last - bits // 8 : last])
+
+
+def profile_of(codes, rate_hz):
+    """Number and mean power in mW of the last whole second, by the description."""
+    u, i = ([MIDDLE - pair[n] for pair in codes] for n in (0, 1))
+    nw, o = U_NV * I_NA // 10**9, 21845
+    stops = [0]
+    while stops[-1] < len(u) - 1:
+        to_end = rate_hz - stops[-1] % rate_hz
+        stops.append(min(stops[-1] + min(2048, to_end), len(u) - 1))
+    number = energy = power = 0
+    for begin, end in zip(stops, stops[1:]):
+        both = lambda y: sum(y[j] + y[j + 1] for j in range(begin, end))
+        mean = [quotient(both(y) * 2048, end - begin) for y in (u, i, [a * b for a, b in zip(u, i)])]
+        ui = mean[2] - (o * mean[1] + o * mean[0] >> 16) + (o * o >> 20)
+        energy += quotient(quotient(ui * nw >> 12, 1000) * (end - begin) * 1000, rate_hz * 1000)
+        if end % rate_hz == 0:
+            number, power, energy = number + 1, quotient(energy, 1000), 0
+    return number, power
+
+
+def power_profile(board, draw):
+    """Seconds of steady load, each of its own, frozen in the middle of one."""
+    order = b"t34180400000000000001\r"
+    check("interval of a second", (board.ask(order), board.line()), (b"z\r", order))
+    for number, rate_hz in enumerate((4000, 5000)):
+        hertz, volts, amperes = 50, draw.uniform(200, 240), [draw.uniform(-20, 20) for _ in range(5)]
+        wave = lambda k: math.sqrt(2) * math.sin(math.tau * hertz * k / rate_hz + 0.3)
+        pair = lambda k: (volts * wave(k) / 460, amperes[k // rate_hz] * wave(k) / 30)
+        code = lambda x: round((1.5 - 1.5 * x / math.sqrt(2)) / 3.6 * 4096)
+        codes = [tuple(map(code, pair(k))) for k in range(5 * rate_hz)]
+        places = [0, int(0.6 * rate_hz), int(3.4 * rate_hz), int(4.3 * rate_hz)]
+        for begin, end in zip(places, places[1:]):
+            board.feed(codes[begin:end], rate_hz * 1000 if begin == 0 else None, chunk=79)
+            if begin:
+                found = board.remote(0x17)
+                was = int.from_bytes(found[:4], "big"), int.from_bytes(found[4:], "big", signed=True)
+                check(f"profile {number} is of the reading that was closed", was, before)
+            order = b"t0414A5000000\r"
+            check(f"compact freeze {number}", (board.ask(order), board.line()[:7]), (b"z\r", order[:7]))
+            found = board.remote(0x17)
+            before = int.from_bytes(found[:4], "big"), int.from_bytes(found[4:], "big", signed=True)
+            check(f"profile {number} after {end} samples", before, profile_of(codes[:end], rate_hz))
+            check(f"number of whole seconds in {end} samples", before[0], (end - 1) // rate_hz)
+            if before[0]:
+                played = volts * amperes[before[0] - 1]
+                check(f"mean power {before[1] / 1e3} of {played:.3f} W", abs(before[1] / 1e3 - played) < 1.0, True)
+            compact_ones(board, f"profile {number}")
+
+
+NOMINAL_V = 230
+
+
+def dips_of(hertz, volts, dips, seconds):
+    """Dips by IEC 61000-4-30: from the RMS of each cycle from zero crossing to zero crossing, in closed form.
+
+    `dips` are begin and end in s and the part of the voltage that is left; returns residual in V and duration in s of
+    each, and how near to a threshold a value comes.
+    """
+    w = math.tau * hertz
+    squares = lambda a, b: (b - a) / 2 - (math.sin(2 * w * b) - math.sin(2 * w * a)) / (4 * w)
+    found, open_dip, margin = [], None, NOMINAL_V
+    for n in range(int(2 * hertz * seconds) - 1):
+        begin, end = n / (2 * hertz), (n + 2) / (2 * hertz)
+        total = squares(begin, end)
+        for first, last, left in dips:
+            low, high = max(first, begin), min(last, end)
+            total += (left**2 - 1) * squares(low, high) if low < high else 0
+        rms = volts * math.sqrt(max(total, 0) * 2 * hertz)
+        margin = min([margin] + [abs(rms - part * NOMINAL_V) for part in (0.9, 0.92)])
+        if open_dip is None and rms < 0.9 * NOMINAL_V:
+            open_dip = [begin, rms]
+        elif open_dip and rms >= 0.92 * NOMINAL_V:
+            found.append((open_dip[1], begin - open_dip[0]))
+            open_dip = None
+        elif open_dip:
+            open_dip[1] = min(open_dip[1], rms)
+    return found, margin
+
+
+def voltage_dips(board, draw):
+    """Dips of any depth, length and phase; interruptions without crossings, a slow return, a voltage that is no dip.
+
+    The frequency steps while the half cycles are learnt, at a crossing.
+    """
+    kept = 0  # A reading stays closed when samples begin again.
+    for number, (rate_hz, hertz) in enumerate(((4000, 45), (5000, 55))):
+        volts, margin, count = 213, 0, 0
+        while margin < 0.3:
+            begins = [0.5 + 1.3 * n + draw.uniform(0, 0.1) for n in range(5)]
+            lasts, lefts = [draw.uniform(0.015, 0.3) for _ in begins], [draw.uniform(0.15, 0.85) for _ in begins]
+            lasts[1], lefts[1], lasts[2], lefts[2], lefts[3] = 0.055, 0.0, 0.7, 0.0, 0.98
+            dips = [(begin, begin + last, left) for begin, last, left in zip(begins, lasts, lefts)]
+            dips.append((dips[4][1], dips[4][1] + 0.1, 0.98))
+            wanted, margin = dips_of(hertz, volts, dips, 7)
+        is_in = lambda t: next((left for first, last, left in dips if first <= t < last), 1.0)
+        lead = 16 / (1.03 * hertz)
+        angle = lambda t: math.tau * hertz * (t if t >= 0 else 1.03 * t)
+        wave = lambda t: volts / 460 * is_in(t) * math.sin(angle(t))
+        noisy = lambda k: (1.5 - 1.5 * wave(k / rate_hz - lead)) / 3.6 * 4096 + draw.gauss(0, 0.5)
+        codes = [(round(noisy(k)), 1707) for k in range(int((7 + lead) * rate_hz))]
+        check(f"dips {number} played", len(wanted), 4)
+        for part in range(5):
+            places = [int((lead + 0.45 + 1.3 * n) * rate_hz) for n in range(6)]
+            begin, end = (0 if part == 0 else places[part]), places[part + 1]
+            board.feed(codes[begin:end], rate_hz * 1000 if part == 0 else None)
+            before = board.remote(0x1C)
+            check(f"dip {number}.{part}: none before the freeze", int.from_bytes(before[:2], "big"), kept)
+            board.reading()
+            kept = count = count + (part != 3)
+            data = board.remote(0x1C)
+            found = [int.from_bytes(data[a:b], "big") for a, b in ((0, 2), (2, 5), (5, 8))]
+            residual_v, duration_s = wanted[count - 1]
+            check(f"dip {number}.{part}: number", found[0], count)
+            what = f"dip {number}.{part}: {found[1:]} mV and ms, {residual_v:.3f} V for {duration_s:.4f} s played"
+            check(what, abs(found[1] / 1e3 - residual_v) < 1.0 and abs(found[2] / 1e3 - duration_s) < 0.0025, True)
+            compact_ones(board, f"dip {number}.{part}")
+
+
+def registers(image, folder, seed):
+    """Compact registers, power profile and dips; 0 before the first, and again after a loss of supply."""
+    board, draw = Board(image, folder), random.Random(seed)
+    board.ask(b"O\r")
+    power_profile(board, draw)
+    voltage_dips(board, draw)
+    board.order("system_reset")
+    board.serve_record()
+    board.line()
+    board.ask(b"O\r")
+    for register in (0x17, 0x1C, 0x2B, 0x2C, 0x2D):
+        check(f"{register:02X} after a reset", set(board.remote(register)), {0})
+    check("interval after a reset", (board.ask(b"t341104\r"), board.line()), (b"z\r", b"t34180400000000000001\r"))
+    check("a register that it has not", board.ask(b"r3618\r"), b"z\r")
+    check("stays silent", select.select([board.can], [], [], 0.3)[0], [])
+    board.end()
+
+
 def other_host(image, folder):
     """python-can drives the port."""
     import can
@@ -428,6 +592,7 @@ def main():
         hashes = [hashlib.sha256(open(image, "rb").read()).hexdigest() for image in images]
         check("image built twice", hashes[0], hashes[1])
         exactness(images[0], folder, options.rounds, options.seed)
+        registers(images[0], folder, options.seed)
         other_host(images[0], folder)
         hang(images[0], folder)
     print(f"{comparisons} comparisons, {failures} failed")

@@ -51,7 +51,7 @@ pub enum Register {
     /// firmware does not measure it.
     Distortion = 0x1B,
     /// The last voltage dip: its number (16 bits), residual voltage in mV and duration in ms (24
-    /// bits each). The firmware does not measure it.
+    /// bits each).
     Dip = 0x1C,
     /// RMS voltage in uV.
     CompactVoltage = 0x20,

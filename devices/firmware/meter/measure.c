@@ -1,16 +1,19 @@
 /* See measure.h. The scheme: pairs wait in a ring for DELAY samples, so that a zero crossing is
  * known, by a straight line of least squares through eight samples, before its sample interval is
  * integrated; windows are ten cycles from crossing to crossing, integrated by trapezoids between
- * fractions of a sample. */
+ * fractions of a sample. Voltages of one cycle, for dips, follow each half cycle; where there is
+ * no crossing half cycles go on as they were. */
 #include "measure.h"
 
 #define U_NV_PER_CODE 381174749 /* 460 sqrt(2) V / 1.5 V * 3.6 V / 4096, in nV */
 #define I_NA_PER_CODE 24859223  /* 30 sqrt(2) A / 1.5 V * 3.6 V / 4096, in nA */
 #define ONE_Q16 65536
+#define DIP_BEGIN_UV 207000000 /* 90 % of 230 V */
+#define DIP_END_UV 211600000   /* 92 % of it */
 
 struct calibration calibration;
 struct counters counters;
-struct profile profile;
+uint32_t profile_interval;
 uint32_t samples_taken, windows_done;
 
 static uint32_t rate_mhz;
@@ -23,7 +26,7 @@ static uint64_t window_from; /* Q16 samples */
 static int crossings, is_armed, has_candidate, is_aligned;
 static uint32_t candidate;
 static uint64_t boundary; /* Q16 samples; 0: none is known */
-static uint32_t last_crossing;
+static uint32_t last_crossing, longest_gap; /* in samples */
 
 /* Between two freezes. */
 static int64_t frozen_u2, frozen_i2, frozen_ui;
@@ -34,11 +37,24 @@ static uint32_t frozen_cycles, frozen_windows, frozen_unsynchronised, reading_nu
  * they were booked last. */
 enum { BOOK_EVERY = 2048 };
 static int64_t energy_u, energy_i, energy_ui;
-static uint32_t energy_from;
+static uint32_t energy_from, book_every;
 
 /* Of the power profile. */
+static struct profile profile;
 static int64_t profile_uj;
 static uint64_t profile_samples;
+
+/* Of the half cycle that goes on: integrals as above; and of the one before. */
+static int64_t half_u, half_u2, before_u, before_u2;
+static uint64_t half_from, half_to; /* Q16 samples */
+static int64_t half_length, half_shift, before_length; /* Q16; a length of 0: not known yet */
+static int halves;
+
+/* Of voltage dips. */
+static struct dip dip;
+static int is_dip;
+static uint64_t dip_from; /* Q16 samples */
+static uint32_t dip_least_uv;
 
 uint64_t integer_root(uint64_t x) {
     uint64_t root = 0, bit = 1ull << 62;
@@ -60,15 +76,36 @@ void measure_reset(void) {
     for (int k = 0; k < SUMS; k++) sum[k] = 0;
     window_from = boundary = 0;
     crossings = is_armed = has_candidate = is_aligned = 0;
-    last_crossing = 0;
+    last_crossing = longest_gap = 0;
     energy_u = energy_i = energy_ui = 0;
     energy_from = 0;
     reading_number = 0;
     clear_frozen();
-    profile_uj = 0; profile_samples = 0; profile.number = 0; profile.p_mw = 0;
+    half_u = half_u2 = half_length = half_shift = 0;
+    half_from = half_to = 0;
+    halves = is_dip = 0;
+    dip.number = dip.residual_mv = dip.duration_ms = 0;
+    profile.number = 0; profile.p_mw = 0;
+    measure_begin_interval();
 }
 
-void measure_set_rate(uint32_t millihertz) { rate_mhz = millihertz; }
+static uint64_t interval_samples(void) { return (uint64_t)profile_interval * rate_mhz / 1000; }
+
+/* Registers are booked at the end of the profile's interval, and often enough before. */
+static void plan_booking(void) {
+    uint64_t left = interval_samples() - profile_samples;
+    book_every = profile_interval && left < BOOK_EVERY ? (uint32_t)left : BOOK_EVERY;
+}
+
+void measure_begin_interval(void) {
+    profile_uj = 0; profile_samples = 0;
+    plan_booking();
+}
+
+void measure_set_rate(uint32_t millihertz) {
+    rate_mhz = millihertz;
+    plan_booking();
+}
 
 /* Area under a straight line from y0 to y1 over one sample, between two fractions (Q16), in half
  * sample units, Q16. */
@@ -108,13 +145,68 @@ static void book(uint32_t to) {
     if (uj > 0) counters.consumed_uj += (uint64_t)uj; else counters.injected_uj += (uint64_t)-uj;
     profile_uj += uj;
     profile_samples += (uint64_t)samples;
-    if (profile.interval && profile_samples >= (uint64_t)profile.interval * rate_mhz / 1000) {
-        profile.p_mw = (int32_t)(profile_uj * (rate_mhz / 1000) / (int64_t)profile_samples / 1000);
+    if (profile_interval && profile_samples >= interval_samples()) {
+        profile.p_mw = (int32_t)(profile_uj / 1000 * rate_mhz / (int64_t)profile_samples / 1000);
         profile.number++;
         profile_uj = 0; profile_samples = 0;
     }
+    plan_booking();
     energy_u = energy_i = energy_ui = 0;
     energy_from = to;
+}
+
+/* RMS voltage of a mean square, in codes^2, Q12. */
+static uint32_t microvolts(int64_t u2) {
+    /* Q16 codes times nV per code. */
+    uint64_t nv = (integer_root((uint64_t)(u2 > 0 ? u2 : 0) << 20) * (uint64_t)per_code_nv()) >> 16;
+    return (uint32_t)((nv + 500) / 1000);
+}
+
+static int64_t less_offset(int64_t u2, int64_t u, int64_t o) {
+    return u2 - ((2 * o * u) >> 16) + ((o * o) >> 20);
+}
+
+/* The voltage of a cycle, and where its second half began. */
+static void look_for_dip(uint32_t u_uv, uint64_t at) {
+    if (!is_dip && u_uv < DIP_BEGIN_UV) {
+        is_dip = 1;
+        dip_from = at;
+        dip_least_uv = u_uv;
+    } else if (is_dip && u_uv >= DIP_END_UV) {
+        is_dip = 0;
+        dip.number++;
+        dip.residual_mv = (dip_least_uv + 500) / 1000;
+        dip.duration_ms = (uint32_t)((((at - dip_from) >> 6) * 15625 / 16 + rate_mhz / 2) / rate_mhz);
+    } else if (is_dip && u_uv < dip_least_uv) {
+        dip_least_uv = u_uv;
+    }
+}
+
+/* Takes the sample interval j; one in which a half cycle ends is cut there. */
+static void follow_half_cycles(uint32_t j) {
+    if (!half_length) return;
+    int64_t y0 = ring_u[j % RING], y1 = ring_u[(j + 1) % RING];
+    if ((uint32_t)(half_to >> 16) == j) {
+        int32_t fraction = (int32_t)(half_to & 0xFFFF);
+        int64_t u = area(y0, y1, 0, fraction), u2 = area(y0 * y0, y1 * y1, 0, fraction);
+        int64_t length = (int64_t)(half_to - half_from);
+        half_u += u;
+        half_u2 += u2;
+        if (halves < 2) { /* What came before the first end is no half cycle. */
+            halves++;
+        } else {
+            int64_t both = before_length + length;
+            int64_t mean = (before_u + half_u) * 2048 / both, mean2 = (before_u2 + half_u2) * 2048 / both;
+            look_for_dip(microvolts(less_offset(mean2, mean, calibration.u_offset)), half_from);
+        }
+        before_u = half_u; before_u2 = half_u2; before_length = length;
+        half_u = -u; half_u2 = -u2;
+        half_from = half_to;
+        half_to += (uint64_t)(half_length + half_shift);
+        half_shift = 0;
+    }
+    half_u += (y0 + y1) * ONE_Q16;
+    half_u2 += (y0 * y0 + y1 * y1) * ONE_Q16;
 }
 
 static void close_window(uint64_t to, int cycles) {
@@ -123,8 +215,7 @@ static void close_window(uint64_t to, int cycles) {
         int64_t mean[SUMS];
         for (int k = 0; k < SUMS; k++) mean[k] = (sum[k] * 2048) / length; /* codes or codes^2, Q12 */
         int64_t ou = calibration.u_offset, oi = calibration.i_offset;      /* Q16 */
-        int64_t u2 = mean[U2] - ((2 * ou * mean[U1]) >> 16) + ((ou * ou) >> 20);
-        int64_t i2 = mean[I2] - ((2 * oi * mean[I1]) >> 16) + ((oi * oi) >> 20);
+        int64_t u2 = less_offset(mean[U2], mean[U1], ou), i2 = less_offset(mean[I2], mean[I1], oi);
         int64_t ui = product(mean[U1], mean[I1], mean[UI]);
         int64_t weight = length >> 12; /* Q4 samples */
         frozen_u2 += u2 * weight;
@@ -134,6 +225,10 @@ static void close_window(uint64_t to, int cycles) {
         if (cycles) {
             frozen_length_q16 += (uint64_t)length;
             frozen_cycles += (uint32_t)cycles;
+            if (longest_gap < (uint32_t)(length >> 16) / 8) { /* none is missing */
+                if (!half_length) half_to = to + (uint64_t)length / 20;
+                half_length = length / 20;
+            }
         } else {
             frozen_unsynchronised++;
         }
@@ -143,6 +238,7 @@ static void close_window(uint64_t to, int cycles) {
     for (int k = 0; k < SUMS; k++) sum[k] = 0;
     window_from = to;
     crossings = 0;
+    longest_gap = 0;
 }
 
 /* A crossing between samples k and k + 1 and its neighbours: its place by least squares. */
@@ -157,7 +253,15 @@ static void crossed(uint32_t k) {
     int64_t shift = ((int64_t)21 * total * 32768) / moment;
     if (shift > 3 * ONE_Q16 || shift < -3 * ONE_Q16) return;
     uint64_t place = ((uint64_t)k << 16) + 32768 - (uint64_t)shift;
+    if (k - last_crossing > longest_gap) longest_gap = k - last_crossing;
     last_crossing = k;
+    if (half_length) {
+        /* Half cycles follow slowly, for a step of the voltage shifts the crossing beside it. */
+        int64_t off = (int64_t)(place - half_to) % half_length;
+        if (2 * off > half_length) off -= half_length;
+        if (2 * off < -half_length) off += half_length;
+        half_shift = off / 4;
+    }
     if (!is_aligned) {
         /* What came before the first crossing belongs to no window. */
         is_aligned = 1;
@@ -190,11 +294,12 @@ void measure_pair(uint32_t u_code, uint32_t i_code) {
         energy_u += ring_u[before] + ring_u[now];
         energy_i += ring_i[before] + ring_i[now];
         energy_ui += ring_u[before] * ring_i[before] + ring_u[now] * ring_i[now];
-        if (k - energy_from >= BOOK_EVERY) book(k);
+        if (k - energy_from >= book_every) book(k);
     }
     look_for_crossing(k);
     if (k < DELAY) return;
     uint32_t j = k - DELAY;
+    follow_half_cycles(j);
     if (boundary && (uint32_t)(boundary >> 16) == j) {
         int32_t fraction = (int32_t)(boundary & 0xFFFF);
         if (crossings == -1 && windows_done == 0) {
@@ -228,12 +333,9 @@ int measure_freeze(struct reading *out) {
     if (frozen_length_q4 == 0) return 0;
     int64_t length = (int64_t)frozen_length_q4;
     int64_t u2 = frozen_u2 / length, i2 = frozen_i2 / length, ui = frozen_ui / length;
-    if (u2 < 0) u2 = 0;
     if (i2 < 0) i2 = 0;
-    /* Q16 codes times nV per code. */
-    uint64_t u_nv = (integer_root((uint64_t)u2 << 20) * (uint64_t)per_code_nv()) >> 16;
     uint64_t i_na = (integer_root((uint64_t)i2 << 20) * (uint64_t)per_code_na()) >> 16;
-    out->u_uv = (uint32_t)((u_nv + 500) / 1000);
+    out->u_uv = microvolts(u2);
     out->i_ua = (uint32_t)((i_na + 500) / 1000);
     out->p_uw = ((ui * per_code2_nw()) >> 12) / 1000;
     out->s_mva = (uint32_t)(((uint64_t)out->u_uv * out->i_ua + 500000000) / 1000000000);
@@ -247,6 +349,8 @@ int measure_freeze(struct reading *out) {
     out->windows = frozen_windows;
     out->unsynchronised = frozen_unsynchronised;
     out->number = ++reading_number;
+    out->profile = profile;
+    out->dip = dip;
     clear_frozen();
     return 1;
 }

@@ -15,6 +15,12 @@ struct calibration {
     int32_t u_offset, i_offset; /* 2^-16 of a code */
 };
 
+/* Mean power of the last whole interval of the power profile; the number is 0 before the first. */
+struct profile { uint32_t number; int32_t p_mw; };
+
+/* The last voltage dip that is over: below 90 % of 230 V, back at 92 %; 0 before the first. */
+struct dip { uint32_t number, residual_mv, duration_ms; };
+
 /* A reading: everything between two freezes. */
 struct reading {
     uint32_t number, windows, unsynchronised;
@@ -24,6 +30,8 @@ struct reading {
     int32_t pf_ppm;
     uint32_t f_uhz;
     uint64_t consumed_mj, injected_mj;
+    struct profile profile;
+    struct dip dip;
 };
 
 /* What outlives a loss of supply. */
@@ -32,16 +40,15 @@ struct counters {
     uint32_t restarts;
 };
 
-/* Mean power of the last whole interval of the power profile. */
-struct profile { uint32_t interval, number; int32_t p_mw; };
-
 extern struct calibration calibration;
 extern struct counters counters;
-extern struct profile profile;
+extern uint32_t profile_interval; /* in seconds; 0: none */
 extern uint32_t samples_taken, windows_done;
 
 void measure_reset(void);
 void measure_set_rate(uint32_t millihertz);
+/* An interval of the power profile begins here, after its length was changed. */
+void measure_begin_interval(void);
 void measure_pair(uint32_t u_code, uint32_t i_code);
 /* Closes what has come together since the last freeze; 0 if no window has been completed. */
 int measure_freeze(struct reading *out);

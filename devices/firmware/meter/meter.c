@@ -76,7 +76,7 @@ static void keep_record(void) {
     put_le(r + 28, (uint32_t)calibration.i_gain, 4);
     put_le(r + 32, (uint32_t)calibration.u_offset, 4);
     put_le(r + 36, (uint32_t)calibration.i_offset, 4);
-    put_le(r + 40, profile.interval, 4);
+    put_le(r + 40, profile_interval, 4);
     put_le(r + RECORD - 2, crc16(r, RECORD - 2), 2);
     bench_send(0x83, 0, r, RECORD);
 }
@@ -94,7 +94,8 @@ static void take_record(const uint8_t *r, uint32_t length) {
         calibration.i_gain = (int32_t)get_le(r + 28, 4);
         calibration.u_offset = (int32_t)get_le(r + 32, 4);
         calibration.i_offset = (int32_t)get_le(r + 36, 4);
-        profile.interval = (uint32_t)get_le(r + 40, 4);
+        profile_interval = (uint32_t)get_le(r + 40, 4);
+        measure_begin_interval();
     } else if (length == 1 && r[0] >= 1 && r[0] <= 31) {
         node = r[0]; /* a blank EEPROM and the address switches */
     } else {
@@ -135,15 +136,18 @@ void bench_frame(uint8_t kind, uint8_t number, const uint8_t *data, uint32_t len
 /* --- the node on the metering network: identifier = register * 32 + node ------------------------ */
 
 enum {
-    FREEZE = 0x01, VOLTAGE_CURRENT = 0x10, ACTIVE = 0x11, APPARENT = 0x12, FACTOR_FREQUENCY = 0x13,
+    FREEZE = 0x01, COMPACT_FREEZE = 0x02, VOLTAGE_CURRENT = 0x10, ACTIVE = 0x11, APPARENT = 0x12, FACTOR_FREQUENCY = 0x13,
     CONSUMED = 0x14, INJECTED = 0x15, NUMBER = 0x16, PROFILE = 0x17, STATUS = 0x18, VERSION = 0x19,
-    CALIBRATION = 0x1A
+    CALIBRATION = 0x1A, DIP = 0x1C,
+    COMPACT_VOLTAGE = 0x20, COMPACT_CURRENT, COMPACT_ACTIVE, COMPACT_APPARENT, COMPACT_NON_ACTIVE,
+    COMPACT_FACTOR, COMPACT_FREQUENCY, COMPACT_CONSUMED, COMPACT_INJECTED,
+    COMPACT_DIP_RESIDUAL = 0x2B, COMPACT_DIP_DURATION, COMPACT_PROFILE, COMPACT_NUMBER
 };
 static struct reading frozen;
 
 static void calibrate(uint32_t id, const uint8_t *data, int length) {
     int32_t *value[] = { &calibration.u_gain, &calibration.i_gain, &calibration.u_offset,
-                         &calibration.i_offset, (int32_t *)&profile.interval };
+                         &calibration.i_offset, (int32_t *)&profile_interval };
     uint8_t d[8] = { 0 };
     if (length < 1 || data[0] >= sizeof value / sizeof *value) return;
     if (length == 8) {
@@ -153,6 +157,7 @@ static void calibrate(uint32_t id, const uint8_t *data, int length) {
                  : is_offset ? wanted >= -0x100000 && wanted <= 0x100000 : wanted >= 0 && wanted <= 3600;
         d[1] = !fits;
         if (fits) { *value[data[0]] = wanted; keep_record(); }
+        if (fits && value[data[0]] == (int32_t *)&profile_interval) measure_begin_interval();
     } else if (length != 1) {
         return;
     }
@@ -161,20 +166,58 @@ static void calibrate(uint32_t id, const uint8_t *data, int length) {
     slcan_send(id, d, 8);
 }
 
+static uint32_t at_most(uint32_t x, uint32_t most) { return x < most ? x : most; }
+static int64_t rounded(int64_t x, int64_t divisor) {
+    return (x + (x < 0 ? -divisor : divisor) / 2) / divisor;
+}
+
+/* Registers of 4 bytes: those above in coarser steps; 0 if there is no such register. */
+static int compact(uint32_t number, uint8_t *d) {
+    const struct dip *dip = &frozen.dip;
+    uint32_t value;
+    switch (number) {
+    case COMPACT_VOLTAGE: value = frozen.u_uv; break;
+    case COMPACT_CURRENT: value = frozen.i_ua; break;
+    case COMPACT_ACTIVE: value = (uint32_t)rounded(frozen.p_uw, 1000); break;
+    case COMPACT_APPARENT: value = frozen.s_mva; break;
+    case COMPACT_NON_ACTIVE: value = frozen.n_mvar; break;
+    case COMPACT_FACTOR: value = (uint32_t)frozen.pf_ppm; break;
+    case COMPACT_FREQUENCY: value = frozen.f_uhz; break;
+    case COMPACT_CONSUMED: value = (uint32_t)(frozen.consumed_mj / 100000); break;
+    case COMPACT_INJECTED: value = (uint32_t)(frozen.injected_mj / 100000); break;
+    case COMPACT_DIP_RESIDUAL: value = dip->number << 24 | dip->residual_mv; break;
+    case COMPACT_DIP_DURATION: value = dip->number << 24 | at_most(dip->duration_ms, 0xFFFFFF); break;
+    case COMPACT_PROFILE:
+        value = frozen.profile.number << 24 | ((uint32_t)rounded(frozen.profile.p_mw, 100) & 0xFFFFFF);
+        break;
+    case COMPACT_NUMBER: value = frozen.number << 16 | at_most(frozen.unsynchronised, 0xFFFF); break;
+    default: return 0;
+    }
+    put_be(d, value, 4);
+    return 1;
+}
+
 void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
     uint32_t number = id >> 5, to = id & 31;
     uint8_t d[8] = { 0 };
-    if (to != node && !(to == 0 && number == FREEZE)) return;
+    int is_order = number == FREEZE || number == COMPACT_FREEZE;
+    if (to != node && !(to == 0 && is_order)) return;
     if (!is_remote) {
-        if (number == FREEZE) {
+        if (is_order) {
             struct reading next = frozen;
             if (measure_freeze(&next)) frozen = next;
             /* An order to all is answered by each under its own identifier. The token that came with
                the order distinguishes the answer from a late one. */
-            put_be(d, frozen.number, 4);
-            put_be(d + 4, frozen.windows, 3);
-            d[7] = length > 0 ? data[0] : 0;
-            slcan_send(FREEZE << 5 | node, d, 8);
+            uint8_t token = length > 0 ? data[0] : 0;
+            if (number == FREEZE) {
+                put_be(d, frozen.number, 4);
+                put_be(d + 4, frozen.windows, 3);
+                d[7] = token;
+            } else {
+                d[0] = token;
+                put_be(d + 1, frozen.number, 3);
+            }
+            slcan_send(number << 5 | node, d, number == FREEZE ? 8 : 4);
         } else if (number == CALIBRATION) {
             calibrate(id, data, length);
         }
@@ -188,7 +231,15 @@ void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
     case CONSUMED: put_be(d, frozen.consumed_mj, 8); break;
     case INJECTED: put_be(d, frozen.injected_mj, 8); break;
     case NUMBER: put_be(d, frozen.number, 4); put_be(d + 4, frozen.unsynchronised, 4); break;
-    case PROFILE: put_be(d, profile.number, 4); put_be(d + 4, (uint32_t)profile.p_mw, 4); break;
+    case PROFILE:
+        put_be(d, frozen.profile.number, 4);
+        put_be(d + 4, (uint32_t)frozen.profile.p_mw, 4);
+        break;
+    case DIP:
+        put_be(d, frozen.dip.number, 2);
+        put_be(d + 2, frozen.dip.residual_mv, 3);
+        put_be(d + 5, at_most(frozen.dip.duration_ms, 0xFFFFFF), 3);
+        break;
     case STATUS:
         put_be(d, self_test, 2);
         put_be(d + 2, counters.restarts, 2);
@@ -199,7 +250,9 @@ void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
         d[0] = VERSION_MAJOR; d[1] = VERSION_MINOR; d[2] = node;
         put_be(d + 4, image_crc, 4);
         break;
-    default: return;
+    default:
+        if (compact(number, d)) slcan_send(id, d, 4);
+        return;
     }
     slcan_send(id, d, 8);
 }
@@ -261,7 +314,7 @@ static void run(void) {
     NVIC_ISER1 = 1u << (37 - 32) | 1u << (38 - 32);
     calibration.u_gain = calibration.i_gain = 0x400000;
     calibration.u_offset = calibration.i_offset = 21845; /* a third of a code: 1707 - 1.5 V / 3.6 V * 4096 */
-    profile.interval = 60;
+    profile_interval = 60;
     test_oneself();
     measure_set_rate(6400000);
     measure_reset();
