@@ -2,10 +2,12 @@
 
 It is the real node of can-foreign-nodes: its SLCAN port is a pseudo-terminal, and samples of the same voltage and
 current that the plant has at its place go to its stimulus port in their own time. Its readings have to be the plant's
-within what its converter of 12 bits resolves; where the plant has another voltage, they have not to be. Wants
-qemu-system-arm and gcc-arm-none-eabi.
+within what its converter of 12 bits resolves; where the plant has another voltage, they have not to be. A voltage dip before the
+run, by closed form half the voltage for ten cycles, has to be an alert of the platform, once. Wants qemu-system-arm and
+gcc-arm-none-eabi.
 """
 
+import json
 import math
 import os
 import shutil
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import tty
 
 from board_firmware import ROOT, Board
 from can_foreign_nodes import CURRENT, FOLDER, NAME, NODE, VOLTAGE, judged
@@ -22,6 +25,8 @@ from peer.under_way import Run
 
 RATE_HZ, BLOCK = 4000, 400
 LIMITS = ("--set", "check.voltages.limit=0.3 %", "--set", "check.powers.limit=1 %")
+ASKED = ["voltage_current", "active_power", "apparent_power", "factor_frequency", "consumed", "injected", "dip"]
+DIP, DIP_LEFT = (2 * RATE_HZ, 2 * RATE_HZ + RATE_HZ // 5), 0.5
 
 
 def block(first):
@@ -29,7 +34,9 @@ def block(first):
     codes = []
     for k in range(first, first + BLOCK):
         wave = math.sin(math.tau * 50.0 * k / RATE_HZ)
-        codes.append(tuple(round((1.5 - 1.5 * value * wave) / 3.6 * 4096) for value in (VOLTAGE / 460, CURRENT / 30)))
+        left = DIP_LEFT if DIP[0] <= k < DIP[1] else 1.0
+        values = (VOLTAGE * left / 460, CURRENT / 30)
+        codes.append(tuple(round((1.5 - 1.5 * value * wave) / 3.6 * 4096) for value in values))
     return codes
 
 
@@ -40,24 +47,54 @@ class Samples(threading.Thread):
         super().__init__(daemon=True)
         self.board, self.is_over, self.fed, self.latest_s = board, False, 0, 0.0
 
+    def feed(self):
+        self.board.feed(block(self.fed), RATE_HZ * 1000 if self.fed == 0 else None)
+        self.fed += BLOCK
+
     def run(self):
-        begin = time.monotonic()
+        begin = time.monotonic() - self.fed / RATE_HZ
         while not self.is_over:
-            self.board.feed(block(self.fed), RATE_HZ * 1000 if self.fed == 0 else None)
-            self.fed += BLOCK
+            self.feed()
             ahead_s = begin + self.fed / RATE_HZ - time.monotonic()
             self.latest_s = max(self.latest_s, -ahead_s)
             time.sleep(max(0.0, ahead_s))
 
 
-def played(comparison, image, name, expected):
+def freeze(board):
+    """Closes a reading of what was before the run."""
+    line = os.open(board.pty, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(line)
+    os.write(line, b"O\rt%03X1A5\rC\r" % (1 << 5 | NODE))
+    answer = b""
+    while answer.count(b"\r") < 4:
+        answer += os.read(line, 100)
+    os.close(line)
+
+
+def dip_alerts(comparison, out):
+    """One, with what the half-cycle values of such a dip are: the last that is too low ends half a cycle behind it."""
+    with open(os.path.join(out, "events.jsonl"), encoding="utf-8") as file:
+        rows = [row["metadata"] for row in map(json.loads, file) if row.get("type") == "voltage.dip"]
+    comparison.same("alerts of dips", [row["device"] for row in rows], [f"node-{NODE}"])
+    for row in rows:
+        comparison.close("residual voltage in V", float(row["residual_v"]), VOLTAGE * DIP_LEFT, 0.3)
+        comparison.close("duration in s", float(row["duration_s"]), (DIP[1] - DIP[0]) / RATE_HZ + 0.01, 0.0015)
+
+
+def played(comparison, image, name, expected, asks_for_dips=False):
     with tempfile.TemporaryDirectory() as folder:
         board = Board(image, folder, record=bytes([NODE]), pty=True)
         samples = Samples(board)
+        while samples.fed < DIP[1] + RATE_HZ:
+            samples.feed()
+        freeze(board)
         samples.start()
         out = os.path.join(folder, os.path.basename(name))
-        run = Run(FOLDER, name, "--out", out, "--set", f"device.node-{NODE}.line=tty:{board.pty}", *LIMITS)
-        judged(comparison, name, run, out, expected)
+        run = Run(FOLDER, name, "--out", out, "--set", f"device.node-{NODE}.line=tty:{board.pty}", *LIMITS,
+                  *(("--set", f"gateway.aggregator.registers={json.dumps(ASKED)}") if asks_for_dips else ()))
+        judged(comparison, name, run, out, expected, 5 if asks_for_dips else None)
+        if asks_for_dips:
+            dip_alerts(comparison, out)
         samples.is_over = True
         samples.join()
         board.end()
@@ -74,7 +111,8 @@ def main():
         subprocess.run([os.path.join(ROOT, "devices/firmware/meter/build.sh"), folder], check=True, stdout=subprocess.DEVNULL)
         image = os.path.join(folder, "meter.elf")
         good = {"readings-once": "pass", "voltages": "pass", "powers": "pass"}
-        played(comparison, image, NAME, good)
+        # The scenario has no check of alerts.
+        played(comparison, image, NAME, good | {"unjudged-alerts": "inconclusive"}, asks_for_dips=True)
         played(comparison, image, f"{NAME}/{NAME}-voltage", good | {"voltages": "fail"})
         played(comparison, image, f"{NAME}/{NAME}-power", good | {"powers": "fail"})
     comparison.end()
