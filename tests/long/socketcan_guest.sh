@@ -15,7 +15,8 @@ command -v dpkg-deb > /dev/null || not_run "dpkg-deb not found"
 mkdir -p "$root"
 if ! ls "$root"/boot/vmlinuz-* > /dev/null 2>&1; then
     kernel=$(apt-cache depends linux-image-amd64 2> /dev/null | sed -n 's/.*Depends: //p' | head -n 1)
-    (cd "$guest" && apt-get download -q qemu-system-x86 qemu-system-data seabios busybox-static can-utils "${kernel:?}") \
+    (cd "$guest" && apt-get download -q qemu-system-x86 qemu-system-common \
+        qemu-system-data seabios busybox-static can-utils "${kernel:?}") \
         || not_run "the packages of the guest cannot be downloaded"
     for package in "$guest"/*.deb; do dpkg-deb -x "$package" "$root"; done
 fi
