@@ -1,7 +1,8 @@
 """Looks at the pages that the aggregator of a household serves itself, in headless Chromium, on a telephone and on a desk.
 
 Each page under its name, with links to the others, nothing beyond the width, no entry in the console, every element
-closed, no finding of axe-core; what it shows is what `/view.json` has. Strategy, switch, window and contract are changed
+closed, no finding of axe-core; what it shows is what `/view.json` has, and so does each screen of the display, which a
+touch brings. Strategy, switch, window and contract are changed
 over forms. A form without sign-in is answered with 401, one of another page, though it brings the cookie, with 403, and
 neither changes anything. After five wrong passwords the right one waits.
 
@@ -9,6 +10,7 @@ neither changes anything. After five wrong passwords the right one waits.
     aggregator_pages.py --example [PROGRAM] of the example household_pages
 """
 
+import datetime
 import html.parser
 import http.server
 import json
@@ -44,7 +46,6 @@ PAGES = [
     ("/load-power-profile", "Load Power Profile"),
     ("/power-graph", "Power Graph"),
     ("/display", "Display"),
-    ("/display?screen=power", "Display"),
 ]
 HEADINGS = ["Renewable source availability", "Co-generator status", "Actual Energy prices"]
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -221,15 +222,54 @@ def check_load(comparison, driver, served, shown, label):
         comparison.same(f"{label} {load['name']}: statistics", rows, [[load["name"], statistics(load["statistics"])]])
 
 
+def screens(shown):
+    """What stands on each screen of the display, between its head and the words that are touched."""
+    def date(text):
+        at = datetime.datetime.fromisoformat(text) + datetime.timedelta(seconds=shown["local_offset_s"])
+        return at.strftime("%d/%m %H:%M")
+
+    def row(name, value):
+        return f"{name[:29 - len(value)]:<{29 - len(value)}} {value}"
+
+    def watts(power_w):
+        return "-- W" if power_w is None else f"{power_w} W"
+
+    loads, bill = shown["loads"], shown["bill"]
+    power = [row(one["name"], watts(one["power_w"]) + (" open" if one["is_closed"] is False else "     ")) for one in loads]
+    energy = [row(one["name"], f"{one['statistics']['day_wh']:.0f} Wh") for one in loads]
+    cents = bill["total_cents"]
+    plan = [row(f"next {one['name']}", date(one["start"])) for one in loads if one["start"]]
+    plan += [row(f"{one['action']} {one['about']}", date(one["at"])) for one in shown["decisions"]]
+    return {
+        "power": [row("Household", watts(shown["net_w"])), *power],
+        "energy": [row("Household", f"{shown['whole']['day_wh']:.0f} Wh"), *energy],
+        "bill": [
+            row("From", date(bill["from"]) if bill["from"] else "--"),
+            row("Taken", f"{bill['import_wh']:.0f} Wh"),
+            row("Fed in", f"{bill['export_wh']:.0f} Wh"),
+            row("Steps left open", str(bill["open_steps"])),
+            row("Bill so far", f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02} {bill['currency']}"),
+        ],
+        "plan": [row("Strategy", shown["strategy"]), *plan],
+        "start": [f"{number} {task}" for number, task in enumerate(shown["tasks"], 1)],
+    }
+
+
 def check_display(comparison, driver, shown, label):
-    lines = driver.find_element(By.CSS_SELECTOR, "pre.display").get_attribute("textContent").rstrip("\n").split("\n")
-    comparison.same(f"{label}: size", {len(line) for line in lines} | {len(lines)}, {30, 12})
-    household = re.fullmatch(r"Household +(-?\d+) W", lines[2])
-    if household:
-        comparison.same(f"{label}: net power", int(household[1]), shown["net_w"])
-        total = re.search(r"(-?)(\d+)\.(\d\d) \w+ *$", lines[-1])
-        cents = int(total[1] + total[2] + total[3]) if total else None
-        comparison.same(f"{label}: bill", cents, shown["bill"]["total_cents"])
+    """A walk over all screens by touches, each with the values of the pages."""
+    walk = screens(shown)
+    for word, expected in walk.items():
+        button = f"//form[@action='/touch']/button[text()='{word}']"
+        left(driver, driver.find_element(By.XPATH, button).click)
+        text = driver.find_element(By.CSS_SELECTOR, "pre.display").get_attribute("textContent").removesuffix("\n")
+        lines = text.split("\n")
+        comparison.same(f"{label} {word}: size", {len(line) for line in lines} | {len(lines)}, {30, 12})
+        comparison.same(f"{label} {word}: head", bool(re.search(r" \d\d/\d\d \d\d:\d\d$", lines[0])), True)
+        rows = [line.rstrip() for line in lines[2:-1]]
+        whole = [line.rstrip() for line in expected] + [""] * len(rows)
+        comparison.same(f"{label} {word}: rows", rows, whole[:len(rows)])
+        comparison.same(f"{label} {word}: words to touch", sorted(lines[-1][at:at + 6].strip() for at in range(0, 30, 6)),
+                        sorted(walk))
 
 
 def check_page(comparison, driver, served, page, label, source):

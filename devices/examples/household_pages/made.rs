@@ -4,6 +4,7 @@ use lastmeter_household::schedule::Strategy;
 use lastmeter_household::{Amount, Energy, Rate};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::display::Screen;
 use super::view::{BillView, CoGeneratorView, DecisionView, LoadView, Statistics, View};
 
 /// Monday, 18 January 2027, 17:00 UTC, with local clocks one hour ahead.
@@ -123,5 +124,6 @@ pub(crate) fn view() -> View {
             decision(200, "washing machine", "start", "The lowest price of its window begins."),
         ],
         tasks: vec!["CAN manage", "Web server", "Decide", "Bill", "User interface"],
+        screen: Screen::Start,
     }
 }

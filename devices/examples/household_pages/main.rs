@@ -12,9 +12,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use lastmeter_devices::household::Access;
 use lastmeter_devices::household::site::Site;
 use lastmeter_devices::household::view::{self, Change, DecisionView, View};
+use lastmeter_devices::household::{Access, display};
 use lastmeter_devices::{PageAnswer, PageMethod, PageRequest};
 
 /// The longest form that is read.
@@ -117,6 +117,10 @@ fn apply(view: &mut View, change: Change) {
             (load, "window")
         }
         Change::StartNow { load } => (load, "start"),
+        Change::Screen(screen) => {
+            view.screen = screen;
+            return;
+        }
     };
     let why = "The customer asked for it.".to_owned();
     view.decisions.insert(0, DecisionView { at: view.now, about, action, why });

@@ -437,6 +437,8 @@ impl Household {
     /// Takes a change by the customer.
     pub(super) fn change(&mut self, now: SimTime, change: &Change, out: &mut Vec<Effect>) {
         let (load, action) = match change {
+            // What the display shows is no decision.
+            Change::Screen(_) => return self.apply(now, change, None),
             Change::Strategy(_) => (None, "strategy"),
             Change::Contract(_) => (None, "contract"),
             Change::Switch { load, is_closed } => {
@@ -469,6 +471,7 @@ impl Household {
                 self.strategy = Some(strategy);
                 self.must_plan = true;
             }
+            Change::Screen(screen) => self.screen = screen,
             Change::Contract(power_w) => self.contract_w = Some(power_w.clamp(0, POWER_MAX_W)),
             Change::Switch { is_closed, .. } => {
                 let Some(place) = place else { return };

@@ -16,6 +16,7 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use lastmeter_wire::rest::{Answer, Request};
 use rand::Rng as _;
 
+use super::display::Screen;
 use super::feeds::Feeds;
 use super::kept::{self, Kept, KeptLoad, KeptUnit, Run, WHOLE};
 use super::record::{Billed, Decided};
@@ -107,6 +108,7 @@ pub(crate) struct Household {
     pub(super) unit: KeptUnit,
     pub(super) decisions: std::collections::VecDeque<DecisionView>,
     kept: Vec<u8>,
+    pub(super) screen: Screen,
     /// Refused pages that no alert has counted, and when the last alert was.
     refusals: u64,
     alerted_at: Option<SimTime>,
@@ -173,6 +175,7 @@ impl Household {
             unit: kept.unit,
             decisions: std::collections::VecDeque::new(),
             kept: parts.get(WHOLE).cloned().unwrap_or_default(),
+            screen: Screen::Start,
             refusals: 0,
             alerted_at: None,
             pages: None,

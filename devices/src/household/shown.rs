@@ -38,6 +38,7 @@ impl Household {
             whole: whole.unwrap_or_default(),
             decisions: self.decisions.iter().cloned().collect(),
             tasks: TASKS.to_vec(),
+            screen: self.screen,
         }
     }
 

@@ -4,6 +4,8 @@ use lastmeter_household::schedule::Strategy;
 use lastmeter_household::{Amount, Energy, Rate};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::display::Screen;
+
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
@@ -41,6 +43,8 @@ pub struct View {
     pub decisions: Vec<DecisionView>,
     /// The tasks of its software, for the display.
     pub tasks: Vec<&'static str>,
+    /// What its display shows.
+    pub screen: Screen,
 }
 
 /// The bill so far.
@@ -156,6 +160,8 @@ pub enum Change {
     },
     /// The power of the contract, in W.
     Contract(i64),
+    /// What the display shows, by a touch.
+    Screen(Screen),
 }
 
 lastmeter_units::words! {

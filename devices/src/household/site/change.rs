@@ -5,6 +5,7 @@ use lastmeter_household::schedule::Strategy;
 use lastmeter_units::SimDuration;
 
 use super::fields::Fields;
+use crate::household::display::{self, COLUMNS, LINES};
 use crate::household::view::{Change, LoadView, View};
 
 /// What a form comes to.
@@ -32,6 +33,9 @@ pub(super) fn asked(path: &str, form: &Fields, view: &View) -> Asked {
         "/start" => (start(form, view), "/", "This load cannot be started from here."),
         "/switch" => {
             (switch(form, view), "/power-graph", "This load has no switching unit of that kind.")
+        }
+        "/touch" => {
+            (touch(form, view), "/display", "A touch needs a column and a line of the display.")
         }
         _ => return Asked::Nothing,
     };
@@ -72,6 +76,14 @@ fn switch(form: &Fields, view: &View) -> Option<Change> {
         _ => return None,
     };
     Some(Change::Switch { load, is_closed })
+}
+
+fn touch(form: &Fields, view: &View) -> Option<Change> {
+    let place = |name: &str, count: usize| {
+        form.get(name)?.parse().ok().filter(|place: &usize| *place < count)
+    };
+    let (column, line) = (place("column", COLUMNS)?, place("line", LINES)?);
+    Some(Change::Screen(display::touched(view.screen, column, line)))
 }
 
 /// A time of day as browsers send it: `07:30`.

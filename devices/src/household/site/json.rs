@@ -78,6 +78,7 @@ pub(super) fn document(view: &View) -> String {
         "whole": statistics(&view.whole),
         "decisions": decisions.collect::<Vec<_>>(),
         "tasks": view.tasks,
+        "screen": view.screen.word(),
     })
     .to_string()
 }

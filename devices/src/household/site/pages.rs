@@ -247,8 +247,10 @@ fn graph(view: &View, _: Clock, _: &Fields) -> Value {
     json!({ "net": view.net_w.map(format::power), "loads": loads })
 }
 
-fn shown(view: &View, _: Clock, query: &Fields) -> Value {
-    let screen = query.get("screen").and_then(Screen::from_word).unwrap_or(Screen::Start);
-    let screens = Screen::ALL.map(|one| json!({ "word": one.word(), "is_chosen": one == screen }));
-    json!({ "screens": screens, "lines": display::lines(view, screen).join("\n") })
+fn shown(view: &View, _: Clock, _: &Fields) -> Value {
+    let fields = Screen::ALL.map(|screen| {
+        let (column, line) = display::field(screen);
+        json!({ "word": screen.word(), "column": column, "line": line })
+    });
+    json!({ "fields": fields, "lines": display::lines(view).join("\n") })
 }

@@ -3,11 +3,12 @@
 use proptest::prelude::{Strategy as Drawn, *};
 
 use super::*;
+use crate::household::display::Screen;
 use crate::household::made;
 use lastmeter_household::schedule::Strategy;
 use lastmeter_units::SimDuration;
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 8] = [
     "/",
     "/power-profile",
     "/load-power-profile",
@@ -15,19 +16,19 @@ const PATHS: [&str; 9] = [
     "/load-power-profile?load=nothing",
     "/power-graph",
     "/display",
-    "/display?screen=power",
     "/view.json",
 ];
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 7] = [
     ("/strategy", "strategy=lowest+peak"),
     ("/contract", "power_w=4500"),
     ("/window", "load=dishwasher&from=22%3A15&until=05%3A30"),
     ("/start", "load=washing%20machine"),
     ("/switch", "load=fridge&to=open"),
     ("/switch", "load=water+heater&to=closed"),
+    ("/touch", "column=17&line=11"),
 ];
 
-fn changes() -> [Change; 6] {
+fn changes() -> [Change; 7] {
     let minutes = |minutes: i64| SimDuration::from_seconds(60 * minutes);
     let switch = |load: &str, is_closed| Change::Switch { load: load.to_owned(), is_closed };
     [
@@ -41,6 +42,7 @@ fn changes() -> [Change; 6] {
         Change::StartNow { load: "washing machine".to_owned() },
         switch("fridge", false),
         switch("water heater", true),
+        Change::Screen(Screen::Energy),
     ]
 }
 
@@ -242,6 +244,10 @@ fn a_value_that_cannot_be_changes_nothing() {
         ("/switch", "load=oven&to=open"),
         ("/switch", "load=fridge&to=maybe"),
         ("/switch", "to=open"),
+        ("/touch", "column=3"),
+        ("/touch", "column=30&line=0"),
+        ("/touch", "column=0&line=12"),
+        ("/touch", "column=-1&line=0"),
     ] {
         let served = browser.post(path, body);
         let not_valid = (422, Some(PageRefusal::NotValid));
