@@ -236,13 +236,13 @@ def screens(shown):
 
     loads, bill = shown["loads"], shown["bill"]
     power = [row(one["name"], watts(one["power_w"]) + (" open" if one["is_closed"] is False else "     ")) for one in loads]
-    energy = [row(one["name"], f"{one['statistics']['day_wh']:.0f} Wh") for one in loads]
+    used = [row(one["name"], f"{one['statistics']['day_wh']:.0f} Wh") for one in loads]
     cents = bill["total_cents"]
     plan = [row(f"next {one['name']}", date(one["start"])) for one in loads if one["start"]]
     plan += [row(f"{one['action']} {one['about']}", date(one["at"])) for one in shown["decisions"]]
     return {
         "power": [row("Household", watts(shown["net_w"])), *power],
-        "energy": [row("Household", f"{shown['whole']['day_wh']:.0f} Wh"), *energy],
+        "today": [row("Household", f"{shown['whole']['day_wh']:.0f} Wh"), *used],
         "bill": [
             row("From", date(bill["from"]) if bill["from"] else "--"),
             row("Taken", f"{bill['import_wh']:.0f} Wh"),

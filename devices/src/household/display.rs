@@ -22,7 +22,7 @@ lastmeter_units::words! {
         /// The household's and each load's power.
         Power = "power",
         /// Energy that household and loads used on this day.
-        Energy = "energy",
+        Today = "today",
         /// The bill so far.
         Bill = "bill",
         /// The strategy, when loads start by it, and the last decisions.
@@ -73,7 +73,7 @@ pub fn lines(view: &View) -> Vec<String> {
     let title = match view.screen {
         Screen::Start => "LASTMETER",
         Screen::Power => "POWER",
-        Screen::Energy => "ENERGY TODAY",
+        Screen::Today => "ENERGY TODAY",
         Screen::Bill => "BILL",
         Screen::Plan => "PLAN",
     };
@@ -88,7 +88,7 @@ pub fn lines(view: &View) -> Vec<String> {
             let state = if load.is_closed == Some(false) { "open" } else { "" };
             format!("{} {state:<4}", watts(load.power_w))
         })),
-        Screen::Energy => {
+        Screen::Today => {
             let used = |load: &LoadView| energy(load.statistics.day);
             lines.extend(loads(view, room, &energy(view.whole.day), used));
         }

@@ -4,16 +4,16 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::household::{made, view};
+use crate::household::made;
 
 fn shown(screen: Screen) -> Vec<String> {
-    lines(&view::View { screen, ..made::view() })
+    lines(&View { screen, ..made::view() })
 }
 
 fn expected(texts: [&str; LINES - 2]) -> Vec<String> {
     let [title, rest @ ..] = texts;
     let around = [title, "------------------------------"].into_iter().chain(rest);
-    around.chain(["start power energybill  plan  "]).map(|line| format!("{line:<30}")).collect()
+    around.chain(["start power today bill  plan  "]).map(|line| format!("{line:<30}")).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn screens_have_the_values_of_the_view() {
         "",
         "",
     ];
-    assert_eq!(shown(Screen::Energy), expected(energy));
+    assert_eq!(shown(Screen::Today), expected(energy));
     let bill = [
         "BILL               18/01 18:00",
         "From               01/01 00:00",
@@ -83,7 +83,7 @@ fn screens_have_the_values_of_the_view() {
 
 #[test]
 fn what_does_not_fit_is_counted() {
-    let mut view = view::View { screen: Screen::Power, ..made::view() };
+    let mut view = View { screen: Screen::Power, ..made::view() };
     let load = view.loads[0].clone();
     view.loads = (0..20).map(|_| load.clone()).collect();
     let shown = lines(&view);
@@ -124,7 +124,7 @@ proptest! {
         let mut view = made::view();
         let load = view.loads[0].clone();
         view.net_w = power_w;
-        let named = |name| view::LoadView { name, power_w, ..load.clone() };
+        let named = |name| LoadView { name, power_w, ..load.clone() };
         view.loads = names.into_iter().map(named).collect();
         view.screen = screen;
         let shown = lines(&view);

@@ -23,7 +23,7 @@ use super::record::{Billed, Decided};
 use super::settings::{LoadSettings, Settings};
 use super::site::{Served, Site};
 use super::statistics::Track;
-use super::view::DecisionView;
+use super::view::{Change, DecisionView};
 use crate::border::{PageAnswer, PageRequest};
 use crate::message::Alert;
 
@@ -309,7 +309,10 @@ impl Household {
         }
         if let Some(change) = change {
             self.change(now, &change, out);
-            self.decide(now, false, out);
+            // Nothing is decided by what the display shows.
+            if !matches!(change, Change::Screen(_)) {
+                self.decide(now, false, out);
+            }
         }
         out.push(Effect::Page { number, answer });
     }

@@ -448,6 +448,20 @@ fn form(path: &str, body: &str) -> PageRequest {
 }
 
 #[test]
+fn a_touch_of_the_display_decides_nothing() {
+    let mut home = Home::new(KEYS);
+    home.minute(0);
+    home.household = home.household.with_pages(lastmeter_sim::Streams::new(7).stream("pages"));
+    // Starts of loads have come by then.
+    let (later, mut out) = (home.now + SimDuration::from_seconds(20 * 3600), Vec::new());
+    home.household.page(later, (1, &form("/touch", "column=27&line=11")), &mut out);
+    assert!(matches!(out[..], [Effect::Page { .. }]));
+    assert_eq!(home.household.view(later).screen, Screen::Plan);
+    home.household.decide(later, false, &mut out);
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Decided(_))));
+}
+
+#[test]
 fn a_form_changes_what_it_names_or_is_refused_counted_and_alarmed() {
     let draws = || lastmeter_sim::Streams::new(7).stream("pages");
     let mut open = Home::new(KEYS);

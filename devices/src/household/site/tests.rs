@@ -42,7 +42,7 @@ fn changes() -> [Change; 7] {
         Change::StartNow { load: "washing machine".to_owned() },
         switch("fridge", false),
         switch("water heater", true),
-        Change::Screen(Screen::Energy),
+        Change::Screen(Screen::Today),
     ]
 }
 
