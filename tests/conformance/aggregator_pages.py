@@ -2,9 +2,9 @@
 
 Each page under its name, with links to the others, nothing beyond the width, no entry in the console, every element
 closed, no finding of axe-core; what it shows is what `/view.json` has, and so does each screen of the display, which a
-touch brings. Strategy, switch, window and contract are changed
-over forms. A form without sign-in is answered with 401, one of another page, though it brings the cookie, with 403, and
-neither changes anything. After five wrong passwords the right one waits.
+touch brings. Strategy, switch, window and contract are changed over forms. A form without sign-in is answered with 401,
+one of another page, though it brings the cookie, with 403, and neither changes anything. After five wrong passwords the
+right one waits.
 
     aggregator_pages.py                     of the scenario can-home, once its run is over
     aggregator_pages.py --example [PROGRAM] of the example household_pages

@@ -1,5 +1,5 @@
-//! The aggregator's display: lines of text of one size, drawn from its own values. Its last line has
-//! a field for each screen, and a touch of a field shows that screen.
+//! The aggregator's display: lines of text of one size, drawn from its own values. Its last line
+//! has a field for each screen, and a touch of a field shows that screen.
 //!
 //! Source: the low-cost ARM meter paper ("Real-time smart meters network for energy management"),
 //! section 6.1: a start screen with the tasks, date and time, and a screen for each result.
