@@ -5,6 +5,7 @@
 //! node's context, which stands beside the frame wherever it is kept, so that a frame is read the
 //! same at any time and by any later version.
 
+mod can;
 mod zigbee;
 
 #[cfg(test)]
@@ -58,7 +59,7 @@ pub struct NetworkType {
 }
 
 /// All types; a new one is a file and a line.
-pub static NETWORK_TYPES: &[NetworkType] = &[zigbee::ZIGBEE];
+pub static NETWORK_TYPES: &[NetworkType] = &[zigbee::ZIGBEE, can::CAN];
 
 /// The type with a name.
 pub fn by_name(name: &str) -> Option<&'static NetworkType> {

@@ -2,6 +2,7 @@
 //! readings queryable; what is refused, and that nobody else is affected; commands.
 
 mod attacked;
+mod can;
 mod firmware;
 mod gateway;
 mod killed;

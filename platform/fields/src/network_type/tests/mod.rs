@@ -1,5 +1,6 @@
 //! What holds of every type, what is ZigBee's, and that a new type is one file and one line.
 
+mod can;
 mod made_up;
 mod zigbee;
 
@@ -12,7 +13,7 @@ use super::*;
 use crate::relay::RelayEntry;
 
 /// All types, and one more: its file and its line here are all there is of it.
-static TYPES: &[NetworkType] = &[super::zigbee::ZIGBEE, made_up::MADE_UP];
+static TYPES: &[NetworkType] = &[super::zigbee::ZIGBEE, super::can::CAN, made_up::MADE_UP];
 
 fn arguments(given: &[(&str, &str)]) -> BTreeMap<String, String> {
     given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
@@ -23,7 +24,7 @@ fn each_type_has_a_name_and_a_code_of_its_own_and_declares_what_there_is() {
     let names: BTreeSet<&str> = TYPES.iter().map(|row| row.entry.name).collect();
     let codes: BTreeSet<u8> = TYPES.iter().map(|row| row.code).collect();
     assert_eq!((names.len(), codes.len()), (TYPES.len(), TYPES.len()));
-    assert_eq!(NETWORK_TYPES.iter().map(|row| row.code).collect::<Vec<_>>(), [0]);
+    assert_eq!(NETWORK_TYPES.iter().map(|row| row.code).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(by_name("zigbee").map(|row| row.code), Some(0));
     assert!(by_name("none").is_none() && by_code(200).is_none());
     for row in TYPES {
