@@ -15,8 +15,10 @@ use serde_json::json;
 
 mod interface;
 mod names;
+mod node;
 
 use self::names::Names;
+use self::node::{MeterNode, NodeOptions};
 
 /// Bits per second on the bus behind an adapter, and on its serial line, where none are given.
 const BIT_RATE: u32 = 125_000;
@@ -76,19 +78,47 @@ pub enum CanCommand {
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = crate::ending::length)]
         answer_within: Duration,
     },
+    /// Be a node of the metering network: a meter with a steady load, which closes readings and
+    /// answers requests for its registers
+    #[command(after_help = "Example:\n  lastmeter can node pty:/tmp/riser --node 5 --current 4")]
+    Node {
+        /// The adapter; with `pty:PATH` or `tcp-listen:HOST:PORT` the node is behind an adapter of
+        /// ours, for a host that opens that line
+        #[command(flatten)]
+        adapter: AdapterOptions,
+        /// The node
+        #[command(flatten)]
+        node: NodeOptions,
+        /// End after so long; else at a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = crate::ending::length)]
+        length: Option<Duration>,
+    },
+}
+
+/// What is done at a port, until which end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work<'a> {
+    frames: &'a [CanFrame],
+    node: Option<NodeOptions>,
+    count: Option<u64>,
+    length: Option<Duration>,
 }
 
 /// Runs the subcommand and returns its exit code.
 pub fn can(command: &CanCommand) -> ExitCode {
-    let (adapter, frames, count, length) = match command {
-        CanCommand::Dump { adapter, count, length } => (adapter, &[][..], *count, *length),
+    let none = Work::default();
+    let (adapter, work) = match command {
+        CanCommand::Dump { adapter, count, length } => {
+            (adapter, Work { count: *count, length: *length, ..none })
+        }
         CanCommand::Send { adapter, frames, answer_within } => {
-            (adapter, &frames[..], None, Some(*answer_within))
+            (adapter, Work { frames, length: Some(*answer_within), ..none })
+        }
+        CanCommand::Node { adapter, node, length } => {
+            (adapter, Work { node: Some(*node), length: *length, ..none })
         }
     };
-    block_on(async {
-        at_port(adapter, frames, count, length).await.unwrap_or_else(|why| complain(&why))
-    })
+    block_on(async { at_port(adapter, &work).await.unwrap_or_else(|why| complain(&why)) })
 }
 
 /// The bit rate of the bus and the baud rate of the line to its adapter.
@@ -116,25 +146,19 @@ async fn after(length: Option<Duration>) {
     let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
 }
 
-async fn at_port(
-    adapter: &AdapterOptions,
-    frames: &[CanFrame],
-    count: Option<u64>,
-    length: Option<Duration>,
-) -> Result<ExitCode, String> {
+async fn at_port(adapter: &AdapterOptions, work: &Work<'_>) -> Result<ExitCode, String> {
     let names = Names::open(adapter.dbc.as_deref())?;
+    let node = work.node.map(|node| MeterNode::new(node, monotonic_ns())).transpose()?;
     match adapter.port.strip_prefix(PREFIX) {
-        Some(name) => interface::at_interface(name, adapter, &names, frames, count, length).await,
-        None => on_bus(adapter, &names, frames, count, length).await,
+        Some(name) => interface::at_interface(name, adapter, &names, work, node).await,
+        None => on_bus(adapter, Bus::new(adapter.format, &names, node), work).await,
     }
 }
 
 async fn on_bus(
     adapter: &AdapterOptions,
-    names: &Names,
-    frames: &[CanFrame],
-    count: Option<u64>,
-    length: Option<Duration>,
+    mut bus: Bus<'_>,
+    work: &Work<'_>,
 ) -> Result<ExitCode, String> {
     let address: Result<ChannelAddress, _> = adapter.port.parse();
     let address = address.map_err(|error| format!("{error}, or `{PREFIX}INTERFACE`"))?;
@@ -142,6 +166,11 @@ async fn on_bus(
     let settings = ChannelSettings { baud, parity: Parity::None, data_bits: 8, stop_bits: 1 };
     let port_fault = |error: lastmeter_link::channel::ChannelError| error.to_string();
     let mut port = Channel::open(&address, settings).await.map_err(port_fault)?;
+    let is_own_end = matches!(address, ChannelAddress::Pty(_) | ChannelAddress::TcpListen(_));
+    if bus.node.is_some() && is_own_end {
+        node::behind_adapter(port, bit_rate, bus, work).await;
+        return Ok(ExitCode::Passed);
+    }
     let up = async { while !matches!(port.recv().await, ChannelEvent::Up) {} };
     if tokio::time::timeout(OPEN, up).await.is_err() {
         let limit = OPEN.as_secs();
@@ -152,23 +181,27 @@ async fn on_bus(
     let opening: Vec<u8> = opening.iter().flat_map(Command::encode).collect();
     port.send(&opening).await.map_err(port_fault)?;
     let mut stop = stop_signal();
-    let mut bus = Bus::new(adapter.format, names);
-    let end = after(length);
+    let end = after(work.length);
     tokio::pin!(end);
-    let mut sent = frames.is_empty();
+    let mut sent = work.frames.is_empty();
     let ended = loop {
         if !sent && bus.is_open {
             sent = true;
             let bytes: Vec<u8> =
-                frames.iter().flat_map(|frame| Command::Transmit(*frame).encode()).collect();
+                work.frames.iter().flat_map(|frame| Command::Transmit(*frame).encode()).collect();
             port.send(&bytes).await.map_err(port_fault)?;
         }
-        if count.is_some_and(|count| bus.frames >= count) {
+        if work.count.is_some_and(|count| bus.frames >= count) {
             break Ok(());
         }
         tokio::select! {
             event = port.recv() => match event {
-                ChannelEvent::Arrived { bytes, .. } => bus.take(&bytes),
+                ChannelEvent::Arrived { bytes, .. } => {
+                    let answers = bus.take(&bytes);
+                    if !answers.is_empty() {
+                        port.send(&answers).await.map_err(port_fault)?;
+                    }
+                }
                 ChannelEvent::Down { reason } => break Err(format!("the port is lost: {reason}")),
                 ChannelEvent::Up => {}
             },
@@ -181,13 +214,15 @@ async fn on_bus(
         let _ = port.send(&Command::Close.encode()).await;
     }
     ended?;
-    bus.summary(frames.len())
+    bus.summary(work.frames.len())
 }
 
 /// What is read of an adapter.
 struct Bus<'a> {
     reader: Reader,
     names: &'a Names,
+    /// Who answers what is heard.
+    node: Option<MeterNode>,
     format: TextFormat,
     begin_ns: i64,
     is_open: bool,
@@ -198,10 +233,11 @@ struct Bus<'a> {
 }
 
 impl<'a> Bus<'a> {
-    fn new(format: TextFormat, names: &'a Names) -> Self {
+    fn new(format: TextFormat, names: &'a Names, node: Option<MeterNode>) -> Self {
         Self {
             reader: Reader::default(),
             names,
+            node,
             format,
             begin_ns: monotonic_ns(),
             is_open: false,
@@ -212,12 +248,16 @@ impl<'a> Bus<'a> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
-        let mut items = Vec::new();
+    /// Takes bytes of the adapter; what it is given for them.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let (mut items, mut to_adapter) = (Vec::new(), Vec::new());
         self.reader.bytes(bytes, &mut items);
         for item in items {
             match item {
-                Item::Frame { frame, timestamp_ms } => self.frame(&frame, timestamp_ms),
+                Item::Frame { frame, timestamp_ms } => {
+                    let answer = self.heard(&frame, timestamp_ms).map(Command::Transmit);
+                    to_adapter.extend(answer.iter().flat_map(Command::encode));
+                }
                 // A close that comes while it is closed is refused by some adapters.
                 Item::Refused if !self.is_open => self.answers += 1,
                 Item::Refused => self.refused += 1,
@@ -227,6 +267,15 @@ impl<'a> Bus<'a> {
         }
         // Two empty lines, close, bit rate and open have each their answer.
         self.is_open |= self.answers >= 5;
+        to_adapter
+    }
+
+    /// Shows a frame, and what the node answers.
+    fn heard(&mut self, frame: &CanFrame, timestamp_ms: Option<u16>) -> Option<CanFrame> {
+        self.frame(frame, timestamp_ms);
+        let answer = self.node.as_mut()?.take(monotonic_ns(), frame)?;
+        self.frame(&answer, None);
+        Some(answer)
     }
 
     fn frame(&mut self, frame: &CanFrame, timestamp_ms: Option<u16>) {

@@ -1,10 +1,7 @@
 //! Frames on a CAN bus at an interface of `SocketCAN`.
 
-use std::time::Duration;
-
 use lastmeter_bench::output::{TextFormat, print_out};
 use lastmeter_bench::stop::stop_signal;
-use lastmeter_can::frame::CanFrame;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::socketcan::{
     CanArrival, CanContent, CanInterface, InterfaceName, InterfaceNameError, PREFIX, SocketCanError,
@@ -13,16 +10,16 @@ use lastmeter_reports::ExitCode;
 use serde_json::json;
 
 use super::names::Names;
-use super::{AdapterOptions, after};
+use super::node::MeterNode;
+use super::{AdapterOptions, Work, after};
 
 /// Sends frames at the interface, and shows what comes.
 pub(super) async fn at_interface(
     name: &str,
     options: &AdapterOptions,
     names: &Names,
-    frames: &[CanFrame],
-    count: Option<u64>,
-    length: Option<Duration>,
+    work: &Work<'_>,
+    mut node: Option<MeterNode>,
 ) -> Result<ExitCode, String> {
     let name: InterfaceName =
         name.parse().map_err(|error: InterfaceNameError| error.to_string())?;
@@ -31,21 +28,27 @@ pub(super) async fn at_interface(
     let mut interface = CanInterface::open(&name).map_err(port_fault)?;
     let begin_ns = monotonic_ns();
     let mut stop = stop_signal();
-    for frame in frames {
+    for frame in work.frames {
         tokio::select! {
             sent = interface.send(frame) => sent.map_err(port_fault)?,
             _ = stop.changed() => return Ok(ExitCode::Passed),
         }
     }
-    let end = after(length);
+    let end = after(work.length);
     tokio::pin!(end);
     let mut seen = 0;
-    while count.is_none_or(|count| seen < count) {
+    while work.count.is_none_or(|count| seen < count) {
         tokio::select! {
             arrival = interface.recv() => {
                 let arrival = arrival.map_err(port_fault)?;
                 seen += u64::from(matches!(arrival.content, CanContent::Frame(_)));
                 print_out(&line(&arrival, begin_ns, options.format, names));
+                let CanContent::Frame(frame) = &arrival.content else { continue };
+                let answer = node.as_mut().and_then(|node| node.take(monotonic_ns(), frame));
+                let Some(answer) = answer else { continue };
+                interface.send(&answer).await.map_err(port_fault)?;
+                let sent = CanArrival { content: CanContent::Frame(answer), ..arrival };
+                print_out(&line(&sent, begin_ns, options.format, names));
             }
             () = &mut end => break,
             _ = stop.changed() => break,
@@ -96,6 +99,8 @@ fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat, names: &Names) 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::can::at_port;
 
@@ -137,7 +142,8 @@ mod tests {
 
     fn opening(port: &str) -> String {
         let options = AdapterOptions { port: port.to_owned(), ..options(None, None) };
-        let run = async { at_port(&options, &[], None, Some(Duration::ZERO)).await };
+        let work = Work { length: Some(Duration::ZERO), ..Work::default() };
+        let run = async { at_port(&options, &work).await };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run).unwrap_err()
     }
