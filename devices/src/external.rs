@@ -347,7 +347,11 @@ mod tests {
             outlet: Reporter::uplink(&context, false),
             quantities: vec![id],
             feed: Feed::Spectrum,
-            electricity: ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 },
+            electricity: ElectricityFacts {
+                netting: Netting::Net,
+                pulse_constant: 1000.0,
+                profile: None,
+            },
             period: SimDuration::from_seconds(10),
         })
     }

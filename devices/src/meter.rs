@@ -11,7 +11,9 @@ mod tampered;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
+use lastmeter_sim::{
+    Block, DeclaredSpan, ElectricityFacts, Netting, ProfileIntervals, ReferenceSpan, Spectrum,
+};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_zigbee::zcl::cluster::ota::ImageId;
@@ -59,6 +61,8 @@ pub(crate) struct MeterParts {
     pub(crate) energy: Energy,
     /// On the nameplate, in pulses per kWh and kvarh.
     pub(crate) pulse_constant: f64,
+    /// The intervals of its power profile, if it has one.
+    pub(crate) profile: Option<ProfileIntervals>,
     /// Phases of the network; a meter with a second set of channels has more in its windows.
     pub(crate) phases: usize,
     /// Whether it has a breaker, and with it a second voltage behind that and a neutral current.
@@ -416,7 +420,7 @@ impl Device for Meter {
 
     fn electricity(&self) -> Option<ElectricityFacts> {
         let (netting, pulse_constant) = (self.totaliser.netting, self.parts.pulse_constant);
-        Some(ElectricityFacts { netting, pulse_constant })
+        Some(ElectricityFacts { netting, pulse_constant, profile: self.parts.profile })
     }
 
     fn validate_command(

@@ -37,7 +37,11 @@ pub(crate) const GROUPS: &[&str] = &[
     "mean",
     "neutral_current",
     "breaker",
+    PROFILE_GROUP,
 ];
+
+/// The group that only a meter with a power profile has, which leaves it to its way out.
+pub(crate) const PROFILE_GROUP: &str = "profile";
 
 /// Groups that only a meter with a breaker has.
 pub(crate) const BREAKER_GROUPS: &[&str] = &["neutral_current", "breaker"];
@@ -75,6 +79,7 @@ pub fn group_of(quantity: Quantity) -> Option<&'static str> {
         Quantity::VoltageMean | Quantity::CurrentMean => "mean",
         Quantity::NeutralCurrentRms => "neutral_current",
         Quantity::BreakerClosed | Quantity::BreakerVoltageRms => "breaker",
+        Quantity::ProfilePower | Quantity::ProfileInterval => PROFILE_GROUP,
         _ => return None,
     })
 }

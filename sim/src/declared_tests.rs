@@ -43,7 +43,7 @@ fn currents(amperes: &[f64]) -> MeteringPoint {
 }
 
 fn facts() -> ElectricityFacts {
-    ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }
+    ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None }
 }
 
 /// 2 l/s, and 3 l/s from 10 s on.

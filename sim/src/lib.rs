@@ -15,7 +15,7 @@
 //!     -> home                                 what homes draw of it, and who opens their sockets
 //!       -> source, terminal, grid, domain     sources, and where devices are connected
 //! registry                                    which kinds a scenario may name
-//! closed_form, means, energy, quality, voltage_events, declared, excerpt -> truth  the reference
+//! closed_form, means, energy, quality, voltage_events, declared, excerpt, profile -> truth  the reference
 //! ```
 
 mod clock;
@@ -37,6 +37,7 @@ mod moving;
 mod noise;
 mod phase;
 pub mod plan;
+mod profile;
 mod program;
 mod quality;
 mod random;
@@ -63,6 +64,7 @@ pub use excerpt::{Excerpt, ExcerptError};
 pub use injection::{BuildChange, InjectionContext, InjectionKind};
 pub use looped::{Loop, LoopError};
 pub use plan::REFERENCE_CELSIUS;
+pub use profile::ProfileIntervals;
 pub use program::Program;
 pub use random::Streams;
 pub use registry::{INJECTIONS, SOURCES};

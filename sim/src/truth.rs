@@ -45,6 +45,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::energy::{Energies, Flows, Netting, of_phase};
 use crate::means::{PhaseHarmonics, SpanMeans};
+use crate::profile::ProfileIntervals;
 use crate::quality::Quality;
 use crate::waveform::Waveform;
 
@@ -71,6 +72,7 @@ pub struct Truth<'a> {
     averages: OnceCell<Vec<(f64, f64)>>,
     quality: OnceCell<Quality>,
     pulses_per_kilo_hour: Option<f64>,
+    profile: Option<ProfileIntervals>,
 }
 
 /// Windows of fundamentals from here on have 12 cycles, below it 10: 0.2 s at 60 Hz and at 50 Hz.
@@ -91,6 +93,7 @@ impl<'a> Truth<'a> {
             averages: OnceCell::new(),
             quality: OnceCell::new(),
             pulses_per_kilo_hour: None,
+            profile: None,
         }
     }
 
@@ -99,6 +102,13 @@ impl<'a> Truth<'a> {
     #[must_use]
     pub fn with_pulse_constant(self, pulses_per_kilo_hour: f64) -> Self {
         Self { pulses_per_kilo_hour: Some(pulses_per_kilo_hour), ..self }
+    }
+
+    /// With the intervals of the meter's power profile, of which the last one that is over has a
+    /// number. The mean in an interval is [`crate::MeteringPoint::mean_power`].
+    #[must_use]
+    pub(crate) fn with_profile(self, profile: Option<ProfileIntervals>) -> Self {
+        Self { profile, ..self }
     }
 
     /// The reference value of a quantity in the SI unit of its registry row.
@@ -161,6 +171,7 @@ impl<'a> Truth<'a> {
             Quantity::VoltageUnbalanceZero => Some(self.quality().zero),
             Quantity::ActivePulses => self.pulses(&self.energies()?.active, netting),
             Quantity::ReactivePulses => self.pulses(&self.energies()?.reactive, netting),
+            Quantity::ProfileInterval => Some(self.profile?.last(self.span.to) as f64),
             // What a flickermeter shows has no closed form, instantaneous values have no reference,
             // what lies behind the meter is not the plant's, and the rest is of other domains.
             _ => None,

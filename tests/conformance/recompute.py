@@ -54,6 +54,8 @@ SI_UNITS = {
     "x.electricity.voltage.unbalance.": "1",
     "x.electricity.voltage.flicker.": "1",
     "x.electricity.pulses.": "1",
+    "x.electricity.profile.power": "W",
+    "x.electricity.profile.interval": "1",
     "heating.energy": "J",
     "heating.power": "W",
     "heating.volume": "m3",

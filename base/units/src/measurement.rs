@@ -68,6 +68,8 @@ pub enum Formation {
     Register,
     /// The value at the end of the span.
     Last,
+    /// Of an interval that the reading itself names by a number.
+    Interval,
 }
 
 /// What is measured, apart from the phase.
@@ -126,6 +128,10 @@ pub enum Quantity {
     ActivePulses,
     /// Pulses of the reactive-energy output.
     ReactivePulses,
+    /// Mean active power in an interval of the meter's power profile, consumed less injected.
+    ProfilePower,
+    /// The number of that interval; the one in which the meter was started is 1.
+    ProfileInterval,
     /// RMS current in the neutral, measured beside the line's.
     NeutralCurrentRms,
     /// RMS voltage behind the meter's breaker.
@@ -196,6 +202,7 @@ impl Quantity {
             | Self::ReturnTemperature
             | Self::RoomTemperature
             | Self::ContactOpen => Formation::Last,
+            Self::ProfilePower | Self::ProfileInterval => Formation::Interval,
             Self::Other => return None,
             _ => Formation::Mean,
         })
@@ -527,6 +534,8 @@ registry! {
     phases "x.electricity.current.interharmonics" Q::CurrentInterharmonics, "A", "A", Ampere, 1.0;
     orders "x.electricity.voltage.harmonic" Q::VoltageHarmonic, "V", "V", Volt, 1.0;
     orders "x.electricity.current.harmonic" Q::CurrentHarmonic, "A", "A", Ampere, 1.0;
+    single "x.electricity.profile.power" Q::ProfilePower, "kW", "kW", Watt, 1e3;
+    single "x.electricity.profile.interval" Q::ProfileInterval, "1", "1", One, 1.0;
 }
 
 #[cfg(test)]

@@ -470,7 +470,7 @@ impl Device for BoardMeter {
     }
 
     fn electricity(&self) -> Option<ElectricityFacts> {
-        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 })
+        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None })
     }
 
     fn declared(&self) -> Option<DeclaredSpan> {

@@ -20,6 +20,7 @@ const CHECKSUM_BYTES: usize = 4;
 const UNREACHABLE: u8 = 1;
 const HAS_ALERT: u8 = 2;
 const HAS_COUNTER: u8 = 4;
+const HAS_PROFILE: u8 = 8;
 
 /// What is remembered of a meter from one answer to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub(super) struct MeterState {
     /// The counter of authentication of its last message; of the gateway itself, the first one that
     /// it never reserved. 0 without authentication, and then not written.
     pub(super) counter: u64,
+    /// The number of the last interval of its power profile that was reported; 0 before the first,
+    /// and then not written.
+    pub(super) profile: u64,
 }
 
 /// What is remembered of a point of a simulator that is written, in SI units.
@@ -198,8 +202,11 @@ fn put_meter(out: &mut Vec<u8>, id: &HardwareId, state: &MeterState) {
     out.extend(state.fingerprint.to_le_bytes());
     let has_alert = if state.alert > 0 { HAS_ALERT } else { 0 };
     let has_counter = if state.counter > 0 { HAS_COUNTER } else { 0 };
-    out.extend([state.status, u8::from(state.unreachable) | has_alert | has_counter]);
-    for value in [state.alert, state.counter].into_iter().filter(|value| *value > 0) {
+    let has_profile = if state.profile > 0 { HAS_PROFILE } else { 0 };
+    let has = has_alert | has_counter | has_profile;
+    out.extend([state.status, u8::from(state.unreachable) | has]);
+    let values = [state.alert, state.counter, state.profile].into_iter();
+    for value in values.filter(|value| *value > 0) {
         out.extend(value.to_le_bytes());
     }
 }
@@ -244,16 +251,25 @@ impl<'a> Fields<'a> {
         let id = self.id()?;
         let (serial, access_number) = (self.long()?, self.byte()?);
         let (fingerprint, status) = (self.short()?, self.byte()?);
-        let known = UNREACHABLE | HAS_ALERT | HAS_COUNTER;
+        let known = UNREACHABLE | HAS_ALERT | HAS_COUNTER | HAS_PROFILE;
         let flags = self.byte().filter(|flags| *flags <= known)?;
         let mut positive = |flag| match flags & flag {
             0 => Some(0),
             _ => self.long().filter(|value| *value > 0),
         };
         let (alert, counter) = (positive(HAS_ALERT)?, positive(HAS_COUNTER)?);
+        let profile = positive(HAS_PROFILE)?;
         let unreachable = flags & UNREACHABLE != 0;
-        let state =
-            MeterState { serial, access_number, fingerprint, status, unreachable, alert, counter };
+        let state = MeterState {
+            serial,
+            access_number,
+            fingerprint,
+            status,
+            unreachable,
+            alert,
+            counter,
+            profile,
+        };
         Some((id, state))
     }
 
@@ -336,6 +352,7 @@ mod tests {
             unreachable: true,
             alert: 1 << 33,
             counter: 0,
+            profile: 0,
         };
         let before = MeterState { alert: 0, ..state };
         let sealed = MeterState { counter: 1 << 50, ..before };
@@ -410,6 +427,7 @@ mod tests {
             unreachable: true,
             alert: 2,
             counter: 0,
+            profile: 0,
         };
         let meters = vec![(id("m"), state)];
         let (points, parts) = (Vec::new(), Parts::new());
@@ -433,9 +451,10 @@ mod tests {
     proptest! {
         #[test]
         fn counters_are_read_as_they_were_written(
-            number: u64, serial: u64, alert: u64, counter: u64, unreachable: bool,
+            number: u64, serial: u64, alert: u64, counter: u64, profile: u64, unreachable: bool,
         ) {
-            let state = MeterState { serial, unreachable, alert, counter, ..MeterState::default() };
+            let rest = MeterState::default();
+            let state = MeterState { serial, unreachable, alert, counter, profile, ..rest };
             let record = Record::Meter { number, id: id("m-7"), state };
             prop_assert_eq!(Record::decode(&record.encode()), Ok(record));
         }

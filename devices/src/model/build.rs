@@ -5,7 +5,7 @@ use std::f64::consts::{SQRT_2, TAU};
 use lastmeter_metrology::flicker::{FlickerConfig, Lamp};
 use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::Netting;
+use lastmeter_sim::{Netting, ProfileIntervals};
 use lastmeter_units::MeasurementId;
 
 use super::{class_meter, supply, tamper};
@@ -23,7 +23,9 @@ use crate::gaussian::Gaussian;
 use crate::meter::{Acquisition, Meter, MeterParts};
 use crate::outlet::Outlet;
 use crate::outlet::reporter::Reporter;
-use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
+use crate::reading::{
+    BREAKER_GROUPS, Energy, PROFILE_GROUP, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers,
+};
 use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
 use crate::window::PERIOD_MIN;
@@ -112,6 +114,9 @@ pub(crate) fn build_with(
         registers,
         energy,
         pulse_constant,
+        profile: values
+            .duration_opt("profile_interval")
+            .map(|length| ProfileIntervals { length, start: context.start }),
         phases: recipe.phases,
         has_breaker: recipe.has_breaker,
         supply: supply::supply(values, context, recipe.phases),
@@ -247,6 +252,10 @@ fn check(
         && !recipe.has_breaker
     {
         let message = format!("`{group}` is there with a breaker only, and this model has none");
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
+    }
+    if groups.contains(&PROFILE_GROUP) && values.get("profile_interval").is_none() {
+        let message = format!("`{PROFILE_GROUP}` is there with a `profile_interval` only");
         refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
     }
     if groups.contains(&"mean") && values.text("fidelity") == "windows" {

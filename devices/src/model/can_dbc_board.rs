@@ -117,7 +117,7 @@ impl Device for Board {
     }
 
     fn electricity(&self) -> Option<ElectricityFacts> {
-        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 })
+        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None })
     }
 
     fn network_address(&self) -> Option<String> {

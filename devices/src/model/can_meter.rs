@@ -93,6 +93,12 @@ const NODE: &[Field] = &[
          scenario's clock.",
     ),
     Field::default(
+        "profile_clock_offset",
+        between(Dimension::Time, -86_400.0, 86_400.0),
+        "\"0 s\"",
+        "How far ahead the clock is by which these intervals begin and are numbered: its error.",
+    ),
+    Field::default(
         "switch",
         Kind::Choice(&["none", "closed", "open"]),
         "\"none\"",
@@ -168,7 +174,13 @@ pub(crate) const CAN_METER: DeviceKind = DeviceKind {
 fn is_in_a_register(id: MeasurementId) -> bool {
     let quantity = id.row().quantity;
     QUANTITIES.iter().any(|(known, _)| *known == quantity)
-        || matches!(quantity, Quantity::VoltageThd | Quantity::CurrentThd)
+        || matches!(
+            quantity,
+            Quantity::VoltageThd
+                | Quantity::CurrentThd
+                | Quantity::ProfilePower
+                | Quantity::ProfileInterval
+        )
 }
 
 fn parts(
@@ -213,7 +225,7 @@ fn parts(
             _ => None,
         },
         measure_every: values.duration("report_every"),
-        profile_interval: values.duration("profile_interval"),
+        profile: (values.duration("profile_interval"), values.duration("profile_clock_offset")),
         guard: GuardParts {
             authentication: Authentication::of(values, diagnostics)?,
             end: End::Slave(node, device_key(*context.streams, key_of, node)),

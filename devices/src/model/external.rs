@@ -148,6 +148,7 @@ fn build(
         electricity: ElectricityFacts {
             netting,
             pulse_constant: values.integer("pulse_constant") as f64,
+            profile: None,
         },
         period,
     })))

@@ -83,7 +83,7 @@ impl Device for SimulatorMeter {
     }
 
     fn electricity(&self) -> Option<ElectricityFacts> {
-        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 })
+        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None })
     }
 
     /// Which points it has is the map's affair, and for the adapter to answer.

@@ -11,7 +11,7 @@ use lastmeter_model::entity::Device;
 use lastmeter_model::row::DeviceRow;
 use lastmeter_model::series::energy::{Energy, counted};
 use lastmeter_store::Page;
-use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
+use lastmeter_units::{Formation, MeasurementId, Quantity, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 use super::charts::{self, Drawing};
@@ -141,6 +141,8 @@ pub(super) fn name_of(id: MeasurementId) -> String {
         Quantity::Frequency => "Frequency",
         Quantity::BreakerClosed => "Switch (1 on, 0 off)",
         Quantity::RoomTemperature => "Room temperature",
+        Quantity::ProfilePower => "Mean power by interval",
+        Quantity::ProfileInterval => "Number of the interval",
         Quantity::ContactOpen => "Door or window (1 open, 0 closed)",
         _ => return row.name.trim_start_matches("x.").replace('.', " "),
     };
@@ -178,7 +180,7 @@ pub(super) async fn drawing(
     let ends = (whole.from, whole.until);
     let found = homes::buckets(&viewer.caller, (row, permit), id, ends, is_single).await?;
     let found = thinned(found, &viewer.times.zone, choice);
-    let gap_s = (2.5 * period.as_seconds_f64()).max(spacing(choice));
+    let gap_s = (2.5 * period.as_seconds_f64()).max(spacing(choice)).max(interval_s(id, &found));
     let is_from_zero = matches!(id.row().quantity, Quantity::ActivePower(_));
     let drawing = charts::line(&viewer.times, &found, (whole, &name), (unit, gap_s), is_from_zero);
     Ok((drawing, None))
@@ -191,6 +193,16 @@ fn spacing(choice: &Choice) -> f64 {
         Width::Year => 2.0 * 86_400.0,
         _ => 0.0,
     }
+}
+
+/// Seconds between intervals of a power profile that are no gap: such a value is not in every
+/// reading, so the two nearest ones show how long an interval is. Zero of other quantities.
+fn interval_s(id: MeasurementId, found: &[homes::Bucket]) -> f64 {
+    if id.row().quantity.formation() != Some(Formation::Interval) {
+        return 0.0;
+    }
+    let between = found.windows(2).map(|two| two[1].first.0.since(two[0].last.0).as_seconds_f64());
+    between.min_by(f64::total_cmp).map_or(0.0, |least| 1.5 * least)
 }
 
 /// Buckets of an hour or a day, where a picture is longer than a week.
@@ -424,5 +436,20 @@ mod tests {
             assert!(as_text(text).starts_with('\''), "{text}");
         }
         assert_eq!(as_text("meter-1"), "meter-1");
+    }
+
+    #[test]
+    fn intervals_of_a_profile_are_one_line_and_a_missing_one_is_a_gap() {
+        let [power, volts] = ["x.electricity.profile.power", "electricity.voltage.rms.l1"]
+            .map(|name| MeasurementId::lookup(name).unwrap());
+        assert_eq!((name_of(power), power.row().unit), ("Mean power by interval".to_owned(), "kW"));
+        let bucket = |minutes: i64| {
+            let reading = (SimTime(minutes * 60_000_000_000), 1.0);
+            let (first, last) = (reading, reading);
+            homes::Bucket { first, last, min: 1.0, mean: 1.0, max: 1.0, n: 1 }
+        };
+        let found = [0, 15, 45, 60].map(bucket);
+        assert_eq!(interval_s(power, &found), 1.5 * 900.0);
+        assert_eq!((interval_s(volts, &found), interval_s(power, &found[..1])), (0.0, 0.0));
     }
 }

@@ -68,6 +68,7 @@ impl<const COLUMNS: usize> Course<COLUMNS> {
                 (registers_from <= to).then(|| self.integral(column, registers_from, to))
             }
             Formation::Last => Some(self.before(to)[column]),
+            Formation::Interval => None,
         }
     }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::energy::Netting;
 use crate::grid::LivePoint;
+use crate::profile::ProfileIntervals;
 use crate::terminal::Terminal;
 use crate::truth::{ReferenceSpan, Truth};
 use heat::{HeatCircuit, HeatState};
@@ -30,6 +31,8 @@ pub struct ElectricityFacts {
     /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be
     /// judged by, whatever they work by.
     pub pulse_constant: f64,
+    /// The intervals of its power profile, if it has one.
+    pub profile: Option<ProfileIntervals>,
 }
 
 /// What a pipe carries, or what a room is like, constant for a while.
@@ -128,7 +131,7 @@ impl MeteringPoint {
         match self {
             Self::Electricity(terminal) => MeteringTruth::Electricity(electricity.map(|facts| {
                 let truth = terminal.truth(span).with_pulse_constant(facts.pulse_constant);
-                (Box::new(truth), facts.netting)
+                (Box::new(truth.with_profile(facts.profile)), facts.netting)
             })),
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),

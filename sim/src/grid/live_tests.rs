@@ -213,7 +213,7 @@ fn a_span_with_a_step_in_it_has_the_mean_over_time_of_both() {
     // As a metering point it gives the same.
     let point = MeteringPoint::Live(seen.clone());
     assert!(point.terminal().is_none() && point.pipe(SimDuration::ZERO).is_none());
-    let facts = ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 };
+    let facts = ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None };
     let id = MeasurementId::lookup(POWER).unwrap();
     let truth = point.truth(span(seconds(4), seconds(14)), Some(facts)).value(id);
     assert_eq!(truth, over(&seen, POWER, 4, 14));

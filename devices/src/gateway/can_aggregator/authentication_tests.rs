@@ -2,6 +2,8 @@
 //!
 //! What slaves measured is known here in closed form, and readings are compared with that.
 
+mod profile_tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_can::authentication::Settings;
@@ -50,7 +52,7 @@ fn measured(node: u8, second: i64, quantity: Quantity) -> f64 {
         Quantity::Frequency => 50.0 + step * 1e-6,
         Quantity::PowerFactor => 0.5 + step * 1e-6,
         // In the middle between two steps of 100 J.
-        Quantity::ActiveEnergy(_) => step * 100.0 + 50.0,
+        Quantity::ActiveEnergy(it) => step * [200.0, 100.0][it as usize] + 50.0,
         Quantity::ActivePower(lastmeter_units::Direction::Injected) => 0.0,
         _ => step,
     }
@@ -130,7 +132,7 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
         is_closed: None,
         measure_every: SimDuration::from_seconds(1),
-        profile_interval: SimDuration::from_seconds(900),
+        profile: (SimDuration::from_seconds(5), SimDuration::ZERO),
         guard: GuardParts {
             authentication,
             end: End::Slave(node, device_key(STREAMS, &name(node), node)),
@@ -243,8 +245,7 @@ impl Net {
                 }
                 Answers::Replayed => {
                     self.attack.extend(pair.0);
-                    let is_other = pair.1.filter(|_| asked.value() & 0x400 == 0);
-                    self.attack.extend(is_other);
+                    self.attack.extend(pair.1.filter(|_| asked.value() & 0x400 == 0));
                 }
             }
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_board::meter_node::ProfileInterval;
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
 use super::household::{self, Settling};
 use super::poll::{Master, Polled};
-use super::{authentication, dip};
+use super::{authentication, dip, profile};
 use crate::answer::CommandDesk;
 use crate::gateway::record::MeterState;
 use crate::gateway::refusal::refuse_command;
@@ -133,8 +134,9 @@ impl Aggregator {
 
     fn polled(&mut self, now: SimTime, network: usize, polled: Polled, out: &mut Out) {
         match polled {
-            Polled::Reading { place, number, due, closed_at, values } => {
-                self.report((now, due, closed_at), (network, place), (number, &values), out);
+            Polled::Reading { place, number, due, closed_at, values, profile } => {
+                let of = (number, &*values, profile);
+                self.report((now, due, closed_at), (network, place), of, out);
             }
             Polled::Ended { due } => self.ended(network, (now, due), out),
             Polled::Switched { place, is_closed } => {
@@ -239,7 +241,7 @@ impl Aggregator {
         &mut self,
         (now, due, closed_at): (SimTime, SimTime, SimTime),
         (network, place): (usize, usize),
-        (number, values): (u32, &[(Quantity, f64)]),
+        (number, values, profile): (u32, &[(Quantity, f64)], Option<ProfileInterval>),
         out: &mut Out,
     ) {
         let Parts { hardware_id, masters, store, identifiers, .. } = &mut self.parts;
@@ -252,7 +254,7 @@ impl Aggregator {
         // A number that comes twice is one reading; one behind the last is another beginning.
         let before = store.meter(&id);
         let serial = if has_short_numbers {
-            whole_number(before.serial, u64::from(number))
+            whole_number(before.serial, u64::from(number), 1 << 24)
         } else {
             u64::from(number)
         };
@@ -269,12 +271,16 @@ impl Aggregator {
             let id = *identifiers.get(&quantity)?;
             Some((id, value / id.row().si_factor))
         };
-        let values: Vec<_> = values.iter().filter_map(in_message_units).collect();
+        let profile =
+            profile.and_then(|of| profile::unreported(before.profile, of, has_short_numbers));
+        let reported = profile.map_or(before.profile, |(number, _)| number);
+        let values = values.iter().chain(profile.iter().flat_map(|(_, values)| values));
+        let values: Vec<_> = values.filter_map(in_message_units).collect();
         if values.is_empty() {
             let detail = format!("{id}: no value that has an identifier");
             return event_about(out, Some(id), Kind::AnswerRefused, detail);
         }
-        let state = MeterState { serial, ..before };
+        let state = MeterState { serial, profile: reported, ..before };
         let message = message::reading(&id, closed_at, store.number(serial), values);
         store.put(&id, Some((id.clone(), state)), message::encoded(&message), out);
         self.household(now, out, |household, effects| {
@@ -284,14 +290,14 @@ impl Aggregator {
     }
 }
 
-/// The number nearest to the last one that ends in these 24 bits, from 1 on.
-const fn whole_number(last: u64, low: u64) -> u64 {
-    const SPAN: u64 = 1 << 24;
-    let same = last / SPAN * SPAN + low;
-    if same + SPAN / 2 < last {
-        same + SPAN
-    } else if same > last + SPAN / 2 && same >= SPAN {
-        same - SPAN
+/// The number nearest to the last one that ends in these bits, of which so many values are, from 1
+/// on.
+pub(super) const fn whole_number(last: u64, low: u64, span: u64) -> u64 {
+    let same = last / span * span + low;
+    if same + span / 2 < last {
+        same + span
+    } else if same > last + span / 2 && same >= span {
+        same - span
     } else {
         same
     }
@@ -359,7 +365,7 @@ mod tests {
             (0x380_0001, 0x400_0000),
             (70, 1),
         ] {
-            assert_eq!(whole_number(last, whole & 0xFF_FFFF), whole, "{last:x}");
+            assert_eq!(whole_number(last, whole & 0xFF_FFFF, 1 << 24), whole, "{last:x}");
         }
     }
 }

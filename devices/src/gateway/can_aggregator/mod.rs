@@ -11,12 +11,14 @@
 //! | `household` | what the household wants as outputs, and when the plant is to settle |
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
+//! | `profile` | intervals of power profiles, once each |
 
 mod authentication;
 mod dip;
 mod household;
 mod machine;
 mod poll;
+mod profile;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +51,7 @@ const REGISTERS: &[(&str, Register)] = &[
     ("injected", Register::Injected),
     ("distortion", Register::Distortion),
     ("dip", Register::Dip),
+    ("profile", Register::Profile),
 ];
 
 const WORDS: [&str; REGISTERS.len()] = {
@@ -81,7 +84,8 @@ static FIELDS: [Field; 16] = [
         Kind::List(&Kind::Choice(&WORDS)),
         "[]",
         "What nodes are asked for, in this order; empty: all that the firmware measures. A `dip` that \
-         was not reported yet makes an alert, `voltage.dip`.",
+         was not reported yet makes an alert, `voltage.dip`; an interval of the power `profile` that \
+         was not, its mean power and its number in that reading.",
     ),
     Field::default(
         "requests",
@@ -310,6 +314,7 @@ const fn compact(register: Register) -> &'static [Register] {
             &[Register::CompactVoltageDistortion, Register::CompactCurrentDistortion]
         }
         Register::Dip => &[Register::CompactDipResidual, Register::CompactDipDuration],
+        Register::Profile => &[Register::CompactProfile],
         _ => &[],
     }
 }

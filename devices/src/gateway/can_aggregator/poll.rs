@@ -16,7 +16,10 @@
 
 use std::collections::VecDeque;
 
-use lastmeter_board::meter_node::{Register, VoltageDip, compact_voltage_dip, values, voltage_dip};
+use lastmeter_board::meter_node::{
+    ProfileInterval, Register, VoltageDip, compact_voltage_dip, profile_interval, values,
+    voltage_dip,
+};
 use lastmeter_can::authentication::SealError;
 use lastmeter_can::bus::Happening;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
@@ -75,6 +78,8 @@ pub(super) struct Node {
     /// The number of the reading that it has closed in this poll.
     reading: Option<u32>,
     values: Vec<(Quantity, f64)>,
+    /// The last interval of its power profile, as of that reading.
+    profile: Option<ProfileInterval>,
     /// The number of the dip that it answered with last.
     dip: Option<u32>,
     /// The first half of a dip of two compact registers.
@@ -93,6 +98,7 @@ impl Node {
             failures: 0,
             reading: None,
             values: Vec::new(),
+            profile: None,
             dip: None,
             dip_residual: Vec::new(),
             left: 0,
@@ -128,6 +134,7 @@ pub(super) enum Polled {
         due: SimTime,
         closed_at: SimTime,
         values: Vec<(Quantity, f64)>,
+        profile: Option<ProfileInterval>,
     },
     /// A poll that is reported has ended.
     Ended { due: SimTime },
@@ -489,6 +496,7 @@ impl Master {
         for node in &mut self.nodes {
             node.reading = None;
             node.values.clear();
+            node.profile = None;
             if std::mem::take(&mut node.is_doubted)
                 && let Some(request) = resync_request(node.number)
             {
@@ -658,6 +666,7 @@ impl Master {
         out.push(Polled::Stage(ExchangeStage::Taken, frame));
         self.open.remove(open);
         node.values.extend(values(register, frame.bytes()));
+        node.profile = profile_interval(register, frame.bytes()).or(node.profile);
         if let Some((dip, is_first)) = node.new_dip(register, frame.bytes()) {
             out.push(Polled::Dip { place, dip, is_first });
         }
@@ -667,7 +676,8 @@ impl Master {
             && let Some(number) = node.reading
         {
             let (closed_at, values) = (self.closed_at, std::mem::take(&mut node.values));
-            out.push(Polled::Reading { place, number, due: self.due, closed_at, values });
+            let (due, profile) = (self.due, node.profile);
+            out.push(Polled::Reading { place, number, due, closed_at, values, profile });
         }
     }
 }

@@ -72,8 +72,8 @@ pub(crate) struct CanParts {
     pub(crate) is_closed: Option<bool>,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
-    /// Of its power profile.
-    pub(crate) profile_interval: SimDuration,
+    /// The length of the intervals of its power profile, and how far ahead the clock of them is.
+    pub(crate) profile: (SimDuration, SimDuration),
     pub(crate) guard: GuardParts,
 }
 
@@ -151,7 +151,11 @@ impl CanOutlet {
             newest: None,
             measurements: 0,
             closed: Closed::default(),
-            profile: Profile::new(parts.profile_interval, parts.measure_every, parts.start),
+            profile: Profile::new(
+                parts.profile.0,
+                parts.measure_every,
+                parts.start + parts.profile.1,
+            ),
             dip: None,
             core_j: [0.0; 2],
             lost_j: [0.0; 2],
@@ -392,7 +396,8 @@ impl CanOutlet {
         let energy = |direction| values.get(&Quantity::ActiveEnergy(direction)).copied();
         if let Some(consumed) = energy(Direction::Consumed) {
             let net = consumed - energy(Direction::Injected).unwrap_or(0.0);
-            self.profile.take(self.parts.start + span.to, net);
+            let at = self.parts.start + self.parts.profile.1 + span.to;
+            self.profile.take(at, net);
         }
         self.newest = Some((span, values));
     }

@@ -68,7 +68,7 @@ impl Bench {
             memory: MemoryParts { byte_time: span(5.0), endurance },
             is_closed: None,
             measure_every: span(1000.0),
-            profile_interval: span(60_000.0),
+            profile: (span(60_000.0), SimDuration::ZERO),
             guard: GuardParts {
                 authentication: Authentication::None,
                 end: End::Slave(NODE, device_key(Streams::new(1), "m", NODE)),

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{
+    Epoch, Formation, MeasurementId, Phase, Quantity, Serial, SimDuration, SimTime,
+};
 use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode, fact};
 
 use super::carried::{Carried, CarriedReadings, are_same};
@@ -452,11 +454,24 @@ impl Account {
     ) {
         let truth = self.terms.metering_point.truth(span, self.terms.electricity);
         for (place, &id) in self.terms.quantities.iter().enumerate() {
-            // What the plant does not know was still due: not a number, but not empty either.
-            let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
+            let is_of_interval = id.row().quantity.formation() == Some(Formation::Interval);
+            if is_of_interval && reported.is_none() {
+                // It is in one reading only, and which one that is depends on who asks.
+                continue;
+            }
+            let ReferenceSpan { mut from, mut to, .. } = span;
+            let reference = if id.row().quantity == Quantity::ProfilePower {
+                let named = stored.and_then(|stored| self.named_interval(stored, to));
+                (from, to) = named.unwrap_or((from, to));
+                let (point, electricity) = (&self.terms.metering_point, self.terms.electricity);
+                named.and_then(|interval| point.mean_power(interval, electricity))
+            } else {
+                truth.value(id)
+            };
+            // What the plant does not know was still due: not a number, but not empty either.
+            let reference = reference.or(Some(f64::NAN));
             let spread = spreads.and_then(|spreads| spreads.get(place)).copied();
-            let ReferenceSpan { from, to, .. } = span;
             let span = spread.map(|spread| RowSpan { from, to, spread });
             rows.push(Row { span, ..self.row(key, id, due, reference, reported) });
         }
@@ -466,6 +481,19 @@ impl Account {
                 rows.push(self.row(key, id, due, None, Some(value)));
             }
         }
+    }
+
+    /// Begin and end, since the start, of the interval of its power profile that a reading names,
+    /// if that is over at an instant.
+    fn named_interval(
+        &self,
+        stored: &StoredReading,
+        until: SimDuration,
+    ) -> Option<(SimDuration, SimDuration)> {
+        let id = MeasurementId::of(Quantity::ProfileInterval, Phase::None)?;
+        let number = *stored.values.get(id.name())?;
+        let span = self.terms.electricity?.profile?.span(number)?;
+        (span.1 <= until).then_some(span)
     }
 
     fn unexpected(&self, stored: &StoredReading, rows: &mut Vec<Row>) {

@@ -47,7 +47,11 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
-        electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
+        electricity: Some(ElectricityFacts {
+            netting: Netting::Net,
+            pulse_constant: 1000.0,
+            profile: None,
+        }),
         quantities: quantities.to_vec(),
         start: at(0),
         period: seconds(10),
@@ -478,4 +482,40 @@ fn a_row_goes_to_the_record_as_it_is() {
         ("meter", Some(Epoch(1)), Some(Serial(1)), at(10))
     );
     assert_eq!((observation.reference, observation.reported), (rows[0].reference, Some(231.0)));
+}
+
+/// By hand: 10 A for 12 s, then 5 A at 230 V; intervals of 10 s begin with the run.
+#[test]
+fn a_mean_power_is_judged_by_the_interval_that_its_reading_names() {
+    let [number, power] = ["interval", "power"]
+        .map(|name| MeasurementId::lookup(&format!("x.electricity.profile.{name}")).unwrap());
+    let points = [(12, 10.0), (28, 5.0)]
+        .map(|(long, amperes)| OperatingPoint::balanced(seconds(long), 1, 50.0, 230.0, amperes));
+    let program = Program::from_points(&points).unwrap();
+    let terminal = Terminal::from_program(&program, "s", &Streams::new(1)).unwrap();
+    let mut account = account_at(terminal, &[number, power]);
+    let profile = lastmeter_sim::ProfileIntervals { length: seconds(10), start: at(0) };
+    let facts = account.terms.electricity.unwrap();
+    account.terms.electricity = Some(ElectricityFacts { profile: Some(profile), ..facts });
+    // The second reading has none; the third names the second interval, in kW; the fourth one that
+    // is not over.
+    for (serial, named) in [(1, Some(1.0)), (2, None), (3, Some(2.0)), (4, Some(5.0))] {
+        let values = named.map(|named| {
+            BTreeMap::from([(number.name().to_owned(), named), (power.name().to_owned(), 1.5)])
+        });
+        let values = values.unwrap_or_default();
+        account.made(made(serial)).unwrap();
+        let key = (Epoch(1), Serial(serial));
+        account.sent(SentReading { key, event_time: None, usable: None, values: values.clone() });
+        account.stored(StoredReading { values, ..stored(serial) });
+    }
+    let mut rows = Vec::new();
+    assert_eq!(account.settle(at(40), &mut rows).stored, 4);
+    let of = |id| rows.iter().filter(move |row| row.quantity == id);
+    let numbers: Vec<_> = of(number).map(|row| (row.reference, row.reported)).collect();
+    assert_eq!(numbers, [(Some(1.0), Some(1.0)), (Some(3.0), Some(2.0)), (Some(4.0), Some(5.0))]);
+    let powers: Vec<f64> = of(power).filter_map(|row| row.reference).collect();
+    assert!((powers[0] - 2300.0).abs() < 1e-6 && (powers[1] - 1380.0).abs() < 1e-6, "{powers:?}");
+    assert!(powers[2].is_nan() && powers.len() == 3, "{powers:?}");
+    assert!(of(power).all(|row| row.reported == Some(1500.0)));
 }

@@ -111,7 +111,7 @@ impl Signals {
 
 /// The truth is that of the place, not of a meter there.
 const NO_METER: ElectricityFacts =
-    ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 };
+    ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0, profile: None };
 
 #[cfg(test)]
 #[path = "signals_tests.rs"]

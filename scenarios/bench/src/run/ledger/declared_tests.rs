@@ -38,7 +38,11 @@ fn account_of(identity: Identity, answers_others: bool) -> Account {
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
-        electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
+        electricity: Some(ElectricityFacts {
+            netting: Netting::Net,
+            pulse_constant: 1000.0,
+            profile: None,
+        }),
         quantities: vec![MeasurementId::lookup(VOLTAGE).unwrap()],
         start: at(0),
         period: seconds(10),
