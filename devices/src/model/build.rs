@@ -156,7 +156,7 @@ fn crosstalk(values: &Values) -> f64 {
     values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0))
 }
 
-/// Notes what of power quality a meter cannot report.
+/// Notes what of power quality, and what of a power profile, a meter cannot report.
 fn check_quality(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics) {
     let groups = values.text_list("quantities");
     let mut refuse = |code: Code, field: &str, message: String, label: &str| {
@@ -168,6 +168,10 @@ fn check_quality(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics
     }
     if groups.contains(&UNBALANCE_GROUP) && recipe.phases == 1 {
         let message = format!("`{UNBALANCE_GROUP}` is there with three phases only");
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
+    }
+    if groups.contains(&PROFILE_GROUP) && values.get("profile_interval").is_none() {
+        let message = format!("`{PROFILE_GROUP}` is there with a `profile_interval` only");
         refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
     }
     if let Some(group) = groups.iter().find(|group| SAMPLE_GROUPS.contains(group))
@@ -252,10 +256,6 @@ fn check(
         && !recipe.has_breaker
     {
         let message = format!("`{group}` is there with a breaker only, and this model has none");
-        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
-    }
-    if groups.contains(&PROFILE_GROUP) && values.get("profile_interval").is_none() {
-        let message = format!("`{PROFILE_GROUP}` is there with a `profile_interval` only");
         refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
     }
     if groups.contains(&"mean") && values.text("fidelity") == "windows" {

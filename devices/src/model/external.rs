@@ -126,6 +126,7 @@ fn build(
     };
     let period = values.duration("report_every");
     let owned = |key: &str| values.text_list(key).into_iter().map(str::to_owned).collect();
+    let pulse_constant = values.integer("pulse_constant") as f64;
     Some(Box::new(External::new(ExternalParts {
         program: ProgramSpec {
             file: values.text("program").to_owned(),
@@ -145,11 +146,7 @@ fn build(
         outlet: Reporter::uplink(context, false),
         quantities,
         feed,
-        electricity: ElectricityFacts {
-            netting,
-            pulse_constant: values.integer("pulse_constant") as f64,
-            profile: None,
-        },
+        electricity: ElectricityFacts { netting, pulse_constant, profile: None },
         period,
     })))
 }
