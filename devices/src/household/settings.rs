@@ -375,9 +375,18 @@ impl Settings {
             let feeds = values.table_opt("feeds")?;
             feeds.text_opt(key).map(str::to_owned)
         };
+        let connection = check.meter(values.span_of("connection"), values.text("connection"));
+        let production: Vec<String> = production.map(|name| check.meter(span, name)).collect();
+        let is_twice = |place: usize| production[..place].contains(&production[place]);
+        let counted = (0..production.len()).find(|&it| production[it] == connection || is_twice(it));
+        if let Some(place) = counted {
+            let message = format!("the power of `{}` would count twice", production[place]);
+            let label = "expected each meter of production once, and never the connection";
+            check.report(span, message, label);
+        }
         let settings = Self {
-            connection: check.meter(values.span_of("connection"), values.text("connection")),
-            production: production.map(|name| check.meter(span, name)).collect(),
+            connection,
+            production,
             strategy: Strategy::from_word(values.text("strategy")).unwrap_or(Strategy::LeastCost),
             contract_w: watts(values, "contract_power"),
             is_limited_by_forecast: values.boolean("limit_by_forecast"),

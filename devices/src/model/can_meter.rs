@@ -224,6 +224,7 @@ fn parts(
             "open" => Some(false),
             _ => None,
         },
+        obeys_orders: values.boolean("obey_commands"),
         measure_every: values.duration("report_every"),
         profile: (values.duration("profile_interval"), values.duration("profile_clock_offset")),
         guard: GuardParts {

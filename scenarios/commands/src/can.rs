@@ -191,6 +191,11 @@ async fn on_bus(
                 work.frames.iter().flat_map(|frame| Command::Transmit(*frame).encode()).collect();
             port.send(&bytes).await.map_err(port_fault)?;
         }
+        if let Some(setting) = bus.refused_setting {
+            break Err(format!(
+                "the adapter refuses {setting} (BEL): it may be open already, or know other bit rates"
+            ));
+        }
         if work.count.is_some_and(|count| bus.frames >= count) {
             break Ok(());
         }
@@ -227,9 +232,24 @@ struct Bus<'a> {
     begin_ns: i64,
     is_open: bool,
     answers: u64,
+    /// Which command of those that open the adapter it refused.
+    refused_setting: Option<&'static str>,
     frames: u64,
+    confirmed: u64,
     refused: u64,
     garbage: u64,
+}
+
+/// Two empty lines, close, bit rate and open have each their answer.
+const ANSWERS_TO_OPENING: u64 = 5;
+
+/// What the answer of this number is to, if that has to succeed.
+const fn setting(answer: u64) -> Option<&'static str> {
+    match answer {
+        4 => Some("the bit rate"),
+        ANSWERS_TO_OPENING => Some("to open"),
+        _ => None,
+    }
 }
 
 impl<'a> Bus<'a> {
@@ -242,7 +262,9 @@ impl<'a> Bus<'a> {
             begin_ns: monotonic_ns(),
             is_open: false,
             answers: 0,
+            refused_setting: None,
             frames: 0,
+            confirmed: 0,
             refused: 0,
             garbage: 0,
         }
@@ -258,15 +280,20 @@ impl<'a> Bus<'a> {
                     let answer = self.heard(&frame, timestamp_ms).map(Command::Transmit);
                     to_adapter.extend(answer.iter().flat_map(Command::encode));
                 }
-                // A close that comes while it is closed is refused by some adapters.
-                Item::Refused if !self.is_open => self.answers += 1,
+                Item::Refused if !self.is_open => {
+                    self.answers += 1;
+                    // A close that comes while it is closed is refused by some adapters.
+                    self.refused_setting = self.refused_setting.or(setting(self.answers));
+                }
                 Item::Refused => self.refused += 1,
                 Item::Garbage { .. } => self.garbage += 1,
-                _ => self.answers += 1,
+                _ => {
+                    self.answers += 1;
+                    self.confirmed += u64::from(self.is_open);
+                }
             }
+            self.is_open |= self.answers >= ANSWERS_TO_OPENING && self.refused_setting.is_none();
         }
-        // Two empty lines, close, bit rate and open have each their answer.
-        self.is_open |= self.answers >= 5;
         to_adapter
     }
 
@@ -314,6 +341,9 @@ impl<'a> Bus<'a> {
                 self.refused
             );
             return Err(why);
+        }
+        if self.confirmed < sent as u64 {
+            return Err(format!("the adapter confirmed {} of {sent} frames", self.confirmed));
         }
         Ok(ExitCode::Passed)
     }

@@ -474,14 +474,7 @@ impl Draft<'_> {
                 continue;
             }
             // Without its plan, which has a mistake then, nothing can be reported of it.
-            let is_without = match kind.needs {
-                Needs::TestPlan => self.single(&TEST_PLAN).is_some() && plans.test_plan.is_none(),
-                Needs::Calibration => {
-                    self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
-                }
-                Needs::Nothing => false,
-            };
-            if is_without {
+            if self.is_without(kind.needs, plans) {
                 continue;
             }
             let mistakes = out.len();
@@ -507,11 +500,13 @@ impl Draft<'_> {
                 devices.get((*table)?)?.as_deref().map(device::what_it_reports)
             };
             let devices = tables.iter().map(about).collect();
-            let device_names = references.devices.iter().map(|(name, _)| name.clone()).collect();
-            let gateway_names = self.rows(&GATEWAY).iter().filter_map(|row| row.text("name"));
-            let gateway_names = gateway_names.map(|(name, _)| name.to_owned()).collect();
-            let bench =
-                PlannedBench { duration, network, devices, device_names, gateway_names };
+            let bench = PlannedBench {
+                duration,
+                network,
+                devices,
+                device_names: references.devices.iter().map(|(name, _)| name.clone()).collect(),
+                gateway_names: self.gateway_names(),
+            };
             (kind.fits)(values, &bench, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
@@ -527,6 +522,22 @@ impl Draft<'_> {
                 rule(plan, &tables, test_plan.span_of("standard"), out);
             }
         }
+    }
+
+    /// Whether there is a plan of this kind that could not be read.
+    fn is_without(&self, needs: Needs, plans: &Plans) -> bool {
+        match needs {
+            Needs::TestPlan => self.single(&TEST_PLAN).is_some() && plans.test_plan.is_none(),
+            Needs::Calibration => {
+                self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
+            }
+            Needs::Nothing => false,
+        }
+    }
+
+    fn gateway_names(&self) -> Vec<String> {
+        let names = self.rows(&GATEWAY).iter().filter_map(|row| row.text("name"));
+        names.map(|(name, _)| name.to_owned()).collect()
     }
 
     /// The tables of all checks of a kind; `None` where one has a mistake, since nobody knows what

@@ -131,6 +131,7 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         software: SoftwareParts::serving_the_bus(latency, service),
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },
         is_closed: None,
+        obeys_orders: true,
         measure_every: SimDuration::from_seconds(1),
         profile: (SimDuration::from_seconds(5), SimDuration::ZERO),
         guard: GuardParts {

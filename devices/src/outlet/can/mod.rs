@@ -70,6 +70,8 @@ pub(crate) struct CanParts {
     pub(crate) memory: MemoryParts,
     /// Whether its switching unit is closed at the start; `None`: it has none.
     pub(crate) is_closed: Option<bool>,
+    /// Whether orders of its switching unit are carried out and answered.
+    pub(crate) obeys_orders: bool,
     /// How often it measures.
     pub(crate) measure_every: SimDuration,
     /// The length of the intervals of its power profile, and how far ahead the clock of them is.
@@ -197,8 +199,9 @@ impl CanOutlet {
             }
         } else if register == Register::Switch && !frame.is_remote() {
             let (own, scheme) = (self.parts.node, self.parts.guard.authentication);
-            let is_obeyed = self.is_closed.is_some() && SwitchOrder::of(frame.bytes()).is_some();
-            if !is_obeyed || !switch::is_for(&frame, node, own, scheme) {
+            let is_order = SwitchOrder::of(frame.bytes()).is_some();
+            let is_obeyed = self.parts.obeys_orders && self.is_closed.is_some();
+            if !is_order || !is_obeyed || !switch::is_for(&frame, node, own, scheme) {
                 return;
             }
         } else if let Some(asked) = self.asked_by_data(register, node, &frame) {

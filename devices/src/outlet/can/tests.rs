@@ -67,6 +67,7 @@ impl Bench {
             software,
             memory: MemoryParts { byte_time: span(5.0), endurance },
             is_closed: None,
+            obeys_orders: true,
             measure_every: span(1000.0),
             profile: (span(60_000.0), SimDuration::ZERO),
             guard: GuardParts {

@@ -415,6 +415,14 @@ pub(crate) fn report_unfit(
         else {
             continue;
         };
+        // A device with a mistake would be missed, and that would be reported as one more.
+        let is_short = |(table, device): (usize, &Option<_>)| {
+            let on = on.of_table.get(table).copied().flatten();
+            device.is_none() && on.is_some_and(|network| networks.contains(&network))
+        };
+        if !out.is_empty() && devices.iter().enumerate().any(is_short) {
+            continue;
+        }
         let Some(networks) = networks.iter().map(|&it| of_network(it)).collect() else { continue };
         let Ok(hardware_id) = HardwareId::new(name) else { continue };
         let is_there =
