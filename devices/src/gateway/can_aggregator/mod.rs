@@ -52,6 +52,7 @@ const REGISTERS: &[(&str, Register)] = &[
     ("distortion", Register::Distortion),
     ("dip", Register::Dip),
     ("profile", Register::Profile),
+    ("compact_active_power", Register::CompactActivePower),
 ];
 
 const WORDS: [&str; REGISTERS.len()] = {
@@ -85,7 +86,8 @@ static FIELDS: [Field; 16] = [
         "[]",
         "What nodes are asked for, in this order; empty: all that the firmware measures. A `dip` that \
          was not reported yet makes an alert, `voltage.dip`; an interval of the power `profile` that \
-         was not, its mean power and its number in that reading.",
+         was not, its mean power and its number in that reading. `compact_active_power` has 4 bytes, \
+         the others 8.",
     ),
     Field::default(
         "requests",
@@ -187,6 +189,17 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
                            would be used again after a restart";
             let (span, label) = (values.span_of("outbox"), "keeps no counters");
             diagnostics.report(Code::DOES_NOT_FIT, span, message.to_owned(), label);
+            return None;
+        }
+        let has_two_frames =
+            matches!(authentication, Authentication::Paper | Authentication::Strong);
+        if has_two_frames && values.text_list("registers").contains(&"compact_active_power") {
+            let message = format!(
+                "compact registers with the authentication `{authentication}`: their identifiers \
+                 are those of its second frames"
+            );
+            let (span, label) = (values.span_of("registers"), "expected registers of 8 bytes");
+            diagnostics.report(Code::DOES_NOT_FIT, span, message, label);
             return None;
         }
         let limit = usize::try_from(values.integer("outbox_limit")).unwrap_or(usize::MAX);
@@ -303,7 +316,7 @@ fn guard(
 const fn compact(register: Register) -> &'static [Register] {
     match register {
         Register::VoltageCurrent => &[Register::CompactVoltage, Register::CompactCurrent],
-        Register::ActivePower => &[Register::CompactActivePower],
+        Register::ActivePower | Register::CompactActivePower => &[Register::CompactActivePower],
         Register::ApparentPower => {
             &[Register::CompactApparentPower, Register::CompactNonActivePower]
         }

@@ -1,5 +1,5 @@
-//! The part of a report about CAN buses: how busy each was, where the time of exchanges went, and
-//! how many nodes carry how much.
+//! The part of a report about CAN buses: how busy each was, where the time of exchanges went, how
+//! many nodes carry how much, and how latency depends on nodes and payload.
 
 use lastmeter_chart::{Axis, Block, Chart, Colour, Figures, Panel};
 use serde::Serialize;
@@ -37,6 +37,8 @@ struct BusRow {
     asked: u64,
     answered: u64,
     throughput: String,
+    payload: String,
+    latency: String,
 }
 
 #[derive(Serialize)]
@@ -68,7 +70,19 @@ fn throughput(bus: &BusFacts) -> f64 {
     sum(bus, |one| one.bytes) as f64 * 1e9 / (bus.watched_ns.max(1)) as f64
 }
 
+/// Of exchanges that were answered, in the mean: data bytes of an answer, and the time in ms.
+fn mean_exchange(bus: &BusFacts) -> Option<(f64, f64)> {
+    let answered = sum(bus, |one| one.answered);
+    let whole = |one: &IdentifierFacts| one.bus.sum_ns + one.queue.sum_ns + one.software.sum_ns;
+    let whole_ns: i64 = bus.identifiers.iter().map(whole).sum();
+    let bytes = sum(bus, |one| one.bytes);
+    let count = answered as f64;
+    (answered > 0).then(|| (bytes as f64 / count, whole_ns as f64 / count / 1e6))
+}
+
 fn bus_row(bus: &BusFacts) -> BusRow {
+    let mean = mean_exchange(bus);
+    let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), three_digits);
     BusRow {
         name: bus.network.clone(),
         rate: bus.bits_per_second,
@@ -79,6 +93,8 @@ fn bus_row(bus: &BusFacts) -> BusRow {
         asked: sum(bus, |one| one.asked),
         answered: sum(bus, |one| one.answered),
         throughput: three_digits(throughput(bus)),
+        payload: shown(mean.map(|(bytes, _)| bytes)),
+        latency: shown(mean.map(|(_, ms)| ms)),
     }
 }
 
@@ -117,6 +133,7 @@ pub(super) fn section(
     };
     let mut pictures = vec![shares(&buses, figures)];
     pictures.extend(curve(&buses, figures));
+    pictures.extend(latencies(&buses, figures));
     let section = Section {
         buses: buses.iter().map(bus_row).collect(),
         identifiers: rows.into_iter().take(IDENTIFIERS_MAX).collect(),
@@ -198,4 +215,44 @@ fn curve(buses: &[BusFacts], figures: &mut Vec<Figure>) -> Option<Picture> {
     let caption = "data bytes of answers a second, over the whole run; of buses of one size the \
                    busiest is shown";
     Some(Picture::of(figure, "throughput by the number of nodes".to_owned(), caption, figures))
+}
+
+/// Latency by the number of nodes, a curve for each payload, where there are buses enough of
+/// different sizes.
+fn latencies(buses: &[BusFacts], figures: &mut Vec<Figure>) -> Option<Picture> {
+    // Payload in whole bytes, nodes, latency; of buses alike the busiest is first.
+    let mut points: Vec<(f64, f64, f64, f64)> = Vec::new();
+    points.extend(buses.iter().filter_map(|bus| {
+        let (bytes, ms) = mean_exchange(bus)?;
+        Some((bytes.round(), bus.nodes as f64, ms, throughput(bus)))
+    }));
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(b.3.total_cmp(&a.3)));
+    points.dedup_by(|a, b| (a.0, a.1) == (b.0, b.1));
+    let curves: Vec<&[_]> = points.chunk_by(|a, b| a.0 == b.0).collect();
+    if curves.iter().all(|curve| curve.len() < POINTS_MIN) {
+        return None;
+    }
+    let most = |of: fn(&(f64, f64, f64, f64)) -> f64| points.iter().map(of).fold(1.0, f64::max);
+    let across = Axis::linear(0.0, most(|it| it.1) * 1.05, Figures::Plain).named("nodes");
+    let upright = Axis::linear(0.0, most(|it| it.2) * 1.1, Figures::Plain).named("ms");
+    let mut panel = Panel::new(across, upright, 170.0);
+    let mut chart = Chart::new("latency by the number of nodes and payload");
+    let mut csv = Csv::new("bytes,nodes,latency_ms");
+    for (place, curve) in curves.iter().enumerate() {
+        let colour = Colour::of_curve(place);
+        let line = || curve.iter().map(|&(_, nodes, ms, _)| (nodes, ms));
+        panel.line(line(), colour, 1.6);
+        panel.dots(line(), colour, (3.0, 1.0));
+        let bytes = number(curve[0].0);
+        for (nodes, ms) in line() {
+            csv.line(&[&bytes, &number(nodes)], &[ms]);
+        }
+        chart = chart.with_key(colour, format!("{bytes} bytes"));
+    }
+    let figure = Figure::drawn("bus-latency", chart.with_panel(panel).svg(), csv.finish());
+    let caption = "mean time of an exchange, by data bytes of its answer; of buses alike the \
+                   busiest is shown. Published in words: with 8 bytes it does not depend on the \
+                   number of devices";
+    let title = "latency by the number of nodes and payload".to_owned();
+    Some(Picture::of(figure, title, caption, figures))
 }
