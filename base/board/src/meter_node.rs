@@ -9,7 +9,11 @@
 //! bytes of data, 1 byte of freshness, 3 bytes of tag. Numbers 0x30 to 0x3F are free. For other
 //! programs `base/can/metering-network.dbc` has the same layout; a test holds the two together.
 
+mod unique_id;
+
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
+
+pub use unique_id::{UniqueId, UniqueIdHalves};
 
 /// What a node can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +57,11 @@ pub enum Register {
     /// The last voltage dip: its number (16 bits), residual voltage in mV and duration in ms (24
     /// bits each).
     Dip = 0x1C,
+    /// Bits 63 to 0 of the node's unique id. The firmware has none.
+    UniqueIdLow = 0x1D,
+    /// Bits 95 to 32 of it. A node announces this half and then the other, which goes before the
+    /// first half of another node, so that no two are mixed.
+    UniqueIdHigh = 0x1F,
     /// RMS voltage in uV.
     CompactVoltage = 0x20,
     /// RMS current in uA.
@@ -88,7 +97,7 @@ pub enum Register {
 
 impl Register {
     /// All of them, by number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Freeze,
         Self::CompactFreeze,
         Self::Switch,
@@ -105,6 +114,8 @@ impl Register {
         Self::Calibration,
         Self::Distortion,
         Self::Dip,
+        Self::UniqueIdLow,
+        Self::UniqueIdHigh,
         Self::CompactVoltage,
         Self::CompactCurrent,
         Self::CompactActivePower,

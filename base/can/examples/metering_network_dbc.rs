@@ -136,6 +136,18 @@ const ROWS: &[Row] = &[
             Field("Duration", 5, 3, U, -3, "s"),
         ],
     ),
+    Row(
+        0x1D,
+        "UniqueIdLow",
+        "Bits 63 to 0 of the unique id of the node.",
+        &[Field("UniqueIdLow", 0, 8, U, 0, "")],
+    ),
+    Row(
+        0x1F,
+        "UniqueIdHigh",
+        "Bits 95 to 32 of the unique id of the node, announced before the other half.",
+        &[Field("UniqueIdHigh", 0, 8, U, 0, "")],
+    ),
     Row(0x20, "CompactVoltage", "RMS value.", &[Field("Voltage", 0, 4, U, -6, "V")]),
     Row(0x21, "CompactCurrent", "RMS value.", &[Field("Current", 0, 4, U, -6, "A")]),
     Row(

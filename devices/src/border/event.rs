@@ -27,6 +27,8 @@ lastmeter_units::words! {
         TaskSwitched = "task_switched",
         /// The switching unit of a node has opened or closed.
         SwitchSet = "switch_set",
+        /// Another node of a CAN bus has its number, and it is silent.
+        NumberLost = "number_lost",
         /// What a node has to keep is not stored: its memory is worn, or slower than it is asked.
         NotStored = "not_stored",
         /// It runs the program image that is named.

@@ -272,6 +272,8 @@ lastmeter_units::words! {
         MessageRefused = "message_refused",
         /// So many messages were refused on a CAN bus that it is an attack.
         AuthenticationAlarm = "authentication_alarm",
+        /// Two nodes of a CAN bus have one number.
+        NumberShared = "number_shared",
         /// A request of a browser was refused.
         PageRefused = "page_refused",
         /// A step of a register is not charged, or not yet.

@@ -1,10 +1,11 @@
 //! A meter on a CAN metering network: a node that a master asks by remote frames.
 
-use lastmeter_board::meter_node::QUANTITIES;
+use lastmeter_board::meter_node::{QUANTITIES, UniqueId};
 use lastmeter_can::authentication::Settings;
 use lastmeter_can::controller::{OverrunPolicy, TransmitOrder};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{MeasurementId, Quantity, SimDuration};
+use rand::Rng as _;
 
 use super::build::build_with;
 use super::fields::{between, count, of_model};
@@ -37,6 +38,13 @@ const NODE: &[Field] = &[
         Kind::Integer { min: 1, max: 31 },
         "Its number on the bus, the lowest five bits of its identifiers; left out, the number at \
          the end of its name, so that devices made by `count` differ.",
+    ),
+    Field::optional(
+        "unique_id",
+        Kind::Text,
+        "Its unique id, 24 hexadecimal digits, which its master then knows beforehand; left out, one \
+         that is drawn. It announces it at its start, without `authentication`. Two devices may \
+         have one `node` if both have a `unique_id`.",
     ),
     Field::default(
         "interrupt_latency",
@@ -199,9 +207,13 @@ fn parts(
         return None;
     };
     let key_of = values.text_opt("key_of").unwrap_or(context.name);
+    let authentication = Authentication::of(values, diagnostics)?;
+    let unique_id = unique_id(values, context, diagnostics)?;
     Some(CanParts {
         start: context.start,
         node,
+        unique_id: Some(unique_id).filter(|_| authentication == Authentication::None),
+        is_known_by_id: values.text_opt("unique_id").is_some(),
         port: PortSettings {
             order: match values.text("transmit_order") {
                 "identifier" => TransmitOrder::ByIdentifier,
@@ -228,12 +240,33 @@ fn parts(
         measure_every: values.duration("report_every"),
         profile: (values.duration("profile_interval"), values.duration("profile_clock_offset")),
         guard: GuardParts {
-            authentication: Authentication::of(values, diagnostics)?,
+            authentication,
             end: End::Slave(node, device_key(*context.streams, key_of, node)),
             shared: shared_key(*context.streams),
             pair_limit: Settings::default().pair_limit,
         },
     })
+}
+
+/// Its unique id, given or drawn; `None` if it is none, which is then in the diagnostics.
+fn unique_id(
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<UniqueId> {
+    let Some(given) = values.text_opt("unique_id") else {
+        let mut bytes = [0; 12];
+        let name = format!("device/{}/unique-id", context.name);
+        context.streams.stream(&name).fill_bytes(&mut bytes);
+        return Some(UniqueId::from_bytes(bytes));
+    };
+    let id = UniqueId::from_hex(given);
+    if id.is_none() {
+        let message = format!("`{given}` is no unique id, expected 24 hexadecimal digits");
+        let span = values.span_of("unique_id");
+        diagnostics.report(Code::DOES_NOT_FIT, span, message, "has not 96 bits");
+    }
+    id
 }
 
 fn software(values: &Values) -> SoftwareParts {

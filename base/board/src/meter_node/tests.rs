@@ -49,6 +49,31 @@ fn profile_and_dips_are_decoded() {
     assert_eq!(voltage_dip(&residual), None);
 }
 
+/// Typed in: the first eight bytes, and the last eight.
+#[test]
+fn a_unique_id_is_joined_of_its_halves_and_of_no_others() {
+    let bytes = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB];
+    let id = UniqueId::from_bytes(bytes);
+    assert_eq!(UniqueId::from_hex("00112233445566778899AAbb"), Some(id));
+    assert_eq!(id.to_string(), "00112233445566778899aabb");
+    for wrong in
+        ["", "+0112233445566778899aabb", "0112233445566778899aabb", "00112233445566778899aabbc"]
+    {
+        assert_eq!(UniqueId::from_hex(wrong), None, "{wrong}");
+    }
+    let (high, low) = (&bytes[..8], &bytes[4..]);
+    assert_eq!(id.half(Register::UniqueIdHigh).unwrap(), high);
+    assert_eq!(id.half(Register::UniqueIdLow).unwrap(), low);
+    assert_eq!(id.half(Register::Version), None);
+    let mut halves = UniqueIdHalves::default();
+    assert_eq!(halves.take(Register::UniqueIdLow, low), None);
+    assert_eq!(halves.take(Register::UniqueIdHigh, high), None);
+    assert_eq!(halves.take(Register::UniqueIdLow, &[0x44, 0x55, 0x66, 0x78, 0, 0, 0, 0]), None);
+    assert_eq!(halves.take(Register::UniqueIdLow, &low[..7]), None);
+    assert_eq!(halves.take(Register::UniqueIdLow, low), Some(id));
+    assert_eq!(halves.take(Register::UniqueIdLow, low), None, "each half is of one announcement");
+}
+
 #[test]
 fn registers_are_those_of_the_database() {
     let named: Vec<(Option<(Register, u8)>, String)> = metering_network()

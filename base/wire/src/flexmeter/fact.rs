@@ -11,6 +11,8 @@ pub const RESIDUAL_V: &str = "residual_v";
 pub const DURATION_S: &str = "duration_s";
 /// The node of the network that the sender is connected to.
 pub const NODE: &str = "node";
+/// The unique ids of the nodes that have one number, in hexadecimal digits, with a space between.
+pub const UNIQUE_IDS: &str = "unique_ids";
 /// The device that a gateway reports about, by its name.
 pub const DEVICE: &str = "device";
 /// The place of the field network among those of a gateway, from 0.

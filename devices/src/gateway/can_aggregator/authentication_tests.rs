@@ -127,6 +127,8 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
     CanOutlet::new(CanParts {
         start: START,
         node,
+        unique_id: None,
+        is_known_by_id: false,
         port,
         software: SoftwareParts::serving_the_bus(latency, service),
         memory: MemoryParts { byte_time: SimDuration::from_milliseconds(5), endurance: 100_000 },

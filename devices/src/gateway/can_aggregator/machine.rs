@@ -8,7 +8,7 @@ use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimTime};
 
 use super::household::{self, Settling};
 use super::poll::{Master, Polled};
-use super::{authentication, dip, profile};
+use super::{authentication, dip, profile, unique_ids};
 use crate::answer::CommandDesk;
 use crate::gateway::record::MeterState;
 use crate::gateway::refusal::refuse_command;
@@ -153,6 +153,9 @@ impl Aggregator {
                 if let Some(node) = node {
                     dip::report(store, (hardware_id, now), &node.id, (&dip, is_first), out);
                 }
+            }
+            Polled::Announced { number, id } => {
+                unique_ids::announced(&mut self.parts, (now, network), (number, id), out);
             }
             Polled::Silent { place, what } => self.silent(now, (network, place), what, out),
             // What may come with every frame is noted at each doubling of its count.

@@ -12,6 +12,7 @@
 //! | `machine` | the aggregator and its store |
 //! | `poll` | the master of one bus: orders, remote frames, answers, patience |
 //! | `profile` | intervals of power profiles, once each |
+//! | `unique_ids` | who has which number of a bus, and numbers that two nodes have |
 
 mod authentication;
 mod dip;
@@ -21,8 +22,9 @@ mod poll;
 mod profile;
 #[cfg(test)]
 mod tests;
+mod unique_ids;
 
-use lastmeter_board::meter_node::{READING, Register};
+use lastmeter_board::meter_node::{READING, Register, UniqueId};
 use lastmeter_can::authentication::Settings as SealSettings;
 use lastmeter_can::controller::TransmitOrder;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
@@ -37,6 +39,7 @@ use crate::household::{HOUSEHOLD, Household, Settings};
 use crate::reading::{GROUPS, identifiers};
 use machine::{Aggregator, Parts};
 use poll::{Master, Node, PollSettings};
+use unique_ids::UniqueIds;
 
 /// What all nodes answer to an order by two frames each, in bits, with as much again of others.
 const ORDER_BITS: i64 = 2 * 2 * 31 * 135;
@@ -207,11 +210,14 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
         let refused_records = store.restore(restored);
         let settings = settings(values, authentication, context.start);
         let mut masters = Vec::new();
-        for network in &context.networks {
+        for (place, network) in context.networks.iter().enumerate() {
             let nodes = nodes(values, authentication, &network.devices, diagnostics)?;
             let kept = authentication::kept(&store, &context.hardware_id, &nodes);
             let guard = Guard::new(guard(authentication, context, network, &nodes), &kept);
-            masters.push(Master::new(settings.clone(), guard, nodes));
+            let mut master = Master::new(settings.clone(), guard, nodes);
+            let ids = store.parts().get(&unique_ids::part(place));
+            master.ids = UniqueIds::kept(ids.map_or(&[], Vec::as_slice));
+            masters.push(master);
         }
         let is_compact = settings.freeze.is_compact();
         let household = match values.table_opt("household") {
@@ -250,6 +256,8 @@ fn nodes(
     for (id, address) in devices {
         let (number, scheme) = address.split_once(' ').unwrap_or((address, "none"));
         let number = number.parse().ok()?;
+        let unique_id = UniqueId::from_hex(scheme);
+        let scheme = if unique_id.is_some() { "none" } else { scheme };
         if scheme != authentication.word() {
             let message = format!(
                 "`{id}` has the authentication `{scheme}`, and its gateway `{authentication}`: \
@@ -259,17 +267,23 @@ fn nodes(
             diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
             return None;
         }
-        if let Some(other) = nodes.iter().find(|node| node.number == number) {
+        let is_same = |other: &&Node| {
+            let ids = unique_id.zip(other.unique_id);
+            other.number == number && ids.is_none_or(|(own, other)| own == other)
+        };
+        if let Some(other) = nodes.iter().find(is_same) {
             let message = format!(
                 "`{id}` is node {number}, as is `{}`: two nodes with one identifier garble each \
-                 other",
+                 other, unless each has a `unique_id` of its own",
                 other.id
             );
             let label = "expected a `node` of its own for each device";
             diagnostics.report(Code::DOES_NOT_FIT, values.span, message, label);
             return None;
         }
-        nodes.push(Node::new(id.clone(), number));
+        let mut node = Node::new(id.clone(), number);
+        node.unique_id = unique_id;
+        nodes.push(node);
     }
     Some(nodes)
 }

@@ -17,7 +17,7 @@
 use std::collections::VecDeque;
 
 use lastmeter_board::meter_node::{
-    ProfileInterval, Register, VoltageDip, compact_voltage_dip, profile_interval, values,
+    ProfileInterval, Register, UniqueId, VoltageDip, compact_voltage_dip, profile_interval, values,
     voltage_dip,
 };
 use lastmeter_can::authentication::SealError;
@@ -27,6 +27,7 @@ use lastmeter_can::frame::{CanFrame, CanId, DATA_BYTES_MAX};
 use lastmeter_can::node::processor::{Release, ServiceTime, Task};
 use lastmeter_units::{HardwareId, Quantity, SimDuration, SimTime};
 
+use super::unique_ids::UniqueIds;
 use crate::border::ExchangeStage;
 use crate::can::port::{Offer, Port, PortEvent, PortSettings};
 use crate::can::seal::{Guard, Opened, Refused, resync_request};
@@ -73,6 +74,8 @@ pub(super) struct PollSettings {
 pub(super) struct Node {
     pub(super) id: HardwareId,
     pub(super) number: u8,
+    /// Its unique id, if that is known beforehand.
+    pub(super) unique_id: Option<UniqueId>,
     /// Polls in a row that it has not answered.
     pub(super) failures: i64,
     /// The number of the reading that it has closed in this poll.
@@ -95,6 +98,7 @@ impl Node {
         Self {
             id,
             number,
+            unique_id: None,
             failures: 0,
             reading: None,
             values: Vec::new(),
@@ -145,6 +149,8 @@ pub(super) enum Polled {
     /// A node has answered with a dip that is not the one before: `is_first` if this master has
     /// heard of none yet.
     Dip { place: usize, dip: VoltageDip, is_first: bool },
+    /// A node has announced its unique id.
+    Announced { number: u8, id: UniqueId },
     /// A node has not answered.
     Silent { place: usize, what: &'static str },
     /// A frame that nobody waits for.
@@ -209,6 +215,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Master {
     pub(super) nodes: Vec<Node>,
+    pub(super) ids: UniqueIds,
     settings: PollSettings,
     port: Port,
     guard: Guard,
@@ -253,6 +260,7 @@ impl Master {
         let task = Task::new("requests", 1, Release::Event, service);
         Self {
             nodes,
+            ids: UniqueIds::default(),
             // It hears all nodes.
             port: Port::new(port, &[(0, 0)]),
             guard,
@@ -451,7 +459,10 @@ impl Master {
             (number, &[state, token][..])
         };
         let frame = identifier(Register::Switch, node).map(|id| CanFrame::data(id, data));
-        if let Some(Ok(frame)) = frame {
+        // Whoever else has its number is not to obey.
+        if let Some(Ok(frame)) = frame
+            && self.ids.place(&self.nodes, number) == Some(order.place)
+        {
             self.requests.release(now, 0, frame);
         }
         let until = now + self.settings.request + self.settings.patience;
@@ -635,8 +646,12 @@ impl Master {
     fn taken(&mut self, frame: CanFrame, out: &mut Vec<Polled>) {
         let identifier = u16::try_from(frame.id().value()).unwrap_or(u16::MAX);
         let number = (identifier & NODE_BITS) as u8;
-        let place = self.nodes.iter().position(|node| node.number == number);
+        let place = self.ids.place(&self.nodes, number);
         let register = Register::of_identifier(identifier).map(|(register, _)| register);
+        if let Some(register @ (Register::UniqueIdHigh | Register::UniqueIdLow)) = register {
+            let id = self.ids.join(number, register, frame.bytes());
+            return out.extend(id.map(|id| Polled::Announced { number, id }));
+        }
         let (Some(place), Some(register), false) = (place, register, frame.is_remote()) else {
             return out.push(Polled::NotAwaited(frame));
         };

@@ -15,12 +15,14 @@
 //!
 //! | file | purpose |
 //! |---|---|
+//! | `claim` | its unique id, and who has a number that two nodes have |
 //! | `memory` | what is kept in the EEPROM |
 //! | `profile` | the mean power of the last interval |
 //! | `registers` | what a reading holds, as the bytes of answers |
 //! | `switch` | the switching unit |
 //! | `tasks` | the processor with its tasks |
 
+mod claim;
 mod memory;
 mod profile;
 mod registers;
@@ -31,7 +33,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use lastmeter_board::meter_node::{Register, VoltageDip, values};
+use lastmeter_board::meter_node::{Register, UniqueId, VoltageDip, values};
 use lastmeter_can::bus::{ErrorState, Happening};
 use lastmeter_can::frame::{CanFrame, CanId};
 use lastmeter_can::node::eeprom::NodeRecord;
@@ -48,6 +50,7 @@ use crate::can::seal::{
     Authentication, Guard, GuardParts, KeptCounters, Opened, is_resync, order_identifiers,
 };
 use crate::message::Alert;
+use claim::Claim;
 use memory::Memory;
 use profile::Profile;
 use registers::{Closed, data};
@@ -65,6 +68,10 @@ pub(crate) struct CanParts {
     pub(crate) start: SimTime,
     /// 1 to 31.
     pub(crate) node: u8,
+    /// Its unique id, if it announces itself.
+    pub(crate) unique_id: Option<UniqueId>,
+    /// Whether the master knows its unique id beforehand.
+    pub(crate) is_known_by_id: bool,
     pub(crate) port: PortSettings,
     pub(crate) software: SoftwareParts,
     pub(crate) memory: MemoryParts,
@@ -89,6 +96,7 @@ const DIRECTIONS: [Direction; 2] = [Direction::Consumed, Direction::Injected];
 #[derive(Debug)]
 pub(crate) struct CanOutlet {
     parts: CanParts,
+    claim: Option<Claim>,
     port: Port,
     software: NodeSoftware,
     memory: Memory,
@@ -145,6 +153,7 @@ impl CanOutlet {
         Self {
             guard: Guard::new(parts.guard.clone(), &counters),
             counters,
+            claim: parts.unique_id.map(|id| Claim::new(id, parts.node, 0, parts.start)),
             port: Port::new(parts.port, &filters),
             software: NodeSoftware::new(parts.software.clone(), parts.start),
             memory: Memory::new(parts.memory, parts.start, parts.is_closed == Some(false)),
@@ -188,6 +197,16 @@ impl CanOutlet {
         else {
             return;
         };
+        if let Some(claim) = &mut self.claim {
+            let is_claimed = node == self.parts.node && !frame.is_remote();
+            if is_claimed && let Some(other) = claim.heard(now, register, frame.bytes()) {
+                let detail = format!("node {node} is {other}, with a lower id than its own");
+                event(out, EventKind::NumberLost, &detail);
+            }
+            if !claim.is_settled(now) {
+                return;
+            }
+        }
         let is_order = matches!(register, Register::Freeze | Register::CompactFreeze);
         if is_order && !frame.is_remote() {
             if !self.close(now, frame.bytes(), out) {
@@ -272,7 +291,8 @@ impl CanOutlet {
             let order = SwitchOrder::of(frame.bytes()).map(SwitchOrder::answer);
             return CanFrame::data(id, &order.or(self.is_closed.map(switch::state))?).ok();
         }
-        CanFrame::data(id, &data(register, &self.closed)?).ok()
+        let half = self.parts.unique_id.and_then(|id| id.half(register)).map(Vec::from);
+        CanFrame::data(id, &half.or_else(|| data(register, &self.closed))?).ok()
     }
 
     /// Sets the switching unit; whether it was elsewhere.
@@ -354,6 +374,9 @@ impl CanOutlet {
             let (_, task) = self.enables.remove(at);
             self.software.release(now, Job::Switch(task, true));
         }
+        if let Some(frame) = self.claim.as_mut().and_then(|claim| claim.due(now)) {
+            self.port.request(frame);
+        }
         loop {
             while self.port.is_raised(now) {
                 self.software.release(now, Job::Interrupt);
@@ -425,6 +448,9 @@ impl CanOutlet {
         }
         let record = self.memory.restart(now);
         self.guard.restart(&self.counters);
+        if let Some(claim) = &mut self.claim {
+            claim.restart(now);
+        }
         self.closed.number = u32::try_from(record.reading).unwrap_or(u32::MAX);
         self.resumes_from = Some(record);
         self.set_unit(!record.is_open, out);
@@ -465,6 +491,7 @@ impl CanOutlet {
                 event(out, EventKind::FrameLost, &detail);
             }
         }
+        self.follow_claim(now, what);
         if let Happening::State(state) = what {
             let detail = match state {
                 ErrorState::Active => "error-active",
@@ -472,6 +499,20 @@ impl CanOutlet {
                 ErrorState::BusOff => "bus-off",
             };
             event(out, EventKind::BusState, detail);
+        }
+    }
+
+    /// What became of a frame of its own may be about its announcement.
+    fn follow_claim(&mut self, now: SimTime, what: Happening) {
+        let Some(claim) = &mut self.claim else { return };
+        match what {
+            Happening::Sent(frame) => {
+                claim.sent(now, frame).into_iter().for_each(|frame| self.port.request(frame));
+            }
+            Happening::Error { is_sender: true, .. } => {
+                claim.destroyed(now).into_iter().for_each(|frame| self.port.withdraw(frame));
+            }
+            _ => {}
         }
     }
 
@@ -600,8 +641,9 @@ impl Outlet for CanOutlet {
 
     fn network_address(&self) -> Option<String> {
         let (node, scheme) = (self.parts.node, self.parts.guard.authentication);
-        Some(match scheme {
-            Authentication::None => node.to_string(),
+        Some(match (scheme, self.parts.unique_id.filter(|_| self.parts.is_known_by_id)) {
+            (Authentication::None, None) => node.to_string(),
+            (Authentication::None, Some(id)) => format!("{node} {id}"),
             _ => format!("{node} {scheme}"),
         })
     }
@@ -627,6 +669,7 @@ impl Outlet for CanOutlet {
         let enables = self.enables.iter().map(|(at, _)| *at);
         let measures = self.software.has_to_measure().then_some(next_reading);
         let own = self.port.next().into_iter().chain(self.software.next());
+        let own = own.chain(self.claim.as_ref().and_then(Claim::next));
         // It may be asked at any time.
         Some(own.chain(enables).chain(measures).min().unwrap_or(SimTime(i64::MAX)))
     }

@@ -74,6 +74,11 @@ pub(super) fn data(register: Register, closed: &Closed) -> Option<Vec<u8>> {
         let millijoules = value(Quantity::ActiveEnergy(direction))? * 1e3;
         Some((millijoules.round() as u64).to_be_bytes().to_vec())
     };
+    let hundreds = |direction| {
+        let hundreds = (value(Quantity::ActiveEnergy(direction))? / 100.0).floor();
+        // The register begins again at 0.
+        Some(((hundreds as u64) as u32).to_be_bytes().to_vec())
+    };
     let net = || {
         let power = |direction| value(Quantity::ActivePower(direction));
         let injected = power(Direction::Injected).unwrap_or(0.0);
@@ -111,15 +116,8 @@ pub(super) fn data(register: Register, closed: &Closed) -> Option<Vec<u8>> {
         }
         Register::CompactFactor => four(value(Quantity::PowerFactor).map(|it| signed(it * 1e6))),
         Register::CompactFrequency => four(value(Quantity::Frequency).map(|it| unsigned(it * 1e6))),
-        Register::CompactConsumed | Register::CompactInjected => {
-            let direction = match register {
-                Register::CompactConsumed => Direction::Consumed,
-                _ => Direction::Injected,
-            };
-            // The register begins again at 0.
-            let hundreds = (value(Quantity::ActiveEnergy(direction))? / 100.0).floor();
-            Some(((hundreds as u64) as u32).to_be_bytes().to_vec())
-        }
+        Register::CompactConsumed => hundreds(Direction::Consumed),
+        Register::CompactInjected => hundreds(Direction::Injected),
         Register::CompactVoltageDistortion => {
             four(value(Quantity::VoltageThd).map(|it| unsigned(it * 1e6)))
         }
@@ -131,7 +129,12 @@ pub(super) fn data(register: Register, closed: &Closed) -> Option<Vec<u8>> {
         Register::Dip | Register::CompactDipResidual | Register::CompactDipDuration => {
             Some(dip(register, closed.dip))
         }
-        Register::Switch | Register::Status | Register::Version | Register::Calibration => None,
+        Register::Switch
+        | Register::Status
+        | Register::Version
+        | Register::Calibration
+        | Register::UniqueIdHigh
+        | Register::UniqueIdLow => None,
     }
 }
 

@@ -59,6 +59,8 @@ impl Bench {
         let mut parts = CanParts {
             start: SimTime(0),
             node: NODE,
+            unique_id: None,
+            is_known_by_id: false,
             port: PortSettings {
                 order: TransmitOrder::ByRequest,
                 overrun: OverrunPolicy::DiscardNewest,
