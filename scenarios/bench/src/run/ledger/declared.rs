@@ -2,8 +2,9 @@
 //!
 //! By number: an instant that is due is served by the first number whose instant lies between it
 //! and the next one that is due and that is stored, or by the first if none is. The other numbers
-//! before the next are the device's own affair (a gateway that searches reads meters too): what is
-//! stored of them is not unexpected. By schedule: by the event time alone, which has to lie within
+//! before the next are the device's own affair (a gateway that searches reads meters too, one that
+//! starts again asks once more): what is stored of them, once, is not unexpected, even if it was
+//! still on its way when its instant was looked at. By schedule: by the event time alone, which has to lie within
 //! what the declaration admits about the due instant. Of several that do, the one nearest to it
 //! serves, of what was sent before what was not; the others are unexpected. What is due and is not
 //! stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
@@ -46,6 +47,9 @@ pub(super) struct Declared {
     pub(super) sees_messages: bool,
     /// Due instants that are not settled.
     pending: VecDeque<SimTime>,
+    /// By number: readings that served no due instant and were not stored by then. They may still
+    /// come.
+    spare: Vec<AnnouncedReading>,
     /// The nominal end before.
     before: SimTime,
     /// Whether the bench itself closes each reading: one that was left out is not in the next.
@@ -65,6 +69,7 @@ impl Declared {
             end: terms.end,
             sees_messages: false,
             pending: VecDeque::new(),
+            spare: Vec::new(),
             before: terms.start,
             is_closed_here: terms.is_closed_here,
             announced: BTreeSet::new(),
@@ -226,7 +231,11 @@ impl Declared {
                     break;
                 }
             }
-            account.sent.remove(&key_of(&made));
+            if serves.is_none() && found.is_none() {
+                self.spare.push(made);
+            } else {
+                account.sent.remove(&key_of(&made));
+            }
             if self.is_closed_here {
                 self.before = self.before.max(account.terms.start + made.span.from);
             }
@@ -320,12 +329,28 @@ impl Declared {
         account.reading_rows((key, due), span, found, join.rows);
     }
 
+    /// What has come of readings that were not due is the device's own affair; they are waited for
+    /// as long as a round of their gateway may take.
+    fn settle_spare(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
+        let wait = account.terms.period.max(CARRIED_MAX);
+        for made in std::mem::take(&mut self.spare) {
+            let found = self.stored_of(account, &made);
+            join.settled.unknown_values += found.as_ref().map_or(0, unknown);
+            if found.is_none() && until - made.at <= wait {
+                self.spare.push(made);
+            } else {
+                account.sent.remove(&key_of(&made));
+            }
+        }
+    }
+
     /// What is stored and can serve nothing any more is unexpected; what was sent and is of no use
     /// any more is forgotten.
     fn settle_rest(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
         let open = self.pending.front().copied().unwrap_or_else(|| account.schedule.next());
         let open = open - self.span.earliest;
         let at_end = until >= self.end;
+        self.settle_spare(account, until, join);
         for stored in std::mem::take(&mut account.stored) {
             let may_serve = match self.span.identity {
                 Identity::Number => {

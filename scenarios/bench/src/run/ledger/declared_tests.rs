@@ -102,6 +102,56 @@ fn settled(due: u64, stored: u64, unexpected: u64) -> Tally {
     Tally { due, stored, missing: due - stored, unexpected, unknown_values: 0 }
 }
 
+/// What becomes of a second number, made between due instants, of which this is stored after the
+/// ledger has looked at it.
+fn of_a_second_number(instant: i64, looked_at: &[i64], then: &[StoredReading]) -> Tally {
+    let mut account = account(Identity::Number);
+    let mut rows = Vec::new();
+    let mut total = Tally::default();
+    account.made(made(1, 10)).unwrap();
+    account.sent(sent(1, 10));
+    account.stored(stored(Some(1), 10));
+    total += account.settle(at(11), &mut rows);
+    account.made(made(2, instant)).unwrap();
+    account.sent(sent(2, instant));
+    for looked_at in looked_at {
+        total += account.settle(at(*looked_at), &mut rows);
+    }
+    then.iter().for_each(|reading| account.stored(reading.clone()));
+    total += account.settle(at(looked_at[looked_at.len() - 1] + 1), &mut rows);
+    assert!(account.stored.is_empty() && account.made.is_empty());
+    total
+}
+
+#[test]
+fn a_number_that_was_not_due_may_come_after_it_was_looked_at_but_once_and_as_it_was_sent() {
+    // A gateway starts again at 13 s and asks at once; its poll is looked at while it goes on.
+    let it = || stored(Some(2), 13);
+    for looked_at in [&[13][..], &[13, 14, 15], &[18]] {
+        assert_eq!(of_a_second_number(13, looked_at, &[it()]), settled(1, 1, 0), "{looked_at:?}");
+    }
+    // Over the next due instant too.
+    let early = of_a_second_number(19, &[20], &[stored(Some(2), 19)]);
+    assert_eq!((early.stored, early.unexpected), (1, 0));
+    // Never stored: nobody has waited for it.
+    assert_eq!(of_a_second_number(13, &[14], &[]), settled(1, 1, 0));
+    // Twice, of other values, of another time, of a number that was never made: strays.
+    let altered = StoredReading { values: BTreeMap::from([(VOLTAGE.to_owned(), 1.0)]), ..it() };
+    for strays in [vec![it(), it()], vec![altered], vec![stored(Some(2), 18)]] {
+        assert_eq!(of_a_second_number(13, &[14], &strays), settled(1, 1, 1), "{strays:?}");
+    }
+    assert_eq!(of_a_second_number(13, &[14], &[stored(Some(3), 13)]), settled(1, 1, 1));
+    // What was sent is not remembered for ever.
+    let mut account = account(Identity::Number);
+    for serial in 1..=100 {
+        account.made(made(serial, 5)).unwrap();
+        account.sent(sent(serial, 5));
+        account.settle(at(6), &mut Vec::new());
+    }
+    account.settle(at(16), &mut Vec::new());
+    assert_eq!(account.sent.len(), 0);
+}
+
 #[test]
 fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
     let mut account = account(Identity::Number);
