@@ -124,6 +124,8 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         interrupt_latency: SimDuration::ZERO,
     };
     let (latency, service) = (SimDuration(10_000), SimDuration::from_milliseconds(5));
+    let end = End::Slave(node, device_key(STREAMS, &name(node), node));
+    let (shared, pair_limit) = (shared_key(STREAMS), Settings::default().pair_limit);
     CanOutlet::new(CanParts {
         start: START,
         node,
@@ -136,12 +138,7 @@ fn slave(node: u8, authentication: Authentication) -> CanOutlet {
         obeys_orders: true,
         measure_every: SimDuration::from_seconds(1),
         profile: (SimDuration::from_seconds(5), SimDuration::ZERO),
-        guard: GuardParts {
-            authentication,
-            end: End::Slave(node, device_key(STREAMS, &name(node), node)),
-            shared: shared_key(STREAMS),
-            pair_limit: Settings::default().pair_limit,
-        },
+        guard: GuardParts { authentication, end, shared, pair_limit },
     })
 }
 

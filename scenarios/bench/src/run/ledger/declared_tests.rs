@@ -117,7 +117,9 @@ fn of_a_second_number(instant: i64, looked_at: &[i64], then: &[StoredReading]) -
     for looked_at in looked_at {
         total += account.settle(at(*looked_at), &mut rows);
     }
-    then.iter().for_each(|reading| account.stored(reading.clone()));
+    for reading in then {
+        account.stored(reading.clone());
+    }
     total += account.settle(at(looked_at[looked_at.len() - 1] + 1), &mut rows);
     assert!(account.stored.is_empty() && account.made.is_empty());
     total
