@@ -173,7 +173,8 @@ proptest! {
     ) {
         let second = first ^ (1 << change) ^ if more { 0x55 << (change / 2) } else { 0 };
         let second = second & ((1 << 96) - 1);
-        let order = if by_identifier { TransmitOrder::ByIdentifier } else { TransmitOrder::ByRequest };
+        let orders = [TransmitOrder::ByRequest, TransmitOrder::ByIdentifier];
+        let order = orders[usize::from(by_identifier)];
         let mut line = Line::new(&[first, second].map(|id| Some(unique(id))), order);
         if is_busy {
             line.busy_until = START + ms(70);
