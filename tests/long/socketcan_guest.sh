@@ -73,6 +73,11 @@ wait $dump
 check "a data frame on vcan0" /tmp/dump "123#1122"
 check "a remote frame on vcan0" /tmp/dump "201#R8"
 check "names by the DBC file" /tmp/dump "Node1_VoltageCurrent.*Voltage 230 V, Current 3 A"
+lastmeter can node can:vcan0 --node 9 --current 4 --for 60s > /tmp/node 2>&1 &
+sleep 2
+lastmeter can send can:vcan0 020#01 209#R8 --answer-within 5s --dbc metering > /tmp/asked 2>&1
+check "an order to all nodes, to a node of ours on vcan0" /tmp/asked "Node9_Freeze: Number 1, .*Token 1"
+check "a register of a node of ours on vcan0" /tmp/asked "Node9_VoltageCurrent: Voltage 230 V, Current 4 A"
 # A simulated bus with an SLCAN adapter of ours; the kernel's driver is its host.
 lastmeter run /bus.toml --out /tmp/run --set network.bus.line=pty:/tmp/line > /tmp/bus 2>&1 &
 until [ -e /tmp/line ]; do sleep 1; grep -q "error" /tmp/bus && cat /tmp/bus && break; done
