@@ -3,7 +3,7 @@
 //! Each is asked for at the start, then every hour, and a minute after a failure: another status
 //! than 200, a document that does not fit, or no answer until it is asked for the next time. A
 //! document holds from its `validFrom` until its `validUntil`, and what was known before and behind
-//! it holds on. What has no value is unknown, never zero.
+//! it holds on, through restarts too. What has no value is unknown, never zero.
 
 use lastmeter_household::Rate;
 use lastmeter_household::tariff::{Direction, Interval, Price, PriceSeries};
@@ -12,6 +12,7 @@ use lastmeter_wire::rest::{Answer, Method, Request};
 use serde::Deserialize;
 
 use super::calendar::DAY;
+use super::kept::KeptFeed;
 use super::settings::FeedTokens;
 
 const EVERY: SimDuration = SimDuration::from_seconds(3600);
@@ -88,6 +89,13 @@ struct Feed {
     series: Series,
 }
 
+impl Feed {
+    /// What it is kept under: with another kind, token or unit it is another one.
+    fn key(&self) -> String {
+        format!("{} {} {}", self.kind, self.token, self.unit.as_deref().unwrap_or_default())
+    }
+}
+
 /// All feeds of a household.
 #[derive(Debug)]
 pub(super) struct Feeds {
@@ -110,6 +118,31 @@ impl Feeds {
             feed(&tokens.forecast, "loadForecast", Some("W".to_owned())),
         ];
         Self { all, last_number: 0, prices: [PriceSeries::default(), PriceSeries::default()] }
+    }
+
+    /// With what was known of them before a restart; each is asked for all the same.
+    pub(super) fn with_kept(mut self, kept: Vec<KeptFeed>) -> Self {
+        for feed in self.all.iter_mut().flatten() {
+            let key = feed.key();
+            let Some(kept) = kept.iter().find(|kept| kept.of == key) else { continue };
+            let span = |&(from, until, value): &(i64, i64, Option<f64>)| Span {
+                from: SimTime(from),
+                until: SimTime(until),
+                value,
+            };
+            feed.series = Series(kept.spans.iter().map(span).collect());
+        }
+        self.prices = [0, 1].map(|place| self.price_series(place));
+        self
+    }
+
+    /// What is known of them, to be kept.
+    pub(super) fn kept(&self) -> Vec<KeptFeed> {
+        let kept = |feed: &Feed| {
+            let spans = feed.series.0.iter().map(|span| (span.from.0, span.until.0, span.value));
+            KeptFeed { of: feed.key(), spans: spans.collect() }
+        };
+        self.all.iter().flatten().map(kept).collect()
     }
 
     pub(super) fn wake_at(&self) -> Option<SimTime> {

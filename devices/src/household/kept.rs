@@ -1,6 +1,6 @@
-//! What a household keeps through restarts, as records: one of the whole (`household`) and one for
-//! each meter with statistics (`meter NAME`; of what is fed in, `meter NAME, fed in`). A record is
-//! a version and its fields in postcard.
+//! What a household keeps through restarts, as records: one of the whole (`household`), one of what
+//! is known of its feeds (`feeds`), and one for each meter with statistics (`meter NAME`; of what is
+//! fed in, `meter NAME, fed in`). A record is a version and its fields in postcard.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use super::bill::Ledger;
 const VERSION: u8 = 1;
 /// The name of the record of the whole.
 pub(super) const WHOLE: &str = "household";
+
+/// The name of the record of feeds.
+pub(super) const FEEDS: &str = "feeds";
 
 /// The name of the record of a meter.
 pub(super) fn of_meter(name: &str) -> String {
@@ -70,6 +73,13 @@ pub(super) struct Kept {
     pub(super) bill: Ledger,
     pub(super) loads: Vec<KeptLoad>,
     pub(super) unit: KeptUnit,
+}
+
+/// A feed: its kind, token and unit in one text, and its spans, from and until in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptFeed {
+    pub(super) of: String,
+    pub(super) spans: Vec<(i64, i64, Option<f64>)>,
 }
 
 pub(super) fn encode<T: Serialize>(kept: &T) -> Vec<u8> {

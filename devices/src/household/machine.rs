@@ -160,7 +160,9 @@ impl Household {
             name: name.to_owned(),
             strategy: kept.strategy.as_deref().and_then(Strategy::from_word),
             contract_w: kept.contract_w,
-            feeds: Feeds::new(&settings.feeds, &settings.currency, start),
+            feeds: Feeds::new(&settings.feeds, &settings.currency, start).with_kept(
+                parts.get(kept::FEEDS).and_then(|bytes| kept::decode(bytes)).unwrap_or_default(),
+            ),
             bill: kept.bill,
             billed_at: None,
             register: Register {
@@ -212,6 +214,8 @@ impl Household {
                 self.must_plan |= is_other;
                 if is_other {
                     let feeds = &self.feeds;
+                    let kept = kept::encode(&feeds.kept());
+                    out.push(Effect::Keep(kept::FEEDS.to_owned(), kept));
                     self.bill.charge_open(|direction| feeds.prices(direction));
                     self.keep(out);
                 }

@@ -6,7 +6,7 @@ use lastmeter_params::{Diagnostics, read_text};
 use super::*;
 use crate::household::HOUSEHOLD;
 use crate::household::view::BillView;
-use crate::household::view::Change;
+use crate::household::view::{Change, View};
 
 const SLOT: i64 = 900;
 const SLOTS: usize = 96;
@@ -108,6 +108,8 @@ struct Home {
     net_w: Vec<i64>,
     decided: Vec<(SimTime, Decided)>,
     alerts: Vec<&'static str>,
+    /// The platform answers nothing.
+    is_cut_off: bool,
 }
 
 impl Home {
@@ -126,6 +128,7 @@ impl Home {
             net_w: Vec::new(),
             decided: Vec::new(),
             alerts: Vec::new(),
+            is_cut_off: false,
         }
     }
 
@@ -145,6 +148,7 @@ impl Home {
         for effect in effects {
             let mut more = Vec::new();
             match effect {
+                Effect::Request(_) if self.is_cut_off => {}
                 Effect::Request(Request { number, path, .. }) => {
                     let answer = Answer { number, status: 200, body: feed(&path) };
                     self.household.answer(self.now, &answer, &mut more);
@@ -433,6 +437,24 @@ fn a_load_is_shed_while_energy_is_dear() {
     assert_eq!((*at, shed.action, shed.reason), (seconds(hour * 3600), "open", "price"));
     assert_eq!(shed.limit_w, Some(1000));
     assert!(!home.closed[0].1);
+    // A restart without the platform forgets no feed, so it stays shed while energy is dear.
+    let known = |home: &Home| {
+        let View { prices, renewable_w, .. } = home.household.view(home.now);
+        (prices, renewable_w)
+    };
+    let before = known(&home);
+    assert!(before.0.len() > 24 && before.1.len() > SLOTS);
+    home.is_cut_off = true;
+    home.kill();
+    assert!(known(&home) == before);
+    for _ in 0..30 {
+        home.minute(1700);
+        assert!(!home.closed[0].1, "{}", home.now);
+    }
+    // What was another feed is not taken for one of this token, kind and unit.
+    home.text = home.text.replace("price = \"spot\"", "price = \"other\"");
+    home.kill();
+    assert!(known(&home).0.is_empty());
 }
 
 /// A form as a browser sends it, from a page of its own host.
