@@ -12,6 +12,7 @@ use lastmeter_can::frame::CanFrame;
 use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{
     Device, DeviceFault, ExchangeStage, Gateway, GatewayInput, GatewayOutput, Input, Output,
+    PageAnswer, PageRequest,
 };
 use lastmeter_link::channel::ChannelAddress;
 use lastmeter_link::medium::{Arrival, Medium, MediumEvent, Party as End, WireEvent};
@@ -584,6 +585,18 @@ impl Field {
     /// Gives its gateway what came of a request of its own, or a request for a page.
     pub(crate) fn hand(&mut self, input: GatewayInput, out: &mut Vec<ClientOutput>) {
         self.step_gateway(input, out);
+    }
+
+    /// Asks its gateway for a page when the run is over: time goes on, by whatever clock, but
+    /// nothing on the networks does, and what the gateway does beside answering goes nowhere.
+    pub(crate) fn page_aside(&mut self, now: SimTime, request: PageRequest) -> Option<PageAnswer> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        self.hand(GatewayInput::Page { number: 0, request }, &mut out);
+        out.into_iter().find_map(|output| match output {
+            ClientOutput::Paged { answer, .. } => Some(answer),
+            _ => None,
+        })
     }
 
     /// Gives the gateway, or the host of a real node, what the line of this number brought, after

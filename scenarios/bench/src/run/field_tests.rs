@@ -83,7 +83,7 @@ impl Gateway for Listener {
             }
             GatewayInput::Page { number, request } => {
                 let body = request.path.clone().into_bytes();
-                let (location, set_cookie) = (None, None);
+                let (location, set_cookie) = (Some(now.to_string()), None);
                 let media_type = "text/plain";
                 let answer = PageAnswer { status: 200, media_type, location, set_cookie, body };
                 out.push(GatewayOutput::Page { number: *number, answer });
@@ -199,6 +199,32 @@ fn a_gateway_that_restarts_gets_what_it_kept() {
     assert_eq!(kept(&out).as_deref(), Some("4"));
 }
 
+fn page() -> PageRequest {
+    PageRequest {
+        method: PageMethod::Get,
+        path: "/x".to_owned(),
+        cookie: None,
+        origin: None,
+        host: None,
+        body: Vec::new(),
+    }
+}
+
+#[test]
+fn after_the_end_pages_are_asked_for_at_a_time_that_goes_on_and_nothing_else_does() {
+    let heard = Heard::default();
+    let mut field = field(&heard);
+    while field.now < at(10) {
+        field.step(at(10), &mut Vec::new());
+    }
+    let before = heard.lock().unwrap().len();
+    for (asked, counts) in [(10, 10), (75, 75), (70, 75)] {
+        let answer = field.page_aside(at(asked), page()).unwrap();
+        assert_eq!(answer.location, Some(at(counts).to_string()));
+    }
+    assert_eq!(heard.lock().unwrap().len(), before);
+}
+
 #[test]
 fn answers_and_pages_reach_the_gateway_and_what_it_wants_comes_out() {
     let mut field = field(&Heard::default());
@@ -211,15 +237,7 @@ fn answers_and_pages_reach_the_gateway_and_what_it_wants_comes_out() {
     let [ClientOutput::Asked(asked)] = &out[..] else { panic!("{out:?}") };
     assert_eq!(*asked, request(5));
     out.clear();
-    let page = PageRequest {
-        method: PageMethod::Get,
-        path: "/x".to_owned(),
-        cookie: None,
-        origin: None,
-        host: None,
-        body: Vec::new(),
-    };
-    field.hand(GatewayInput::Page { number: 9, request: page }, &mut out);
+    field.hand(GatewayInput::Page { number: 9, request: page() }, &mut out);
     let [ClientOutput::Paged { number: 9, answer }, ClientOutput::Event(event)] = &out[..] else {
         panic!("{out:?}");
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lastmeter_devices::{PageAnswer, PageRequest};
 use lastmeter_language::{PlatformUse, Scenario};
 use lastmeter_record::{Event, RealTimeFacts, RunEnd, RunState, RunWriter, Signal};
-use lastmeter_units::SimTime;
+use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 
@@ -63,9 +63,9 @@ pub(crate) trait Bench: Sized {
     /// What a run in real time reports of clocks, timers, links and floor.
     async fn facts(&mut self) -> Option<RealTimeFacts>;
 
-    /// Asks the first gateway that answers pages for one. What it does beside answering is in no
-    /// record.
-    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer>;
+    /// Asks the first gateway that answers pages for one, at the present instant or so long after
+    /// the end. What it does after the end beside answering is in no record.
+    async fn page(&mut self, after: SimDuration, request: PageRequest) -> Option<PageAnswer>;
 
     /// Ends connections and a platform of the bench's own in an orderly way.
     async fn close(self) -> (RunWriter, Result<(), BenchError>);
@@ -173,6 +173,7 @@ async fn served(
 /// Has a bench whose run is over answer for pages until a signal comes.
 async fn serve_pages<B: Bench>(bench: &mut B, run: &Run<'_>, mut stop: Stop) {
     print_err("the run is over; its pages are served until Ctrl-C");
+    let over = monotonic();
     loop {
         let PendingPage { request, reply } = tokio::select! {
             biased;
@@ -180,7 +181,8 @@ async fn serve_pages<B: Bench>(bench: &mut B, run: &Run<'_>, mut stop: Stop) {
             pending = run.next_page() => pending,
         };
         // Who asked may have gone away.
-        let _ = reply.send(bench.page(request).await);
+        let after = i64::try_from(over.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let _ = reply.send(bench.page(SimDuration(after), request).await);
     }
 }
 

@@ -536,15 +536,9 @@ impl Shell {
         Ok(paged.find(|(of, _)| *of == number).map(|(_, answer)| answer))
     }
 
-    /// The same once the run is over: what the gateway does beside answering goes nowhere.
-    pub(crate) fn page_aside(&mut self, request: PageRequest) -> Option<PageAnswer> {
-        let mut out = Vec::new();
-        let field = self.parts.client.field_mut()?;
-        field.hand(GatewayInput::Page { number: 0, request }, &mut out);
-        out.into_iter().find_map(|output| match output {
-            ClientOutput::Paged { answer, .. } => Some(answer),
-            _ => None,
-        })
+    /// The same once the run is over ([`Field::page_aside`]).
+    pub(crate) fn page_aside(&mut self, now: SimTime, request: PageRequest) -> Option<PageAnswer> {
+        self.parts.client.field_mut()?.page_aside(now, request)
     }
 
     /// Notes a message that was not asked for.

@@ -197,7 +197,7 @@ impl<'a> Bench for RealBench<'a> {
         })
     }
 
-    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer> {
+    async fn page(&mut self, _: SimDuration, request: PageRequest) -> Option<PageAnswer> {
         for row in &self.scenario.gateways {
             let answer = self.page_of(&row.name, request.clone()).await;
             if answer.is_some() {
@@ -284,7 +284,7 @@ impl RealBench<'_> {
                 }
                 pending = run.next_page() => {
                     // Who asked may have gone away.
-                    let _ = pending.reply.send(self.page(pending.request).await);
+                    let _ = pending.reply.send(self.page(SimDuration::ZERO, pending.request).await);
                     continue;
                 }
             }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
-use lastmeter_devices::{DeviceFault, GatewayInput, PageAnswer};
+use lastmeter_devices::{DeviceFault, GatewayInput, PageAnswer, PageRequest};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
@@ -156,12 +156,9 @@ impl FieldSender {
                         self.hand(GatewayInput::Answer(answer));
                     }
                     Some(Control::Page { request, reply }) => {
+                        // What has happened by now is on the page.
                         self.wake();
-                        self.pages += 1;
-                        self.asked.insert(self.pages, reply);
-                        self.hand(GatewayInput::Page { number: self.pages, request });
-                        // What is not answered at once will not be.
-                        self.asked.clear();
+                        self.page(request, reply);
                     }
                     Some(Control::Close) | None => {
                         if let Some(session) = self.parts.session.take() {
@@ -194,6 +191,21 @@ impl FieldSender {
     fn hand(&mut self, input: GatewayInput) {
         self.parts.field.hand(input, &mut self.outputs);
         self.carry();
+    }
+
+    /// Asks the gateway for a page, and answers with it at once or not at all.
+    fn page(&mut self, request: PageRequest, reply: UnboundedSender<PageAnswer>) {
+        if let Some(timeline) = self.timeline.filter(|_| self.is_finished) {
+            let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO);
+            let answer = self.parts.field.page_aside(now, request);
+            // Who asked may have gone away.
+            answer.into_iter().for_each(|answer| drop(reply.send(answer)));
+            return;
+        }
+        self.pages += 1;
+        self.asked.insert(self.pages, reply);
+        self.hand(GatewayInput::Page { number: self.pages, request });
+        self.asked.clear();
     }
 
     fn begin(&mut self, timeline: Timeline) {

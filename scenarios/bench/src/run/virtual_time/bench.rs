@@ -177,8 +177,9 @@ impl<'a> Bench for VirtualBench<'a> {
         None
     }
 
-    async fn page(&mut self, request: PageRequest) -> Option<PageAnswer> {
-        self.parts.shells.iter_mut().find_map(|shell| shell.page_aside(request.clone()))
+    async fn page(&mut self, after: SimDuration, request: PageRequest) -> Option<PageAnswer> {
+        let now = self.now + after;
+        self.parts.shells.iter_mut().find_map(|shell| shell.page_aside(now, request.clone()))
     }
 
     async fn close(self) -> (RunWriter, Result<(), BenchError>) {
