@@ -65,6 +65,29 @@ fn a_wrong_command_line_exits_with_2() {
 }
 
 #[test]
+fn pages_that_cannot_be_served_are_refused_before_the_run() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let free = "127.0.0.1:0";
+    for (name, at, why) in [
+        ("can-home", "127.0.0.1", "expected a free address"),
+        ("can-home", ":80", "expected a free address"),
+        ("can-home", "127.0.0.1:99999", "expected a free address"),
+        ("can-home", &taken, "expected a free address"),
+        ("first-light", free, "no gateway of `first-light` has a `household`"),
+        ("can-secured", free, "no gateway of `can-secured` has a `household`"),
+    ] {
+        let done = call(&["run", &library(name), "--out", &out, "--pages", at]);
+        let refused = "error: --pages ";
+        assert_eq!(done.code, 2, "{name} {at}: {done:?}");
+        assert!(done.stderr.contains(refused) && done.stderr.contains(why), "{done:?}");
+        assert!(!std::path::Path::new(&out).exists(), "nothing has run");
+    }
+}
+
+#[test]
 fn the_doctor_reports_what_can_be_measured_where_results_would_go() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs").display().to_string();

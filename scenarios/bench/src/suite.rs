@@ -17,12 +17,13 @@ mod quarantine;
 mod resuming;
 mod selection;
 
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lastmeter_language::Scenario;
+use lastmeter_language::{GatewayRow, Scenario};
 use lastmeter_params::{Dimension, parse_quantity};
 use lastmeter_record::{Signal, Status};
 use lastmeter_reports::suite::{Case, CaseValue, Outcome, Suite, SuiteRun, Twin};
@@ -42,6 +43,9 @@ use options::{KeptRecords, SuiteFormat};
 use plan::{BrokenFile, Item, Plan};
 pub use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
+
+/// The table of a gateway that answers pages.
+const HOUSEHOLD: &str = "household";
 
 /// Runs what was asked for and returns the exit code.
 pub fn run(options: &SuiteOptions) -> ExitCode {
@@ -83,7 +87,7 @@ impl Times {
 
 fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode {
     let _within = runtime.enter();
-    let mut plan = match plan::plan(options) {
+    let mut plan = match plan::plan(options).and_then(|plan| with_pages(options, plan)) {
         Ok(plan) if options.dry_run => return print_plan(&Console::new(options.console()), &plan),
         Ok(plan) => plan,
         Err(exit) => return exit,
@@ -153,6 +157,26 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         annotations::print(&suite);
     }
     exit
+}
+
+/// The plan, if pages that are asked for are there and can be served.
+fn with_pages(options: &SuiteOptions, plan: Plan) -> Result<Plan, ExitCode> {
+    let Some(at) = &options.pages else { return Ok(plan) };
+    let refused = |why: String| Err(complain(&format!("--pages {why}")));
+    let Some(scenario) = plan.only() else { return refused("is for one scenario alone".into()) };
+    let answers = |row: &GatewayRow| row.values.get(HOUSEHOLD).is_some();
+    if !scenario.gateways.iter().any(answers) {
+        let name = &scenario.about.name;
+        return refused(format!(
+            "has nothing to serve: no gateway of `{name}` has a `{HOUSEHOLD}`"
+        ));
+    }
+    match TcpListener::bind(at) {
+        Ok(_) => Ok(plan),
+        Err(error) => {
+            refused(format!("{at}: {error}; expected a free address, as in 127.0.0.1:8090"))
+        }
+    }
 }
 
 /// The whole of runs that have ended.
