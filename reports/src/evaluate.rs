@@ -15,8 +15,8 @@ use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
-    Account, Event, EventKind, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_aggregates,
+    Account, Event, EventKind, Floor, Found, GridRow, LatencyRow, Observation, RecordError,
+    RunFacts, RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_aggregates,
     changed_waveforms, field, file, write_facts, write_whole,
 };
 

@@ -15,7 +15,8 @@
 //!     -> home                                 what homes draw of it, and who opens their sockets
 //!       -> source, terminal, grid, domain     sources, and where devices are connected
 //! registry                                    which kinds a scenario may name
-//! closed_form, means, energy, quality, voltage_events, declared, excerpt, profile -> truth  the reference
+//! closed_form, means, energy, quality, voltage_events, declared, excerpt, profile
+//!   -> truth                                  the reference
 //! ```
 
 mod clock;

@@ -4,10 +4,7 @@
 //! the clock: the one in which the scenario starts is 1. The mean is that of active power, consumed
 //! less injected, over the whole interval, whatever lag a meter has at its ends.
 
-use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, SimTime};
-
-use crate::domain::{ElectricityFacts, MeteringPoint};
-use crate::truth::ReferenceSpan;
+use lastmeter_units::{SimDuration, SimTime};
 
 /// The intervals of a meter's power profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +36,6 @@ impl ProfileIntervals {
             (number - 1).checked_mul(length)?.checked_sub(self.start.0.rem_euclid(length))?;
         let span = (SimDuration(from), SimDuration(from.checked_add(length)?));
         (from >= 0).then_some(span)
-    }
-}
-
-impl MeteringPoint {
-    /// The mean active power in W, consumed less injected, of an interval that began at or behind
-    /// the scenario's start; `None` where that is not known.
-    pub fn mean_power(
-        &self,
-        (from, to): (SimDuration, SimDuration),
-        electricity: Option<ElectricityFacts>,
-    ) -> Option<f64> {
-        let truth = self.truth(ReferenceSpan { from, to, registers_from: from }, electricity);
-        let of = |direction| {
-            truth.value(MeasurementId::of(Quantity::ActivePower(direction), Phase::Total)?)
-        };
-        Some(of(Direction::Consumed)? - of(Direction::Injected)?)
     }
 }
 

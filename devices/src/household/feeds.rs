@@ -121,7 +121,7 @@ impl Feeds {
     }
 
     /// With what was known of them before a restart; each is asked for all the same.
-    pub(super) fn with_kept(mut self, kept: Vec<KeptFeed>) -> Self {
+    pub(super) fn with_kept(mut self, kept: &[KeptFeed]) -> Self {
         for feed in self.all.iter_mut().flatten() {
             let key = feed.key();
             let Some(kept) = kept.iter().find(|kept| kept.of == key) else { continue };

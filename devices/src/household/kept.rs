@@ -1,6 +1,6 @@
-//! What a household keeps through restarts, as records: one of the whole (`household`), one of what
-//! is known of its feeds (`feeds`), and one for each meter with statistics (`meter NAME`; of what is
-//! fed in, `meter NAME, fed in`). A record is a version and its fields in postcard.
+//! What a household keeps through restarts, as records: one of the whole (`household`), one of
+//! what is known of its feeds (`feeds`), and one for each meter with statistics (`meter NAME`; of
+//! what is fed in, `meter NAME, fed in`). A record is a version and its fields in postcard.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

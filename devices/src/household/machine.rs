@@ -18,7 +18,7 @@ use rand::Rng as _;
 
 use super::display::Screen;
 use super::feeds::Feeds;
-use super::kept::{self, Kept, KeptLoad, KeptUnit, Run, WHOLE};
+use super::kept::{self, Kept, KeptFeed, KeptLoad, KeptUnit, Run, WHOLE};
 use super::record::{Billed, Decided};
 use super::settings::{LoadSettings, Settings};
 use super::site::{Served, Site};
@@ -156,13 +156,13 @@ impl Household {
             hand: kept.hand,
             run: kept.run,
         };
+        let feeds = parts.get(kept::FEEDS).and_then(|bytes| kept::decode(bytes));
+        let feeds: Vec<KeptFeed> = feeds.unwrap_or_default();
         Self {
             name: name.to_owned(),
             strategy: kept.strategy.as_deref().and_then(Strategy::from_word),
             contract_w: kept.contract_w,
-            feeds: Feeds::new(&settings.feeds, &settings.currency, start).with_kept(
-                parts.get(kept::FEEDS).and_then(|bytes| kept::decode(bytes)).unwrap_or_default(),
-            ),
+            feeds: Feeds::new(&settings.feeds, &settings.currency, start).with_kept(&feeds),
             bill: kept.bill,
             billed_at: None,
             register: Register {

@@ -232,6 +232,16 @@ impl Check<'_> {
         self.out.report(Code::DOES_NOT_FIT, span, message, label);
     }
 
+    fn counted_once(&mut self, span: Span, production: &[String], connection: &str) {
+        let is_twice = |place: usize| production[..place].contains(&production[place]);
+        let mut places = 0..production.len();
+        if let Some(place) = places.find(|&it| production[it] == *connection || is_twice(it)) {
+            let message = format!("the power of `{}` would count twice", production[place]);
+            let label = "expected each meter of production once, and never the connection";
+            self.report(span, message, label);
+        }
+    }
+
     fn meter(&mut self, span: Span, name: &str) -> String {
         if !self.meters.contains(&name) {
             let message = format!("`{name}` is no meter on a network of this gateway");
@@ -377,13 +387,7 @@ impl Settings {
         };
         let connection = check.meter(values.span_of("connection"), values.text("connection"));
         let production: Vec<String> = production.map(|name| check.meter(span, name)).collect();
-        let is_twice = |place: usize| production[..place].contains(&production[place]);
-        let counted = (0..production.len()).find(|&it| production[it] == connection || is_twice(it));
-        if let Some(place) = counted {
-            let message = format!("the power of `{}` would count twice", production[place]);
-            let label = "expected each meter of production once, and never the connection";
-            check.report(span, message, label);
-        }
+        check.counted_once(span, &production, &connection);
         let settings = Self {
             connection,
             production,

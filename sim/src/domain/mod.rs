@@ -11,7 +11,7 @@ pub(crate) mod heat;
 pub(crate) mod room;
 pub(crate) mod water;
 
-use lastmeter_units::{Domain, MeasurementId, SimDuration};
+use lastmeter_units::{Direction, Domain, MeasurementId, Phase, Quantity, SimDuration};
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Netting;
@@ -73,6 +73,20 @@ pub enum MeteringPoint {
 }
 
 impl MeteringPoint {
+    /// The mean active power in W, consumed less injected, of an interval that began at or behind
+    /// the scenario's start; `None` where that is not known.
+    pub fn mean_power(
+        &self,
+        (from, to): (SimDuration, SimDuration),
+        electricity: Option<ElectricityFacts>,
+    ) -> Option<f64> {
+        let truth = self.truth(ReferenceSpan { from, to, registers_from: from }, electricity);
+        let of = |direction| {
+            truth.value(MeasurementId::of(Quantity::ActivePower(direction), Phase::Total)?)
+        };
+        Some(of(Direction::Consumed)? - of(Direction::Injected)?)
+    }
+
     /// The domain.
     pub fn domain(&self) -> Domain {
         match self {

@@ -1,7 +1,7 @@
 //! The unique id of a node, and its two registers.
 //!
-//! An id has 96 bits and a frame room for 64, so bits 32 to 63 are in both halves: those that differ
-//! there are halves of two ids.
+//! An id has 96 bits and a frame room for 64, so bits 32 to 63 are in both halves: those that
+//! differ there are halves of two ids.
 
 use std::fmt;
 

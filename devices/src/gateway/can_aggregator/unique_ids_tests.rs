@@ -40,8 +40,9 @@ fn parts(unique_id: Option<UniqueId>, order: TransmitOrder) -> CanParts {
         software: SoftwareParts::serving_the_bus(latency, ms(1)),
         memory: MemoryParts { byte_time: ms(5), endurance: 100_000 },
         is_closed: None,
+        obeys_orders: true,
         measure_every: ms(1000),
-        profile_interval: ms(900_000),
+        profile: (ms(900_000), ms(0)),
         guard: GuardParts {
             authentication: Authentication::None,
             end: End::Slave(NODE, device_key(Streams::new(1), "m", NODE)),

@@ -1,11 +1,11 @@
 //! How a node comes by its number: it announces its unique id under it before it answers anything,
-//! and of two nodes with one number the one with the lower id has it, as in the address claim of SAE
-//! J1939-81. The other one is displaced: it is silent until its supply comes back, and does not
+//! and of two nodes with one number the one with the lower id has it, as in the address claim of
+//! SAE J1939-81. The other one is displaced: it is silent until its supply comes back, and does not
 //! disturb the bus by answers of its own under the same identifiers.
 //!
-//! An announcement is two frames. It waits for a back-off that is drawn from the id, and one that is
-//! destroyed, as by that of the other node, is made again after another back-off. An announcement of
-//! another id is answered by one of its own, so whoever listens hears both.
+//! An announcement is two frames. It waits for a back-off that is drawn from the id, and one that
+//! is destroyed, as by that of the other node, is made again after another back-off. An
+//! announcement of another id is answered by one of its own, so whoever listens hears both.
 
 use lastmeter_board::meter_node::{Register, UniqueId, UniqueIdHalves};
 use lastmeter_can::frame::{CanFrame, CanId};
@@ -101,8 +101,8 @@ impl Claim {
         Some(frame)
     }
 
-    /// Another node has announced half of its id under this number; its id, if it has the number from
-    /// now on.
+    /// Another node has announced half of its id under this number; its id, if it has the number
+    /// from now on.
     pub(super) fn heard(
         &mut self,
         now: SimTime,

@@ -203,11 +203,7 @@ impl HouseholdBill {
 
     /// What the energy of a bill comes to in millionths of a cent, and how many steps it has; or
     /// why that is not known.
-    fn reference(
-        &self,
-        bill: &Bill,
-        facts: &RunFacts,
-    ) -> Result<(i128, u64), (Reason, String)> {
+    fn reference(&self, bill: &Bill, facts: &RunFacts) -> Result<(i128, u64), (Reason, String)> {
         let apart = [bill.from - facts.start, facts.end - bill.until];
         if apart.iter().any(|apart| *apart > self.unbilled) {
             let (from, until) = (bill.from, bill.until);

@@ -4,10 +4,10 @@
 //! and the next one that is due and that is stored, or by the first if none is. The other numbers
 //! before the next are the device's own affair (a gateway that searches reads meters too, one that
 //! starts again asks once more): what is stored of them, once, is not unexpected, even if it was
-//! still on its way when its instant was looked at. By schedule: by the event time alone, which has to lie within
-//! what the declaration admits about the due instant. Of several that do, the one nearest to it
-//! serves, of what was sent before what was not; the others are unexpected. What is due and is not
-//! stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
+//! still on its way when its instant was looked at. By schedule: by the event time alone, which has
+//! to lie within what the declaration admits about the due instant. Of several that do, the one
+//! nearest to it serves, of what was sent before what was not; the others are unexpected. What is
+//! due and is not stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
 //!
 //! What is stored is held against what was sent as far as the bench sees messages of the device; of
 //! a device that somebody else asks, against what the device answered.
