@@ -38,6 +38,7 @@ fn load(name: &str, power_w: i64, of: impl Fn(i64) -> i64) -> LoadView {
         is_shed: false,
         priority: 3,
         window: None,
+        least_window: HOUR * 2,
         start: None,
         statistics: statistics(day_wh, (0..72).map(&of).max().unwrap_or(0)),
         profile: profile(of),

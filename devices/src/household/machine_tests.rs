@@ -530,6 +530,30 @@ fn a_form_changes_what_it_names_or_is_refused_counted_and_alarmed() {
 }
 
 #[test]
+fn a_page_takes_no_window_that_keys_would_not() {
+    let windows = [("12:00", "12:15"), ("12:00", "12:59"), ("12:00", "13:00"), ("23:30", "00:30")];
+    for (from, until) in windows {
+        let keys = |from: &str, until: &str| {
+            let old = "run = \"1 h\"\nfrom = \"00:00\"\nuntil = \"00:00\"";
+            KEYS.replace(old, &format!("run = \"1 h\"\nfrom = \"{from}\"\nuntil = \"{until}\""))
+        };
+        let is_right = settings(&keys(from, until)).is_ok();
+        assert_eq!(is_right, !until.starts_with("12:"), "{from} {until}");
+        let mut home = Home::new(KEYS);
+        home.household = home.household.with_pages(lastmeter_sim::Streams::new(7).stream("pages"));
+        let mut out = Vec::new();
+        let body = format!("load=washer&from={from}&until={until}");
+        home.household.page(home.now, (1, &form("/window", &body)), &mut out);
+        let status = |effect: &Effect| match effect {
+            Effect::Page { answer, .. } => Some(answer.status),
+            _ => None,
+        };
+        let expected = if is_right { 303 } else { 422 };
+        assert_eq!(out.iter().find_map(status), Some(expected), "{from} {until}: {out:?}");
+    }
+}
+
+#[test]
 fn a_load_can_be_switched_before_its_unit_was_heard_of() {
     let text = format!("{KEYS}\n[[loads]]\ndevice = \"heater\"\n");
     let mut home = Home::new(&text);

@@ -165,6 +165,13 @@ pub(crate) struct Movable {
     pub(crate) until: SimDuration,
 }
 
+impl Movable {
+    /// The shortest window that has room for the run, in whole slots.
+    pub(crate) fn least_window(self, slot: SimDuration) -> SimDuration {
+        slot * slots_of(self.run, slot)
+    }
+}
+
 /// A load with a switching unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoadSettings {
@@ -280,7 +287,7 @@ impl Check<'_> {
             self.report(values.span_of(key), message, "expected `movable = true` beside it");
         }
         if let Some(movable) = movable
-            && slots_of(movable.run, slot) * slot.0 > window_length(movable.from, movable.until).0
+            && window_length(movable.from, movable.until) < movable.least_window(slot)
         {
             let message = format!("the run of `{device}` in whole slots is longer than its window");
             self.report(values.span_of("run"), message, "expected `until` later, or a shorter run");

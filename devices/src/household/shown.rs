@@ -80,6 +80,9 @@ impl Household {
             is_shed: self.shedding.opened.get(place).is_some_and(Option::is_some),
             priority: load.settings.priority,
             window: load.movable().map(window),
+            least_window: load
+                .movable()
+                .map_or(SimDuration::ZERO, |movable| movable.least_window(self.settings.slot)),
             start: load.run.start_ns.map(SimTime).filter(|start| *start >= now),
             statistics: track.map(Track::view).unwrap_or_default(),
             profile: track.map(Track::profile).unwrap_or_default(),

@@ -96,6 +96,8 @@ pub struct LoadView {
     pub priority: u8,
     /// When it may run, where it can be moved: local time of day, from and until.
     pub window: Option<(SimDuration, SimDuration)>,
+    /// The shortest window that has room for its run, where it can be moved.
+    pub least_window: SimDuration,
     /// When it is to start next.
     pub start: Option<SimTime>,
     /// What it used.

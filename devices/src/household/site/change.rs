@@ -6,6 +6,7 @@ use lastmeter_units::SimDuration;
 
 use super::fields::Fields;
 use crate::household::display::{self, COLUMNS, LINES};
+use crate::household::settings::window_length;
 use crate::household::view::{Change, LoadView, View};
 
 /// What a form comes to.
@@ -28,7 +29,8 @@ pub(super) fn asked(path: &str, form: &Fields, view: &View) -> Asked {
         "/window" => (
             window(form, view),
             "/",
-            "A window needs a load that can be moved, and two different times of day.",
+            "A window needs a load that can be moved, and two different times of day with room for \
+             its run in whole slots between them.",
         ),
         "/start" => (start(form, view), "/", "This load cannot be started from here."),
         "/switch" => {
@@ -57,10 +59,11 @@ fn contract(form: &Fields) -> Option<Change> {
 }
 
 fn window(form: &Fields, view: &View) -> Option<Change> {
-    let load = load(form, view).filter(|load| load.window.is_some())?.name.clone();
+    let load = load(form, view).filter(|load| load.window.is_some())?;
     let [from, until] = ["from", "until"].map(|name| form.get(name).and_then(time_of_day));
     let (from, until) = (from?, until?);
-    (from != until).then_some(Change::Window { load, from, until })
+    let has_room = window_length(from, until) >= load.least_window;
+    (from != until && has_room).then(|| Change::Window { load: load.name.clone(), from, until })
 }
 
 fn start(form: &Fields, view: &View) -> Option<Change> {

@@ -239,6 +239,7 @@ fn a_value_that_cannot_be_changes_nothing() {
         ("/window", "load=dishwasher&from=01:60&until=02:00"),
         ("/window", "load=dishwasher&from=01:00&until=01:00"),
         ("/window", "load=dishwasher&from=1:00&until=02:00"),
+        ("/window", "load=dishwasher&from=23:00&until=00:59"),
         ("/start", "load=fridge"),
         ("/start", "load=nothing"),
         ("/switch", "load=oven&to=open"),
