@@ -7,7 +7,8 @@
 //! still on its way when its instant was looked at. By schedule: by the event time alone, which has
 //! to lie within what the declaration admits about the due instant. Of several that do, the one
 //! nearest to it serves, of what was sent before what was not; the others are unexpected. What is
-//! due and is not stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
+//! due and is not stored has the number under which it was sent, if the bench saw that: it is lost,
+//! not silent.
 //!
 //! What is stored is held against what was sent as far as the bench sees messages of the device; of
 //! a device that somebody else asks, against what the device answered.

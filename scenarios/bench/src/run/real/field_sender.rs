@@ -198,8 +198,10 @@ impl FieldSender {
         if let Some(timeline) = self.timeline.filter(|_| self.is_finished) {
             let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO);
             let answer = self.parts.field.page_aside(now, request);
-            // Who asked may have gone away.
-            answer.into_iter().for_each(|answer| drop(reply.send(answer)));
+            if let Some(answer) = answer {
+                // Who asked may have gone away.
+                let _ = reply.send(answer);
+            }
             return;
         }
         self.pages += 1;
