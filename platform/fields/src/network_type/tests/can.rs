@@ -121,9 +121,15 @@ fn what_the_network_does_not_have_is_refused_with_the_frame_and_the_reason() {
 
 #[test]
 fn what_describes_a_node_is_kept_and_answers_to_polls_are_not() {
-    for (identifier, is_kept) in
-        [(0x025, false), (0x2C5, false), (0x2E5, true), (0x305, true), (0x325, true), (0x385, true)]
-    {
+    for (identifier, is_kept) in [
+        (0x025, false),
+        (0x2C5, false),
+        (0x2E5, true),
+        (0x305, true),
+        (0x325, true),
+        (0x385, true),
+        (0x3A5, true),
+    ] {
         let found = decoded(identifier, &[0; 8]).unwrap();
         assert_eq!(
             (found.measured.len(), found.is_configuration),
@@ -159,7 +165,7 @@ proptest! {
     ) {
         let register = identifier >> 5;
         let bytes = if register == 3 { 2 } else { 8 };
-        let is_known = matches!(register, 0x01..=0x03 | 0x10..=0x1C | 0x20..=0x2E);
+        let is_known = matches!(register, 0x01..=0x03 | 0x10..=0x1D | 0x1F | 0x20..=0x2E);
         let origin = (can().origin)(&relayed(BUS, identifier, &data));
         prop_assert_eq!(origin.is_ok(), identifier & 31 != 0);
         prop_assume!(identifier & 31 != 0);
