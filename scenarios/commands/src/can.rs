@@ -342,6 +342,9 @@ impl<'a> Bus<'a> {
             );
             return Err(why);
         }
+        if sent > 0 && self.frames == 0 {
+            print_err("warning: no frame came: nobody answered in time, or at another bit rate");
+        }
         if self.confirmed < sent as u64 {
             return Err(format!("the adapter confirmed {} of {sent} frames", self.confirmed));
         }

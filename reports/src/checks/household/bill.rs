@@ -212,7 +212,10 @@ impl HouseholdBill {
         }
         if bill.open_steps > 0 {
             let open = plural(bill.open_steps, "step");
-            return Err((Reason::Incomplete, format!("the bill leaves {open} open")));
+            return Err((
+                Reason::Incomplete,
+                format!("the bill leaves {open} open, whose price is not known or changes within"),
+            ));
         }
         let lacking = |at| {
             let meter = &self.meter;

@@ -232,6 +232,13 @@ fn report_device_at_wrong_end(
     let is_read_here = (network.text(LINE).is_some() || own.is_some()) && has_gateway;
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
     let hardware = own.or_else(|| device.text(AS).filter(|(way, _)| *way == HARDWARE));
+    let sealed = device.text("authentication").filter(|(word, _)| *word != "none");
+    if let Some((word, span)) = sealed.filter(|_| own.is_some()) {
+        let message = format!("a real node with `authentication = \"{word}\"`");
+        let help = "leave `authentication` out: the bench cannot hand keys to what is at the line";
+        let label = "expected none with `line`";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
     let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
     let (span, message, label, help) = match hardware {
         _ if network.text(LINE).is_none() && !has_gateway => (

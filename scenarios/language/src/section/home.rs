@@ -323,9 +323,12 @@ pub(crate) fn report_late_breakers(
         // Behind the written sources, and the one that plays a plan, there are homes alone.
         let is_in_home = source.is_some_and(|source| source >= references.grid_from);
         let Some(device) = device.as_ref().filter(|_| is_in_home) else { continue };
-        if device.validate_command("setBreaker", &open).is_none() {
+        let has_unit = row.text("switch").is_some_and(|(word, _)| word != "none");
+        if has_unit || device.validate_command("setBreaker", &open).is_none() {
             let message = "a breaker in a home acts in virtual time only";
-            let help = "write `time = \"virtual\"`, or take a model without a breaker".to_owned();
+            let help = "write `time = \"virtual\"`, or take a model without a breaker, or a meter \
+                        without a switching unit"
+                .to_owned();
             let label = "expected no breaker in real time";
             out.report_with_help(Code::DOES_NOT_FIT, row.span, message, label, Some(help));
         }

@@ -128,7 +128,8 @@ impl Declared {
     ) -> bool {
         match self.span.identity {
             Identity::Number => {
-                let made = made.iter().find(|made| Some(key_of(made)) == stored.number());
+                let mut made = made.iter().chain(&self.spare);
+                let made = made.find(|made| Some(key_of(made)) == stored.number());
                 made.is_some_and(|made| self.is_of_number(stored, made, sent))
             }
             Identity::Schedule => self.is_of_schedule(stored, sent),

@@ -116,6 +116,7 @@ fn of_a_second_number(instant: i64, looked_at: &[i64], then: &[StoredReading]) -
     account.sent(sent(2, instant));
     for looked_at in looked_at {
         total += account.settle(at(*looked_at), &mut rows);
+        assert!(account.is_as_sent(&stored(Some(2), instant)));
     }
     for reading in then {
         account.stored(reading.clone());

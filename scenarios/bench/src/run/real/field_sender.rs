@@ -197,8 +197,7 @@ impl FieldSender {
     fn page(&mut self, request: PageRequest, reply: UnboundedSender<PageAnswer>) {
         if let Some(timeline) = self.timeline.filter(|_| self.is_finished) {
             let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO);
-            let answer = self.parts.field.page_aside(now, request);
-            if let Some(answer) = answer {
+            if let Some(answer) = self.parts.field.page_aside(now, request) {
                 // Who asked may have gone away.
                 let _ = reply.send(answer);
             }
