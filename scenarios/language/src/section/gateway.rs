@@ -221,6 +221,17 @@ fn report_line_of_device(
 }
 
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,
+/// What is at a line has no keys of the bench.
+fn report_keys_of_real(device: &Row<'_>, is_real: bool, out: &mut Diagnostics) {
+    let sealed = device.text("authentication").filter(|(word, _)| *word != "none");
+    if let Some((word, span)) = sealed.filter(|_| is_real) {
+        let message = format!("a real node with `authentication = \"{word}\"`");
+        let help = "leave `authentication` out: the bench cannot hand keys to what is at the line";
+        let label = "expected none with `line`";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
+}
+
 /// and here if the line is simulated or read from the other end.
 fn report_device_at_wrong_end(
     device: &Row<'_>,
@@ -232,13 +243,7 @@ fn report_device_at_wrong_end(
     let is_read_here = (network.text(LINE).is_some() || own.is_some()) && has_gateway;
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
     let hardware = own.or_else(|| device.text(AS).filter(|(way, _)| *way == HARDWARE));
-    let sealed = device.text("authentication").filter(|(word, _)| *word != "none");
-    if let Some((word, span)) = sealed.filter(|_| own.is_some()) {
-        let message = format!("a real node with `authentication = \"{word}\"`");
-        let help = "leave `authentication` out: the bench cannot hand keys to what is at the line";
-        let label = "expected none with `line`";
-        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
-    }
+    report_keys_of_real(device, own.is_some(), out);
     let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
     let (span, message, label, help) = match hardware {
         _ if network.text(LINE).is_none() && !has_gateway => (
