@@ -7,6 +7,7 @@ run, by closed form half the voltage for ten cycles, has to be an alert of the p
 gcc-arm-none-eabi.
 """
 
+import csv
 import json
 import math
 import os
@@ -25,7 +26,8 @@ from peer.under_way import Run
 
 RATE_HZ, BLOCK = 4000, 400
 LIMITS = ("--set", "check.voltages.limit=0.3 %", "--set", "check.powers.limit=1 %")
-ASKED = ["voltage_current", "active_power", "apparent_power", "factor_frequency", "consumed", "injected", "dip"]
+ASKED = ["voltage_current", "active_power", "apparent_power", "factor_frequency", "consumed", "injected", "dip", "profile"]
+INTERVAL_S = 2
 DIP, DIP_LEFT = (2 * RATE_HZ, 2 * RATE_HZ + RATE_HZ // 5), 0.5
 
 
@@ -61,12 +63,13 @@ class Samples(threading.Thread):
 
 
 def freeze(board):
-    """Closes a reading of what was before the run."""
+    """Sets the interval of the power profile, and closes a reading of what was before the run."""
     line = os.open(board.pty, os.O_RDWR | os.O_NOCTTY)
     tty.setraw(line)
-    os.write(line, b"O\rt%03X1A5\rC\r" % (1 << 5 | NODE))
+    interval = b"t%03X804000000%08X\r" % (0x1A << 5 | NODE, INTERVAL_S)
+    os.write(line, b"O\r" + interval + b"t%03X1A5\rC\r" % (1 << 5 | NODE))
     answer = b""
-    while answer.count(b"\r") < 4:
+    while answer.count(b"\r") < 6:
         answer += os.read(line, 100)
     os.close(line)
 
@@ -79,6 +82,22 @@ def dip_alerts(comparison, out):
     for row in rows:
         comparison.close("residual voltage in V", float(row["residual_v"]), VOLTAGE * DIP_LEFT, 0.3)
         comparison.close("duration in s", float(row["duration_s"]), (DIP[1] - DIP[0]) / RATE_HZ + 0.01, 0.0015)
+
+
+def profile_readings(comparison, out):
+    """Each interval once, in order, with the power that is played in all of it; the first began amid what was before."""
+    stored = {"power": [], "interval": []}
+    with open(os.path.join(out, "observations.csv"), encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            kind = row["quantity"].removeprefix("x.electricity.profile.")
+            if row["device"] == f"node-{NODE}" and kind in stored and row["reported"]:
+                stored[kind].append(float(row["reported"]))
+    numbers = stored["interval"]
+    comparison.true("intervals of the firmware's profile, at least 3", len(numbers) >= 3, numbers)
+    comparison.same("each once and in order", numbers, sorted(set(numbers)))
+    for number, power in zip(numbers, stored["power"], strict=True):
+        if number > 1:
+            comparison.close(f"mean power of interval {number:.0f} in W", power, VOLTAGE * CURRENT, 0.01 * VOLTAGE * CURRENT)
 
 
 def played(comparison, image, name, expected, asks_for_dips=False):
@@ -95,6 +114,7 @@ def played(comparison, image, name, expected, asks_for_dips=False):
         judged(comparison, name, run, out, expected, 5 if asks_for_dips else None)
         if asks_for_dips:
             dip_alerts(comparison, out)
+            profile_readings(comparison, out)
         samples.is_over = True
         samples.join()
         board.end()

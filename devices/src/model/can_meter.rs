@@ -209,6 +209,12 @@ fn parts(
     let key_of = values.text_opt("key_of").unwrap_or(context.name);
     let authentication = Authentication::of(values, diagnostics)?;
     let unique_id = unique_id(values, context, diagnostics)?;
+    if authentication != Authentication::None && values.text_opt("unique_id").is_some() {
+        let message = "a node whose messages are authenticated does not announce its id".to_owned();
+        let label = "expected without `authentication` only";
+        diagnostics.report(Code::DOES_NOT_FIT, values.span_of("unique_id"), message, label);
+        return None;
+    }
     Some(CanParts {
         start: context.start,
         node,

@@ -235,6 +235,8 @@ struct Bus<'a> {
     /// Which command of those that open the adapter it refused.
     refused_setting: Option<&'static str>,
     frames: u64,
+    /// How many frames the node has answered with.
+    answered: usize,
     confirmed: u64,
     refused: u64,
     garbage: u64,
@@ -264,6 +266,7 @@ impl<'a> Bus<'a> {
             answers: 0,
             refused_setting: None,
             frames: 0,
+            answered: 0,
             confirmed: 0,
             refused: 0,
             garbage: 0,
@@ -278,6 +281,7 @@ impl<'a> Bus<'a> {
             match item {
                 Item::Frame { frame, timestamp_ms } => {
                     let answer = self.heard(&frame, timestamp_ms).map(Command::Transmit);
+                    self.answered += usize::from(answer.is_some());
                     to_adapter.extend(answer.iter().flat_map(Command::encode));
                 }
                 Item::Refused if !self.is_open => {
@@ -336,9 +340,10 @@ impl<'a> Bus<'a> {
         }
         if self.refused > 0 {
             let why = format!(
-                "the adapter refused {} of {sent} frames (BEL): its queue is full, or it has lost \
-                 the bus",
-                self.refused
+                "the adapter refused {} of {} frames (BEL): its queue is full, or it has lost the \
+                 bus",
+                self.refused,
+                sent + self.answered
             );
             return Err(why);
         }

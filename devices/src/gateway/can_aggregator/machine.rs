@@ -274,9 +274,9 @@ impl Aggregator {
             let id = *identifiers.get(&quantity)?;
             Some((id, value / id.row().si_factor))
         };
-        let profile =
-            profile.and_then(|of| profile::unreported(before.profile, of, has_short_numbers));
-        let reported = profile.map_or(before.profile, |(number, _)| number);
+        let last = profile::last_known(before.profile, profile, has_short_numbers);
+        let profile = profile.and_then(|of| profile::unreported(last, of, has_short_numbers));
+        let reported = profile.map_or(last, |(number, _)| number);
         let values = values.iter().chain(profile.iter().flat_map(|(_, values)| values));
         let values: Vec<_> = values.filter_map(in_message_units).collect();
         if values.is_empty() {

@@ -245,7 +245,7 @@ fn order(freeze: Register, token: u8) -> Option<CanFrame> {
     CanFrame::data(identifier(freeze, 0)?, &[token]).ok()
 }
 
-fn identifier(register: Register, node: u8) -> Option<CanId> {
+pub(super) fn identifier(register: Register, node: u8) -> Option<CanId> {
     CanId::standard(u32::from(register.identifier(node))).ok()
 }
 
@@ -391,8 +391,7 @@ impl Master {
         while self.next_poll <= now {
             // An order to a switching unit is short, and no poll.
             let is_idle = matches!(self.phase, Phase::Idle | Phase::Switching { .. });
-            let is_busy = !is_idle && !self.settings.is_continuous;
-            if is_busy && self.waiting.is_none() {
+            if !is_idle && !self.settings.is_continuous && self.waiting.is_none() {
                 out.push(Polled::Late(self.next_poll));
             }
             self.waiting = Some(self.next_poll);
@@ -418,6 +417,9 @@ impl Master {
                 if begins {
                     self.is_reported = is_due;
                     self.phase = Phase::Preparing { until: now + self.settings.overhead };
+                    for frame in self.ids.requests(&self.nodes) {
+                        self.requests.release(now, 0, frame);
+                    }
                 }
                 begins
             }

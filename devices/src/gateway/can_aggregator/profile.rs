@@ -32,6 +32,14 @@ pub(super) fn unreported(
     (is_new && !is_none).then_some((number, values))
 }
 
+/// The number of the last interval reported, before this answer: none of a node that answers that it
+/// has none, which counts again from 1.
+pub(super) fn last_known(last: u64, of: Option<ProfileInterval>, is_compact: bool) -> u64 {
+    let wraps = is_compact && (last + 1).is_multiple_of(COMPACT_SPAN);
+    let is_none = of.is_some_and(|of| of.number == 0 && of.mean_power_w == 0.0);
+    if is_none && !wraps { 0 } else { last }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +49,7 @@ mod tests {
         let mut found = Vec::new();
         for &(number, mean_power_w) in answers {
             let of = ProfileInterval { number, mean_power_w };
+            last = last_known(last, Some(of), is_compact);
             if let Some((number, _)) = unreported(last, of, is_compact) {
                 found.push(number);
                 last = number;
@@ -54,6 +63,9 @@ mod tests {
         let answers = [(0, 0.0), (1, 5.0), (1, 5.0), (2, 5.0), (2, 5.0), (5, 0.0), (0, 0.0)];
         assert_eq!(numbers(false, 0, &answers), [1, 2, 5]);
         assert_eq!(numbers(true, 0, &answers), [1, 2, 5]);
+        // A node that has lost its supply, at which the same number was the last.
+        assert_eq!(numbers(false, 1, &[(0, 0.0), (1, 5.0)]), [1]);
+        assert_eq!(numbers(true, 100, &[(0, 0.0), (1, 5.0)]), [1]);
         // After a restart with the last number kept; then a node that counts again.
         assert_eq!(numbers(false, 5, &[(5, 7.0), (6, 7.0), (1, 7.0), (1, 7.0)]), [6, 1]);
     }
@@ -61,7 +73,7 @@ mod tests {
     #[test]
     fn numbers_of_8_bits_are_completed_and_a_zero_without_power_is_none() {
         assert_eq!(numbers(true, 250, &[(255, 1.0), (0, 1.0), (1, 1.0)]), [255, 256, 257]);
-        assert_eq!(numbers(true, 250, &[(0, 0.0), (254, 1.0)]), [254]);
+        assert_eq!(numbers(true, 255, &[(0, 0.0), (1, 1.0)]), [257]);
         assert_eq!(numbers(true, 300, &[(40, 1.0), (44, 1.0), (45, 1.0)]), [301]);
     }
 }

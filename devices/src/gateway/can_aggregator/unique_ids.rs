@@ -5,20 +5,29 @@
 //! [`CONTEST_TIME`] are of two nodes that are both there; one that is announced later is of a node
 //! that was put in the other's place. What stands is kept with the outbox, by network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use lastmeter_board::meter_node::{Register, UniqueId, UniqueIdHalves};
+use lastmeter_can::frame::CanFrame;
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::machine::Parts;
-use super::poll::Node;
+use super::poll::{Node, identifier};
 use crate::gateway::{GatewayEventKind as Kind, Out, event};
 use crate::message::Alert;
 
 /// A back-off of at most 65.535 ms, and what else is on the bus.
 const CONTEST_TIME: SimDuration = SimDuration::from_seconds(2);
+
+/// The data length of an answer with half of an id.
+const HALF_BYTES: u8 = 8;
+
+/// Whether several nodes may have a number.
+fn is_shared(nodes: &[Node], number: u8) -> bool {
+    nodes.iter().filter(|node| node.number == number).count() > 1
+}
 
 /// What was announced under a number.
 #[derive(Debug, Default)]
@@ -43,10 +52,25 @@ impl UniqueIds {
     /// The place of the node that has a number: of several, the one whose unique id stands there.
     pub(super) fn place(&self, nodes: &[Node], number: u8) -> Option<usize> {
         let standing = self.standing(number);
+        if standing.is_none() && is_shared(nodes, number) {
+            return None;
+        }
         nodes.iter().position(|node| {
             let is_other = node.unique_id.zip(standing).is_some_and(|(own, id)| own != id);
             node.number == number && !is_other
         })
+    }
+
+    /// Requests for the ids of numbers that several nodes may have, where none stands: whoever
+    /// began behind its nodes has not heard them.
+    pub(super) fn requests(&self, nodes: &[Node]) -> Vec<CanFrame> {
+        let numbers: BTreeSet<u8> = nodes.iter().map(|node| node.number).collect();
+        let unknown = numbers
+            .into_iter()
+            .filter(|&number| self.standing(number).is_none() && is_shared(nodes, number));
+        let halves = [Register::UniqueIdHigh, Register::UniqueIdLow];
+        let ids = unknown.flat_map(|number| halves.map(|half| identifier(half, number)));
+        ids.flatten().filter_map(|id| CanFrame::remote(id, HALF_BYTES).ok()).collect()
     }
 
     /// Who has a number, as far as that was announced.
@@ -58,6 +82,10 @@ impl UniqueIds {
     fn announced(&mut self, now: SimTime, number: u8, id: UniqueId) -> Option<[UniqueId; 2]> {
         let Announced { standing, reported, .. } = self.0.entry(number).or_default();
         let is_present = |at: &SimTime| now - *at <= CONTEST_TIME;
+        if standing.is_some_and(|(_, at)| at.is_none_or(|at| !is_present(&at))) {
+            // Whoever meets from now on meets anew.
+            *reported = None;
+        }
         match standing.replace((id, Some(now))) {
             Some((other, Some(at))) if other != id && is_present(&at) => {
                 let pair = [id.min(other), id.max(other)];

@@ -230,6 +230,8 @@ fn a_node_in_the_place_of_another_one_is_no_duplicate() {
     assert_eq!(ids.standing(NODE), Some(new));
     assert_eq!(ids.announced(at(10), NODE, old), Some([new, old]));
     assert_eq!(ids.announced(at(10), NODE, new), None, "it was reported");
+    assert_eq!(ids.announced(at(99), NODE, old), None);
+    assert_eq!(ids.announced(at(99), NODE, new), Some([new, old]), "they meet anew");
     assert_eq!(ids.encoded(), b"9 000000000000000000000002\n");
     let mut kept = UniqueIds::kept(&ids.encoded());
     assert_eq!(kept.standing(NODE), Some(new));
@@ -250,9 +252,12 @@ fn of_two_nodes_with_one_number_the_one_whose_id_stands_is_read() {
     };
     let nodes = [node("a", Some(unique(2))), node("b", Some(unique(1)))];
     let mut ids = UniqueIds::default();
-    assert_eq!(ids.place(&nodes, NODE), Some(0), "before anything was announced");
+    assert_eq!(ids.place(&nodes, NODE), None, "before anything was announced");
+    let asked: Vec<String> = ids.requests(&nodes).iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["3E9#R8", "3A9#R8"]);
     ids.announced(START, NODE, unique(1));
     assert_eq!((ids.place(&nodes, NODE), ids.place(&nodes, 1)), (Some(1), None));
+    assert_eq!(ids.requests(&nodes), []);
     ids.announced(START + ms(9_000), NODE, unique(7));
     assert_eq!(ids.place(&nodes, NODE), None, "a stranger");
     assert_eq!(ids.place(&[node("c", None)], NODE), Some(0), "one of which no id is known");

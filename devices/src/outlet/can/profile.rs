@@ -2,7 +2,7 @@
 //!
 //! Intervals begin at whole multiples of their length since the epoch of the clock, quarters of an
 //! hour at the full hour. They are numbered by the clock, that in which the node was started first
-//! is 0, so one that was not measured from its begin to its end leaves a gap. The mean is what the
+//! is 1, so one that was not measured from its begin to its end leaves a gap. The mean is what the
 //! energy registers have counted between the measurements at both ends.
 
 use lastmeter_board::meter_node::ProfileInterval;

@@ -114,6 +114,15 @@ fn origin(bytes: &[u8]) -> Result<Origin, FrameRefusal> {
     Ok(Origin { node: Some(bus | u64::from(address)), address, signal: u8::MAX })
 }
 
+/// A compact frame of a bus without authentication, which ends behind its data, with the room that
+/// the file has for freshness and tag.
+fn lengthened(frame: &CanFrame) -> Option<CanFrame> {
+    let data: [u8; 4] = frame.bytes().try_into().ok()?;
+    let mut all = [0; 8];
+    all[..4].copy_from_slice(&data);
+    CanFrame::data(frame.id(), &all).ok()
+}
+
 fn decode(_: &NodeContext, bytes: &[u8]) -> Result<Decoded, FrameRefusal> {
     let (_, frame) = parts(bytes)?;
     let network = metering_network();
@@ -121,12 +130,14 @@ fn decode(_: &NodeContext, bytes: &[u8]) -> Result<Decoded, FrameRefusal> {
         let why = "the metering network has no message with this identifier";
         return Err(refusal("unknown_identifier", &frame, why));
     };
-    if frame.dlc() != message.dlc {
+    let whole = if message.name.contains("_Compact") { lengthened(&frame) } else { None };
+    let read = whole.as_ref().unwrap_or(&frame);
+    if read.dlc() != message.dlc {
         let (found, expected) = (frame.dlc(), message.dlc);
         let why = format!("{found} bytes of data, expected {expected} of {}", message.name);
         return Err(refusal("wrong_length", &frame, &why));
     }
-    let values = network.decode(&frame);
+    let values = network.decode(read);
     let values = values.map_err(|error| refusal("malformed_frame", &frame, &error.to_string()))?;
     let mut decoded = Decoded::default();
     for value in &values {

@@ -220,7 +220,6 @@ fn report_line_of_device(
     }
 }
 
-/// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// What is at a line has no keys of the bench.
 fn report_keys_of_real(device: &Row<'_>, is_real: bool, out: &mut Diagnostics) {
     let sealed = device.text("authentication").filter(|(word, _)| *word != "none");
@@ -232,6 +231,7 @@ fn report_keys_of_real(device: &Row<'_>, is_real: bool, out: &mut Diagnostics) {
     }
 }
 
+/// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// and here if the line is simulated or read from the other end.
 fn report_device_at_wrong_end(
     device: &Row<'_>,

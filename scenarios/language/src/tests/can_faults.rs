@@ -50,7 +50,11 @@ fn with(keys: &str) -> String {
 }
 
 fn orders(keys: &str) -> Order {
-    let scenario = load(&with(keys)).unwrap_or_else(|failure| panic!("{failure:?}"));
+    ordered(&with(keys))
+}
+
+fn ordered(text: &str) -> Order {
+    let scenario = load(text).unwrap_or_else(|failure| panic!("{failure:?}"));
     scenario.injections[0].begin().pop().unwrap()
 }
 
@@ -83,13 +87,11 @@ fn each_kind_orders_what_its_keys_state() {
         times: 5,
         pause: SimDuration(10_000_000),
     };
-    assert_eq!(
-        orders(
-            "kind = \"can_attack\"\ndevice = \"m-1\"\nattack = \"transplant\"\nregister = 0x11\n\
-             elsewhere = 0x221\ntimes = 5\npause = \"10 ms\"\nprotection = \"strong\""
-        ),
-        order(Some(0), CanFault::Attack(attack), never)
-    );
+    let keys = "kind = \"can_attack\"\ndevice = \"m-1\"\nattack = \"transplant\"\nregister = 0x11\n\
+                elsewhere = 0x221\ntimes = 5\npause = \"10 ms\"\nprotection = \"strong\"";
+    let on = "on = \"network:bus\"\n";
+    let text = with(keys).replace(on, &format!("{on}authentication = \"strong\"\n"));
+    assert_eq!(ordered(&text), order(Some(0), CanFault::Attack(attack), never));
 }
 
 #[test]
@@ -123,6 +125,12 @@ fn mistakes_are_found_at_their_place() {
             with("kind = \"can_attack\"\ndevice = \"m-1\"\nattack = \"transplant\""),
             "S004 39:10 <\"transplant\"> `transplant` needs `elsewhere`, the identifier that it sends \
           under",
+        ),
+        (
+            with(
+                "kind = \"can_attack\"\ndevice = \"m-1\"\nattack = \"flood\"\nprotection = \"paper\"",
+            ),
+            "S027 40:14 <\"paper\"> `protection` is `paper`, and the device's messages have `none`",
         ),
         (
             with("kind = \"can_cut\"\ndevice = \"x\"")

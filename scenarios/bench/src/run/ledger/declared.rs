@@ -225,7 +225,7 @@ impl Declared {
                     other.at < next && self.place_of(account, other).is_some()
                 };
                 if all.iter().any(is_carried) {
-                    account.sent.remove(&key_of(&made));
+                    self.spare.push(made);
                     continue;
                 }
                 if until + SimDuration(1) < next && !at_end {
