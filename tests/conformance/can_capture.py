@@ -261,6 +261,9 @@ def bits(digits, rest):
 def by_bits(comparison, folder, network):
     """Distances of the ends of frames: where one waited for the other, as many bits as the second one has."""
     lines = lines_of(folder, network)
+    # Two frames in which each node announces its id, before the first poll.
+    announced = [line for line in lines if len(line[2]) == 3 and int(line[2], 16) >> 5 in (0x1D, 0x1F)]
+    lines = [line for line in lines if line not in announced]
     short, close, apart = [], 0, 0
     for (before, _, first, _), (at, _, digits, rest) in zip(lines, lines[1:]):
         if len(first) == 8 or len(digits) == 8:
@@ -273,6 +276,7 @@ def by_bits(comparison, folder, network):
     polls = sum(digits == "020" for _, _, digits, _ in lines)
     frames = 1 + METERS + METERS * 6 * 2
     if network == "quick":
+        comparison.same("quick: announcements", len(announced), 2 * METERS)
         comparison.same("quick: frames of a poll", len(lines), polls * frames)
         comparison.same("quick: frames as long as their own bits, first ones of a poll", (close, apart),
                         (polls * (frames - 1), polls - 1))

@@ -28,6 +28,8 @@ RATE_HZ, BLOCK = 4000, 400
 LIMITS = ("--set", "check.voltages.limit=0.3 %", "--set", "check.powers.limit=1 %")
 ASKED = ["voltage_current", "active_power", "apparent_power", "factor_frequency", "consumed", "injected", "dip", "profile"]
 INTERVAL_S = 2
+GROUPS = ["voltage", "current", "active_power", "apparent_power", "non_active_power", "power_factor", "frequency",
+          "active_energy", "profile"]
 DIP, DIP_LEFT = (2 * RATE_HZ, 2 * RATE_HZ + RATE_HZ // 5), 0.5
 
 
@@ -110,7 +112,9 @@ def played(comparison, image, name, expected, asks_for_dips=False):
         samples.start()
         out = os.path.join(folder, os.path.basename(name))
         run = Run(FOLDER, name, "--out", out, "--set", f"device.node-{NODE}.line=tty:{board.pty}", *LIMITS,
-                  *(("--set", f"gateway.aggregator.registers={json.dumps(ASKED)}") if asks_for_dips else ()))
+                  *(("--set", f"gateway.aggregator.registers={json.dumps(ASKED)}",
+                     "--set", f"device.node-{NODE}.quantities={json.dumps(GROUPS)}",
+                     "--set", f"device.node-{NODE}.profile_interval={INTERVAL_S} s") if asks_for_dips else ()))
         judged(comparison, name, run, out, expected, 5 if asks_for_dips else None)
         if asks_for_dips:
             dip_alerts(comparison, out)

@@ -108,11 +108,11 @@ def played(comparison, name, expected, **node):
             pass  # The adapter is gone with the run.
         if not node.is_silent:
             comparison.same(f"{what}: answered", node.answered, POLLS * (1 + REGISTERS))
-            comparison.same(f"{what}: heard of the others", node.of_others, POLLS * 2 * (1 + REGISTERS))
+            comparison.same(f"{what}: heard of the others", node.of_others, 4 + POLLS * 2 * (1 + REGISTERS))
         captured = file_of(out, "bus", "pcapng")
         if os.path.exists(captured) and not node.is_silent:
-            # An order to all, requests and answers of three nodes.
-            frames = POLLS * (1 + 3 * (1 + 2 * REGISTERS))
+            # An order to all, requests and answers of three nodes; the simulated two announce their ids by two each.
+            frames = 4 + POLLS * (1 + 3 * (1 + 2 * REGISTERS))
             comparison.same(f"{what}: frames on the bus", len(tshark(captured)), frames)
 
 

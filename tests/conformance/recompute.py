@@ -825,6 +825,7 @@ class HouseholdBill:
 
     def begin(self, run):
         start = seconds(run.facts["start"])
+        self.span = start, seconds(run.facts["end"])
         self.prices = [
             (start + Decimal(repr(amount(str(row["from"]))[0])), Fraction(row["import"]),
              Fraction(row.get("export", "0")))
@@ -846,6 +847,9 @@ class HouseholdBill:
         if self.bill is None or self.bill["open_steps"]:
             return None
         begin, end = seconds(self.bill["from"]), seconds(self.bill["until"])
+        unbilled = amount(str(self.check.get("unbilled", "2 min")))[0]
+        if max(begin - self.span[0], self.span[1] - end) > unbilled:
+            return None
         known = sorted(at for at, row in self.registers.items() if begin <= at <= end and self.IMPORT in row)
         if begin not in known or end not in known or begin == end:
             return None
@@ -871,12 +875,9 @@ class HouseholdBill:
             return comparison.same(f"{name} status", verdict["status"], "inconclusive")
         total, steps = found
         billed = Fraction(int(self.bill["total_ucent"]), 10**6)
-        if self.is_truth:
-            # Rounded to millionths of a cent on both sides.
-            off = abs(float(billed - round(100 * total * 10**6) / Fraction(10**6)))
-            limit = float(Fraction(self.check["within"]) * 100)
-        else:
-            off, limit = float(abs(round(billed) - round(100 * total))), 0.0
+        # Rounded to millionths of a cent on both sides.
+        off = abs(float(billed - round(100 * total * 10**6) / Fraction(10**6)))
+        limit = float(Fraction(self.check["within"]) * 100) if self.is_truth else 0.0
         comparison.exact(f"{name} difference", verdict["measured"], off)
         comparison.same(f"{name} n", verdict["n"], steps)
         comparison.same(f"{name} status", verdict["status"], "pass" if off <= limit else "fail")
