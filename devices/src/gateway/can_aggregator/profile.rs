@@ -32,8 +32,8 @@ pub(super) fn unreported(
     (is_new && !is_none).then_some((number, values))
 }
 
-/// The number of the last interval reported, before this answer: none of a node that answers that it
-/// has none, which counts again from 1.
+/// The number of the last interval reported, before this answer: none of a node that answers that
+/// it has none, which counts again from 1.
 pub(super) fn last_known(last: u64, of: Option<ProfileInterval>, is_compact: bool) -> u64 {
     let wraps = is_compact && (last + 1).is_multiple_of(COMPACT_SPAN);
     let is_none = of.is_some_and(|of| of.number == 0 && of.mean_power_w == 0.0);
