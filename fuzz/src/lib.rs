@@ -35,8 +35,12 @@ use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
 
 #[path = "../../base/wire/tests/tools/batch.rs"]
 mod batch;
+#[path = "../../base/wire/tests/tools/numbered.rs"]
+mod numbered;
 #[path = "../../base/zigbee/tests/tools/exercise.rs"]
 mod relayed;
+
+pub use numbered::{block, result};
 
 /// A decoder.
 pub struct Target {
@@ -80,6 +84,8 @@ pub const TARGETS: &[Target] = &[
     ),
     target("flexmeter", flexmeter, &[MEASUREMENTS, ALERT, COMMAND]),
     target("jsonbatch", jsonbatch, &[BATCH]),
+    target("result", result, &[numbered::RESULT]),
+    target("block", block, &[numbered::BLOCK]),
     target("journal", journal, &[SEGMENT]),
     target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
     target("slcan_host", slcan_host, &[SLCAN_ANSWERS]),

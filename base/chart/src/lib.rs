@@ -37,7 +37,7 @@ pub use colour::Colour;
 pub use css::tokens_css;
 pub use palette::{BAD, DATA, INJECTED, INK, LINE, REST, SECOND, SHADE, STRONG};
 pub use panel::{Block, Panel};
-pub use ticks::{TimeTick, time_ticks};
+pub use ticks::{TimeTick, decade_step, time_ticks};
 pub use tokens::{TOKENS, Token};
 
 /// The style sheet that pages and reports share; it stands behind [`tokens_css`].

@@ -37,7 +37,7 @@ pub fn time_ticks(end_s: f64, most: u32) -> Vec<TimeTick> {
 }
 
 /// The first of 1, 2 and 5 times a power of ten that is not less than a positive number.
-pub(crate) fn decade_step(least: f64) -> f64 {
+pub fn decade_step(least: f64) -> f64 {
     let decade = libm::exp10(libm::floor(libm::log10(least)));
     let steps = [1.0, 2.0, 5.0].map(|step| step * decade);
     steps.into_iter().find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(10.0 * decade)

@@ -17,7 +17,7 @@
 //!
 //! Never here: a resend, a file, a retained message, QoS 2 publications.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -103,6 +103,7 @@ impl Session {
         let shared = Arc::new(Shared {
             live: Mutex::new(None),
             announced: AtomicU64::new(0),
+            is_refused: AtomicBool::new(false),
             room: Semaphore::new(options.receive_limit.clamp(1, Semaphore::MAX_PERMITS)),
         });
         let properties_bytes = usize::from(options.version == MqttVersion::V5);
@@ -216,6 +217,12 @@ impl SessionEvents {
     pub fn try_recv(&mut self) -> Option<SessionEvent> {
         let queued = self.queue.try_recv().ok()?;
         Some(self.hand_out(queued))
+    }
+
+    /// Whether the broker refused user name and password when it was last tried to connect: it will
+    /// again. Known with MQTT 5 only, from [`SessionEvent::Disconnected`] on.
+    pub fn is_refused(&self) -> bool {
+        self.shared.is_refused.load(Ordering::Acquire)
     }
 
     fn hand_out(&self, queued: Queued) -> SessionEvent {

@@ -251,6 +251,13 @@ impl Value {
         }
     }
 
+    /// The value as TOML writes it on one line.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        self.write_toml(&mut text);
+        text
+    }
+
     fn write_toml(&self, text: &mut String) {
         match self {
             Self::Text(value) => text.push_str(&quote(value)),

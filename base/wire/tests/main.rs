@@ -6,3 +6,4 @@ mod batches;
 mod examples;
 mod properties;
 mod refusals;
+mod results_and_blocks;

@@ -50,6 +50,8 @@ pub(super) struct Failure {
     pub(super) reason: String,
     /// Another connection has the client identifier now.
     pub(super) is_taken_over: bool,
+    /// The broker does not take user name and password.
+    pub(super) is_refused: bool,
     /// What a broker that does not speak MQTT 5 does: it refuses the version, or it answers nothing
     /// that can be read. One that is not connected yet is tried with 3.1.1 next.
     pub(super) is_mute: bool,

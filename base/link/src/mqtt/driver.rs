@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,7 +69,8 @@ pub(super) async fn run(
             live.window.close();
         }
         let End::Lost { failure, progressed } = end else { return };
-        let Failure { reason, is_taken_over, is_mute } = failure;
+        let Failure { reason, is_taken_over, is_refused, is_mute } = failure;
+        shared.is_refused.store(is_refused, Ordering::Release);
         tracing::debug!(client = options.client_id, reason, "mqtt connection lost");
         let taken_over = is_taken_over.then_some(SessionEvent::TakenOver);
         for event in taken_over.into_iter().chain([SessionEvent::Disconnected { reason }]) {

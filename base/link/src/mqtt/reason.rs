@@ -93,7 +93,8 @@ pub(super) fn of_v5(error: &rumqttc_v5::ConnectionError, options: &SessionOption
             };
             let reason = format!("the broker refused the connection: {}", refusal(of_3_1_1));
             let is_mute = *code == Code::UnsupportedProtocolVersion;
-            return Failure { reason, is_mute, ..Failure::default() };
+            let is_refused = matches!(code, Code::BadUserNamePassword | Code::NotAuthorized);
+            return Failure { reason, is_refused, is_mute, ..Failure::default() };
         }
         ConnectionError::RequestsDone => "the session was dropped".to_owned(),
         ConnectionError::SessionStateMismatch { .. } => {

@@ -1,7 +1,7 @@
 //! What the owner of a session and the task behind it share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -165,6 +165,8 @@ pub(super) struct Shared {
     /// The connection whose `Connected` the owner has taken. Publishing on a connection the owner
     /// does not know of yet would make it publish the same message twice.
     pub(super) announced: AtomicU64,
+    /// Whether the broker refused user name and password at the last attempt.
+    pub(super) is_refused: AtomicBool,
     /// Room for received messages the owner has not taken yet.
     pub(super) room: Semaphore,
 }

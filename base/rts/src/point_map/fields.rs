@@ -62,7 +62,41 @@ pub(super) static POINT: &[Field] = &[
         "false",
         "whether it is not written while the point of role `mode` stands at 0 (manual)",
     ),
+    Field::optional(
+        "from",
+        Kind::Text,
+        "of a point that is written: where its value comes from, `device:NAME/QUANTITY` (the last \
+         reading of a device), `topic:FILTER` (messages of MQTT) or `rest:PATH` (the platform's REST)",
+    ),
+    Field::optional("pointer", Kind::Text, "with a topic or a path: the JSON pointer of the value"),
+    Field::optional(
+        "time_pointer",
+        Kind::Text,
+        "with a topic or a path: the JSON pointer of the value's time (RFC 3339); without it a value \
+         is of when it came",
+    ),
+    Field::optional(
+        "from_unit",
+        Kind::Text,
+        "with a topic or a path: the unit of the value there, that of the point unless given",
+    ),
+    Field::optional(
+        "every",
+        FEED_TIME,
+        "with a device or a path: how often it is asked, 1 s unless given",
+    ),
+    Field::optional(
+        "stale_after",
+        FEED_TIME,
+        "with `from`: without a newer value for so long the safe value is written",
+    ),
 ];
+
+const FEED_TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.001, max: 86_400.0 };
+
+/// The keys of a point's source.
+pub(super) const FEED_KEYS: [&str; 6] =
+    ["from", "pointer", "time_pointer", "from_unit", "every", "stale_after"];
 
 /// How many keys depend on the point's unit.
 const VALUE_FIELDS: usize = 6;
@@ -70,13 +104,19 @@ const VALUE_FIELDS: usize = 6;
 pub(super) const VALUE_KEYS: [&str; VALUE_FIELDS] =
     ["offset", "least", "greatest", "greatest_change_per_second", "initial", "safe_value"];
 
-pub(super) const WRITE_KEYS: [&str; 6] = [
+pub(super) const WRITE_KEYS: [&str; 12] = [
     "greatest_change_per_second",
     "initial",
     "safe_value",
     "reflected_by",
     "blocked_by_mode",
     "command",
+    "from",
+    "pointer",
+    "time_pointer",
+    "from_unit",
+    "every",
+    "stale_after",
 ];
 
 const fn value_fields(dimension: Dimension) -> [Field; VALUE_FIELDS] {

@@ -48,6 +48,7 @@
 //! | `read`, `fields`, `format` | TOML to drafts of tables; their keys; wire formats and cards |
 //! | `layout` | where points of a described frame lie |
 //! | `check`, `point_check` | mistakes of the whole, of single points |
+//! | `feed` | where the value of a fed point comes from |
 //! | `plausibility`, `shifts`, `import` | signs of a wrong map; maps begun from other files |
 //! | `word` | words on the wire, and how else the same bits can be read |
 //!
@@ -57,6 +58,7 @@
 //! files.
 
 mod check;
+mod feed;
 mod fields;
 mod format;
 mod import;
@@ -75,6 +77,7 @@ use lastmeter_units::MeasurementId;
 use crate::FrameField;
 use crate::sample::SignalType;
 
+pub use feed::{FedValue, Feed, FeedSource, Pointers, is_filter_of};
 pub use fields::documented_keys;
 pub use format::{Card, WireFormat};
 pub use import::{ImportError, listed_points, villas_points};
@@ -242,6 +245,8 @@ pub struct WriteLimits {
     pub blocked_by_mode: bool,
     /// Whose commands write it; `None`: nobody's.
     pub commanded: Option<Commanded>,
+    /// What writes it beside commands; `None`: nothing.
+    pub fed: Option<Feed>,
 }
 
 /// Whose commands write a point.

@@ -2,10 +2,10 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, WrittenUnit};
 
-use super::PointDirection;
 use super::fields::{VALUE_KEYS, WRITE_KEYS, is_point_key};
 use super::format::WireFormat;
 use super::read::{MapDraft, PointDraft};
+use super::{PointDirection, feed};
 use crate::sample::SignalType;
 use crate::{FieldType, FrameField};
 
@@ -25,6 +25,7 @@ pub(super) fn check(map: &MapDraft<'_>, out: &mut Diagnostics) {
         check_scale(point, out);
         check_range(point, out);
         check_write(point, out);
+        feed::check(point, out);
         if let Some(format) = format {
             check_words(point, word_limits(point, format, place.as_ref()), out);
         }

@@ -14,7 +14,7 @@ use super::fields::{POINT, SIMULATOR, VALUE_KEYS, values_of};
 use super::format::{Card, WireFormat};
 use super::{
     Commanded, Meaning, Point, PointDirection, PointMap, PointRange, Simulator, StatusRole,
-    WaveformChannel, WriteLimits, check, layout, point_check,
+    WaveformChannel, WriteLimits, check, feed, layout, point_check,
 };
 use crate::sample::SignalType;
 use crate::{FORMATS, FormatKind, FrameField};
@@ -360,6 +360,7 @@ fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Optio
             device: device.clone(),
             is_breaker: values.text_opt("command") == Some("setBreaker"),
         }),
+        fed: feed::finish(point),
     });
     Some(Point {
         name: point.name?.to_owned(),

@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use lastmeter_units::SimTime;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::decode::{as_text, not_read};
-use super::reader::{Room, visits};
-use super::refusal::{Limits, Refusal, RefusalReason, excerpt};
+use super::decode::tree;
+use super::refusal::{Limits, Refusal, RefusalReason};
 
 /// A command on its way to a device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -218,15 +215,7 @@ fn read_command(
     payload: &[u8],
     limits: &Limits,
 ) -> Result<CommandMessage, (RefusalReason, String)> {
-    let text = as_text(payload, limits)?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Tree(Room::new(*limits))
-        .deserialize(&mut deserializer)
-        .map_err(|error| tree_not_read(&error))?;
-    deserializer.end().map_err(|error| (RefusalReason::TrailingData, error.to_string()))?;
-    let Value::Object(mut envelope) = tree else {
-        return Err((RefusalReason::NotAnObject, "expected an object with `command`".to_owned()));
-    };
+    let mut envelope = tree(payload, limits, "command")?;
     let Some(command) = envelope.remove("command") else {
         return Err((RefusalReason::MissingField, "`command` is missing".to_owned()));
     };
@@ -242,14 +231,6 @@ fn read_command(
     Ok(message)
 }
 
-fn tree_not_read(error: &serde_json::Error) -> (RefusalReason, String) {
-    let text = error.to_string();
-    if error.is_data() && text.starts_with(DUPLICATE) {
-        return (RefusalReason::DuplicateKey, text);
-    }
-    not_read(error)
-}
-
 fn field_not_read(error: &serde_json::Error) -> (RefusalReason, String) {
     let text = error.to_string();
     let reason = if text.starts_with("missing field") {
@@ -260,55 +241,4 @@ fn field_not_read(error: &serde_json::Error) -> (RefusalReason, String) {
         RefusalReason::WrongType
     };
     (reason, text)
-}
-
-const DUPLICATE: &str = "key stands twice";
-
-/// Reads any JSON value, refusing repeated keys and deep nesting.
-#[derive(Clone, Copy)]
-struct Tree(Room);
-
-impl<'de> DeserializeSeed<'de> for Tree {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Value;
-
-    visits! { Value:
-        visit_bool(bool) = Value::from,
-        visit_i64(i64) = Value::from,
-        visit_u64(u64) = Value::from,
-        visit_f64(f64) = Value::from,
-        visit_str(&str) = Value::from,
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let inside = Self(self.0.inside()?);
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(inside)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let inside = Self(self.0.inside()?);
-        let mut object = serde_json::Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(inside)?;
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("{DUPLICATE}: `{}`", excerpt(&key))));
-            }
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
-    }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use lastmeter_units::{Epoch, HardwareId, HardwareIdError, Serial, SimTime};
 use serde::de::DeserializeSeed;
+use serde_json::{Map, Value};
 
 use super::message::{AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, Request};
 use super::reader::{
-    EnvelopeFields, EnvelopeSeed, MeasurementFields, MetadataFields, RequestFields, Room, Slot,
-    TOO_DEEP,
+    DUPLICATE, EnvelopeFields, EnvelopeSeed, MeasurementFields, MetadataFields, RequestFields,
+    Room, Slot, TOO_DEEP, Tree,
 };
 use super::refusal::{DecodeRules, Limits, Refusal, RefusalReason, excerpt};
 
@@ -65,11 +66,26 @@ fn read_envelope<'p>(text: &'p str, limits: Limits, fields: &mut EnvelopeFields<
     }
 }
 
+/// Reads an object as it stands, each key once; `key` is the one that shows what it is.
+pub(super) fn tree(payload: &[u8], limits: &Limits, key: &str) -> Judged<Map<String, Value>> {
+    let text = as_text(payload, limits)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let tree = Tree(Room::new(*limits)).deserialize(&mut deserializer);
+    let tree = tree.map_err(|error| not_read(&error))?;
+    deserializer.end().map_err(|error| (RefusalReason::TrailingData, error.to_string()))?;
+    match tree {
+        Value::Object(object) => Ok(object),
+        _ => Err((RefusalReason::NotAnObject, format!("expected an object with `{key}`"))),
+    }
+}
+
 /// Sorts the errors of the JSON reader; it has no codes, only these texts.
 pub(super) fn not_read(error: &serde_json::Error) -> (RefusalReason, String) {
     let text = error.to_string();
     let reason = if error.is_data() && text.starts_with(TOO_DEEP) {
         RefusalReason::TooDeep
+    } else if error.is_data() && text.starts_with(DUPLICATE) {
+        RefusalReason::DuplicateKey
     } else if text.starts_with("number out of range") {
         RefusalReason::NotANumber
     } else {
@@ -277,13 +293,13 @@ fn take_if_number(metadata: &mut BTreeMap<String, String>, key: &str, least: u64
     Some(number)
 }
 
-fn decimal(text: &str) -> Option<u64> {
+pub(super) fn decimal(text: &str) -> Option<u64> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_short = text == "0" || !text.starts_with('0');
     text.parse().ok().filter(|_| is_decimal && is_short)
 }
 
-fn missing(key: &str) -> (RefusalReason, String) {
+pub(super) fn missing(key: &str) -> (RefusalReason, String) {
     (RefusalReason::MissingField, format!("`{key}` is missing"))
 }
 
@@ -291,7 +307,7 @@ pub(super) fn wrong(key: &str, found: &str, expected: &str) -> (RefusalReason, S
     (RefusalReason::WrongType, format!("`{key}` is {found}, expected {expected}"))
 }
 
-fn bad_hardware_id(error: HardwareIdError) -> (RefusalReason, String) {
+pub(super) fn bad_hardware_id(error: HardwareIdError) -> (RefusalReason, String) {
     match error {
         HardwareIdError::Empty => missing("hardwareId"),
         other => (RefusalReason::BadHardwareId, other.to_string()),

@@ -33,6 +33,8 @@ pub const FRAME: &str = "frame";
 pub const REASON: &str = "reason";
 /// How many frames, messages or writes it is about.
 pub const COUNT: &str = "count";
+/// The block of samples that an alert is about: `EPOCH/SERIAL`.
+pub const BLOCK: &str = "block";
 /// Which share of the samples that a reading should rest on could be used, from 0 to 1; all of
 /// them where a reading does not state it.
 pub const USABLE: &str = "usable";

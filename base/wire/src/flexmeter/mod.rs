@@ -4,6 +4,14 @@
 //! Terms: the *envelope* is the outer object with `hardwareId`, `type`, `request`; a *reading* is
 //! one `DeviceMeasurements` message; an *invocation* is one use of a command.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `message`, `fact` | messages of devices as values; the names of facts in their metadata |
+//! | `reader` -> `decode` | a text to fields in one pass; these judged, from the envelope inwards |
+//! | `batch`, `command`, `result` | batches; commands and what defines them; results of applications |
+//! | `encode` | messages as JSON |
+//! | `refusal` | why a payload is not accepted |
+//!
 //! What is read, beyond the letter of the section:
 //! - Decoding is strict: a measurement is a finite JSON number, nothing else (SiteWhere's leniency
 //!   of turning booleans into numbers and texts into metadata is not followed). Keys that stand
@@ -15,6 +23,8 @@
 //! - `request.metadata.serial` and `.epoch` number readings, see [`MeasurementMessage`].
 //! - A *batch* (`jsonbatch`) is what SiteWhere's batches of events hold, an element each for what
 //!   would otherwise be a message of its own; see [`decode_batch`].
+//! - A *result* (`result`) is the project's own: what an application concludes; see
+//!   [`decode_result`].
 //! - Why a payload is refused does not depend on the order of its keys: the whole text is read
 //!   first, then judged from the envelope inwards.
 
@@ -26,6 +36,7 @@ pub mod fact;
 mod message;
 mod reader;
 mod refusal;
+mod result;
 
 pub use batch::{BatchRefusal, Element, decode_batch};
 pub use command::{
@@ -36,3 +47,4 @@ pub use decode::decode;
 pub use encode::{encode, encode_acknowledge, encode_alert, encode_measurements};
 pub use message::{AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, Request};
 pub use refusal::{DecodeRules, Limits, Refusal, RefusalReason};
+pub use result::{KIND_BYTES_MAX, ResultMessage, SUBJECT_BYTES_MAX, decode_result, encode_result};

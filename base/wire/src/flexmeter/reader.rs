@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 
 use lastmeter_units::{MEASUREMENTS, MeasurementId};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::refusal::{Limits, RefusalReason, excerpt};
 
@@ -431,5 +432,58 @@ impl<'de> Slotted<'de> for MetadataFields {
             fields.problem = Some(problem);
         }
         Ok(Slot::There(fields))
+    }
+}
+
+/// The error text that marks a key that stands twice.
+pub(super) const DUPLICATE: &str = "key stands twice";
+
+/// Reads any JSON value, refusing repeated keys and deep nesting.
+#[derive(Clone, Copy)]
+pub(super) struct Tree(pub(super) Room);
+
+impl<'de> DeserializeSeed<'de> for Tree {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree {
+    type Value = Value;
+
+    visits! { Value:
+        visit_bool(bool) = Value::from,
+        visit_i64(i64) = Value::from,
+        visit_u64(u64) = Value::from,
+        visit_f64(f64) = Value::from,
+        visit_str(&str) = Value::from,
+        visit_string(String) = Value::from,
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let inside = Self(self.0.inside()?);
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(inside)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inside = Self(self.0.inside()?);
+        let mut object = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value_seed(inside)?;
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("{DUPLICATE}: `{}`", excerpt(&key))));
+            }
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
     }
 }

@@ -47,6 +47,12 @@ lastmeter_units::words! {
         /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is
         /// no decimal number.
         BadMetadata = "bad_metadata",
+        /// A result with a key that no result has, or whose kind, subject or span is not what it
+        /// may be.
+        BadResult = "bad_result",
+        /// A block of samples that breaks its form, or has no channels, samples, rate or scale
+        /// that can be.
+        BadBlock = "bad_block",
     }
 }
 

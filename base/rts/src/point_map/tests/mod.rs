@@ -1,5 +1,6 @@
 //! Tests of the point map.
 
+mod fed;
 mod importing;
 mod laid_out;
 mod mistakes;
