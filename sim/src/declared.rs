@@ -188,9 +188,10 @@ fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<SimDuration> {
     let until = match point {
         MeteringPoint::Electricity(terminal) => terminal.spectrum_at(at)?.until,
         MeteringPoint::Live(point) => Some(point.next_change(at)?),
-        MeteringPoint::Heat(_) | MeteringPoint::Water(_) | MeteringPoint::Room(_) => {
-            point.pipe(at)?.until
-        }
+        MeteringPoint::Heat(_)
+        | MeteringPoint::Water(_)
+        | MeteringPoint::Room(_)
+        | MeteringPoint::Switch(_) => point.pipe(at)?.until,
     };
     // What does not go on would be looked at forever.
     Some(until.filter(|until| *until > at).unwrap_or(SimDuration(i64::MAX)))

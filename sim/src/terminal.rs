@@ -88,6 +88,30 @@ impl Terminal {
         Self { waveform: Arc::new(Waveform::Switched(RwLock::new(timeline))) }
     }
 
+    /// A terminal that carries a program, all of which may be [renewed](Self::renew).
+    pub(crate) fn renewable(
+        program: &Program,
+        name: &str,
+        streams: Streams,
+    ) -> Result<Self, TerminalError> {
+        Ok(Self::switched(program.timeline(name, streams)?))
+    }
+
+    /// Carries from now on what another program describes, which is the same up to the instant to
+    /// which anybody has looked; a terminal that is not renewable stays as it is.
+    pub(crate) fn renew(
+        &self,
+        program: &Program,
+        name: &str,
+        streams: Streams,
+    ) -> Result<(), TerminalError> {
+        if let Waveform::Switched(own) = &*self.waveform {
+            let timeline = program.timeline(name, streams)?;
+            *own.write().unwrap_or_else(PoisonError::into_inner) = timeline;
+        }
+        Ok(())
+    }
+
     /// Replaces what such a terminal carries from an instant on up to another; the first piece
     /// begins there.
     pub(crate) fn replace(&self, from: SimDuration, to: SimDuration, pieces: Vec<Piece>) {

@@ -182,6 +182,22 @@ pub fn inverse<T: Scalar, const N: usize>(a: &Block<N, T>) -> Option<Block<N, T>
     finite.then_some(result)
 }
 
+/// The inverse on the wires that have a conductor, zero elsewhere.
+pub(crate) fn inverse_on<const N: usize, T: Scalar>(
+    block: &Block<N, T>,
+    has_conductor: impl Fn(usize) -> bool,
+) -> Option<Block<N, T>> {
+    let mut filled = *block;
+    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
+        filled[wire][wire] = T::ONE;
+    }
+    let mut inverted = inverse(&filled)?;
+    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
+        inverted[wire][wire] = T::ZERO;
+    }
+    Some(inverted)
+}
+
 /// The determinant, by elimination with row pivots.
 pub fn determinant<const N: usize>(a: &Block<N, f64>) -> f64 {
     let (mut a, mut determinant) = (*a, 1.0);

@@ -13,6 +13,7 @@
 //!   -> circuit   what the solvers see: nodes, branches, loads; topology: islands, trees, loops
 //!     -> flow, sweep           the steady state, in general and on trees
 //!     -> short_circuit         currents and voltages just after a fault
+//!     -> fault_search          the places of a fault, from what a station measures of it
 //!     -> transient             voltages and currents instant by instant
 //!       -> motion              faults and switching between steps; protection: its devices
 //! block, block_lu  small square matrices, and sparse matrices of them
@@ -25,6 +26,7 @@ pub mod block_lu;
 pub mod check;
 pub mod circuit;
 pub mod diagram;
+pub mod fault_search;
 pub mod flow;
 pub mod format;
 pub mod motion;

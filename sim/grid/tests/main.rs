@@ -13,3 +13,4 @@ mod properties;
 #[path = "radial_cases/main.rs"]
 mod radial_cases;
 mod regulators;
+mod through_json;

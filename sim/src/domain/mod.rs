@@ -15,7 +15,7 @@ use lastmeter_units::{Direction, Domain, MeasurementId, Phase, Quantity, SimDura
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Netting;
-use crate::grid::LivePoint;
+use crate::grid::{LivePoint, SwitchPoint, SwitchState};
 use crate::profile::ProfileIntervals;
 use crate::terminal::Terminal;
 use crate::truth::{ReferenceSpan, Truth};
@@ -35,7 +35,7 @@ pub struct ElectricityFacts {
     pub profile: Option<ProfileIntervals>,
 }
 
-/// What a pipe carries, or what a room is like, constant for a while.
+/// What a pipe carries, what a room is like, or how a switch stands, constant for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PipeState {
@@ -45,6 +45,8 @@ pub enum PipeState {
     Water(WaterState),
     /// A room, which is no pipe, and as constant.
     Room(RoomState),
+    /// A switch of a network, likewise.
+    Switch(SwitchState),
 }
 
 /// What a pipe carries from an instant on, and when that changes.
@@ -67,6 +69,8 @@ pub enum MeteringPoint {
     Water(WaterSupply),
     /// A room with its door or window.
     Room(Room),
+    /// A switch of a network that is played while the run goes on.
+    Switch(SwitchPoint),
     /// A load or a source of a network that is solved while time goes on: it has no terminal to
     /// sample, only values.
     Live(LivePoint),
@@ -90,7 +94,7 @@ impl MeteringPoint {
     /// The domain.
     pub fn domain(&self) -> Domain {
         match self {
-            Self::Electricity(_) | Self::Live(_) => Domain::Electricity,
+            Self::Electricity(_) | Self::Live(_) | Self::Switch(_) => Domain::Electricity,
             Self::Heat(_) => Domain::Heat,
             Self::Water(_) => Domain::Water,
             Self::Room(_) => Domain::Room,
@@ -101,7 +105,7 @@ impl MeteringPoint {
     pub fn terminal(&self) -> Option<&Terminal> {
         match self {
             Self::Electricity(terminal) => Some(terminal),
-            Self::Heat(_) | Self::Water(_) | Self::Room(_) | Self::Live(_) => None,
+            _ => None,
         }
     }
 
@@ -109,12 +113,20 @@ impl MeteringPoint {
     pub fn live(&self) -> Option<&LivePoint> {
         match self {
             Self::Live(point) => Some(point),
-            Self::Electricity(_) | Self::Heat(_) | Self::Water(_) | Self::Room(_) => None,
+            _ => None,
         }
     }
 
-    /// What its pipes carry, or its room is like, at an instant since the scenario's start, and how
-    /// long that stays; `None` of electricity.
+    /// The switch of a network, if it is one.
+    pub fn switch(&self) -> Option<&SwitchPoint> {
+        match self {
+            Self::Switch(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    /// What its pipes carry, its room is like or its switch stands at, at an instant since the
+    /// scenario's start, and how long that stays; `None` of voltages and currents.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
         let (state, until) = match self {
             Self::Electricity(_) | Self::Live(_) => return None,
@@ -129,6 +141,10 @@ impl MeteringPoint {
             Self::Room(room) => {
                 let (state, until) = room.state_at(at);
                 (PipeState::Room(state), until)
+            }
+            Self::Switch(point) => {
+                let (state, until) = point.state_at(at);
+                (PipeState::Switch(state), until)
             }
         };
         Some(PipeStretch { state, until })
@@ -150,6 +166,7 @@ impl MeteringPoint {
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),
             Self::Room(room) => MeteringTruth::Room(room, span),
+            Self::Switch(point) => MeteringTruth::Switch(point, span),
             Self::Live(point) => {
                 let netting = electricity.map_or(Netting::Net, |facts| facts.netting);
                 MeteringTruth::Live(point, span, netting)
@@ -175,6 +192,8 @@ pub enum MeteringTruth<'a> {
     Water(&'a WaterSupply, ReferenceSpan),
     /// Of a room.
     Room(&'a Room, ReferenceSpan),
+    /// Of a switch of a network.
+    Switch(&'a SwitchPoint, ReferenceSpan),
     /// Of a network that is solved while time goes on, with how totals are made.
     Live(&'a LivePoint, ReferenceSpan, Netting),
 }
@@ -193,6 +212,7 @@ impl MeteringTruth<'_> {
             Self::Heat(circuit, span) => circuit.truth(quantity, *span),
             Self::Water(supply, span) => supply.truth(quantity, *span),
             Self::Room(room, span) => room.truth(quantity, *span),
+            Self::Switch(point, span) => point.truth(quantity, *span),
             Self::Live(point, span, netting) => point.truth_value(*span, *netting, id),
         }
     }

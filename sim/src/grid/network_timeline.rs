@@ -69,6 +69,15 @@ pub struct NetworkTimeline {
 const POLES_OPEN: SimDuration = SimDuration::from_milliseconds(100);
 
 impl NetworkTimeline {
+    /// Takes over what was done since it was done so last, of all that was done.
+    pub(super) fn take_operations(&mut self, all: &[Operation]) {
+        let news = &all[self.operations.len()..];
+        if !news.is_empty() {
+            self.operations.extend_from_slice(news);
+            self.operations.sort_by_key(|it| it.at_ns);
+        }
+    }
+
     /// Whether what had no supply from an instant on owes that to planned outages: since the first
     /// of those that can have done it nothing else was done to the network.
     fn is_planned(&self, from: SimDuration) -> bool {

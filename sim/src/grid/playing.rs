@@ -2,9 +2,11 @@
 //!
 //! A piece is what holds for one power flow: a step, or in a network in motion the time until
 //! something changes. Pieces are played as a whole, so wherever somebody stops in between, what
-//! comes out is the same bit by bit; a clone goes on as the original does.
+//! comes out is the same bit by bit; a clone goes on as the original does. Pieces are played to
+//! their own end, maybe beyond the instant that was asked for; who learns then what is to happen
+//! there goes back ([`Playing::checkpoint`]) and plays that piece again.
 
-use lastmeter_grid::motion::{Motion, MotionError, Segment, SegmentContent};
+use lastmeter_grid::motion::{Event, Motion, MotionError, Segment, SegmentContent};
 use lastmeter_grid::network::Network;
 use lastmeter_units::SimDuration;
 
@@ -12,7 +14,7 @@ use super::cold_load_pickup::LoadRecovery;
 use super::input::GridInput;
 use super::network_timeline::{DynamicNetworkSetup, NetworkTimeline, play_loads_in_band, probes};
 use super::plant::Plant;
-use super::solved_network::{NetworkFailure, Setup, SolvedNetwork, Step, effect_of};
+use super::solved_network::{NetworkFailure, Setup, SolvedNetwork, effect_of};
 
 /// So often the network is not solved again at one instant.
 const TURNS_MAX: u32 = 10_000;
@@ -24,14 +26,25 @@ const VALUES_MAX: usize = 1 << 29;
 /// can.
 #[derive(Clone, Debug)]
 pub struct Playing {
-    setup: Setup,
+    /// All that flows, as far as it is played.
+    solved: SolvedNetwork,
     plant: Plant,
-    steps: Vec<Step>,
-    /// Of each defect how much it changed at most in any step.
-    effects: Vec<f64>,
     /// Where the next piece begins.
     from: SimDuration,
     moving: Option<NetworkMotion>,
+}
+
+/// Where a network that is played can be taken back to.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    plant: Plant,
+    from: SimDuration,
+    moving: Option<NetworkMotion>,
+    effects: Vec<f64>,
+    steps: usize,
+    /// How many segments stay as they are whatever follows, and those behind them.
+    segments: usize,
+    last_segments: Vec<Segment>,
 }
 
 /// What happens between its steps.
@@ -40,11 +53,8 @@ struct NetworkMotion {
     wanted: DynamicNetworkSetup,
     motion: Motion,
     recovery: LoadRecovery,
-    /// In order of time.
-    changes: Vec<(SimDuration, GridInput)>,
-    /// How many of them were taken in.
+    /// How many of the changes were taken in.
     taken: usize,
-    segments: Vec<Segment>,
     /// Until when it was played: maybe beyond where a piece ends.
     reached: SimDuration,
     /// How many values of waves are kept.
@@ -73,19 +83,21 @@ impl Playing {
         let effect = if moving.is_some() { f64::INFINITY } else { 0.0 };
         let effects = vec![effect; setup.defects.len()];
         let steps = Vec::with_capacity(setup.raster.steps);
-        Ok(Self { setup, plant, steps, effects, from: SimDuration::ZERO, moving })
+        let timeline = moving.as_ref().map(|moving| moving.timeline(&plant.network));
+        let solved = SolvedNetwork { setup, steps, effects, timeline };
+        Ok(Self { solved, plant, from: SimDuration::ZERO, moving })
     }
 
     /// The declared network.
     #[must_use]
     pub fn network(&self) -> &Network {
-        &self.setup.network
+        &self.solved.setup.network
     }
 
     /// When the steps are, as many as are played.
     #[must_use]
     pub fn raster(&self) -> &super::Raster {
-        &self.setup.raster
+        &self.solved.setup.raster
     }
 
     /// What happens between its steps, where something can.
@@ -103,7 +115,7 @@ impl Playing {
     /// Whether all steps are played.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.from >= self.setup.raster.length()
+        self.from >= self.solved.setup.raster.length()
     }
 
     /// Plays every piece that begins before an instant, since the start.
@@ -122,46 +134,92 @@ impl Playing {
     /// # Errors
     /// As [`Self::play_until`].
     pub fn finish(mut self) -> Result<SolvedNetwork, NetworkFailure> {
-        self.play_until(self.setup.raster.length())?;
-        let switches = &self.plant.network.switches;
-        let timeline = self.moving.map(|moving| moving.timeline(switches));
-        Ok(SolvedNetwork { setup: self.setup, steps: self.steps, effects: self.effects, timeline })
+        self.play_until(self.solved.setup.raster.length())?;
+        Ok(self.solved)
+    }
+
+    /// All that flows, as far as it is played.
+    pub(super) fn so_far(&self) -> &SolvedNetwork {
+        &self.solved
+    }
+
+    /// Until when what flows is known: beyond [`Self::played_until`] where waves go on.
+    pub(super) fn reached(&self) -> SimDuration {
+        self.moving.as_ref().map_or(self.from, |moving| moving.reached)
+    }
+
+    /// Where it is.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let all = self.solved.timeline.as_ref().map_or(&[][..], |it| &it.segments);
+        let reached_ns = self.reached().0;
+        let segments = all.partition_point(|it| it.from_ns < reached_ns);
+        Checkpoint {
+            plant: self.plant.clone(),
+            from: self.from,
+            moving: self.moving.clone(),
+            effects: self.solved.effects.clone(),
+            steps: self.solved.steps.len(),
+            segments,
+            last_segments: all[segments..].to_vec(),
+        }
+    }
+
+    /// Goes back to where it was.
+    pub(super) fn go_back(&mut self, to: Checkpoint) {
+        let Checkpoint { plant, from, moving, effects, steps, segments, last_segments } = to;
+        (self.plant, self.from, self.moving) = (plant, from, moving);
+        self.solved.effects = effects;
+        self.solved.steps.truncate(steps);
+        if let (Some(timeline), Some(moving)) = (&mut self.solved.timeline, &self.moving) {
+            timeline.segments.truncate(segments);
+            timeline.segments.extend(last_segments);
+            timeline.operations.clear();
+            timeline.take_operations(moving.motion.operations());
+        }
+    }
+
+    /// Has something happen in a network in motion, not before it is [reached](Self::reached).
+    ///
+    /// # Errors
+    /// If it is about an element that is not there; then nothing is changed.
+    pub(super) fn order(&mut self, event: Event) -> Result<(), MotionError> {
+        let Some(moving) = &mut self.moving else { return Ok(()) };
+        moving.motion.order(&self.plant.network, event)
     }
 
     /// Solves the power flow of an instant and plays from there, over as much as that holds.
-    fn piece(&mut self) -> Result<(), NetworkFailure> {
-        let (setup, raster) = (&self.setup, self.setup.raster);
+    pub(super) fn piece(&mut self) -> Result<(), NetworkFailure> {
+        let SolvedNetwork { setup, steps, effects, timeline } = &mut self.solved;
+        let raster = setup.raster;
         let step = (self.from.0 / raster.step.0.max(1)) as usize;
         let end = raster.begin(step) + raster.step;
         self.plant.take_ahead(setup, step);
         let mut to = end;
-        if let Some(moving) = &mut self.moving {
-            while let Some(input) = moving.next_change(self.from) {
+        if let (Some(moving), Some(timeline)) = (&mut self.moving, &*timeline) {
+            while let Some(input) = moving.next_change(&timeline.changes, self.from) {
                 self.plant.take(setup, input);
             }
-            to = moving.border(end);
+            to = moving.border(&timeline.changes, end);
         }
         self.plant.set(setup, step);
-        let flow = match &mut self.moving {
-            None => {
-                let flow = self.plant.flow(step).map_err(NetworkFailure::Step)?;
-                let networks = (&setup.network, &self.plant.network);
-                for (effect, defect) in self.effects.iter_mut().zip(&setup.defects) {
-                    *effect = effect.max(effect_of(defect, networks, &flow));
-                }
-                self.from = to;
-                flow
+        let flow = if let (Some(moving), Some(timeline)) = (&mut self.moving, timeline) {
+            let span = (self.from, to);
+            let (flow, until) = moving.piece((&mut self.plant, timeline), step, span)?;
+            // Waves that go on are played to their own end.
+            self.from = until.min(to);
+            flow
+        } else {
+            let flow = self.plant.flow(step).map_err(NetworkFailure::Step)?;
+            let networks = (&setup.network, &self.plant.network);
+            for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
+                *effect = effect.max(effect_of(defect, networks, &flow));
             }
-            Some(moving) => {
-                let (flow, until) = moving.piece(&mut self.plant, step, (self.from, to))?;
-                // Waves that go on are played to their own end.
-                self.from = until.min(to);
-                flow
-            }
+            self.from = to;
+            flow
         };
-        if self.steps.len() == step {
+        if steps.len() == step {
             let step = self.plant.step(setup, step, flow).map_err(NetworkFailure::Step)?;
-            self.steps.push(step);
+            steps.push(step);
         }
         Ok(())
     }
@@ -182,15 +240,11 @@ impl NetworkMotion {
         )?;
         let recovery = LoadRecovery::new(&wanted);
         motion.end_at_returns(recovery.of_loads(setup.network.loads.len()));
-        let mut changes = wanted.changes.clone();
-        changes.sort_by_key(|(at, _)| *at);
         Ok(Self {
             wanted,
             motion,
             recovery,
-            changes,
             taken: 0,
-            segments: Vec::new(),
             reached: SimDuration::ZERO,
             kept: 0,
             turns: 0,
@@ -198,8 +252,12 @@ impl NetworkMotion {
     }
 
     /// The next change that holds from an instant on, if there is one.
-    fn next_change(&mut self, at: SimDuration) -> Option<GridInput> {
-        let (from, input) = self.changes.get(self.taken)?;
+    fn next_change(
+        &mut self,
+        changes: &[(SimDuration, GridInput)],
+        at: SimDuration,
+    ) -> Option<GridInput> {
+        let (from, input) = changes.get(self.taken)?;
         (*from <= at).then(|| {
             self.taken += 1;
             *input
@@ -207,14 +265,14 @@ impl NetworkMotion {
     }
 
     /// Until when nothing is changed from outside, at most until the end of the step.
-    fn border(&self, end: SimDuration) -> SimDuration {
-        self.changes.get(self.taken).map_or(end, |(at, _)| end.min(*at))
+    fn border(&self, changes: &[(SimDuration, GridInput)], end: SimDuration) -> SimDuration {
+        changes.get(self.taken).map_or(end, |(at, _)| end.min(*at))
     }
 
     /// Solves the power flow of a piece and plays it; until when.
     fn piece(
         &mut self,
-        plant: &mut Plant,
+        (plant, timeline): (&mut Plant, &mut NetworkTimeline),
         step: usize,
         (from, to): (SimDuration, SimDuration),
     ) -> Result<(lastmeter_grid::flow::Flow, SimDuration), NetworkFailure> {
@@ -229,8 +287,9 @@ impl NetworkMotion {
             let played = self.motion.play(&plant.network, &flow, (begin.0, to.0));
             let (segments, until_ns) = played.map_err(failed)?;
             until = SimDuration(until_ns);
-            self.keep(segments, to)?;
-            let played = (&self.segments[..], self.motion.operations());
+            self.keep(timeline, segments, to)?;
+            timeline.take_operations(self.motion.operations());
+            let played = (&timeline.segments[..], self.motion.operations());
             self.recovery.follow(played, self.motion.live_parts(), until);
             self.turns = if until > begin { 0 } else { self.turns + 1 };
             if self.turns > TURNS_MAX {
@@ -242,34 +301,42 @@ impl NetworkMotion {
     }
 
     /// Keeps what was played, in place of what begins with it or later: nothing lasted there.
-    fn keep(&mut self, segments: Vec<Segment>, at: SimDuration) -> Result<(), NetworkFailure> {
+    fn keep(
+        &mut self,
+        timeline: &mut NetworkTimeline,
+        segments: Vec<Segment>,
+        at: SimDuration,
+    ) -> Result<(), NetworkFailure> {
+        let all = &mut timeline.segments;
         for segment in segments {
-            while self.segments.pop_if(|last| last.from_ns >= segment.from_ns).is_some() {}
+            while all.pop_if(|last| last.from_ns >= segment.from_ns).is_some() {}
             let segment = only_metered(segment, &self.wanted.metered);
             self.kept += values_of(&segment);
-            self.segments.push(segment);
+            all.push(segment);
         }
         if self.kept > VALUES_MAX { Err(NetworkFailure::Waveforms { at }) } else { Ok(()) }
     }
 
-    /// What it came to, in a network with these switches.
-    fn timeline(self, switches: &[lastmeter_grid::network::Switch]) -> NetworkTimeline {
-        let element = |place: usize| switches.get(place).map(|it| format!("switch:{}", it.name));
-        let planned = self.wanted.planned.iter();
+    /// What it comes to, before anything is played in this network.
+    fn timeline(&self, network: &Network) -> NetworkTimeline {
+        let wanted = &self.wanted;
+        let element =
+            |place: usize| network.switches.get(place).map(|it| format!("switch:{}", it.name));
+        let planned = wanted.planned.iter();
         let mut planned: Vec<(SimDuration, String)> =
             planned.filter_map(|(at, switch)| Some((*at, element(*switch)?))).collect();
         planned.sort_unstable();
-        let mut operations = self.motion.operations().to_vec();
-        operations.sort_by_key(|it| it.at_ns);
+        let mut changes = wanted.changes.clone();
+        changes.sort_by_key(|(at, _)| *at);
         NetworkTimeline {
-            segments: self.segments,
-            operations,
-            changes: self.changes,
-            frequency: self.wanted.frequency,
-            protectors: self.wanted.protectors,
-            recorders: self.wanted.recorders,
+            segments: Vec::new(),
+            operations: Vec::new(),
+            changes,
+            frequency: wanted.frequency.clone(),
+            protectors: wanted.protectors.clone(),
+            recorders: wanted.recorders.clone(),
             planned,
-            dark_at: self.wanted.dark_at,
+            dark_at: wanted.dark_at,
         }
     }
 }

@@ -13,7 +13,7 @@ use num_complex::Complex64;
 use super::{Defect, DynamicNetworkSetup, GridInput, Pickup, Playing, Raster, Setup};
 
 /// Four steps of two seconds: a load that draws another power in each, behind a breaker.
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
          name = \"feeder\"\n[[source]]\nname = \"supply\"\nnode = \"bus\"\n\
          short_circuit_power = \"10 MVA\"\n[[switch]]\nname = \"cb\"\nfrom = \"bus\"\n\
@@ -29,7 +29,7 @@ fn setup() -> Setup {
 
 /// A fault that a relay clears, a breaker that is closed again upon a load with cold-load pickup,
 /// and a voltage that changes within a step.
-fn wanted(resolution: Resolution) -> DynamicNetworkSetup {
+pub(super) fn wanted(resolution: Resolution) -> DynamicNetworkSetup {
     let stage = Curve::definite(100.0, 0.15).unwrap();
     let device = Box::new(RelayBreaker::new(Relay::new(&[stage], &[]), 0.02));
     let fault = FaultAt {

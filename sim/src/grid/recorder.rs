@@ -130,8 +130,8 @@ impl SolvedNetwork {
         Ok((kept, spans.len().saturating_sub(recorder.room)))
     }
 
-    /// What had a supply at the instant that was asked for; else when most loads had none, the
-    /// first such instant, and none if all always had one.
+    /// What had a supply at the instant that was asked for; else when loads lacked most of theirs,
+    /// the first such instant, and none if all always had one.
     #[must_use]
     pub fn dark_area(&self) -> Option<Supply> {
         let timeline = self.timeline.as_ref()?;
@@ -147,8 +147,12 @@ impl SolvedNetwork {
             let &(_, standing) = all.iter().rev().find(|it| it.0 <= at).or(all.first())?;
             return Some(supply(standing, at));
         }
-        // Of several as dark as another the first.
-        let &(from, darkest) = all.iter().rev().max_by_key(|it| dark_loads(it.1))?;
+        // Of several as dark as another the first. By what loads lack: poles open one by one.
+        let lacking =
+            |it: &motion::Supply| it.supplied.iter().map(|share| 1.0 - share).sum::<f64>();
+        let backwards = all.iter().rev();
+        let &(from, darkest) =
+            backwards.max_by(|one, other| lacking(one.1).total_cmp(&lacking(other.1)))?;
         Some(supply(darkest, from)).filter(|it| it.dark > 0)
     }
 }

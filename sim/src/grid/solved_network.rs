@@ -108,8 +108,9 @@ pub enum NetworkFailure {
     },
 }
 
-/// A network with what its loads draw, solved for each step.
-#[derive(Debug)]
+/// A network with what its loads draw, solved for each step; of one that is being played as far as
+/// it is.
+#[derive(Clone, Debug)]
 pub struct SolvedNetwork {
     pub(super) setup: Setup,
     pub(super) steps: Vec<Step>,

@@ -52,6 +52,33 @@ impl SolvedNetwork {
         self.terminal(name, streams, source)
     }
 
+    /// What a meter at a place sees, counted among the sources, then the loads, of a network that
+    /// is going to be played on: to be [renewed](Self::renew_terminal) then.
+    ///
+    /// # Errors
+    /// If voltages or currents are not finite.
+    pub fn renewable_terminal(
+        &self,
+        place: usize,
+        name: &str,
+        streams: Streams,
+    ) -> Result<Terminal, TerminalError> {
+        Terminal::renewable(&self.program(place)?, name, streams)
+    }
+
+    /// Lets such a terminal carry what is known by now.
+    ///
+    /// # Errors
+    /// If voltages or currents are not finite.
+    pub fn renew_terminal(
+        &self,
+        terminal: &Terminal,
+        (place, name): (usize, &str),
+        streams: Streams,
+    ) -> Result<(), TerminalError> {
+        terminal.renew(&self.program(place)?, name, streams)
+    }
+
     /// What a probe sees: of a source, of a load, or between steps of a recorder.
     pub(super) fn terminal(
         &self,
@@ -59,18 +86,22 @@ impl SolvedNetwork {
         streams: Streams,
         probe: usize,
     ) -> Result<Terminal, TerminalError> {
+        Terminal::from_program(&self.program(probe)?, name, &streams)
+    }
+
+    fn program(&self, probe: usize) -> Result<Program, TerminalError> {
         if let Some(timeline) = &self.timeline {
             let (points, excerpts) = self.seen(probe);
             let points = points.iter().map(|(length, pairs)| self.point(*length, pairs));
             let mut program = Program::from_points(&points.collect::<Vec<_>>())?;
             timeline.frequency.iter().for_each(|it| program.disturb(it.clone()));
             program.play(excerpts)?;
-            return Terminal::from_program(&program, name, &streams);
+            return Ok(program);
         }
         let step = self.setup.raster.step;
         let point = |it: &Step| self.point(step, &pairs_at(&self.setup, probe, it));
         let points: Vec<OperatingPoint> = self.steps.iter().map(point).collect();
-        Terminal::from_program(&Program::from_points(&points)?, name, &streams)
+        Program::from_points(&points)
     }
 
     fn point(&self, duration: SimDuration, pairs: &[Pair]) -> OperatingPoint {

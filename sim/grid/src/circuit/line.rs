@@ -57,7 +57,7 @@ pub(super) fn own_and_mutual(one: Complex64, zero_sequence: Complex64) -> [Compl
 }
 
 /// From an element's conductors to the wires of nodes.
-pub(super) fn placed(by_conductor: &Block<4>, rows: WireList, columns: WireList) -> Block<4> {
+pub(crate) fn placed(by_conductor: &Block<4>, rows: WireList, columns: WireList) -> Block<4> {
     let mut block = zero();
     for (row, at) in rows.as_slice().iter().enumerate() {
         for (column, by) in columns.as_slice().iter().enumerate() {

@@ -30,7 +30,7 @@ pub use compile::{Compilation, compile};
 pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Part, Response, VoltageDependence};
 pub(crate) use injection::{law, parts_between, rated_across, shunt_admittance};
-pub(crate) use line::{LineModel, line_model};
+pub(crate) use line::{LineModel, line_model, placed};
 pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
 pub(crate) use transformer::{
     Windings, coil_volts, coils, positive_sequence, transformer_admittance,

@@ -23,25 +23,26 @@ pub(super) fn places(network: &Network) -> Vec<(f64, f64)> {
     }
 }
 
-/// Which nodes are joined by something that could carry current, in the order of the lists.
-fn neighbours(network: &Network) -> Vec<Vec<usize>> {
+/// Which nodes are joined by something that could carry current, in the order of the lists, and the
+/// length of the line that joins them, metres.
+fn neighbours(network: &Network) -> Vec<Vec<(usize, f64)>> {
     let mut beside = vec![Vec::new(); network.nodes.len()];
-    let mut join = |one: NodeId, other: NodeId| {
+    let mut join = |one: NodeId, other: NodeId, length_m: f64| {
         if one != other && one.index() < beside.len() && other.index() < beside.len() {
-            beside[one.index()].push(other.index());
-            beside[other.index()].push(one.index());
+            beside[one.index()].push((other.index(), length_m));
+            beside[other.index()].push((one.index(), length_m));
         }
     };
     for line in &network.lines {
-        join(line.from.node, line.to.node);
+        join(line.from.node, line.to.node, line.length_m.unwrap_or(0.0));
     }
     for transformer in &network.transformers {
         for winding in transformer.windings.iter().skip(1) {
-            join(transformer.windings[0].connection.node, winding.connection.node);
+            join(transformer.windings[0].connection.node, winding.connection.node, 0.0);
         }
     }
     for switch in network.switches.iter().filter(|switch| switch.closed) {
-        join(switch.from.node, switch.to.node);
+        join(switch.from.node, switch.to.node, 0.0);
     }
     beside
 }
@@ -53,7 +54,7 @@ fn by_position(network: &Network, mut own: Vec<Option<(f64, f64)>>) -> Vec<(f64,
     loop {
         let mut found = Vec::new();
         for at in (0..own.len()).filter(|&at| own[at].is_none()) {
-            if let Some(place) = beside[at].iter().find_map(|&other| own[other]) {
+            if let Some(place) = beside[at].iter().find_map(|&(other, _)| own[other]) {
                 found.push((at, place));
             }
         }
@@ -99,48 +100,68 @@ fn separate(places: &mut [(f64, f64)]) {
     }
 }
 
-/// A tree from the sources to the right; each further island below.
-fn as_tree(network: &Network) -> Vec<(f64, f64)> {
+/// A network as a tree from its sources: what hangs on what.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// All nodes, each behind the one that it hangs on; a further island where no source is left.
+    pub order: Vec<usize>,
+    /// Of each node the one that it hangs on; none of a root.
+    pub parents: Vec<Option<usize>>,
+    /// Of each node its row: the heaviest branch goes straight on, others have rows below.
+    pub rows: Vec<usize>,
+    /// Of each node how far it is from its root along the lines, metres; what has no length counts
+    /// nothing.
+    pub along_m: Vec<f64>,
+}
+
+/// The tree of a network, by the fewest elements from a source to each node.
+pub(super) fn tree(network: &Network) -> Tree {
     let beside = neighbours(network);
-    let mut depth = vec![usize::MAX; network.nodes.len()];
-    let mut children = vec![Vec::new(); network.nodes.len()];
+    let count = network.nodes.len();
+    let mut is_seen = vec![false; count];
+    let (mut parents, mut along_m) = (vec![None; count], vec![0.0; count]);
+    let mut children = vec![Vec::new(); count];
     let mut order = Vec::new();
     let sources = network.sources.iter().map(|source| source.node.index());
-    let roots: Vec<usize> = sources.chain(0..network.nodes.len()).collect();
     let mut trees = Vec::new();
-    for root in roots {
-        if depth.get(root).is_none_or(|&depth| depth != usize::MAX) {
+    for root in sources.chain(0..count) {
+        if is_seen.get(root).is_none_or(|is_seen| *is_seen) {
             continue;
         }
-        depth[root] = 0;
+        is_seen[root] = true;
         trees.push(root);
-        let begin = order.len();
+        let mut next = order.len();
         order.push(root);
-        let mut next = begin;
         while let Some(&at) = order.get(next) {
             next += 1;
-            for &other in &beside[at] {
-                if depth[other] == usize::MAX {
-                    depth[other] = depth[at] + 1;
+            for &(other, length_m) in &beside[at] {
+                if !is_seen[other] {
+                    is_seen[other] = true;
+                    (parents[other], along_m[other]) = (Some(at), along_m[at] + length_m);
                     children[at].push(other);
                     order.push(other);
                 }
             }
         }
     }
-    let mut weight = vec![1_usize; network.nodes.len()];
+    let rows = rows(&order, &children, &trees);
+    Tree { order, parents, rows, along_m }
+}
+
+/// Each child gets as many rows as it has leaves; the heaviest goes straight on.
+fn rows(order: &[usize], children: &[Vec<usize>], trees: &[usize]) -> Vec<usize> {
+    let mut weight = vec![1_usize; children.len()];
     for &at in order.iter().rev() {
         let below: usize = children[at].iter().map(|&child| weight[child]).sum();
         weight[at] = below.max(1);
     }
-    // Each child gets as many rows as it has leaves; the heaviest goes straight on.
-    let mut row = vec![0_usize; network.nodes.len()];
+    let mut row = vec![0_usize; children.len()];
     let mut next_row = 0;
-    for &root in &trees {
+    for &root in trees {
         row[root] = next_row;
         next_row += weight[root];
     }
-    for &at in &order {
+    for &at in order {
         let mut own = children[at].clone();
         own.sort_by_key(|&child| (std::cmp::Reverse(weight[child]), child));
         let mut below = row[at];
@@ -149,7 +170,16 @@ fn as_tree(network: &Network) -> Vec<(f64, f64)> {
             below += weight[child];
         }
     }
-    (0..network.nodes.len())
-        .map(|at| (depth[at] as f64 * STEP.0, row[at] as f64 * STEP.1))
-        .collect()
+    row
+}
+
+/// A tree from the sources to the right; each further island below.
+fn as_tree(network: &Network) -> Vec<(f64, f64)> {
+    let tree = tree(network);
+    let mut depth = vec![0_usize; network.nodes.len()];
+    for &at in &tree.order {
+        depth[at] = tree.parents[at].map_or(0, |parent| depth[parent] + 1);
+    }
+    let places = depth.iter().zip(&tree.rows);
+    places.map(|(depth, row)| (*depth as f64 * STEP.0, *row as f64 * STEP.1)).collect()
 }

@@ -8,10 +8,22 @@ mod labels;
 mod layout;
 
 pub use draw::{Colouring, Mark};
+pub use layout::Tree;
 
 use crate::flow::Flow;
 use crate::network::{Network, Wires};
 use draw::DiagramContent;
+
+/// Where nodes stand, in pixels, the smallest of them at zero: as the network places them, or else
+/// as a tree from the sources to the right, in which open switches join nothing.
+pub fn places(network: &Network) -> Vec<(f64, f64)> {
+    layout::places(network)
+}
+
+/// What hangs on what, over all that could carry current; lines count as closed.
+pub fn tree(network: &Network) -> Tree {
+    layout::tree(network)
+}
 
 /// Draws a network with the results of its power flow; what no source reaches is grey.
 pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
@@ -78,6 +90,28 @@ mod tests {
         assert!(dark.contains("fault:&lt;f&gt;") && !dark.contains("lowest voltage"));
         let other = svg(&network, &flow, Colouring::Loading);
         assert!(other.contains("line one: ") && other.contains("loading, % of rated"));
+    }
+
+    /// The feeder again, with lengths: a lateral behind node 2, and a tie that is no way.
+    #[test]
+    fn a_tree_has_its_rows_and_distances_along_the_lines() {
+        let mut network = dss::read("f", FEEDER, &mut |_| Err(String::new())).unwrap().network;
+        for (line, length_m) in network.lines.iter_mut().zip([300.0, 120.0, 45.0]) {
+            line.length_m = Some(length_m);
+        }
+        let tree = super::tree(&network);
+        let of = |name: &str| network.node(name).unwrap().index();
+        let [root, low, second, third, tied] = ["sourcebus", "1", "2", "<3>", "4"].map(of);
+        assert_eq!(tree.order[..3], [root, low, second]);
+        assert_eq!(tree.parents[third], Some(second));
+        assert_eq!((tree.parents[root], tree.along_m[low]), (None, 0.0), "a transformer is short");
+        assert_eq!([second, third, tied].map(|at| tree.along_m[at]), [300.0, 420.0, 345.0]);
+        assert_eq!([low, second].map(|at| tree.rows[at]), [0, 0]);
+        assert_ne!(tree.rows[third], tree.rows[tied]);
+        // The places of a network without any are this tree.
+        let places = super::places(&network);
+        let row = |at: usize| (places[at].1 / 46.0).round() as usize;
+        assert!((0..places.len()).all(|at| row(at) == tree.rows[at]));
     }
 
     /// The area of words that were written, and they.

@@ -114,6 +114,13 @@ impl Recloser {
         }
     }
 
+    /// Somebody opens it: what it has opened, or is about to, it does not close again.
+    pub fn hold(&mut self) {
+        if self.state != RecloserState::Closed {
+            self.state = RecloserState::LockedOut;
+        }
+    }
+
     /// A step of `dt_s` seconds with constant currents.
     pub fn step(&mut self, dt_s: f64, currents: &Currents) -> Option<Action<RecloserEvent>> {
         if !passes(dt_s) {

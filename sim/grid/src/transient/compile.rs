@@ -10,7 +10,7 @@ use super::Transient;
 use super::elements::{Capacitor, Coil, Conductance, Emf, Series, Taps};
 use super::nonlinear::{Bend, Saturation};
 use super::switching::{PoleAt, Switching};
-use crate::block::{Block, Scalar, add_to, inverse, product, zero};
+use crate::block::{Block, add_to, inverse_on, product, zero};
 use crate::block_lu::{LowRankUpdate, Matrix, Symbolic};
 use crate::circuit::{
     SWITCH_OHM, coil_volts, coils, line_model, parts_between, positive_sequence, shunt_admittance,
@@ -212,22 +212,6 @@ fn placed<const N: usize>(conductors: &Block<4>, wires: &[Wire]) -> Block<N> {
         }
     }
     block
-}
-
-/// The inverse on the wires that have a conductor, zero elsewhere.
-pub(super) fn inverse_on<const N: usize, T: Scalar>(
-    block: &Block<N, T>,
-    has_conductor: impl Fn(usize) -> bool,
-) -> Option<Block<N, T>> {
-    let mut filled = *block;
-    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
-        filled[wire][wire] = T::ONE;
-    }
-    let mut inverted = inverse(&filled)?;
-    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
-        inverted[wire][wire] = T::ZERO;
-    }
-    Some(inverted)
 }
 
 impl<const N: usize> Elements<N> {

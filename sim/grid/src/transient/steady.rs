@@ -8,10 +8,9 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
-use super::compile::inverse_on;
 use super::nonlinear::Bend;
 use super::{Phasors, Transient, TransientError};
-use crate::block::{Block, Column, add_to, apply, zero};
+use crate::block::{Block, Column, add_to, apply, inverse_on, zero};
 use crate::block_lu::Matrix;
 
 impl<const N: usize> Transient<N> {

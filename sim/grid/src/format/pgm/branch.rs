@@ -39,7 +39,7 @@ fn push_line(
         from_closed: row.status("from_status")?,
         to_closed: row.status("to_status")?,
         impedance,
-        length_m: None,
+        length_m: row.length_m,
         rated_current_a,
         place: Place(row.at.0),
     });

@@ -1,6 +1,6 @@
 //! What a file of power-grid-model contains, and what has been read of it so far.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::json::{Lines, Row, RowResult};
 use super::{Component, FREQUENCY_HZ};
@@ -62,8 +62,8 @@ pub(super) struct Reader<'a> {
     /// Numbers of all components, with line and column; and which of them are nodes.
     pub(super) seen: BTreeMap<i32, ((u32, u32), Component)>,
     pub(super) nodes: BTreeMap<i32, NodeId>,
-    /// Names of elements, by the list of the network that they are in; and how many were not taken.
-    pub(super) names: BTreeSet<(u8, String)>,
+    /// Elements, and the names that they have beside their numbers; and how many were not taken.
+    pub(super) called: Vec<(Component, usize, Option<String>)>,
     pub(super) names_left_out: usize,
     pub(super) document: Document,
 }
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             mistakes: Mistakes::default(),
             seen: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            names: BTreeSet::new(),
+            called: Vec::new(),
             names_left_out: 0,
             document: Document {
                 network: Network::new("", FREQUENCY_HZ),

@@ -79,10 +79,15 @@ pub(super) struct Row {
     pub(super) id: i32,
     /// What it is called besides; no attribute of power-grid-model, which passes over such.
     pub(super) name: Option<String>,
+    /// The length of a line in metres; no attribute of power-grid-model either.
+    pub(super) length_m: Option<f64>,
 }
 
-/// The attribute that holds it.
+/// The attribute that holds what an element is called.
 const NAME: &str = "name";
+
+/// The attribute that holds the length of a line.
+const LENGTH: &str = "length_m";
 
 const ABSENT_ID: f64 = -2_147_483_648.0;
 const ABSENT_SMALL: f64 = -128.0;
@@ -96,8 +101,8 @@ impl Row {
         at: (u32, u32),
     ) -> Result<Self, (i32, String)> {
         let known = component.attributes();
-        let mut row =
-            Self { component, values: vec![Value::Missing; known.len()], at, id: 0, name: None };
+        let values = vec![Value::Missing; known.len()];
+        let mut row = Self { component, values, at, id: 0, name: None, length_m: None };
         let filled = if raw.get().starts_with('{') {
             row.fill_from_object(raw, known)
         } else {
@@ -124,6 +129,10 @@ impl Row {
                 self.name = Some(serde_json::from_str(value.get()).map_err(wrong)?);
                 continue;
             }
+            if name == LENGTH && matches!(self.component, Component::Line | Component::AsymLine) {
+                self.take_length(value)?;
+                continue;
+            }
             let Some(at) = known.iter().position(|&known| known == name) else {
                 unknown = unknown.or(Some(name));
                 continue;
@@ -135,6 +144,19 @@ impl Row {
         }
         unknown
             .map_or(Ok(()), |name| Err(format!("{name} is no attribute of a {}", self.component)))
+    }
+
+    fn take_length(&mut self, value: &RawValue) -> RowResult<()> {
+        if self.length_m.is_some() {
+            return Err(format!("{LENGTH} stands there twice"));
+        }
+        let metres = serde_json::from_str::<f64>(value.get()).ok();
+        let Some(metres) = metres.filter(|it| *it > 0.0 && it.is_finite()) else {
+            let found = shorten(value.get());
+            return Err(format!("{LENGTH} is {found}, expected a number above 0"));
+        };
+        self.length_m = Some(metres);
+        Ok(())
     }
 
     fn fill_from_list(

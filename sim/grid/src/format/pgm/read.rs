@@ -43,9 +43,10 @@ pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
     let mut reader = Reader::new(file, text);
     reader.mistakes = mistakes;
     reader.root(&root);
+    reader.call_by_names();
     if reader.names_left_out > 0 {
         let count = reader.names_left_out;
-        let what = "names left out: empty, numbers, or those of others; numbers stand for them";
+        let what = "names left out: empty or those of others; numbers stand for them";
         reader.document.notes.push(format!("{count} {what}"));
     }
     let Reader { mistakes, document, .. } = reader;
@@ -191,16 +192,41 @@ impl<'a> Reader<'a> {
             Component::Fault => self.fault(row)?,
         };
         self.document.elements.push(Element { component, id: row.id, at: at as u32 });
-        if let Some(name) = &row.name {
-            self.call(component, at, name);
-        }
+        self.called.push((component, at, row.name.clone()));
         Ok(())
     }
 
-    /// Calls an element by a name, unless that is another's, or a number, as others are called.
-    fn call(&mut self, component: Component, at: usize, name: &str) {
+    /// Calls elements by the names that they have, unless those are another's: a name, or the
+    /// number of one that has none.
+    fn call_by_names(&mut self) {
+        let mut names = BTreeSet::new();
+        let (named, by_number): (Vec<_>, Vec<_>) = std::mem::take(&mut self.called)
+            .into_iter()
+            .partition(|(_, _, name)| name.as_ref().is_some_and(|it| !it.is_empty()));
+        for (component, at, empty) in by_number {
+            self.names_left_out += usize::from(empty.is_some());
+            if let Some((list, own)) = self.own_name(component, at) {
+                names.insert((list, own.to_string()));
+            }
+        }
+        let mut left_out = 0;
+        for (component, at, name) in named {
+            let (Some((list, own)), Some(name)) = (self.own_name(component, at), name) else {
+                continue;
+            };
+            if names.insert((list, name.clone())) {
+                *own = name.into();
+            } else {
+                left_out += 1;
+            }
+        }
+        self.names_left_out += left_out;
+    }
+
+    /// Which list of the network an element is in, and what it is called there.
+    fn own_name(&mut self, component: Component, at: usize) -> Option<(u8, &mut Box<str>)> {
         let network = &mut self.document.network;
-        let (list, own) = match component {
+        Some(match component {
             Component::Node => (0, &mut network.nodes[at].name),
             Component::Line | Component::AsymLine | Component::Link => {
                 (1, &mut network.lines[at].name)
@@ -214,14 +240,8 @@ impl<'a> Reader<'a> {
                 (5, &mut network.loads[at].name)
             }
             // It has become several transformers; and faults have no names.
-            Component::ThreeWindingTransformer | Component::Fault => return,
-        };
-        let is_number = name.is_empty() || name.parse::<f64>().is_ok();
-        if is_number || !self.names.insert((list, name.to_owned())) {
-            self.names_left_out += 1;
-        } else {
-            *own = name.into();
-        }
+            Component::ThreeWindingTransformer | Component::Fault => return None,
+        })
     }
 
     fn node(&mut self, row: &Row) -> RowResult<usize> {

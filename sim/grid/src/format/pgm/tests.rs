@@ -332,18 +332,48 @@ fn elements_keep_their_names_through_a_file() {
     assert!(document.notes.iter().all(|note| !note.contains("names")), "{:?}", document.notes);
 }
 
+/// A number is a name unless it is that of an element that has no other.
 #[test]
 fn names_that_cannot_be_taken_are_reported() {
-    for name in ["", "7", "1e3", "homes"] {
-        let text = SMALL.replace("{\"id\": 8,", "{\"id\": 8, \"name\": \"homes\",");
-        let text = text.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": \"{name}\","));
+    let called = |of_eight: &str, of_seven: &str| {
+        let text = SMALL.replace("{\"id\": 8,", &format!("{{\"id\": 8, {of_eight}"));
+        let text = text.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": \"{of_seven}\","));
         let document = read("small.json", &text).unwrap();
-        assert_eq!(&*document.network.loads[1].name, "7", "{name}");
-        assert!(document.notes.iter().any(|note| note.starts_with("1 names left out")), "{name}");
+        let noted = document.notes.iter().any(|note| note.starts_with("1 names left out"));
+        (document.network.loads[1].name.to_string(), noted)
+    };
+    let homes = "\"name\": \"homes\",";
+    for (of_eight, of_seven) in [(homes, ""), (homes, "homes"), ("", "8")] {
+        assert_eq!(called(of_eight, of_seven), ("7".into(), true), "{of_eight} {of_seven}");
+    }
+    for (of_eight, of_seven) in [(homes, "7"), (homes, "8"), ("", "1e3")] {
+        assert_eq!(called(of_eight, of_seven), (of_seven.into(), false), "{of_eight} {of_seven}");
     }
     for (name, what) in [("5", "name is 5, expected a text"), ("[]", "name is [], expected")] {
         let text = SMALL.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": {name},"));
         let message = read("small.json", &text).unwrap_err().to_string();
         assert!(message.contains("asym_load 7: ") && message.contains(what), "{message}");
     }
+}
+
+/// Lengths are no attribute of power-grid-model either, and of lines only.
+#[test]
+fn lengths_of_lines_are_read_and_wrong_ones_are_rejected_by_line() {
+    let line = SMALL.find("\"line\": [").expect("there are lines");
+    let with = |value: &str| {
+        let (before, after) = SMALL.split_at(line);
+        let after = after.replacen("{\"id\":", &format!("{{\"length_m\": {value}, \"id\":"), 1);
+        read("f.json", &format!("{before}{after}"))
+    };
+    let network = with("1250.5").unwrap().network;
+    assert_eq!(network.lines[0].length_m, Some(1250.5));
+    let again = read("again.json", &write(&network).unwrap().json).unwrap().network;
+    assert_eq!(again.lines[0].length_m, Some(1250.5));
+    for value in ["0", "-1", "\"long\"", "1e999"] {
+        let message = with(value).unwrap_err().to_string();
+        assert!(message.contains("length_m is ") && message.contains("above 0"), "{message}");
+    }
+    let at_load = SMALL.replace("{\"id\": 7,", "{\"id\": 7, \"length_m\": 1,");
+    let message = read("f.json", &at_load).unwrap_err().to_string();
+    assert!(message.contains("length_m is no attribute of a asym_load"), "{message}");
 }

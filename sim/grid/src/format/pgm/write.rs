@@ -34,8 +34,9 @@ pub struct Written {
 }
 
 /// Writes the network. Elements that are named by distinct whole numbers keep them; otherwise all
-/// are numbered through, nodes first, and have their names in an attribute `name`, which
-/// power-grid-model passes over and [`read`](super::read()) takes.
+/// are numbered through, nodes first, and have their names in an attribute `name`. Lines have their
+/// length in an attribute `length_m`. power-grid-model passes over both and
+/// [`read`](super::read()) takes them. Switches become links, which are read as lines.
 ///
 /// # Errors
 /// Every element that power-grid-model cannot express, by name: wires other than the three phases,
@@ -161,6 +162,16 @@ impl Writer<'_> {
     }
 
     fn push(&mut self, kind: Component, names: &'static str, of: (i32, &str), row: &[Option<f64>]) {
+        self.push_with_length(kind, names, (of.0, of.1, None), row);
+    }
+
+    fn push_with_length(
+        &mut self,
+        kind: Component,
+        names: &'static str,
+        of: (i32, &str, Option<f64>),
+        row: &[Option<f64>],
+    ) {
         let value = |(name, value): (&str, &Option<f64>)| match value {
             // Whole numbers must not have a point.
             Some(value) if WHOLE.contains(&name) => format!("{}", *value as i64),
@@ -171,22 +182,31 @@ impl Writer<'_> {
         self.push_values(kind, names, of, values);
     }
 
-    /// A list of values; of an element whose name is not its number an object, which has it.
+    /// A list of values; of an element whose name is not its number, or that has a length, an
+    /// object, which has them.
     fn push_values(
         &mut self,
         kind: Component,
         names: &'static str,
-        (id, name): (i32, &str),
+        (id, name, length_m): (i32, &str, Option<f64>),
         values: Vec<String>,
     ) {
-        let text = if name == id.to_string() {
+        let is_number = name == id.to_string();
+        let length_m = length_m.filter(|it| *it > 0.0 && it.is_finite());
+        let text = if is_number && length_m.is_none() {
             format!("[{id}, {}]", values.join(", "))
         } else {
             let mut text = format!("{{\"id\": {id}");
             for (name, value) in names.split(' ').skip(1).zip(values) {
                 let _ = write!(text, ", \"{name}\": {value}");
             }
-            let _ = write!(text, ", \"name\": {}}}", serde_json::Value::from(name));
+            if let Some(metres) = length_m {
+                let _ = write!(text, ", \"length_m\": {metres:?}");
+            }
+            if !is_number {
+                let _ = write!(text, ", \"name\": {}", serde_json::Value::from(name));
+            }
+            text.push('}');
             text
         };
         self.rows.entry(kind).or_insert((names, Vec::new())).1.push(text);
@@ -224,7 +244,8 @@ impl Writer<'_> {
                     row.extend([z.re, z.im, y.im / omega, tangent].map(Some));
                 }
                 row.push(line.rated_current_a);
-                self.push(Component::Line, Component::Line.words(), (id, &line.name), &row);
+                let of = (id, &*line.name, line.length_m);
+                self.push_with_length(Component::Line, Component::Line.words(), of, &row);
             }
             LineImpedance::Matrix { series_ohm, shunt_s } => {
                 let lower = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)];
@@ -238,7 +259,8 @@ impl Writer<'_> {
                 row.extend(lower.map(|(i, j)| Some(series_ohm.rows[i][j].im)));
                 row.extend(lower.map(|(i, j)| Some(shunt_s.rows[i][j].im / omega)));
                 row.push(line.rated_current_a);
-                self.push(Component::AsymLine, ASYM_LINE, (id, &line.name), &row);
+                let of = (id, &*line.name, line.length_m);
+                self.push_with_length(Component::AsymLine, ASYM_LINE, of, &row);
             }
         }
         Ok(())
@@ -386,7 +408,7 @@ impl Writer<'_> {
             text(power.map(|own| own.im)),
         ];
         let component = if load.generator { Component::AsymGen } else { Component::AsymLoad };
-        self.push_values(component, component.words(), (id, &load.name), values);
+        self.push_values(component, component.words(), (id, &load.name, None), values);
         Ok(())
     }
 }

@@ -15,6 +15,10 @@ impl Device for Recloser {
         Recloser::due_in(self, &seen.currents())
     }
 
+    fn hold(&mut self) {
+        Recloser::hold(self);
+    }
+
     /// What flows after it acts is another current, so it acts once.
     fn step(&mut self, dt_s: f64, seen: &DeviceInputs<'_>) -> Vec<Act> {
         let act = Recloser::step(self, dt_s, &seen.currents()).map(|act| {

@@ -83,6 +83,21 @@ fn a_permanent_fault_locks_out_after_all_trips() {
 }
 
 #[test]
+fn what_somebody_opens_is_not_reclosed() {
+    let mut recloser = recloser();
+    let first = played(&mut recloser, 0.3, |_| 1000.0);
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(recloser.clone().due_in(&balanced(0.0)).map(|it| it < 0.5), Some(true));
+    recloser.hold();
+    assert_eq!(recloser.due_in(&balanced(0.0)), None);
+    assert_eq!(played(&mut recloser, 60.0, |_| 1000.0), []);
+    // A closed one goes on watching: the order opens its switch, and not it.
+    let mut closed = self::recloser();
+    closed.hold();
+    assert_eq!(played(&mut closed, 0.3, |_| 1000.0).len(), 1);
+}
+
+#[test]
 fn a_temporary_fault_is_reclosed_and_reclaimed() {
     let fast = 0.05 * 13.5 / 9.0 + 0.04;
     // The second fault comes within the reclaim time of 10 s or after it.
