@@ -65,6 +65,18 @@ pub(crate) const UNKNOWN_IDENTIFIER: InjectionKind = InjectionKind {
     build: |_, _| DeviceFault::UnknownIdentifier,
 };
 
+pub(crate) const FALSE_GASP: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "false_gasp",
+        summary: "a meter sends a last gasp although it has its supply",
+        description: "Its comparator takes a disturbance for the loss of its supply: it sends the \
+            alert `supply.failed`, and works on. A meter without `hold_up` sends none.",
+        fields: &[DEVICE],
+    },
+    on: None,
+    build: |_, _| DeviceFault::FalseGasp,
+};
+
 pub(crate) const FREEZE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "freeze",
@@ -204,6 +216,37 @@ pub(crate) const CONTACT_STICKS: InjectionKind = InjectionKind {
     },
     on: Some("zigbee"),
     build: |_, _| DeviceFault::ContactSticks,
+};
+
+pub(crate) const SWITCH_STICKS: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "switch_sticks",
+        summary: "the contact of a switch of the network does not follow its drive",
+        description: "A command is taken and the drive of a `switch` or `recloser` moves, but not \
+            its contact: the network stays as it is, and the command is answered with an error by \
+            what is read back. What a protective device does to the switch is another mechanism, \
+            and goes on.",
+        fields: &[
+            DEVICE,
+            Field::optional(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                "How long; to the end if left out.",
+            ),
+            Field::default(
+                "unnoticed",
+                Kind::Boolean,
+                "false",
+                "Whether the auxiliary contact follows the drive all the same, so that what is read \
+                 back is what was ordered, and not what stands.",
+            ),
+        ],
+    },
+    on: None,
+    build: |values, at| DeviceFault::SwitchSticks {
+        until: values.duration_opt("for").map(|span| at + span),
+        is_unnoticed: values.boolean("unnoticed"),
+    },
 };
 
 pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {

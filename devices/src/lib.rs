@@ -19,6 +19,8 @@
 //! | `external` | a device that is somebody else's program |
 //! | `meter`, `pipe` | meters of electricity, of heat and water: readings on schedule, commands |
 //! | `room` | a sensor of a room on a ZigBee network |
+//! | `switchgear` | switches and reclosers of the network |
+//! | `fault_recorder` | samples around a fault, as one block |
 //! | `sampled`, `windows` | samples, or spectra in closed form, to measurement windows (`window`) |
 //! | `front_end` | transformers, filters, converters: from the terminal to what is measured |
 //! | `reading`, `register`, `display` | from windows to values: energies, calibration, resolution |
@@ -46,6 +48,7 @@ mod display;
 pub mod endpoint;
 mod external;
 mod fault;
+mod fault_recorder;
 #[cfg(test)]
 mod fidelity_tests;
 mod front_end;
@@ -65,6 +68,7 @@ mod room;
 mod running_mean;
 mod sampled;
 mod supply;
+mod switchgear;
 mod tamper;
 mod voltage_events;
 mod window;

@@ -521,6 +521,9 @@ impl Device for Meter {
                 event(out, EventKind::InputRefused, "a pipe's state for an electricity meter");
             }
             Input::Received { payload } => self.received(now, &payload, out),
+            Input::Fault(DeviceFault::FalseGasp) if self.parts.supply.is_some() => {
+                self.gasp(now - self.parts.outlet.start(), out);
+            }
             Input::Fault(DeviceFault::Tamper { what, until }) => {
                 self.tampered((what, None), (now, until), out);
             }

@@ -3,9 +3,9 @@
 use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, can_dbc_board, can_meter, class_meter, cvct_stm32f107, external, heat_meter,
-    ideal, m_bus, reference, room_sensor, simulator_meter, smart_plug, stpm34_1ph, stpm34_3ph,
-    water_meter,
+    ade7953_1ph, can_dbc_board, can_meter, class_meter, cvct_stm32f107, external, fault_recorder,
+    heat_meter, ideal, m_bus, reference, room_sensor, simulator_meter, smart_plug, stpm34_1ph,
+    stpm34_3ph, switchgear, water_meter,
 };
 use crate::tamper;
 
@@ -32,6 +32,9 @@ pub static DEVICES: &[DeviceKind] = &[
     room_sensor::ROOM_SENSOR,
     can_meter::CAN_METER,
     can_dbc_board::CAN_DBC_BOARD,
+    switchgear::SWITCH,
+    switchgear::RECLOSER,
+    fault_recorder::FAULT_RECORDER,
 ];
 
 /// Every fault a device can play.
@@ -39,6 +42,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::SKIP_READING,
     fault::RENUMBER_READING,
     fault::UNKNOWN_IDENTIFIER,
+    fault::FALSE_GASP,
     fault::FREEZE,
     fault::NODE_AWAY,
     fault::NODE_TASK,
@@ -46,6 +50,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     fault::DISPLAY_STICKS,
     fault::SCALING,
     fault::CONTACT_STICKS,
+    fault::SWITCH_STICKS,
     fault::BOARD_RESET,
     fault::BOARD_HANG,
     fault::BOARD_NOISE,

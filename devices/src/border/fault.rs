@@ -17,6 +17,8 @@ pub enum DeviceFault {
     RenumberReading,
     /// A message with an identifier that exists nowhere is sent beside the readings.
     UnknownIdentifier,
+    /// It sends a last gasp although it has its supply.
+    FalseGasp,
     /// The device makes no readings and gives no answers, while its metrology goes on.
     Freeze {
         /// Until when; `None` forever. A reading due at this instant is made again.
@@ -52,6 +54,13 @@ pub enum DeviceFault {
     },
     /// Its contact shows the same from now on.
     ContactSticks,
+    /// The contact of its switch does not follow its drive.
+    SwitchSticks {
+        /// Until when; `None` forever.
+        until: Option<SimTime>,
+        /// Whether the auxiliary contact that is read back follows the drive all the same.
+        is_unnoticed: bool,
+    },
     /// Something goes wrong with its board.
     Board(BoardFault),
     /// Somebody tampers with it.

@@ -85,6 +85,9 @@ pub struct GatewayKind {
     /// The channel on which it takes messages beside its commands, if its keys ask for it: one
     /// level of a topic.
     pub live: fn(&Values) -> Option<&'static str>,
+    /// The filters of the topics that its files name, of messages that it then takes as
+    /// [`GatewayInput::Flow`](super::GatewayInput::Flow).
+    pub flows: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
     /// The devices that its files name, whose commands are for it as well.
     pub devices: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
     /// Of a gateway that dials into the platform's dispatcher; `None`: it speaks MQTT.

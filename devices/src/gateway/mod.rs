@@ -121,6 +121,13 @@ pub enum GatewayInput {
         /// The encoded message.
         payload: Vec<u8>,
     },
+    /// A message of a flow of information that [`GatewayKind::flows`] names.
+    Flow {
+        /// Its topic.
+        topic: String,
+        /// The message.
+        payload: Vec<u8>,
+    },
     /// A whole frame that came beside its networks.
     Frame {
         /// Whether it is the JSON of `VILLASnode`, else of the format of the network.

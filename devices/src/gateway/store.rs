@@ -139,6 +139,11 @@ impl Store {
         }
     }
 
+    /// Remembers such a part, which is kept with the next of [`keep_points`](Self::keep_points).
+    pub(super) fn remember_part(&mut self, name: &str, bytes: Vec<u8>) {
+        self.parts.insert(name.to_owned(), bytes);
+    }
+
     pub(super) fn unacknowledged(&self) -> usize {
         self.open.len()
     }

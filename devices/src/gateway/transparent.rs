@@ -57,6 +57,7 @@ pub(super) const ZIGBEE_GATEWAY: GatewayKind = GatewayKind {
     networks: &["zigbee"],
     files: &[],
     live: |_| None,
+    flows: |_, _| Vec::new(),
     devices: |_, _| Vec::new(),
     dispatcher: Some(DispatcherUplink {
         network_type: "zigbee",
@@ -241,7 +242,10 @@ impl Gateway for ZigbeeGateway {
             }
             GatewayInput::Command { payload, .. } => self.take(now, &payload, out),
             GatewayInput::Kept { number } => self.is_durable = number == self.kept.1,
-            GatewayInput::Live { .. } | GatewayInput::Frame { .. } | GatewayInput::Wire { .. } => {
+            GatewayInput::Live { .. }
+            | GatewayInput::Flow { .. }
+            | GatewayInput::Frame { .. }
+            | GatewayInput::Wire { .. } => {
                 let detail = "a frame beside the radio network".to_owned();
                 event(out, GatewayEventKind::InputRefused, detail);
             }

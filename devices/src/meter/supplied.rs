@@ -162,7 +162,7 @@ impl Meter {
         }
     }
 
-    fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
+    pub(super) fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
         let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts.gasps) else { return };
         if supply.gasp.loss.draw() {
             let detail = format!("that of {}", self.parts.outlet.start() + at);

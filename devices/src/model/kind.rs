@@ -21,13 +21,15 @@ pub enum Fits {
     Pipe(Domain),
     /// A load or an infeed of the network that a simulator plays.
     Simulated,
+    /// A switch of the network.
+    Switch,
 }
 
 impl Fits {
     /// The domain of what it is connected to.
     pub const fn domain(self) -> Domain {
         match self {
-            Self::Electricity { .. } | Self::Simulated => Domain::Electricity,
+            Self::Electricity { .. } | Self::Simulated | Self::Switch => Domain::Electricity,
             Self::Pipe(domain) => domain,
         }
     }
@@ -36,7 +38,7 @@ impl Fits {
     pub const fn phases(self) -> Option<usize> {
         match self {
             Self::Electricity { phases } => Some(phases),
-            Self::Pipe(_) | Self::Simulated => None,
+            Self::Pipe(_) | Self::Simulated | Self::Switch => None,
         }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod can_meter;
 pub(crate) mod class_meter;
 pub(crate) mod cvct_stm32f107;
 pub(crate) mod external;
+pub(crate) mod fault_recorder;
 mod fields;
 pub(crate) mod heat_meter;
 pub(crate) mod ideal;
@@ -28,6 +29,7 @@ pub(crate) mod smart_plug;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;
 mod supply;
+pub(crate) mod switchgear;
 mod tamper;
 pub(crate) mod water_meter;
 

@@ -88,6 +88,9 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
     /// Sends an alert of an instant since the start, its text behind the device's name.
     fn alert(&mut self, _at: SimDuration, _alert: Alert, _out: &mut Vec<Output>) {}
 
+    /// Sends something else that is encoded, such as a block of samples.
+    fn send(&mut self, _payload: Vec<u8>, _out: &mut Vec<Output>) {}
+
     /// The next reading is not of uninterrupted measuring.
     fn mark_interrupted(&mut self) {}
 
@@ -154,6 +157,9 @@ pub(crate) fn named(fault: &DeviceFault) -> Result<String, &'static str> {
         DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
         DeviceFault::Freeze { until: None } => "freeze".to_owned(),
         DeviceFault::Freeze { until: Some(until) } => format!("freeze until {until}"),
+        DeviceFault::FalseGasp => {
+            return Err("a last gasp of a device that has a supply of its own");
+        }
         DeviceFault::DisplaySticks => return Err("a display for a device that has none"),
         DeviceFault::Scaling { .. } => {
             return Err("a multiplier for a device that is no node of a radio network");
@@ -162,6 +168,7 @@ pub(crate) fn named(fault: &DeviceFault) -> Result<String, &'static str> {
             return Err("a fault of a CAN node for a device that is none");
         }
         DeviceFault::ContactSticks => return Err("a contact for a device that has none"),
+        DeviceFault::SwitchSticks { .. } => return Err("a switch for a device that is none"),
         DeviceFault::Away { .. } => return Err("leaving a network for a device that is no node"),
         DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
         DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {

@@ -189,6 +189,10 @@ impl Outlet for Reporter {
         self.outbox.put(alert.encoded(owner, self.start + at, (EPOCH, self.alerts)), out);
     }
 
+    fn send(&mut self, payload: Vec<u8>, out: &mut Vec<Output>) {
+        self.outbox.put(payload, out);
+    }
+
     fn mark_interrupted(&mut self) {
         self.is_interrupted = true;
     }

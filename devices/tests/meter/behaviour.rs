@@ -256,6 +256,7 @@ fn every_injection_builds_the_fault_it_describes() {
         ("skip_reading", "", DeviceFault::SkipReading { count: 1 }),
         ("renumber_reading", "", DeviceFault::RenumberReading),
         ("unknown_identifier", "", DeviceFault::UnknownIdentifier),
+        ("false_gasp", "", DeviceFault::FalseGasp),
         ("freeze", "", DeviceFault::Freeze { until: None }),
         ("freeze", "for = \"30 s\"", DeviceFault::Freeze { until: Some(at(90.0)) }),
         (
@@ -276,6 +277,11 @@ fn every_injection_builds_the_fault_it_describes() {
             DeviceFault::Scaling { of: ScaledQuantity::Voltage, what: ScalingChange::Zero },
         ),
         ("contact_sticks", "", DeviceFault::ContactSticks),
+        (
+            "switch_sticks",
+            "for = \"3 s\"\nunnoticed = true",
+            DeviceFault::SwitchSticks { until: Some(at(63.0)), is_unnoticed: true },
+        ),
         ("board_reset", "", DeviceFault::Board(BoardFault::Reset)),
         ("board_hang", "for = \"3 s\"", DeviceFault::Board(BoardFault::Stop { until: at(63.0) })),
         ("board_noise", "count = 12", DeviceFault::Board(BoardFault::Noise { frames: 12 })),
@@ -300,7 +306,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 15);
+    assert_eq!(INJECTIONS.len(), 17);
 }
 
 #[test]
@@ -357,6 +363,7 @@ fn every_registered_thing_is_documented_and_its_defaults_are_valid() {
             "simulator-meter" => "quantities = [\"electricity.voltage.rms.l1\"]",
             "external" => "program = \"a.py\"\nquantities = [\"electricity.voltage.rms.l1\"]",
             "can-dbc-board" => "signals = { \"Mains.Voltage\" = \"electricity.voltage.rms.l1\" }",
+            "fault-recorder" => "rated_voltage = \"11547 V\"\nrated_current = \"200 A\"",
             _ => "",
         };
         read_text(own, &[kind.entry.fields]).unwrap();

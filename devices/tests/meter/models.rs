@@ -303,6 +303,9 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "room-sensor",
         "can-meter",
         "can-dbc-board",
+        "switch",
+        "recloser",
+        "fault-recorder",
     ];
     assert_eq!(names, expected);
 }

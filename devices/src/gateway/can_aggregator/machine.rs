@@ -62,6 +62,7 @@ impl Aggregator {
             | GatewayInput::LineUp { .. }
             | GatewayInput::LineDown { .. }
             | GatewayInput::Live { .. }
+            | GatewayInput::Flow { .. }
             | GatewayInput::Frame { .. } => {}
             GatewayInput::Answer(answer) => self.household(now, out, |household, effects| {
                 household.answer(now, &answer, effects);

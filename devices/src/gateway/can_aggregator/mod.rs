@@ -182,6 +182,7 @@ pub(super) const CAN_AGGREGATOR: GatewayKind = GatewayKind {
     networks: &["can"],
     files: &[],
     live: |_| None,
+    flows: |_, _| Vec::new(),
     devices: |_, _| Vec::new(),
     dispatcher: None,
     build: |values, context, restored, diagnostics| {

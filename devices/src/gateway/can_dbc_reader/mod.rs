@@ -67,6 +67,7 @@ pub(super) const CAN_DBC_READER: GatewayKind = GatewayKind {
     networks: &["can"],
     files: &[DATABASE],
     live: |_| None,
+    flows: |_, _| Vec::new(),
     devices: |_, _| Vec::new(),
     dispatcher: None,
     build: |values, context, restored, diagnostics| {

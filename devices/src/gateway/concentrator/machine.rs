@@ -51,6 +51,7 @@ impl Concentrator {
             | GatewayInput::LineDown { .. }
             | GatewayInput::Wire { .. }
             | GatewayInput::Live { .. }
+            | GatewayInput::Flow { .. }
             | GatewayInput::Frame { .. }
             | GatewayInput::Answer(_)
             | GatewayInput::Page { .. } => {}

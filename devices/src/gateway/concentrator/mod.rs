@@ -115,6 +115,7 @@ pub(super) const M_BUS_CONCENTRATOR: GatewayKind = GatewayKind {
     networks: &["m-bus"],
     files: &[],
     live: |_| None,
+    flows: |_, _| Vec::new(),
     devices: |_, _| Vec::new(),
     dispatcher: None,
     build: |values, context, restored, diagnostics| {

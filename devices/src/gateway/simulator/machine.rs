@@ -1,6 +1,7 @@
 //! The adapter as a state machine: frames, reporting periods, outbox.
 
 mod dating;
+mod fed;
 mod gathering;
 mod reloading;
 mod watching;
@@ -17,6 +18,7 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use self::gathering::Gathered;
 use super::super::record::MeterState;
 use super::super::store::Store;
+use super::feeding::Feeds;
 use super::raw::RawSamples;
 use super::waveforms::Waveforms;
 use super::writable::{CommandAnswer, WriteOutcome};
@@ -112,6 +114,7 @@ pub(super) struct Adapter {
     /// Whether the simulator's clock was last reported as set.
     reported_clock: Option<bool>,
     writer: Writer,
+    feeds: Feeds,
     /// Writes that were held back or refused so far.
     excess: u64,
     sequence: SequenceWatch,
@@ -144,8 +147,12 @@ impl Adapter {
         let (devices, slots) = reloading::devices(&parts.map, parts.nominal_hz)?;
         let kept = &parts.store.points;
         let writer = Writer::new(&parts.map, parts.writing, kept, parts.start);
+        let mut feeds = Feeds::new(&parts.map, parts.writing.is_read_only, parts.start);
+        let fresh = parts.store.parts().get(fed::PART).map_or(&[][..], Vec::as_slice);
+        feeds.resume(fresh);
         Ok(Self {
             writer,
+            feeds,
             excess: 0,
             sequence: SequenceWatch::new(u32::BITS),
             reported_gap: None,
@@ -174,10 +181,15 @@ impl Adapter {
     fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
         match input {
             // It is on no CAN bus.
-            GatewayInput::Wake
-            | GatewayInput::Wire { .. }
-            | GatewayInput::Answer(_)
-            | GatewayInput::Page { .. } => {}
+            GatewayInput::Wake | GatewayInput::Wire { .. } | GatewayInput::Page { .. } => {}
+            GatewayInput::Answer(answer) => {
+                let came = self.feeds.answered(now, &answer);
+                self.fed(now, came, out);
+            }
+            GatewayInput::Flow { topic, payload } => {
+                let came = self.feeds.heard(now, &topic, &payload);
+                self.fed(now, came, out);
+            }
             GatewayInput::Bytes { network: 0, bytes, .. } => {
                 let was_lost = self.parts.wire.is_lost();
                 for decoded in self.parts.wire.arrived(&bytes) {
@@ -391,8 +403,7 @@ impl Adapter {
         // Those that come beside commands may be many: they are kept with the readings.
         if std::mem::take(&mut self.sets.is_unkept) {
             // Dated by this machine, whatever the simulator's clock shows.
-            let state = self.writer.state(at - self.ahead);
-            self.parts.store.keep_points(state, out);
+            self.keep_written(at - self.ahead, out);
         }
         for place in 0..self.devices.len() {
             let expected = self.parts.every.as_seconds_f64() * self.parts.map.simulator.sample_rate;
@@ -486,8 +497,7 @@ impl Adapter {
     fn written(&mut self, now: SimTime, written: WriteOutcome, out: &mut Out) {
         // What is to be written is kept first: a restart in between writes it again.
         if written.has_new_targets {
-            let state = self.writer.state(now);
-            self.parts.store.keep_points(state, out);
+            self.keep_written(now, out);
         }
         self.sets.is_unkept |= written.has_followed;
         for (point, text) in written.log {
@@ -602,6 +612,7 @@ impl Gateway for Adapter {
         }
         self.take(now, input, out);
         if self.begun.is_some() {
+            self.feed(now, out);
             self.write(now, out);
         }
         self.parts.store.settle(true, out);
@@ -612,7 +623,8 @@ impl Gateway for Adapter {
         let is_reported = self.parts.store.meter(&self.parts.hardware_id).unreachable;
         let silent = self.last_sample.unwrap_or(begun) + self.parts.silent_after;
         let silent = Some(silent).filter(|_| !is_reported && !self.slots.is_empty());
-        self.writer.wake_at().into_iter().chain(silent).chain([self.ends()]).min()
+        let own = self.writer.wake_at().into_iter().chain(self.feeds.wake_at());
+        own.chain(silent).chain([self.ends()]).min()
     }
 
     fn unacknowledged(&self) -> usize {
@@ -629,6 +641,11 @@ impl Gateway for Adapter {
 
     fn set_points(&self) -> Option<Vec<u8>> {
         Some(self.writer.shown())
+    }
+
+    /// When it asks the platform: the answer is then of all that was before.
+    fn settles_at(&self) -> Option<SimTime> {
+        self.feeds.next_poll()
     }
 
     fn reload(

@@ -11,10 +11,12 @@
 //! | `machine` | frames up: reporting periods, commands; dating, gathering, reloading, watching |
 //! | `raw`, `waveforms` | each n-th sample as it came; periods of waveforms to quantities |
 //! | `writing`, `writable` | frames down: when they go and what for; one written point |
+//! | `feeding` | what is asked and heard for points that are fed, and when it is stale |
 //!
 //! Larger than its budget: it carries frames up and down, dates them, and computes quantities of
 //! waveforms.
 
+mod feeding;
 mod machine;
 mod raw;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use lastmeter_rts::{OnExcess, Wire};
 
 use super::kind::{GatewayContext, GatewayKind, OUTBOX_LIMIT, time};
 use super::store::Store;
+use feeding::Feeds;
 use machine::{Adapter, Parts, Reduction};
 use raw::{RawForm, RawSamples};
 use writing::WriteSettings;
@@ -135,7 +138,10 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             alert of the adapter (`simulator.silent`, `simulator.implausible`). Values outside of \
             the declared range of their point are left out and counted. Commands write the points \
             that the map gives them, within its limits; a command is acknowledged when the \
-            simulator reflects it. What was written last is written again whenever somebody is \
+            simulator reflects it. A point with `from` is written by what a device, a topic or \
+            a path of REST has for it, within the same limits; a value that is refused, and a \
+            source that has none for `stale_after`, are reported (`simulator.feed_refused`, \
+            `simulator.feed_stale`, then `simulator.feed_back`). What was written last is written again whenever somebody is \
             there again, also after a restart.",
         fields: &FIELDS,
     },
@@ -143,6 +149,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
     files: &["map"],
     devices: devices_of_map,
     live: |values| (values.text("raw") != RawForm::None.word()).then_some(raw::SET),
+    flows: |values, files| map_of(values, files).map_or_else(Vec::new, |map| Feeds::filters(&map)),
     dispatcher: None,
     build: |values, context, restored, out| {
         let map = read_map(values, context, out)?;
@@ -198,10 +205,14 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
     },
 };
 
+/// The point map among the files, if it has no mistake.
+fn map_of(values: &Values, files: &BTreeMap<String, String>) -> Option<PointMap> {
+    PointMap::parse(files.get(values.text("map"))?).ok()
+}
+
 /// The devices that points stand for or are written for, each once.
 fn devices_of_map(values: &Values, files: &BTreeMap<String, String>) -> Vec<String> {
-    let map = files.get(values.text("map")).and_then(|text| PointMap::parse(text).ok());
-    let points = map.map_or_else(Vec::new, |map| map.points);
+    let points = map_of(values, files).map_or_else(Vec::new, |map| map.points);
     let named = points.into_iter().filter_map(|point| match point.meaning {
         Meaning::Measured { device, .. } | Meaning::Waveform { device, .. } => Some(device),
         Meaning::Status(_) | Meaning::Raw => Some(point.write?.commanded?.device),

@@ -12,6 +12,7 @@ use crate::gateway::{
     Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayOutput, NetworkContext,
 };
 
+mod feeding;
 mod reloading;
 
 const START: SimTime = SimTime(1_800_000_000_000_000_000);

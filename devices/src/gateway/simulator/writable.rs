@@ -154,6 +154,11 @@ impl Writable {
         ))
     }
 
+    /// Whether somebody may order what it is to have: not where a source does.
+    pub(super) fn is_by_order(&self) -> bool {
+        self.point.write.as_ref().is_some_and(|write| write.fed.is_none())
+    }
+
     pub(super) fn is_blocked_by_mode(&self) -> bool {
         self.point.write.as_ref().is_some_and(|write| write.blocked_by_mode)
     }

@@ -9,7 +9,7 @@
 //! adapter is read-only, and no blocked point while the simulator is operated by hand.
 
 use lastmeter_rts::point_map::{Commanded, Point, PointDirection, PointMap, StatusRole};
-use lastmeter_rts::{Offered, OnExcess, RateCounts, RateGuard, Sample, Value};
+use lastmeter_rts::{Offered, OnExcess, RateCounts, RateGuard, Sample, SignalType, Value};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
@@ -203,7 +203,7 @@ impl Writer {
     ) -> Result<(), String> {
         let mut meant = Vec::new();
         for (name, value) in values {
-            let is_it = |own: &Writable| own.point.name == *name && own.point.write.is_some();
+            let is_it = |own: &Writable| own.point.name == *name && own.is_by_order();
             let Some(place) = self.points.iter().position(is_it) else {
                 let name: String = name.chars().take(64).collect();
                 return Err(format!("there is no writable point `{name}`"));
@@ -223,6 +223,48 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes what a source has for a point, in the SI unit and within the limits of orders: what
+    /// its words cannot carry is rounded. Where nobody is at the simulator's end, once somebody is.
+    ///
+    /// # Errors
+    /// Why it may not be written.
+    pub(super) fn feed(
+        &mut self,
+        now: SimTime,
+        name: &str,
+        si: f64,
+        out: &mut WriteOutcome,
+    ) -> Result<(), String> {
+        let found = self.points.iter().position(|own| own.point.name == name);
+        let place = found.ok_or_else(|| format!("there is no point `{name}`"))?;
+        self.permits(now, place, si, false)?;
+        let own = &mut self.points[place];
+        let nearest = own.point.to_si(rounded(&own.point, own.point.to_word(si)));
+        let is_float = own.point.signal_type == SignalType::Float;
+        let target = if is_float { si } else { nearest };
+        if own.target != target {
+            own.target = target;
+            out.has_followed = true;
+            self.ordered(now);
+        }
+        Ok(())
+    }
+
+    /// Gives a point whose source is stale its safe value, if it has another one. What is operated
+    /// by hand gets it when that ends.
+    pub(super) fn feed_lost(&mut self, now: SimTime, name: &str, out: &mut WriteOutcome) {
+        let is_held = self.is_held();
+        let Some(own) = self.points.iter_mut().find(|own| own.point.name == name) else { return };
+        if is_held && own.is_blocked_by_mode() {
+            return;
+        }
+        let safe = own.point.write.as_ref().map_or(own.target, |write| write.safe_value);
+        if std::mem::replace(&mut own.target, safe) != safe {
+            out.has_followed = true;
+            self.ordered(now);
+        }
+    }
+
     /// Somebody wants another state.
     fn ordered(&mut self, now: SimTime) {
         let is_too_soon = self.is_ordered || (self.was_ordered && self.allowed() > now);
@@ -235,11 +277,17 @@ impl Writer {
         if self.settings.is_read_only {
             return Err("the adapter is read-only: nothing is written".to_owned());
         }
-        let own = &self.points[place];
-        let name = &own.point.name;
+        let name = &self.points[place].point.name;
         if !self.has_line {
             return Err(format!("point `{name}`: nobody is at the simulator's end of the line"));
         }
+        self.permits(now, place, si, true)
+    }
+
+    /// Whether mode, range and card let a point have a value; else why not.
+    fn permits(&self, now: SimTime, place: usize, si: f64, is_exact: bool) -> Result<(), String> {
+        let own = &self.points[place];
+        let name = &own.point.name;
         if own.is_blocked_by_mode() {
             match self.mode {
                 Some((_, Some(true))) | None => {}
@@ -267,7 +315,9 @@ impl Writer {
             .trim_end()
             .to_owned());
         }
-        own.can_carry(si)?;
+        if is_exact {
+            own.can_carry(si)?;
+        }
         if self.settings.on_excess == OnExcess::Refuse && self.allowed() > now {
             return Err(format!(
                 "point `{name}`: the card takes no frame before {}; give commands less often",

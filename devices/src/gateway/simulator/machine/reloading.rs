@@ -11,6 +11,7 @@ use super::gathering::Gathered;
 use super::{Adapter, Device, Kind, Out, Slot, event};
 use crate::gateway::GatewayOutput;
 use crate::gateway::metric::is_power_of_ten;
+use crate::gateway::simulator::feeding::Feeds;
 use crate::gateway::simulator::raw::{POINTS, RawSamples, set_points};
 use crate::gateway::simulator::waveforms::Waveforms;
 use crate::gateway::simulator::writable::WriteOutcome;
@@ -92,6 +93,9 @@ impl Adapter {
     }
 
     fn by_map(&self, map: &PointMap) -> Result<ByMap, String> {
+        if Feeds::filters(map) != Feeds::filters(&self.parts.map) {
+            return Err("other topics than those that are subscribed to: start again".to_owned());
+        }
         let wire = Wire::new(map, self.parts.is_stream).map_err(|error| error.to_string())?;
         let (devices, slots) = devices(map, self.parts.nominal_hz)?;
         Ok(ByMap {
@@ -118,6 +122,7 @@ impl Adapter {
         let mut written = WriteOutcome::default();
         self.writer.takes_over(&mut before, &mut written);
         self.written(now, written, out);
+        self.feeds = self.feeds.of_map(&map, self.parts.writing.is_read_only);
         (self.parts.map, self.parts.wire, self.parts.raw) = (*map, wire, raw);
         // Its places are those of the other map.
         self.latest = None;

@@ -8,6 +8,7 @@ use lastmeter_units::SimTime;
 
 use super::{Adapter, FROM, Out};
 use crate::gateway::Metric;
+use crate::gateway::simulator::feeding::{Fed, FeedCounts};
 
 impl Adapter {
     /// Takes a frame that came beside the line: in the map's wire format, or as the JSON of
@@ -61,6 +62,22 @@ impl Adapter {
             counter("sets_total", "set-point messages that were taken", self.sets.written),
             counter("sets_refused_total", "set-point messages refused", self.sets.refused),
         ]);
+        all.extend(self.feed_counts());
+        all
+    }
+
+    /// What became of the values of sources, by point.
+    fn feed_counts(&self) -> Vec<Metric> {
+        let mut all = Vec::new();
+        let mut of_each = |name, help, count: fn(&FeedCounts) -> u64| {
+            let counter = |fed: &Fed| Metric::counter(name, help, count(&fed.counts));
+            let of = |fed: &Fed| counter(fed).of("point", &fed.point);
+            all.extend(self.feeds.all().iter().map(of));
+        };
+        of_each("fed_total", "values of sources that were taken", |it| it.taken);
+        of_each("fed_refused_total", "values that may not be written", |it| it.refused);
+        of_each("fed_missing_total", "answers of sources without a value", |it| it.missing);
+        of_each("fed_stale_total", "how often a source went stale", |it| it.stale);
         all
     }
 }
