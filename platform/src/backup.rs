@@ -77,6 +77,8 @@ pub(crate) fn rows(standing: &Standing) -> BTreeMap<String, u64> {
         ("readings", standing.readings),
         ("refusals", standing.refusals),
         ("alerts", standing.alerts),
+        ("results", standing.results),
+        ("blocks", standing.blocks),
         ("devices", standing.devices),
         ("invocations", standing.invocations),
         ("documents", standing.documents),

@@ -323,7 +323,7 @@ impl Ingest {
             admitted.push(Admitted {
                 devices: Some(Arc::clone(&self.devices)),
                 device: message.device.clone(),
-                number: message.number,
+                number: reading_number(message),
             });
             if admission == Admission::Recognised
                 && let Some(refused) = self.recognise(&message.device).await?
@@ -332,7 +332,7 @@ impl Ingest {
             }
         }
         if let [message] = &read.messages[..]
-            && let Some(number) = message.number
+            && let Some(number) = reading_number(message)
             && let Some(detail) = self.conflict(message, number).await?
         {
             let device = Some(message.device.clone());
@@ -550,6 +550,11 @@ impl Ingest {
         self.hand_on(&mut vec![append]).await?;
         until_durable(durable).await
     }
+}
+
+/// The number of a reading: only these are known before the commit.
+fn reading_number(message: &Message) -> Option<Number> {
+    message.number.filter(|_| matches!(message.body, MessageBody::Measurements(_)))
 }
 
 /// A refusal for the journal.

@@ -23,7 +23,7 @@
 //! `certificates` and `tls` for what is secret, `folder` and `database` for what lies where;
 //! `metrics`, `log_throttle` for who operates it. `live` is what subscriptions share,
 //! `shared_places` what nobody has more than a share of, `gateways` how those of field networks
-//! stand. `bench` is for benchmarks and fuzzers.
+//! stand, `concluded` the last results of applications. `bench` is for benchmarks and fuzzers.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.
@@ -58,6 +58,7 @@ mod broker;
 mod certificates;
 mod clock;
 mod commands;
+mod concluded;
 mod config;
 mod database;
 mod device_routes;

@@ -1,11 +1,12 @@
 //! What all who follow what a tenant commits share: how far they may see, and as what they show it.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
-use lastmeter_model::access::Principal;
+use lastmeter_model::access::{Principal, PrincipalRef};
 use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::standing::Totals;
-use lastmeter_store::{Progress, Rows, StoreError, StoreResult};
+use lastmeter_store::{Progress, Rows, StoreError, StoreResult, lock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -17,6 +18,10 @@ const SUBSCRIPTIONS_MAX: usize = 256;
 pub(crate) struct Live {
     places: SharedPlaces,
     shown: watch::Sender<Shown>,
+    /// How far live topics have come, while there are any.
+    published: watch::Sender<Option<Position>>,
+    /// What was published on them since that was asked last: to how many connections of whom.
+    parties: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What subscriptions may see.
@@ -30,7 +35,8 @@ pub(crate) struct Shown {
 impl Default for Live {
     fn default() -> Self {
         let places = SharedPlaces::new(SUBSCRIPTIONS_MAX);
-        Self { places, shown: watch::Sender::new(Shown::default()) }
+        let (shown, published) = (watch::Sender::new(Shown::default()), watch::Sender::new(None));
+        Self { places, shown, published, parties: Mutex::default() }
     }
 }
 
@@ -49,6 +55,31 @@ impl Live {
     pub(crate) fn watch(&self, progress: &Progress, is_driven: bool) -> Watch {
         let (readings, alerts) = (progress.readings(), progress.alerts());
         Watch { is_driven, readings, alerts, shown: self.shown.subscribe() }
+    }
+
+    /// Live topics have come so far; `None`: they are closed.
+    pub(crate) fn published(&self, at: Option<Position>) {
+        self.published.send_replace(at);
+    }
+
+    /// A message has gone to these.
+    pub(crate) fn went_to(&self, parties: Vec<PrincipalRef>) {
+        let mut counts = lock(&self.parties);
+        for party in parties {
+            *counts.entry(party.to_string()).or_default() += 1;
+        }
+    }
+
+    /// Waits until all that is shown is on the live topics, where there are any: how many messages
+    /// went to whom since this was asked last.
+    pub(crate) async fn take_parties(&self, totals: Totals) -> BTreeMap<String, u64> {
+        let to = Position { readings: totals.readings, alerts: totals.alerts };
+        let is_there = |at: &Option<Position>| {
+            at.is_none_or(|at| at.readings >= to.readings && at.alerts >= to.alerts)
+        };
+        // It is here as long as its sender, so waiting has no other end.
+        let _ = self.published.subscribe().wait_for(is_there).await;
+        std::mem::take(&mut *lock(&self.parties))
     }
 
     /// How many there are.
@@ -88,6 +119,13 @@ impl Watch {
         } else {
             Position { readings, alerts }
         }
+    }
+
+    /// All that is committed by now, whether it is shown or not.
+    pub(crate) fn committed(&mut self) -> Position {
+        let readings = *self.readings.borrow_and_update();
+        let alerts = *self.alerts.borrow_and_update();
+        Position { readings, alerts }
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lastmeter_model::access::{Action, Decision, Principal};
+use lastmeter_model::access::{Action, Decision, Principal, Scope};
 use lastmeter_units::{HardwareId, TenantName};
 
 use lastmeter_model::refusal::RefusalReason;
@@ -100,6 +100,16 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// Decides whether a principal may publish on a topic (`write`) or have what comes by a filter
     /// (`read`).
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision;
+
+    /// Whether a principal may subscribe to a filter; what comes of it is cut by `hears`.
+    fn follows(&self, who: &Principal, filter: &str) -> bool {
+        self.decide(who, Action::Read, filter) == Decision::Yes(Scope::All)
+    }
+
+    /// Whether a principal may have a message that has come for it on a topic.
+    fn hears(&self, who: &Principal, topic: &str, _payload: &[u8]) -> bool {
+        self.follows(who, topic)
+    }
 
     /// Why a principal may not publish on a topic.
     fn refusal(&self, _who: &Principal, _topic: &str) -> RefusalReason {

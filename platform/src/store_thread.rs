@@ -169,7 +169,7 @@ impl Worker {
                 while self.tend() {}
             }
             let is_more = batch.iter().any(|job| matches!(job, Job::Tend(_))) && self.tend();
-            answer(&mut batch, outcome, (*self.writer.standing(), is_more));
+            answer(&mut batch, outcome, &(*self.writer.standing(), is_more));
         }
     }
 
@@ -344,7 +344,7 @@ impl Worker {
 }
 
 /// Notifies everybody who waited for this batch; permits go back as the jobs are dropped.
-fn answer(batch: &mut Vec<Job>, outcome: Outcome, tended: (Standing, bool)) {
+fn answer(batch: &mut Vec<Job>, outcome: Outcome, tended: &(Standing, bool)) {
     let mut changes = outcome.changes.into_iter();
     for job in batch.drain(..) {
         // Somebody who has stopped waiting needs no answer.
@@ -357,7 +357,7 @@ fn answer(batch: &mut Vec<Job>, outcome: Outcome, tended: (Standing, bool)) {
                 let _ = reply.send(outcome.standing.totals());
             }
             Job::Tend(reply) => {
-                let _ = reply.send(tended);
+                let _ = reply.send(*tended);
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::attention::{Attention, Waiting};
 use crate::clock::{Clock, Timer};
 use crate::commands::batches;
 use crate::commands::{Definitions, Dispatcher, InvokeError, Outstanding, schedules};
+use crate::concluded::Concluded;
 use crate::config::{ClockSource, Config, Token};
 use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
@@ -60,7 +61,7 @@ pub(crate) struct Tenant {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) health: Arc<Health>,
-    pub(crate) live: Live,
+    pub(crate) live: Arc<Live>,
     pub(crate) notes: Notes,
     pub(crate) services: Services,
     pub(crate) outgoing: Outgoing,
@@ -78,6 +79,8 @@ pub(crate) struct Tenant {
     pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// Bytes of documents that who is no administrator has written, on a day since 1970.
     pub(crate) written: Mutex<(i64, BTreeMap<String, u64>)>,
+    /// What applications conclude, as far as somebody has looked at it.
+    pub(crate) concluded: tokio::sync::Mutex<Concluded>,
     /// For look-ups that must not wait behind queries.
     urgent: Arc<dyn StoreReader>,
     advancing: tokio::sync::Mutex<()>,
@@ -136,6 +139,8 @@ pub(crate) struct Advanced {
     pub(crate) totals: Totals,
     /// Messages sent to each device since the last advance.
     pub(crate) sent: BTreeMap<String, u64>,
+    /// Live values that went to each party since the last advance.
+    pub(crate) parties: BTreeMap<String, u64>,
 }
 
 impl Tenant {
@@ -265,7 +270,7 @@ impl Tenant {
             ingest: Arc::new(ingest),
             dispatcher,
             health,
-            live: Live::default(),
+            live: Arc::default(),
             notes: Notes::default(),
             services,
             outgoing,
@@ -276,6 +281,7 @@ impl Tenant {
             maintaining: tokio::sync::Mutex::new(()),
             changing,
             written: Mutex::default(),
+            concluded: tokio::sync::Mutex::default(),
             urgent,
             advancing: tokio::sync::Mutex::new(()),
             threads,
@@ -409,7 +415,8 @@ impl Tenant {
         self.journal.pass(change).await.map_err(BarrierError::from)?;
         let totals = self.barrier().await?;
         self.live.show(totals);
-        Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
+        let parties = self.live.take_parties(totals).await;
+        Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent(), parties })
     }
 
     /// Fires timers and has services step, in the order of their instants.

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lastmeter_model::access::{
-    Action, Decision, Facts as _, MachineToken, Principal, PrincipalRef, Target, TokenKind,
-    UserName, may_publish, may_subscribe,
+    Action, Decision, Facts as _, Heard, MachineToken, Principal, PrincipalRef, Target, TokenKind,
+    UserName, may_follow, may_hear, may_publish, may_subscribe,
 };
 use lastmeter_model::refusal::RefusalReason;
-use lastmeter_units::{HardwareId, TenantName};
+use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::topics::input_name;
+use serde::Deserialize;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -170,9 +171,30 @@ impl Tenants {
         self.find(name).ok_or_else(gone)
     }
 
+    /// Asks something of a principal as it is now: it may have been disabled, or have other roles,
+    /// since it was let in.
+    fn as_now<T>(&self, who: &Principal, ask: impl FnOnce(&Tenant, &Principal) -> T) -> Option<T> {
+        let tenant = who.tenant.as_ref().and_then(|name| self.find(name))?;
+        if matches!(who.reference, PrincipalRef::Bench | PrincipalRef::SharedDevices) {
+            return Some(ask(&tenant, who));
+        }
+        identity::principal(&tenant, &who.reference).map(|who| ask(&tenant, &who))
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<TenantName, Open>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a message of live values is of.
+fn heard(payload: &[u8]) -> Option<Heard> {
+    #[derive(Deserialize)]
+    struct Of {
+        device: HardwareId,
+        event_time: SimTime,
+    }
+    let Of { device, event_time } = serde_json::from_slice(payload).ok()?;
+    Some(Heard { device, event: event_time })
 }
 
 #[async_trait]
@@ -261,20 +283,29 @@ impl IngestPort for Tenants {
     }
 
     fn decide(&self, who: &Principal, action: Action, topic: &str) -> Decision {
-        let tenant = who.tenant.as_ref().and_then(|name| self.find(name));
-        let Some(tenant) = tenant else { return Decision::Hidden };
-        let now = tenant.clock.now();
-        // Who has been disabled or has other roles since it was let in.
-        let is_kept = matches!(who.reference, PrincipalRef::Bench | PrincipalRef::SharedDevices);
-        let fresh = if is_kept { None } else { identity::principal(&tenant, &who.reference) };
-        let Some(who) = fresh.as_ref().or(Some(who).filter(|_| is_kept)) else {
-            return Decision::Hidden;
-        };
-        match action {
-            Action::Read => may_subscribe(who, topic, &tenant.facts(), now),
-            Action::Write => may_publish(who, topic, &tenant.facts(), now),
-            _ => Decision::Hidden,
-        }
+        let decided = self.as_now(who, |tenant, who| {
+            let now = tenant.clock.now();
+            match action {
+                Action::Read => may_subscribe(who, topic, &tenant.facts(), now),
+                Action::Write => may_publish(who, topic, &tenant.facts(), now),
+                _ => Decision::Hidden,
+            }
+        });
+        decided.unwrap_or(Decision::Hidden)
+    }
+
+    fn follows(&self, who: &Principal, filter: &str) -> bool {
+        let decided = self.as_now(who, |tenant, who| {
+            may_follow(who, filter, &tenant.facts(), tenant.clock.now())
+        });
+        decided.unwrap_or(false)
+    }
+
+    fn hears(&self, who: &Principal, topic: &str, payload: &[u8]) -> bool {
+        let decided = self.as_now(who, |tenant, who| {
+            may_hear(who, topic, || heard(payload), (&tenant.facts(), tenant.clock.now()))
+        });
+        decided.unwrap_or(false)
     }
 
     fn connections_max(&self, tenant: &TenantName) -> usize {

@@ -183,6 +183,8 @@ impl Facts for DocumentFacts<'_> {
                 None => Vec::new(),
             },
             Target::Device(_) | Target::VirtualDevice(_) => Vec::new(),
+            // They are not resident, and the tenant's.
+            Target::ElectricNetwork(_) => always(None),
         }
     }
 
@@ -247,7 +249,7 @@ impl Facts for DocumentFacts<'_> {
                 let ids = nodes.into_iter().filter_map(|(id, _)| HardwareId::new(id).ok());
                 ids.map(|id| (id, Span::ALWAYS)).collect()
             }
-            Target::Feed(_) => Vec::new(),
+            Target::Feed(_) | Target::ElectricNetwork(_) => Vec::new(),
         }
     }
 

@@ -57,6 +57,28 @@ pub enum MessageBody {
         /// What the device answers.
         response: String,
     },
+    /// What an application concludes, from the message's event on.
+    Result {
+        /// What is concluded.
+        kind: String,
+        /// What of that kind it speaks of; its last result holds.
+        subject: String,
+        /// Until when, if it does not go on.
+        until: Option<SimTime>,
+        /// The conclusion, as JSON.
+        content: String,
+    },
+    /// Samples of a recorder, from the message's event on.
+    Block {
+        /// What its channels measure, each once.
+        channels: Vec<MeasurementId>,
+        /// Samples of each channel.
+        samples: usize,
+        /// Samples per second of each channel.
+        rate_hz: f64,
+        /// The block as it came: it has one form of writing only.
+        content: Vec<u8>,
+    },
     /// The device is there.
     Registration,
 }

@@ -69,6 +69,24 @@ pub fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
     Extra::of(extra).metadata
 }
 
+/// What a block has beside its samples, as it is stored.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct BlockExtra {
+    channels: Vec<String>,
+    samples: u64,
+}
+
+/// The channels of a block and the samples of each as one text.
+pub fn block_extra(channels: &[String], samples: u64) -> String {
+    serde_json::json!(BlockExtra { channels: channels.to_vec(), samples }).to_string()
+}
+
+/// The names of the channels and the samples of each in such a text.
+pub fn block_channels(extra: &str) -> (Vec<String>, u64) {
+    let BlockExtra { channels, samples } = serde_json::from_str(extra).unwrap_or_default();
+    (channels, samples)
+}
+
 /// Something that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusalRow {
@@ -148,6 +166,52 @@ pub struct AlertRow {
     pub message: String,
     /// Metadata of the message.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// A stored result of an application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultRow {
+    /// Commit sequence, from 1, without gaps.
+    pub sequence: u64,
+    /// The application.
+    pub device: HardwareId,
+    /// Epoch and serial.
+    pub number: Option<(u64, u64)>,
+    /// What is concluded.
+    pub kind: String,
+    /// What of that kind it speaks of.
+    pub subject: String,
+    /// When what it speaks of begins.
+    pub from: SimTime,
+    /// When that ends, if it does.
+    pub until: Option<SimTime>,
+    /// When it arrived.
+    pub received: SimTime,
+    /// The conclusion, as JSON.
+    pub content: String,
+}
+
+/// A stored block of samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockRow {
+    /// Commit sequence, from 1, without gaps.
+    pub sequence: u64,
+    /// The recorder.
+    pub device: HardwareId,
+    /// Epoch and serial.
+    pub number: Option<(u64, u64)>,
+    /// When the first sample was taken.
+    pub event: SimTime,
+    /// When it arrived.
+    pub received: SimTime,
+    /// What its channels measure.
+    pub channels: Vec<String>,
+    /// Samples of each channel.
+    pub samples: u64,
+    /// Samples per second of each channel.
+    pub rate_hz: f64,
+    /// The block as it came (`lastmeter_wire::block`).
+    pub content: Vec<u8>,
 }
 
 /// One value of a series.

@@ -59,6 +59,10 @@ pub struct Standing {
     /// Devices whose buckets all have the roll-ups that they are to have; those of later rows may
     /// lack some of earlier versions.
     pub rolled_up: u64,
+    /// The last result that retention has removed.
+    pub result_floor: u64,
+    /// The same of blocks.
+    pub block_floor: u64,
 }
 
 /// How far queries see.
@@ -70,6 +74,10 @@ pub struct Totals {
     pub refusals: u64,
     /// The highest sequence of an alert, which is also their number.
     pub alerts: u64,
+    /// The highest sequence of a result, which is also their number.
+    pub results: u64,
+    /// The highest sequence of a block, which is also their number.
+    pub blocks: u64,
 }
 
 impl Standing {
@@ -81,6 +89,7 @@ impl Standing {
 
     /// How far queries see.
     pub fn totals(&self) -> Totals {
-        Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }
+        let Self { readings, refusals, alerts, results, blocks, .. } = *self;
+        Totals { readings, refusals, alerts, results, blocks }
     }
 }

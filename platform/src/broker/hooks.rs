@@ -187,14 +187,12 @@ impl Hooks {
             && matches!(self.port.decide(who, Action::Write, topic), Decision::Yes(_))
     }
 
-    /// Whether a principal may have all that comes by a filter, which is delivered as it comes;
-    /// whoever may have all of its tenant may use every filter below it.
+    /// Whether a principal may use a filter; whoever may have all of its tenant may use every one
+    /// below it.
     fn may_subscribe(&self, who: &Principal, filter: &str) -> bool {
         let Some(tenant) = &who.tenant else { return false };
-        let may_have =
-            |filter: &str| self.port.decide(who, Action::Read, filter) == Decision::Yes(Scope::All);
         access::is_below(tenant.as_str(), filter)
-            && (may_have(filter) || may_have(&format!("{tenant}/#")))
+            && (self.port.follows(who, filter) || may_have_all(&*self.port, who, tenant))
     }
 
     async fn refuse_topic(
@@ -283,7 +281,8 @@ impl Hooks {
     /// Whether a subscriber may have what has come for it: its rights may have ended since it
     /// subscribed.
     fn may_be_given(&self, client: &Id, publish: &Publish) -> bool {
-        self.principal(client).is_some_and(|who| self.may_subscribe(&who, &publish.topic))
+        self.principal(client)
+            .is_some_and(|who| may_be_given(&*self.port, &who, (&publish.topic, &publish.payload)))
     }
 
     async fn disconnected(&self, client: &Id, reason: &Reason) {
@@ -345,7 +344,7 @@ impl Handler for Hooks {
                 if can_hear_live(&subscribe.topic_filter)
                     && let Some(link) = self.links.find(&session.id)
                 {
-                    link.listens_live();
+                    link.listens_live(&subscribe.topic_filter, client_id(&session.id));
                 }
                 if let Some((tenant, device)) = access::commanded(&subscribe.topic_filter) {
                     self.port.listens(&tenant, access::DOOR, device);
@@ -376,6 +375,21 @@ impl Handler for Hooks {
         };
         (true, result)
     }
+}
+
+/// Whether a principal may have a message that has come for it.
+pub(super) fn may_be_given(
+    port: &dyn IngestPort,
+    who: &Principal,
+    (topic, payload): (&str, &[u8]),
+) -> bool {
+    let Some(tenant) = &who.tenant else { return false };
+    access::is_below(tenant.as_str(), topic)
+        && (port.hears(who, topic, payload) || may_have_all(port, who, tenant))
+}
+
+fn may_have_all(port: &dyn IngestPort, who: &Principal, tenant: &TenantName) -> bool {
+    port.decide(who, Action::Read, &format!("{tenant}/#")) == Decision::Yes(Scope::All)
 }
 
 /// The tenant of a client that was let in.

@@ -4,7 +4,7 @@
 //! hooks find it by listener and address: what a certificate has proved, whose tenant the client
 //! is in, where the connection's slot is, and what waits to be sent over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,6 +89,8 @@ pub(super) struct Link {
     principal: OnceLock<Arc<Principal>>,
     /// Once its client has a subscription by which live values can come.
     live_listener: OnceLock<LiveListener>,
+    /// The filters of such subscriptions, and the identifier of the client.
+    live_filters: Mutex<(BTreeSet<String>, String)>,
     /// Its slot; the last to go, after its descriptor.
     pub(super) slot: Slot,
 }
@@ -111,8 +113,18 @@ impl Link {
     ) -> Self {
         let (tenant, principal, live_listener) =
             (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        let account = Arc::default();
-        Self { from, certificate, socket, account, tenant, principal, live_listener, slot }
+        let (account, live_filters) = Default::default();
+        Self {
+            from,
+            certificate,
+            socket,
+            account,
+            tenant,
+            principal,
+            live_listener,
+            live_filters,
+            slot,
+        }
     }
 
     /// The device that its certificate names.
@@ -131,10 +143,20 @@ impl Link {
     }
 
     /// Its client has a subscription by which live values can come.
-    pub(super) fn listens_live(&self) {
+    pub(super) fn listens_live(&self, filter: &str, client: &str) {
+        let mut own = lock(&self.live_filters);
+        own.0.insert(filter.to_owned());
+        client.clone_into(&mut own.1);
+        drop(own);
         if let Some(account) = self.tenant() {
             self.live_listener.get_or_init(|| LiveListener::new(Arc::clone(account)));
         }
+    }
+
+    /// The identifier of its client, if a live value comes by one of its subscriptions.
+    fn live_client(&self, topic: &str) -> Option<String> {
+        let own = lock(&self.live_filters);
+        own.0.iter().any(|filter| is_match(filter, topic)).then(|| own.1.clone())
     }
 
     fn is_of(&self, tenant: &TenantName) -> bool {
@@ -201,6 +223,18 @@ impl Links {
     pub(super) fn has_live_listener(&self, tenant: &TenantName) -> bool {
         let account = lock(&self.tenants).get(tenant).cloned();
         account.is_some_and(|account| account.live_listeners.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Whose clients a live value of a tenant goes to, each once: a connection that its client has
+    /// replaced may still be there.
+    pub(super) fn live_parties(&self, tenant: &TenantName, topic: &str) -> Vec<Arc<Principal>> {
+        let links = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = links.values().filter(|link| link.is_of(tenant));
+        let clients = of_tenant.filter_map(|link| {
+            let who = link.principal()?;
+            Some(((who.reference.clone(), link.live_client(topic)?), who))
+        });
+        clients.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// The tenant for which most waits.
@@ -328,6 +362,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
+}
+
+/// Whether a filter (MQTT 5.0, 4.7) matches a topic.
+fn is_match(filter: &str, topic: &str) -> bool {
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        match (wanted, levels.next()) {
+            ("#", _) => return true,
+            ("+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
 }
 
 /// What waits for one subscriber.

@@ -168,6 +168,7 @@ pub(crate) struct Broker {
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
     links: Arc<Links>,
+    port: Arc<dyn IngestPort>,
     engine: Option<Engine>,
 }
 
@@ -202,6 +203,7 @@ impl Broker {
             packet_limit_bytes: config.packet_limit_bytes,
             counters: Arc::default(),
             links: Arc::default(),
+            port: Arc::clone(&port),
             engine: None,
         };
         let engine = broker.engine.insert(Engine { runtime, context });
@@ -292,6 +294,18 @@ impl Broker {
     /// Whether somebody would get live values of a tenant.
     pub(crate) fn has_live_listener(&self, tenant: &TenantName) -> bool {
         self.links.has_live_listener(tenant)
+    }
+
+    /// Who gets a live value of a tenant, once for each client.
+    pub(crate) fn live_parties(
+        &self,
+        tenant: &TenantName,
+        (topic, payload): (&str, &[u8]),
+    ) -> Vec<PrincipalRef> {
+        let who = self.links.live_parties(tenant, topic).into_iter();
+        who.filter(|who| hooks::may_be_given(&*self.port, who, (topic, payload)))
+            .map(|who| who.reference.clone())
+            .collect()
     }
 
     /// Cuts all connections of a tenant, as a crash would cut them, and waits until nothing of

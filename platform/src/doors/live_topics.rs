@@ -10,7 +10,8 @@ use lastmeter_wire::topics;
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::live::{self, Watch, alert_json, reading_json};
+use crate::config::ClockSource;
+use crate::live::{self, Live, Watch, alert_json, reading_json};
 use crate::reader::Reader;
 use crate::tenant::Tenant;
 
@@ -22,6 +23,9 @@ pub(super) struct LiveTopics {
     tenant: TenantName,
     readers: Reader,
     watch: Watch,
+    live: Arc<Live>,
+    /// Only then is it of use who has got what.
+    is_driven: bool,
 }
 
 impl LiveTopics {
@@ -31,12 +35,17 @@ impl LiveTopics {
             tenant: tenant.name.clone(),
             readers: tenant.readers.clone(),
             watch: tenant.watch(),
+            live: Arc::clone(&tenant.live),
+            is_driven: tenant.clock.source == ClockSource::Driven,
         }
     }
 
     /// Publishes until the tenant or the broker is closed.
     pub(super) async fn publish(mut self) {
-        let mut at = self.watch.visible();
+        // What was committed before is nothing new.
+        let mut at = self.watch.committed();
+        self.live.published(Some(at));
+        let _closed = Closed(Arc::clone(&self.live));
         loop {
             self.watch.news().await;
             let to = self.watch.visible();
@@ -65,6 +74,7 @@ impl LiveTopics {
                 }
             }
             at = to;
+            self.live.published(Some(at));
         }
     }
 
@@ -86,8 +96,21 @@ impl LiveTopics {
 
     async fn put(&self, topic: &str, value: Option<Value>) {
         let (Some(value), Some(broker)) = (value, self.broker.upgrade()) else { return };
-        if let Err(error) = broker.publish(topic, value.to_string().into_bytes()).await {
+        let payload = value.to_string().into_bytes();
+        if self.is_driven {
+            self.live.went_to(broker.live_parties(&self.tenant, (topic, &payload)));
+        }
+        if let Err(error) = broker.publish(topic, payload).await {
             tracing::warn!(%error, "a live value was not published");
         }
+    }
+}
+
+/// Nobody waits for topics that are closed.
+struct Closed(Arc<Live>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.published(None);
     }
 }

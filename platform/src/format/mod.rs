@@ -3,9 +3,11 @@
 //! A row's code stands in journal entries, so it never changes and is never given again; the first
 //! row is the format of entries that have none.
 
+mod block;
 mod flexmeter;
 mod jsonbatch;
 mod relay;
+mod result;
 
 use lastmeter_units::HardwareId;
 
@@ -50,7 +52,11 @@ pub(crate) struct FormatRefusal {
     pub(crate) holds_sound: bool,
 }
 
-pub(crate) static FORMATS: &[Format] = &[flexmeter::FORMAT, jsonbatch::FORMAT, relay::FORMAT];
+/// Blocks of samples.
+pub(crate) const BLOCK: Format = block::FORMAT;
+
+pub(crate) static FORMATS: &[Format] =
+    &[flexmeter::FORMAT, jsonbatch::FORMAT, relay::FORMAT, result::FORMAT, block::FORMAT];
 
 /// Those that come through any door.
 pub(crate) fn open() -> impl Iterator<Item = &'static Format> {
@@ -132,7 +138,10 @@ mod tests {
     #[test]
     fn codes_stay_what_they_were() {
         let codes: Vec<(&str, u8)> = FORMATS.iter().map(|row| (row.name, row.code)).collect();
-        assert_eq!(codes, [("json", 1), ("jsonbatch", 2), ("relay", 3)]);
+        assert_eq!(
+            codes,
+            [("json", 1), ("jsonbatch", 2), ("relay", 3), ("result", 4), ("block", 5)]
+        );
         assert_eq!(first().name, "json");
     }
 
@@ -142,7 +151,11 @@ mod tests {
             let refused = format.decode(&vec![b' '; format.bytes_max + 1], Rules::default());
             assert_eq!(refused.unwrap_err().reason, "too_large");
             let looked_at = format.decode(&vec![b' '; format.bytes_max], Rules::default());
-            let expected = if format.code == 3 { "malformed_frame" } else { "not_json" };
+            let expected = match format.code {
+                3 => "malformed_frame",
+                5 => "bad_block",
+                _ => "not_json",
+            };
             assert_eq!(looked_at.unwrap_err().reason, expected);
         }
     }

@@ -1,5 +1,7 @@
-//! A tenant as files that any store takes: its documents, devices, readings and alerts, and such
-//! files taken in, each row once however often that is done.
+//! A tenant as files that any store takes: its documents, devices, readings, alerts, results and
+//! blocks, and such files taken in, each row once however often that is done.
+
+mod numbered;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,8 +18,9 @@ use lastmeter_model::entity::{
     Job,
 };
 use lastmeter_model::message::{Message, MessageBody};
+use lastmeter_model::row::{AlertRow, ReadingRow};
 use lastmeter_model::token::validate_token;
-use lastmeter_store::{Rows, Stretch, files};
+use lastmeter_store::{Rows, StoreResult, Stretch, files};
 use lastmeter_units::{HardwareId, SimTime, TenantName};
 use lastmeter_wire::flexmeter::{self, Request as Wire};
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,8 @@ const DEVICES: &str = "devices.jsonl";
 const READINGS: &str = "readings.jsonl";
 const READINGS_CSV: &str = "readings.csv";
 const ALERTS: &str = "alerts.jsonl";
+const RESULTS: &str = "results.jsonl";
+const BLOCKS: &str = "blocks.jsonl";
 /// Kinds of documents that are about what one platform was doing, and images, whose bytes are not
 /// in an export.
 const OWN_KINDS: [u8; 6] = [
@@ -146,14 +151,20 @@ fn line_of(row: &impl Serialize) -> Vec<u8> {
 fn message_line(message: &Wire, received: SimTime) -> Vec<u8> {
     let mut line = Vec::new();
     flexmeter::encode(message, &mut line);
+    with_received(line, received)
+}
+
+/// An object as a line, with when it came.
+fn with_received(mut line: Vec<u8>, received: SimTime) -> Vec<u8> {
     line.pop();
     line.extend(format!(",\"received\":{}}}\n", json!(received)).into_bytes());
     line
 }
 
 impl DataFolder {
-    /// Writes the documents, devices, readings and alerts of a tenant into a folder, which is made
-    /// or is empty. What its journal has and its store has not is stored before.
+    /// Writes the documents, devices, readings, alerts, results and blocks of a tenant into a
+    /// folder, which is made or is empty. What its journal has and its store has not is stored
+    /// before.
     ///
     /// # Errors
     /// If the tenant cannot be started or read, or the folder not be written.
@@ -177,6 +188,8 @@ impl DataFolder {
             let name = if is_csv { READINGS_CSV } else { READINGS };
             done(name, readings_out(tenant, Out::create(to, name)?, is_csv).await?);
             done(ALERTS, alerts_out(tenant, Out::create(to, ALERTS)?).await?);
+            done(RESULTS, numbered::results_out(tenant, Out::create(to, RESULTS)?).await?);
+            done(BLOCKS, numbered::blocks_out(tenant, Out::create(to, BLOCKS)?).await?);
             Ok(Transferred { rows, ..Transferred::default() })
         })
         .await
@@ -192,7 +205,7 @@ impl DataFolder {
         name: &TenantName,
         from: &Path,
     ) -> Result<Transferred, PlatformError> {
-        let all = [DOCUMENTS, DEVICES, READINGS, READINGS_CSV, ALERTS];
+        let all = [DOCUMENTS, DEVICES, READINGS, READINGS_CSV, ALERTS, RESULTS, BLOCKS];
         if !all.iter().any(|name| from.join(name).is_file()) {
             let found = all.join(", ");
             let found = format!("none of {found} is there; name the folder of an export");
@@ -222,6 +235,11 @@ impl DataFolder {
                 let lines = CsvReadings::new(table).map_err(wrong)?;
                 let lines = lines.map(|line| line.map_err(wrong));
                 messages_in(tenant, (from, READINGS_CSV), lines, &mut done).await?;
+            }
+            for list in [&numbered::RESULTS, &numbered::BLOCKS] {
+                if let Some(lines) = Lines::open(from, list.file)? {
+                    numbered::lines_in(tenant, list, lines, &mut done).await?;
+                }
             }
             Ok(done)
         })
@@ -273,40 +291,43 @@ async fn readings_out(tenant: &Tenant, mut out: Out, is_csv: bool) -> Result<u64
     if is_csv {
         out.write(format!("{CSV_HEAD},received\n").as_bytes())?;
     }
-    let (mut after, last) = (0, tenant.progress.totals().readings);
-    while after < last {
-        let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let Rows { rows, .. } = tenant.readers.permitted().readings(stretch).await?;
-        if rows.is_empty() {
-            // None of them is kept any more.
-            break;
-        }
-        for row in rows {
-            after = row.sequence;
-            if is_csv {
-                out.row(csv_lines(&row, &format!(",{}", row.received)).as_bytes())?;
-            } else {
-                let message = Wire::Measurements(message_of(&row));
-                out.row(&message_line(&message, row.received))?;
-            }
-        }
-    }
-    out.end()
+    let (store, last) = (tenant.readers.permitted(), tenant.progress.totals().readings);
+    let line = |row: ReadingRow| {
+        let lines = if is_csv {
+            csv_lines(&row, &format!(",{}", row.received)).into_bytes()
+        } else {
+            message_line(&Wire::Measurements(message_of(&row)), row.received)
+        };
+        (row.sequence, lines)
+    };
+    rows_out((out, last), async |stretch| store.readings(stretch).await, line).await
 }
 
-async fn alerts_out(tenant: &Tenant, mut out: Out) -> Result<u64, PlatformError> {
-    let (mut after, last) = (0, tenant.progress.totals().alerts);
+async fn alerts_out(tenant: &Tenant, out: Out) -> Result<u64, PlatformError> {
+    let (store, last) = (tenant.readers.permitted(), tenant.progress.totals().alerts);
+    let line = |row: AlertRow| {
+        let (sequence, received) = (row.sequence, row.received);
+        (sequence, message_line(&Wire::Alert(alert_of(row)), received))
+    };
+    rows_out((out, last), async |stretch| store.alerts(stretch).await, line).await
+}
+
+/// Writes the rows of a list up to the last, each as its lines, which come with its sequence.
+async fn rows_out<R>(
+    (mut out, last): (Out, u64),
+    read: impl AsyncFn(Stretch) -> StoreResult<Rows<R>>,
+    line: impl Fn(R) -> (u64, Vec<u8>),
+) -> Result<u64, PlatformError> {
+    let mut after = 0;
     while after < last {
-        let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let Rows { rows, .. } = tenant.readers.permitted().alerts(stretch).await?;
+        let Rows { rows, .. } = read(Stretch { after, limit: ROWS_AT_ONCE, last }).await?;
         if rows.is_empty() {
             // None of them is kept any more.
             break;
         }
-        for row in rows {
-            after = row.sequence;
-            let received = row.received;
-            out.row(&message_line(&Wire::Alert(alert_of(row)), received))?;
+        for (sequence, lines) in rows.into_iter().map(&line) {
+            after = sequence;
+            out.row(&lines)?;
         }
     }
     out.end()

@@ -209,6 +209,8 @@ async fn look_in_order(
         (standing.reading_floor, standing.readings),
         (standing.refusal_floor, standing.refusals),
         (standing.alert_floor, standing.alerts),
+        (standing.result_floor, standing.results),
+        (standing.block_floor, standing.blocks),
     ];
     for (part, (floor, total)) in lists.into_iter().enumerate() {
         let (mut after, mut damaged) = (floor, 0);
@@ -217,7 +219,9 @@ async fn look_in_order(
             let read: StoreResult<u64> = match part {
                 0 => reader.readings(stretch).await.map(|read| read.rows.len() as u64),
                 1 => reader.refusals(stretch).await.map(|read| read.rows.len() as u64),
-                _ => reader.alerts(stretch).await.map(|read| read.rows.len() as u64),
+                2 => reader.alerts(stretch).await.map(|read| read.rows.len() as u64),
+                3 => reader.results(stretch).await.map(|read| read.rows.len() as u64),
+                _ => reader.blocks(stretch).await.map(|read| read.rows.len() as u64),
             };
             match read {
                 Ok(rows) => after += rows.max(1),

@@ -215,9 +215,10 @@ async fn retain(tenant: &Tenant) -> Result<String, String> {
         let (standing, is_more) = tenant.tend().await.map_err(words)?;
         if !is_more {
             let Standing { reading_floor, alert_floor, refusal_floor, .. } = standing;
+            let Standing { result_floor, block_floor, .. } = standing;
             return Ok(format!(
-                "gone are the first {reading_floor} readings, {alert_floor} alerts and \
-                 {refusal_floor} refusals"
+                "gone are the first {reading_floor} readings, {alert_floor} alerts, \
+                 {refusal_floor} refusals, {result_floor} results and {block_floor} blocks"
             ));
         }
     }

@@ -21,7 +21,8 @@
 //! | `documents` | making, reading, changing and removing documents of every kind |
 //! | `reports` | reports that are asked for; what services do again and again |
 //! | `transfer` | rows as messages, and messages taken in again |
-//! | `topology` | electric networks and the states of their switches |
+//! | `topology`, `grid` | electric networks and the states of their switches; which elements have supply |
+//! | `outages`, `results` | outages that applications report, and what operators make of them |
 
 pub(crate) mod accounts;
 pub(crate) mod aggregates;
@@ -36,14 +37,17 @@ pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod firmware;
+pub(crate) mod grid;
 pub(crate) mod homes;
 pub(crate) mod jobs;
 pub(crate) mod live;
 pub(crate) mod losses;
 pub(crate) mod networks;
 pub(crate) mod nodes;
+pub(crate) mod outages;
 mod permits;
 pub(crate) mod reports;
+pub(crate) mod results;
 pub(crate) mod rules;
 pub(crate) mod topology;
 pub(crate) mod transfer;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use lastmeter_model::access::{
-    Action, Cut, Kind, Permit, Principal, PrincipalRef, Resource, Scope, Span, Subject, Target,
-    Visibility,
+    Action, Cut, Kind, Owner, Permit, Principal, PrincipalRef, Resource, Scope, Span, Subject,
+    Target, Visibility,
 };
 use lastmeter_model::calendar::{Stretch, Width, Zone, whole};
 use lastmeter_model::entity::{Device, TenantSettings};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
-use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow};
+use lastmeter_model::message::Number;
+use lastmeter_model::row::{AlertRow, BlockRow, DeviceRow, ReadingRow, ResultRow, instant_of_data};
 use lastmeter_store::{self as store, Page, StoreResult};
 use lastmeter_units::{HardwareId, SimTime};
 
@@ -24,6 +25,8 @@ pub(crate) struct Looked<T> {
     pub(crate) rows: Vec<T>,
     /// The last sequence that was looked at.
     pub(crate) last: u64,
+    /// Bytes of content that were read for it.
+    pub(crate) bytes: usize,
 }
 
 /// What somebody may have of each device, asked anew for each page.
@@ -71,7 +74,7 @@ impl Cuts {
         let (rows, is_more) = (found.rows, found.is_more);
         let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
         let left = |row: ReadingRow| self.of_device(&row.device).reading(row);
-        Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last })
+        Ok(Looked { rows: rows.into_iter().filter_map(left).collect(), last, bytes: 0 })
     }
 
     /// Alerts in the order of commit.
@@ -84,7 +87,53 @@ impl Cuts {
         let (mut rows, is_more) = (found.rows, found.is_more);
         let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
         rows.retain(|row| self.of_device(&row.device).has_alert(row));
-        Ok(Looked { rows, last })
+        Ok(Looked { rows, last, bytes: 0 })
+    }
+
+    /// Results of applications in the order of commit.
+    pub(crate) async fn results(
+        &mut self,
+        stretch: store::Stretch,
+    ) -> StoreResult<Looked<ResultRow>> {
+        self.renew();
+        let found = self.caller.tenant.readers.permitted().results(stretch).await?;
+        let (mut rows, is_more) = (found.rows, found.is_more);
+        let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
+        let bytes = rows.iter().map(|row| row.content.len()).sum();
+        rows.retain(|row| self.of_device(&row.device).has(instant_of_data(row.from, row.received)));
+        Ok(Looked { rows, last, bytes })
+    }
+
+    /// Blocks of samples in the order of commit.
+    pub(crate) async fn blocks(
+        &mut self,
+        stretch: store::Stretch,
+    ) -> StoreResult<Looked<BlockRow>> {
+        self.renew();
+        let found = self.caller.tenant.readers.permitted().blocks(stretch).await?;
+        let (mut rows, is_more) = (found.rows, found.is_more);
+        let last = looked_at(stretch, rows.last().map(|row| row.sequence), is_more);
+        let bytes = rows.iter().map(|row| row.content.len()).sum();
+        rows.retain(|row| self.has_block(row));
+        Ok(Looked { rows, last, bytes })
+    }
+
+    /// The block that a device sent under a number.
+    pub(crate) async fn block(
+        &mut self,
+        device: i64,
+        number: Number,
+    ) -> StoreResult<Option<BlockRow>> {
+        self.renew();
+        let found = self.caller.tenant.readers.permitted().block(device, number).await?;
+        Ok(found.filter(|row| self.has_block(row)))
+    }
+
+    /// Whether all of a block may be had: a part of it is given to nobody.
+    fn has_block(&mut self, row: &BlockRow) -> bool {
+        let cut = self.of_device(&row.device);
+        let has = |name: &String| cut.has_value(row.event, row.received, name);
+        cut.windows().is_none() || !row.channels.is_empty() && row.channels.iter().all(has)
     }
 
     fn renew(&mut self) {
@@ -104,6 +153,10 @@ impl Cuts {
         }
         let target = Target::Device(device.clone());
         let on = Resource::new(self.kind, &self.caller.tenant.name, Subject::One(&target));
+        // What an application concludes is its own.
+        let own = device.as_str().parse().ok().map(PrincipalRef::Application);
+        let own = own.filter(|_| self.kind == Kind::Result);
+        let on = on.owned(own.as_ref().map_or(Owner::Absent, Owner::Of));
         // Nothing is denied here: nobody has asked for this device.
         let cut = self.caller.ask(Action::Read, &on).map_or(Cut::NOTHING, |it| it.cut(device));
         if cut != Cut::NOTHING {

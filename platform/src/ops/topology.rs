@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_model::access::{Action, Kind, Resource, Subject};
+use lastmeter_model::access::{Action, Kind, Resource, Subject, Target};
 use lastmeter_model::document::{Document, Edit, Expect, Transaction};
 use lastmeter_model::entity::{Body as _, ElectricNetwork, Topology, read};
 use lastmeter_model::message::{Message, MessageBody};
@@ -68,8 +68,7 @@ pub(crate) async fn states(
     token: &str,
     when: When,
 ) -> Result<SwitchStates, Problem> {
-    require(caller, Action::Read, token)?;
-    let network = network(caller, token).await?;
+    let network = known(caller, Action::Outline, token).await?;
     let (kind, readers) = (Topology::kind(), caller.tenant.readers.permitted());
     let found = match when {
         When::Now => caller.tenant.documents.find(kind, token),
@@ -92,8 +91,7 @@ pub(crate) async fn history(
     token: &str,
     page: Page,
 ) -> Result<(u64, Vec<SwitchStates>), Problem> {
-    require(caller, Action::Read, token)?;
-    network(caller, token).await?;
+    known(caller, Action::Outline, token).await?;
     let readers = caller.tenant.readers.permitted();
     let (count, found) = readers.history(Topology::kind(), token.to_owned(), page).await?;
     Ok((count, found.iter().filter_map(SwitchStates::of).collect()))
@@ -107,8 +105,7 @@ pub(crate) async fn switch(
     (version, states): (u64, Vec<bool>),
     cause: Option<String>,
 ) -> Result<SwitchStates, Problem> {
-    require(caller, Action::Switch, token)?;
-    let switches = network(caller, token).await?.switches.len();
+    let switches = known(caller, Action::Switch, token).await?.switches.len();
     if states.len() != switches {
         let detail =
             format!("{} states, expected one for each of {switches} switches", states.len());
@@ -150,11 +147,14 @@ fn alert(token: &str, version: u64) -> Result<Message, Problem> {
     Ok(Message { updates_state: true, metadata, ..Message::new(id, body) })
 }
 
-fn require(caller: &Caller, action: Action, token: &str) -> Result<(), Problem> {
-    let on = Resource::new(Kind::Topology, &caller.tenant.name, Subject::Nothing);
-    let hidden = || {
-        let detail = format!("there is no electric network `{token}`");
-        Problem::not_found("unknown_document", detail)
-    };
-    caller.require(action, &on, hidden).map(drop)
+/// The network of a topology with which this may be done. States of switches are its outline: who
+/// sees them need not see the model.
+async fn known(caller: &Caller, action: Action, token: &str) -> Result<ElectricNetwork, Problem> {
+    let kind = ElectricNetwork::kind();
+    let hidden = || documents::unknown(kind, token);
+    let subject = Target::ElectricNetwork(token.to_owned());
+    let on = Resource::new(Kind::Topology, &caller.tenant.name, Subject::One(&subject));
+    caller.require(action, &on, hidden)?;
+    let found = documents::newest(caller, kind, token).await?.ok_or_else(hidden)?;
+    Ok(read(&Value::Object(found.members()))?)
 }

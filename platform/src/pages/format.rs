@@ -108,6 +108,15 @@ impl Times {
         When { datetime: self.zone.local_text(at), text, is_age: false }
     }
 
+    /// As [`Self::clock`], with the second.
+    pub(super) fn second(&self, at: SimTime) -> When {
+        let when = self.clock(at);
+        // Offsets of zones are whole minutes.
+        let second = at.0.div_euclid(1_000_000_000).rem_euclid(60);
+        let text = format!("{}:{second:02}", when.text);
+        When { text, ..when }
+    }
+
     /// `4 s ago` to a minute, `14 min ago` to an hour, else as [`Self::clock`].
     pub(super) fn age(&self, at: SimTime) -> When {
         let seconds = self.now.since(at).as_seconds_f64();

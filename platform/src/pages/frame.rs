@@ -21,9 +21,9 @@ use tower_http::compression::CompressionLayer;
 use super::view::{self, Answer};
 use super::viewer::Viewer;
 use super::{
-    account, alarms, awareness, bills, connections, devices, groups, health, history, keys, live,
-    networks, now, people, public, records, reports, roles, rules, session, sharing, tariff,
-    tenants, views,
+    account, alarms, awareness, bills, connections, devices, grid, groups, health, history, keys,
+    live, networks, now, outages, people, public, records, reports, roles, rules, session, sharing,
+    tariff, tenants, views,
 };
 use crate::config::Config;
 use crate::ops::Caller;
@@ -118,6 +118,10 @@ pub(super) static PAGES: &[Page] = pages! {
     "/" "V0" "lastmeter", None, &[], Need::Nothing => session::home;
     "/sign-in" "V0" "Sign in", Some("Sign in"), &[Nobody], Need::Nothing => session::sign_in;
     "/public" "V1" "Public sensors", Some("Public sensors"), &[Nobody], Need::Nothing => public::show;
+    "/grid" "O1" "Grid", Some("Grid"), &[Operator], Need::All(Kind::Result) => grid::show;
+    "/grid/outages" "O2" "Outages", Some("Outages"), &[Operator], Need::All(Kind::Result)
+        => outages::list;
+    "/grid/outages/{id}" "O2" "Outage", None, &[], Need::All(Kind::Result) => outages::show;
     "/now" "V2" "Now", Some("Now"), &[Household], Need::Some(Kind::Latest) => now::show;
     "/history" "V4" "History", Some("History"), &[Household], Need::Some(Kind::Series)
         => history::show;
@@ -189,6 +193,8 @@ static FORMS: &[Form] = forms! {
     "/rules/{id}/revoke" on "/rules" => rules::revoke;
     "/rules/{id}/pause" on "/rules" => rules::pause;
     "/rules/{id}/remove" on "/rules" => rules::remove;
+    "/grid/outages/{id}/confirm" on "/grid/outages/{id}" => outages::confirm;
+    "/grid/outages/{id}/reject" on "/grid/outages/{id}" => outages::reject;
     "/networks/new" on "/networks/new" => networks::make;
     "/networks/{id}/key" on "/networks/{id}" => networks::make_key;
     "/nodes/{id}/register" on "/nodes/{id}" => networks::register;

@@ -22,6 +22,7 @@
 //! | `reports`, `groups`, `awareness` | what was made of periods; what zones take as a whole; advice |
 //! | `account`, `public` | one's own account; what everybody may see |
 //! | `sharing` | who sees what of one's own; what others share |
+//! | `grid`, `outages` | a distributor's network now, as tree and picture; its outages |
 //! | `health`, `connections` | how the platform is, for who runs it; sources outside |
 //! | `lists` | the frame of lists: what is looked for, and a page of what fits |
 //! | `people`, `keys`, `tenants` | lists of administrators |
@@ -38,6 +39,7 @@ mod connections;
 mod devices;
 mod format;
 mod frame;
+mod grid;
 mod groups;
 mod health;
 mod history;
@@ -47,6 +49,7 @@ mod lists;
 mod live;
 mod networks;
 mod now;
+mod outages;
 mod people;
 mod public;
 mod records;

@@ -140,6 +140,16 @@ function readable(chart) {
   });
 }
 
+// Buttons that move a picture within its room, for those who do not drag.
+for (const buttons of document.querySelectorAll("[data-pan]")) {
+  buttons.hidden = false;
+  const room = document.getElementById(buttons.dataset.pan);
+  buttons.addEventListener("click", ({ target }) => {
+    const [x, y] = (target.value || "0 0").split(" ").map(Number);
+    room.scrollBy(x * room.clientWidth / 2, y * room.clientHeight / 2);
+  });
+}
+
 document.querySelectorAll("[data-chart]").forEach(readable);
 document.getElementById("errors")?.focus();
 listen();

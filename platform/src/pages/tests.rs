@@ -1,6 +1,7 @@
 //! Pages over a real socket, as a browser asks for them.
 
 mod administration;
+mod grid;
 mod reports;
 mod rules;
 mod states;
@@ -245,6 +246,7 @@ async fn each_page_is_a_whole_document_for_those_whom_it_is_for_and_nowhere_for_
                 // Of what she owns she sees what was refused.
                 ("ann", _) if page.path == "/admin/rejected" => 200,
                 ("ann", _) if page.path.starts_with("/admin") => 404,
+                ("ann", _) if page.path.starts_with("/grid") => 404,
                 ("ann", _) if page.path == "/sharing/{id}" => 404,
                 ("ann", _) if ["/networks/{id}", "/nodes/{id}"].contains(&page.path) => 404,
                 // What a tenant grants has a purpose, and is no share.

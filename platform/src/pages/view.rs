@@ -39,7 +39,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "people.html" "person.html" "keys.html" "audit.html" "rejected.html" "tenants.html"
         "reports.html" "report.html" "groups.html" "awareness.html" "roles.html" "tariffs.html"
         "connections.html" "networks.html" "network_new.html" "network_key.html" "network.html"
-        "node.html"
+        "node.html" "grid.html" "outages.html" "outage.html"
     );
     for (name, text) in texts {
         // They are compiled in, and each is rendered by a test.

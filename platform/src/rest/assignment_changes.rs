@@ -189,7 +189,7 @@ async fn alerts(mut call: Call) -> Answer<List<AlertJson>> {
     let is_meant = |alert: &AlertRow| alert.device == row.hardware_id && has(range, alert.event);
     while after < last {
         let stretch = Stretch { after, limit: ROWS_AT_ONCE, last };
-        let Looked { rows, last: looked } = cuts.alerts(stretch).await?;
+        let Looked { rows, last: looked, .. } = cuts.alerts(stretch).await?;
         after = if looked > after { looked } else { last };
         let of_device = rows.into_iter().filter(is_meant);
         found.extend(of_device.map(|alert| (alert.event, alert.sequence)));

@@ -286,6 +286,9 @@ pub(super) struct AdvancedJson {
     refused: u64,
     /// Messages sent to each device since the previous advance.
     sent: BTreeMap<String, u64>,
+    /// Live values published to connections of each principal since the previous advance, by
+    /// `app:NAME` and the like.
+    parties: BTreeMap<String, u64>,
 }
 
 /// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
@@ -297,5 +300,6 @@ async fn advance(call: Call, Body(asked): Body<AdvanceJson>) -> Answer<AdvancedJ
         committed: advanced.totals.readings,
         refused: advanced.totals.refusals,
         sent: advanced.sent,
+        parties: advanced.parties,
     }))
 }

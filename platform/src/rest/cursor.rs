@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Readings = 1,
     Alerts = 2,
     Audit = 3,
+    Results = 4,
+    Blocks = 5,
 }
 
 /// A commit sequence as clients see it.

@@ -30,6 +30,8 @@ pub(super) struct Call {
     pub(super) variable: String,
     /// The second one, where there are two.
     pub(super) second: String,
+    /// The third one, where there are three.
+    pub(super) third: String,
     pub(super) pairs: Pairs,
     key: Option<HeaderValue>,
 }
@@ -56,13 +58,14 @@ impl FromRequestParts<Shared> for Call {
         let mut variables = variables.into_iter().map(|(_, value)| value);
         let variable = variables.next().unwrap_or_default();
         let second = variables.next().unwrap_or_default();
+        let third = variables.next().unwrap_or_default();
         let pairs = Pairs::from_request_parts(parts, shared).await?;
         // What is wrong with a body is answered first.
         if route.takes.is_none() {
             pairs.finish_undeclared()?;
         }
         let key = parts.headers.get("Idempotency-Key").cloned();
-        Ok(Self { api, route, variable, second, pairs, key })
+        Ok(Self { api, route, variable, second, third, pairs, key })
     }
 }
 

@@ -24,6 +24,7 @@
 //! | `documents` | documents of every kind |
 //! | `accounts`, `keys` | users and one's own account; API keys and credentials of devices |
 //! | `audit` | the audit |
+//! | `numbered`, `outages` | results of applications, blocks of samples; outages and who has supply |
 //! | `alarms` | alarms, and what people do about them |
 //! | `bills` | bills, drafts of bills |
 //! | `reports`, `aggregates` | what is made of periods; what zones take as a whole |
@@ -60,7 +61,9 @@ mod latest;
 mod live;
 mod losses;
 mod networks;
+mod numbered;
 mod openapi;
+mod outages;
 mod outgoing;
 mod parameter;
 mod reports;

@@ -24,8 +24,8 @@ use super::{Caller, Problem, Shared, no_such_path};
 use super::{
     about, accounts, aggregates, alarms, assignment_changes, assignments, audit, awareness,
     batches, bills, changes, device_changes, devices, documents, firmware, health, invocations,
-    jobs, keys, latest, live, losses, networks, outgoing, reports, rules, series, tenants,
-    topology, transfer,
+    jobs, keys, latest, live, losses, networks, numbered, outages, outgoing, reports, rules,
+    series, tenants, topology, transfer,
 };
 use crate::ops::not_permitted;
 
@@ -72,6 +72,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     transfer::ROUTES,
     invocations::ROUTES,
     changes::ROUTES,
+    numbered::ROUTES,
     losses::ROUTES,
     outgoing::ROUTES,
     jobs::ROUTES,
@@ -87,6 +88,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
     networks::ROUTES,
     firmware::ROUTES,
     topology::ROUTES,
+    outages::ROUTES,
     batches::ROUTES,
     accounts::ROUTES,
     keys::ROUTES,
@@ -99,7 +101,7 @@ pub(crate) static ROUTES: &[&[Route]] = &[
 /// One method of one path.
 pub(crate) struct Route {
     pub(super) method: Verb,
-    /// With its variables in braces; there are two at most.
+    /// With its variables in braces; there are three at most.
     pub(super) path: &'static str,
     /// The group in which documentation lists it.
     pub(super) resource: &'static str,

@@ -25,6 +25,7 @@ mod flips;
 mod jobs;
 mod live;
 mod nodes;
+mod numbered;
 mod overload;
 mod reports;
 mod retention;
@@ -489,7 +490,8 @@ async fn the_clock_is_driven_over_rest() {
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.json(),
-        json!({"now": "2027-01-18T17:00:00.000Z", "committed": 1, "refused": 1, "sent": {}})
+        json!({"now": "2027-01-18T17:00:00.000Z", "committed": 1, "refused": 1, "sent": {},
+            "parties": {}})
     );
     let back = served.post(path, &json!({"to": "2027-01-18T16:00:00Z"})).await;
     assert_eq!((back.status, back.problem().as_str()), (409, "clock_backwards"));

@@ -34,7 +34,7 @@ routes! {
             Within(ElectricNetwork, Read), [TOKEN], gives Gives::json::<Value>(200), refuses [500];
         Get "/api/v1/electric-networks/{token}/topology" => one:
             "Whether each switch is closed, in the order of the network's switches",
-            Within(Topology, Read), [TOKEN, AT, VERSION],
+            Within(Topology, Outline), [TOKEN, AT, VERSION],
             gives Gives::json::<TopologyJson>(200), refuses [500];
         Put "/api/v1/electric-networks/{token}/topology" => switch:
             "Changes switches, if the topology is in the `version` that is sent with it; an alert \
@@ -43,7 +43,7 @@ routes! {
             gives Gives::json::<TopologyJson>(200), refuses [409, 500, 507];
         Get "/api/v1/electric-networks/{token}/topology/history" => history:
             "The versions of the topology, newest first",
-            Within(Topology, Read), [TOKEN, PAGE, PAGE_SIZE],
+            Within(Topology, Outline), [TOKEN, PAGE, PAGE_SIZE],
             gives Gives::json::<List<TopologyJson>>(200), refuses [500];
     }
 }

@@ -5,7 +5,9 @@ use std::fs;
 
 use lastmeter_model::audit::{Chain, Hash};
 use lastmeter_model::document::{Note, Transaction};
-use lastmeter_units::TenantName;
+use lastmeter_model::row::{BlockRow, ResultRow};
+use lastmeter_store::Stretch;
+use lastmeter_units::{HardwareId, SimTime, TenantName};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -277,6 +279,16 @@ async fn content(core: &Tenant) -> Vec<String> {
     };
     let mut all: Vec<String> = readings(core).await.into_iter().map(of_reading).collect();
     all.extend(alerts(core).await.into_iter().map(of_alert));
+    let (store, totals) = (core.readers.store(), core.progress.totals());
+    let stretch = |last| Stretch { after: 0, limit: 1000, last };
+    all.extend(store.results(stretch(totals.results)).await.unwrap().rows.into_iter().map(|row| {
+        let ResultRow { device, number, kind, subject, from, until, content, .. } = row;
+        format!("{device} {number:?} {kind} {subject} {from} {until:?} {content}")
+    }));
+    all.extend(store.blocks(stretch(totals.blocks)).await.unwrap().rows.into_iter().map(|row| {
+        let BlockRow { device, number, event, content, .. } = row;
+        format!("{device} {number:?} {event} {content:?}")
+    }));
     for kind in lastmeter_model::document::KINDS.iter().copied().flatten() {
         let documents = core.documents.all(kind).into_iter();
         all.extend(documents.map(|one| format!("{} {} {}", kind.name, one.token, one.body)));
@@ -376,6 +388,15 @@ async fn a_flipped_byte_anywhere_in_a_backup_is_refused() {
 #[tokio::test]
 async fn an_export_that_is_imported_elsewhere_gives_equal_content_and_twice_nothing_new() {
     let bench = filled(3).await;
+    let (app, at) = (HardwareId::new("outages").unwrap(), SimTime(1_800_000_000_000_000_000));
+    for serial in 1..=3 {
+        let concluded = json!({ "serial": serial });
+        let sent = numbered::result(&app, (2, serial), (at, "outage"), &concluded);
+        numbered::take(&bench.core, (&app, "result"), sent).await.unwrap();
+        let sent = numbered::block(&app, (2, serial), (at, 1600.0));
+        numbered::take(&bench.core, (&app, "block"), sent).await.unwrap();
+    }
+    bench.core.barrier().await.unwrap();
     let expected = content(&bench.core).await;
     let (_folder, from) = left(bench).await;
     let tenant = TenantName::default();
@@ -386,7 +407,8 @@ async fn an_export_that_is_imported_elsewhere_gives_equal_content_and_twice_noth
             DataFolder::open(from.clone()).unwrap().export(&tenant, &to, is_csv).await.unwrap();
         let name = if is_csv { "readings.csv" } else { "readings.jsonl" };
         assert_eq!((out.rows[name], out.rows["alerts.jsonl"]), (42, 1), "{out:?}");
-        assert_eq!((out.rows["documents.jsonl"], out.rows["devices.jsonl"]), (2, 3));
+        assert_eq!((out.rows["documents.jsonl"], out.rows["devices.jsonl"]), (2, 4));
+        assert_eq!((out.rows["results.jsonl"], out.rows["blocks.jsonl"]), (3, 3));
         let data = elsewhere.path().join("data");
         fs::create_dir(&data).unwrap();
         let config = config(&data, ClockSource::Driven);
@@ -395,7 +417,15 @@ async fn an_export_that_is_imported_elsewhere_gives_equal_content_and_twice_noth
         assert_eq!(started(&config).await, expected, "csv: {is_csv}");
         let again = DataFolder::open(config.clone()).unwrap().import(&tenant, &to).await.unwrap();
         assert_eq!((again.rows.values().sum::<u64>(), again.refused), (0, 0), "{again:?}");
-        assert_eq!(again.repeated, 42 + 1 + 2 + 3);
+        assert_eq!(again.repeated, 42 + 1 + 2 + 4 + 3 + 3);
+        assert_eq!(started(&config).await, expected);
+        // Other content under a number that is there stays out, and is counted.
+        let results = fs::read_to_string(to.join("results.jsonl")).unwrap();
+        assert!(results.contains("{\"serial\":2}"), "{results}");
+        let results = results.replace("{\"serial\":2}", "{\"serial\":7}");
+        fs::write(to.join("results.jsonl"), results).unwrap();
+        let other = DataFolder::open(config.clone()).unwrap().import(&tenant, &to).await.unwrap();
+        assert_eq!((other.rows["results.jsonl"], other.refused), (0, 1), "{other:?}");
         assert_eq!(started(&config).await, expected);
         let full = DataFolder::open(from.clone()).unwrap().export(&tenant, &to, is_csv).await;
         assert!(matches!(full, Err(PlatformError::Unusable { .. })), "it is not empty");

@@ -16,6 +16,7 @@ mod late;
 mod maintenance;
 mod missing;
 mod modes;
+pub(crate) mod numbered;
 mod one_format;
 mod recovery;
 mod schedules;

@@ -23,6 +23,8 @@ pub struct Progress {
     readings: watch::Sender<u64>,
     refusals: watch::Sender<u64>,
     alerts: watch::Sender<u64>,
+    results: watch::Sender<u64>,
+    blocks: watch::Sender<u64>,
     audited: AtomicU64,
     commits: Mutex<Commits>,
 }
@@ -43,6 +45,8 @@ impl Progress {
             readings: watch::Sender::new(totals.readings),
             refusals: watch::Sender::new(totals.refusals),
             alerts: watch::Sender::new(totals.alerts),
+            results: watch::Sender::new(totals.results),
+            blocks: watch::Sender::new(totals.blocks),
             audited: AtomicU64::new(0),
             commits: Mutex::new(Commits { before: totals.readings, kept: VecDeque::new() }),
         }
@@ -76,6 +80,8 @@ impl Progress {
         report(&self.readings, totals.readings);
         report(&self.refusals, totals.refusals);
         report(&self.alerts, totals.alerts);
+        report(&self.results, totals.results);
+        report(&self.blocks, totals.blocks);
     }
 
     /// To be called once a commit is done, and at the start: the last row of the audit.
@@ -94,6 +100,8 @@ impl Progress {
             readings: *self.readings.borrow(),
             refusals: *self.refusals.borrow(),
             alerts: *self.alerts.borrow(),
+            results: *self.results.borrow(),
+            blocks: *self.blocks.borrow(),
         }
     }
 
@@ -138,7 +146,7 @@ mod tests {
     use super::*;
 
     fn totals(readings: u64, refusals: u64) -> Totals {
-        Totals { readings, refusals, alerts: 0 }
+        Totals { readings, refusals, ..Totals::default() }
     }
 
     #[test]

@@ -10,7 +10,11 @@ use lastmeter_model::directory::device_row;
 use lastmeter_model::document::{Answer, AnswerBody, AnswerKey, Document, Key, kind_of_code};
 use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, DeviceRow, RefusalRow, extra_metadata};
+use lastmeter_model::row::{
+    AlertRow, BlockRow, DeviceRow, RefusalRow, ResultRow, block_channels, block_extra,
+    extra_metadata,
+};
+use lastmeter_model::standing::Standing;
 use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::types::{FromSql, ValueRef};
 
@@ -146,6 +150,155 @@ pub(crate) fn read_alert<C: Columns>(
     let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
     let bytes = alert.kind.len() + alert.message.len() + facts.sum::<usize>();
     Ok((alert, bytes))
+}
+
+/// Up to which sequence rows of a table are not kept any more.
+pub(crate) fn floor(standing: &Standing, table: &str) -> u64 {
+    match table {
+        "reading" => standing.reading_floor,
+        "alert" => standing.alert_floor,
+        "refusal" => standing.refusal_floor,
+        "result" => standing.result_floor,
+        "block" => standing.block_floor,
+        _ => 0,
+    }
+}
+
+/// Rows that are stored once under a number of their device: results and blocks.
+pub(crate) trait Numbered: Sized {
+    const TABLE: &'static str;
+    /// The index of numbers.
+    const IDENTITY: &'static str;
+    /// What SQLite selects: all columns and the seal.
+    const SEALED: &'static str;
+    /// What PostgreSQL is asked for the rows after a sequence.
+    const IN_ORDER: &'static str;
+    /// What it is asked for the row of a device and a number.
+    const BY_NUMBER: &'static str;
+
+    /// Sequence, device and number.
+    fn place(&self) -> (u64, &HardwareId, Option<Number>);
+
+    /// Gives the columns, for the row of its device.
+    fn columns<T>(&self, device: i64, to: impl FnOnce(&[ValueRef<'_>; NUMBERED]) -> T) -> T;
+
+    /// A row of a device that has been found, and the bytes that it counts on a page.
+    fn read<C: Columns>(row: &C, device: HardwareId) -> Result<(Self, usize), C::Error>;
+}
+
+/// Columns of a table of numbered rows, without the seal.
+pub(crate) const NUMBERED: usize = 10;
+
+macro_rules! numbered {
+    // One place for names and columns, as queries are texts that stand when it is compiled.
+    ($table:literal, $columns:literal) => {
+        const TABLE: &'static str = $table;
+        const IDENTITY: &'static str = concat!($table, "_identity");
+        const SEALED: &'static str = concat!("SELECT ", $columns, ", sum FROM ", $table);
+        const IN_ORDER: &'static str = concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $table,
+            " WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+        );
+        const BY_NUMBER: &'static str = concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $table,
+            " WHERE device = $1 AND epoch = $2 AND serial = $3 AND serial IS NOT NULL"
+        );
+
+        fn place(&self) -> (u64, &HardwareId, Option<Number>) {
+            (self.sequence, &self.device, self.number)
+        }
+    };
+}
+
+impl Numbered for ResultRow {
+    numbered!(
+        "result",
+        "sequence, device, epoch, serial, kind, subject, from_ns, until_ns, received_ns, content"
+    );
+
+    fn columns<T>(&self, device: i64, to: impl FnOnce(&[ValueRef<'_>; NUMBERED]) -> T) -> T {
+        let [epoch, serial] = numbers(self.number);
+        to(&[
+            count(self.sequence),
+            ValueRef::Integer(device),
+            epoch,
+            serial,
+            text(&self.kind),
+            text(&self.subject),
+            time(self.from),
+            number(self.until.map(SimTime::as_nanoseconds)),
+            time(self.received),
+            text(&self.content),
+        ])
+    }
+
+    fn read<C: Columns>(row: &C, device: HardwareId) -> Result<(Self, usize), C::Error> {
+        let result = Self {
+            sequence: row.count(0)?,
+            device,
+            number: row.number(2)?,
+            kind: row.text(4)?,
+            subject: row.text(5)?,
+            from: row.time(6)?,
+            until: row.time_or_none(7)?,
+            received: row.time(8)?,
+            content: row.text(9)?,
+        };
+        let bytes = result.kind.len() + result.subject.len() + result.content.len();
+        Ok((result, bytes))
+    }
+}
+
+impl Numbered for BlockRow {
+    numbered!(
+        "block",
+        "sequence, device, epoch, serial, event_ns, received_ns, channels, rate, content, extra"
+    );
+
+    fn columns<T>(&self, device: i64, to: impl FnOnce(&[ValueRef<'_>; NUMBERED]) -> T) -> T {
+        let [epoch, serial] = numbers(self.number);
+        to(&[
+            count(self.sequence),
+            ValueRef::Integer(device),
+            epoch,
+            serial,
+            time(self.event),
+            time(self.received),
+            count(self.channels.len() as u64),
+            ValueRef::Real(self.rate_hz),
+            ValueRef::Blob(&self.content),
+            text(&block_extra(&self.channels, self.samples)),
+        ])
+    }
+
+    fn read<C: Columns>(row: &C, device: HardwareId) -> Result<(Self, usize), C::Error> {
+        let (channels, samples) = block_channels(&row.text(9)?);
+        let block = Self {
+            sequence: row.count(0)?,
+            device,
+            number: row.number(2)?,
+            event: row.time(4)?,
+            received: row.time(5)?,
+            channels,
+            samples,
+            rate_hz: row.value(7)?,
+            content: row.value(8)?,
+        };
+        let bytes = block.content.len();
+        Ok((block, bytes))
+    }
+}
+
+/// Epoch and serial as two columns.
+fn numbers(of: Option<Number>) -> [ValueRef<'static>; 2] {
+    let (epoch, serial) = of.unzip();
+    [epoch, serial].map(|one| number(one.map(u64::cast_signed)))
 }
 
 pub(crate) fn refusal<'a>(refusal: &NewRefusal<'a>) -> [ValueRef<'a>; 8] {

@@ -7,7 +7,9 @@ use lastmeter_model::decide::Batch;
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint};
+use lastmeter_model::row::{
+    AlertRow, BlockRow, DeviceState, ReadingRow, RefusalRow, ResultRow, SeriesPoint,
+};
 use lastmeter_model::series::rollup::Summary;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
@@ -159,6 +161,12 @@ pub trait StoreReader: Send + Sync {
     async fn refusals(&self, stretch: Stretch) -> StoreResult<Rows<RefusalRow>>;
     /// Alerts in the order of their commit.
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>>;
+    /// Results in the order of their commit.
+    async fn results(&self, stretch: Stretch) -> StoreResult<Rows<ResultRow>>;
+    /// Blocks in the order of their commit.
+    async fn blocks(&self, stretch: Stretch) -> StoreResult<Rows<BlockRow>>;
+    /// The block that a device sent under a number, if there is one.
+    async fn block(&self, device: i64, number: Number) -> StoreResult<Option<BlockRow>>;
     /// The reading that a device sent under a number, if there is one.
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>>;
     /// What is known last of a device.

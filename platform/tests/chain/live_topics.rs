@@ -40,6 +40,67 @@ async fn heard(events: &mut SessionEvents) -> (String, Value) {
     }
 }
 
+/// Moves the clock: to how many clients of whom live values went.
+async fn parties(platform: &Running, to: &str) -> Value {
+    let asked = json!({ "to": to });
+    let (status, body) = ask(platform, "POST", "/api/v1/clock/advance", Some(&asked), TOKEN).await;
+    assert_eq!(status, 200, "{body}");
+    body["parties"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_a_grant_follows_what_that_covers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::embedded(folder.path(), Token::new(TOKEN), ClockSource::Driven);
+    let platform = Platform::start(config).await.unwrap();
+    advance(&platform, "2027-01-15T08:00:00Z").await;
+    user(&platform, "adam", &["tenant-admin"]).await;
+    user(&platform, "tom", &["user"]).await;
+    let (meter, mut taken) = listen(&platform, ("meter", "default"), "default/echo/meter").await;
+    let mut serial = 0;
+    let mut send = async |device: &str| {
+        serial += 1;
+        let payload = reading(device, serial).into();
+        meter.publish(serial, "default/SiteWhere/input/json", payload).await.unwrap();
+        let event = tokio::time::timeout(LIMIT, taken.recv()).await.unwrap();
+        assert_eq!(event, Some(SessionEvent::Acknowledged { message: serial }));
+    };
+    send("home").await;
+    send("other").await;
+    assert_eq!(parties(&platform, "2027-01-15T08:10:00Z").await, json!({}));
+    let tom = ("tom", "default/user/tom");
+    for filter in [HOME, "default/live/+/home", "default/live/device/+", "default/live/alerts"] {
+        let refused = subscribe(&platform, tom, filter).await.2;
+        assert!(matches!(refused, SessionEvent::Disconnected { .. }), "{filter}: {refused:?}");
+    }
+    let grant = json!({
+        "to": "user:tom", "on": "device:home", "actions": ["read"], "quantities": ["*"],
+        "from": "2027-01-15T00:00:00Z", "until": "2027-01-15T08:30:00Z",
+        "purpose": "advice", "by": "user:adam",
+    });
+    let made = post(&platform, "/api/v1/grants", &grant, &basic("adam", PASSWORD)).await;
+    assert_eq!(made.0, 201, "{made:?}");
+    for filter in ["default/live/device/other", "default/#", "default/echo/+"] {
+        let refused = subscribe(&platform, tom, filter).await.2;
+        assert!(matches!(refused, SessionEvent::Disconnected { .. }), "{filter}: {refused:?}");
+    }
+    let (_tom, mut own) = listen(&platform, tom, "default/live/device/+").await;
+    send("other").await;
+    send("home").await;
+    send("other").await;
+    let gone_to = parties(&platform, "2027-01-15T08:20:00Z").await;
+    assert_eq!(gone_to, json!({ "user:tom": 1 }));
+    let (topic, first) = heard(&mut own).await;
+    assert_eq!((&*topic, &first["serial"]), (HOME, &4.into()));
+    // The grant is over.
+    advance(&platform, "2027-01-15T08:40:00Z").await;
+    send("home").await;
+    assert_eq!(parties(&platform, "2027-01-15T08:50:00Z").await, json!({}));
+    let more = tokio::time::timeout(std::time::Duration::from_millis(200), own.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+    assert!(platform.shutdown().await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_values_come_to_who_may_have_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,9 +129,6 @@ async fn live_values_come_to_who_may_have_all_of_them() {
     let made = post(&platform, "/api/v1/grants", &grant, &basic("adam", PASSWORD)).await;
     assert_eq!(made.0, 201, "{made:?}");
     let (_bench, mut all) = listen(&platform, ("bench", "default"), "default/live/#").await;
-    // What a grant gives is cut to its time and its quantities: that has the live stream.
-    let refused = subscribe(&platform, ("tom", "default/user/tom"), HOME).await.2;
-    assert!(matches!(refused, SessionEvent::Disconnected { .. }), "{refused:?}");
 
     send("home", "2027-01-15T08:20:00Z").await;
     let first = heard(&mut all).await;

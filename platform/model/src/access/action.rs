@@ -7,7 +7,8 @@ lastmeter_units::words! {
         /// Reads all of it.
         Read = "read",
         /// Reads what is open to more principals than the whole: the presence behind latest
-        /// values, the states of a rule, the name of a zone, keys and place of a refusal.
+        /// values, the states of a rule, the name of a zone, keys and place of a refusal, the
+        /// states of an electric network's switches.
         Outline = "outline",
         /// Reads the content that a refusal kept.
         Content = "content",

@@ -105,7 +105,8 @@ lastmeter_units::words! {
         NetworkAlarms = "network alarm",
         Reports = "report, bill",
         Tariffs = "tariff, feed",
-        Sites = "site, zone, electric network, topology vector",
+        Sites = "site, zone",
+        ElectricNetworks = "electric network, topology vector",
         Specifications = "specification, command definition",
         Assets = "asset, assignment",
         Groups = "group",
@@ -145,7 +146,8 @@ impl Kind {
             Self::NetworkAlarm => Row::NetworkAlarms,
             Self::Report | Self::Bill => Row::Reports,
             Self::Tariff | Self::Feed => Row::Tariffs,
-            Self::Site | Self::Zone | Self::ElectricNetwork | Self::Topology => Row::Sites,
+            Self::Site | Self::Zone => Row::Sites,
+            Self::ElectricNetwork | Self::Topology => Row::ElectricNetworks,
             Self::Specification => Row::Specifications,
             Self::Asset | Self::Assignment => Row::Assets,
             Self::Group => Row::Groups,
@@ -342,6 +344,9 @@ pub(super) const MATRIX: Matrix = [
     /* site */
     [NO, L_ZONE, NO, R_ANY, SWITCH_ANY, W_ANY,
         R_GW, NO, NO, NO, W_ANY],
+    /* electric network */
+    [NO, L_ZONE, NO, R_ANY, SWITCH_ANY, W_ANY,
+        GW, NO, NO, NO, W_ANY],
     /* specification */
     [NO, R_ANY, R_ANY, R_ANY, R_ANY, W_ANY,
         R_ANY, R_ANY, R_ANY, NO, W_ANY],

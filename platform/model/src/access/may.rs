@@ -8,7 +8,7 @@ use super::action::Action;
 use super::facts::{Facts, Network};
 use super::grant::{Grant, Span, Tenure, Visibility, Window};
 use super::matrix::{Column, Condition, MATRIX, Matrix, Row};
-use super::principal::{Eui64, Principal, PrincipalRef};
+use super::principal::{Eui64, KeyScope, Principal, PrincipalRef};
 use super::resource::{Kind, Owner, Resource, Subject, Target};
 
 /// What is answered to a principal.
@@ -131,7 +131,12 @@ impl Question<'_> {
     /// What the columns give together, less what a key takes away.
     fn scope(&self, action: Action) -> Option<Scope> {
         let key = self.who.key.as_ref();
-        if key.is_some_and(|key| !key.actions.contains(&action)) {
+        // What may be read may be read in outline.
+        let has = |key: &KeyScope, one: Action| key.actions.contains(&one);
+        let is_for = |key: &KeyScope| {
+            has(key, action) || action == Action::Outline && has(key, Action::Read)
+        };
+        if key.is_some_and(|key| !is_for(key)) {
             return None;
         }
         let mut scope = None;
@@ -314,7 +319,7 @@ impl Question<'_> {
         grants.filter(move |grant| {
             grant.to == self.who.reference
                 && grant.is_in_force(self.now)
-                && grant.actions.contains(&asked)
+                && (grant.actions.contains(&asked) || grant.actions.contains(&action))
                 && (grant.finest.is_none() || is_rolled_up)
         })
     }

@@ -35,4 +35,4 @@ pub use principal::{
     Eui64, FormError, KEY_THINGS_MAX, KeyScope, Principal, PrincipalName, PrincipalRef, Role,
 };
 pub use resource::{Kind, Owner, Resource, Subject, Target};
-pub use topics::{can_hear_live, may_publish, may_subscribe};
+pub use topics::{Heard, can_hear_live, may_follow, may_hear, may_publish, may_subscribe};

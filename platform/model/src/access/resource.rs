@@ -142,6 +142,8 @@ pub enum Target {
     Zone(String),
     /// `feed:TOKEN`.
     Feed(String),
+    /// `electric-network:TOKEN`.
+    ElectricNetwork(String),
 }
 
 impl Target {
@@ -164,6 +166,7 @@ impl fmt::Display for Target {
             Self::Group(token) => write!(f, "group:{token}"),
             Self::Zone(token) => write!(f, "zone:{token}"),
             Self::Feed(token) => write!(f, "feed:{token}"),
+            Self::ElectricNetwork(token) => write!(f, "electric-network:{token}"),
         }
     }
 }
@@ -183,6 +186,7 @@ impl FromStr for Target {
             "group" => Self::Group(name.to_owned()),
             "zone" => Self::Zone(name.to_owned()),
             "feed" => Self::Feed(name.to_owned()),
+            "electric-network" => Self::ElectricNetwork(name.to_owned()),
             _ => return Err(error()),
         })
     }

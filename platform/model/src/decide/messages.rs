@@ -124,15 +124,8 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             return self.removed_before(row, numbered, delivery);
         }
         self.touch(row, delivery.received);
-        Ok(Some(match found {
-            Found::Sound(stored) if is_same_content(&stored, message) => {
-                self.so_far.outcome.repetitions += 1;
-                Ok(())
-            }
-            Found::Sound(_) => Err((RefusalReason::ConflictingContent, conflict(numbered))),
-            // Its content cannot be compared any more, so it is kept beside it.
-            Found::Damaged | Found::Absent => Err(damaged(numbered)),
-        }))
+        let is_same = |stored| is_same_content(&stored, message);
+        Ok(Some(self.repeated(numbered, found, is_same)))
     }
 
     pub(super) fn alert(
@@ -215,7 +208,7 @@ pub fn unknown_invocation(device: &HardwareId, invocation: &str) -> String {
 }
 
 /// The refusal of a message whose number was stored in a reading that cannot be read any more.
-fn damaged((epoch, serial): Number) -> (RefusalReason, String) {
+pub(super) fn damaged((epoch, serial): Number) -> (RefusalReason, String) {
     let detail = format!(
         "epoch {epoch}, serial {serial} has been stored and is damaged there, so that it cannot be \
          compared"

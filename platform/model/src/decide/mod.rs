@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `seam` | what is asked of a store, and what it is given to write |
 //! | `messages` | readings, alerts and answers |
+//! | `numbered` | results and blocks |
 //! | `changes` | invocations and their ends |
 //! | `documents` | documents, with their audit rows and the answer to who changed them |
 //! | `registration` | whether a device may send |
@@ -20,6 +21,7 @@
 mod changes;
 mod documents;
 mod messages;
+mod numbered;
 mod registration;
 mod retention;
 mod rollups;
@@ -295,6 +297,9 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             }
             MessageBody::Acknowledgement { invocation, response } => {
                 self.acknowledge(message, (invocation, response), delivery)
+            }
+            MessageBody::Result { .. } | MessageBody::Block { .. } => {
+                self.numbered(message, delivery)
             }
             MessageBody::Registration => {
                 let device = self.device(message, delivery.received)?;

@@ -18,8 +18,10 @@ use crate::series::rollup::{BUCKET, bucket};
 use crate::standing::Standing;
 use crate::work::Delivery;
 
-/// Rows of a list that are removed in one transaction.
+/// Rows of a list that are removed in one transaction; of results and blocks, which have up to
+/// 256 KiB each, fewer.
 const ROWS_AT_ONCE: u32 = 2000;
+const LARGE_ROWS_AT_ONCE: u32 = 32;
 /// Devices whose roll-ups are removed in one transaction.
 const DEVICES_AT_ONCE: i64 = 50;
 /// Buckets of earlier versions that get their rows in one transaction.
@@ -38,6 +40,10 @@ pub struct Retention {
     pub alerts: Option<u32>,
     /// Refusals.
     pub refusals: Option<u32>,
+    /// Results, by a tenant as long as alerts.
+    pub results: Option<u32>,
+    /// Blocks, by a tenant as long as readings.
+    pub blocks: Option<u32>,
     /// Roll-ups, counted from the end of their bucket.
     pub rollups: Option<u32>,
 }
@@ -45,7 +51,8 @@ pub struct Retention {
 impl Retention {
     /// That of limits for all that is received, and for roll-ups.
     pub fn of(received: Option<u32>, rollups: Option<u32>) -> Self {
-        Self { readings: received, alerts: received, refusals: received, rollups }
+        let (readings, alerts, refusals) = (received, received, received);
+        Self { readings, alerts, refusals, results: received, blocks: received, rollups }
     }
 
     /// The shorter of this and what a tenant has settled for itself.
@@ -59,6 +66,8 @@ impl Retention {
             readings: least(self.readings, of.readings),
             alerts: least(self.alerts, of.alerts),
             refusals: least(self.refusals, of.refusals),
+            results: least(self.results, of.alerts),
+            blocks: least(self.blocks, of.readings),
             rollups: least(self.rollups, of.rollups),
         }
     }
@@ -97,6 +106,8 @@ impl Kept {
             (before.reading_floor, before.readings, now.readings),
             (before.alert_floor, before.alerts, now.alerts),
             (before.refusal_floor, before.refusals, now.refusals),
+            (before.result_floor, before.results, now.results),
+            (before.block_floor, before.blocks, now.blocks),
         ];
         let begins = lists.iter().any(|(floor, before, now)| floor == before && before < now);
         Self { next: if begins { SimTime(i64::MIN) } else { self.next }, ..self }
@@ -113,7 +124,8 @@ impl Decider {
     /// Whether there may be anything to do at an instant but what is asked for.
     pub fn is_to_tend(&self, limits: Retention, now: SimTime) -> bool {
         let (of, kept) = (self.retention(limits), &self.kept);
-        let is_any = of.readings.or(of.alerts).or(of.refusals).is_some();
+        let is_any =
+            of.readings.or(of.alerts).or(of.refusals).or(of.results).or(of.blocks).is_some();
         self.standing.rolled_up < self.standing.devices
             || is_any && (of != kept.of || kept.next <= now)
             || self.sweep(of, now).is_some()
@@ -147,6 +159,8 @@ impl Decider {
             (List::Readings, of.readings),
             (List::Alerts, of.alerts),
             (List::Refusals, of.refusals),
+            (List::Results, of.results),
+            (List::Blocks, of.blocks),
         ];
         for (list, days) in lists {
             if let Some(due) = due(days, now) {
@@ -173,6 +187,8 @@ fn floor(standing: &mut Standing, list: List) -> &mut u64 {
         List::Readings => &mut standing.reading_floor,
         List::Alerts => &mut standing.alert_floor,
         List::Refusals => &mut standing.refusal_floor,
+        List::Results => &mut standing.result_floor,
+        List::Blocks => &mut standing.block_floor,
     }
 }
 
@@ -185,7 +201,11 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
         rollup_days: Option<u32>,
     ) -> Result<SimTime, B::Error> {
         let after = *floor(self.standing(), list);
-        let old = self.batch.oldest(list, after, ROWS_AT_ONCE)?;
+        let rows_at_once = match list {
+            List::Readings | List::Alerts | List::Refusals => ROWS_AT_ONCE,
+            List::Results | List::Blocks => LARGE_ROWS_AT_ONCE,
+        };
+        let old = self.batch.oldest(list, after, rows_at_once)?;
         let is_due = |one: &&Old| one.content.is_none_or(|content| content.received <= due);
         let mut gone = &old[..old.iter().take_while(is_due).count()];
         // When a damaged one came is not known: it goes with one that came after it.
@@ -204,7 +224,7 @@ impl<B: Batch + ?Sized> Deciding<'_, B> {
             *floor(standing, list) = last.sequence;
             self.batch.put(Effect::Gone(list, last.sequence))?;
         }
-        if gone.len() == ROWS_AT_ONCE as usize {
+        if gone.len() == rows_at_once as usize {
             return Ok(now);
         }
         let first = old[gone.len()..].iter().find_map(|one| one.content);

@@ -8,7 +8,7 @@ use crate::audit::{AuditRow, Hash};
 use crate::document::{Answer, AnswerKey, Cursor, Document, DocumentKind, Key};
 use crate::invocation::{InvocationId, InvocationRow};
 use crate::message::Number;
-use crate::row::{DeviceRow, ReadingRow};
+use crate::row::{BlockRow, DeviceRow, ReadingRow, ResultRow};
 use crate::series::rollup::Rollup;
 
 /// What a store has of something. Damage has been reported by the store when it is given here.
@@ -52,6 +52,17 @@ pub trait Known {
         number: Number,
         event: Option<SimTime>,
     ) -> Result<Found<ReadingRow>, Self::Error>;
+
+    /// The result that an application sent under a number.
+    fn result(
+        &mut self,
+        device: &DeviceRow,
+        number: Number,
+    ) -> Result<Found<ResultRow>, Self::Error>;
+
+    /// The block that a device sent under a number.
+    fn block(&mut self, device: &DeviceRow, number: Number)
+    -> Result<Found<BlockRow>, Self::Error>;
 
     /// An invocation.
     fn invocation(&mut self, id: InvocationId) -> Result<Found<InvocationRow>, Self::Error>;
@@ -112,6 +123,10 @@ pub enum List {
     Alerts,
     /// Refusals.
     Refusals,
+    /// Results.
+    Results,
+    /// Blocks.
+    Blocks,
 }
 
 /// A row that may have been kept for long enough.
@@ -148,7 +163,8 @@ pub trait Batch: Known {
 pub enum Put {
     /// It is written.
     Written,
-    /// It is a reading whose number the store has already; nothing was written.
+    /// It is a reading, a result or a block whose number the store has already; nothing was
+    /// written.
     Repeated,
 }
 
@@ -161,6 +177,10 @@ pub enum Effect<'a> {
     Reading(NewReading<'a>),
     /// An alert, new.
     Alert(NewAlert<'a>),
+    /// A result of the device of a row, new.
+    Result(i64, &'a ResultRow),
+    /// A block of the device of a row, new.
+    Block(i64, &'a BlockRow),
     /// A refusal, new.
     Refusal(NewRefusal<'a>),
     /// An invocation, new or changed.

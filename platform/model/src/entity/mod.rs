@@ -21,6 +21,7 @@
 //! | 30 | `notification` | `notification` |
 //! | 31 to 34 | `field_network`, `gateway_number`, `node`, `node_configuration` | `field_network` |
 //! | 35 to 37 | `firmware_image`, `firmware_content`, `firmware_transfer` | `firmware` |
+//! | 38 | `outage_review` | `outage` |
 //!
 //! A code is never given to another kind. `body` reads all of them, `history` answers what held at
 //! an instant.
@@ -41,6 +42,7 @@ mod identity;
 mod money;
 mod network;
 mod notification;
+mod outage;
 mod place;
 mod report;
 mod rule;
@@ -83,6 +85,7 @@ pub use identity::{Application, Credential, OneTimeCode, Proof, User};
 pub use money::{Decimal, Money};
 pub use network::{ElectricNetwork, Switch, Topology};
 pub use notification::{Attempt, Channel, Notification, NotificationState, quiet_until};
+pub use outage::{OutageReview, OutageVerdict};
 pub use place::{Site, Zone, ZoneKind};
 pub use report::{
     Lack, Missing, Report, ReportFailure, ReportInput, ReportKind, ReportPeriod, ReportPlan,
@@ -205,6 +208,7 @@ pub static KINDS: &[&[DocumentKind]] = &[
     notification::KINDS,
     field_network::KINDS,
     firmware::KINDS,
+    outage::KINDS,
 ];
 
 /// The kind with a code.

@@ -7,8 +7,10 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::DocumentKind;
-use super::body::{Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys};
-use crate::access::{Kind, PrincipalRef};
+use super::body::{
+    About, Body, Fault, Key, Metadata, Name, Text, Token, at_most, bodies, ensure, keys,
+};
+use crate::access::{Kind, PrincipalRef, Target};
 
 pub(super) const KINDS: &[DocumentKind] = &[
     DocumentKind {
@@ -80,8 +82,16 @@ impl Body for ElectricNetwork {
         let zones = self.switches.iter().filter_map(|switch| switch.zone_token.as_ref());
         keys("zone", zones.collect::<BTreeSet<_>>())
     }
+
+    fn about(&self, token: &str) -> About {
+        About::of(Some(Target::ElectricNetwork(token.to_owned())))
+    }
 }
 
 impl Body for Topology {
     const CODE: u8 = 10;
+
+    fn about(&self, token: &str) -> About {
+        About::of(Some(Target::ElectricNetwork(token.to_owned())))
+    }
 }

@@ -82,6 +82,8 @@ impl Seen {
 
 struct Connection {
     shared: Arc<Shared>,
+    /// Which connection it is: one that was accepted later has a greater number.
+    id: u64,
     socket: Socket,
     slot: Slot,
     end: PlatformEnd,
@@ -98,11 +100,11 @@ pub(super) async fn serve(shared: Arc<Shared>, socket: Socket, slot: Slot) {
         return;
     }
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-    let (to, mut inbox) = mpsc::channel(INBOX_MAX);
+    let (id, (to, mut inbox)) = (shared.counters.number(), mpsc::channel(INBOX_MAX));
     let end = PlatformEnd::new(shared.tenants.first().clock.now(), Limits::default());
     let deadline = Instant::now() + HANDSHAKE;
     let mut connection =
-        Connection { shared, socket, slot, end, session: None, out: Vec::new(), deadline, to };
+        Connection { shared, id, socket, slot, end, session: None, out: Vec::new(), deadline, to };
     connection.run(&mut inbox).await;
     connection.leave();
 }
@@ -280,12 +282,14 @@ impl Connection {
     async fn open(&mut self) -> Result<(), Ended> {
         self.slot.mark_authenticated();
         self.deadline = Instant::now() + IDLE;
-        let (id, to) = (self.shared.counters.number(), self.to.clone());
+        let (id, to) = (self.id, self.to.clone());
         let Some(session) = &mut self.session else { return Err(Ended) };
         let name = (session.tenant.name.clone(), session.token.clone());
         let link = Link { id, gateway: session.network.gateway_address.0, to };
+        if !self.shared.enter(name.clone(), link) {
+            return self.close(Refusal::Closed).await;
+        }
         session.link = Some((name.clone(), id));
-        self.shared.enter(name.clone(), link);
         // What the connection before has taken is on disk before this one goes on.
         let turn = session.tenant.gateways.turn(&session.token);
         let turn = timeout(HANDSHAKE, turn.lock_owned()).await;

@@ -247,12 +247,18 @@ impl Shared {
         links.get(&(tenant.clone(), token.to_owned())).map(|link| link.to.clone())
     }
 
-    /// A network has a connection; one that was there before ends.
-    fn enter(&self, name: LinkName, link: Link) {
-        if let Some(before) = lock(&self.links).insert(name, link) {
+    /// A network has a connection, and one that was there before ends. Whether it is so: not where
+    /// the gateway has dialled again meanwhile, and the later connection has shown its key first.
+    fn enter(&self, name: LinkName, link: Link) -> bool {
+        let mut links = lock(&self.links);
+        if links.get(&name).is_some_and(|there| there.id > link.id) {
+            return false;
+        }
+        if let Some(before) = links.insert(name, link) {
             // One whose inbox is full is stuck, and ends by its own limit.
             let _ = before.to.try_send(ToConnection::End(Refusal::Closed));
         }
+        true
     }
 
     /// A connection is gone; whether it was that of the network still.

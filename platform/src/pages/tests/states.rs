@@ -39,6 +39,9 @@ const STATES: &[(&str, &str, &str)] = &[
     ("A2", "/networks/new", "ann gina adam"),
     ("A4", "/networks/{network}", "ann otto adam"),
     ("A7", "/nodes/{node}", "ann otto adam"),
+    ("O1", "/grid", "otto adam"),
+    ("O2", "/grid/outages", "otto adam"),
+    ("O2", "/grid/outages/{outage}", "otto adam"),
     ("O6", "/groups", SIGNED_IN),
     ("A8", "/sharing", "ann gina"),
     ("V12", "/sharing/{share}", "ann"),
@@ -99,6 +102,8 @@ const EVENTS: &[Event] = &[
     event("/rules/{offer}/refuse", "", "ann", "V6"),
     // There is nothing to revoke: she has not accepted it.
     Event { changes: false, ..event("/rules/{offer}/revoke", "", "ann", "V6") },
+    event("/grid/outages/{outage}/confirm", "", "otto adam", "O2"),
+    event("/grid/outages/{outage}/reject", "", "otto adam", "O2"),
     event("/networks/new", "name=Mine&gateway={gateway}&option.channel=15", "ann gina adam", "A3"),
     event("/networks/{network}/key", "", "ann adam", "A3"),
     event("/nodes/{node}/register", "name=Plug&visibility=private", "ann adam", "A7"),
@@ -132,7 +137,7 @@ const EVENTS: &[Event] = &[
 ];
 
 /// What stands in addresses and forms for the id of a thing.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "rule",
     "view",
     "offer",
@@ -145,6 +150,7 @@ const PLACES: [&str; 12] = [
     "loss",
     "network",
     "node",
+    "outage",
 ];
 
 struct PageWalk {
@@ -272,6 +278,14 @@ impl PageWalk {
             }
             "network" => self.network().await,
             "node" => self.node().await,
+            "outage" => {
+                let content = json!({
+                    "network": "nowhere", "state": "detected", "areas": [], "since": NOW,
+                });
+                let serial = self.made as u64;
+                self.household.conclude(serial, ("outage", &name), content).await;
+                format!("outages~{name}")
+            }
             "share" => self.action("ann", "/sharing", "/end").await,
             "invocation" => {
                 // One alone waits.

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::tenant::Tenant;
+use crate::tests::numbered::{result, take};
 use crate::tests::{Accepted, bytes, config};
+use lastmeter_units::HardwareId;
 
 const HOUR: i64 = 3_600_000_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -55,7 +57,11 @@ async fn what_was_received_days_ago_is_gone_and_its_sums_are_not() {
     let raw = counts(&served, &format!("quantity={VOLTAGE}")).await;
     assert_eq!((raw.len(), raw[0].0), (80, at(1, 0)));
     let job = jobs::make(&served, json!({ "kind": "retention" })).await;
-    assert_eq!(job["result"], "gone are the first 40 readings, 0 alerts and 0 refusals", "{job}");
+    assert_eq!(
+        job["result"],
+        "gone are the first 40 readings, 0 alerts, 0 refusals, 0 results and 0 blocks",
+        "{job}"
+    );
     // The last bucket of a day has a row as well, since its readings are gone.
     let quarters = counts(&served, "width=15m&start=2027-01-18T00:00:00Z").await;
     let of_day = |day| [(at(day, 0), 15), (at(day, 15), 15), (at(day, 30), 10)];
@@ -84,6 +90,37 @@ async fn what_was_received_days_ago_is_gone_and_its_sums_are_not() {
     assert_eq!(counts(&served, "width=1d").await, []);
     assert_eq!(exported(&served).await, 0);
     assert_eq!(served.ok("/api/v1/refusals?after=0").await["results"], json!([]));
+    served.stop().await;
+}
+
+/// What has been looked at before is not shown from memory.
+#[tokio::test]
+async fn a_result_that_is_gone_is_on_no_list_of_outages() {
+    let served = served(2, 4).await;
+    let (core, start) = (&served.bench.core, time("2027-01-18T00:00:00Z"));
+    let app = HardwareId::new("outages").unwrap();
+    for (serial, day) in [(1, 0), (2, 1)] {
+        let at = SimTime(start.0 + day * DAY);
+        core.advance(at).await.unwrap();
+        let content = json!({ "network": "feeder", "state": "detected", "areas": [], "since": at });
+        let sent = result(&app, (1, serial), (at, "outage"), &content);
+        take(core, (&app, "result"), sent).await.unwrap();
+        core.barrier().await.unwrap();
+    }
+    let happened = async || {
+        let listed = served.ok("/api/v1/outages").await["results"].as_array().unwrap().len();
+        let path = "/api/v1/outages/outages~outage-1";
+        let found = served.get(path).await;
+        let text = String::from_utf8(found.body).unwrap();
+        (listed, text.matches("detected, ").count())
+    };
+    assert_eq!(happened().await, (1, 1));
+    let again = async || served.ok("/api/v1/results").await["results"].as_array().unwrap().len();
+    for (day, left) in [(2, 1), (5, 0)] {
+        core.advance(SimTime(start.0 + day * DAY + HOUR)).await.unwrap();
+        assert_eq!(again().await, left, "day {day}");
+        assert_eq!(happened().await.0, left, "day {day}");
+    }
     served.stop().await;
 }
 

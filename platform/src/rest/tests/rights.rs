@@ -5,14 +5,16 @@
 //! | `world` | a tenant with everything in it, and what everybody may have of it in plain words |
 //! | `product` | whole requests: every route by every principal about every device |
 //! | `named`, `taken`, `networks` | single cases, by name |
+//! | `samples` | a document of each kind |
 //! | `outline` | what is given in outline or of some hours, by name |
 
 mod named;
 mod networks;
 mod outline;
 mod product;
+mod samples;
 mod taken;
-mod world;
+pub(super) mod world;
 
 use lastmeter_model::access::{
     Action, Decision, Denied, NoFacts, Principal, PrincipalRef, Resource, Role, Scope, Subject,
@@ -59,6 +61,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/firmware", "operator admin bench"),
     ("POST /api/v1/firmware", "admin bench"),
     ("GET /api/v1/firmware/{token}", "operator admin bench"),
+    ("GET /api/v1/electric-networks/{token}/supply", "operator admin bench"),
+    ("GET /api/v1/outages", "operator admin bench"),
+    ("GET /api/v1/outages/{token}", "operator admin bench"),
+    ("POST /api/v1/outages/{token}/review", "operator admin"),
 ];
 
 /// Who may publish on a topic, and who may have all that comes by it.
@@ -66,7 +72,13 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("device/m-home/input/json", "device devices bench", "bench"),
     ("device/other/input/json", "devices bench", "bench"),
     ("device/+/input/json", "", "bench"),
+    ("device/m-home/input/block", "device devices bench", "bench"),
+    ("device/m-home/input/result", "bench", "bench"),
+    ("device/locator/input/result", "app bench", "bench"),
+    ("device/locator/input/block", "app devices bench", "bench"),
     ("SiteWhere/input/json", "devices bench", "bench"),
+    ("SiteWhere/input/result", "bench", "bench"),
+    ("SiteWhere/input/block", "devices bench", "bench"),
     ("SiteWhere/commands/m-home", "", "device devices bench"),
     ("SiteWhere/commands/other", "", "devices bench"),
     ("SiteWhere/commands/+", "", "bench"),

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use lastmeter_units::HardwareId;
+
 use super::*;
 use crate::rest::openapi::{PROBLEMS, TEXT, document};
 use crate::rest::parameter::{ASSIGNMENT, EXAMPLE_DEVICE, Parameter, ParameterValue};
 use crate::rest::routes::{Route, Verb, all, allowed};
 use crate::tests::commands::put;
+use crate::tests::numbered::{block, result, take};
 use crate::tests::set_period;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -47,7 +50,20 @@ async fn served() -> Served {
     });
     put(&served.bench.core, "report", "plan-1-2027-01-17", report).await;
     node(&served).await;
+    let feeder = crate::ops::grid::tests::network(2, &[(0, 1, true)], &[]);
+    put(&served.bench.core, "electric_network", "feeder-1", feeder).await;
+    let recorder = HardwareId::new("recorder-1").unwrap();
+    let sent = block(&recorder, (1, 1), (time(START), 1600.0));
+    take(&served.bench.core, (&recorder, "block"), sent).await.unwrap();
+    let application = HardwareId::new("outages").unwrap();
+    let concluded = result(&application, (1, 1), (time(START), "outage"), &outage());
+    take(&served.bench.core, (&application, "result"), concluded).await.unwrap();
     served
+}
+
+/// The content of the outage of the examples.
+fn outage() -> Value {
+    json!({ "network": "x.a", "state": "detected", "areas": [], "since": START })
 }
 
 /// The node of the examples of networks, which waits to be registered.
@@ -227,7 +243,7 @@ fn rows_are_complete_and_each_has_its_own_place() {
     for route in all() {
         let place = format!("{} {}", route.method.word(), route.path);
         assert!(places.insert(place.clone()), "{place} stands twice");
-        assert!(route.variables().count() <= 2, "{place}: two variables at most");
+        assert!(route.variables().count() <= 3, "{place}: three variables at most");
         let in_path = route.parameters.iter().filter(|one| route.has_in_path(one));
         let in_path: Vec<&str> = in_path.map(|one| one.name).collect();
         assert_eq!(in_path, route.variables().collect::<Vec<_>>(), "{place}: its variables");

@@ -68,7 +68,17 @@ macro_rules! document_where {
         )
     };
 }
-use {document_where, invocation_where, reading_where};
+/// The columns of an alert, as `read_alert` takes them.
+macro_rules! alert_where {
+    ($end:literal) => {
+        concat!(
+            "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type, message,
+                    update_state, extra FROM alert WHERE ",
+            $end
+        )
+    };
+}
+use {alert_where, document_where, invocation_where, reading_where};
 
 const READING_BY_NUMBER: &str =
     reading_where!("device = $1 AND epoch = $2 AND serial = $3 AND serial IS NOT NULL");

@@ -14,7 +14,7 @@ use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
-    AlertRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
+    AlertRow, BlockRow, DeviceState, ReadingRow, RefusalRow, ResultRow, SeriesPoint, StateValue,
 };
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
@@ -27,13 +27,14 @@ use super::rows::{read_reading, read_state};
 use super::session::{Database, Parameter, Session};
 use super::text::escape;
 use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE};
-use super::{document_where, invocation_where, reading_where};
+use super::{alert_where, document_where, invocation_where, reading_where};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
 use crate::lock;
 use crate::page::{PAGE_BYTES_MAX, PageRows, invocation_bytes, reading_bytes};
 use crate::rows::{
-    Columns, read_alert, read_answer, read_audit, read_document, read_invocation, read_refusal,
+    Columns, Numbered, floor, read_alert, read_answer, read_audit, read_document, read_invocation,
+    read_refusal,
 };
 use crate::seam::{
     Page, Range, Rows, Series, SeriesQuery, StoreReader, Stretch, Summaries, SummaryQuery,
@@ -43,17 +44,6 @@ use crate::sqlite::{Names, ReadContext};
 
 /// Queries at a time; more wait for their turn.
 const CONNECTIONS: usize = 4;
-
-/// The columns of an alert, as `read_alert` takes them.
-macro_rules! alert_where {
-    ($end:literal) => {
-        concat!(
-            "SELECT sequence, device, epoch, serial, event_ns, received_ns, level, type, message,
-                    update_state, extra FROM alert WHERE ",
-            $end
-        )
-    };
-}
 
 /// Queries of one schema.
 pub(crate) struct PostgresReaders {
@@ -215,12 +205,7 @@ impl Query<'_> {
         Stretch { after, limit, last }: Stretch,
         read: impl Fn(&Row) -> ReadResult<(T, usize)>,
     ) -> ReadResult<Rows<T>> {
-        let floor = match table {
-            "reading" => self.standing().await?.reading_floor,
-            "alert" => self.standing().await?.alert_floor,
-            "refusal" => self.standing().await?.refusal_floor,
-            _ => 0,
-        };
+        let floor = floor(&self.standing().await?, table);
         let keys: [Parameter<'_>; 2] = [&after.cast_signed(), &i64::from(limit)];
         let mut found = pin!(self.session.stream(select, &keys).await?);
         let next = after.max(floor).saturating_add(1);
@@ -255,6 +240,10 @@ impl Query<'_> {
 
     fn alert(&self, row: &Row) -> ReadResult<(AlertRow, usize)> {
         read_alert(row, self.names().device(row.try_get(1)?)?)
+    }
+
+    fn numbered<R: Numbered>(&self, row: &Row) -> ReadResult<(R, usize)> {
+        R::read(row, self.names().device(row.try_get(1)?)?)
     }
 
     pub(super) async fn state_row(&self, device: i64) -> ReadResult<State> {
@@ -583,6 +572,23 @@ impl StoreReader for PostgresReaders {
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
         let select = ("alert", alert_where!("sequence > $1 ORDER BY sequence LIMIT $2"));
         ask!(self, query => query.in_order(select, stretch, |row| query.alert(row)))
+    }
+
+    async fn results(&self, stretch: Stretch) -> StoreResult<Rows<ResultRow>> {
+        let select = (ResultRow::TABLE, ResultRow::IN_ORDER);
+        ask!(self, query => query.in_order(select, stretch, |row| query.numbered(row)))
+    }
+
+    async fn blocks(&self, stretch: Stretch) -> StoreResult<Rows<BlockRow>> {
+        let select = (BlockRow::TABLE, BlockRow::IN_ORDER);
+        ask!(self, query => query.in_order(select, stretch, |row| query.numbered(row)))
+    }
+
+    async fn block(&self, device: i64, number: Number) -> StoreResult<Option<BlockRow>> {
+        let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
+        let keys: [Parameter<'_>; 3] = [&device, &epoch, &serial];
+        let select = BlockRow::BY_NUMBER;
+        ask!(self, query => query.one((select, &keys), |row| Ok(query.numbered(row)?.0)))
     }
 
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {

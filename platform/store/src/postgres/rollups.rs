@@ -157,6 +157,14 @@ impl PostgresWriter {
                 "SELECT sequence, event_ns, coalesce(length(content), 0)::int8
                  FROM refusal WHERE sequence > $1 ORDER BY sequence LIMIT $2"
             }
+            List::Results => {
+                "SELECT sequence, received_ns
+                 FROM result WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+            }
+            List::Blocks => {
+                "SELECT sequence, received_ns
+                 FROM block WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+            }
         };
         let rows = self.rows(query, &[&after.cast_signed(), &i64::from(limit)])?;
         let old = |row: &Row| {
@@ -165,7 +173,7 @@ impl PostgresWriter {
                 List::Readings => {
                     reading = Some((row.try_get(2)?, row.number(3)?, row.time(5)?));
                 }
-                List::Alerts => {}
+                List::Alerts | List::Results | List::Blocks => {}
                 List::Refusals => kept_bytes = row.count(2)?,
             }
             let content = Some(OldContent { received: row.time(1)?, reading, kept_bytes });
@@ -193,6 +201,8 @@ impl PostgresWriter {
             List::Readings => "DELETE FROM reading WHERE sequence <= $1",
             List::Alerts => "DELETE FROM alert WHERE sequence <= $1",
             List::Refusals => "DELETE FROM refusal WHERE sequence <= $1",
+            List::Results => "DELETE FROM result WHERE sequence <= $1",
+            List::Blocks => "DELETE FROM block WHERE sequence <= $1",
         };
         self.run(delete, &[&through.cast_signed()])
     }

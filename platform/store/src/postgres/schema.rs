@@ -206,7 +206,8 @@ async fn check_ends(
     counts: [(&'static str, u64, u64); 2],
 ) -> ReadResult<()> {
     let ends = "SELECT (SELECT max(sequence) FROM reading), (SELECT max(sequence) FROM refusal),
-                       (SELECT max(sequence) FROM alert), (SELECT max(id) FROM invocation),
+                       (SELECT max(sequence) FROM alert), (SELECT max(sequence) FROM result),
+                       (SELECT max(sequence) FROM block), (SELECT max(id) FROM invocation),
                        (SELECT max(number) FROM document_version), (SELECT max(number) FROM audit)";
     let Some(row) = session.row(ends, &[]).await? else {
         return Err(Damage::missing("meta", "").into());
@@ -215,6 +216,8 @@ async fn check_ends(
         ("reading", standing.readings, standing.reading_floor),
         ("refusal", standing.refusals, standing.refusal_floor),
         ("alert", standing.alerts, standing.alert_floor),
+        ("result", standing.results, standing.result_floor),
+        ("block", standing.blocks, standing.block_floor),
         ("invocation", standing.invocations, 0),
         ("document_version", standing.versions, 0),
         ("audit", standing.chain.count, 0),

@@ -28,8 +28,8 @@ struct Table {
 }
 
 /// The tables that keep what is decided. `alert`, `document_version` (all versions of all
-/// documents), `reading`, `refusal`, `invocation`, `device` and `audit` are numbered from 1 without
-/// gaps; `document` has the current versions.
+/// documents), `reading`, `result`, `block`, `refusal`, `invocation`, `device` and `audit` are
+/// numbered from 1 without gaps; `document` has the current versions.
 const TABLES: &[Table] = &[
     Table {
         name: "device",
@@ -64,6 +64,25 @@ const TABLES: &[Table] = &[
                   type text NOT NULL, message text NOT NULL, update_state bool NOT NULL, extra text",
         replaces: None,
         indexes: "CREATE UNIQUE INDEX alert_identity ON alert (device, epoch, serial)
+                    WHERE serial IS NOT NULL;",
+    },
+    Table {
+        name: "result",
+        columns: "sequence int8 PRIMARY KEY, device int8 NOT NULL, epoch int8, serial int8, \
+                  kind text NOT NULL, subject text NOT NULL, from_ns int8 NOT NULL, \
+                  until_ns int8, received_ns int8 NOT NULL, content text NOT NULL",
+        replaces: None,
+        indexes: "CREATE UNIQUE INDEX result_identity ON result (device, epoch, serial)
+                    WHERE serial IS NOT NULL;
+                  CREATE INDEX result_subject ON result (kind, subject, from_ns);",
+    },
+    Table {
+        name: "block",
+        columns: "sequence int8 PRIMARY KEY, device int8 NOT NULL, epoch int8, serial int8, \
+                  event_ns int8 NOT NULL, received_ns int8 NOT NULL, channels int8 NOT NULL, \
+                  rate float8 NOT NULL, content bytea NOT NULL, extra text",
+        replaces: None,
+        indexes: "CREATE UNIQUE INDEX block_identity ON block (device, epoch, serial)
                     WHERE serial IS NOT NULL;",
     },
     Table {
@@ -132,21 +151,10 @@ CREATE TABLE document_key (
   kind int8 NOT NULL, name text NOT NULL, value text NOT NULL, token text COLLATE \"C\" NOT NULL,
   PRIMARY KEY (kind, name, value, token));
 CREATE INDEX document_key_token ON document_key (kind, token);
-CREATE TABLE result (
-  sequence int8 PRIMARY KEY, device int8 NOT NULL, epoch int8, serial int8, kind text NOT NULL,
-  subject text NOT NULL, from_ns int8 NOT NULL, until_ns int8, received_ns int8 NOT NULL,
-  content text NOT NULL);
-CREATE UNIQUE INDEX result_identity ON result (device, epoch, serial) WHERE serial IS NOT NULL;
-CREATE INDEX result_subject ON result (kind, subject, from_ns);
 CREATE TABLE configuration (
   sequence int8 PRIMARY KEY, device int8 NOT NULL, event_ns int8 NOT NULL,
   received_ns int8 NOT NULL, content bytea NOT NULL, extra text);
 CREATE INDEX configuration_device ON configuration (device, sequence);
-CREATE TABLE block (
-  sequence int8 PRIMARY KEY, device int8 NOT NULL, epoch int8, serial int8,
-  event_ns int8 NOT NULL, received_ns int8 NOT NULL, channels int8 NOT NULL, rate float8 NOT NULL,
-  content bytea NOT NULL, extra text);
-CREATE UNIQUE INDEX block_identity ON block (device, epoch, serial) WHERE serial IS NOT NULL;
 CREATE TABLE rollup (
   device int8 NOT NULL, bucket int8 NOT NULL, content bytea NOT NULL,
   PRIMARY KEY (device, bucket));

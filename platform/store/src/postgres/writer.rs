@@ -15,7 +15,7 @@ use lastmeter_model::decide::{
 use lastmeter_model::document::{Answer, AnswerKey, Cursor, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::row::{BlockRow, DeviceRow, ReadingRow, ResultRow};
 use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
@@ -29,7 +29,7 @@ use super::{ANSWER, DOCUMENT, INVOCATION, READING_BY_NUMBER, STATE};
 use super::{rollups, rows, schema, text::escape};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
-use crate::rows::{self as common, Columns};
+use crate::rows::{self as common, Columns, Numbered};
 use crate::seam::{StoreBatch, StoreWriter};
 use crate::sqlite::standing::encode;
 use crate::sqlite::{Names, ReadContext};
@@ -183,13 +183,35 @@ impl PostgresWriter {
     }
 
     fn numbered(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ReadingRow>> {
+        self.under_number(
+            "reading_identity",
+            READING_BY_NUMBER,
+            (device, number),
+            |context, row| {
+                let names = Names { context, of_batch: Some(device) };
+                Ok(rows::read_reading(names, row)?.0)
+            },
+        )
+    }
+
+    /// What a look-up by a number of a device finds.
+    fn under_number<T>(
+        &mut self,
+        part: &'static str,
+        sql: &'static str,
+        (device, number): (&DeviceRow, Number),
+        read: impl FnOnce(&ReadContext, &Row) -> ReadResult<T>,
+    ) -> StoreResult<Found<T>> {
         let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
-        let key = ("reading_identity", format!("{}, {}, {}", device.id, number.0, number.1));
         let keys: [Parameter<'_>; 3] = [&device.id, &epoch, &serial];
-        self.find(key, (READING_BY_NUMBER, &keys), |context, row| {
-            let names = Names { context, of_batch: Some(device) };
-            Ok(rows::read_reading(names, row)?.0)
-        })
+        let key = format!("{}, {}, {}", device.id, number.0, number.1);
+        self.find((part, key), (sql, &keys), read)
+    }
+
+    /// Whether a look-up by a number of a device finds something.
+    fn is_there(&mut self, sql: &'static str, device: i64, number: Number) -> StoreResult<bool> {
+        let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
+        Ok(!self.rows(sql, &[&device, &epoch, &serial])?.is_empty())
     }
 
     /// Whether a number lies above all that a device has of its epoch.
@@ -265,6 +287,8 @@ struct PutSoFar {
     /// Numbers and keys of the documents of it.
     documents: BTreeMap<(u8, String), (i64, Vec<Key>)>,
     numbers: BTreeSet<(i64, Number)>,
+    /// Numbers of results and blocks, by table.
+    kept: BTreeSet<(&'static str, i64, Number)>,
     states: BTreeMap<i64, State>,
     /// Roll-ups that are not written yet.
     rollups: rollups::Rollups,
@@ -302,11 +326,7 @@ impl PostgresBatch<'_> {
             let is_there = self.put.numbers.contains(&place)
                 || writer.is_committed(reading.device)
                     && !writer.is_above(reading.device, number)?
-                    && {
-                        let (epoch, serial) = (number.0.cast_signed(), number.1.cast_signed());
-                        let keys: [Parameter<'_>; 3] = [&reading.device, &epoch, &serial];
-                        !writer.rows(READING_BY_NUMBER, &keys)?.is_empty()
-                    };
+                    && writer.is_there(READING_BY_NUMBER, reading.device, number)?;
             if is_there {
                 return Ok(Put::Repeated);
             }
@@ -314,6 +334,32 @@ impl PostgresBatch<'_> {
         }
         rows::reading(reading, |row| self.put.gathered.add("reading", row));
         Ok(Put::Written)
+    }
+
+    /// Gathers a result or a block, unless its number is there.
+    fn put_numbered<R: Numbered>(&mut self, device: i64, row: &R) -> StoreResult<Put> {
+        if let (_, _, Some(number)) = row.place() {
+            let place = (R::TABLE, device, number);
+            let is_there = self.put.kept.contains(&place)
+                || self.writer.is_committed(device)
+                    && self.writer.is_there(R::BY_NUMBER, device, number)?;
+            if is_there {
+                return Ok(Put::Repeated);
+            }
+            self.put.kept.insert(place);
+        }
+        row.columns(device, |columns| self.put.gathered.add(R::TABLE, columns));
+        Ok(Put::Written)
+    }
+
+    /// The result or block of a device under a number.
+    fn row<R: Numbered>(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<R>> {
+        if self.put.kept.contains(&(R::TABLE, device.id, number)) {
+            self.write()?;
+        }
+        self.writer.under_number(R::TABLE, R::BY_NUMBER, (device, number), |_, row| {
+            Ok(R::read(row, device.hardware_id.clone())?.0)
+        })
     }
 
     /// Gathers a version, which becomes the current one in place of any before.
@@ -376,6 +422,14 @@ impl Known for PostgresBatch<'_> {
             return Ok(Found::Absent);
         }
         self.writer.numbered(device, number)
+    }
+
+    fn result(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ResultRow>> {
+        self.row(device, number)
+    }
+
+    fn block(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<BlockRow>> {
+        self.row(device, number)
     }
 
     fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
@@ -472,8 +526,11 @@ impl Known for PostgresBatch<'_> {
 impl Batch for PostgresBatch<'_> {
     fn put(&mut self, effect: Effect<'_>) -> StoreResult<Put> {
         let to = &mut self.put.gathered;
+        // Long, as each effect has a table or a statement of its own.
         match effect {
             Effect::Reading(reading) => return self.put_reading(&reading),
+            Effect::Result(device, result) => return self.put_numbered(device, result),
+            Effect::Block(device, block) => return self.put_numbered(device, block),
             Effect::Device(device) => to.add("device", &common::device(device)),
             Effect::Alert(alert) => to.add("alert", &common::alert(&alert)),
             Effect::Refusal(refusal) => to.add("refusal", &common::refusal(&refusal)),

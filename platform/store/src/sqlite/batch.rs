@@ -10,7 +10,7 @@ use lastmeter_model::decide::{
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::row::{BlockRow, DeviceRow, ReadingRow, ResultRow};
 use lastmeter_model::series::rollup::{BUCKET, Rollup};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime};
@@ -21,10 +21,10 @@ use super::files::StoreFiles;
 use super::read::{self, Names, ReadContext, STATE, STATE_COLUMNS};
 use super::seal::{ReadError, ReadResult, check_row, write_row};
 use super::tables::write_standing;
-use super::{audit, content, documents, invocations, rollups, tally};
+use super::{audit, content, documents, invocations, numbered, rollups, tally};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
-use crate::rows::{self, number, text};
+use crate::rows::{self, Numbered, number, text};
 use crate::seam::{StoreBatch, StoreWriter};
 
 /// The one connection that writes.
@@ -168,6 +168,22 @@ impl SqliteBatch<'_> {
         self.write(insert, "refusal", &rows::refusal(refusal))
     }
 
+    /// Whether it was written: not if its number is there already.
+    fn write_numbered<R: Numbered>(&self, device: i64, row: &R) -> rusqlite::Result<usize> {
+        let table = R::TABLE;
+        let insert = format!(
+            "INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (device, epoch, serial) WHERE serial IS NOT NULL DO NOTHING"
+        );
+        row.columns(device, |columns| self.write(&insert, table, columns))
+    }
+
+    /// The result or block of a device under a number.
+    fn row<R: Numbered>(&self, device: &DeviceRow, number: Number) -> StoreResult<Found<R>> {
+        let names = Names { context: self.context, of_batch: Some(device) };
+        self.found(numbered::find(&self.transaction, names, device.id, number))
+    }
+
     fn write_state(&self, device: i64, state: &State) -> rusqlite::Result<usize> {
         let quantities = content::encode_quantities(state.quantities.keys());
         let last = |(quantity, last): (&u16, &Option<(i64, f64)>)| {
@@ -200,6 +216,14 @@ impl Known for SqliteBatch<'_> {
         event: Option<SimTime>,
     ) -> StoreResult<Found<ReadingRow>> {
         self.found(self.find(device, number, event))
+    }
+
+    fn result(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ResultRow>> {
+        self.row(device, number)
+    }
+
+    fn block(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<BlockRow>> {
+        self.row(device, number)
     }
 
     fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
@@ -283,6 +307,8 @@ impl Batch for SqliteBatch<'_> {
             Effect::Device(device) => self.write_device(device),
             Effect::Reading(reading) => self.write_reading(&reading).map(usize::from),
             Effect::Alert(alert) => self.write_alert(&alert),
+            Effect::Result(device, result) => self.write_numbered(device, result),
+            Effect::Block(device, block) => self.write_numbered(device, block),
             Effect::Refusal(refusal) => self.write_refusal(&refusal),
             Effect::Invocation(row) => invocations::write(&self.transaction, row),
             Effect::State(device, state) => self.write_state(device, state),

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastmeter_model::access::Permit;
-use lastmeter_model::row::ReadingRow;
+use lastmeter_model::row::{BlockRow, ReadingRow, ResultRow};
 use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::{Standing, Totals};
 use lastmeter_units::SimTime;
@@ -159,15 +159,10 @@ impl Inspector {
 
 /// How far a round has come: one part after the other.
 struct Look {
-    readings: u64,
-    refusals: u64,
-    alerts: u64,
-    /// Where refusals and alerts begin.
-    refusal_floor: u64,
-    alert_floor: u64,
+    totals: Totals,
     devices: i64,
-    versions: u64,
-    audit: u64,
+    /// Where each part begins, and the last version and row of the audit.
+    standing: Standing,
     at: At,
     /// It could not be gone through with.
     has_failed: bool,
@@ -180,6 +175,10 @@ enum At {
     Refusals(u64),
     /// Alerts after this sequence.
     Alerts(u64),
+    /// Results after this sequence.
+    Results(u64),
+    /// Blocks after this sequence.
+    Blocks(u64),
     /// A device by its row: its state, its commands, and then its times.
     Device(i64, Option<Walk>),
     /// Roll-ups of a device by its row, from a bucket on.
@@ -195,22 +194,8 @@ enum At {
 
 impl Look {
     fn new(totals: Totals, devices: usize, standing: &Standing) -> Self {
-        let Totals { readings, refusals, alerts } = totals;
         let (devices, at) = (devices as i64, At::Readings(standing.reading_floor));
-        let (refusal_floor, alert_floor) = (standing.refusal_floor, standing.alert_floor);
-        let (versions, audit) = (standing.versions, standing.chain.count);
-        Self {
-            readings,
-            refusals,
-            alerts,
-            refusal_floor,
-            alert_floor,
-            devices,
-            versions,
-            audit,
-            at,
-            has_failed: false,
-        }
+        Self { totals, devices, standing: *standing, at, has_failed: false }
     }
 
     fn is_done(&self) -> bool {
@@ -219,21 +204,31 @@ impl Look {
 
     /// Looks at a few rows. An error that is no damage ends the round.
     fn step(&mut self, reader: &Reader) -> ReadResult<()> {
+        let (Totals { readings: last, refusals, alerts, results, blocks }, standing) =
+            (self.totals, &self.standing);
         self.at = match std::mem::replace(&mut self.at, At::Done) {
-            At::Readings(after) if after < self.readings => {
-                At::Readings(readings(reader, after, self.readings)?)
-            }
-            At::Readings(_) => At::Refusals(self.refusal_floor),
-            At::Refusals(after) if after < self.refusals => {
-                let found = reader.refusals(stretch(after, self.refusals));
+            At::Readings(after) if after < last => At::Readings(readings(reader, after, last)?),
+            At::Readings(_) => At::Refusals(standing.refusal_floor),
+            At::Refusals(after) if after < refusals => {
+                let found = reader.refusals(stretch(after, refusals));
                 At::Refusals(page(reader, found, "refusal", after)?)
             }
-            At::Refusals(_) => At::Alerts(self.alert_floor),
-            At::Alerts(after) if after < self.alerts => {
-                let found = reader.alerts(stretch(after, self.alerts));
+            At::Refusals(_) => At::Alerts(standing.alert_floor),
+            At::Alerts(after) if after < alerts => {
+                let found = reader.alerts(stretch(after, alerts));
                 At::Alerts(page(reader, found, "alert", after)?)
             }
-            At::Alerts(_) => At::Device(1, None),
+            At::Alerts(_) => At::Results(standing.result_floor),
+            At::Results(after) if after < results => {
+                let found = reader.indexed::<ResultRow>(stretch(after, results));
+                At::Results(page(reader, found, "result", after)?)
+            }
+            At::Results(_) => At::Blocks(standing.block_floor),
+            At::Blocks(after) if after < blocks => {
+                let found = reader.indexed::<BlockRow>(stretch(after, blocks));
+                At::Blocks(page(reader, found, "block", after)?)
+            }
+            At::Blocks(_) => At::Device(1, None),
             At::Device(row, _) if row > self.devices => At::Versions(0),
             At::Device(row, None) => {
                 note(reader, device(reader, row), "device", row)?;
@@ -253,8 +248,8 @@ impl Look {
                 Some(next) => At::Rollups(row, next),
                 None => At::Device(row + 1, None),
             },
-            At::Versions(after) if after < self.versions => {
-                let found = reader.versions(stretch(after, self.versions));
+            At::Versions(after) if after < standing.versions => {
+                let found = reader.versions(stretch(after, standing.versions));
                 At::Versions(page(reader, found, "document_version", after)?)
             }
             At::Versions(_) => At::Documents(0),
@@ -266,8 +261,8 @@ impl Look {
                     At::Audit(0)
                 }
             },
-            At::Audit(after) if after < self.audit => {
-                let found = reader.audit(stretch(after, self.audit));
+            At::Audit(after) if after < standing.chain.count => {
+                let found = reader.audit(stretch(after, standing.chain.count));
                 At::Audit(page(reader, found, "audit", after)?)
             }
             At::Audit(_) | At::Done => At::Done,

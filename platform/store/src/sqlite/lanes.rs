@@ -16,7 +16,7 @@ use lastmeter_model::audit::{AuditRow, Hash};
 use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, StoredInvocation};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
+use lastmeter_model::row::{AlertRow, BlockRow, DeviceState, ReadingRow, RefusalRow, ResultRow};
 use lastmeter_units::{MeasurementId, SimTime};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -79,6 +79,18 @@ impl StoreReader for Readers {
 
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
         self.with(move |reader| reader.alerts(stretch)).await
+    }
+
+    async fn results(&self, stretch: Stretch) -> StoreResult<Rows<ResultRow>> {
+        self.with(move |reader| reader.rows(stretch)).await
+    }
+
+    async fn blocks(&self, stretch: Stretch) -> StoreResult<Rows<BlockRow>> {
+        self.with(move |reader| reader.rows(stretch)).await
+    }
+
+    async fn block(&self, device: i64, number: Number) -> StoreResult<Option<BlockRow>> {
+        self.with(move |reader| reader.row(device, number)).await
     }
 
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {

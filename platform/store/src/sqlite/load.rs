@@ -109,6 +109,8 @@ fn check_ends(opened: &mut Opened, context: &ReadContext) -> rusqlite::Result<()
         ("reading", "sequence", &mut checkpoint.readings, checkpoint.reading_floor),
         ("refusal", "sequence", &mut checkpoint.refusals, checkpoint.refusal_floor),
         ("alert", "sequence", &mut checkpoint.alerts, checkpoint.alert_floor),
+        ("result", "sequence", &mut checkpoint.results, checkpoint.result_floor),
+        ("block", "sequence", &mut checkpoint.blocks, checkpoint.block_floor),
         ("invocation", "id", &mut checkpoint.invocations, 0),
         ("document_version", "number", &mut checkpoint.versions, 0),
         ("audit", "number", &mut checkpoint.chain.count, 0),

@@ -5,6 +5,7 @@
 //! | `batch`, `files` | one transaction of the writer; whether its files are still in place |
 //! | `lanes` -> `read`, `walk` | queries of committed snapshots, any number at a time |
 //! | `invocations`, `documents`, `audit` | commands, documents and what was done, as rows |
+//! | `numbered` | results of applications and blocks of samples |
 //! | `schema`, `tables`, `migrate`, `load` | opening a file, also of an earlier format; what a start reads |
 //! | `rollups`, `summaries` | sums of buckets and what they are made of; summaries of series |
 //! | `content`, `quantities`; `seal`, `standing`, `tally` | values; checksums and counts: no loss is unseen |
@@ -22,6 +23,7 @@ mod invocations;
 mod lanes;
 mod load;
 mod migrate;
+mod numbered;
 mod platform_file;
 mod quantities;
 mod read;

@@ -16,7 +16,7 @@ use super::seal::{ReadResult, check_row};
 use super::{Quantities, content, invocations, rollups};
 use crate::damage::Damage;
 use crate::page::{PAGE_BYTES_MAX, PageRows, invocation_bytes, reading_bytes};
-use crate::rows::{Columns, read_alert, read_refusal};
+use crate::rows::{self, Columns, read_alert, read_refusal};
 use crate::seam::{Observer, Page, Rows, Stretch};
 
 /// What numbers in rows are called.
@@ -92,7 +92,7 @@ impl Reader {
         &self.context.devices
     }
 
-    fn names(&self) -> Names<'_> {
+    pub(super) fn names(&self) -> Names<'_> {
         Names { context: &self.context, of_batch: None }
     }
 
@@ -168,12 +168,7 @@ impl Reader {
 
     /// Up to which sequence rows of a table are not kept any more.
     fn floor(&self, table: &str) -> ReadResult<u64> {
-        Ok(match table {
-            "reading" => rollups::standing(&self.connection)?.reading_floor,
-            "alert" => rollups::standing(&self.connection)?.alert_floor,
-            "refusal" => rollups::standing(&self.connection)?.refusal_floor,
-            _ => 0,
-        })
+        Ok(rows::floor(&rollups::standing(&self.connection)?, table))
     }
 
     /// Readings after a commit sequence, up to the last one that is known to be committed.

@@ -1,6 +1,7 @@
 //! Roll-ups as rows, what they are made of, and what retention removes.
 
 use lastmeter_model::decide::{List, Old, OldContent, RefusedBytes};
+use lastmeter_model::row::{BlockRow, ResultRow};
 use lastmeter_model::series::rollup::{BUCKET, Rollup, bucket};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::SimTime;
@@ -11,7 +12,7 @@ use super::read::{self, ALERT, ALERT_COLUMNS, Measured, READING, REFUSAL, REFUSA
 use super::seal::{ReadError, ReadResult, check_row, write_row};
 use super::{standing, tally};
 use crate::damage::Damage;
-use crate::rows::Columns;
+use crate::rows::{Columns, NUMBERED, Numbered as _};
 
 /// Where the store stands in the snapshot at hand.
 pub(super) fn standing(connection: &Connection) -> ReadResult<Standing> {
@@ -170,6 +171,8 @@ pub(super) fn oldest(
         List::Readings => READING,
         List::Alerts => ALERT,
         List::Refusals => REFUSAL,
+        List::Results => ResultRow::SEALED,
+        List::Blocks => BlockRow::SEALED,
     };
     let query = format!("{select} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
     let mut statement = connection.prepare_cached(&query)?;
@@ -203,6 +206,14 @@ fn old(list: List, row: &Row<'_>) -> ReadResult<OldContent> {
             check_row("refusal", row, REFUSAL_COLUMNS)?;
             let content: Option<&[u8]> = row.get_ref(6)?.as_blob_or_null().unwrap_or_default();
             kept_bytes = content.map_or(0, |content| content.len() as u64);
+            row.time(5)?
+        }
+        List::Results => {
+            check_row("result", row, NUMBERED)?;
+            row.time(8)?
+        }
+        List::Blocks => {
+            check_row("block", row, NUMBERED)?;
             row.time(5)?
         }
     };
@@ -272,6 +283,8 @@ pub(super) fn remove_through(
         }
         List::Alerts => "DELETE FROM alert WHERE sequence <= ?1",
         List::Refusals => "DELETE FROM refusal WHERE sequence <= ?1",
+        List::Results => "DELETE FROM result WHERE sequence <= ?1",
+        List::Blocks => "DELETE FROM block WHERE sequence <= ?1",
     };
     connection.prepare_cached(delete)?.execute(through)
 }

@@ -8,7 +8,7 @@ use lastmeter_model::standing::Standing;
 
 /// First byte of the row; counts changes of it.
 const VERSION: u8 = 2;
-const NUMBERS: usize = 29;
+const NUMBERS: usize = 31;
 /// Those of version 1.
 const NUMBERS_1: usize = 12;
 const BYTES: usize = 3 + NUMBERS * 8 + 4;
@@ -19,7 +19,7 @@ const IS_GUARDED: usize = 11;
 const HASH: std::ops::Range<usize> = 18..22;
 
 /// The numbers that stand there as they are, by their places.
-fn plain(of: &mut Standing) -> [(usize, &mut u64); 23] {
+fn plain(of: &mut Standing) -> [(usize, &mut u64); 25] {
     [
         (0, &mut of.journal_committed),
         (2, &mut of.readings),
@@ -44,6 +44,8 @@ fn plain(of: &mut Standing) -> [(usize, &mut u64); 23] {
         (26, &mut of.alert_floor),
         (27, &mut of.refusal_floor),
         (28, &mut of.rolled_up),
+        (29, &mut of.result_floor),
+        (30, &mut of.block_floor),
     ]
 }
 
@@ -112,7 +114,7 @@ mod tests {
         #[test]
         fn it_reads_back_and_no_flipped_bit_passes(
             n in prop::array::uniform10(any::<u64>()), clock in prop::option::of(0..i64::MAX),
-            m in prop::array::uniform13(any::<u64>()), hash: [u8; 32], bit in 0..BYTES * 8,
+            m in prop::array::uniform15(any::<u64>()), hash: [u8; 32], bit in 0..BYTES * 8,
         ) {
             let standing = Standing {
                 journal_committed: n[0], clock_ns: clock, readings: n[1], refusals: n[2],
@@ -121,7 +123,8 @@ mod tests {
                 documents: m[0], document_bytes: m[1], versions: m[2], tokens: m[3],
                 answers: m[4], chain: Chain { count: m[5], hash }, results: m[6],
                 configurations: m[7], blocks: m[8], reading_floor: m[9], alert_floor: m[10],
-                refusal_floor: m[11], rolled_up: m[12],
+                refusal_floor: m[11], rolled_up: m[12], result_floor: m[13],
+                block_floor: m[14],
             };
             let mut bytes = encode(&standing);
             prop_assert_eq!(decode(&bytes), Some(standing));

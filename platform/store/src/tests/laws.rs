@@ -6,7 +6,9 @@ use lastmeter_model::audit::verify;
 use lastmeter_model::decide::Outcome;
 use lastmeter_model::invocation::{InvocationId, InvocationRow, InvocationState};
 use lastmeter_model::message::{Message, MessageBody};
-use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
+use lastmeter_model::row::{
+    AlertRow, BlockRow, DeviceState, ReadingRow, RefusalRow, ResultRow, block_extra,
+};
 use lastmeter_model::standing::Standing;
 use lastmeter_model::work::Changed;
 use lastmeter_units::{HardwareId, SimTime};
@@ -69,6 +71,10 @@ proptest! {
         prop_assert_eq!(content.readings.iter().map(of_reading).collect::<Vec<_>>(), expected);
         let expected = ledger.alerts.iter().map(of_message).collect::<Vec<_>>();
         prop_assert_eq!(content.alerts.iter().map(of_alert).collect::<Vec<_>>(), expected);
+        let expected = ledger.results.iter().map(of_message).collect::<Vec<_>>();
+        prop_assert_eq!(content.results.iter().map(of_result).collect::<Vec<_>>(), expected);
+        let expected = ledger.blocks.iter().map(of_message).collect::<Vec<_>>();
+        prop_assert_eq!(content.blocks.iter().map(of_block).collect::<Vec<_>>(), expected);
         let refused = content.refusals.into_iter();
         let refused = refused.map(|row| (row.reason, row.content, row.content_bytes));
         prop_assert_eq!(refused.collect::<Vec<_>>(), ledger.refusals);
@@ -89,6 +95,10 @@ proptest! {
             prop_assert_eq!(sequences, (1..=standing.alerts).collect::<Vec<_>>());
             let sequences: Vec<u64> = content.refusals.iter().map(|row| row.sequence).collect();
             prop_assert_eq!(sequences, (1..=standing.refusals).collect::<Vec<_>>());
+            let sequences: Vec<u64> = content.results.iter().map(|row| row.sequence).collect();
+            prop_assert_eq!(sequences, (1..=standing.results).collect::<Vec<_>>());
+            let sequences: Vec<u64> = content.blocks.iter().map(|row| row.sequence).collect();
+            prop_assert_eq!(sequences, (1..=standing.blocks).collect::<Vec<_>>());
             let mut devices: Vec<i64> = store.devices().into_iter().map(|row| row.id).collect();
             devices.sort_unstable();
             prop_assert_eq!(devices, (1..=standing.devices.cast_signed()).collect::<Vec<_>>());
@@ -143,6 +153,8 @@ struct Content {
     readings: Vec<ReadingRow>,
     alerts: Vec<AlertRow>,
     refusals: Vec<RefusalRow>,
+    results: Vec<ResultRow>,
+    blocks: Vec<BlockRow>,
     invocations: Vec<(HardwareId, InvocationRow)>,
     states: BTreeMap<i64, DeviceState>,
 }
@@ -158,6 +170,8 @@ impl Content {
             readings: rows(store.wait(reader.readings(all(standing.readings))).unwrap()),
             alerts: rows(store.wait(reader.alerts(all(standing.alerts))).unwrap()),
             refusals: rows(store.wait(reader.refusals(all(standing.refusals))).unwrap()),
+            results: rows(store.wait(reader.results(all(standing.results))).unwrap()),
+            blocks: rows(store.wait(reader.blocks(all(standing.blocks))).unwrap()),
             invocations: invocations.into_iter().map(|one| (one.hardware_id, one.row)).collect(),
             states: (1..=DEVICES).filter_map(state).collect(),
         }
@@ -196,8 +210,27 @@ fn of_message((message, received): &(Message, SimTime)) -> String {
         MessageBody::Alert { kind, level, text } => {
             format!("{device:?} {at} {received} {kind} {level} {text} {metadata:?}")
         }
+        MessageBody::Result { kind, subject, until, content } => {
+            format!("{device:?} {number:?} {at} {received} {kind} {subject} {until:?} {content}")
+        }
+        MessageBody::Block { channels, samples, rate_hz, content } => {
+            let channels: Vec<String> = channels.iter().map(|id| id.name().to_owned()).collect();
+            let extra = block_extra(&channels, *samples as u64);
+            format!("{device:?} {number:?} {at} {received} {extra} {rate_hz} {content:?}")
+        }
         other => format!("{other:?}"),
     }
+}
+
+fn of_result(row: &ResultRow) -> String {
+    let ResultRow { device, number, from, until, received, kind, subject, content, .. } = row;
+    format!("{device:?} {number:?} {from} {received} {kind} {subject} {until:?} {content}")
+}
+
+fn of_block(row: &BlockRow) -> String {
+    let BlockRow { device, number, event, received, samples, rate_hz, content, .. } = row;
+    let extra = serde_json::json!({ "channels": row.channels, "samples": samples });
+    format!("{device:?} {number:?} {event} {received} {extra} {rate_hz} {content:?}")
 }
 
 fn of_reading(row: &ReadingRow) -> String {

@@ -24,6 +24,11 @@ pub(super) struct Ledger {
     pub(super) repetitions: u64,
     /// Device and response of each invocation.
     pub(super) invocations: Vec<(HardwareId, Option<String>)>,
+    /// Results and blocks in their order, and when they were received.
+    pub(super) results: Vec<(Message, SimTime)>,
+    pub(super) blocks: Vec<(Message, SimTime)>,
+    /// Content of results and blocks by kind and number.
+    others: BTreeMap<(bool, HardwareId, Number), String>,
     /// Content by number.
     numbers: BTreeMap<(HardwareId, Number), String>,
 }
@@ -87,6 +92,22 @@ impl Ledger {
                     None => {
                         self.readings.push((message.clone(), received));
                         self.numbers.extend(key.map(|key| (key, content)));
+                    }
+                }
+            }
+            MessageBody::Result { .. } | MessageBody::Block { .. } => {
+                let is_block = matches!(message.body, MessageBody::Block { .. });
+                let number = message.number;
+                let key = number.map(|number| (is_block, message.device.clone(), number));
+                let event = message.event.filter(|_| !is_block);
+                let content = format!("{event:?} {:?}", message.body);
+                match key.as_ref().and_then(|key| self.others.get(key)) {
+                    Some(stored) if *stored == content => self.repetitions += 1,
+                    Some(_) => return Err("conflicting_content"),
+                    None => {
+                        let list = if is_block { &mut self.blocks } else { &mut self.results };
+                        list.push((message.clone(), received));
+                        self.others.extend(key.map(|key| (key, content)));
                     }
                 }
             }

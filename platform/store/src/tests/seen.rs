@@ -122,7 +122,7 @@ async fn cursors(seen: &mut Questions, reader: &dyn StoreReader) {
 }
 
 async fn lists(seen: &mut Questions, reader: &dyn StoreReader, totals: Totals) {
-    let Totals { readings, refusals, alerts } = totals;
+    let Totals { readings, refusals, alerts, results, blocks } = totals;
     for (limit, more) in [(1000, 0), (2, 0), (0, 0), (1000, 1)] {
         for after in [0, 1, readings] {
             let stretch = Stretch { after, limit, last: readings + more };
@@ -135,6 +135,14 @@ async fn lists(seen: &mut Questions, reader: &dyn StoreReader, totals: Totals) {
         for after in [0, 1, alerts] {
             let stretch = Stretch { after, limit, last: alerts + more };
             seen.answer(("alerts", stretch), &reader.alerts(stretch).await);
+        }
+        for after in [0, 1, results] {
+            let stretch = Stretch { after, limit, last: results + more };
+            seen.answer(("results", stretch), &reader.results(stretch).await);
+        }
+        for after in [0, 1, blocks] {
+            let stretch = Stretch { after, limit, last: blocks + more };
+            seen.answer(("blocks", stretch), &reader.blocks(stretch).await);
         }
     }
 }
@@ -169,6 +177,7 @@ async fn of_device(seen: &mut Questions, reader: &dyn StoreReader, device: i64) 
     let of_one_epoch = SERIALS.map(|serial| (EPOCHS[1], serial));
     for number in of_one_epoch.into_iter().chain(EPOCHS.map(|epoch| (epoch, SERIALS[1]))) {
         seen.answer(("number", device, number), &reader.numbered(device, number).await);
+        seen.answer(("block", device, number), &reader.block(device, number).await);
     }
     for (page, cut) in PAGES.into_iter().flat_map(|page| cuts().map(|cut| (page, cut))) {
         let invocations = reader.invocations_of(device, page, cut.clone()).await;

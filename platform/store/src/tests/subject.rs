@@ -10,7 +10,7 @@ use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind};
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{DeviceRow, ReadingRow};
+use lastmeter_model::row::{BlockRow, DeviceRow, ReadingRow, ResultRow};
 use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MeasurementId, SimTime, TenantName};
@@ -22,6 +22,7 @@ use super::server::Server;
 use super::work::{Job, REFUSED_BYTES, Step};
 use crate::damage::Damage;
 use crate::error::{StoreError, StoreResult};
+use crate::page::PAGE_BYTES_MAX;
 use crate::postgres::Database;
 use crate::seam::{Observer, StoreBatch, StoreReader, StoreWriter};
 use crate::stores::{FileReaders, OpenStore, Readable, StoreKind, StorePlace};
@@ -239,6 +240,14 @@ impl Known for FailingBatch<'_> {
         self.inner.numbered(device, number, event)
     }
 
+    fn result(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ResultRow>> {
+        self.inner.result(device, number)
+    }
+
+    fn block(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<BlockRow>> {
+        self.inner.block(device, number)
+    }
+
     fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
         self.inner.invocation(id)
     }
@@ -285,6 +294,12 @@ impl Known for FailingBatch<'_> {
     }
 
     fn oldest(&mut self, list: List, after: u64, limit: u32) -> StoreResult<Vec<Old>> {
+        // What is read at once, in the writer, is no more than a page.
+        let row_bytes = match list {
+            List::Results | List::Blocks => 256 * 1024,
+            List::Readings | List::Alerts | List::Refusals => 0,
+        };
+        assert!(limit as usize * row_bytes <= PAGE_BYTES_MAX, "{limit} rows of {list:?}");
         self.inner.oldest(list, after, limit)
     }
 

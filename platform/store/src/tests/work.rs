@@ -177,6 +177,9 @@ fn message() -> impl Strategy<Value = Message> {
         let (number, event, updates_state, originator, metadata) = around;
         let metadata = metadata.map(|text| ("place".to_owned(), text.to_owned()));
         let metadata = metadata.into_iter().collect();
+        // What the wire has of these always has its date.
+        let is_dated = matches!(body, MessageBody::Result { .. } | MessageBody::Block { .. });
+        let event = if is_dated { Some(event.unwrap_or_default()) } else { event };
         Message { number, event, updates_state, originator, metadata, ..Message::new(device, body) }
     })
 }
@@ -201,6 +204,16 @@ fn body() -> impl Strategy<Value = MessageBody> {
         }),
         3 => (invocation, response).prop_map(|(invocation, response)| {
             MessageBody::Acknowledgement { invocation, response: response.to_owned() }
+        }),
+        2 => prop::sample::select(&["outage-1", "outage-2"][..]).prop_map(|subject| {
+            let (kind, content) = ("outage".to_owned(), r#"{"areas":["é"]}"#.to_owned());
+            MessageBody::Result { kind, subject: subject.to_owned(), until: Some(SimTime(9)), content }
+        }),
+        2 => (1..3_usize).prop_map(|samples| MessageBody::Block {
+            channels: quantities(),
+            samples,
+            rate_hz: 1600.0,
+            content: vec![0, 0xff, samples.to_le_bytes()[0]],
         }),
         1 => Just(MessageBody::Registration),
     ]

@@ -138,6 +138,25 @@ async fn what_was_sent_and_not_acknowledged_is_taken_once_after_a_reconnection()
     platform.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_later_connection_stays_whichever_shows_its_key_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(folder.path(), ClockSource::Wall).await;
+    let key = register(&platform, GATEWAY, "home").await;
+    let to = door(&platform);
+    // The first is asked for its key and is slow; meanwhile the gateway dials again.
+    let home = (GATEWAY, "Home", &key);
+    let mut slow = Gateway::ask(to, home, Outbox::new(1 << 20)).await;
+    slow.stream.readable().await.unwrap();
+    let mut later = Gateway::home(to, &key).await;
+    slow.until(|_| false).await;
+    assert_eq!(slow.rejected, Some(Refusal::Closed));
+    later.relay(&scale(PLUG, 10));
+    later.relay(&power(PLUG, 10, 5));
+    later.deliver().await;
+    platform.shutdown().await;
+}
+
 /// Numbers that look random, the same each time.
 struct Stream(u64);
 

@@ -92,6 +92,17 @@ impl Gateway {
         (gateway, name, key): (GatewayAddress, &str, &NetworkKey),
         outbox: Outbox,
     ) -> Self {
+        let mut new = Self::ask(to, (gateway, name, key), outbox).await;
+        new.until(|it| it.end.is_open() || it.rejected.is_some()).await;
+        new
+    }
+
+    /// Connects and asks to be let in; what the platform answers is not read yet.
+    pub(super) async fn ask(
+        to: SocketAddr,
+        (gateway, name, key): (GatewayAddress, &str, &NetworkKey),
+        outbox: Outbox,
+    ) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         let settings = GatewaySettings::new(gateway, name, key.clone());
         let (mut out, nonce) = (Vec::new(), now().0.to_be_bytes());
@@ -101,7 +112,6 @@ impl Gateway {
         let (delivered, rejected) = (None, None);
         let mut new = Self { end, stream, outbox, orders, settings, delivered, rejected };
         new.stream.write_all(&out).await.unwrap();
-        new.until(|it| it.end.is_open() || it.rejected.is_some()).await;
         new
     }
 

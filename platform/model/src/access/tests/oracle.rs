@@ -48,11 +48,15 @@ enum GrantKind {
     Parent,
     NotHis,
     Command,
+    Outline,
 }
 
-const GRANTS: [GrantKind; 12] = {
+const GRANTS: [GrantKind; 13] = {
     use GrantKind::*;
-    [None, Read, All, Finest, Purpose, Before, After, Revoked, Group, Parent, NotHis, Command]
+    [
+        None, Read, All, Finest, Purpose, Before, After, Revoked, Group, Parent, NotHis, Command,
+        Outline,
+    ]
 };
 
 const SUBJECTS: [&str; 15] = [
@@ -102,6 +106,7 @@ impl Case<'_> {
                 action == Action::Read && matches!(self.kind, Kind::Series | Kind::Export)
             }
             GrantKind::Command => asked == Action::Command,
+            GrantKind::Outline => action == Action::Outline,
             GrantKind::All | GrantKind::Purpose | GrantKind::Group | GrantKind::Parent => true,
             _ => false,
         };
@@ -359,6 +364,7 @@ fn grant(kind: GrantKind, me: &PrincipalRef, subject: Option<&Target>) -> Option
         GrantKind::None => return None,
         GrantKind::Read => grant.actions = [Action::Read].into(),
         GrantKind::Command => grant.actions = [Action::Command].into(),
+        GrantKind::Outline => grant.actions = [Action::Outline].into(),
         GrantKind::All => {}
         GrantKind::Finest => grant.finest = Some(sample::HOUR),
         GrantKind::Purpose => grant.purpose = Some("outage".to_owned()),

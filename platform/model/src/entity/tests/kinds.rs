@@ -12,8 +12,9 @@ use crate::entity::{
     Alarm, Application, Asset, Assignment, Batch, BatchElements, Bill, Body, CommandBody,
     Credential, Device, DeviceRoute, ElectricNetwork, Feed, FieldNetwork, FirmwareContent,
     FirmwareImage, FirmwareTransfer, GatewayNumber, Group, Job, KINDS, Node, NodeConfiguration,
-    Notification, Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site, Specification,
-    Tariff, TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name, read,
+    Notification, OutageReview, Quantity, Report, ReportPlan, Rule, ScheduledCommand, Site,
+    Specification, Tariff, TenantSettings, Topology, User, View, Zone, kind_of_code, kind_of_name,
+    read,
 };
 
 /// Reads a body, writes it and reads it again; returns what was written.
@@ -64,6 +65,7 @@ fn rewritten_as(kind: &str, body: &Value) -> Value {
         "firmware_image" => rewritten::<FirmwareImage>,
         "firmware_content" => rewritten::<FirmwareContent>,
         "firmware_transfer" => rewritten::<FirmwareTransfer>,
+        "outage_review" => rewritten::<OutageReview>,
         "job" => rewritten::<Job>,
         _ => panic!("no kind {kind}"),
     };
@@ -131,6 +133,7 @@ fn codes_and_names_are_given_once_and_stay() {
         (35, "firmware_image"),
         (36, "firmware_content"),
         (37, "firmware_transfer"),
+        (38, "outage_review"),
     ];
     assert_eq!(listed, expected);
     for kind in all {
@@ -206,6 +209,7 @@ fn documents_are_found_by_their_keys() {
         ("firmware_image", ""),
         ("firmware_content", ""),
         ("firmware_transfer", "image=plug-7 state=refused"),
+        ("outage_review", ""),
     ];
     let found: Vec<_> =
         bodies().iter().map(|(kind, body)| (*kind, checked(kind, body).unwrap())).collect();

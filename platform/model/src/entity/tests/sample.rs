@@ -262,6 +262,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Value)> {
                 "confirmedBytes": 48, "repeatedBlocks": 1, "started": from,
             }),
         ),
+        ("outage_review", json!({"verdict": "rejected", "metadata": metadata})),
     ]
 }
 

@@ -7,6 +7,7 @@ use lastmeter_model::standing::Totals;
 use super::super::super::routes::{Access, Route, Verb};
 use super::super::super::{cursor, documents};
 use super::super::*;
+use super::samples::documents as sample_documents;
 use super::world::{
     ABSENT, Answered, DEVICES, ERAS, Row, SampleTenant, What, eras, grant_token, is_given, is_seen,
     marker, now, of_tenant,
@@ -18,7 +19,7 @@ type Read = (&'static str, &'static str, Row, &'static [What], bool);
 
 /// Requests that read data, by route; `{d}` is a device, `{t}` its assignment, `{i}` a command.
 const READS: &[Read] = {
-    use What::{Alert, Amperes, Command, Volts};
+    use What::{Alert, Amperes, Block, Command, Result as Concluded, Volts};
     const DEVICES: &str = "/sitewhere/api/devices";
     const ONE: &str = "/sitewhere/api/assignments/{token}";
     &[
@@ -88,6 +89,10 @@ const READS: &[Read] = {
             &[Volts, Amperes],
             false,
         ),
+        ("/api/v1/blocks", "/api/v1/blocks", Row::Block, &[Block], false),
+        ("/api/v1/blocks", "/api/v1/blocks?device={d}", Row::Block, &[Block], false),
+        ("/api/v1/results", "/api/v1/results?limit=1000", Row::Result, &[Concluded], false),
+        ("/api/v1/results", "/api/v1/results?device={d}", Row::Result, &[Concluded], false),
         (
             "/sitewhere/api/assignments/{token}/invocations",
             "/sitewhere/api/assignments/{t}/invocations",
@@ -161,6 +166,10 @@ const READS: &[Read] = {
     ]
 };
 
+/// What everybody is granted of electric networks that there are: only an application is shown it.
+const NETWORKS: [(&str, &str); 3] =
+    [("d-electric_network", ""), ("n-lent", "read"), ("n-part", "outline")];
+
 /// Who may read documents of a kind that all of a tenant's are shown of.
 const DOCUMENTS: [(&str, &str); 13] = [
     ("specification", "user utility operator admin app device devices gateway bench"),
@@ -168,7 +177,7 @@ const DOCUMENTS: [(&str, &str); 13] = [
     ("quantity", "user utility operator admin app device devices gateway bench"),
     ("site", "utility operator admin app bench"),
     ("zone", "utility operator admin app bench"),
-    ("electric_network", "utility operator admin app bench"),
+    ("electric_network", "utility operator admin bench"),
     ("group", "operator admin bench"),
     ("application", "admin bench"),
     ("rule", "admin bench"),
@@ -178,9 +187,6 @@ const DOCUMENTS: [(&str, &str); 13] = [
     ("feed", "anonymous user utility operator admin app device devices gateway bench"),
 ];
 
-/// Of nobody's password.
-const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0";
-
 /// What a person was told.
 fn notification(person: &str) -> Value {
     json!({
@@ -189,6 +195,9 @@ fn notification(person: &str) -> Value {
         "settled": SimTime(1),
     })
 }
+
+/// The route of one block, which `Product::blocks` asks for.
+const BLOCK: &str = "/api/v1/blocks/{device}/{epoch}/{serial}";
 
 /// A bill of a person, which names a meter.
 fn bill(person: &str, meter: &str) -> Value {
@@ -205,6 +214,12 @@ fn bill(person: &str, meter: &str) -> Value {
     })
 }
 
+/// An answer without where the next page begins: that is salted.
+fn without_position(body: &str) -> String {
+    let Some((_, behind)) = body.split_once(r#""next":""#) else { return body.to_owned() };
+    body.replace(behind.split('"').next().unwrap(), "-")
+}
+
 /// A principal before a world: its kind, which is none of the tenant's where it is another's.
 struct Seat<'a> {
     name: &'a str,
@@ -215,6 +230,7 @@ struct Seat<'a> {
 fn is_other(route: &Route) -> bool {
     let is_read = route.method == Verb::Get && matches!(route.access, Access::Within(..));
     let is_asked = READS.iter().any(|(path, ..)| *path == route.path)
+        || route.path == BLOCK
         || documents::PATHS.iter().any(|(path, _)| route.path.starts_with(path));
     is_read && !is_asked
 }
@@ -254,6 +270,10 @@ fn check_whole(
     }
 }
 
+/// Everything that an answer can show.
+const WHATS: [What; 6] =
+    [What::Volts, What::Amperes, What::Alert, What::Command, What::Block, What::Result];
+
 struct Product {
     world: SampleTenant,
     cells: usize,
@@ -281,9 +301,7 @@ impl Product {
         assert!(told.status < 500, "{} {path}: {told:?}", seat.name);
         let text = format!("{}{}", told.headers, told.body);
         for device in DEVICES {
-            for (era, what) in ERAS.into_iter().flat_map(|era| {
-                [What::Volts, What::Amperes, What::Alert, What::Command].map(|what| (era, what))
-            }) {
+            for (era, what) in ERAS.into_iter().flat_map(|era| WHATS.map(|what| (era, what))) {
                 if text.contains(&marker(device, era, what)) {
                     self.shown += 1;
                     let is_given = is_given(seat.name, device, era, what, row);
@@ -305,7 +323,7 @@ impl Product {
     fn alike(&mut self, seat: &Seat<'_>, path: &str, [told, absent]: [(&Answered, &str); 2]) {
         let plain = |(told, name): (&Answered, &str)| Answered {
             headers: told.headers.replace(name, "@"),
-            body: told.body.replace(name, "@"),
+            body: without_position(&told.body).replace(name, "@"),
             ..told.clone()
         };
         assert_eq!(plain(told), plain(absent), "{} {path}", seat.name);
@@ -397,7 +415,10 @@ impl Product {
                 "tenant_settings" | "schedule" => continue,
                 _ => {
                     let known = DOCUMENTS.iter().find(|(name, _)| name == kind);
-                    (vec![format!("d-{kind}")], known.unwrap().1)
+                    let own = if *kind == "electric_network" { &NETWORKS[1..] } else { &[] };
+                    let own = own.iter().map(|(token, _)| (*token).to_owned());
+                    let tokens = std::iter::once(format!("d-{kind}")).chain(own);
+                    (tokens.collect(), known.unwrap().1)
                 }
             };
             for token in tokens {
@@ -407,6 +428,7 @@ impl Product {
                         token == own && ["user", "app"].contains(&seat.name)
                     }
                     "asset" => seat.name == "user" && token == "ann",
+                    "electric_network" => seat.name == "app" && token == "n-lent",
                     _ => false,
                 };
                 let is_seen = is_own || readers.split(' ').any(|one| one == seat.name);
@@ -424,6 +446,27 @@ impl Product {
                         self.alike(seat, &one, [(&told, &token), (&none, &absent)]);
                     }
                 }
+            }
+        }
+    }
+
+    /// Models of electric networks, and states of their switches.
+    async fn electric_networks(&mut self, seat: &Seat<'_>) {
+        let is_reader = ["utility", "operator", "admin", "bench"].contains(&seat.name);
+        for ((token, granted), end) in NETWORKS
+            .iter()
+            .flat_map(|one| ["model", "topology", "topology/history"].map(|end| (one, end)))
+        {
+            let is_granted = *granted == "read" || *granted == "outline" && end != "model";
+            let is_seen = is_reader || seat.name == "app" && is_granted;
+            let path = |token: &str| format!("/api/v1/electric-networks/{token}/{end}");
+            let told = self.world.ask(&seat.who, "GET", &path(token)).await;
+            self.check(seat, Row::Device, &path(token), &told);
+            assert_eq!(told.status == 200, is_seen, "{} {token}/{end}: {told:?}", seat.name);
+            if !is_seen && told.status != 403 {
+                let absent = "x".repeat(token.len());
+                let none = self.world.ask(&seat.who, "GET", &path(&absent)).await;
+                self.alike(seat, &path(token), [(&told, token), (&none, &absent)]);
             }
         }
     }
@@ -539,6 +582,24 @@ impl Product {
         }
     }
 
+    /// Blocks by their numbers: who may not have one is answered as of one that is not there.
+    async fn blocks(&mut self, seat: &Seat<'_>) {
+        for (device, era) in DEVICES.into_iter().flat_map(|one| ERAS.map(|era| (one, era))) {
+            let [path, none, nobodys] = [(device, era), (device, 9), (ABSENT, era)]
+                .map(|(device, serial)| format!("/api/v1/blocks/{device}/1/{serial}"));
+            let told = self.world.ask(&seat.who, "GET", &path).await;
+            self.check(seat, Row::Block, &path, &told);
+            let is_given = is_given(seat.name, device, era, What::Block, Row::Block);
+            assert_eq!(told.status == 200, is_given, "{} {path}: {told:?}", seat.name);
+            if told.status == 404 {
+                let is_device_seen = is_seen(seat.name, device, Row::Block);
+                let absent = if is_device_seen { &none } else { &nobodys };
+                let absent = self.world.ask(&seat.who, "GET", absent).await;
+                self.alike(seat, &path, [(&told, device), (&absent, ABSENT)]);
+            }
+        }
+    }
+
     /// Topics of one device.
     fn topics(&mut self, seat: &Seat<'_>) {
         let core = &self.world.bench.core;
@@ -553,55 +614,6 @@ impl Product {
         }
     }
 }
-/// A document of each kind.
-fn documents() -> Vec<(&'static str, Value)> {
-    vec![
-        ("user", json!({ "roles": ["tenant-admin"], "passwordHash": { "argon2id": HASH } })),
-        ("specification", json!({ "name": "s", "delivery": "mailbox" })),
-        ("command", json!({ "specificationToken": "d-specification", "name": "c" })),
-        (
-            "rule",
-            json!({
-                "name": "r", "owner": "user:bob", "when": { "alert": { "device": "m-bobs" } },
-                "then": [{ "alert": { "type": "a", "level": "Info", "text": "" } }],
-            }),
-        ),
-        (
-            "report_plan",
-            json!({
-                "name": "p", "kind": "NILM", "subject": "device:m-bobs", "period": "day",
-                "owner": "user:bob",
-            }),
-        ),
-        ("quantity", json!({ "unit": "K", "kind": "gauge", "summary": "mean" })),
-        ("site", json!({ "name": "s" })),
-        ("zone", json!({ "name": "z", "kind": "feeder" })),
-        ("electric_network", json!({ "name": "n", "model": "{}" })),
-        ("group", json!({ "name": "g" })),
-        ("application", json!({ "description": "a" })),
-        (
-            "tariff",
-            json!({
-                "name": "t", "currency": "EUR", "zone": "UTC", "validFrom": SimTime(0),
-                "imports": [{ "name": "F0", "price": "0.2" }],
-            }),
-        ),
-        (
-            "view",
-            json!({
-                "name": "v", "device": "m-bobs", "quantity": "x", "period": "day",
-                "owner": "user:bob",
-            }),
-        ),
-        (
-            "feed",
-            json!({
-                "name": "f", "kind": "weather", "quantity": "temperature", "unit": "C",
-                "validFrom": SimTime(0), "validUntil": SimTime(1), "points": [[SimTime(0), 4.0]],
-            }),
-        ),
-    ]
-}
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
@@ -609,8 +621,19 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     let begun = std::time::Instant::now();
     let own = principals(&TenantName::default());
     let world = SampleTenant::full(&own).await;
-    for (kind, body) in documents() {
+    for (kind, body) in sample_documents() {
         world.put(kind, &format!("d-{kind}"), body).await;
+    }
+    for (token, action) in &NETWORKS[1..] {
+        world.put("electric_network", token, json!({ "name": "n", "model": "{}" })).await;
+        for (name, who) in &own {
+            let grant = json!({
+                "to": who.reference, "on": format!("electric-network:{token}"),
+                "actions": [action], "quantities": ["*"], "from": SimTime(0),
+                "until": SimTime(i64::MAX), "purpose": "work", "by": "bench",
+            });
+            world.put("grant", &format!("{token}-{name}"), grant).await;
+        }
     }
     for (person, meter) in [("ann", "m-home"), ("bob", "m-bobs")] {
         world.put("bill", &format!("{person}-2027-01"), bill(person, meter)).await;
@@ -630,8 +653,10 @@ async fn no_request_shows_what_is_not_for_who_asks_and_hidden_is_as_absent() {
     for seat in own.chain(foreign) {
         product.reads(&seat).await;
         product.documents(&seat).await;
+        product.electric_networks(&seat).await;
         product.bills(&seat).await;
         product.notifications(&seat).await;
+        product.blocks(&seat).await;
         product.writes(&seat).await;
         product.others(&seat).await;
         product.topics(&seat);

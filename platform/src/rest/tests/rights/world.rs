@@ -16,17 +16,20 @@ use lastmeter_model::document::{
 };
 use lastmeter_model::invocation::{InvocationId, NewInvocation, StoredInvocation};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, DeviceState, ReadingRow, RefusalRow};
+use lastmeter_model::row::{AlertRow, BlockRow, DeviceState, ReadingRow, RefusalRow, ResultRow};
 use lastmeter_store::{
     Page, Range, Rows, Series, SeriesQuery, StoreReader, StoreResult, Stretch, Summaries,
     SummaryQuery,
 };
+
+use lastmeter_units::HardwareId;
 
 use super::super::super::{Proof, Shared, Stopping, Visitor, no_such_path, routes, with};
 use super::super::*;
 use super::{Principal, TenantName};
 use crate::reader::Reader;
 use crate::tests::bytes;
+use crate::tests::numbered::{block, result, take};
 
 const AMPERES: &str = "electricity.current.rms.l1";
 const SECOND: i64 = 1_000_000_000;
@@ -62,6 +65,8 @@ pub(super) enum What {
     Amperes,
     Alert,
     Command,
+    Block,
+    Result,
 }
 
 /// What a request is about.
@@ -76,6 +81,8 @@ pub(super) enum Row {
     Alert,
     Assignment,
     Command,
+    Block,
+    Result,
 }
 
 /// The hours of which a principal may have something of a device.
@@ -88,6 +95,7 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
         ("admin", _) if matches!(row, Row::Command | Row::Device | Row::Assignment) => {
             ERAS.to_vec()
         }
+        ("operator" | "admin", _) if row == Row::Result => ERAS.to_vec(),
         ("operator", _) | ("device", "m-home") if row == Row::Device => ERAS.to_vec(),
         ("admin", "m-open") | ("user", "m-left") if !is_now => vec![1],
         ("user", "m-came") => vec![2, 3],
@@ -97,7 +105,9 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
         _ => vec![],
     };
     let is_within = who != "platform" && !who.contains("of b");
-    if device == "m-open" && is_within && ![Row::Command, Row::Live, Row::Assignment].contains(&row)
+    if device == "m-open"
+        && is_within
+        && ![Row::Command, Row::Live, Row::Assignment, Row::Result].contains(&row)
     {
         eras.extend([2, 3]);
     }
@@ -106,7 +116,8 @@ pub(super) fn eras(who: &str, device: &str, row: Row) -> Vec<i64> {
 
 /// Whether a principal is answered at all about a device.
 pub(super) fn is_seen(who: &str, device: &str, row: Row) -> bool {
-    let row = if row == Row::Series || row == Row::Export { Row::Hours } else { row };
+    let is_series = [Row::Series, Row::Export, Row::Block].contains(&row);
+    let row = if is_series { Row::Hours } else { row };
     // Every device was nobody's at first.
     if who == "admin" && matches!(row, Row::Hours | Row::Alert) {
         return device != ABSENT;
@@ -116,12 +127,15 @@ pub(super) fn is_seen(who: &str, device: &str, row: Row) -> bool {
 
 /// Whether a principal may have something.
 pub(super) fn is_given(who: &str, device: &str, era: i64, what: What, row: Row) -> bool {
-    let is_whole = device != "m-volt" || ["bench", "admin"].contains(&who);
+    let is_whole = device != "m-volt" || ["bench", "admin", "operator"].contains(&who);
     let is_of_row = match what {
         What::Command => row == Row::Command && is_whole,
         What::Alert => {
             matches!(row, Row::Latest | Row::Live | Row::Export | Row::Alert) && is_whole
         }
+        // A block is given as a whole, and has voltages and currents.
+        What::Block => row == Row::Block && is_whole,
+        What::Result => row == Row::Result && is_whole,
         What::Amperes => is_whole,
         What::Volts => true,
     };
@@ -137,12 +151,14 @@ pub(super) fn marker(device: &str, era: i64, what: What) -> String {
         What::Amperes => format!("{}.0625", number + 1000),
         What::Alert => format!("alert-{number}."),
         What::Command => format!("command-{number}."),
+        What::Block => format!("{}.0625", number + 2000),
+        What::Result => format!("result-{number}."),
     }
 }
 
 /// A tenant, and the way to its router.
-pub(super) struct SampleTenant {
-    pub(super) bench: Bench,
+pub(in super::super) struct SampleTenant {
+    pub(in super::super) bench: Bench,
     router: axum::Router,
     lookups: Arc<AtomicU64>,
     process: Arc<Process>,
@@ -170,6 +186,9 @@ counted! {
     readings(stretch: Stretch) -> Rows<ReadingRow>;
     refusals(stretch: Stretch) -> Rows<RefusalRow>;
     alerts(stretch: Stretch) -> Rows<AlertRow>;
+    results(stretch: Stretch) -> Rows<ResultRow>;
+    blocks(stretch: Stretch) -> Rows<BlockRow>;
+    block(device: i64, number: Number) -> Option<BlockRow>;
     numbered(device: i64, number: Number) -> Option<ReadingRow>;
     state(device: i64) -> DeviceState;
     quantities_of(device: i64) -> Vec<MeasurementId>;
@@ -190,15 +209,15 @@ counted! {
 
 /// A whole answer, and how often the store was asked for it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Answered {
-    pub(super) status: u16,
+pub(in super::super) struct Answered {
+    pub(in super::super) status: u16,
     pub(super) headers: String,
-    pub(super) body: String,
+    pub(in super::super) body: String,
     pub(super) lookups: u64,
 }
 
 impl SampleTenant {
-    pub(super) fn start(mut bench: Bench) -> Self {
+    pub(in super::super) fn start(mut bench: Bench) -> Self {
         let lookups = Arc::new(AtomicU64::new(0));
         let core = Arc::get_mut(&mut bench.core).unwrap();
         let store = core.readers.shared();
@@ -238,7 +257,7 @@ impl SampleTenant {
         world
     }
 
-    pub(super) async fn stop(self) {
+    pub(in super::super) async fn stop(self) {
         assert!(self.process.stop().await);
     }
 
@@ -255,6 +274,13 @@ impl SampleTenant {
         });
         let alert = json!({ "hardwareId": device, "type": "DeviceAlert", "request": alert });
         accept(&self.bench.core, alert.to_string().into()).await.unwrap();
+        let rate_hz = marker(device, era, What::Block).parse().unwrap();
+        let id = HardwareId::new(device).unwrap();
+        let block = block(&id, (1, era as u64), (at, rate_hz));
+        take(&self.bench.core, (&id, "block"), block).await.unwrap();
+        let content = json!({ "note": marker(device, era, What::Result) });
+        let result = result(&id, (1, era as u64), (at, "outage"), &content);
+        take(&self.bench.core, (&id, "result"), result).await.unwrap();
     }
 
     async fn asked(&self, device: &str, initiator: &str) -> InvocationId {
@@ -343,7 +369,12 @@ impl SampleTenant {
     }
 
     /// Sends a request as a principal.
-    pub(super) async fn ask(&self, who: &Principal, method: &str, path: &str) -> Answered {
+    pub(in super::super) async fn ask(
+        &self,
+        who: &Principal,
+        method: &str,
+        path: &str,
+    ) -> Answered {
         self.ask_with(who, (method, path), &[], "{}").await
     }
 
@@ -393,7 +424,8 @@ impl SampleTenant {
         Answered {
             status: head.status.as_u16(),
             headers,
-            body: String::from_utf8(text).unwrap(),
+            // Samples are no text.
+            body: String::from_utf8_lossy(&text).into_owned(),
             lookups: self.lookups.load(Ordering::SeqCst) - before,
         }
     }

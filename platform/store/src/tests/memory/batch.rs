@@ -9,7 +9,9 @@ use lastmeter_model::decide::{
 use lastmeter_model::document::{Answer, AnswerKey, Cursor, Document, DocumentKind};
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
 use lastmeter_model::message::Number;
-use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow, extra_metadata};
+use lastmeter_model::row::{
+    AlertRow, BlockRow, DeviceRow, ReadingRow, RefusalRow, ResultRow, extra_metadata,
+};
 use lastmeter_model::series::rollup::{Rollup, bucket};
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
@@ -54,6 +56,14 @@ impl Known for MemoryBatch<'_> {
         _: Option<SimTime>,
     ) -> StoreResult<Found<ReadingRow>> {
         Ok(found(self.content.numbered(device.id, number)))
+    }
+
+    fn result(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<ResultRow>> {
+        Ok(found(self.content.result(&device.hardware_id, number)))
+    }
+
+    fn block(&mut self, device: &DeviceRow, number: Number) -> StoreResult<Found<BlockRow>> {
+        Ok(found(self.content.block(&device.hardware_id, number)))
     }
 
     fn invocation(&mut self, id: InvocationId) -> StoreResult<Found<InvocationRow>> {
@@ -137,6 +147,18 @@ impl Known for MemoryBatch<'_> {
                 .take(limit)
                 .map(|(at, row)| of(*at, row.received, None, 0))
                 .collect(),
+            List::Results => content
+                .results
+                .range(behind)
+                .take(limit)
+                .map(|(at, row)| of(*at, row.received, None, 0))
+                .collect(),
+            List::Blocks => content
+                .blocks
+                .range(behind)
+                .take(limit)
+                .map(|(at, row)| of(*at, row.received, None, 0))
+                .collect(),
             List::Refusals => content
                 .refusals
                 .range(behind)
@@ -185,6 +207,8 @@ impl Batch for MemoryBatch<'_> {
             }
             Effect::Reading(reading) => return content.put_reading(&reading),
             Effect::Alert(alert) => content.put_alert(&alert)?,
+            Effect::Result(_, result) => return Ok(content.put_result(result)),
+            Effect::Block(_, block) => return Ok(content.put_block(block)),
             Effect::Refusal(refusal) => content.put_refusal(&refusal),
             Effect::Invocation(row) => {
                 content.invocations.insert(row.id, row.clone());
@@ -236,6 +260,8 @@ impl Content {
             List::Readings => self.readings.retain(|sequence, _| through < *sequence),
             List::Alerts => self.alerts.retain(|sequence, _| through < *sequence),
             List::Refusals => self.refusals.retain(|sequence, _| through < *sequence),
+            List::Results => self.results.retain(|sequence, _| through < *sequence),
+            List::Blocks => self.blocks.retain(|sequence, _| through < *sequence),
         }
     }
 
@@ -287,6 +313,30 @@ impl Content {
         };
         self.alerts.insert(alert.sequence, row);
         Ok(())
+    }
+
+    pub(super) fn block(&self, device: &HardwareId, number: Number) -> Option<&BlockRow> {
+        self.blocks.values().find(|row| row.device == *device && row.number == Some(number))
+    }
+
+    fn result(&self, device: &HardwareId, number: Number) -> Option<&ResultRow> {
+        self.results.values().find(|row| row.device == *device && row.number == Some(number))
+    }
+
+    fn put_result(&mut self, new: &ResultRow) -> Put {
+        if new.number.is_some_and(|number| self.result(&new.device, number).is_some()) {
+            return Put::Repeated;
+        }
+        self.results.insert(new.sequence, new.clone());
+        Put::Written
+    }
+
+    fn put_block(&mut self, new: &BlockRow) -> Put {
+        if new.number.is_some_and(|number| self.block(&new.device, number).is_some()) {
+            return Put::Repeated;
+        }
+        self.blocks.insert(new.sequence, new.clone());
+        Put::Written
     }
 
     fn put_refusal(&mut self, refusal: &NewRefusal<'_>) {

@@ -20,7 +20,7 @@ use lastmeter_model::directory::DeviceDirectory;
 use lastmeter_model::document::{Answer, Document, Key};
 use lastmeter_model::documents::Documents;
 use lastmeter_model::invocation::{InvocationId, InvocationRow};
-use lastmeter_model::row::{AlertRow, DeviceRow, ReadingRow, RefusalRow};
+use lastmeter_model::row::{AlertRow, BlockRow, DeviceRow, ReadingRow, RefusalRow, ResultRow};
 use lastmeter_model::series::rollup::Rollup;
 use lastmeter_model::standing::Standing;
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
@@ -65,6 +65,8 @@ struct Content {
     readings: BTreeMap<u64, ReadingRow>,
     alerts: BTreeMap<u64, AlertRow>,
     refusals: BTreeMap<u64, RefusalRow>,
+    results: BTreeMap<u64, ResultRow>,
+    blocks: BTreeMap<u64, BlockRow>,
     invocations: BTreeMap<InvocationId, InvocationRow>,
     /// By row of the device.
     states: BTreeMap<i64, State>,

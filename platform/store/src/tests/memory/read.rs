@@ -10,7 +10,8 @@ use lastmeter_model::document::{Answer, AnswerKey, Document, DocumentKind, Key};
 use lastmeter_model::invocation::{InvocationId, InvocationRow, StoredInvocation};
 use lastmeter_model::message::Number;
 use lastmeter_model::row::{
-    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
+    AlertRow, BlockRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, ResultRow, SeriesPoint,
+    StateValue,
 };
 use lastmeter_model::series::rollup::{BUCKET, Rollup, Summary, bucket};
 use lastmeter_units::{MeasurementId, SimTime};
@@ -38,6 +39,22 @@ impl StoreReader for MemoryStore {
     async fn alerts(&self, stretch: Stretch) -> StoreResult<Rows<AlertRow>> {
         let content = self.content();
         in_order("alert", (&content.alerts, content.standing.alert_floor), stretch)
+    }
+
+    async fn results(&self, stretch: Stretch) -> StoreResult<Rows<ResultRow>> {
+        let content = self.content();
+        in_order("result", (&content.results, content.standing.result_floor), stretch)
+    }
+
+    async fn blocks(&self, stretch: Stretch) -> StoreResult<Rows<BlockRow>> {
+        let content = self.content();
+        in_order("block", (&content.blocks, content.standing.block_floor), stretch)
+    }
+
+    async fn block(&self, device: i64, number: Number) -> StoreResult<Option<BlockRow>> {
+        let content = self.content();
+        let Some(of) = content.devices.get(&device) else { return Ok(None) };
+        Ok(content.block(&of.hardware_id, number).cloned())
     }
 
     async fn numbered(&self, device: i64, number: Number) -> StoreResult<Option<ReadingRow>> {
