@@ -1,6 +1,6 @@
 //! What a command prints: the one place from which standard output and standard error are written.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -78,13 +78,24 @@ pub fn broken(message: &str) -> ExitCode {
     ExitCode::Broken
 }
 
-/// The text of a file that the command line names.
+/// Most that a file has that the command line or settings name; a device may have no end.
+const TEXT_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The text of a file that the command line or settings name.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If it cannot be read, or has more than 16 MiB.
 pub fn read_text(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))
+    let mut text = String::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(TEXT_MAX_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > TEXT_MAX_BYTES => {
+            Err(format!("cannot read {}: it has more than 16 MiB", path.display()))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
 }
 
 /// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could

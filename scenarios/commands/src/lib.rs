@@ -6,6 +6,7 @@
 //! | `measure`, `grid` | metrology of a recording; a network file solved |
 //! | `accuracy` | a meter against a test plan, by a run that is assembled here |
 //! | `device`, `gateway`, `can`, `boards` | one device or gateway on real lines; buses and boards |
+//! | `app` | one application beside any platform |
 //! | `rts` | simulators: point maps, the adapter, captures, latency |
 //! | `serve`, `certificates` | the platform alone, and what TLS needs |
 //! | `demo` | the platform with a household in it, to look at |
@@ -18,6 +19,7 @@
 //! suites are in `lastmeter-bench`.
 
 pub mod accuracy;
+pub mod app;
 pub mod boards;
 pub mod can;
 pub mod certificates;

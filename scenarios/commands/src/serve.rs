@@ -86,8 +86,8 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
     }
 }
 
-/// Returns when the platform is to end: at a signal, or when standard input closes.
-async fn ended(at_signal: impl Future<Output = ()>, until_stdin_closes: bool) {
+/// Returns when what serves is to end: at a signal, or when standard input closes.
+pub(crate) async fn ended(at_signal: impl Future<Output = ()>, until_stdin_closes: bool) {
     let stdin_closes = async {
         if !until_stdin_closes {
             std::future::pending::<()>().await;

@@ -94,9 +94,11 @@ impl Draft<'_> {
         let of_grid = grid.map(|grid| grid::grid_sources(grid, references, streams));
         let (of_grid, stand_ins) = of_grid.unwrap_or_default();
         let of_homes = home::homes(self, (&mut points, plans), streams, out);
+        let at_switches = grid::switch_places(self, (grid, references), out);
         let written = points.len();
         points.extend(stand_ins);
         points.extend(of_homes.iter().map(|place| place.metering_point.clone()));
+        points.extend(at_switches.iter().map(|place| place.metering_point.clone()));
         self.validate_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self.rows(&DEVICE), files, &mut files_of_boards, out);
@@ -130,11 +132,11 @@ impl Draft<'_> {
         simulator::maps_of_gateways(self, read_from, &mut files, out);
         let about = (grid, references);
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
-        application::report_missing_points(self, &simulators, out);
+        application::report_unfit(self, (grid, &simulators), references, out);
         self.validate_checks(references, &devices, (&files, plans), out);
         Parts {
             points,
-            places: [of_grid, of_homes].concat(),
+            places: [of_grid, of_homes, at_switches].concat(),
             links,
             simulators,
             boards,
@@ -251,6 +253,7 @@ impl Draft<'_> {
             let written = self.rows(&SOURCE).get(source);
             if let Some(point) = point {
                 device::is_of_its_domain(row, point, out)?;
+                grid::is_at_its_place(row, point, out)?;
             }
             let terminal = point.and_then(MeteringPoint::terminal);
             device::has_spectrum_to_work_on(row, written, terminal, out)?;
@@ -506,6 +509,7 @@ impl Draft<'_> {
                 devices,
                 device_names: references.devices.iter().map(|(name, _)| name.clone()).collect(),
                 gateway_names: self.gateway_names(),
+                applications: application::names_and_kinds(self),
             };
             (kind.fits)(values, &bench, out);
             let demand = check.and_then(|check| check.demand());

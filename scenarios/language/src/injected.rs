@@ -15,6 +15,7 @@ impl Injection {
                 Some(&scenario.devices[*device].name)
             }
             Target::Gateway(gateway) => Some(&scenario.gateways[*gateway].name),
+            Target::Application(application) => Some(&scenario.applications[*application].name),
             Target::Simulator(simulator) => Some(&scenario.simulators[*simulator].name),
             _ => None,
         };

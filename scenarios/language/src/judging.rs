@@ -256,7 +256,7 @@ fn schedules(claim: &Claim<'_>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>
         let period = planned.devices.get(device)?.period.filter(|period| period.0 > 0)?;
         // In real time each device lags a little behind the one before it.
         let lag_ns = match planned.time {
-            TimeMode::Real => stagger(device, planned.devices.len(), period).0,
+            TimeMode::Real => stagger(device, planned.devices.len(), period, planned.duration).0,
             TimeMode::Virtual => 0,
         };
         Some((period.0, lag_ns))

@@ -68,7 +68,7 @@ pub use matrix::{Case, Variation};
 pub use references::{GivenAuthority, Through};
 pub use scenario::{LoadedFrom, Plant, Scenario};
 pub use scenario_file::{Control, ScenarioFile};
-pub use section::application::{ApplicationRow, Reaction};
+pub use section::application::{ApplicationRow, KnownNetwork};
 pub use section::board::BoardRow;
 pub use section::check::CheckRow;
 pub use section::device::DeviceRow;

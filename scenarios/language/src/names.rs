@@ -14,13 +14,17 @@ use super::section::tenant::{tenant_of, tenant_prefix};
 /// What the name of a load's source begins with, as in `at = "load:NAME"`.
 pub(crate) const LOAD_PREFIX: &str = "load:";
 
+/// What the name of a switch's place begins with, as in `at = "switch:NAME"`.
+pub(crate) const SWITCH_PREFIX: &str = "switch:";
+
 /// What the name of a source begins with, as in `at = "source:NAME"`.
 pub(crate) const SOURCE_PREFIX: &str = "source:";
 
 /// What the name of a place in a home begins with, as in `at = "home:NAME"`.
 pub(crate) const HOME_PREFIX: &str = "home:";
 
-/// The names of the places that devices are connected to. Loads follow sources, and homes loads.
+/// The names of the places that devices are connected to. Loads follow sources, homes loads, and
+/// switches homes.
 #[derive(Clone, Copy)]
 pub(crate) struct PlaceNames<'a> {
     /// The sources.
@@ -29,13 +33,17 @@ pub(crate) struct PlaceNames<'a> {
     pub(crate) loads: &'a Names,
     /// The feed-in of each home, `NAME`, followed by its sockets, `NAME/SOCKET`.
     pub(crate) homes: &'a Names,
+    /// The switches of the network.
+    pub(crate) switches: &'a Names,
 }
 
 impl<'a> PlaceNames<'a> {
     /// The names of the places that `at` is about, and the pattern of one.
     fn of_prefix<'t>(&self, at: &'t str) -> Option<(&'a Names, &'t str)> {
-        [(SOURCE_PREFIX, self.sources), (LOAD_PREFIX, self.loads), (HOME_PREFIX, self.homes)]
+        let of_network = [(LOAD_PREFIX, self.loads), (SWITCH_PREFIX, self.switches)];
+        [(SOURCE_PREFIX, self.sources), (HOME_PREFIX, self.homes)]
             .into_iter()
+            .chain(of_network)
             .find_map(|(prefix, names)| Some((names, at.strip_prefix(prefix)?)))
     }
 }
@@ -387,7 +395,8 @@ mod tests {
         let loads = Names::given("load", std::iter::empty(), true);
         let sources =
             Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
-        let places = PlaceNames { sources: &sources, loads: &loads, homes: &loads };
+        let places =
+            PlaceNames { sources: &sources, loads: &loads, homes: &loads, switches: &loads };
         let (names, tables) = Names::of_devices(rows, places, true, &mut out);
         let messages = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, messages.collect())

@@ -13,6 +13,8 @@ pub(crate) struct References {
     pub(crate) source_of_device: Vec<Option<usize>>,
     /// The place of the network's first source among the sources.
     pub(crate) grid_from: usize,
+    /// The same of its first switch, behind all others.
+    pub(crate) switches_from: usize,
     pub(crate) via_of_table: Vec<Via>,
     pub(crate) on_networks: OnNetworks,
     pub(crate) via_of_gateway: Vec<Via>,
@@ -47,6 +49,7 @@ pub(crate) enum Target {
     Network,
     Link(Through),
     Gateway(usize),
+    Application(usize),
     Simulator(usize),
     /// A CAN bus by its network, and which of its devices.
     Bus {

@@ -16,7 +16,7 @@ use super::files::Files;
 use super::names::{Names, PlaceNames};
 use super::references::{References, Via};
 use super::scenario::{LoadedFrom, Plans, Plant, Scenario};
-use super::section::application::applications;
+use super::section::application::{APPLICATION, applications, report_shared_names};
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{CHECK, check, devices_of_check};
 use super::section::device::{DEVICE, devices, sources_of};
@@ -49,6 +49,8 @@ struct AllNames {
     loads: Names,
     /// Feed-ins and sockets of homes.
     homes: Names,
+    /// Of the network.
+    switches: Names,
     /// The place of the network's first source among the sources.
     grid_from: usize,
 }
@@ -88,10 +90,9 @@ fn player(draft: &Draft<'_>) -> Option<&'static str> {
 
 /// The names of each section, and for each device its table.
 fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
-    let loads = match grid {
-        Some(grid) => grid.loads.clone(),
-        None => Names::given("load", std::iter::empty(), draft.all_read(&GRID)),
-    };
+    let none = |what| Names::given(what, std::iter::empty(), draft.all_read(&GRID));
+    let loads = grid.map_or_else(|| none("load"), |grid| grid.loads.clone());
+    let switches = grid.map_or_else(|| none("switch"), |grid| grid.switches.clone());
     let mut by_section = BTreeMap::new();
     for (section, rows) in &draft.sections {
         if section.naming == Naming::Unique && section.name != DEVICE.name {
@@ -119,12 +120,13 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
         sources.is_complete &= grid.loads.is_complete;
     }
     let homes = home_places(draft.rows(&HOME), draft.all_read(&HOME));
-    let places = PlaceNames { sources: &sources, loads: &loads, homes: &homes };
+    let places =
+        PlaceNames { sources: &sources, loads: &loads, homes: &homes, switches: &switches };
     let (devices, table_of_device) =
         Names::of_devices(draft.rows(&DEVICE), places, draft.all_read(&DEVICE), out);
     by_section.insert(DEVICE.name, devices);
     by_section.insert(SOURCE.name, sources);
-    (AllNames { by_section, loads, homes, grid_from }, table_of_device)
+    (AllNames { by_section, loads, homes, switches, grid_from }, table_of_device)
 }
 
 fn check_between(
@@ -142,6 +144,7 @@ fn check_between(
             }
         }
     }
+    report_shared_names(draft, &names.by_section, out);
     report_missing_twin_name(draft, &names.by_section[CHECK.name], out);
     if let Some(head) = draft.values(&SCENARIO) {
         validate_duration(head, player(draft).is_some(), out);
@@ -157,7 +160,7 @@ fn references(
     (platform, files): (Option<&PlatformUse>, &Files<'_>),
     out: &mut Diagnostics,
 ) -> References {
-    let AllNames { by_section, loads, homes, grid_from } = names;
+    let AllNames { by_section, loads, homes, switches, grid_from } = names;
     let [sources, devices, links, gateways] =
         [&SOURCE, &DEVICE, &LINK, &GATEWAY].map(|section| &by_section[section.name]);
     let devices_of_observer: Vec<Vec<usize>> =
@@ -181,6 +184,7 @@ fn references(
         player: player(draft),
         grid_from: *grid_from,
         gateways,
+        applications: &by_section[APPLICATION.name],
         simulators: &by_section[SIMULATOR.name],
         links,
         networks: &by_section[NETWORK.name],
@@ -194,17 +198,16 @@ fn references(
     };
     let target_of_injection = targets(draft.rows(&INJECT), places);
     let tables = draft.rows(&DEVICE).iter();
-    let at = PlaceNames { sources, loads, homes };
+    let at = PlaceNames { sources, loads, homes, switches };
     let sources_of_table: Vec<Vec<usize>> = tables.map(|row| sources_of(row, at, out)).collect();
     let source_of_table: Vec<Option<usize>> =
         sources_of_table.iter().map(|of| of.first().copied()).collect();
     test_plan::validate_device(draft, devices, sources, &source_of_table, out);
     calibration::validate_meters(draft, devices, sources, &source_of_table, out);
-    let devices_of_check: Vec<Vec<usize>> = draft
-        .rows(&CHECK)
-        .iter()
-        .map(|row| devices_of_check(row, (devices, gateways), out))
-        .collect();
+    let senders = (devices, gateways, &by_section[APPLICATION.name]);
+    let checks = draft.rows(&CHECK).iter();
+    let devices_of_check: Vec<Vec<usize>> =
+        checks.map(|row| devices_of_check(row, senders, out)).collect();
     report_starved_checks(draft, (devices, &devices_of_check), out);
     let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
     let named = table_of_device.iter().enumerate();
@@ -213,6 +216,7 @@ fn references(
         source_of_table,
         source_of_device: one_by_one(table_of_device, &sources_of_table),
         grid_from: *grid_from,
+        switches_from: sources.len() + loads.len() + homes.len(),
         via_of_table,
         on_networks,
         via_of_gateway,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastmeter_devices::Device;
+use lastmeter_grid::Network;
 use lastmeter_params::{Diagnostic, Values};
 use lastmeter_plans::calibration;
 use lastmeter_plans::standard::Plan;
@@ -15,7 +16,7 @@ use lastmeter_text::append;
 use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
-use super::names::{HOME_PREFIX, LOAD_PREFIX};
+use super::names::{HOME_PREFIX, LOAD_PREFIX, SWITCH_PREFIX};
 use super::render;
 use super::section::application::ApplicationRow;
 use super::section::check::CheckRow;
@@ -161,6 +162,18 @@ impl Scenario {
         self.plans.grid.as_ref()?.ahead.as_deref()
     }
 
+    /// The network of its `[grid]` as its file declares it, without what scenarios do to it.
+    pub fn declared_network(&self) -> Option<&Network> {
+        self.plans.grid.as_ref()?.declared.as_deref()
+    }
+
+    /// The network of its `[grid]` before its first step, if devices at its switches have it obey:
+    /// then it is played while the run goes on.
+    pub fn network_that_obeys(&self) -> Option<&Playing> {
+        let is_used = |row: &DeviceRow| self.plant.sources[row.source].switch_name().is_some();
+        self.network_ahead().filter(|_| self.devices.iter().any(is_used))
+    }
+
     /// By injection, what it changes in a network that only steps.
     pub fn network_changes(&self) -> &[Option<GridChange>] {
         self.plans.grid.as_ref().map_or(&[], |grid| &grid.changes)
@@ -176,12 +189,19 @@ impl Scenario {
         self.plans.calibration.as_ref()
     }
 
-    /// The node of the network at which a source of it, or a load of it, is.
+    /// The load of the network that a device measures, if it measures one.
+    pub fn load_of(&self, device: &DeviceRow) -> Option<&str> {
+        self.plant.sources.get(device.source)?.name.strip_prefix(LOAD_PREFIX)
+    }
+
+    /// The node of the network at which a source of it, a load or a switch of it, is.
     fn node_of(&self, source: &str) -> Option<&str> {
         let network = self.feeder()?.network();
-        let node = match source.strip_prefix(LOAD_PREFIX) {
-            Some(name) => network.loads.iter().find(|it| &*it.name == name)?.connection.node,
-            None => network.sources.iter().find(|it| &*it.name == source)?.node,
+        let load = source.strip_prefix(LOAD_PREFIX);
+        let node = match (load, source.strip_prefix(SWITCH_PREFIX)) {
+            (Some(name), _) => network.loads.iter().find(|it| &*it.name == name)?.connection.node,
+            (_, Some(name)) => network.switches.iter().find(|it| &*it.name == name)?.from.node,
+            _ => network.sources.iter().find(|it| &*it.name == source)?.node,
         };
         Some(&network.nodes[node.index()].name)
     }
@@ -300,7 +320,8 @@ impl Scenario {
     /// Where a source is, as a scenario writes it: `source:NAME`, `load:NAME` or `home:NAME`.
     pub fn place_of_source(&self, source: usize) -> String {
         let name = &self.plant.sources[source].name;
-        let is_whole = [LOAD_PREFIX, HOME_PREFIX].iter().any(|prefix| name.starts_with(prefix));
+        let is_whole =
+            [LOAD_PREFIX, HOME_PREFIX, SWITCH_PREFIX].iter().any(|prefix| name.starts_with(prefix));
         if is_whole { name.clone() } else { format!("source:{name}") }
     }
 

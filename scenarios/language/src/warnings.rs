@@ -38,7 +38,8 @@ pub(super) fn warn_no_readings(
     out: &mut Diagnostics,
 ) {
     let (period, Some(name)) = (device.report_period(), row.name()) else { return };
-    if period <= duration {
+    // A device that makes no readings, such as a recorder, is there for something else.
+    if period <= duration || device.quantities().is_empty() {
         return;
     }
     let span = row.table.get("report_every").map_or(row.span, |node| node.span);

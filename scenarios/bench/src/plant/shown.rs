@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_language::{Scenario, report_idle_defects, warn_off_rated_voltage};
+use lastmeter_language::{Scenario, Source, report_idle_defects, warn_off_rated_voltage};
 use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Terminal;
 use lastmeter_sim::grid::SolvedNetwork;
@@ -29,18 +29,24 @@ pub(super) fn give_terminals(
     out: &mut Diagnostics,
 ) {
     let (sources, loads) = (feeder.network().sources.len(), feeder.network().loads.len());
-    let Some(first) = scenario.plant.sources.len().checked_sub(sources + loads) else { return };
+    let Some(first) = scenario.plant.sources.iter().position(Source::is_of_network) else { return };
     let span = scenario.written.single("grid").map(|values| values.span).unwrap_or_default();
     let streams = scenario.streams();
     let mut used = vec![false; sources + loads];
     for place in scenario.devices.iter().filter_map(|row| row.source.checked_sub(first)) {
-        used[place] = true;
+        // Behind them there may be others.
+        if let Some(used) = used.get_mut(place) {
+            *used = true;
+        }
     }
-    for (place, source) in scenario.plant.sources[first..].iter_mut().enumerate() {
+    let obeys = scenario.network_that_obeys().is_some();
+    let own = scenario.plant.sources[first..].iter_mut().take(sources + loads);
+    for (place, source) in own.enumerate() {
         if !used[place] {
             continue;
         }
         let terminal = match place.checked_sub(sources) {
+            _ if obeys => feeder.renewable_terminal(place, &source.name, streams),
             None => feeder.source_terminal(place, &source.name, streams),
             Some(load) => feeder.load_terminal(load, &source.name, streams),
         };

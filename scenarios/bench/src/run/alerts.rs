@@ -8,6 +8,8 @@ use lastmeter_units::SimTime;
 use lastmeter_wire::flexmeter::AlertMessage;
 use serde::Deserialize;
 
+use super::blocks::BLOCK;
+
 /// The number of an alert: its sender, its epoch, its serial.
 pub(crate) type AlertKey = (String, u64, u64);
 
@@ -63,9 +65,43 @@ impl Alert {
         }
     }
 
-    /// Its number, if it has one.
+    /// A result of an application as it is accounted for: whose, of which kind, and what it states.
+    pub(crate) fn of_result(
+        (device, kind, text): (String, String, String),
+        from: SimTime,
+        (epoch, serial): (Option<u64>, Option<u64>),
+    ) -> Self {
+        let (event_time, metadata) = (Some(from), BTreeMap::new());
+        let (level, message) = ("Info".to_owned(), text.into());
+        Self { event_time, device, kind, level, message, epoch, serial, metadata }
+    }
+
+    /// What stands in the account for a block of samples: its number, when it begins, what it
+    /// holds.
+    pub(crate) fn of_block(
+        (device, epoch, serial): AlertKey,
+        first: SimTime,
+        metadata: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            event_time: Some(first),
+            device,
+            kind: BLOCK.to_owned(),
+            level: "Info".to_owned(),
+            message: String::new().into(),
+            epoch: Some(epoch),
+            serial: Some(serial),
+            metadata,
+        }
+    }
+
+    /// Its number, if it has one. Blocks are counted apart: no name has a slash in it.
     pub(crate) fn key(&self) -> Option<AlertKey> {
-        Some((self.device.clone(), self.epoch?, self.serial?))
+        let mut device = self.device.clone();
+        if self.kind == BLOCK {
+            device.push_str("/block");
+        }
+        Some((device, self.epoch?, self.serial?))
     }
 
     /// What of an alert that was sent is otherwise where it is stored: fields by their names, facts

@@ -36,6 +36,8 @@ pub(crate) struct OpenCommand<T> {
 pub(crate) struct Commands<T> {
     count: u64,
     open: BTreeMap<u64, OpenCommand<T>>,
+    /// How many each device was given.
+    given: BTreeMap<usize, u64>,
     /// What devices answered, by number.
     answers: BTreeMap<u64, String>,
 }
@@ -68,7 +70,7 @@ impl<T> OpenCommand<T> {
 
 impl<T> Commands<T> {
     pub(crate) fn new() -> Self {
-        Self { count: 0, open: BTreeMap::new(), answers: BTreeMap::new() }
+        Self { count: 0, open: BTreeMap::new(), given: BTreeMap::new(), answers: BTreeMap::new() }
     }
 
     /// Opens a command to the device of this name, at which so much had arrived before: its number,
@@ -81,6 +83,7 @@ impl<T> Commands<T> {
         way: T,
     ) -> (u64, Event) {
         self.count += 1;
+        *self.given.entry(order.device).or_default() += 1;
         let open = OpenCommand {
             device: order.device,
             device_name: device_name.to_owned(),
@@ -141,6 +144,11 @@ impl<T> Commands<T> {
     /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut OpenCommand<T>> {
         self.open.get_mut(&id)
+    }
+
+    /// How many commands a device was given.
+    pub(crate) fn given_to(&self, device: usize) -> u64 {
+        self.given.get(&device).copied().unwrap_or(0)
     }
 
     /// Takes out what a device answered to a command.

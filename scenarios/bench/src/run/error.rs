@@ -75,6 +75,9 @@ pub enum BenchError {
         /// What is in the way, and what to do.
         message: String,
     },
+    /// A network has no solution after what its switches were ordered to do.
+    #[error("the network cannot be played on: {0}")]
+    Plant(String),
     /// A board is not there, or not the one that is wanted.
     #[error("{0}")]
     Board(String),

@@ -330,8 +330,10 @@ impl Account {
     }
 
     /// Joins everything that was due up to an instant before which nothing is on its way any more.
-    /// What belongs to later readings is kept for them.
+    /// What belongs to later readings is kept for them. Nothing is due after the end of the run,
+    /// which may be long ago where another device lags far behind.
     pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Tally {
+        let until = until.min(self.terms.end);
         // Taken out, so that the join may use the rest of the account.
         let Some(mut declared) = self.declared.take() else {
             return self.settle_announced(until, rows);

@@ -166,6 +166,15 @@ fn what_comes_back_early_is_kept_for_its_reading() {
 }
 
 #[test]
+fn nothing_is_due_after_the_end_however_long_others_lag_behind() {
+    let mut account = account();
+    account.terms.end = at(30);
+    let mut rows = Vec::new();
+    let settled = account.settle(at(70), &mut rows);
+    assert_eq!((settled.due, settled.missing), (3, 3));
+}
+
+#[test]
 fn a_device_that_made_nothing_still_owes_its_readings() {
     let mut rows = Vec::new();
     let settled = account().settle(at(30), &mut rows);

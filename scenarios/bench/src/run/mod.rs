@@ -20,7 +20,10 @@
 //! | `field_networks`, `carried`, `live_home` | a transparent gateway: network, readings; by itself |
 //! | `gateway_rest`, `pages`, `household` | a gateway's requests to REST, pages; what one decides |
 //! | `injecting`, `commands`, `requests`, `firmware`, `applications` | what is done, and by whom |
+//! | `hearing`, `flows` | who hears topics; those that feed points of a gateway |
+//! | `results`, `blocks` | what applications conclude; samples of recorders |
 //! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
+//! | `blocks` | blocks of samples, in the account of alerts |
 //! | `recording`, `thinning`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
 //! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
 //!
@@ -29,6 +32,7 @@
 mod alarm;
 mod alerts;
 mod applications;
+mod blocks;
 mod board;
 mod bus_faults;
 mod carried;
@@ -46,7 +50,9 @@ mod field_networks;
 mod field_setup;
 mod field_simulator;
 mod firmware;
+mod flows;
 mod gateway_rest;
+mod hearing;
 mod household;
 mod injecting;
 mod joining;
@@ -70,6 +76,7 @@ mod real_node;
 mod recording;
 mod requests;
 mod rest;
+mod results;
 mod run_platform;
 mod schedule;
 mod shell;

@@ -195,7 +195,7 @@ fn curves(feeder: &SolvedNetwork) -> Option<Vec<u8>> {
     (text.len() > header).then_some(text)
 }
 
-/// The network at the instant that the scenario asks for, or else when most loads had no supply,
+/// The network at the instant that the scenario asks for, or else when most supply was missing,
 /// with the faults that burnt then.
 fn dark(feeder: &SolvedNetwork, start: SimTime) -> Option<String> {
     let supply = feeder.dark_area()?;
@@ -221,7 +221,7 @@ fn dark(feeder: &SolvedNetwork, start: SimTime) -> Option<String> {
     let which = if supply.is_asked_for {
         "the instant that dark_at asks for"
     } else {
-        "the first instant at which most loads had no supply"
+        "the first instant at which most supply was missing"
     };
     let about = format!("{time}, {dark} of {loads} loads without a full supply: {which}");
     Some(diagram::supply_svg(network, &supply.alive, &supply.closed, &marks, &about))

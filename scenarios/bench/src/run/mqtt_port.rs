@@ -4,6 +4,7 @@
 
 use lastmeter_language::tenant_prefix;
 use lastmeter_units::{HardwareId, TenantName};
+use lastmeter_wire::block::decode_block;
 use lastmeter_wire::topics;
 
 /// Under which topics one party publishes, and what it listens to.
@@ -38,11 +39,11 @@ impl MqttPort {
         self.subscriptions.iter().find(|(own, _)| own == topic).map(|(_, owner)| owner)
     }
 
-    /// Where a message of this owner is published.
-    pub fn topic(&self, owner: &str) -> String {
+    /// Where a message of this owner is published: a block of samples under a topic of its own.
+    pub fn topic(&self, owner: &str, payload: &[u8]) -> String {
         let own = hardware_id(&self.tenant, owner).filter(|_| self.is_bound);
-        let tenant = self.tenant.as_str();
-        own.map_or_else(|| topics::input(tenant), |id| topics::device_input(tenant, &id))
+        let format = if decode_block(payload).is_ok() { "block" } else { "json" };
+        topics::input_of(self.tenant.as_str(), own.as_ref(), format)
     }
 }
 
@@ -60,8 +61,8 @@ mod tests {
     fn messages_go_under_the_shared_topic_or_their_owners_own() {
         let own = TenantName::default();
         let port = |is_bound| MqttPort::new(&own, is_bound, ["cellar", "heat-1"].into_iter());
-        assert_eq!(port(false).topic("heat-1"), "default/SiteWhere/input/json");
-        assert_eq!(port(true).topic("heat-1"), "default/device/heat-1/input/json");
+        assert_eq!(port(false).topic("heat-1", b"{}"), "default/SiteWhere/input/json");
+        assert_eq!(port(true).topic("heat-1", b"{}"), "default/device/heat-1/input/json");
     }
 
     #[test]
@@ -84,7 +85,7 @@ mod tests {
         {
             let port = MqttPort::new(&tenant, is_bound, std::iter::once("b.cellar"));
             assert_eq!(port.subscriptions(), ["b/SiteWhere/commands/cellar"]);
-            assert_eq!(port.topic("b.cellar"), topic);
+            assert_eq!(port.topic("b.cellar", b"{}"), topic);
             let own = port.recipient("b/SiteWhere/commands/cellar").map(HardwareId::as_str);
             assert_eq!(own, Some("cellar"));
             assert_eq!(port.recipient("default/SiteWhere/commands/cellar"), None);

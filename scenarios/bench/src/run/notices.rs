@@ -3,17 +3,19 @@
 //!
 //! Terms: a *notice* is an alert or an answer. What had been sent when the platform was read back
 //! for the last time, at the end of the time of grace, is *owed*: it is stored or lost. Whose
-//! messages do not pass the bench, as of a gateway somewhere else that reads a network, is
-//! *unseen*: nothing is held against it.
+//! messages do not pass the bench, as of a gateway somewhere else that reads a network and of an
+//! application in real time, is *unseen*: nothing is held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_language::{Scenario, TenantRow, tenant_prefix};
-use lastmeter_record::{Event, EventKind, field};
+use lastmeter_language::{ApplicationRow, Scenario, TenantRow, tenant_prefix};
+use lastmeter_record::{Event, EventKind, TimeMode, field};
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AcknowledgeMessage, DecodeRules, Request, decode};
 
 use super::alerts::{Alert, AlertKey, AlertsRead};
+use super::applications::tenant_of;
+use super::blocks;
 use super::commands::OpenCommand;
 use super::ledger::SentReading;
 use super::rest::Invocation;
@@ -50,6 +52,9 @@ impl SentMessage {
     /// `None` for what has no number.
     pub(crate) fn read(topic: &str, payload: &[u8]) -> Option<Self> {
         let named = |name: &str| format!("{}{name}", prefix_of(topic));
+        if let Some(block) = blocks::sent(payload, named) {
+            return Some(Self::Notice(Notice::Alert(block)));
+        }
         Some(match decode(payload, &DecodeRules::default()).ok()? {
             Request::Measurements(message) => Self::Reading(SentReading::of(&message)?),
             Request::Alert(message) => {
@@ -106,6 +111,8 @@ pub(crate) struct Notices {
     has_unseen: bool,
     /// Whose messages pass the bench.
     own: BTreeSet<String>,
+    /// Applications that have connections of their own, which the bench sees nothing of.
+    applications: BTreeSet<String>,
     /// What ids begin with that are the platform's own, in each tenant.
     platforms: Vec<String>,
     alerts: BTreeMap<AlertKey, SentAlert>,
@@ -132,7 +139,13 @@ impl Notices {
         let gateways = scenario.gateways.iter().map(|row| row.name.clone());
         let tenants = scenario.part::<Vec<TenantRow>>().into_iter().flatten();
         let prefixes = tenants.map(|tenant| tenant_prefix(&tenant.name)).chain([String::new()]);
+        let is_real = scenario.schedule.time == TimeMode::Real;
+        let applications = scenario.applications.iter().filter(|_| is_real);
+        let named = |row: &ApplicationRow| {
+            format!("{}{}", tenant_prefix(&tenant_of(scenario, row)), row.name)
+        };
         Self {
+            applications: applications.map(named).collect(),
             platforms: prefixes.map(|prefix| prefix + "$").collect(),
             has_unseen: (0..scenario.devices.len()).any(is_unseen),
             own: seen.map(|(_, row)| row.name.clone()).chain(gateways).collect(),
@@ -141,7 +154,7 @@ impl Notices {
     }
 
     fn is_unseen(&self, sender: &str) -> bool {
-        self.has_unseen && !self.own.contains(sender)
+        self.has_unseen && !self.own.contains(sender) || self.applications.contains(sender)
     }
 
     /// Takes what became of a notice on its connection. One that is sent again is the same.
@@ -184,6 +197,11 @@ impl Notices {
                 _ => self.odd.push(alert.clone()),
             }
         }
+    }
+
+    /// Whether any block of samples was sent.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.alerts.values().any(|sent| sent.alert.kind == blocks::BLOCK)
     }
 
     /// How many are sent and not acknowledged.

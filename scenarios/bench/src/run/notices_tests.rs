@@ -185,6 +185,11 @@ fn what_does_not_pass_the_bench_is_not_held_against_it() {
     let mut all = notices();
     all.has_unseen = true;
     assert_eq!(finished(all, stored()), (vec![], Some(3)));
+    // An application in real time, and nobody else.
+    let mut all = notices();
+    all.applications = ["master".to_owned()].into();
+    let other = [stored(), vec![dip("other", 1)]].concat();
+    assert_eq!(finished(all, other), (words(&["alert_foreign other 1"]), Some(3)));
     let mut all = notices();
     all.has_unseen = true;
     let forged = [stored(), vec![dip("m", 7)]].concat();
@@ -280,4 +285,48 @@ fn an_answer_to_what_the_bench_did_not_ask_is_foreign() {
     // Of a command whose invocation never came back nobody knows which answer is its.
     all.asked("n", None);
     assert_eq!(foreign(&mut all), ["m"]);
+}
+
+/// A block of `m` as it is sent and as the platform gives it back, with one sample.
+fn block(serial: u64, sample: i16) -> (Vec<u8>, Alert) {
+    let id = lastmeter_units::MeasurementId::lookup("electricity.voltage.instant.l1").unwrap();
+    let channel = lastmeter_wire::block::Channel { id, scale: 1.0, samples: vec![sample] };
+    let bytes = lastmeter_wire::block::encode_block(&lastmeter_wire::block::Block {
+        hardware_id: HardwareId::new("m").unwrap(),
+        epoch: lastmeter_units::Epoch(1),
+        serial: lastmeter_units::Serial(serial),
+        first: at(1),
+        rate_hz: 1600.0,
+        channels: vec![channel],
+    })
+    .unwrap();
+    let entry = blocks::sent(&bytes, str::to_owned).unwrap();
+    (bytes, entry)
+}
+
+#[test]
+fn a_block_is_counted_apart_from_an_alert_of_its_number_and_missed_like_one() {
+    let with_blocks = || {
+        let mut all = notices();
+        assert!(!all.has_blocks());
+        for serial in [1, 2] {
+            let sent = SentMessage::read("default/device/m/input/block", &block(serial, 7).0);
+            let Some(SentMessage::Notice(notice)) = sent else { panic!("no block") };
+            all.take(NoticeNews::Acknowledged(notice.key().unwrap()));
+            all.take(NoticeNews::Sent(notice));
+        }
+        assert!(all.has_blocks());
+        all
+    };
+    let alerts = || vec![dip("m", 1), dip("m", 2), dip("n", 1)];
+    let [one, two, other] = [block(1, 7).1, block(2, 7).1, block(2, 8).1];
+    for (stored, noted, count) in [
+        (vec![one.clone(), two.clone()], vec![], 5),
+        (vec![one.clone()], vec!["alert_lost m 2"], 4),
+        (vec![one.clone(), other], vec!["alert_altered m 2 [\"metadata.sha256\"]"], 4),
+        (vec![one, two, block(3, 7).1], vec!["alert_foreign m 3"], 5),
+    ] {
+        let found = finished(with_blocks(), [alerts(), stored].concat());
+        assert_eq!(found, (noted.iter().map(|one| (*one).to_owned()).collect(), Some(count)));
+    }
 }

@@ -25,17 +25,31 @@ const PEAK_FACTOR: f64 = 1.42;
 /// A supply that is gone for so long is noticed: two periods.
 const SURELY_NOTICED: SimDuration = SimDuration::from_milliseconds(40);
 
-/// All of it, in order of time.
+/// Up to when the plant is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    /// Since the start.
+    pub(crate) until: SimDuration,
+    /// Whether nothing follows: what goes on is noted as it stands.
+    pub(crate) is_last: bool,
+}
+
+/// All of it, in order of time; of a network that obeys nothing, as it is not known ahead.
 pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
     let start = scenario.schedule.start;
     let end = start + scenario.schedule.duration;
     let mut notes = Vec::new();
-    if let Some(feeder) = scenario.feeder() {
+    let obeys = scenario.network_that_obeys().is_some();
+    if let Some(feeder) = scenario.feeder().filter(|_| !obeys) {
         notes.extend(operations(feeder, start));
         notes.extend(interruptions(feeder, (start, end)));
     }
+    let horizon = Horizon { until: scenario.schedule.duration, is_last: true };
     for index in 0..scenario.devices.len() {
-        notes.extend(of_device(scenario, index));
+        let source = &scenario.plant.sources[scenario.devices[index].source];
+        if !(obeys && source.is_of_network()) {
+            notes.extend(of_device(scenario, index, horizon));
+        }
     }
     notes.retain(|event| event.time <= end);
     notes.sort_by_key(|event| event.time);
@@ -43,7 +57,10 @@ pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
 }
 
 /// What was done to elements of the network.
-fn operations(feeder: &SolvedNetwork, start: SimTime) -> impl Iterator<Item = Event> + '_ {
+pub(crate) fn operations(
+    feeder: &SolvedNetwork,
+    start: SimTime,
+) -> impl Iterator<Item = Event> + '_ {
     feeder.operations().iter().map(move |it| operated(it, start))
 }
 
@@ -111,8 +128,8 @@ fn of_supply(
 }
 
 /// What a device that lives on its supply, or looks for voltage events, had to notice.
-fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
-    let (start, until) = (scenario.schedule.start, scenario.schedule.duration);
+pub(crate) fn of_device(scenario: &Scenario, index: usize, horizon: Horizon) -> Vec<Event> {
+    let (start, Horizon { until, is_last }) = (scenario.schedule.start, horizon);
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.as_ref();
     let terminal = point.and_then(MeteringPoint::terminal);
@@ -138,7 +155,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     let limits = EventLimits { dip_v, swell_v, interruption_v, hysteresis_v };
     let wanted: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
     for seen in voltage_events(terminal, &limits, until) {
-        if !wanted.contains(&seen.kind.word()) {
+        if !wanted.contains(&seen.kind.word()) || !(seen.is_over || is_last) {
             continue;
         }
         notes.push(of_voltage(event(seen.from, EventKind::VoltageEvent), &seen, declared_v));
@@ -164,8 +181,8 @@ fn of_voltage(note: Event, seen: &TrueEvent, declared_v: f64) -> Event {
     if seen.is_certain { note } else { note.with(field::MOST, seen.most) }
 }
 
-/// When loads had no supply.
-fn interruptions(
+/// When loads had no supply, of those that began by an instant.
+pub(crate) fn interruptions(
     feeder: &SolvedNetwork,
     (start, end): (SimTime, SimTime),
 ) -> impl Iterator<Item = Event> + '_ {

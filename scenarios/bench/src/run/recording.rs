@@ -1,14 +1,15 @@
 //! What is written of a run while it goes, and the checks that watch it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lastmeter_can::capture::Captured;
 use lastmeter_language::{RecordRules, Scenario};
-use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
-use lastmeter_units::SimTime;
+use lastmeter_record::{Counts, Event, EventKind, GridRecord, RunWriter, field};
+use lastmeter_units::{SimDuration, SimTime};
 
 use super::alerts::{self, AlertsRead};
 use super::error::BenchError;
@@ -17,6 +18,7 @@ use super::latency_row::LatencyRecord;
 use super::ledger::Row;
 use super::live::Live;
 use super::plant_notes;
+use super::results::StoredResult;
 use super::signals::Signals;
 use super::tenants::RestOfAll;
 use super::thinning::{Kept, Thinning};
@@ -34,6 +36,8 @@ pub(crate) struct Recording {
     pub(crate) events: Vec<Event>,
     /// What is known ahead of the plant, in order of time.
     ahead: VecDeque<Event>,
+    /// When meters work again whose supply is back, in order of time.
+    starts: BTreeSet<SimTime>,
     /// The time of the last event that is written; the next ones stand at it or behind it.
     events_until: SimTime,
     /// Rows of the latency record that are not yet written.
@@ -69,6 +73,7 @@ impl Recording {
             signals,
             live,
             events: Vec::new(),
+            starts: starts(&ahead, scenario),
             ahead,
             events_until: start,
             latency: Vec::new(),
@@ -90,6 +95,14 @@ impl Recording {
         }
     }
 
+    /// When the plant, or a meter that starts after an outage, does something next behind an
+    /// instant, as far as that is known.
+    pub(crate) fn next_of_plant(&self, after: SimTime) -> Option<SimTime> {
+        let next = self.ahead.front().map(|event| event.time);
+        let start = self.starts.range((Bound::Excluded(after), Bound::Unbounded)).next().copied();
+        next.into_iter().chain(start).min()
+    }
+
     /// Notes what the platform has of alerts. Their own times are taken for event times if
     /// `is_event_time` states so of them; all others came at `now`.
     pub(crate) fn note_alerts(
@@ -105,6 +118,16 @@ impl Recording {
             let at = alert.event_time.filter(|at| is_event_time(*at)).unwrap_or(now);
             self.note(alert.event(at, self.events_until, now));
         }
+    }
+
+    /// Notes a result of an application, which came at an instant.
+    pub(crate) fn note_result(
+        &mut self,
+        result: &StoredResult,
+        scenario: &Scenario,
+        (at, now): (SimTime, SimTime),
+    ) {
+        self.note(result.event(scenario, at.max(self.events_until).min(now)));
     }
 
     /// What the platform answered and could not be read is an event each.
@@ -199,4 +222,16 @@ impl Recording {
 /// A capture that cannot be written breaks the bench, as the rest of the record would.
 fn uncaptured((path, error): (PathBuf, io::Error)) -> BenchError {
     BenchError::file("cannot write the capture", path)(error)
+}
+
+/// When meters work again whose supply is back: they report that.
+fn starts(ahead: &VecDeque<Event>, scenario: &Scenario) -> BTreeSet<SimTime> {
+    let boots: BTreeMap<&str, SimDuration> = scenario
+        .devices
+        .iter()
+        .filter_map(|row| Some((row.name.as_str(), row.values.duration_opt("boot")?)))
+        .collect();
+    let returns = ahead.iter().filter(|event| event.kind == EventKind::SupplyReturned);
+    let start = |event: &Event| Some(event.time + *boots.get(event.text(field::DEVICE)?)?);
+    returns.filter_map(start).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_units::SimTime;
@@ -16,6 +17,7 @@ use super::commands::Ending;
 use super::error::{BenchError, chain};
 use super::field_networks::NodeNames;
 use super::ledger::StoredReading;
+use super::results::StoredResult;
 use super::run_platform::Profile;
 
 /// Readings, refusals or alerts asked for at once.
@@ -42,6 +44,10 @@ pub(crate) struct Rest {
     readings_after: u64,
     refusals_after: u64,
     alerts: AlertsPage,
+    /// Where the next page of results begins; `None` before the first, and where there are none.
+    results: Option<String>,
+    /// How far the list of blocks of samples has been read.
+    pub(super) blocks_after: String,
     /// Readings, refusals and alerts that could not be read, in words, since these were taken out.
     wrong: Vec<String>,
 }
@@ -51,6 +57,9 @@ pub(crate) struct Rest {
 pub(crate) struct Advanced {
     /// Messages sent to each device since the previous advance.
     pub(crate) sent: BTreeMap<String, u64>,
+    /// Live values that went to each party since then.
+    #[serde(default)]
+    pub(crate) parties: BTreeMap<String, u64>,
 }
 
 /// One page of a read-back.
@@ -131,6 +140,8 @@ impl Rest {
             readings_after: 0,
             refusals_after: 0,
             alerts: AlertsPage::Listed { after: 0 },
+            results: None,
+            blocks_after: "0".to_owned(),
             wrong: Vec::new(),
         })
     }
@@ -158,13 +169,14 @@ impl Rest {
     /// Advances the platform's clock; returns when everything before has been committed.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
         let answer = self.client.post_json("/api/v1/clock/advance", &json!({ "to": to })).await;
-        let Advanced { sent } = answer.map_err(|error| self.broken(&error))?;
-        let named = sent.into_iter().map(|(device, count)| (self.named(device), count));
-        Ok(Advanced { sent: named.collect() })
+        let Advanced { sent, parties } = answer.map_err(|error| self.broken(&error))?;
+        let named = |(name, count)| (self.named(name), count);
+        let parties = parties.into_iter().map(named).collect();
+        Ok(Advanced { sent: sent.into_iter().map(named).collect(), parties })
     }
 
     /// The bench's name for something of its tenant.
-    fn named(&self, name: String) -> String {
+    pub(super) fn named(&self, name: String) -> String {
         if let Some(node) = self.nodes.get(&name) {
             return node.clone();
         }
@@ -329,13 +341,43 @@ impl Rest {
         parameters: &BTreeMap<String, String>,
         alarm: &Alarm,
     ) -> Result<(Ending, Invocation), BenchError> {
-        let mut invocation = self.invoke(device, command, parameters).await?;
+        let invocation = self.invoke(device, command, parameters).await?;
+        self.follow(invocation, alarm).await
+    }
+
+    /// Asks for a command that was given until its state is final.
+    pub(crate) async fn follow(
+        &mut self,
+        mut invocation: Invocation,
+        alarm: &Alarm,
+    ) -> Result<(Ending, Invocation), BenchError> {
         loop {
             if let Some(ending) = invocation.ending() {
                 return Ok((ending, invocation));
             }
             alarm.until(monotonic_ns() + COMMAND_POLL_NS).await;
             invocation = self.invocation(&invocation.asked_for).await?;
+        }
+    }
+
+    /// The results of applications stored since the last call.
+    pub(crate) async fn results(&mut self) -> Result<Vec<StoredResult>, BenchError> {
+        #[derive(Deserialize)]
+        struct Rows {
+            results: Vec<StoredResult>,
+            next: String,
+            more: bool,
+        }
+        let mut all = Vec::new();
+        loop {
+            let after = self.results.as_ref().map(|after| format!("&after={after}"));
+            let path = format!("/api/v1/results?limit={PAGE}{}", after.unwrap_or_default());
+            let Rows { results, next, more } = self.get(&path).await?;
+            all.extend(results);
+            self.results = Some(next);
+            if !more {
+                return Ok(all);
+            }
         }
     }
 
@@ -396,7 +438,12 @@ impl Rest {
         Ok(page)
     }
 
-    async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
+    /// Status and body of an answer that need not be text.
+    pub(super) async fn bytes(&mut self, path: &str) -> Result<(u16, Bytes), BenchError> {
+        self.client.ask("GET", path, None, None).await.map_err(|error| self.broken(&error))
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
         let text = self.get_text(path).await?;
         serde_json::from_str(&text)
             .map_err(|error| BenchError::WrongAnswer(format!("{path}: {error}")))

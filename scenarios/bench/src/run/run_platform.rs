@@ -622,25 +622,28 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
         .map_err(BenchError::file("cannot write the platform's configuration", path))
 }
 
+/// This very program, to be started as a child.
+pub(super) fn own_program() -> Result<PathBuf, BenchError> {
+    // Still this one if its file has been replaced meanwhile, by a build or an update.
+    let itself = Path::new("/proc/self/exe");
+    if itself.exists() {
+        return Ok(itself.to_owned());
+    }
+    std::env::current_exe()
+        .map_err(BenchError::file("cannot find this program's own file", "lastmeter"))
+}
+
 async fn spawn(
     config: &Path,
     log: &Path,
     is_raised: bool,
 ) -> Result<(Child, ChildStdin, Ready), BenchError> {
-    // Still this very program if its file has been replaced meanwhile, by a build or an update.
-    let itself = Path::new("/proc/self/exe");
-    let program = if itself.exists() {
-        itself.to_owned()
-    } else {
-        std::env::current_exe()
-            .map_err(BenchError::file("cannot find this program's own file", "lastmeter"))?
-    };
     let log_file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(log)
         .map_err(BenchError::file("cannot open the platform's log", log))?;
-    let mut child = tokio::process::Command::new(program)
+    let mut child = tokio::process::Command::new(own_program()?)
         .arg("serve")
         .arg("--config")
         .arg(config)

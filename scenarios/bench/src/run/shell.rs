@@ -19,7 +19,7 @@ use lastmeter_devices::{
 use lastmeter_link::mqtt::{PublishError, SessionEvent};
 use lastmeter_record::Event;
 use lastmeter_units::SimTime;
-use lastmeter_wire::rest::{Answer, Request};
+use lastmeter_wire::rest::Request;
 
 use super::board::BoardShell;
 use super::carried::Carried;
@@ -276,7 +276,7 @@ impl Shell {
         reading_at: SimTime,
         payload: Bytes,
     ) -> Result<(), BenchError> {
-        let topic = self.parts.port.topic(&owner);
+        let topic = self.parts.port.topic(&owner, &payload);
         let sent = match SentMessage::read(&topic, &payload) {
             Some(SentMessage::Reading(sent)) => self.parts.client.device(&owner).zip(Some(sent)),
             Some(SentMessage::Notice(notice)) => {
@@ -514,10 +514,10 @@ impl Shell {
         self.cut_since.is_some()
     }
 
-    /// Hands its gateway what came of a request.
-    pub(crate) async fn answered(&mut self, answer: Answer) -> Result<(), BenchError> {
+    /// Hands its gateway what is on no line: an answer to a request, a message of a topic.
+    pub(crate) async fn hand(&mut self, input: GatewayInput) -> Result<(), BenchError> {
         if let Some(field) = self.parts.client.field_mut() {
-            field.hand(GatewayInput::Answer(answer), &mut self.outputs);
+            field.hand(input, &mut self.outputs);
         }
         self.carry().await
     }

@@ -130,9 +130,11 @@ fn tenants(scenario: &Scenario) -> &[TenantRow] {
     scenario.part::<Vec<TenantRow>>().map_or(&[], Vec::as_slice)
 }
 
-/// What flows in a network that is played ahead, if there is one.
+/// What flows in a network that is played ahead, if there is one; one that obeys is written when
+/// the run is over.
 fn flows(scenario: &Scenario) -> Result<Option<GridRecord>, BenchError> {
-    let Some(feeder) = scenario.feeder() else { return Ok(None) };
+    let obeys = scenario.network_that_obeys().is_some();
+    let Some(feeder) = scenario.feeder().filter(|_| !obeys) else { return Ok(None) };
     let mut flows = network::record(feeder);
     let (start, streams) = (scenario.schedule.start, Streams::new(scenario.schedule.seed));
     motion_record::add(&mut flows, feeder, (start, streams)).map_err(BenchError::Record)?;

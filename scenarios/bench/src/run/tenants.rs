@@ -15,6 +15,7 @@ use super::error::{BenchError, chain};
 use super::field_networks::NodeNames;
 use super::ledger::StoredReading;
 use super::rest::{Advanced, RefusedMessage, Rest};
+use super::results::StoredResult;
 use super::run_platform::{Profile, UnderTest};
 
 const PATH: &str = "/api/v1/tenants";
@@ -155,9 +156,11 @@ impl RestOfAll {
 
     /// Advances the clock of every tenant.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
-        let mut all = Advanced { sent: BTreeMap::new() };
+        let mut all = Advanced { sent: BTreeMap::new(), parties: BTreeMap::new() };
         for rest in &mut self.0 {
-            all.sent.append(&mut rest.advance(to).await?.sent);
+            let mut own = rest.advance(to).await?;
+            all.sent.append(&mut own.sent);
+            all.parties.append(&mut own.parties);
         }
         Ok(all)
     }
@@ -189,6 +192,25 @@ impl RestOfAll {
             all.is_newly_absent |= read.is_newly_absent;
         }
         all.alerts.sort();
+        Ok(all)
+    }
+
+    /// Results of applications, in the order of who made them and their numbers.
+    pub(crate) async fn results(&mut self) -> Result<Vec<StoredResult>, BenchError> {
+        let mut all = Vec::new();
+        for rest in &mut self.0 {
+            all.append(&mut rest.results().await?);
+        }
+        all.sort_by_key(StoredResult::key);
+        Ok(all)
+    }
+
+    /// Likewise, of blocks of samples.
+    pub(crate) async fn blocks(&mut self) -> Result<AlertsRead, BenchError> {
+        let mut all = AlertsRead { alerts: Vec::new(), is_newly_absent: false };
+        for rest in &mut self.0 {
+            all.alerts.append(&mut rest.blocks().await?.alerts);
+        }
         Ok(all)
     }
 

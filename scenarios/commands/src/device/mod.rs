@@ -12,7 +12,7 @@ use lastmeter_devices::{DEVICES, GATEWAYS};
 use lastmeter_reports::ExitCode;
 
 use crate::ending::length;
-use crate::gateway::{self, GatewayOptions, OnLines};
+use crate::gateway::{self, GatewayOptions, OnLines, SourceOptions};
 
 /// What to run, and where.
 #[derive(Clone, Debug, Args)]
@@ -65,7 +65,8 @@ pub fn device(options: &DeviceOptions) -> ExitCode {
         if let Some(dials) = &kind.dispatcher {
             return home::run(kind, dials, options);
         }
-        let lines = OnLines { on, set, length: *length, summary: false, http: None, capture: None };
+        let (length, sources) = (*length, SourceOptions::default());
+        let lines = OnLines { on, set, length, summary: false, http: None, sources, capture: None };
         return gateway::run(kind, &options.gateway, &lines);
     }
     let found = DEVICES.iter().find(|kind| kind.entry.name == model);

@@ -7,6 +7,7 @@ mod http;
 mod keeper;
 mod kept;
 mod options;
+mod sources;
 mod stand_alone;
 
 use std::collections::BTreeMap;
@@ -26,19 +27,21 @@ use lastmeter_params::{self as params, Diagnostics, Values};
 use lastmeter_reports::ExitCode;
 use lastmeter_sim::Streams;
 use lastmeter_units::{Epoch, HardwareId, TenantName};
-use lastmeter_wire::topics::{self, TENANT};
+use lastmeter_wire::topics::TENANT;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use http::HttpOptions;
 pub use kept::{KeptError, RecordStore};
 pub use options::GatewayOptions;
+pub use sources::SourceOptions;
 pub use stand_alone::password;
 
 use crate::ending::ends;
 use answers::Presence;
 use flow::Flow;
 use keeper::Keeper;
-use stand_alone::{Files, LiveTopics, StandAlone, TakeOvers};
+use sources::Sources;
+use stand_alone::{Files, LiveTopics, Questions, StandAlone, TakeOvers};
 
 /// The rate of a line unless its gateway asks for another.
 const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
@@ -59,6 +62,8 @@ pub struct OnLines<'a> {
     pub summary: bool,
     /// Where its counts and values are served over HTTP.
     pub http: Option<HttpOptions>,
+    /// Who it is where it asks and listens beside its devices.
+    pub sources: SourceOptions,
     /// The file in which what passes on the line is kept, where there is one line.
     pub capture: Option<&'a Path>,
 }
@@ -92,6 +97,8 @@ struct Prepared {
     /// The texts of the files that its keys name.
     files: BTreeMap<String, String>,
     session: SessionOptions,
+    /// The connection for flows, where it is one of its own.
+    own_flows: Option<SessionOptions>,
     port: MqttPort,
     live: LiveTopics,
     kept: RecordStore,
@@ -161,10 +168,11 @@ fn prepare(
     // What the platform refuses is known with MQTT 5 only.
     session.version = MqttVersion::V5;
     session.subscriptions = port.subscriptions();
-    let incoming = (kind.live)(&values).map(|on| topics::simulator(TENANT, &hardware_id, on));
-    let frames = by_broker.then(|| topics::simulator(TENANT, &hardware_id, "frames"));
-    session.subscriptions.extend(incoming.clone());
-    session.subscriptions.extend(frames.clone());
+    let flows = (kind.flows)(&values, &files);
+    let own_flows = lines.sources.session((broker, &options.name), &flows);
+    let flows = if own_flows.is_some() { Vec::new() } else { flows };
+    let live = LiveTopics::new(&hardware_id, (kind.live)(&values), by_broker, flows);
+    session.subscriptions.extend(live.subscriptions());
     let networks = of_lines
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
@@ -173,8 +181,6 @@ fn prepare(
     // By the clock it is above those of all folders before.
     let now_ms = u64::try_from(wall_now().0 / 1_000_000).unwrap_or(0);
     let epoch = Epoch(kept.epoch(now_ms).map_err(|error| chain(&error))?);
-    let owner = hardware_id.clone();
-    let live = LiveTopics { owner, incoming, frames, first: None, has_frames: false };
     Ok(Prepared {
         hardware_id,
         values,
@@ -182,6 +188,7 @@ fn prepare(
         networks,
         files,
         session,
+        own_flows,
         port,
         live,
         kept,
@@ -230,6 +237,7 @@ async fn begin(
         networks,
         files,
         session,
+        own_flows,
         port,
         live,
         kept,
@@ -251,16 +259,13 @@ async fn begin(
         let messages = diagnostics.into_sorted().into_iter().map(|it| it.message);
         messages.collect::<Vec<String>>().join("; ")
     })?;
+    let sources = Sources::open(&own.sources, own_flows, gateway.settles_at().is_some())?;
     let lines = open_lines(&addresses).await?;
     let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
     let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
-    let (mut http, mut questions) = (None, None);
-    if let Some(options) = &own.http {
-        let (at, asked) = http::serve(options).await?;
-        (http, questions) = (Some(at.to_string()), Some(asked));
-    }
+    let (http, questions) = served(own.http.as_ref()).await?;
     // Without files the signal ends the program, as it does others.
     let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
@@ -285,6 +290,7 @@ async fn begin(
         files: Files { read: Box::new(move || read_files(kind, &values)), asked },
         presence,
         questions,
+        sources,
         session,
         events,
         lines: Lines::serve_and_keep(lines, capture),
@@ -292,6 +298,13 @@ async fn begin(
         reported: Vec::new(),
         take_overs: TakeOvers::default(),
     })
+}
+
+/// Where it answers over HTTP, and what is asked there.
+async fn served(options: Option<&HttpOptions>) -> Result<(Option<String>, Questions), String> {
+    let Some(options) = options else { return Ok((None, None)) };
+    let (at, asked) = http::serve(options).await?;
+    Ok((Some(at.to_string()), Some(asked)))
 }
 
 async fn open_lines(addresses: &[ChannelAddress]) -> Result<Vec<Channel>, String> {

@@ -16,6 +16,7 @@ use lastmeter_devices::{Gateway, GatewayInput, GatewayOutput, Metric};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
+use lastmeter_rts::point_map::is_filter_of;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::topics::{self, TENANT};
 
@@ -27,6 +28,10 @@ use super::flow::Flow;
 use super::http::{Answer, PendingRequest, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
+use super::sources::Sources;
+
+/// What is asked over HTTP, if it answers there.
+pub(super) type Questions = Option<mpsc::Receiver<PendingRequest>>;
 
 /// What a gateway on real lines is made of.
 pub(super) struct StandAlone {
@@ -38,7 +43,8 @@ pub(super) struct StandAlone {
     pub(super) files: Files,
     pub(super) presence: Presence,
     /// What is asked over HTTP.
-    pub(super) questions: Option<mpsc::Receiver<PendingRequest>>,
+    pub(super) questions: Questions,
+    pub(super) sources: Sources,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
     pub(super) lines: Lines,
@@ -70,9 +76,30 @@ pub(super) struct LiveTopics {
     pub(super) incoming: Option<String>,
     /// Where frames of the simulator come, if they come by the broker.
     pub(super) frames: Option<String>,
+    /// Filters of flows that come on the connection of the readings.
+    pub(super) flows: Vec<String>,
     /// The first frame since there is a connection, which is taken once its sender is known.
     pub(super) first: Option<Vec<u8>>,
     pub(super) has_frames: bool,
+}
+
+impl LiveTopics {
+    /// Those of a gateway that takes messages on this channel, and frames by the broker.
+    pub(super) fn new(
+        owner: &HardwareId,
+        incoming: Option<&str>,
+        by_broker: bool,
+        flows: Vec<String>,
+    ) -> Self {
+        let topic = |channel| topics::simulator(TENANT, owner, channel);
+        let (incoming, frames) = (incoming.map(topic), by_broker.then(|| topic("frames")));
+        Self { owner: owner.clone(), incoming, frames, flows, first: None, has_frames: false }
+    }
+
+    /// What is to be subscribed to for them.
+    pub(super) fn subscriptions(&self) -> impl Iterator<Item = String> {
+        self.incoming.iter().chain(&self.frames).chain(&self.flows).cloned()
+    }
 }
 
 /// What reads the gateway's files again.
@@ -161,6 +188,7 @@ impl StandAlone {
                     self.outgoing.handed(handed).map_err(StandAloneError::Session)?;
                     None
                 }
+                input = self.sources.next() => Some((None, input)),
                 kept = self.keeper.kept() => Some((None, GatewayInput::Kept { number: kept? })),
                 () = asked(&mut self.files.asked) => {
                     self.reload(clock.now()).await?;
@@ -258,7 +286,7 @@ impl StandAlone {
             for output in std::mem::take(&mut out) {
                 match output {
                     GatewayOutput::Send { message, owner, payload } => {
-                        let topic = self.port.topic(owner.as_str());
+                        let topic = self.port.topic(owner.as_str(), &payload);
                         self.outgoing.push(message, None, topic, payload.into());
                     }
                     GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
@@ -281,10 +309,10 @@ impl StandAlone {
                         let topic = topics::simulator(TENANT, &self.live.owner, channel);
                         self.flow.live(self.session.publish_live(&topic, payload));
                     }
+                    GatewayOutput::Request(request) => self.sources.ask(request),
                     // Its networks are lines.
                     GatewayOutput::Offer { .. }
                     | GatewayOutput::Stage { .. }
-                    | GatewayOutput::Request(_)
                     | GatewayOutput::Page { .. }
                     | GatewayOutput::Decided(_)
                     | GatewayOutput::Billed(_) => {}
@@ -365,8 +393,14 @@ impl StandAlone {
                 GatewayInput::Live { payload: payload.to_vec() }
             }
             SessionEvent::Received { topic, payload } => {
-                let Some(owner) = self.port.recipient(&topic).cloned() else { return Ok(None) };
-                GatewayInput::Command { owner, payload: payload.to_vec() }
+                let payload = payload.to_vec();
+                match self.port.recipient(&topic).cloned() {
+                    Some(owner) => GatewayInput::Command { owner, payload },
+                    None if self.live.flows.iter().any(|it| is_filter_of(it, &topic)) => {
+                        GatewayInput::Flow { topic, payload }
+                    }
+                    None => return Ok(None),
+                }
             }
         };
         Ok(Some((None, input)))

@@ -9,7 +9,7 @@ use lastmeter_link::channel::ChannelAddress;
 use lastmeter_params::quote;
 use lastmeter_reports::ExitCode;
 
-use crate::gateway::{self, GatewayOptions, HttpOptions, OnLines};
+use crate::gateway::{self, GatewayOptions, HttpOptions, OnLines, SourceOptions};
 
 /// The model that carries readings of simulators.
 const MODEL: &str = "simulator-adapter";
@@ -55,6 +55,20 @@ pub struct BridgeOptions {
     /// machine only
     #[arg(long, value_name = "FILE", requires = "http")]
     pub http_token_file: Option<PathBuf>,
+    /// Where points that are fed by devices and paths are asked for: the address of the platform's
+    /// REST
+    #[arg(long, value_name = "HOST:PORT")]
+    pub rest: Option<String>,
+    /// A file with the token of these requests, such as a key that reads what was granted alone
+    #[arg(long, value_name = "FILE", requires = "rest")]
+    pub rest_token_file: Option<PathBuf>,
+    /// MQTT user name by which topics are heard that feed points, such as `TENANT/app/NAME`; unless
+    /// given, they are heard as readings are sent
+    #[arg(long, value_name = "NAME", requires = "flow_password_file")]
+    pub flow_user: Option<String>,
+    /// A file with the password of that user
+    #[arg(long, value_name = "FILE", requires = "flow_user")]
+    pub flow_password_file: Option<PathBuf>,
     /// Keep what passes on the line in a new file that Wireshark opens (pcapng), to be played again
     /// by `lastmeter rts replay`; frames that come by the broker are not in it
     #[arg(long, value_name = "FILE")]
@@ -67,7 +81,9 @@ pub struct BridgeOptions {
 /// Bridges until a signal, or for so long, and returns the exit code.
 pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
     let token = options.http_token_file.as_deref().map(gateway::password).transpose();
-    let (keys, token) = match keys(options).and_then(|keys| Ok((keys, token?))) {
+    let sources = sources(options);
+    let read = keys(options).and_then(|keys| Ok((keys, token?, sources?)));
+    let (keys, token, sources) = match read {
         Ok(both) => both,
         Err(message) => return complain(&message),
     };
@@ -85,10 +101,20 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
         length: options.length,
         summary: true,
         http: options.http.clone().map(|at| HttpOptions { at, token }),
+        sources,
         capture: options.capture.as_deref(),
     };
     let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
     gateway::run(kind, &own, &lines)
+}
+
+/// Who it is where it asks and listens.
+fn sources(options: &BridgeOptions) -> Result<SourceOptions, String> {
+    let secret = |file: &PathBuf| gateway::password(file);
+    let token = options.rest_token_file.as_ref().map(secret).transpose()?;
+    let password = options.flow_password_file.as_ref().map(secret).transpose()?;
+    let flows = options.flow_user.clone().zip(password);
+    Ok(SourceOptions { rest: options.rest.clone(), token, flows })
 }
 
 /// The adapter's keys: the map, how frames come over such a line, and what was set.

@@ -9,8 +9,8 @@ use lastmeter_language::{Texts, failure};
 use lastmeter_reports::ExitCode;
 use lastmeter_rts::FrameField;
 use lastmeter_rts::point_map::{
-    Commanded, Meaning, Point, PointDirection, PointMap, are_shifts_watched, listed_points,
-    unnoticeable_shifts, villas_points,
+    Commanded, Feed, FeedSource, Meaning, Point, PointDirection, PointMap, are_shifts_watched,
+    listed_points, unnoticeable_shifts, villas_points,
 };
 use serde_json::{Value, json};
 
@@ -91,6 +91,9 @@ fn meaning(point: &Point) -> String {
         Meaning::Waveform { device, channel } => format!("{device} waveform {channel}"),
         Meaning::Status(role) => format!("status {role}"),
         Meaning::Raw => {
+            if let Some(fed) = point.write.as_ref().and_then(|write| write.fed.as_ref()) {
+                return source(fed);
+            }
             let commanded = point.write.as_ref().and_then(|write| write.commanded.as_ref());
             commanded.map_or_else(
                 || "-".to_owned(),
@@ -100,6 +103,19 @@ fn meaning(point: &Point) -> String {
             )
         }
     }
+}
+
+/// Where the value of a fed point comes from.
+fn source(fed: &Feed) -> String {
+    let (from, every) = match &fed.source {
+        FeedSource::Device { device, quantity, every } => {
+            (format!("{device} {}", quantity.name()), Some(every))
+        }
+        FeedSource::Topic { filter, at } => (format!("topic {filter} {}", at.value), None),
+        FeedSource::Rest { path, at, every } => (format!("{path} {}", at.value), Some(every)),
+    };
+    let every = every.map_or_else(String::new, |every| format!(" every {every}"));
+    format!("from {from}{every}, stale after {}", fed.stale_after)
 }
 
 /// Devices that take commands and send nothing: the platform gets to know a device by its first
@@ -209,6 +225,7 @@ fn as_json(path: &Path, map: &PointMap) -> Value {
             "least": point.range.map(|range| range.least / point.unit.factor),
             "greatest": point.range.map(|range| range.greatest / point.unit.factor),
             "stands_for": meaning(point), "is_writable": point.write.is_some(),
+            "is_fed": point.write.as_ref().is_some_and(|write| write.fed.is_some()),
         })
     };
     let shifts: Vec<String> = unnoticeable_shifts(map).iter().map(ToString::to_string).collect();
@@ -234,7 +251,17 @@ mod tests {
                     quantity = \"electricity.voltage.rms.l1\"\n[[point]]\nname = \"tap\"\n\
                     direction = \"to-simulator\"\ntype = \"integer\"\nleast = -8\ngreatest = 8\n\
                     greatest_change_per_second = 1\ninitial = 2\nsafe_value = 0\n";
-        let map = PointMap::parse(text).unwrap();
+        let limits = "least = \"0 kW\"\ngreatest = \"9 kW\"\nunit = \"kW\"\ntype = \"float\"\n\
+                      greatest_change_per_second = \"1 kW\"\ninitial = \"0 kW\"\n\
+                      safe_value = \"0 kW\"\ndirection = \"to-simulator\"\nstale_after = \"5 s\"\n";
+        let fed =
+            |name: &str, keys: &str| format!("[[point]]\nname = \"{name}\"\n{limits}{keys}\n");
+        let device =
+            "from = \"device:hall/electricity.power.active.consumed.total\"\nevery = \"2 s\"";
+        let topic = "from = \"topic:t/+\"\npointer = \"/p\"";
+        let rest = "from = \"rest:/api/v1/x\"\npointer = \"/p\"";
+        let fed = [fed("a", device), fed("b", topic), fed("c", rest)].concat();
+        let map = PointMap::parse(&format!("{text}{fed}")).unwrap();
         let described = described(&map);
         for expected in [
             "rack: gtnet-skt, 1000 Hz, card gtnetx2",
@@ -243,12 +270,19 @@ mod tests {
             "house electricity.voltage.rms.l1",
             "-8 to 8",
             "writable: first 2, on loss 0, at most 1  per second",
+            "from hall electricity.power.active.consumed.total every 2 s, stale after 5 s",
+            "from topic t/+ /p, stale after 5 s",
+            "from /api/v1/x /p every 1 s, stale after 5 s",
         ] {
             assert!(described.contains(expected), "{expected}: {described}");
         }
         let json = as_json(Path::new("rack.toml"), &map);
         assert_eq!(json["points"][0]["greatest"], 0.3);
         assert_eq!(json["points"][1]["is_writable"], true);
+        assert_eq!(
+            (&json["points"][1]["is_fed"], &json["points"][2]["is_fed"]),
+            (&false.into(), &true.into())
+        );
         assert_eq!(json["are_shifts_watched"], true);
     }
 

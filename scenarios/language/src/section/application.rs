@@ -1,133 +1,137 @@
-//! `[[application]]`: a program of the bench that reads values over the platform's REST and gives
-//! commands.
+//! `[[application]]`: a program beside the platform that sees its REST and MQTT.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
+use lastmeter_apps::{APPLICATIONS, ApplicationKind, Need};
+use lastmeter_grid::Network;
+use lastmeter_grid::network::Wire;
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values, nearest};
 use lastmeter_rts::point_map::PointDirection;
-use lastmeter_units::{MeasurementId, SimDuration};
-use lastmeter_wire::commands::find;
+use lastmeter_units::MeasurementId;
 
 use super::device::DEVICE;
-use super::scenario::is_in_real_time;
+use super::gateway::GATEWAY;
+use super::grid::Grid;
+use super::observer::OBSERVER;
 use super::simulator::{SIMULATOR, SimulatorRow};
+use super::tenant::TENANT;
 use crate::draft::{Draft, Row, Section};
 use crate::names::Names;
-
-const LEVEL: Kind = Kind::QuantityOfAny(&[
-    Dimension::Voltage,
-    Dimension::Current,
-    Dimension::ActivePower,
-    Dimension::ReactivePower,
-    Dimension::ApparentPower,
-    Dimension::Frequency,
-    Dimension::Ratio,
-]);
-
-const NUMBER: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: f64::MIN, max: f64::MAX };
-
-static THRESHOLD: Entry = Entry {
-    name: "threshold",
-    summary: "gives a command when a value is below or above a level",
-    description: "Gives its `command` when the value that it reads is below `below` or above \
-        `above`, once for each time that happens: the value has to be back within before it is \
-        given again.",
-    fields: &[
-        Field::optional("below", LEVEL, "the level below which it acts"),
-        Field::optional("above", LEVEL, "the level above which it acts"),
-        Field::required("command", Kind::Texts, "`name`, and the command's parameters"),
-    ],
-};
-
-static CONTROLLER: Entry = Entry {
-    name: "controller",
-    summary: "holds a value at a target by a set-point: an integrating controller",
-    description: "At each of its instants with a new value it adds `gain` times the relative \
-        deviation from `target` to its set-point, limits that to `least` and `greatest`, and gives \
-        it by the command `setPoint`. A gain of 1 takes the deviation away in one step where the \
-        set-point acts in proportion; too large a gain makes the loop unstable.",
-    fields: &[
-        Field::required("target", LEVEL, "the value to hold"),
-        Field::required("gain", NUMBER, "change of the set-point per relative deviation"),
-        Field::required("point", Kind::Name, "the point that is set"),
-        Field::required("initial", NUMBER, "the set-point before the first change"),
-        Field::required("least", NUMBER, "the least set-point"),
-        Field::required("greatest", NUMBER, "the greatest set-point"),
-    ],
-};
+use crate::references::References;
 
 pub(crate) static APPLICATION: Section = Section {
     name: "application",
     noun: "application",
-    doc: "A small program on the platform's side, in virtual time: at whole multiples of `every` it \
-        looks at the last value of a quantity that the platform gave back over REST, and acts by a \
-        command over REST, as anybody's program would. What it does not see, it does not know: a \
+    doc: "A program beside the platform: it hears of readings and alerts over \
+        MQTT, asks REST, and acts by commands and by what it publishes, each with a credential of \
+        its own and rights to what its kind needs. What it does not see, it does not know: a \
         reading that came too late or not at all is not there.",
     fields: &[
-        Field::required("name", Kind::Name, "what it is called"),
-        Field::required("kind", Kind::Text, "which application"),
         Field::required(
-            "every",
-            Kind::Quantity { dimension: Dimension::Time, min: 0.01, max: 86_400.0 },
-            "how often it acts",
+            "name",
+            Kind::Name,
+            "what it is called, and the device as which it publishes",
         ),
-        Field::required("of", Kind::Name, "the device whose values it reads"),
-        Field::required("quantity", Kind::Text, "which measurement identifier"),
-        Field::required("device", Kind::Name, "the device to which it gives commands"),
+        Field::required("kind", Kind::Text, "which application"),
+        Field::default(
+            "as",
+            Kind::Choice(&[TASK, PROCESS]),
+            "\"task\"",
+            "in real time: whether it runs within the bench, or as `lastmeter app`, a process of \
+             its own; in virtual time the bench moves it",
+        ),
+        spread(
+            "line_spread",
+            "of the network that `fault-location` is given: the standard deviation of each \
+            line's resistance and reactance about the declared ones",
+        ),
+        Field::default(
+            "line_error",
+            Kind::Quantity { dimension: Dimension::Ratio, min: -0.9, max: 10.0 },
+            "\"0 %\"",
+            "of the network that `fault-location` is given: by how much all lines are off \
+            together",
+        ),
+        spread(
+            "load_spread",
+            "of the network that `fault-location` is given: by how much each load's power is \
+            off at most",
+        ),
     ],
     kind: Some(("kind", "application")),
-    entries: || vec![THRESHOLD, CONTROLLER],
+    entries: || APPLICATIONS.iter().map(|kind| kind.entry).collect(),
     heading: "applications",
-    refers: &[("of", "device"), ("device", "device")],
-    rules: &[report_applications_in_virtual_time, validate_application_values],
+    refers: &[("of", "device"), ("device", "device"), ("recorder", "device")],
+    rules: &[validate_application_values],
     ..Section::REPEATED
 };
 
-/// What an application does with a value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reaction {
-    /// Gives a command when a value leaves a range, in SI units.
-    Threshold {
-        /// The least value.
-        below: Option<f64>,
-        /// The greatest value.
-        above: Option<f64>,
-        /// The command that is given.
-        command: String,
-        /// The command's parameters.
-        parameters: BTreeMap<String, String>,
-    },
-    /// Holds a value at a target.
-    Controller {
-        /// The target, in the SI unit.
-        target: f64,
-        /// Change per relative deviation.
-        gain: f64,
-        /// The point that is set.
-        point: String,
-        /// Before the first change.
-        initial: f64,
-        /// The least and the greatest set-point.
-        range: (f64, f64),
-    },
+/// The keys of what is wrong with the network that an application is given, and the kinds to which
+/// that makes a difference.
+const OF_NETWORK: [&str; 3] = ["line_spread", "line_error", "load_spread"];
+const MINDING: &[&str] = &["fault-location"];
+/// What a `recorder` has to be.
+const FAULT_RECORDER: &str = "fault-recorder";
+
+/// How it runs in real time.
+const TASK: &str = "task";
+const PROCESS: &str = "process";
+
+const fn spread(name: &'static str, doc: &'static str) -> Field {
+    let kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
+    Field::default(name, kind, "\"0 %\"", doc)
+}
+
+/// How well an application knows its network, each a ratio.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KnownNetwork {
+    /// Standard deviation of each line's resistance and reactance.
+    pub line_spread: f64,
+    /// By how much all lines are off together.
+    pub line_error: f64,
+    /// By how much each load's power is off at most.
+    pub load_spread: f64,
 }
 
 /// A table `[[application]]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ApplicationRow {
     /// The application's name.
     pub name: String,
-    /// How often it acts.
-    pub every: SimDuration,
-    /// The index of the device whose values it reads.
-    pub of: usize,
-    /// What it reads.
-    pub quantity: MeasurementId,
-    /// The index of the device that gets its commands.
-    pub device: usize,
-    /// What it does.
-    pub acts: Reaction,
+    /// What it is.
+    pub kind: &'static ApplicationKind,
+    /// Whether it runs as a process of its own.
+    pub is_process: bool,
+    /// How well it knows its network, if it is given one.
+    pub known: KnownNetwork,
+    /// Its keys.
+    pub values: Arc<Values>,
+}
+
+impl ApplicationRow {
+    /// Whether it is given the network, and whether it gives commands to devices at it.
+    pub fn network(&self) -> Option<bool> {
+        self.kind.needs.iter().find_map(|need| match need {
+            Need::Network { commands } => {
+                Some(commands.is_some_and(|field| self.values.integer(field) > 0))
+            }
+            Need::Reads { .. } | Need::Commands(_) => None,
+        })
+    }
+
+    /// The devices that it names: the indices of those it reads, and of those it gives commands.
+    pub fn devices(&self, position: impl Fn(&str) -> Option<usize>) -> [Vec<usize>; 2] {
+        let [mut reads, mut commands] = [Vec::new(), Vec::new()];
+        for need in self.kind.needs {
+            match need {
+                Need::Reads { device, .. } => reads.extend(position(self.values.text(device))),
+                Need::Commands(device) => commands.extend(position(self.values.text(device))),
+                Need::Network { .. } => {}
+            }
+        }
+        [reads, commands]
+    }
 }
 
 /// The applications; `None` only where a mistake was reported before.
@@ -135,47 +139,70 @@ pub(crate) fn applications(draft: &Draft<'_>, devices: &Names) -> Option<Vec<App
     draft.rows(&APPLICATION).iter().map(|row| application(row, devices)).collect()
 }
 
-fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
-    let values: &Arc<Values> = row.values.as_ref()?;
-    let acts = if row.kind? == THRESHOLD.name {
-        let mut parameters = values.texts("command");
-        Reaction::Threshold {
-            below: values.si_opt("below"),
-            above: values.si_opt("above"),
-            command: parameters.remove("name")?,
-            parameters,
-        }
-    } else {
-        Reaction::Controller {
-            target: values.si("target"),
-            gain: values.si("gain"),
-            point: values.text("point").to_owned(),
-            initial: values.si("initial"),
-            range: (values.si("least"), values.si("greatest")),
-        }
+/// Name and kind of each application.
+pub(crate) fn names_and_kinds(draft: &Draft<'_>) -> Vec<(String, String)> {
+    let of = |row: &Row<'_>| {
+        let [name, kind] = ["name", "kind"].map(|key| row.text(key));
+        Some((name?.0.to_owned(), kind?.0.to_owned()))
     };
-    Some(ApplicationRow {
-        name: row.name()?.to_owned(),
-        every: values.duration("every"),
-        of: devices.position(values.text("of"))?,
-        quantity: MeasurementId::lookup(values.text("quantity"))?,
-        device: devices.position(values.text("device"))?,
-        acts,
-    })
+    draft.rows(&APPLICATION).iter().filter_map(of).collect()
+}
+
+/// At the platform an application is a device of its name, in the tenant of those that it names,
+/// and so are gateways; and of several connections of one name the platform keeps the last.
+pub(crate) fn report_shared_names(
+    draft: &Draft<'_>,
+    by_section: &BTreeMap<&'static str, Names>,
+    out: &mut Diagnostics,
+) {
+    let tenants = draft.rows(&TENANT).iter().filter_map(Row::name);
+    let prefixes: Vec<String> = tenants.map(|tenant| format!("{tenant}.")).collect();
+    for row in draft.rows(&APPLICATION) {
+        let Some((name, span)) = row.reference("name") else { continue };
+        let named = APPLICATION.refers.iter().find_map(|(key, _)| row.reference(key));
+        let prefix = prefixes.iter().find(|it| named.is_some_and(|(of, _)| of.starts_with(*it)));
+        let own = format!("{}{name}", prefix.map_or("", String::as_str));
+        let others = [&DEVICE, &GATEWAY, &OBSERVER];
+        let is_taken = |other: &&&Section| by_section[other.name].position(&own).is_some();
+        if let Some(other) = others.iter().find(is_taken) {
+            let article = if other.noun.starts_with('o') { "an" } else { "a" };
+            let message = format!("`{own}` is {article} {} too", other.noun);
+            let label = "expected another name: at the platform they would share it";
+            out.report(Code::NAME_TAKEN, span, message, label);
+        }
+    }
+}
+
+fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
+    let kind = row.kind_of(APPLICATIONS, |kind| &kind.entry)?;
+    let values = Arc::clone(row.values.as_ref()?);
+    for need in kind.needs {
+        match need {
+            Need::Reads { device, quantity, .. } => {
+                devices.position(values.text(device))?;
+                MeasurementId::lookup(values.text(quantity))?;
+            }
+            Need::Commands(device) => _ = devices.position(values.text(device))?,
+            Need::Network { .. } => {}
+        }
+    }
+    let known = KnownNetwork {
+        line_spread: values.si("line_spread"),
+        line_error: values.si("line_error"),
+        load_spread: values.si("load_spread"),
+    };
+    let is_process = values.text("as") == PROCESS;
+    Some(ApplicationRow { name: row.name()?.to_owned(), kind, is_process, known, values })
 }
 
 /// What a controller sets is a point that a simulator of ours takes for its device.
-pub(crate) fn report_missing_points(
-    draft: &Draft<'_>,
-    simulators: &[SimulatorRow],
-    out: &mut Diagnostics,
-) {
+fn report_missing_points(draft: &Draft<'_>, simulators: &[SimulatorRow], out: &mut Diagnostics) {
     // One that could not be read has its own message.
     if simulators.is_empty() || simulators.len() != draft.rows(&SIMULATOR).len() {
         return;
     }
     let controllers = draft.rows(&APPLICATION).iter();
-    for row in controllers.filter(|row| row.kind == Some(CONTROLLER.name)) {
+    for row in controllers.filter(|row| row.kind == Some("controller")) {
         let Some(values) = row.values.as_ref() else { continue };
         let (name, device) = (values.text("point"), values.text("device"));
         let points =
@@ -204,67 +231,133 @@ pub(crate) fn report_missing_points(
     }
 }
 
-fn report_applications_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
-    if let Some(first) = draft.rows(&APPLICATION).first().filter(|_| is_in_real_time(draft)) {
-        let message = "applications act in virtual time only, in this version";
-        let help = "leave `time = \"real\"` out, or let a program of your own act over REST";
-        let label = "not in real time";
-        let help = Some(help.to_owned());
-        out.report_with_help(Code::NOT_AVAILABLE, first.span, message, label, help);
+/// The network of an application is one that it can be given, and has the station that it names;
+/// its recorder is one, and there is a point that it sets.
+pub(crate) fn report_unfit(
+    draft: &Draft<'_>,
+    (grid, simulators): (Option<&Grid>, &[SimulatorRow]),
+    references: &References,
+    out: &mut Diagnostics,
+) {
+    report_missing_points(draft, simulators, out);
+    for row in draft.rows(&APPLICATION) {
+        let kind = row.kind_of(APPLICATIONS, |kind| &kind.entry);
+        let (Some(values), Some(kind)) = (row.values.as_ref(), kind) else { continue };
+        report_unfit_recorder(draft, values, references, out);
+        if !kind.needs.iter().any(|need| matches!(need, Need::Network { .. })) {
+            continue;
+        }
+        if let Some(network) = grid.and_then(|grid| grid.declared.as_deref()) {
+            report_unfit_network(kind, values, network, out);
+        } else if grid.is_none() {
+            let message = format!("`{}` works on the network, and there is none", kind.entry.name);
+            let label = "expected a `[grid]` beside it";
+            out.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
+        }
     }
 }
 
-/// What it reads is a quantity, its levels are of that, and its command is one.
+/// The network is given as JSON of power-grid-model, which has three wires everywhere.
+fn report_unfit_network(
+    kind: &ApplicationKind,
+    values: &Values,
+    network: &Network,
+    out: &mut Diagnostics,
+) {
+    if let Some(node) = network.nodes.iter().find(|node| node.wires.contains(Wire::Neutral)) {
+        let message = format!(
+            "`{}` is given the network as JSON of power-grid-model, which has no neutral wires, \
+             found one at node `{}`",
+            kind.entry.name, node.name
+        );
+        let label = "expected a network with the wires a, b and c";
+        let help = "leave `n` out of the `wires` of the network: then the neutral is earth, and \
+                    `r0` and `x0` of lines are those of the way back";
+        let span = values.span_of("kind");
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
+    let Some(station) = values.text_opt("station") else { return };
+    let sources = network.sources.iter().map(|it| &*it.name);
+    let lines = network.lines.iter().map(|it| &*it.name);
+    let nodes = network.nodes.iter().map(|it| &*it.name);
+    let names: Vec<&str> = sources.chain(nodes).chain(lines).collect();
+    // Switches are lines of the network that is given.
+    let is_switch = network.switches.iter().any(|it| &*it.name == station);
+    if !is_switch && !names.contains(&station) {
+        let message = format!("the network has no source, node or line named `{station}`");
+        let near = nearest(station, names.iter().copied());
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        let (code, label) = (Code::UNKNOWN_REFERENCE, "not in the network");
+        out.report_with_help(code, values.span_of("station"), message, label, help);
+    }
+}
+
+fn report_unfit_recorder(
+    draft: &Draft<'_>,
+    values: &Values,
+    references: &References,
+    out: &mut Diagnostics,
+) {
+    let model_of = |name: &str| {
+        let (_, table) = references.devices.get(references.device_names.position(name)?)?;
+        draft.rows(&DEVICE).get(*table)?.kind
+    };
+    let recorder = values.text_opt("recorder");
+    let found = recorder.and_then(|name| Some((name, model_of(name)?)));
+    if let Some((name, model)) = found.filter(|(_, model)| *model != FAULT_RECORDER) {
+        let message = format!("`{name}` is a device of model `{model}`, which records no faults");
+        let label = format!("expected a device of model `{FAULT_RECORDER}`");
+        out.report(Code::DOES_NOT_FIT, values.span_of("recorder"), message, label);
+    }
+}
+
+/// What is wrong with the network makes a difference to some kinds only.
+fn report_idle_keys(kind: &ApplicationKind, values: &Values, out: &mut Diagnostics) {
+    // Defaults that are written out change nothing.
+    let is_idle = |key: &&&str| values.is_written(key) && !values.is_default(key);
+    for key in OF_NETWORK.iter().filter(is_idle).filter(|_| !MINDING.contains(&kind.entry.name)) {
+        let message = format!("`{key}` has no effect on `{}`", kind.entry.name);
+        let label = format!("expected with the kind `{}` only", MINDING.join("`, `"));
+        let help = Some("leave it out".to_owned());
+        out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, help);
+    }
+}
+
+/// What it reads its device reports; and what its kind asks for.
 fn validate_application_values(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&APPLICATION) {
-        let Some(values) = row.values.as_ref() else { continue };
-        let (text, span) = (values.text("quantity"), values.span_of("quantity"));
-        let Some(quantity) = MeasurementId::lookup(text) else {
-            let message = format!("unknown measurement identifier `{text}`");
-            out.report(Code::UNKNOWN_MEASUREMENT, span, message, "not in the registry");
-            continue;
-        };
-        let is_reported = |device: &&Row<'_>| {
-            device.name() == Some(values.text("of"))
-                && device.values.as_ref().is_some_and(|own| {
-                    own.get("quantities").is_some() && !own.text_list("quantities").contains(&text)
-                })
-        };
-        if draft.rows(&DEVICE).iter().find(is_reported).is_some() {
-            let message = format!("`{}` does not report `{text}`", values.text("of"));
-            out.report(Code::DOES_NOT_FIT, span, message, "nothing to read");
-        }
-        let unit = quantity.row().si_unit;
-        for key in ["below", "above", "target"] {
-            let Some(Value::Quantity { dimension, .. }) = values.get(key) else { continue };
-            if *dimension != Dimension::of_unit(unit) {
-                let message = format!("`{key}` is of dimension {dimension}, which {text} is not");
-                let label = format!("expected a value in {unit} here");
-                out.report(Code::WRONG_DIMENSION, values.span_of(key), message, label);
+        let kind = row.kind_of(APPLICATIONS, |kind| &kind.entry);
+        let (Some(values), Some(kind)) = (row.values.as_ref(), kind) else { continue };
+        for need in kind.needs {
+            if let Need::Reads { device, quantity, .. } = need {
+                report_unreported(draft, values, (device, quantity), out);
             }
         }
-        if row.kind == Some(THRESHOLD.name) {
-            validate_threshold(row, values, out);
-        } else if values.si("least") >= values.si("greatest") {
-            let message = "`least` has to be below `greatest`";
-            out.report(Code::DOES_NOT_FIT, values.span_of("least"), message, "an empty range");
-        }
+        report_idle_keys(kind, values, out);
+        kind.check(values, out);
     }
 }
 
-fn validate_threshold(row: &Row<'_>, values: &Values, out: &mut Diagnostics) {
-    if values.get("below").is_none() && values.get("above").is_none() {
-        let message = "a threshold without a level";
-        let help = Some("write `below` or `above`, or both".to_owned());
-        out.report_with_help(Code::MISSING_KEY, row.span, message, "never acts", help);
-    }
-    let name = values.texts("command").remove("name");
-    if name.as_deref().and_then(find).is_none() {
-        let message = match name {
-            Some(name) => format!("unknown command `{name}`"),
-            None => "the command has no name".to_owned(),
-        };
-        let label = format!("expected one of {}", lastmeter_wire::commands::names());
-        out.report(Code::BAD_COMMAND, values.span_of("command"), message, label);
+fn report_unreported(
+    draft: &Draft<'_>,
+    values: &Values,
+    (device, quantity): (&str, &str),
+    out: &mut Diagnostics,
+) {
+    let (text, of) = (values.text(quantity), values.text(device));
+    let does_not_report = |device: &Row<'_>| {
+        device.name() == Some(of)
+            && device.values.as_ref().is_some_and(|own| {
+                let listed = own.get("quantities").map(|_| own.text_list("quantities"));
+                // Others list kinds of quantities by words of their own.
+                let is_of_ids =
+                    |all: &Vec<&str>| all.iter().any(|it| MeasurementId::lookup(it).is_some());
+                listed.filter(is_of_ids).is_some_and(|all| !all.contains(&text))
+            })
+    };
+    let is_known = MeasurementId::lookup(text).is_some();
+    if is_known && draft.rows(&DEVICE).iter().any(does_not_report) {
+        let message = format!("`{of}` does not report `{text}`");
+        out.report(Code::DOES_NOT_FIT, values.span_of(quantity), message, "nothing to read");
     }
 }

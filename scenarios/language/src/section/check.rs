@@ -91,17 +91,18 @@ fn report_missing_check(draft: &Draft<'_>, out: &mut Diagnostics) {
     out.report_with_help(Code::NO_CHECKS, entry.node.span, message, label, Some(help.to_owned()));
 }
 
-/// The indices of the devices that a check is about; if it names any, one has to be there.
+/// The indices of the devices that a check is about; if it names any, one has to be there, or
+/// where that may be a gateway or an application of the name.
 pub(crate) fn devices_of_check(
     check: &Row<'_>,
-    (devices, gateways): (&Names, &Names),
+    (devices, gateways, applications): (&Names, &Names, &Names),
     out: &mut Diagnostics,
 ) -> Vec<usize> {
     report_unknown_listed_devices(check, (devices, gateways), out);
+    let names_others =
+        |text| [gateways, applications].into_iter().any(|others| names_others(check, text, others));
     match check.text("device") {
-        Some((text, _)) if names_gateways(check, text, gateways) => {
-            devices.matching(&Pattern::new(text))
-        }
+        Some((text, _)) if names_others(text) => devices.matching(&Pattern::new(text)),
         Some((text, span)) => devices.fitting(text, span, out),
         None => (0..devices.len()).collect(),
     }
@@ -127,10 +128,10 @@ fn report_unknown_listed_devices(
     }
 }
 
-/// Whether the devices of a check are gateways, or some of them, where they may be.
-fn names_gateways(check: &Row<'_>, text: &str, gateways: &Names) -> bool {
+/// Whether the devices of a check are others that send alerts, or some of them, where they may be.
+fn names_others(check: &Row<'_>, text: &str, others: &Names) -> bool {
     kind_of(check).is_some_and(|kind| kind.is_about_gateways_too)
-        && !gateways.matching(&Pattern::new(text)).is_empty()
+        && !others.matching(&Pattern::new(text)).is_empty()
 }
 
 /// A limit that even a meter keeps which reports zero judges nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_devices::{
-    BoardContext, DEVICES, Device, DeviceContext, DeviceKind, TamperKind, VoltageEventKind,
+    BoardContext, DEVICES, Device, DeviceContext, DeviceKind, Fits, TamperKind, VoltageEventKind,
     board_device,
 };
 use lastmeter_link::channel::{ChannelAddress, MQTT_FIELDS};
@@ -23,7 +23,7 @@ use super::link::VIA;
 use super::network::LINE;
 use super::tenant::{self, TENANT, tenant_of, tenant_prefix};
 use crate::draft::{Draft, Row, Section, joined};
-use crate::names::{COUNT_MAX, HOME_PREFIX, LOAD_PREFIX, PlaceNames, SOURCE_PREFIX};
+use crate::names::{COUNT_MAX, HOME_PREFIX, LOAD_PREFIX, PlaceNames, SOURCE_PREFIX, SWITCH_PREFIX};
 use crate::references::References;
 
 /// The key of what single devices of a table differ in.
@@ -73,7 +73,8 @@ const OWN: &[Field] = &[
     Field::required(
         "at",
         Kind::Pattern,
-        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*`, \
+        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`, and \
+         `switch:NAME` of its drive; `load:*`, \
          `source:flat-*`, a list or another pattern makes a device for each of those that fit, named \
          by this name, a dash and that of the load or source; `!` leaves out: `[\"load:*\", \
          \"!load:12\"]`",
@@ -371,11 +372,11 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
 }
 
 /// The indices of the sources that the devices of a table are connected to, by `at`: one for
-/// all of them, or with a pattern one for each. The loads of a network follow the sources, and
-/// homes the loads.
+/// all of them, or with a pattern one for each. The loads of a network follow the sources, homes
+/// the loads, and switches of the network the homes.
 pub(crate) fn sources_of(
     device: &Row<'_>,
-    PlaceNames { sources, loads, homes }: PlaceNames<'_>,
+    PlaceNames { sources, loads, homes, switches }: PlaceNames<'_>,
     out: &mut Diagnostics,
 ) -> Vec<usize> {
     let Some((at, span)) = device.text("at") else { return Vec::new() };
@@ -383,16 +384,22 @@ pub(crate) fn sources_of(
         let found = homes.fitting(pattern, span, out);
         return found.into_iter().map(|place| sources.len() + loads.len() + place).collect();
     }
-    if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
-        if loads.len() == 0 && loads.is_complete {
-            let message = format!("`{at}` is a load of a network, and the scenario has no network");
+    let of_network = [
+        (LOAD_PREFIX, loads, sources.len(), "load"),
+        (SWITCH_PREFIX, switches, sources.len() + loads.len() + homes.len(), "switch"),
+    ];
+    for (prefix, names, from, what) in of_network {
+        let Some(pattern) = at.strip_prefix(prefix) else { continue };
+        if names.len() == 0 && names.is_complete {
+            let message =
+                format!("`{at}` is a {what} of a network, and the scenario has no network");
             let help = Some("add a `[grid]` with the `file` of one".to_owned());
             let code = Code::UNKNOWN_REFERENCE;
             out.report_with_help(code, span, message, "no network in this scenario", help);
             return Vec::new();
         }
-        let found = loads.fitting(pattern, span, out);
-        return found.into_iter().map(|load| sources.len() + load).collect();
+        let found = names.fitting(pattern, span, out);
+        return found.into_iter().map(|place| from + place).collect();
     }
     let Some(name) = at.strip_prefix(SOURCE_PREFIX) else {
         let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
@@ -420,7 +427,8 @@ pub(crate) fn is_of_its_domain(
     }
     let (at, span) = device.text("at")?;
     let message = format!("`{}` measures {own}, and `{at}` is {found}", kind.entry.name);
-    let fit = DEVICES.iter().filter(|kind| kind.fits.domain() == found);
+    let fit = DEVICES.iter().filter(|kind| kind.fits != Fits::Switch);
+    let fit = fit.filter(|kind| kind.fits.domain() == found);
     let fit: Vec<&str> = fit.map(|kind| kind.entry.name).collect();
     let help = format!("connect it to a source of {own}, or use {}", fit.join(", "));
     let label = format!("expected a source of {own}");

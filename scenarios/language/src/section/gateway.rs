@@ -27,7 +27,7 @@ use crate::names::Names;
 use crate::references::{OnNetworks, References, Via};
 
 /// By whose credential it asks the platform.
-const READS_AS: &str = "reads_as";
+pub(super) const READS_AS: &str = "reads_as";
 /// What `on` begins with.
 pub(super) const NETWORK_PREFIX: &str = "network:";
 

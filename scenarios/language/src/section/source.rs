@@ -10,7 +10,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use crate::draft::{Row, Section};
 use crate::files::Files;
-use crate::names::numbered;
+use crate::names::{SWITCH_PREFIX, numbered};
 
 pub(crate) static SOURCE: Section = Section {
     name: "source",
@@ -100,6 +100,12 @@ impl Source {
     /// Whether it is a place of the network.
     pub fn is_of_network(&self) -> bool {
         self.kind == GRID_SOURCE
+    }
+
+    /// The name of the switch of the network that it is, if it is one.
+    pub fn switch_name(&self) -> Option<&str> {
+        self.metering_point.as_ref()?.switch()?;
+        self.name.strip_prefix(SWITCH_PREFIX)
     }
 
     /// Its terminal, if it is an electrical one that is there.

@@ -1,5 +1,6 @@
 //! Tests of the language as a whole: what a file means, and the messages when it means nothing.
 
+mod applications;
 mod boards;
 mod can_faults;
 mod codes;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::bench::{CommandTimes, RealBench};
 use super::report::Report;
 use super::sender::Control;
+use crate::run::applications::AskedCommand;
 use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
@@ -111,6 +112,9 @@ impl RealBench<'_> {
                     self.senders.order_one(device, Control::Restart);
                 }
             }
+            Order::Application { application, runs } => {
+                self.applications.run(application, runs, &mut self.workers)?;
+            }
             Order::Impair { through, change } => {
                 links.impair(through.link, change.as_deref(), owners(&through).as_deref());
             }
@@ -141,6 +145,37 @@ impl RealBench<'_> {
         let (command, parameters) = (order.command.to_owned(), order.parameters.clone());
         self.workers.spawn(async move {
             let state = rest.of(&name).carry_through(&name, &command, &parameters, &alarm).await;
+            let state = state.map_err(|error| chain(&error));
+            let _ = reporter.send(Report::Command { id, state, at_ns: monotonic_ns() });
+            std::future::pending().await
+        });
+        Ok(())
+    }
+
+    /// Takes note of a command that an application has asked for: it is held against what becomes
+    /// of it, as those of the bench are.
+    pub(super) fn commanded(&mut self, asked: AskedCommand, at_ns: i64) -> Result<(), BenchError> {
+        let AskedCommand { device: name, command, parameters, invocation } = asked;
+        let devices = &self.scenario.devices;
+        let Some(device) = devices.iter().position(|row| row.name == name) else { return Ok(()) };
+        let (command, parameters) = (&command, &parameters);
+        let order = CommandOrder { device, command, parameters, must_be_refused: false };
+        // It may have reached its device before its application was answered.
+        let before = self.senders.states[device].delivered.min(self.commands.given_to(device));
+        let at_device = (name.as_str(), before);
+        let given = CommandTimes { intended_ns: at_ns, given_ns: at_ns };
+        let (id, event) =
+            self.commands.give(self.clocks.event_time(at_ns), order, at_device, given);
+        self.recording.note(event);
+        self.ledger.notices.asked(&name, Some(&invocation));
+        let mut rest = RestOfAll::new(&self.access.under_test)?;
+        let (alarm, reporter) = (self.workers.alarm.clone(), self.workers.reporter.clone());
+        self.workers.spawn(async move {
+            let rest = rest.of(&invocation);
+            let state = match rest.invocation(&invocation).await {
+                Ok(found) => rest.follow(found, &alarm).await,
+                Err(error) => Err(error),
+            };
             let state = state.map_err(|error| chain(&error));
             let _ = reporter.send(Report::Command { id, state, at_ns: monotonic_ns() });
             std::future::pending().await

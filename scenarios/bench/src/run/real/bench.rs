@@ -14,6 +14,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
 use super::access::PlatformAccess;
+use super::applications::RealApplications;
 use super::clocks::Clocks;
 use super::grace::ten_limits_ns;
 use super::observer::Observers;
@@ -73,6 +74,7 @@ pub(crate) struct RealBench<'a> {
     pub(super) clocks: Clocks,
     pub(super) commands: Commands<CommandTimes>,
     pub(super) requests: Requests,
+    pub(super) applications: RealApplications,
     acts: VecDeque<(i64, TimedAction)>,
     pub(super) floors: Floors,
     /// How well simulators kept their steps, once they are over.
@@ -83,7 +85,17 @@ impl<'a> Bench for RealBench<'a> {
     type Parts = Parts<'a>;
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
-        let Parts { scenario, access, ledger, senders, observers, workers, clocks, .. } = parts;
+        let Parts {
+            scenario,
+            access,
+            ledger,
+            senders,
+            observers,
+            workers,
+            clocks,
+            applications,
+            ..
+        } = parts;
         Self {
             recorder: recorder(scenario, &clocks, &observers),
             scenario,
@@ -96,6 +108,7 @@ impl<'a> Bench for RealBench<'a> {
             clocks,
             commands: Commands::new(),
             requests: Requests::default(),
+            applications,
             simulators: Vec::new(),
             acts: VecDeque::new(),
             floors: Floors::default(),
@@ -264,7 +277,7 @@ impl RealBench<'_> {
 
     /// Plays the schedule from its beginning to its end.
     async fn play(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError> {
-        self.begin();
+        self.begin()?;
         let has_others = self.scenario.networks.iter().any(|network| network.line.is_some());
         console.schedule_begins(self.scenario.schedule.start, has_others);
         let timeline = self.clocks.timeline;
@@ -317,7 +330,7 @@ impl RealBench<'_> {
     }
 
     /// Sets the beginning of the schedule, and orders everybody to begin.
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), BenchError> {
         self.clocks.begin();
         self.recorder = recorder(self.scenario, &self.clocks, &self.observers)
             .with_linger(ten_limits_ns(self.scenario));
@@ -328,6 +341,7 @@ impl RealBench<'_> {
         let acts = acts(self.scenario).into_iter();
         self.acts = acts.map(|(at, act)| (instant(at), act)).collect();
         self.senders.order(&Control::Begin(timeline));
+        self.applications.begin(timeline, &mut self.workers)
     }
 
     /// Brings the record up to date: rows that are complete, readings that are settled.

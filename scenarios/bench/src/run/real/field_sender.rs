@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
+use bytes::Bytes;
 use lastmeter_devices::{DeviceFault, GatewayInput, PageAnswer, PageRequest};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
@@ -26,6 +27,7 @@ use crate::run::alarm::Alarm;
 use crate::run::client_output::{ClientOutput, LinkEvent};
 use crate::run::error::BenchError;
 use crate::run::field::Field;
+use crate::run::hearing::Hearing;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
 use crate::run::steps::Steps;
@@ -42,6 +44,8 @@ pub(crate) struct FieldSenderParts {
     /// `None`, as the events: what it carries, somebody on one of its lines takes to the platform.
     pub(crate) session: Option<Session>,
     pub(crate) events: Option<SessionEvents>,
+    /// Where topics come from that feed points of its gateway.
+    pub(crate) hearing: Option<Hearing>,
     /// Up to and including when something happens on the networks.
     pub(crate) end: SimTime,
     /// Faults of devices by the event time at which they begin, in order.
@@ -164,6 +168,9 @@ impl FieldSender {
                         if let Some(session) = self.parts.session.take() {
                             session.close().await;
                         }
+                        if let Some(hearing) = self.parts.hearing.take() {
+                            hearing.close().await;
+                        }
                         return Ok(());
                     }
                 },
@@ -171,6 +178,7 @@ impl FieldSender {
                     Some(event) => self.take(event),
                     None => return Err(self.broken("its connection ended for good")),
                 },
+                heard = next_heard(&mut self.parts.hearing) => self.feed(heard?),
                 (line, event) = self.lines.recv() => self.on_line(line, event),
                 handed = hand_over(&self.outgoing, self.parts.session.as_ref()), if has_waiting => {
                     self.outgoing.handed(handed).map_err(|why| self.broken(why))?;
@@ -191,6 +199,16 @@ impl FieldSender {
     fn hand(&mut self, input: GatewayInput) {
         self.parts.field.hand(input, &mut self.outputs);
         self.carry();
+    }
+
+    /// Hands the gateway messages of topics that feed its points. What comes after the end is for
+    /// nobody.
+    fn feed(&mut self, heard: Vec<(String, Bytes)>) {
+        self.wake();
+        let is_over = self.is_finished;
+        for (topic, payload) in heard.into_iter().filter(|_| !is_over) {
+            self.hand(GatewayInput::Flow { topic, payload: payload.to_vec() });
+        }
     }
 
     /// Asks the gateway for a page, and answers with it at once or not at all.
@@ -327,7 +345,7 @@ impl FieldSender {
         for output in std::mem::take(&mut self.outputs) {
             match output {
                 ClientOutput::Send { message, owner, payload, .. } => {
-                    let topic = self.parts.port.topic(&owner);
+                    let topic = self.parts.port.topic(&owner, &payload);
                     let device = self.parts.field.device(&owner);
                     self.outgoing.push(message, device, topic, payload.into());
                 }
@@ -445,6 +463,14 @@ impl FieldSender {
 async fn next_event(events: &mut Option<SessionEvents>) -> Option<SessionEvent> {
     match events {
         Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What topics bring next; never where none are heard.
+async fn next_heard(hearing: &mut Option<Hearing>) -> Result<Vec<(String, Bytes)>, BenchError> {
+    match hearing {
+        Some(hearing) => hearing.next().await,
         None => std::future::pending().await,
     }
 }

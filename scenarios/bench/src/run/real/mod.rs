@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `setup`, `access`, `links`, `workers` | platform, links and tasks, put together |
 //! | `sender`, `field_sender`, `line_sender`, `real_line`, `outgoing` | devices and gateways |
+//! | `applications` | programs beside the platform |
 //! | `observer`, `reader` | what the platform passes on and gives back |
 //! | `report`, `taking` | what tasks report, taken in by one loop |
 //! | `bench`, `acting`, `senders`, `grace`, `settling` | that loop: injects, joins, settles |
@@ -20,6 +21,7 @@
 
 mod access;
 mod acting;
+mod applications;
 mod bench;
 mod clocks;
 mod deadlines;

@@ -9,6 +9,7 @@ use lastmeter_record::{Event, GridRecord, SimulatorFacts};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use lastmeter_wire::rest::Request;
 
+use crate::run::applications::AskedCommand;
 use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
 use crate::run::latency_row::Key;
@@ -67,6 +68,8 @@ pub(crate) enum Report {
     WrongAnswer { detail: String },
     /// A command's state has changed for good, or cannot be asked.
     Command { id: u64, state: Result<(Ending, Invocation), String>, at_ns: i64 },
+    /// An application has asked for a command.
+    Commanded { command: AskedCommand, at_ns: i64 },
     /// A simulator was played to its end: how late its steps were, and what flowed in its network.
     Played { facts: SimulatorFacts, grid: Option<Box<GridRecord>> },
     /// A proxy passed something on.

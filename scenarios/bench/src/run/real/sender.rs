@@ -240,7 +240,7 @@ impl Sender {
         for output in std::mem::take(&mut self.output) {
             match output {
                 Output::Send { message, payload } => {
-                    let topic = self.parts.port.topic(&self.parts.name);
+                    let topic = self.parts.port.topic(&self.parts.name, &payload);
                     self.outgoing.push(message, Some(self.parts.index), topic, payload.into());
                 }
                 // It has a connection of its own, and is on no network.

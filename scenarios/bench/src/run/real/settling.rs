@@ -22,9 +22,9 @@ const COMMIT_POLL_NS: i64 = 20_000_000;
 const SILENT_COMMIT_NS: i64 = 2_000_000_000;
 
 impl RealBench<'_> {
-    /// Takes in what the platform has refused, and the alerts that it has. It may be starting again
-    /// after a kill, and is then asked once more; a platform that does not answer for long breaks
-    /// the bench.
+    /// Takes in what the platform has refused, and the alerts and results that it has. It may be
+    /// starting again after a kill, and is then asked once more; a platform that does not answer
+    /// for long breaks the bench.
     pub(super) async fn read_refusals(&mut self, now_ns: i64) -> Result<(), BenchError> {
         match self.take_refusals_and_alerts().await {
             Ok(()) => {
@@ -44,9 +44,19 @@ impl RealBench<'_> {
         }
         let alerts = self.access.rest.alerts().await?;
         self.ledger.notices.stored(&alerts);
+        if self.ledger.notices.has_blocks() {
+            let blocks = self.access.rest.blocks().await?;
+            self.ledger.notices.stored(&blocks);
+        }
         let (start, now) = (self.scenario.schedule.start, self.clocks.now());
         // An alert without a date has the platform's, which is the wall clock's here.
         self.recording.note_alerts(alerts, now, |at| (start..=now).contains(&at));
+        if !self.scenario.applications.is_empty() {
+            for result in self.access.rest.results().await? {
+                let at = self.clocks.event_time(self.clocks.at_wall(result.received_time));
+                self.recording.note_result(&result, self.scenario, (at, now));
+            }
+        }
         self.recording.note_wrong_answers(now, &mut self.access.rest);
         Ok(())
     }

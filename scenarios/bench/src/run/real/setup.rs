@@ -10,6 +10,7 @@ use lastmeter_wire::topics;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::access::PlatformAccess;
+use super::applications::RealApplications;
 use super::clocks::Clocks;
 use super::field_sender::{FieldSender, FieldSenderParts};
 use super::line_sender::{LineSender, LineSenderParts};
@@ -27,6 +28,8 @@ use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field::{Field, FieldDevice};
 use crate::run::field_setup::{adapter_field, field};
+use crate::run::flows::FlowHearer;
+use crate::run::hearing::Hearing;
 use crate::run::injecting::ahead;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
@@ -42,6 +45,7 @@ pub(crate) struct Parts<'a> {
     pub(super) observers: Observers,
     pub(super) workers: Workers,
     pub(super) clocks: Clocks,
+    pub(super) applications: RealApplications,
     boards: Boards,
 }
 
@@ -50,11 +54,12 @@ pub(crate) async fn assemble<'a>(
     scenario: &'a Scenario,
     place: &StartOptions<'_>,
 ) -> Result<Parts<'a>, BenchError> {
+    // Before anything is open: the limit holds for what is opened from then on.
     raise_file_limit(scenario);
     let workers = Workers::start(place.real_time_priority)?;
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let handle = workers.punctual.handle();
-    let rest = RestOfAll::new(&platform)?;
+    let mut rest = RestOfAll::new(&platform)?;
     let upstream = platform.broker_address()?;
     let links = {
         let _within = handle.enter();
@@ -67,8 +72,15 @@ pub(crate) async fn assemble<'a>(
         is_unseen: !platform.is_own() && platform.is_here(),
         is_raised: place.real_time_priority,
     };
+    let applications = if scenario.applications.is_empty() {
+        RealApplications::default()
+    } else {
+        rest.require_empty().await?;
+        RealApplications::register(scenario, &platform).await?
+    };
     let mut parts = Parts {
         scenario,
+        applications,
         access: PlatformAccess::new(platform, rest, links, handle),
         ledger: Ledger::of(scenario),
         senders: Senders::new(devices),
@@ -274,6 +286,7 @@ impl Parts<'_> {
             field,
             session: None,
             events: None,
+            hearing: None,
             end: schedule.start + schedule.duration,
             faults,
             alarm: self.workers.alarm.clone(),
@@ -290,6 +303,7 @@ impl Parts<'_> {
         field: Field,
         faults: VecDeque<(SimTime, usize, DeviceFault)>,
     ) -> Result<UnboundedSender<Control>, BenchError> {
+        let hearing = self.hearing(row).await?;
         let tenant = TenantName::default();
         let mut options = self.access.session_options(&tenant, &row.name, row.via).await?;
         let own = self.access.under_test.profile.tenant(&tenant);
@@ -311,6 +325,7 @@ impl Parts<'_> {
             port,
             session: Some(session),
             events: Some(events),
+            hearing,
             end: schedule.start + schedule.duration,
             faults,
             alarm: self.workers.alarm.clone(),
@@ -321,13 +336,27 @@ impl Parts<'_> {
         Ok(control_sender)
     }
 
+    /// Who hears topics that feed points of a gateway, if any do, behind the gateway's link.
+    async fn hearing(&self, row: &GatewayRow) -> Result<Option<Hearing>, BenchError> {
+        let platform = &self.access.under_test;
+        let hearer = FlowHearer::register((self.scenario, row), platform).await?;
+        let Some(hearer) = hearer else { return Ok(None) };
+        let (tenant, id) = (TenantName::default(), &hearer.client_id);
+        let of_device = self.access.session_options(&tenant, id, row.via).await?;
+        let mut options = hearer.connect(of_device);
+        options.nodelay = row.nodelay;
+        options.keep_alive = row.keep_alive;
+        hearer.hearing(self.access.open(options)).await.map(Some)
+    }
+
     async fn open_device(
         &mut self,
         (index, row): (usize, &DeviceRow),
         mut setup: DeviceSetup,
         faults: VecDeque<(SimTime, DeviceFault)>,
     ) -> Result<(UnboundedSender<Control>, SimDuration), BenchError> {
-        let lag = stagger(index, self.scenario.devices.len(), setup.period);
+        let (devices, duration) = (self.scenario.devices.len(), self.scenario.schedule.duration);
+        let lag = stagger(index, devices, setup.period, duration);
         let mut options = self.access.session_options(&row.tenant, &row.name, row.via).await?;
         let own = std::iter::once(row.name.as_str());
         let tenant = self.access.under_test.profile.tenant(&row.tenant);

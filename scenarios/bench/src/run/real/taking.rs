@@ -42,15 +42,14 @@ impl RealBench<'_> {
                     return Ok(());
                 }
                 let sender = &mut self.senders.states[device];
-                let held = PendingReading { due: made.at, given_up_ns: None };
-                sender.held.insert((made.epoch, made.serial), held);
+                let pending = PendingReading { due: made.at, given_up_ns: None };
+                sender.held.insert((made.epoch, made.serial), pending);
                 let intended_ns = self.clocks.timeline.instant(made.at, sender.lag);
                 self.recorder.made((device, made.epoch, made.serial), intended_ns);
             }
             Report::Published { device, sent, at_ns, payload } => {
-                let (epoch, serial) = sent.key;
                 self.ledger.published += 1;
-                self.recorder.published((device, epoch, serial), at_ns, &payload);
+                self.recorder.published((device, sent.key.0, sent.key.1), at_ns, &payload);
                 self.ledger.sent(device, sent);
             }
             Report::Acknowledged { device, key, at_ns } => {
@@ -97,6 +96,7 @@ impl RealBench<'_> {
             Report::WrongAnswer { detail } => {
                 self.recording.note(Event::wrong_answer(self.clocks.now(), &detail));
             }
+            Report::Commanded { command, at_ns } => self.commanded(command, at_ns)?,
             Report::Command { id, state, at_ns } => self.command_ended(id, &state, at_ns),
             Report::Link { link, record } => self.passed(link, &record),
         }

@@ -8,7 +8,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lastmeter_devices::{PageAnswer, PageRequest};
+use lastmeter_devices::{GatewayInput, PageAnswer, PageRequest};
 use lastmeter_language::{DeviceRow, Order, Through};
 use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_record::{BusFacts, Event, RealTimeFacts, RunWriter};
@@ -22,7 +22,6 @@ use super::calibrator::Calibrator;
 use super::platform::Kill;
 use super::setup::Parts;
 use crate::host::monotonic;
-use crate::run::applications::WantedCommand;
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
@@ -52,7 +51,7 @@ const TROUBLED_MAX: u32 = 5;
 pub(crate) struct VirtualBench<'a> {
     pub(super) parts: Parts<'a>,
     /// The shell that each device is in.
-    shell_of: Vec<usize>,
+    pub(super) shell_of: Vec<usize>,
     pub(super) recording: Recording,
     /// With the platform's names for those it has taken.
     pub(super) commands: Commands<String>,
@@ -114,8 +113,8 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = acts.front().map_or(end, |(at, _)| start + *at);
             let next_calibration = self.parts.calibrator.as_ref().and_then(Calibrator::next);
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
-            let next_application = self.parts.applications.next();
-            let planned = next_application.map_or(planned, |at| planned.min(at));
+            let next_application = self.parts.applications.next().into_iter();
+            let planned = next_application.chain(self.alerts_come()).fold(planned, SimTime::min);
             let planned = self.settles_at().map_or(planned, |at| planned.min(at));
             let awaits = self.parts.shells.iter().any(Shell::awaits_answer);
             let is_soon = awaits || self.answers_due > 0;
@@ -142,6 +141,10 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError> {
+        self.note_obeying_plant(true);
+        if let Some(plant) = &self.parts.plant {
+            self.recording.write_grid(&plant.record()?)?;
+        }
         let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
         for simulator in fields.flat_map(Field::simulators) {
             if let Some(played) = simulator.endpoint.grid().played() {
@@ -202,6 +205,7 @@ impl VirtualBench<'_> {
             shell.connected_after(0).await?;
             shell.begin().await?;
         }
+        self.parts.applications.begin(self.now).await?;
         // A switching unit that is open from the start on is so before anybody looks.
         self.switch_breakers();
         Ok(())
@@ -210,6 +214,9 @@ impl VirtualBench<'_> {
     /// Moves everything to the next sync point, and brings it to rest there.
     async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
         let scenario = self.parts.scenario;
+        if let Some(plant) = &mut self.parts.plant {
+            plant.play_to(until)?;
+        }
         let breakers = scenario.plant.sources.iter().filter_map(|source| source.breaker.as_ref());
         breakers.for_each(|breaker| breaker.follow(until - scenario.schedule.start));
         if self.parts.platform.kills_ordered > 0 {
@@ -233,7 +240,8 @@ impl VirtualBench<'_> {
     /// When a gateway wants everything to be settled next, after the present instant.
     fn settles_at(&self) -> Option<SimTime> {
         let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
-        let next = fields.filter_map(Field::settles_at).min()?;
+        let flows = self.parts.flows.next(self.now, &self.parts.ledger.accounts);
+        let next = fields.filter_map(Field::settles_at).chain(flows).min()?;
         Some(next.max(self.now + SimDuration(1)))
     }
 
@@ -252,7 +260,7 @@ impl VirtualBench<'_> {
                 } else {
                     gateway_rest::ask(&under_test.profile, token, &request).await
                 };
-                shell.answered(answer).await?;
+                shell.hand(GatewayInput::Answer(answer)).await?;
             }
         }
         Ok(has_asked)
@@ -322,6 +330,7 @@ impl VirtualBench<'_> {
             let acknowledged = self.parts.acknowledged.load(Ordering::Relaxed) - before;
             self.parts.platform.under_test.kill().await?;
             self.parts.platform.under_test.restart().await?;
+            self.parts.applications.reconnected().await?;
             self.parts.platform.kills.push(Kill { expected: expected as u64, acknowledged });
             self.recording.note(Event::kill(at_kill, "platform"));
             self.recording.note(Event::restarted(at_kill, "platform"));
@@ -339,7 +348,9 @@ impl VirtualBench<'_> {
     /// Advances the platform's clock and delivers what it sent, until nothing moves.
     pub(super) async fn come_to_rest(&mut self) -> Result<(), BenchError> {
         for _ in 0..ROUNDS_MAX {
-            self.parts.platform.advance(self.now).await?;
+            let parties = self.parts.platform.advance(self.now).await?;
+            self.parts.applications.went_to(&parties);
+            self.parts.flows.went_to(&parties);
             let mut moved = false;
             for shell in &mut self.parts.shells {
                 let sent = shell.parts.client.names().into_iter();
@@ -353,6 +364,9 @@ impl VirtualBench<'_> {
                 shell.drained().await?;
             }
             moved |= self.answer_gateways().await?;
+            moved |= self.parts.flows.deliver(&mut self.parts.shells).await?;
+            moved |= self.parts.applications.deliver(self.now).await?;
+            self.note_asked();
             self.switch_breakers();
             if !moved {
                 return Ok(());
@@ -367,6 +381,10 @@ impl VirtualBench<'_> {
         let (scenario, at) = (self.parts.scenario, self.now - self.parts.scenario.schedule.start);
         for (device, is_closed) in self.parts.shells.iter_mut().flat_map(|it| it.switched.drain(..))
         {
+            let plant = self.parts.plant.as_mut();
+            if plant.is_some_and(|plant| plant.order(self.now, device, is_closed)) {
+                continue;
+            }
             let source = &scenario.plant.sources[scenario.devices[device].source];
             if let Some(breaker) = &source.breaker {
                 breaker.switch(at, is_closed);
@@ -377,9 +395,9 @@ impl VirtualBench<'_> {
     /// Reads back what the platform has made of it, and writes the record up to the present.
     async fn read_back(&mut self) -> Result<(), BenchError> {
         self.recording.note_plant(self.now);
+        self.note_obeying_plant(false);
         self.take_from_devices()?;
         let readings = self.parts.platform.rest.readings().await?;
-        self.parts.applications.take(&readings);
         self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
         self.recording.events.extend(self.parts.ledger.stored(readings, self.now));
         for refused in self.parts.platform.rest.refusals().await? {
@@ -413,10 +431,23 @@ impl VirtualBench<'_> {
         Ok(())
     }
 
+    /// Notes what has happened in a network that obeys by now; at the end also what goes on.
+    fn note_obeying_plant(&mut self, is_last: bool) {
+        if let Some(plant) = &mut self.parts.plant {
+            let accounts = &mut self.parts.ledger.accounts;
+            self.recording.events.extend(plant.news((self.now, is_last), accounts));
+        }
+    }
+
     async fn read_alerts(&mut self) -> Result<(), BenchError> {
         let alerts = self.parts.platform.rest.alerts().await?;
         self.parts.ledger.notices.stored(&alerts);
+        if self.parts.ledger.notices.has_blocks() {
+            let blocks = self.parts.platform.rest.blocks().await?;
+            self.parts.ledger.notices.stored(&blocks);
+        }
         self.recording.note_alerts(alerts, self.now, |_| true);
+        self.read_results().await?;
         self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
         Ok(())
     }
@@ -517,6 +548,9 @@ impl VirtualBench<'_> {
                 let shell = self.parts.shells.iter_mut().find(|shell| shell.parts.index == index);
                 shell.into_iter().for_each(Shell::restart);
             }
+            Order::Application { application, runs } => {
+                self.parts.applications.run(application, runs, self.now).await?;
+            }
             Order::Impair { through, change } => {
                 let is_of = |shell: &&Shell| shell.parts.via == Some(through.link);
                 let dials = |shell: &&Shell| shell.carries_unread() && is_of(shell);
@@ -534,18 +568,6 @@ impl VirtualBench<'_> {
             Order::Simulator(_) | Order::Can { .. } => {}
         }
         Ok(())
-    }
-
-    /// Gives the commands that applications want by now.
-    async fn let_applications_act(&mut self) -> Result<(), BenchError> {
-        for wanted in self.parts.applications.act(self.now) {
-            let WantedCommand { device, command, parameters } = &wanted;
-            let order =
-                CommandOrder { device: *device, command, parameters, must_be_refused: false };
-            self.command(order).await?;
-        }
-        self.come_to_rest().await?;
-        self.settle_commands().await
     }
 
     /// Lets a link get worse, or be itself again.

@@ -34,11 +34,16 @@ impl DrivenPlatform {
     }
 
     /// Advances its tenants' clocks; everything before has been committed then.
-    pub(crate) async fn advance(&mut self, to: SimTime) -> Result<(), BenchError> {
-        for (device, count) in self.rest.advance(to).await?.sent {
+    /// How many live values went to each party since the last time.
+    pub(crate) async fn advance(
+        &mut self,
+        to: SimTime,
+    ) -> Result<BTreeMap<String, u64>, BenchError> {
+        let advanced = self.rest.advance(to).await?;
+        for (device, count) in advanced.sent {
             *self.sent.entry(device).or_default() += count;
         }
-        Ok(())
+        Ok(advanced.parties)
     }
 
     /// Messages it has sent to a device.

@@ -9,6 +9,8 @@ use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_units::TenantName;
 
 use super::calibrator::Calibrator;
+use super::flows::Flows;
+use super::obeying::ObeyingPlant;
 use super::platform::DrivenPlatform;
 use crate::run::applications::Applications;
 use crate::run::board::{BoardShell, introduce};
@@ -32,12 +34,15 @@ pub(crate) struct Parts<'a> {
     pub(crate) shells: Vec<Shell>,
     pub(crate) ledger: Ledger,
     pub(crate) platform: DrivenPlatform,
+    /// The network, where devices are at its switches.
+    pub(crate) plant: Option<ObeyingPlant<'a>>,
     /// Counts the acknowledgements of all devices.
     pub(crate) acknowledged: Arc<AtomicU64>,
     /// The latency record, where links or observers are modelled.
     pub(crate) modelled: Option<ModelledRecord>,
     pub(crate) calibrator: Option<Calibrator>,
     pub(crate) applications: Applications,
+    pub(crate) flows: Flows,
     /// Those of transparent gateways.
     pub(crate) networks: Option<FieldNetworks>,
 }
@@ -97,6 +102,21 @@ async fn register(
     Ok(Some(registered))
 }
 
+/// The applications of a scenario and who hears topics, registered and connected.
+async fn applications(
+    scenario: &Scenario,
+    (platform, rest): (&UnderTest, &mut RestOfAll),
+) -> Result<(Applications, Flows), BenchError> {
+    if scenario.applications.is_empty() && !Flows::are_heard(scenario) {
+        return Ok((Applications::default(), Flows::default()));
+    }
+    rest.require_empty().await?;
+    // What is registered is so from the start on.
+    rest.advance(scenario.schedule.start).await?;
+    let applications = Applications::start(scenario, platform).await?;
+    Ok((applications, Flows::start(scenario, platform).await?))
+}
+
 /// The connection of a client: to the broker, or of a gateway that dials to the dispatcher.
 fn connection(
     scenario: &Scenario,
@@ -125,13 +145,11 @@ pub(crate) async fn assemble<'a>(
 ) -> Result<Parts<'a>, BenchError> {
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let mut rest = RestOfAll::new(&platform)?;
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let records_latency = modelled::records_messages(scenario);
+    let (acknowledged, records_latency) = (Arc::default(), modelled::records_messages(scenario));
     let mut ledger = Ledger::of(scenario);
-    let mut setups = set_up(scenario, place, &mut ledger)?;
+    let (mut setups, mut shells) = (set_up(scenario, place, &mut ledger)?, Vec::new());
     let names = node_names(scenario, &setups);
     let networks = networks(scenario, (&platform, &mut rest), names).await?;
-    let mut shells = Vec::new();
     let mut open = |it: Client,
                     way: Route<'_>,
                     board: Option<BoardShell>,
@@ -174,22 +192,24 @@ pub(crate) async fn assemble<'a>(
     for (gateway, row) in scenario.gateways.iter().enumerate() {
         let mut field = field(scenario, row, &mut setups)?;
         let registered = register(networks.as_ref(), row, &mut field).await?;
-        let client = Client::Field(Box::new(field));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
         let (tenant, client_id) = (&first, row.name.as_str());
         let way = Route { index, tenant, client_id, via, acknowledge_limit, is_bound };
-        open(client, way, None, registered)?;
+        open(Client::Field(Box::new(field)), way, None, registered)?;
     }
+    let (applications, flows) = applications(scenario, (&platform, &mut rest)).await?;
     Ok(Parts {
         scenario,
         shells,
         ledger,
         platform: DrivenPlatform::new(platform, rest),
+        plant: ObeyingPlant::of(scenario)?,
         acknowledged,
         modelled: modelled::record(scenario),
         calibrator: Calibrator::of(scenario),
-        applications: Applications::of(scenario),
+        applications,
+        flows,
         networks,
     })
 }

@@ -53,7 +53,9 @@ pub(crate) fn validate_balance(
     let (from, infeeds) = (references.grid_from, grid.sources.len());
     let infeed = |source: usize| source.checked_sub(from).filter(|place| *place < infeeds);
     let feeding = metered(substation, references, infeed);
-    let at_loads = metered(homes, references, |source| source.checked_sub(from + infeeds));
+    let load = |source: usize| source.checked_sub(from + infeeds);
+    let load = |source| load(source).filter(|place| *place < grid.loads.len());
+    let at_loads = metered(homes, references, load);
     let elsewhere =
         metered(substation, references, |source| infeed(source).is_none().then_some(source));
     if let Some(meter) = elsewhere.first() {

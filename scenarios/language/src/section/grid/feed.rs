@@ -23,10 +23,10 @@ use super::injected::Injected;
 use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
 use super::saturation::GRID_SATURATION;
-use super::{defects, file, inputs, loads, motion, pickup};
+use super::{defects, file, inputs, loads, motion, pickup, switches};
 use crate::draft::{Draft, Row, Section};
 use crate::files::Files;
-use crate::names::{LOAD_PREFIX, Names, SOURCE_PREFIX};
+use crate::names::{LOAD_PREFIX, Names, SOURCE_PREFIX, SWITCH_PREFIX};
 use crate::references::References;
 use crate::section::SECTIONS;
 use crate::section::calibration::CALIBRATION;
@@ -43,6 +43,10 @@ pub(crate) struct Grid {
     /// The names of its loads; more may be there if the network could not be read.
     pub(crate) loads: Names,
     pub(crate) sources: Vec<String>,
+    /// The names of its switches, likewise.
+    pub(crate) switches: Names,
+    /// The network as its file declares it, before anything is done to it.
+    pub(crate) declared: Option<Arc<Network>>,
     /// By injection, what it changes in the network; none of the others, and after a mistake.
     pub(crate) changes: Vec<Option<GridChange>>,
     /// The network that is played ahead, before its first step; none after a mistake, and where a
@@ -112,7 +116,8 @@ pub(crate) fn grid(
 ) -> Option<Grid> {
     let section = draft.single(&GRID)?;
     let loads = Names::given("load", std::iter::empty(), false);
-    let mut grid = Grid { loads, ..Grid::default() };
+    let switches = Names::given("switch", std::iter::empty(), false);
+    let mut grid = Grid { loads, switches, ..Grid::default() };
     let Some(values) = &section.values else { return Some(grid) };
     if draft.single(&TEST_PLAN).is_some() || draft.single(&CALIBRATION).is_some() {
         let message = "a network cannot be played beside `[test_plan]` or `[calibration]`";
@@ -124,6 +129,8 @@ pub(crate) fn grid(
     };
     let names = network.loads.iter().map(|load| load.name.to_string());
     grid.loads = Names::given("load", names, true);
+    grid.switches = switches::names(&network);
+    grid.declared = Some(Arc::new(network.clone()));
     grid.sources = network.sources.iter().map(|source| source.name.to_string()).collect();
     let before = out.len();
     let setup = setup((draft, injected), network, &mut grid, files, out);
@@ -260,8 +267,8 @@ pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
     }
 }
 
-/// The sources and loads of the network, with their prefixes; none of one that cannot be read,
-/// which is reported when it is.
+/// The sources, loads and switches of the network, with their prefixes; none of one that cannot be
+/// read, which is reported when it is.
 pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
     static ALONE: &[&Section] = &[&GRID];
     let mut unread = Diagnostics::new();
@@ -287,7 +294,8 @@ pub(crate) fn places(root: &Table, files: &Files<'_>) -> Vec<String> {
     let Some(network) = network else { return Vec::new() };
     let sources = network.sources.iter().map(|source| format!("{SOURCE_PREFIX}{}", source.name));
     let loads = network.loads.iter().map(|load| format!("{LOAD_PREFIX}{}", load.name));
-    sources.chain(loads).collect()
+    let switches = network.switches.iter().map(|it| format!("{SWITCH_PREFIX}{}", it.name));
+    sources.chain(loads).chain(switches).collect()
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its

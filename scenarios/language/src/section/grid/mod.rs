@@ -9,6 +9,7 @@
 //! motion, orders, pieces          injections between steps, in a network in motion
 //! protection, recorder, saturation  what acts and is recorded there
 //!   -> feed                       all of it into one network that can be played
+//! switches                        where devices are at its switches
 //! balance                         what an `energy_balance` check needs of it
 //! ```
 //!
@@ -33,6 +34,7 @@ mod recorder;
 mod rows;
 mod saturation;
 mod standard;
+mod switches;
 
 pub(crate) use balance::validate_balance;
 pub(crate) use defects::GRID_DEFECT;
@@ -48,3 +50,4 @@ pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
 pub(crate) use rows::kept_text;
 pub(crate) use saturation::GRID_SATURATION;
+pub(crate) use switches::{is_at_its_place, switch_places};

@@ -54,7 +54,8 @@ pub struct Injection {
     /// The same in event time.
     pub instant: SimTime,
     pub(crate) target: Target,
-    pub(crate) values: Arc<Values>,
+    /// Its keys.
+    pub values: Arc<Values>,
 }
 
 impl Injection {
@@ -89,10 +90,13 @@ impl Injection {
         }
     }
 
-    /// When the bench has to end it, since the start: when the `for` of what befalls a link is
-    /// over. Whoever else is befallen knows it.
+    /// When the bench has to end it, since the start: when the `for` of what befalls a link or an
+    /// application is over. Whoever else is befallen knows it.
     pub fn until(&self) -> Option<SimDuration> {
-        self.through()?;
+        let is_the_benchs = matches!(self.target, Target::Link(_) | Target::Application(_));
+        if !is_the_benchs {
+            return None;
+        }
         Some(self.at + self.values.duration_opt("for")?)
     }
 

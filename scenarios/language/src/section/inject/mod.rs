@@ -42,6 +42,7 @@ static INJECTIONS: &[&dyn InjectKind] = &[
     &firmware::Firmware,
     &kill::Kill,
     &restart::Restart,
+    &restart::StopApplication,
     &simulator::Simulator,
     &link::IMPAIR,
     &link::DISCONNECT,

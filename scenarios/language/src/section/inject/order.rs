@@ -61,6 +61,13 @@ pub enum Order {
     KillPlatform,
     /// A gateway loses its supply and starts again.
     RestartGateway(usize),
+    /// An application is killed, or started again.
+    Application {
+        /// By its place among the applications.
+        application: usize,
+        /// Whether it runs from now on.
+        runs: bool,
+    },
     /// Something is put on top of what a link does; `None`: no more.
     Impair {
         /// Whose link.

@@ -17,6 +17,7 @@ pub(crate) struct Places<'a> {
     /// The place of the network's first source among the sources.
     pub(crate) grid_from: usize,
     pub(crate) gateways: &'a Names,
+    pub(crate) applications: &'a Names,
     pub(crate) simulators: &'a Names,
     pub(crate) links: &'a Names,
     pub(crate) networks: &'a Names,

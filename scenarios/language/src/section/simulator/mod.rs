@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use lastmeter_devices::endpoint::Driven;
 use lastmeter_params::{Code, Diagnostics, Field, Kind};
-use lastmeter_rts::point_map::PointMap;
+use lastmeter_rts::point_map::{Point, PointMap};
 use lastmeter_units::SimDuration;
 
-use super::gateway::{GATEWAY, NETWORK_PREFIX, kind_of};
+use super::gateway::{GATEWAY, NETWORK_PREFIX, READS_AS, kind_of};
 use super::grid::{GRID, Grid, kept_text};
+use super::inject::INJECT;
 use super::keys::ON;
 use super::network::{self, NETWORK};
 use crate::draft::{Draft, Row, Section, warn};
@@ -21,6 +22,13 @@ pub use points::ShownBy;
 
 /// The key of the point map, here and of a gateway.
 pub(super) const MAP: &str = "map";
+
+/// What topics of committed readings and alerts begin with.
+const LIVE: &str = "default/live/";
+const REST_INSTEAD: &str = "write `device:NAME/QUANTITY` or `rest:PATH`; beside a scenario topics \
+                            are heard by `lastmeter rts bridge`";
+const LIVE_TOPICS: &str =
+    "write `topic:default/live/device/NAME`, `topic:default/live/alerts`, or `rest:PATH`";
 
 const SHOWS: &str = "shows";
 const DRIVES: &str = "drives";
@@ -132,9 +140,10 @@ pub(crate) fn maps_of_gateways(
 ) {
     for row in draft.rows(&GATEWAY) {
         let Some(kind) = kind_of(row).filter(|kind| kind.files.contains(&MAP)) else { continue };
-        let (Some(_), Some((on, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
+        let (Some(map), Some((on, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
             continue;
         };
+        report_sources(draft, row, &map, out);
         let is_on = |simulator: &&Row<'_>| simulator.text(ON).is_some_and(|(other, _)| other == on);
         let here = draft.rows(&SIMULATOR).iter().find(is_on);
         let is_real = draft.rows(&NETWORK).iter().any(|network| {
@@ -158,6 +167,37 @@ pub(crate) fn maps_of_gateways(
                 out.report_with_help(Code::MISSING_KEY, span, message, label, help);
             }
             None => {}
+        }
+    }
+}
+
+/// What feeds points has to be there: a credential for the platform, and of topics those that come
+/// at sync points, when all before is committed.
+fn report_sources(draft: &Draft<'_>, row: &Row<'_>, map: &PointMap, out: &mut Diagnostics) {
+    let Some((_, span)) = row.text(MAP) else { return };
+    let fed = |point: &Point| {
+        let feed = point.write.as_ref()?.fed.as_ref()?;
+        Some((point.name.clone(), point.line, feed.filter().map(str::to_owned)))
+    };
+    let is_kill = |row: &Row<'_>| row.text("kind").is_some_and(|(kind, _)| kind == "kill");
+    let is_killed = draft.rows(&INJECT).iter().any(is_kill);
+    for (name, line, filter) in map.points.iter().filter_map(fed) {
+        let message = format!("point `{name}` (line {line}) is fed");
+        if let Some(filter) = filter {
+            let (label, help) = if is_killed {
+                // Which readings it had committed by then is chance, and those do not come again.
+                ("by a topic of a platform that is killed", REST_INSTEAD)
+            } else if filter.starts_with(LIVE) {
+                continue;
+            } else {
+                ("by a topic on which nobody publishes here", LIVE_TOPICS)
+            };
+            let help = Some(help.to_owned());
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+        } else if row.text(READS_AS).is_none() {
+            let help = "write `reads_as` with the name under which a `[[request]]` kept a token";
+            let (code, label) = (Code::MISSING_KEY, "nobody may ask the platform for it");
+            out.report_with_help(code, span, message, label, Some(help.to_owned()));
         }
     }
 }

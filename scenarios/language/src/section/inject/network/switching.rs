@@ -84,7 +84,14 @@ pub(super) static FUSE: NetworkKind = NetworkKind {
         summary: "fuses of a switch are gone, whatever flows",
         description: "As if somebody had taken them out: the poles open at the zeros of their \
             currents. `restore` puts new ones in.",
-        fields: &[Field::required("into", Kind::Text, "`switch:NAME`"), ALL_PHASES],
+        fields: &[
+            Field::required(
+                "into",
+                Kind::Text,
+                "`switch:NAME`, with a `[[grid.protection]]` of kind `fuse-link` there",
+            ),
+            ALL_PHASES,
+        ],
     },
     opens: true,
     play: |motion, it| {
