@@ -15,6 +15,8 @@ pub struct PlannedBench<'a> {
     pub device_names: Vec<String>,
     /// The names of all its gateways.
     pub gateway_names: Vec<String>,
+    /// Name and kind of each of its applications.
+    pub applications: Vec<(String, String)>,
 }
 
 /// What a device reports by itself.

@@ -31,7 +31,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "device",
                 Kind::Pattern,
                 "\"*\"",
-                "name of the device or gateway, or a pattern with *",
+                "name of the device, gateway or application, or a pattern with *",
             ),
             Field::required("type", Kind::Text, "type of the alerts, such as device.unreachable"),
             Field::default(

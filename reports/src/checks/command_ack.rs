@@ -4,7 +4,7 @@
 //! lines: within one instant the record is sorted by source, so a device whose name sorts before
 //! `bench` answers on a line before the command's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_units::{SimDuration, SimTime};
@@ -39,11 +39,19 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "\"60 s\"",
                 "longest time from the command to its acknowledgement",
             ),
+            Field::default(
+                "unsupplied",
+                Kind::Boolean,
+                "true",
+                "whether commands to devices that have no supply when they are given count, too",
+            ),
         ],
     },
     build: |values, context, _| {
         let device = Pattern::new(values.text("device"));
-        Some(Box::new(CommandAck::new(context, device, values.duration("within"))))
+        let mut check = CommandAck::new(context, device, values.duration("within"));
+        check.is_of_all = values.boolean("unsupplied");
+        Some(Box::new(check))
     },
     tables: &[RecordTable::Events],
     ..CheckKind::PLAIN
@@ -53,6 +61,10 @@ struct CommandAck {
     context: CheckContext,
     device: Pattern,
     within: SimDuration,
+    /// Whether those to devices without a supply count; who has none; how many were left out so.
+    is_of_all: bool,
+    dark: BTreeSet<String>,
+    left_out: u64,
     /// Commands that wait for their acknowledgement, by number and device.
     open: BTreeMap<(u64, String), IssuedCommand>,
     /// What became of commands whose own line has not come yet; the first of each counts.
@@ -123,6 +135,11 @@ impl Check for CommandAck {
 
     fn event(&mut self, line: u64, event: &Event) {
         let is_of = |device: &str| self.device.matches(device);
+        match (&event.kind, event.text(field::DEVICE)) {
+            (EventKind::SupplyLost, Some(device)) => _ = self.dark.insert(device.to_owned()),
+            (EventKind::SupplyReturned, Some(device)) => _ = self.dark.remove(device),
+            _ => {}
+        }
         self.unreflected +=
             u64::from(event.is_not_reflected() && event.text(field::DEVICE).is_some_and(is_of));
         let (Some(id), Some(device)) = (event.number(field::ID), event.text(field::DEVICE)) else {
@@ -133,7 +150,9 @@ impl Check for CommandAck {
         }
         // What another device reports of a command means nothing for this one's.
         let key = (id, device.to_owned());
-        if event.kind == EventKind::Command {
+        if event.kind == EventKind::Command && !self.is_of_all && self.dark.contains(device) {
+            self.left_out += 1;
+        } else if event.kind == EventKind::Command {
             let name = event.text(field::NAME).unwrap_or("command").to_owned();
             let must_be_refused = event.is_to_be_refused();
             let (time, device) = (event.time, device.to_owned());
@@ -162,6 +181,9 @@ impl Check for CommandAck {
             format!("{} of {} acknowledged", self.acknowledged, plural(commands, "command"));
         if self.refused > 0 {
             append(&mut why, format_args!(", {} of them refused as expected", self.refused));
+        }
+        if self.left_out > 0 {
+            append(&mut why, format_args!("; {} without a supply left out", self.left_out));
         }
         let (reason, about) = if let Some((given, what)) = &self.first_disobeyed {
             append(&mut why, format_args!("; {what}: {}", given.describe()));
@@ -214,6 +236,9 @@ impl CommandAck {
             context,
             device,
             within,
+            is_of_all: true,
+            dark: BTreeSet::new(),
+            left_out: 0,
             open: BTreeMap::new(),
             early: BTreeMap::new(),
             acknowledged: 0,
@@ -413,6 +438,32 @@ mod tests {
                 "{}",
                 verdict.why
             );
+        }
+    }
+
+    #[test]
+    fn commands_to_devices_without_a_supply_may_be_left_out() {
+        let supply =
+            |seconds, kind| Event::new(at(seconds), "bench", kind).with(field::DEVICE, "a");
+        let events = [
+            supply(5, EventKind::SupplyLost),
+            given(10, 1, "a"),
+            given(10, 2, "b"),
+            answer(11, 2, "b"),
+            ended(20, "command_expired", 1, "a", ""),
+            supply(30, EventKind::SupplyReturned),
+            given(40, 3, "a"),
+            ended(50, "command_expired", 3, "a", ""),
+        ];
+        for (toml, until, expected) in [
+            ("", 5, (Status::Fail, 2)),
+            ("unsupplied = false", 5, (Status::Pass, 1)),
+            ("unsupplied = false", 8, (Status::Fail, 2)),
+        ] {
+            let verdict = judge(toml, &events[..until], RunState::Finished);
+            assert_eq!((verdict.status, verdict.n), expected, "{toml} {}", verdict.why);
+            let is_named = verdict.why.to_string().contains("; 1 without a supply left out");
+            assert_eq!(is_named, !toml.is_empty(), "{}", verdict.why);
         }
     }
 

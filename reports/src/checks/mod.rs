@@ -9,6 +9,7 @@
 //! | readings and values | `no_loss`, `refused`, `display`, `accuracy`, `signal`, `energy_balance`, `suspicion` |
 //! | commands, alerts, requests | `command_ack`, `alerts`, `requests` |
 //! | a household's aggregator | `household` |
+//! | what applications conclude | `applications` |
 //! | meters and a network in motion | `motion` (its own map) |
 //! | delays | `latency`, `jitter`, `published`, `recovery`, `rate`, `exchange_ratio`; `rows`, `share` |
 //! | standards | `test_plan`, `published_table`, `calibration` |
@@ -17,6 +18,7 @@
 
 pub(crate) mod accuracy;
 mod alerts;
+mod applications;
 mod calibration;
 pub(crate) mod command_ack;
 mod display;
@@ -67,6 +69,8 @@ pub static CHECKS: &[CheckKind] = &[
     exchange_ratio::KIND,
     household::BILL,
     household::DECISIONS,
+    applications::OUTAGE_AREA,
+    applications::FAULT_DISTANCE,
     published::KIND,
     published_table::KIND,
     test_plan::KIND,

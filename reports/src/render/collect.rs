@@ -19,6 +19,9 @@ const ROWS_AROUND: usize = 4;
 /// Events shown on each side of a place.
 const EVENTS_AROUND: usize = 5;
 const REASONS_MAX: usize = 64;
+/// Events whose epoch and serial number are those of an alert.
+const ALERTS: [EventKind; 4] =
+    [EventKind::Alert, EventKind::AlertLost, EventKind::AlertAltered, EventKind::AlertForeign];
 
 /// All that is needed of the record.
 pub(crate) struct Collected {
@@ -333,6 +336,10 @@ impl Excerpt {
             (None, Some(time)) => event.time <= time,
             (None, None) => return,
         };
+        if is_place && ALERTS.contains(&event.kind) {
+            // Alerts have numbers of their own: a reading of the same number is another message.
+            (self.at.epoch, self.at.serial) = (None, None);
+        }
         if before {
             if self.events.len() == EVENTS_AROUND {
                 self.events.pop_front();
@@ -384,5 +391,42 @@ impl Excerpt {
             reported: row.reported,
         };
         self.rows.push_back((text, is_place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_units::{Epoch, Quantity, Serial};
+
+    use super::*;
+
+    #[test]
+    fn an_alert_is_no_reading_of_its_number() {
+        let at_s = |seconds: i64| SimTime(seconds * 1_000_000_000);
+        let (epoch, serial) = (Some(1), Some(1));
+        let device = || Some("m".to_owned());
+        let quantity = MeasurementId::of(Quantity::Frequency, Phase::None).unwrap();
+        for (kind, here) in [(EventKind::Alert, false), (EventKind::ValuelessReading, true)] {
+            let time = Some(at_s(25));
+            let at = At { device: device(), epoch, serial, time, event: Some(7), quantity: None };
+            let mut excerpt = Excerpt { at, ..Excerpt::default() };
+            excerpt.event(7, &Event::new(at_s(25), "platform", kind).with(field::DEVICE, "m"));
+            for number in 1..=5 {
+                excerpt.row(&Observation {
+                    device: "m",
+                    epoch: Some(Epoch(1)),
+                    serial: Some(Serial(number)),
+                    quantity,
+                    event_time: at_s(10 * number as i64),
+                    reference: Some(50.0),
+                    reported: Some(50.0),
+                    span: None,
+                });
+            }
+            let marked: Vec<_> = excerpt.rows.iter().filter(|(_, here)| *here).collect();
+            assert_eq!(marked.len(), usize::from(here));
+            // What was measured about then stands there all the same.
+            assert!(excerpt.rows.iter().any(|(row, _)| row.time == at_s(30)));
+        }
     }
 }

@@ -10,7 +10,8 @@ pub(crate) fn style() -> String {
     tokens_css() + lastmeter_chart::STYLE + include_str!("style.css")
 }
 
-/// Fills in a page. Names ending in `.html` are escaped by the template engine.
+/// Fills in a page, or a part of one, which may include `pictures.html`. Names ending in `.html`
+/// are escaped by the template engine.
 pub(crate) fn fill(
     name: &'static str,
     template: &'static str,
@@ -18,6 +19,7 @@ pub(crate) fn fill(
 ) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_template("pictures.html", include_str!("pictures.html"))?;
     environment.add_template(name, template)?;
     environment.get_template(name)?.render(Serde(content))
 }

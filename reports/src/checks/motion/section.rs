@@ -133,6 +133,16 @@ pub(super) fn section(
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
 }
 
+/// A detail whose place on a line, a share of its length at the end of the text, has two digits.
+fn short_share(detail: &Prose) -> Prose {
+    let text = detail.to_string();
+    let parts = text.rsplit_once(" at ");
+    match parts.and_then(|(line, share)| Some((line, share.parse::<f64>().ok()?))) {
+        Some((line, share)) if share.fract() != 0.0 => format!("{line} at {share:.2}").into(),
+        _ => text.into(),
+    }
+}
+
 impl Found {
     fn take(&mut self, line: u64, event: &Event) {
         self.indices.take(event, SUSTAINED_S);
@@ -155,7 +165,7 @@ impl Found {
                 what: text(field::WHAT).replace('_', " "),
                 current: current(event),
                 duration: super::figure(event, field::AFTER_S).map(elapsed).unwrap_or_default(),
-                detail: event.prose(field::DETAIL).cloned().unwrap_or_default(),
+                detail: event.prose(field::DETAIL).map(short_share).unwrap_or_default(),
             }),
             EventKind::VoltageEvent => {
                 let kind = KINDS.iter().position(|kind| *kind == text(field::WHAT));
@@ -291,6 +301,12 @@ mod tests {
         assert_eq!((elapsed(0.032_8), elapsed(1.25)), ("32.8 ms".into(), "1.25 s".into()));
         let time: SimTime = "2027-01-18T17:00:08.032815687Z".parse().unwrap();
         assert_eq!(short_time(time), "2027-01-18T17:00:08.032816Z");
+        let short = |detail: &str| short_share(&detail.into()).to_string();
+        assert_eq!(short("at south 3 at 0.4444444444444444"), "at south 3 at 0.44");
+        assert_eq!(
+            [short("at 7"), short("at K 1 at bus"), short("")],
+            ["at 7", "at K 1 at bus", ""]
+        );
         let done = |element: &str, what: &str| {
             NetworkOperation { time: at(0), element: element.to_owned(), what: what.to_owned() }
                 .word()

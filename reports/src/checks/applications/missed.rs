@@ -1,0 +1,154 @@
+//! What the plant did and no application concluded: outages that none found, and faults of lines
+//! that none located.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_params::{NodeValue, Table};
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::{SimDuration, SimTime};
+use serde_json::Value;
+
+use super::{Concluded, Darkness, Spell};
+
+/// Losses of supply after which no outage named the meter, as far as they overlap.
+pub(super) struct MissedOutage {
+    pub(super) since: SimTime,
+    /// When most of its meters were without supply at once.
+    pub(super) widest: SimTime,
+    pub(super) meters: BTreeSet<String>,
+}
+
+/// A fault of a line.
+pub(super) struct LineFault {
+    pub(super) at: SimTime,
+    pub(super) line: String,
+    /// From the line's first end: metres, or a share of its length.
+    pub(super) along_m: Option<f64>,
+    pub(super) share: f64,
+    pub(super) conductors: String,
+    is_located: bool,
+}
+
+/// Of each meter the outages that named it: since when, and when that was concluded.
+#[derive(Default)]
+pub(super) struct Missed {
+    named: BTreeMap<String, Vec<(SimTime, SimTime)>>,
+    faults: Vec<LineFault>,
+}
+
+/// How much later than planned a fault begins at most: by the bench's jitter in real time.
+const LATE: SimDuration = SimDuration::from_seconds(1);
+
+impl Missed {
+    pub(super) fn take(&mut self, event: &Event) {
+        self.faults.extend(LineFault::of(event));
+        if let Some(result) = Concluded::of(event, "outage") {
+            let from = event.text(field::FROM).and_then(|text| text.parse().ok());
+            let from = from.unwrap_or(result.made);
+            for meter in result.texts("expected") {
+                self.named.entry(meter.to_owned()).or_default().push((from, result.made));
+            }
+        }
+        let result = Concluded::of(event, "fault");
+        let has_place = |it: &Concluded<'_>| {
+            it.content("candidates").is_some_and(|candidates| candidates.get(0).is_some())
+        };
+        let at = result.filter(has_place).and_then(|it| it.truth("at").and_then(Value::as_str));
+        if let Some(at) = at.and_then(|text| text.parse::<SimTime>().ok()) {
+            let near = |it: &&mut LineFault| SimDuration((it.at - at).0.abs()) <= LATE;
+            self.faults.iter_mut().filter(near).for_each(|it| it.is_located = true);
+        }
+    }
+
+    /// The faults that were not located.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &LineFault> {
+        self.faults.iter().filter(|fault| !fault.is_located)
+    }
+
+    /// The outages of which nobody named a meter, of losses that lasted at least so long.
+    pub(super) fn outages(
+        &self,
+        dark: &Darkness,
+        (least, end): (SimDuration, SimTime),
+    ) -> Vec<MissedOutage> {
+        let mut losses: Vec<(SimTime, SimTime, &str)> = Vec::new();
+        for (meter, spells) in &dark.0 {
+            let own = spells.iter().map(|(spell, _)| *spell);
+            let left = own.filter(|spell| !self.is_named(meter, spell));
+            let left = left.map(|(lost, back)| (lost, back.unwrap_or(end)));
+            let long = left.filter(|(lost, back)| *back - *lost >= least);
+            losses.extend(long.map(|(lost, back)| (lost, back, meter.as_str())));
+        }
+        losses.sort_unstable();
+        together(&losses)
+    }
+
+    fn is_named(&self, meter: &str, (lost, back): &Spell) -> bool {
+        let mut named = self.named.get(meter).into_iter().flatten();
+        named.any(|(from, made)| *made >= *lost && back.is_none_or(|back| *from <= back))
+    }
+}
+
+/// Losses in order of time, those together that overlap.
+fn together(losses: &[(SimTime, SimTime, &str)]) -> Vec<MissedOutage> {
+    let mut all: Vec<MissedOutage> = Vec::new();
+    let mut until = SimTime(i64::MIN);
+    for &(since, back, meter) in losses {
+        if let Some(last) = all.last_mut().filter(|_| since <= until) {
+            last.meters.insert(meter.to_owned());
+        } else {
+            let meters = BTreeSet::from([meter.to_owned()]);
+            all.push(MissedOutage { since, widest: since, meters });
+        }
+        until = until.max(back);
+        let dark = |at: SimTime| losses.iter().filter(|it| it.0 <= at && at < it.1).count();
+        if let Some(last) = all.last_mut().filter(|last| dark(since) > dark(last.widest)) {
+            last.widest = since;
+        }
+    }
+    all
+}
+
+impl LineFault {
+    fn of(event: &Event) -> Option<Self> {
+        if event.kind != EventKind::Inject || event.text(field::INJECT) != Some("line-fault") {
+            return None;
+        }
+        let line = event.text(field::INTO)?.strip_prefix("line:")?.to_owned();
+        let detail = event.prose(field::DETAIL).map(ToString::to_string).unwrap_or_default();
+        let key = |name: &str| {
+            let mut pairs = detail.split(", ").filter_map(|pair| pair.split_once(" = "));
+            pairs.find(|(own, _)| *own == name).map(|(_, value)| value.trim_matches('"').to_owned())
+        };
+        let percent = |text: String| text.strip_suffix('%')?.trim().parse::<f64>().ok();
+        let earth = if key("earth").as_deref() == Some("true") { "G" } else { "" };
+        Some(Self {
+            at: event.time,
+            line,
+            along_m: key("distance_m").and_then(|text| text.parse().ok()),
+            share: key("position").and_then(percent).map_or(0.5, |percent| percent / 100.0),
+            conductors: key("phases").unwrap_or_default().to_uppercase() + earth,
+            is_located: false,
+        })
+    }
+
+    /// Its place in words.
+    pub(super) fn text(&self) -> String {
+        match self.along_m {
+            Some(metres) => format!("{}, {metres:.0} m along it", self.line),
+            None => format!("{}, at {:.0} % of its length", self.line, 100.0 * self.share),
+        }
+    }
+}
+
+/// Whether a scenario has an application of a kind.
+pub(super) fn has_application(document: &Table, kind: &str) -> bool {
+    let list = match document.get("application").map(|node| &node.value) {
+        Some(NodeValue::Array(list)) => list.as_slice(),
+        _ => &[],
+    };
+    list.iter().any(|node| match &node.value {
+        NodeValue::Table(table) => table.text("kind") == Some(kind),
+        _ => false,
+    })
+}
