@@ -16,7 +16,7 @@ import sys
 import numpy
 
 from peer.bench import Comparison
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 
 TIMES = {"ms": 1e-3, "s": 1.0, "min": 60.0}
 UNITS = {"%": 0.01, "ppm": 1e-6, "mV": 1e-3, "kV": 1e3, "mA": 1e-3, "mHz": 1e-3}
@@ -236,7 +236,7 @@ class Calibration:
 def main():
     comparison = Comparison()
     root = os.environ.get("RUNS", "target/test-runs")
-    for folder in sys.argv[1:] or run_folders(root):
+    for folder in sys.argv[1:] or suite_run_folders(root):
         run = Run(folder)
         if "calibration" not in run.scenario or run.facts["state"] != "finished":
             continue

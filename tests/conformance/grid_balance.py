@@ -26,7 +26,7 @@ from power_grid_model import CalculationMethod, PowerGridModel, initialize_array
 from power_grid_model.utils import json_deserialize
 
 from peer.bench import Comparison, run, runs
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 
 RELATIVE = 1e-6
 CONSUMED = "electricity.energy.active.consumed.total"
@@ -209,7 +209,7 @@ def main():
     comparison = Comparison()
     root = runs()
     seen, in_motion = 0, 0
-    for folder in run_folders(root):
+    for folder in suite_run_folders(root):
         if not os.path.exists(os.path.join(folder, "grid.csv")):
             continue
         one = Run(folder)

@@ -23,7 +23,7 @@ import numpy as np
 from peer import latency_rules as rules
 from peer.bench import Comparison, example
 from peer.latency_rules import INFINITE, NEVER, SECOND
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 
 # IEC 61850-5, in ns; typed in.
 CLASSES = {
@@ -756,7 +756,7 @@ def main():
         for name in ("short", "long", "modelled"):
             Judge(comparison, os.path.join(folder, name), f"sample {name}").all()
     root = os.environ.get("RUNS", "target/test-runs")
-    for folder in run_folders(root):
+    for folder in suite_run_folders(root):
         if os.path.exists(os.path.join(folder, "latency.csv")):
             Judge(comparison, folder, os.path.relpath(folder, root)).all()
     comparison.end()

@@ -30,6 +30,7 @@ except ImportError:
     print("selenium is not installed; tests/setup peers installs it")
     sys.exit(77)
 
+from peer import grid
 from peer.bench import Comparison
 from peer.meter import Meter
 from peer.platform import Platform
@@ -81,6 +82,16 @@ PAGES = [
     ("/admin/rejected", "adam", "P6"),
     ("/admin/audit", "adam", "P4"),
     ("/groups", "adam", "O6"),
+    ("/grid", "adam", "O1"),
+    ("/grid/outages", "adam", "O2"),
+]
+# Of a network with an outage, which other scripts have not.
+GRID = [
+    ("/grid?l=L9", "adam", "O1"),
+    ("/grid?s=S3", "adam", "O1"),
+    ("/grid?network=other", "adam", "O1"),
+    ("/grid/outages/outages~outage-1", "adam", "O2"),
+    ("/grid/outages/outages~outage-2", "adam", "O2"),
 ]
 
 
@@ -148,8 +159,19 @@ class Household:
         if status != 201:
             sys.exit(f"/api/v1/rules: {status} {answer}")
         sent.append(self.send("meter", {ENERGY: 124.0, POWER: 3.0}, now))
+        for network in (grid.feeder("feeder", 22), grid.feeder("other", 400)):
+            platform.get("/api/v1/electric-networks", network)
+        grid.switch(platform, "feeder", 0, [False], "work on the <line>")
+        meters = [f"meter-{number}" for number in range(10)]
+        for number, (kind, subject, content) in enumerate((
+            ("outage", "outage-1", grid.outage("feeder", "L8", meters, now - 600)),
+            ("fault", "fault-1", grid.fault("feeder", ["L8", "L10"], now - 600, "outage-1")),
+            ("outage", "outage-2", {**grid.outage("feeder", "L5", meters[:2], now - 7200, "restored"),
+                                    "restored": meters[:2], "until": grid.instant(now - 3600)}),
+        ), 1):
+            sent.append(self.meter.send(*grid.result(number, kind, subject, now, content)))
         self.meter.await_acknowledged(sent)
-        platform.await_rows("readings", len(sent))
+        platform.await_rows("readings", len(sent) - 3)
         deadline = time.monotonic() + 10
         while not platform.get("/api/v1/alarms")["results"] and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -550,7 +572,7 @@ def main():
                 driver = browser(width, height, scheme)
                 if who:
                     sign_in(driver, rest, who)
-                for page in PAGES:
+                for page in PAGES + GRID:
                     if page[1] != who:
                         continue
                     check_page(comparison, driver, rest, page, source, f"{width} {scheme}")

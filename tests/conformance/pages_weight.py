@@ -21,12 +21,15 @@ import time
 import urllib.parse
 
 from pages_browser import BREAKER, ENERGY, PAGES, PASSWORD, POWER
+from peer import grid
 from peer.bench import Comparison
 from peer.meter import Meter, reading
 from peer.platform import LIMIT_S, Platform
 
 # What a visit may weigh on the wire, and the bodies of its assets in it.
 FIRST_BYTES, LATER_BYTES, STYLE_BYTES, SCRIPT_BYTES = 60_000, 20_000, 12_000, 14_000
+# Elements of the network of the page `/grid`.
+ELEMENTS = 1000
 # Shorter bodies need no compression.
 PACKET_BYTES = 1400
 VALUES = 200_000
@@ -172,6 +175,8 @@ def premises(platform):
         "token": "t", "name": "Home", "currency": "EUR", "zone": "Europe/Rome", "validFrom": f"{year}-01-01T00:00:00Z",
         "imports": prices, "fixed": [{"name": "Power", "perMonth": "5.273"}],
     })
+    # A node, what leads to it, and its connection.
+    platform.get("/api/v1/electric-networks", grid.feeder("feeder", ELEMENTS // 3 + 1))
 
 
 def alarming(platform, name, device):

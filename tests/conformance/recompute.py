@@ -18,7 +18,7 @@ import xml.etree.ElementTree as xml
 from decimal import Decimal
 from fractions import Fraction
 
-from peer import declared, motion, over_time, polled, rooms, water
+from peer import applications, declared, motion, over_time, polled, rooms, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -44,6 +44,7 @@ SI_UNITS = {
     "electricity.powerFactor.": "1",
     "electricity.frequency": "Hz",
     "x.electricity.powerFactor.": "1",
+    "x.electricity.breaker.": "1",
     "x.electricity.power.nonactive.": "var",
     "x.electricity.voltage.thd.": "1",
     "x.electricity.current.thd.": "1",
@@ -440,8 +441,10 @@ class Notices:
 
     FAULTS = ("lost", "altered", "foreign")
 
-    def __init__(self, judges, tenants=(), unseen=()):
+    def __init__(self, judges, tenants=(), unseen=(), unsent=()):
         self.judges = judges
+        # Whose alerts and results the bench does not see sent: those of applications in real time.
+        self.unsent = unsent
         # Whose answers the bench does not see: frames of nodes that a gateway carries unread.
         self.unseen = unseen
         # What ids begin with that are the platform's own: what it raises itself nobody sent.
@@ -482,9 +485,14 @@ class Notices:
         is_answer = kind in ("acknowledged", "command_refused")
         self.answers += is_answer and not self.is_unseen(event["device"])
         if kind == "alert":
-            self.alerts += not event["device"].startswith(self.platforms)
+            is_sent = event["device"] not in self.unsent
+            self.alerts += is_sent and not event["device"].startswith(self.platforms)
+            # The account has the block that a recorder's alert names beside the alert.
+            self.alerts += event["type"] == "fault.recorded" and "block" in event.get("metadata", {})
             is_about = self.is_judged("alert", event["device"], [event["type"]])
             self.worse += event["level"] != "Info" and not is_about
+        # And results of applications.
+        self.alerts += kind == "result" and event["device"] not in self.unsent
         noun, _, what = kind.partition("_")
         if (noun, what) in self.faults:
             types = {event.get("type"), event.get("found_type")}
@@ -621,7 +629,7 @@ class CommandAck:
         self.device = check.get("device", "*")
         self.within = amount(str(check.get("within", "60 s")))[0]
         self.given, self.took, self.to_refuse = {}, [], set()
-        self.unreflected = 0
+        self.unreflected, self.unsupplied, self.dark = 0, check.get("unsupplied", True), set()
 
     def row(self, *_):
         pass
@@ -629,7 +637,12 @@ class CommandAck:
     def event(self, event):
         is_written_only = event["kind"] == "device" and event.get("what") == "not_reflected"
         self.unreflected += is_written_only and fnmatch.fnmatchcase(event["device"], self.device)
-        if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
+        if event["kind"] == "supply_lost":
+            self.dark.add(event["device"])
+        elif event["kind"] == "supply_returned":
+            self.dark.discard(event["device"])
+        is_counted = self.unsupplied or event.get("device") not in self.dark
+        if event["kind"] == "command" and is_counted and fnmatch.fnmatchcase(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
             self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
         wanted = "command_refused" if event.get("id") in self.to_refuse else "acknowledged"
@@ -1078,6 +1091,8 @@ CHECKS = {
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
     "requests": Requests, "rate": Rate, "exchange_ratio": ExchangeRatio, "display": Display,
+    "outage_area": in_motion(applications.OutageArea),
+    "fault_distance": in_motion(applications.FaultDistance),
     "household_bill": HouseholdBill, "household_decisions": HouseholdDecisions,
 }
 
@@ -1095,7 +1110,7 @@ class Record:
     def __init__(self):
         self.rows, self.faults = 0, []
         self.due, self.came, self.unexpected = set(), set(), set()
-        self.last_time, self.seen = "", set()
+        self.last_time, self.seen = {}, set()
         self.units, self.last_reading = {}, None
 
     def fault(self, text):
@@ -1115,10 +1130,12 @@ class Record:
             self.fault(f"fields {fields}")
         if (serial or "1") != str(int(serial or 1)) or (epoch or "1") != str(int(epoch or 1)):
             self.fault(f"epoch {epoch}, serial {serial}")
-        # In order of time; the same length of text sorts as the times do.
-        if len(time) == len(self.last_time) and time < self.last_time:
-            self.fault(f"{time} after {self.last_time}")
-        self.last_time = time
+        # Of a device in order of time; the same length of text sorts as the times do. What was held
+        # back by a link comes after what others have sent meanwhile.
+        last = self.last_time.get(device, "")
+        if len(time) == len(last) and time < last:
+            self.fault(f"{time} after {last}")
+        self.last_time[device] = time
         for text, value in ((fields[6], reference), (fields[7], reported)):
             if value is not None and not is_shortest(text, value):
                 self.fault(f"`{text}` is not the shortest text of {value!r}")
@@ -1212,7 +1229,9 @@ def judge(comparison, run, name):
     unread = {row["on"] for row in run.scenario.get("gateway", [])
               if row["model"] == "zigbee-gateway"}
     unseen = [row["name"] for row in run.scenario.get("device", []) if row.get("on") in unread]
-    notices = Notices([one for _, one in judges], tenants, unseen)
+    is_real = run.facts["time"] == "real"
+    unsent = [row["name"] for row in run.scenario.get("application", []) if is_real]
+    notices = Notices([one for _, one in judges], tenants, unseen, unsent)
     for event in run.events():
         refused += event["kind"] == "refused"
         if notices.is_repetition(event):

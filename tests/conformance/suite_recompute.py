@@ -15,7 +15,7 @@ import sys
 import tomllib
 
 from peer.bench import Comparison
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 
 REPORT_EVERY = "10 s"
 CONSUMED, INJECTED = "consumed", "injected"
@@ -453,7 +453,7 @@ class Judge:
 def main():
     comparison = Comparison()
     root = os.environ.get("RUNS", "target/test-runs")
-    for folder in sys.argv[1:] or run_folders(root):
+    for folder in sys.argv[1:] or suite_run_folders(root):
         run = Run(folder)
         if "test_plan" not in run.scenario or run.facts["state"] != "finished":
             continue

@@ -14,7 +14,7 @@ import os
 import numpy as np
 
 from peer.bench import Comparison, runs
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 
 CONSUMED = "electricity.energy.active.consumed.total"
 INJECTED = "electricity.energy.active.injected.total"
@@ -241,7 +241,7 @@ def compare(comparison, one, check, name):
 def main():
     comparison = Comparison()
     root = runs()
-    for folder in run_folders(root):
+    for folder in suite_run_folders(root):
         with open(os.path.join(folder, "scenario.toml"), encoding="utf-8") as file:
             if 'kind = "suspicion"' not in file.read():
                 continue

@@ -17,7 +17,7 @@ import tomllib
 
 from peer import closed_form
 from peer.bench import Comparison
-from peer.record import Run, run_folders
+from peer.record import Run, suite_run_folders
 from suite_recompute import TIMES, head_of, size
 
 REPORT_EVERY = "10 s"
@@ -277,7 +277,7 @@ def main():
     comparison, suites, found = Comparison(), {}, {}
     is_written = "--write" in sys.argv
     folders = [one for one in sys.argv[1:] if one != "--write"]
-    for folder in folders or run_folders(os.environ.get("RUNS", "target/test-runs")):
+    for folder in folders or suite_run_folders(os.environ.get("RUNS", "target/test-runs")):
         compare(comparison, folder, suites, found)
     hold(comparison, suites, found, is_written)
     comparison.end()

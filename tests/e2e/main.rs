@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod alerts;
+mod app_alone;
 mod bench;
 mod boards;
 mod boards_on_the_desk;

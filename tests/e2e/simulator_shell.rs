@@ -165,6 +165,14 @@ fn a_map_is_read_again_at_a_signal_and_a_wrong_one_is_not_taken() {
         let is_whole = counts["counter"] == counts["villa"] + counts["house"];
         (!(is_there && is_whole)).then(|| format!("{counts:?}"))
     });
+    // One that has to ask a platform, which nobody has named.
+    let fed = "[[point]]\nname = \"load\"\ndirection = \"to-simulator\"\ntype = \"float\"\n\
+        unit = \"kW\"\nleast = \"0 kW\"\ngreatest = \"25 kW\"\n\
+        greatest_change_per_second = \"1000 kW\"\ninitial = \"9 kW\"\nsafe_value = \"9 kW\"\n\
+        from = \"device:house/electricity.power.active.consumed.total\"\nstale_after = \"4 s\"\n";
+    std::fs::write(&map, format!("{MAP}{fed}")).unwrap();
+    signal();
+    logged("`--rest HOST:PORT` is missing");
 }
 
 /// A connection to the adapter's HTTP that is kept.

@@ -483,3 +483,39 @@ fn a_scenario_whose_simulator_cannot_be_played_so_is_refused() {
     assert!(done.code == 0 && done.stderr.contains("warning[W010]"), "{done:?}");
     assert!(!done.stderr.contains("error"), "{done:?}");
 }
+
+#[test]
+fn a_scenario_that_does_not_have_what_feeds_its_points_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/");
+    let text_of_map = |from: &str, to: &str| {
+        let map = std::fs::read_to_string(format!("{scenarios}points/fed.toml")).unwrap();
+        let path = folder.path().join("fed.toml");
+        std::fs::write(&path, map.replace(from, to)).unwrap();
+        let fed = std::fs::read_to_string(format!("{scenarios}library/rts-fed.toml")).unwrap();
+        let fed = fed.split("[[must_fail]]").next().unwrap().to_owned();
+        fed.replace("../points/fed.toml", path.to_str().unwrap()).replace("../", scenarios)
+    };
+    let quantity = "device:hall-meter/electricity.power.active.consumed.total\"\nevery = \"1 s\"";
+    let path = folder.path().join("topic.toml");
+    let real = |text: String| text.replace("seed = 2027", "seed = 2027\ntime = \"real\"");
+    let killed = |text: String| format!("{text}\n[[inject]]\nat = \"9 s\"\nkind = \"kill\"\n");
+    for (topic, change, expected) in [
+        ("default/live/device/+", None, ""),
+        ("default/live/device/+", Some(&real as &dyn Fn(String) -> String), ""),
+        ("default/live/device/+", Some(&killed), "of a platform that is killed"),
+        ("default/rts/other/points", None, "on which nobody publishes here"),
+    ] {
+        let text = text_of_map(quantity, &format!("topic:{topic}\"\npointer = \"/p\""));
+        let text = change.map_or(text.clone(), |change| change(text));
+        std::fs::write(&path, text).unwrap();
+        let done = call(&["validate", path.to_str().unwrap()]);
+        let is_named = done.stderr.contains("point `load` (line 31) is fed");
+        assert_ne!(is_named, expected.is_empty(), "{done:?}");
+        assert!(done.stderr.contains(expected), "{done:?}");
+    }
+    let nobody = text_of_map("", "").replace("reads_as = \"adapter\"\n", "");
+    std::fs::write(&path, &nobody).unwrap();
+    let done = call(&["validate", path.to_str().unwrap()]);
+    assert!(done.code == 2 && done.stderr.contains("write `reads_as`"), "{done:?}");
+}

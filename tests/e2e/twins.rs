@@ -184,7 +184,8 @@ fn every_twin_fails_by_exactly_its_check() {
     let is_run = |name: &str| !is_drawn || out.join(name).is_dir();
     let (all, twins): (usize, BTreeMap<&str, &Table>) =
         (twins.len(), twins.into_iter().filter(|(name, _)| is_run(name)).collect());
-    assert!(all > 250 && twins.len() > all / 8, "{} twins of {all}", twins.len());
+    // Of 70 that `tests/run` draws some are in real time.
+    assert!(all > 250 && twins.len() >= 60, "{} twins of {all}", twins.len());
     for (&name, &twin) in &twins {
         let expect = twin["expect"].as_table().unwrap();
         let verdicts = json(&out.join(name), "verdicts.json");

@@ -47,3 +47,8 @@ def run_folders(root):
     """All run folders below a folder: those with a run.json."""
     found = [path for path, _, names in os.walk(root) if "run.json" in names]
     return sorted(found)
+
+
+def suite_run_folders(root):
+    """The run folders of the library and of its twins: other scripts write theirs beside them meanwhile."""
+    return [path for part in ("library", "twins") for path in run_folders(os.path.join(root, part))]
