@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use lastmeter_bench::output::{Color, TextFormat};
 use lastmeter_bench::suite::SuiteOptions;
 use lastmeter_commands::accuracy::AccuracyOptions;
+use lastmeter_commands::app::AppOptions;
 use lastmeter_commands::boards::BoardsOptions;
 use lastmeter_commands::can::CanCommand;
 use lastmeter_commands::certificates::CertificatesOptions;
@@ -66,6 +67,7 @@ fn listed() -> PossibleValuesParser {
         "networks",
         "devices",
         "gateways",
+        "applications",
         "injections",
         "commands",
         "checks",
@@ -175,6 +177,8 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Run a gateway or meters alone, in real time, on a real line
     Device(DeviceOptions),
+    /// Run an application of the grid or the home alone, beside any platform
+    App(AppOptions),
     /// Real-time simulators: check point maps, carry what they send to a broker
     #[command(subcommand)]
     Rts(RtsCommand),

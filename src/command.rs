@@ -7,7 +7,7 @@ use lastmeter_commands::accuracy::{self, AccuracyOptions};
 use lastmeter_commands::doctor::{self, DoctorOptions};
 use lastmeter_commands::inspect::Validation;
 use lastmeter_commands::{
-    boards, can, certificates, compare, demo, device, grid, inspect, measure, new, rts, serve,
+    app, boards, can, certificates, compare, demo, device, grid, inspect, measure, new, rts, serve,
     store, suites,
 };
 use lastmeter_language::LoadOptions;
@@ -46,6 +46,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Store(command) => store::store(&command),
         Command::Audit(command) => store::audit(&command),
         Command::Device(options) => device::device(&options),
+        Command::App(options) => app::app(&options),
         Command::Rts(command) => rts::rts(&command),
         Command::Boards(options) => boards::boards(&options),
         Command::Can(command) => can::can(&command),
