@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 from peer.bench import LASTMETER, Comparison, call, runs
-from peer.record import COLUMNS, Run
+from peer.record import COLUMNS, Run, is_named
 from recompute import amount
 
 # Of those with a simulator, the ones with more than one series of a kind.
@@ -66,7 +66,7 @@ class Check:
         self.device, self.quantity = table.get("device", "*"), table["quantity"]
 
     def is_about(self, device, quantity):
-        return fnmatch.fnmatchcase(device, self.device) and fnmatch.fnmatchcase(quantity, self.quantity)
+        return is_named(device, self.device) and fnmatch.fnmatchcase(quantity, self.quantity)
 
     def is_outside(self, reference, reported, spread):
         if abs(reference) + spread < self.minimum and abs(reported) < self.minimum:

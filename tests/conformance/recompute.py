@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from peer import applications, declared, motion, over_time, polled, rooms, water
 from peer.bench import Comparison, runs
-from peer.record import COLUMNS, Run, run_folders
+from peer.record import COLUMNS, Run, is_named, run_folders
 
 # Units of limits as scenarios write them, to %, or to the SI unit of the observations.
 UNITS = {
@@ -114,9 +114,7 @@ class Accuracy:
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
         if fits is None:
-            # A list is written as one text.
-            patterns = self.device.split(",")
-            fits = any(fnmatch.fnmatchcase(device, pattern.strip()) for pattern in patterns)
+            fits = is_named(device, self.device)
             fits = fits and fnmatch.fnmatchcase(quantity, self.quantity)
             self.fits[device, quantity] = fits
         if not fits:
@@ -340,11 +338,11 @@ class NoLoss:
         self.usable, self.sparse = amount(str(check.get("usable", "95 %")))[0] / 100, 0
 
     def event(self, event):
-        if event["kind"] == "reading_share" and fnmatch.fnmatchcase(event["device"], self.device):
+        if event["kind"] == "reading_share" and is_named(event["device"], self.device):
             self.sparse += event["usable"] < self.usable
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
-        if not fnmatch.fnmatchcase(device, self.device):
+        if not is_named(device, self.device):
             return
         is_joined = serial is not None or self.has_span
         if not is_joined and reported is not None and reference is not None:
@@ -410,7 +408,7 @@ class Account(NoLoss):
         self.foreign, self.refused = 0, 0
 
     def is_judged(self, device):
-        return any(fnmatch.fnmatchcase(device, pattern) for pattern in self.judged)
+        return any(is_named(device, pattern) for pattern in self.judged)
 
     def row(self, device, *fields):
         if not self.is_judged(device):
@@ -470,7 +468,7 @@ class Notices:
 
     @staticmethod
     def is_about(judge, noun, device, types):
-        if not fnmatch.fnmatchcase(device, getattr(judge, "device", "")):
+        if not is_named(device, getattr(judge, "device", "")):
             return False
         if noun == "answer":
             return isinstance(judge, CommandAck)
@@ -590,7 +588,7 @@ class Alerts:
         self.is_listed = self.is_listed and event["kind"] != "alerts_unreadable"
         if event["kind"] != "alert" or event["type"] != self.type:
             return
-        if not fnmatch.fnmatchcase(event["device"], self.device):
+        if not is_named(event["device"], self.device):
             return
         self.alerts += 1
         since = seconds(event.get("event_time", event["time"])) - self.start
@@ -636,13 +634,13 @@ class CommandAck:
 
     def event(self, event):
         is_written_only = event["kind"] == "device" and event.get("what") == "not_reflected"
-        self.unreflected += is_written_only and fnmatch.fnmatchcase(event["device"], self.device)
+        self.unreflected += is_written_only and is_named(event["device"], self.device)
         if event["kind"] == "supply_lost":
             self.dark.add(event["device"])
         elif event["kind"] == "supply_returned":
             self.dark.discard(event["device"])
         is_counted = self.unsupplied or event.get("device") not in self.dark
-        if event["kind"] == "command" and is_counted and fnmatch.fnmatchcase(event["device"], self.device):
+        if event["kind"] == "command" and is_counted and is_named(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
             self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
         wanted = "command_refused" if event.get("id") in self.to_refuse else "acknowledged"
@@ -696,11 +694,11 @@ class Display:
         self.texts, self.rows = collections.defaultdict(list), collections.defaultdict(list)
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
-        if reported is not None and fnmatch.fnmatchcase(device, self.device):
+        if reported is not None and is_named(device, self.device):
             self.rows[device, quantity].append((seconds(time), reported))
 
     def event(self, event):
-        if event["kind"] == "display" and fnmatch.fnmatchcase(event["device"], self.device):
+        if event["kind"] == "display" and is_named(event["device"], self.device):
             for quantity, text in event["shown"].items():
                 self.texts[event["device"], quantity].append((seconds(event["time"]), text))
 
@@ -740,7 +738,7 @@ class Rate:
         with open(run.path("latency.csv"), newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 device = row["id"].rsplit("/", 2)[0]
-                if row["path"] != "reading" or not fnmatch.fnmatchcase(device, self.device):
+                if row["path"] != "reading" or not is_named(device, self.device):
                     continue
                 for column, instants in (("intended_ns", self.due), ("acknowledged_ns", self.taken)):
                     instants += [int(row[column])] if row[column] else []
@@ -784,7 +782,7 @@ class ExchangeRatio:
                     continue
                 device = row["id"].split("/")[0]
                 for pattern, exchanges in zip(self.sides, self.exchanges):
-                    if fnmatch.fnmatchcase(device, pattern):
+                    if is_named(device, pattern):
                         answered = int(row["answered_ns"]) if row["answered_ns"] else None
                         exchanges.append((int(row["asked_ns"]), answered, int(row["bytes"])))
 
@@ -983,7 +981,7 @@ class EnergyBalance:
     def begin(self, run):
         self.start = run.facts["start"]
         places = {device["name"]: device["at"] for device in run.facts["devices"]}
-        fits = lambda name, pattern: fnmatch.fnmatchcase(name, pattern)
+        fits = is_named
         self.substations = {name for name in places if fits(name, self.check["substation"])}
         homes = {name for name, at in places.items() if at.startswith("load:")}
         homes = {name for name in homes if fits(name, self.check.get("homes", "*"))}

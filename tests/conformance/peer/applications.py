@@ -1,6 +1,6 @@
 """What applications of the grid conclude, judged again from the events of a record."""
 
-import fnmatch
+from peer.record import is_named
 
 
 def share(text):
@@ -45,7 +45,7 @@ class OutageArea:
             self.interrupted.append(span)
             if event["is_planned"]:
                 self.works.append(span)
-        elif not fnmatch.fnmatchcase(event.get("device") or "", self.application):
+        elif not is_named(event.get("device") or "", self.application):
             return
         elif kind == "alert" and event["type"] == "outage.detected":
             key = (event["device"], event["metadata"].get("outage", ""))
@@ -160,7 +160,7 @@ class FaultDistance:
             self.faults[at] = None
         elif kind == "inject" and event["inject"] == "storm":
             self.has_storm = True
-        elif not fnmatch.fnmatchcase(event.get("device") or "", self.application):
+        elif not is_named(event.get("device") or "", self.application):
             return
         elif kind == "alert" and event["type"] == "fault.located":
             key = (event["device"], event["metadata"].get("fault", ""))

@@ -6,10 +6,11 @@ message has the delay INFINITE.
 
 import math
 import csv
-import fnmatch
 
 import numpy as np
 from scipy.stats import beta
+
+from peer.record import is_named
 
 POINTS = [
     "intended", "published", "proxy_in_up", "proxy_out_up", "proxy_in_down", "proxy_out_down",
@@ -151,7 +152,7 @@ class Population:
         due = rows.at["intended"]
         mine = rows.path == path
         if device != "*":
-            mine &= np.array([fnmatch.fnmatchcase(name, device) for name in rows.device])
+            mine &= np.array([is_named(name, device) for name in rows.device])
         inside = mine & (due >= self.begin) & (due <= self.end)
         self.early_rows, self.inside = mine & (due < self.begin), inside
         self.due = due[inside]

@@ -4,6 +4,8 @@ import fnmatch
 import re
 from decimal import Decimal
 
+from peer.record import is_named
+
 # How far before the plant's own instant a meter may notice that its supply is gone.
 EARLY = Decimal("0.05")
 LATE = 10
@@ -59,7 +61,7 @@ class Judged:
         return self.seconds(event.get("event_time", event["time"]))
 
     def is_meant(self, device):
-        return fnmatch.fnmatchcase(device, self.device)
+        return is_named(device, self.device)
 
 
 class Supply(Judged):

@@ -1,6 +1,7 @@
 """The run folder read with the standard library: what the bench recorded, without its own code."""
 
 import csv
+import fnmatch
 import json
 import os
 import tomllib
@@ -8,6 +9,11 @@ import tomllib
 COLUMNS = [
     "device", "epoch", "serial", "quantity", "unit", "event_time", "reference", "reported",
 ]
+
+
+def is_named(name, patterns):
+    """Whether a check's patterns name something; a list of them is written as one text."""
+    return any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in patterns.split(","))
 
 
 class Run:
