@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_params::{NodeValue, Table};
+use lastmeter_params::{Dimension, NodeValue, Table, parse_quantity};
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::Value;
 
 use super::{Concluded, Darkness, Spell};
+use crate::render::pictures::tables;
 
 /// Losses of supply after which no outage named the meter, as far as they overlap.
 pub(super) struct MissedOutage {
@@ -30,18 +31,30 @@ pub(super) struct LineFault {
 }
 
 /// Of each meter the outages that named it: since when, and when that was concluded.
-#[derive(Default)]
-pub(super) struct Missed {
+pub(super) struct Missed<'a> {
     named: BTreeMap<String, Vec<(SimTime, SimTime)>>,
+    /// The faults of lines that the scenario plans, and when.
+    planned: Vec<(SimTime, &'a Table)>,
     faults: Vec<LineFault>,
 }
+
+const LINE_FAULT: &str = "line-fault";
 
 /// How much later than planned a fault begins at most: by the bench's jitter in real time.
 const LATE: SimDuration = SimDuration::from_seconds(1);
 
-impl Missed {
+impl<'a> Missed<'a> {
+    pub(super) fn new(start: SimTime, document: &'a Table) -> Self {
+        let faults = tables(document, "inject").filter(|it| it.text("kind") == Some(LINE_FAULT));
+        let planned = faults.filter_map(|it| {
+            let (at_s, _) = parse_quantity(it.text("at")?, &[Dimension::Time]).ok()?;
+            Some((start + SimDuration::from_seconds_f64(at_s), it))
+        });
+        Self { named: BTreeMap::new(), planned: planned.collect(), faults: Vec::new() }
+    }
+
     pub(super) fn take(&mut self, event: &Event) {
-        self.faults.extend(LineFault::of(event));
+        self.faults.extend(LineFault::of(event, &self.planned));
         if let Some(result) = Concluded::of(event, "outage") {
             let from = event.text(field::FROM).and_then(|text| text.parse().ok());
             let from = from.unwrap_or(result.made);
@@ -110,24 +123,30 @@ fn together(losses: &[(SimTime, SimTime, &str)]) -> Vec<MissedOutage> {
 }
 
 impl LineFault {
-    fn of(event: &Event) -> Option<Self> {
-        if event.kind != EventKind::Inject || event.text(field::INJECT) != Some("line-fault") {
+    /// Of a fault that was injected, as the scenario plans it, with what it leaves out: the event has
+    /// its line only.
+    fn of(event: &Event, planned: &[(SimTime, &Table)]) -> Option<Self> {
+        if event.kind != EventKind::Inject || event.text(field::INJECT) != Some(LINE_FAULT) {
             return None;
         }
-        let line = event.text(field::INTO)?.strip_prefix("line:")?.to_owned();
-        let detail = event.prose(field::DETAIL).map(ToString::to_string).unwrap_or_default();
-        let key = |name: &str| {
-            let mut pairs = detail.split(", ").filter_map(|pair| pair.split_once(" = "));
-            pairs.find(|(own, _)| *own == name).map(|(_, value)| value.trim_matches('"').to_owned())
+        let into = event.text(field::INTO)?;
+        let own = planned.iter().filter(|(_, table)| table.text("into") == Some(into));
+        let (_, table) = own.min_by_key(|(at, _)| (event.time - *at).0.abs())?;
+        let number = |key: &str| match table.get(key)?.value {
+            NodeValue::Integer(number) => Some(number as f64),
+            NodeValue::Float(number) => Some(number),
+            _ => None,
         };
-        let percent = |text: String| text.strip_suffix('%')?.trim().parse::<f64>().ok();
-        let earth = if key("earth").as_deref() == Some("true") { "G" } else { "" };
+        let position = table.text("position").map(|text| parse_quantity(text, &[Dimension::Ratio]));
+        let position = position.and_then(Result::ok).map(|(share, _)| share);
+        let earth = table.get("earth").map(|node| &node.value);
+        let earth = if earth == Some(&NodeValue::Boolean(false)) { "" } else { "G" };
         Some(Self {
             at: event.time,
-            line,
-            along_m: key("distance_m").and_then(|text| text.parse().ok()),
-            share: key("position").and_then(percent).map_or(0.5, |percent| percent / 100.0),
-            conductors: key("phases").unwrap_or_default().to_uppercase() + earth,
+            line: into.strip_prefix("line:")?.to_owned(),
+            along_m: number("distance_m"),
+            share: position.or_else(|| number("position")).unwrap_or(0.5),
+            conductors: table.text("phases").unwrap_or("a").to_uppercase() + earth,
             is_located: false,
         })
     }
@@ -143,12 +162,5 @@ impl LineFault {
 
 /// Whether a scenario has an application of a kind.
 pub(super) fn has_application(document: &Table, kind: &str) -> bool {
-    let list = match document.get("application").map(|node| &node.value) {
-        Some(NodeValue::Array(list)) => list.as_slice(),
-        _ => &[],
-    };
-    list.iter().any(|node| match &node.value {
-        NodeValue::Table(table) => table.text("kind") == Some(kind),
-        _ => false,
-    })
+    tables(document, "application").any(|it| it.text("kind") == Some(kind))
 }

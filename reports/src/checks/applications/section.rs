@@ -65,7 +65,7 @@ pub(super) fn section(
     let Ok(events) = input.reader.events() else { return Ok(None) };
     let start = input.reader.facts().start;
     let mut outages = Vec::new();
-    let (mut story, mut missed) = (Story::default(), Missed::default());
+    let (mut story, mut missed) = (Story::default(), Missed::new(start, &input.scenario.document));
     let mut outage_csv = Csv::new("outage,state,area,since_start_s,expected,dark,missed,false");
     let mut fault_csv = Csv::new("fault,line,candidate,distance_m,likelihood,deviation_m");
     // What cannot be read is reported elsewhere.
@@ -112,7 +112,7 @@ pub(super) fn section(
 fn unseen<'a>(
     input: &SectionInput<'_>,
     story: &Story,
-    missed: &'a Missed,
+    missed: &'a Missed<'_>,
 ) -> (Vec<MissedOutage>, Vec<&'a LineFault>) {
     let document = &input.scenario.document;
     let least = input.scenario.of::<OutageArea>().map(|check| check.within).min();

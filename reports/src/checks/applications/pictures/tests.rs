@@ -353,15 +353,19 @@ fn of_many_the_widest_and_the_farthest_off_are_drawn() {
 
 #[test]
 fn what_nobody_concluded_is_drawn_as_it_was() {
-    let inject = |what: &str| {
-        Event::new(at(6), "bench", EventKind::Inject)
-            .with(field::INJECT, "line-fault")
-            .with(field::INTO, "line:main 2")
-            .with_prose(field::DETAIL, what)
-    };
+    let inject = Event::new(at(6), "bench", EventKind::Inject)
+        .with(field::INJECT, "line-fault")
+        .with(field::INTO, "line:main 2");
+    // Two of one line: the one that was to be then is the one that was.
+    let plan = "[[inject]]\nkind = \"line-fault\"\ninto = \"line:main 2\"\n";
+    let plan = format!(
+        "{plan}at = \"3 min\"\nposition = \"20 %\"\nphases = \"bc\"\nearth = false\n\
+         {plan}at = \"6 s\"\ndistance_m = 150\n"
+    );
+    let plan = parse_document(&plan, SourceId::FILE, &mut Diagnostics::new());
     let events = [
         supply(5, EventKind::SupplyLost, "m-a"),
-        inject("into = \"line:main 2\", distance_m = 150, phases = \"a\", earth = true"),
+        inject.clone(),
         supply(20, EventKind::SupplyLost, "m-c"),
         supply(90, EventKind::SupplyReturned, "m-c"),
         supply(95, EventKind::SupplyReturned, "m-a"),
@@ -371,7 +375,8 @@ fn what_nobody_concluded_is_drawn_as_it_was() {
         supply(110, EventKind::SupplyLost, "m-c"),
         outage(120, "outage-1", "detected", [&["m-c"], &[]]),
     ];
-    let (mut story, mut missed, mut figures) = (Story::default(), Missed::default(), Vec::new());
+    let (mut story, mut figures) = (Story::default(), Vec::new());
+    let mut missed = Missed::new(at(0), &plan);
     for (line, event) in (1..).zip(&events) {
         story.take(line, event);
         missed.take(event);
@@ -397,6 +402,11 @@ fn what_nobody_concluded_is_drawn_as_it_was() {
     assert_eq!(missed.faults().count(), 1);
     missed.take(&result(9, "fault", "fault-1", json!({ "candidates": [{}] }), truth));
     assert_eq!(missed.faults().count(), 0);
+    let mut later = inject;
+    later.time = at(181);
+    missed.take(&later);
+    let faults: Vec<_> = missed.faults().map(|it| (it.text(), &*it.conductors)).collect();
+    assert_eq!(faults, [("main 2, at 20 % of its length".to_owned(), "BC")]);
 }
 
 /// A feeder of so many nodes in a row, a load at every `every`th.
