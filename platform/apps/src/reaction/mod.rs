@@ -2,13 +2,11 @@
 //!
 //! At whole multiples of `every` after the start the last value by event time is looked at, once.
 //! After a restart it goes on where it stood: its last command, and the readings since then, are
-//! asked for over REST.
+//! asked for over REST before it acts. A command that the platform did not take is given again.
 
 mod rule;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
@@ -16,9 +14,9 @@ use lastmeter_wire::rest::Answer;
 use lastmeter_wire::topics;
 use serde_json::json;
 
-use self::rule::Rule;
+use self::rule::{Order, Rule};
 use super::border::{AppInput, AppOutput, Application};
-use super::client::{Client, encoded};
+use super::client::{Client, encoded, is_lasting};
 use super::kind::{AppContext, ApplicationKind, Need};
 use super::platform::{Assignment, Invocation, LiveReading, Results, Series, body};
 
@@ -113,9 +111,10 @@ enum Asked {
     Commands,
     /// The readings since an instant.
     Readings(SimTime),
-    /// The assignment of the device, to give a command.
-    Command(String, BTreeMap<String, String>, SimTime),
-    Given,
+    /// The assignment of the device, to give the command that is wanted.
+    Command,
+    /// The command that was wanted at an instant.
+    Given(SimTime),
 }
 
 struct Reaction {
@@ -130,6 +129,10 @@ struct Reaction {
     value: Option<f64>,
     last_seen: Option<SimTime>,
     rule: Rule,
+    /// Whether its last command, and the readings since then, are known: it acts on nothing before.
+    is_read: bool,
+    /// The command that the platform has not taken yet, and when it was decided.
+    wanted: Option<(Order, SimTime)>,
     client: Client<Asked>,
 }
 
@@ -145,6 +148,8 @@ impl Reaction {
             value: None,
             last_seen: None,
             rule,
+            is_read: false,
+            wanted: None,
             // It has no results.
             client: Client::new(context, "")?,
             context: context.clone(),
@@ -176,10 +181,20 @@ impl Reaction {
             return;
         }
         self.plan(now);
-        let wanted = self.value.take().and_then(|value| self.rule.act(value));
-        if let Some((command, parameters)) = wanted {
+        if !self.is_read {
+            return;
+        }
+        if let Some(order) = self.value.take().and_then(|value| self.rule.act(value)) {
+            self.wanted = Some((order, now));
+            self.give(out);
+        }
+    }
+
+    /// Gives the command that is wanted, if there is one: the platform takes it once.
+    fn give(&mut self, out: &mut Vec<AppOutput>) {
+        if self.wanted.is_some() {
             let path = self.assignment();
-            self.client.get(Asked::Command(command, parameters, now), path, out);
+            self.client.get(Asked::Command, path, out);
         }
     }
 
@@ -201,55 +216,106 @@ impl Reaction {
         self.client.get(Asked::Readings(since), path, out);
     }
 
-    fn answered(&mut self, asked: Asked, answer: &Answer, out: &mut Vec<AppOutput>) {
+    /// Asks for all that it has to know before it acts.
+    fn read_back(&mut self, out: &mut Vec<AppOutput>) {
+        self.client.forget();
+        self.is_read = false;
+        let path = self.assignment();
+        self.client.get(Asked::Before, path, out);
+    }
+
+    /// Takes its last command, and asks for the readings since then. One that is still wanted is
+    /// later than that.
+    fn gave(&mut self, own: Option<&Invocation>, out: &mut Vec<AppOutput>) {
+        let mut since = self.context.start;
+        if let Some(own) = own {
+            let given = own.metadata.get(GIVEN_AT).and_then(|at| at.parse().ok());
+            since = given.unwrap_or(own.event_date);
+            self.rule.gave(&own.parameter_values);
+        }
+        if let Some(((_, parameters), at)) = &self.wanted {
+            since = *at;
+            self.rule.gave(parameters);
+        }
+        self.ask_readings(since, None, out);
+    }
+
+    fn answered(
+        &mut self,
+        now: SimTime,
+        (asked, answer): (Asked, &Answer),
+        out: &mut Vec<AppOutput>,
+    ) {
+        // What it may not know is as if it were not there; anything else is asked for again.
+        let is_lasting = is_lasting(answer.status);
         match asked {
             Asked::Before => match body::<Assignment>(answer) {
                 Some(Assignment { token }) => {
                     let path = format!("/sitewhere/api/assignments/{token}/invocations");
                     self.client.get(Asked::Commands, path, out);
                 }
-                None => self.ask_readings(self.context.start, None, out),
+                None if is_lasting => self.gave(None, out),
+                None => self.client.fail(now),
             },
-            Asked::Commands => {
-                let found =
-                    body::<Results<Invocation>>(answer).map_or_else(Vec::new, |it| it.results);
-                let (by, command) = (format!("app:{}", self.context.name), self.rule.command());
-                let is_own = |it: &Invocation| it.initiator_id == by && it.command_token == command;
-                // Newest first.
-                let own = found.into_iter().find(is_own);
-                let since = own.as_ref().map_or(self.context.start, |it| {
-                    let given = it.metadata.get(GIVEN_AT).and_then(|at| at.parse().ok());
-                    given.unwrap_or(it.event_date)
-                });
-                if let Some(own) = &own {
-                    self.rule.gave(&own.parameter_values);
+            Asked::Commands => match body::<Results<Invocation>>(answer) {
+                Some(Results { results, .. }) => {
+                    let by = format!("app:{}", self.context.name);
+                    let command = self.rule.command();
+                    let is_own =
+                        |it: &&Invocation| it.initiator_id == by && it.command_token == command;
+                    // Newest first.
+                    self.gave(results.iter().find(is_own), out);
                 }
-                self.ask_readings(since, None, out);
-            }
-            Asked::Readings(since) => {
-                let Some(Results { results, next }) = body::<Results<Series>>(answer) else {
-                    return;
+                None if is_lasting => self.gave(None, out),
+                None => self.client.fail(now),
+            },
+            Asked::Readings(since) => match body::<Results<Series>>(answer) {
+                Some(Results { results, next }) => {
+                    let name = self.quantity.map(MeasurementId::name);
+                    let own = |series: &Series| Some(&*series.quantity) == name;
+                    for (at, value) in results.into_iter().filter(own).flat_map(|it| it.points) {
+                        self.take_again(at, value);
+                    }
+                    match next {
+                        Some(cursor) => self.ask_readings(since, Some(&cursor), out),
+                        None => self.know(out),
+                    }
+                }
+                None if is_lasting => self.know(out),
+                None => self.client.fail(now),
+            },
+            Asked::Command => {
+                let Some(((command, parameters), at)) = &self.wanted else { return };
+                let Some(Assignment { token }) = body(answer) else {
+                    return self.taken(now, *at, is_lasting);
                 };
-                let name = self.quantity.map(MeasurementId::name);
-                let own = |series: &Series| Some(&*series.quantity) == name;
-                for (at, value) in results.into_iter().filter(own).flat_map(|it| it.points) {
-                    self.take_again(at, value);
-                }
-                if next.is_some() {
-                    self.ask_readings(since, next.as_deref(), out);
-                }
-            }
-            Asked::Command(command, parameters, now) => {
-                let Some(Assignment { token }) = body(answer) else { return };
                 let order = json!({
                     "commandToken": command, "parameterValues": parameters,
-                    "metadata": { GIVEN_AT: now.to_string() },
+                    "metadata": { GIVEN_AT: at.to_string() },
                 });
                 let path = format!("/sitewhere/api/assignments/{token}/invocations");
-                let key = format!("{}-{}", self.context.name, now.0);
-                self.client.post(Asked::Given, path, (&order, key), out);
+                let key = format!("{}-{}", self.context.name, at.0);
+                self.client.post(Asked::Given(*at), path, (&order, key), out);
             }
-            Asked::Given => {}
+            Asked::Given(at) => {
+                self.taken(now, at, is_lasting || (200..300).contains(&answer.status));
+            }
+        }
+    }
+
+    /// All is known: it may act.
+    fn know(&mut self, out: &mut Vec<AppOutput>) {
+        self.is_read = true;
+        self.give(out);
+    }
+
+    /// The platform has taken the command of an instant, or refused it for what it is; or nobody
+    /// has decided on it, and it is given again once it is known what has become of it.
+    fn taken(&mut self, now: SimTime, at: SimTime, is_decided: bool) {
+        if !is_decided {
+            self.client.fail(now);
+        } else if self.wanted.as_ref().is_some_and(|(_, wanted)| *wanted == at) {
+            self.wanted = None;
         }
     }
 }
@@ -258,12 +324,15 @@ impl Application for Reaction {
     fn step(&mut self, now: SimTime, input: AppInput, out: &mut Vec<AppOutput>) {
         match input {
             AppInput::Connected => {
-                self.client.forget();
                 self.plan(now);
-                let path = self.assignment();
-                self.client.get(Asked::Before, path, out);
+                self.read_back(out);
             }
-            AppInput::Wake => self.act(now, out),
+            AppInput::Wake => {
+                if self.client.again().is_some_and(|at| at <= now) {
+                    self.read_back(out);
+                }
+                self.act(now, out);
+            }
             AppInput::Message { payload, .. } => {
                 let Ok(reading) = serde_json::from_slice::<LiveReading>(&payload) else { return };
                 let value = self.quantity.and_then(|it| reading.values.get(it.name()));
@@ -273,14 +342,14 @@ impl Application for Reaction {
             }
             AppInput::Answer(answer) => {
                 if let Some(asked) = self.client.answered(now, &answer, out) {
-                    self.answered(asked, &answer, out);
+                    self.answered(now, (asked, &answer), out);
                 }
             }
         }
     }
 
     fn wake_at(&self) -> Option<SimTime> {
-        Some(self.next)
+        [Some(self.next), self.client.again()].into_iter().flatten().min()
     }
 
     fn subscriptions(&self) -> Vec<String> {

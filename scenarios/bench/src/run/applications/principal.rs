@@ -145,7 +145,8 @@ impl<'a> Registrar<'a> {
         if let (Some(load), Some(network)) =
             (self.scenario.load_of(row), self.scenario.network_name())
         {
-            let has_gasp = row.values.get("hold_up").is_some();
+            let values = &row.values;
+            let has_gasp = values.get("hold_up").is_some() && values.boolean("last_gasp");
             metadata.insert("network", network);
             metadata.insert("load", load.to_owned());
             metadata.insert("last_gasp", has_gasp.to_string());

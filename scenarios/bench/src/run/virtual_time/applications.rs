@@ -50,6 +50,11 @@ impl VirtualBench<'_> {
     /// Lets applications act whose time has come.
     pub(super) async fn let_applications_act(&mut self) -> Result<(), BenchError> {
         self.parts.applications.wake(self.now).await?;
+        self.applications_acted().await
+    }
+
+    /// Takes note of what applications have done, and lets the bench come to rest again.
+    pub(super) async fn applications_acted(&mut self) -> Result<(), BenchError> {
         self.note_asked();
         self.come_to_rest().await?;
         self.settle_commands().await

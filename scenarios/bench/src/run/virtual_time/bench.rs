@@ -550,6 +550,7 @@ impl VirtualBench<'_> {
             }
             Order::Application { application, runs } => {
                 self.parts.applications.run(application, runs, self.now).await?;
+                self.applications_acted().await?;
             }
             Order::Impair { through, change } => {
                 let is_of = |shell: &&Shell| shell.parts.via == Some(through.link);
