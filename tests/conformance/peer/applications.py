@@ -85,7 +85,7 @@ class OutageArea:
                 is_held = any(meter in held for _, held in self.held_at(at))
                 found, missed = found + is_held, missed + (not is_held)
         instants.update(made for versions in self.versions.values() for made, _ in versions)
-        wrong = set()
+        left, wrong = self.unjudged(), set()
         for at in sorted(instants):
             if at > self.end:
                 continue
@@ -96,6 +96,9 @@ class OutageArea:
             for meter, keys in holders.items():
                 dark = any(m == meter and lost <= at and (back is None or at <= back + self.back)
                            for m, lost, back in losses)
+                # Who goes on although its load is dark is named rightly.
+                dark = dark or any(self.loads.get(meter) == load and begun <= at <= until + self.back
+                                   for load, begun, until in left)
                 wrong.update((key, meter) for key in sorted(keys)[int(dark):])
         return found, missed, len(wrong)
 
@@ -107,9 +110,9 @@ class OutageArea:
         """Interruptions of `within` or more of loads with meters that all kept what they live on."""
         spells = self.losses + [(m, lost, self.end) for m, all_of in self.open.items() for lost in all_of]
         dark = [(self.loads.get(meter), lost, back) for meter, lost, back in spells]
-        return sum(load in self.metered and until - begun >= self.within - 1e-9
-                   and not any(own == load and lost <= until and back > begun for own, lost, back in dark)
-                   for load, begun, until in self.interrupted)
+        return [(load, begun, until) for load, begun, until in self.interrupted
+                if load in self.metered and until - begun >= self.within - 1e-9
+                and not any(own == load and lost <= until and back > begun for own, lost, back in dark)]
 
     def odd(self):
         due = self.announced | {key for key, claim in self.claimed.items() if not self.was_planned(*claim)}
@@ -128,7 +131,7 @@ class OutageArea:
         is_fine = f1 >= self.least and not odd
         status = "inconclusive" if not n + wrong + odd else "pass" if is_fine else "fail"
         comparison.same(f"{name} status", verdict["status"], status)
-        unjudged = self.unjudged()
+        unjudged = len(self.unjudged())
         stated = f"not judged: {unjudged} interruption{'s' * (unjudged > 1)} of" if unjudged else "not judged"
         comparison.true(f"{name} not judged", (stated in verdict["why"]) == bool(unjudged), (verdict["why"], unjudged))
 
@@ -146,6 +149,7 @@ class FaultDistance:
         self.soon = float(amount(str(check.get("soon", "5 s")))[0])
         self.seconds = lambda text: float(seconds(text))
         self.faults, self.strays, self.results, self.raised = {}, 0, set(), {}
+        self.at_nodes = []
         self.has_storm = False
 
     def begin(self, run):
@@ -158,6 +162,8 @@ class FaultDistance:
         kind, at = event["kind"], self.seconds(event["time"])
         if kind == "inject" and event["inject"] == "line-fault":
             self.faults[at] = None
+        elif kind == "inject" and event["inject"] == "node-fault":
+            self.at_nodes.append(at)
         elif kind == "inject" and event["inject"] == "storm":
             self.has_storm = True
         elif not is_named(event.get("device") or "", self.application):
@@ -169,11 +175,18 @@ class FaultDistance:
             content, truth = event["content"], event.get("truth") or {}
             if content["candidates"]:
                 self.results.add((event["device"], event["subject"]))
-            begun = self.seconds(truth["at"]) if "at" in truth else None
+            since = self.seconds(event["from"])
+            if "at" not in truth:
+                self.strays += not any(abs(since - node) <= 1.0 for node in self.at_nodes)
+                return
+            begun = self.seconds(truth["at"])
+            # Located again while it lasts, it is a fault of that instant.
+            is_again = abs(since - begun) > 1.0
+            begun = since if is_again else begun
             # In real time a fault may begin a little later than planned.
-            near = [at for at in self.faults if begun is not None and abs(at - begun) <= 1.0]
-            begun = min(near, key=lambda at: abs(at - begun), default=None)
-            if self.faults.get(begun, "none") is not None:
+            near = [one for one in self.faults if abs(one - begun) <= 1.0]
+            begun = min(near, key=lambda one: abs(one - begun), default=begun if is_again else None)
+            if self.faults.get(begun) is not None or begun is None:
                 self.strays += 1
                 return
             phases = truth["phases"].upper()

@@ -384,7 +384,7 @@ impl FaultLocation {
             "station": self.station,
             "block": {"device": self.recorder, "epoch": epoch, "serial": serial},
         });
-        let mut from = now;
+        let mut from = recording.as_ref().map_or(now, |it| it.first);
         match self.located(recording) {
             Ok((found, model)) => {
                 from = found.at;

@@ -114,10 +114,15 @@ pub(super) fn validate_threshold(values: &Values, out: &mut Diagnostics) {
     }
 }
 
-/// A controller has a range.
+/// A controller has a range, within which it begins.
 pub(super) fn validate_controller(values: &Values, out: &mut Diagnostics) {
-    if values.si("least") >= values.si("greatest") {
+    let [least, initial, greatest] = ["least", "initial", "greatest"].map(|key| values.si(key));
+    if least >= greatest {
         let message = "`least` has to be below `greatest`";
         out.report(Code::DOES_NOT_FIT, values.span_of("least"), message, "an empty range");
+    } else if !(least..=greatest).contains(&initial) {
+        let message = format!("`initial` is {initial}, which it would never set");
+        let label = format!("expected {least} to {greatest}");
+        out.report(Code::OUT_OF_RANGE, values.span_of("initial"), message, label);
     }
 }

@@ -22,9 +22,11 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
             within `soon`, with the conductors that are shorted. `measured` is the mean distance \
             along the lines from the first candidate to the true place, metres, at most `mean_m`; \
             and in a share `found` of the faults the true place is within `near_m` of one of the \
-            candidates. A result without a fault, or a second one of the same, fails; \
-            so does one without its alert `fault.located`, or such an alert without a result. Where \
-            the faults of a `storm` are, the record does not state, so with one nothing is judged.",
+            candidates. A fault that is switched on again while it lasts, as by a recloser, may be \
+            located each time, and each of these is judged. A result without a fault, or a second \
+            one of the same instant, fails; so does one without its alert `fault.located`, or such \
+            an alert without a result. What comes of faults at nodes is not judged. Where the \
+            faults of a `storm` are, the record does not state, so with one nothing is judged.",
         fields: &[
             APPLICATION,
             Field::required("mean_m", METRES, "the largest mean of the first candidates, metres"),
@@ -44,7 +46,8 @@ pub(in crate::checks) const KIND: CheckKind = CheckKind {
             soon: values.duration("soon"),
             faults: Vec::new(),
             has_storm: false,
-            at_nodes: 0,
+            at_nodes: Vec::new(),
+            unlocated: None,
             recorded: Vec::new(),
             strays: 0,
             results: BTreeSet::new(),
@@ -84,8 +87,10 @@ struct FaultDistance {
     faults: Vec<Fault>,
     /// Whether faults came of which nobody states where they are.
     has_storm: bool,
-    /// Faults at nodes, which are not judged.
-    at_nodes: u64,
+    /// Faults at nodes, which are not judged, by when they began.
+    at_nodes: Vec<SimTime>,
+    /// Why the first result that has no place has none.
+    unlocated: Option<String>,
     /// When recorders announced a block.
     recorded: Vec<SimTime>,
     /// Results that no fault gave cause for.
@@ -110,7 +115,7 @@ impl Check for FaultDistance {
             Some("line-fault") => {
                 self.faults.push(Fault { at: event.time, line, located: None });
             }
-            Some("node-fault") => self.at_nodes += 1,
+            Some("node-fault") => self.at_nodes.push(event.time),
             Some("storm") => self.has_storm = true,
             _ => {}
         }
@@ -125,13 +130,10 @@ impl Check for FaultDistance {
         if result.content("candidates").is_some_and(|it| it.get(0).is_some()) {
             self.results.insert(result.key());
         }
-        let at = result.truth("at").and_then(Value::as_str).and_then(|text| text.parse().ok());
-        let apart = |fault: &Fault| at.map(|at: SimTime| SimDuration((fault.at - at).0.abs()));
-        let of_then = |fault: &&mut Fault| apart(fault).is_some_and(|apart| apart <= LATE);
-        let own = self.faults.iter_mut().filter(of_then).min_by_key(|fault| apart(fault));
-        if let Some(fault) = own.filter(|fault| fault.located.is_none()) {
-            fault.located = Some(Located::of(&result));
-        } else {
+        if self.unlocated.is_none() {
+            self.unlocated = result.content("reason").and_then(Value::as_str).map(str::to_owned);
+        }
+        if !self.takes(&result, line) {
             self.strays += 1;
             let at = At::of_device(result.application, result.made, line);
             self.first_wrong.get_or_insert(at);
@@ -185,6 +187,27 @@ impl Check for FaultDistance {
 }
 
 impl FaultDistance {
+    /// Takes a result, if it is the first about a fault at a time; or of a fault at a node.
+    fn takes(&mut self, result: &Concluded<'_>, line: u64) -> bool {
+        let is_near = |at: SimTime, of: SimTime| SimDuration((at - of).0.abs()) <= LATE;
+        let from = result.from().unwrap_or(result.made);
+        let begun = result.truth("at").and_then(Value::as_str).and_then(|it| it.parse().ok());
+        let Some(begun) = begun else { return self.at_nodes.iter().any(|at| is_near(*at, from)) };
+        // One that is located while it lasts is a fault of that instant.
+        let is_again = !is_near(from, begun);
+        let at = if is_again { from } else { begun };
+        let apart = |fault: &Fault| SimDuration((fault.at - at).0.abs());
+        let of_then = self.faults.iter_mut().filter(|fault| is_near(fault.at, at));
+        let own = of_then.min_by_key(|fault| apart(fault));
+        let located = Some(Located::of(result));
+        match own {
+            Some(fault) if fault.located.is_none() => fault.located = located,
+            None if is_again => self.faults.push(Fault { at, line, located }),
+            _ => return false,
+        }
+        true
+    }
+
     /// What explains the counts: faults without a block, and others that are not judged.
     fn remarks(&self, due: &[&Fault]) -> String {
         let mut remarks = String::new();
@@ -197,8 +220,11 @@ impl FaultDistance {
         if silent > 0 {
             append(&mut remarks, format_args!(", no block of a recorder in time of {silent}"));
         }
-        if self.at_nodes > 0 {
-            let faults = plural(self.at_nodes, "fault");
+        if let Some(why) = &self.unlocated {
+            append(&mut remarks, format_args!(", a result without a place: {why}"));
+        }
+        if !self.at_nodes.is_empty() {
+            let faults = plural(self.at_nodes.len() as u64, "fault");
             append(&mut remarks, format_args!(", {faults} at nodes not judged"));
         }
         if self.has_storm {

@@ -56,8 +56,7 @@ impl<'a> Missed<'a> {
     pub(super) fn take(&mut self, event: &Event) {
         self.faults.extend(LineFault::of(event, &self.planned));
         if let Some(result) = Concluded::of(event, "outage") {
-            let from = event.text(field::FROM).and_then(|text| text.parse().ok());
-            let from = from.unwrap_or(result.made);
+            let from = result.from().unwrap_or(result.made);
             for meter in result.texts("expected") {
                 self.named.entry(meter.to_owned()).or_default().push((from, result.made));
             }

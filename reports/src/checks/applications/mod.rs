@@ -35,10 +35,21 @@ const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max:
 fn report_without(kind: &str, values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
     let text = values.text("application");
     let pattern = Pattern::new(text);
-    let mut meant = bench.applications.iter().filter(|(name, _)| pattern.matches(name));
+    let meant = bench.applications.iter().filter(|(name, _)| pattern.matches(name));
     let first = meant.clone().next();
-    if meant.any(|(_, own)| own == kind) {
-        return;
+    let own = meant.filter(|(_, own)| own == kind).map(|(name, _)| format!("`{name}`"));
+    match own.collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [_] => return,
+        several => {
+            let key = if values.is_written("application") { "application" } else { "kind" };
+            let message = format!("{} would be held for one application", several.join(" and "));
+            let (span, label) = (values.span_of(key), "whose results?");
+            let help =
+                Some("write a check of this kind for each, with its `application`".to_owned());
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+            return;
+        }
     }
     let right = bench.applications.iter().filter(|(_, own)| own == kind);
     let right: Vec<String> = right.map(|(name, _)| format!("`{name}`")).collect();
@@ -153,6 +164,11 @@ impl<'a> Concluded<'a> {
 
     fn truth(&self, name: &str) -> Option<&'a Value> {
         self.event.get(field::TRUTH)?.get(name)
+    }
+
+    /// When what it speaks of begins.
+    fn from(&self) -> Option<SimTime> {
+        self.event.text(field::FROM)?.parse().ok()
     }
 
     fn key(&self) -> Subject {

@@ -119,7 +119,7 @@ impl Check for OutageArea {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let tally = self.tally(facts.end);
+        let tally = self.tally(facts);
         let Tally { found, missed, wrong, at } = tally;
         let n = found + missed;
         let f1 = 2.0 * found as f64 / ((2 * found + missed + wrong).max(1) as f64);
@@ -134,7 +134,7 @@ impl Check for OutageArea {
              false, {odd} alerts missing or too many",
             self.within.as_seconds_f64()
         );
-        let unjudged = self.unjudged(facts);
+        let unjudged = self.unjudged(facts).count();
         if unjudged > 0 {
             let interruptions = plural(unjudged as u64, "interruption");
             append(
@@ -207,8 +207,8 @@ impl OutageArea {
     }
 
     /// Interruptions of loads with meters of which none lost what it lives on.
-    fn unjudged(&self, facts: &RunFacts) -> usize {
-        let is_left = |it: &&Interrupted| {
+    fn unjudged(&self, facts: &RunFacts) -> impl Iterator<Item = &Interrupted> {
+        let is_left = move |it: &&Interrupted| {
             let has_lost = |meter: &str| {
                 let mut spells = self.dark.0.get(meter).into_iter().flatten();
                 spells.any(|(spell, _)| meets(spell, it.from, it.until))
@@ -218,7 +218,7 @@ impl OutageArea {
             meters.peek().is_some() && !meters.any(|meter| has_lost(&meter.name))
         };
         let long = self.interruptions.iter().filter(|it| it.until - it.from >= self.within);
-        long.filter(is_left).count()
+        long.filter(is_left)
     }
 
     fn is_dark(&self, meter: &str, at: SimTime) -> bool {
@@ -267,7 +267,8 @@ impl OutageArea {
         self.reports.values().flatten().map(|version| version.made)
     }
 
-    fn tally(&self, end: SimTime) -> Tally {
+    fn tally(&self, facts: &RunFacts) -> Tally {
+        let end = facts.end;
         let mut tally = Tally::default();
         let mut instants = BTreeSet::new();
         let returns = self.dark.0.values().flatten().filter_map(|(spell, _)| spell.1);
@@ -285,12 +286,23 @@ impl OutageArea {
         instants.extend(self.made());
         instants.retain(|at| *at <= end);
         instants.insert(end);
+        // Who goes on although its load has no supply is without it all the same.
+        let unjudged: Vec<&Interrupted> = self.unjudged(facts).collect();
+        let loads = facts.devices.iter();
+        let loads = loads.filter_map(|it| Some((&*it.name, it.at.strip_prefix("load:")?)));
+        let loads: BTreeMap<&str, &str> = loads.collect();
+        let is_unjudged = |meter: &str, at: SimTime| {
+            let is_then = |it: &&&Interrupted| it.from <= at && at <= it.until + self.back;
+            let own = |it: &&Interrupted| loads.get(meter) == Some(&&*it.load);
+            unjudged.iter().filter(is_then).any(own)
+        };
         let mut wrong: BTreeMap<(&Subject, &str), SimTime> = BTreeMap::new();
         for &at in &instants {
             let mut is_right = BTreeSet::new();
             for (outage, held) in self.held_at(at) {
                 for meter in held {
-                    if !(self.is_dark(meter, at) && is_right.insert(meter)) {
+                    let is_dark = self.is_dark(meter, at) || is_unjudged(meter, at);
+                    if !(is_dark && is_right.insert(meter)) {
                         wrong.entry((outage, meter)).or_insert(at);
                     }
                 }

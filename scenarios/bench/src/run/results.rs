@@ -91,12 +91,13 @@ fn fault_truth(result: &StoredResult, scenario: &Scenario) -> Option<Value> {
     let (injection, at) = scenario
         .injections
         .iter()
+        .filter(|injection| injection.kind_name() == "line-fault")
         .map(|injection| (injection, scenario.schedule.start + injection.at))
         .filter(|(injection, at)| {
-            injection.kind_name() == "line-fault" && {
-                let apart = SimDuration((result.from - *at).0.abs());
-                apart <= DATED_WITHIN
-            }
+            // It may have been switched on again while it lasts.
+            let until = injection.values.duration_opt("for").map(|lasts| *at + lasts);
+            let is_over = until.is_some_and(|until| result.from - until > DATED_WITHIN);
+            *at - result.from <= DATED_WITHIN && !is_over
         })
         .min_by_key(|(_, at)| (result.from - *at).0.abs())?;
     let network = scenario.declared_network()?;

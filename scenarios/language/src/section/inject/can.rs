@@ -6,8 +6,8 @@ use lastmeter_link::medium::{Attack, CanAttack, CanFault, Protection};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use super::injection::{FOR, Injection, report_late_end, time};
-use super::kind::{InjectKind, kind_of};
+use super::injection::{FOR, Injection, report_late_end};
+use super::kind::InjectKind;
 use super::order::Order;
 use super::target::Places;
 use crate::draft::{Draft, Row};
@@ -260,31 +260,4 @@ fn fits_protection(row: &Row<'_>, device: usize, places: &mut Places<'_>) -> boo
         places.out.report(Code::DOES_NOT_FIT, span, message, label);
     }
     own == theirs
-}
-
-/// Of what excludes another one of its kind there is one at a time.
-pub(super) fn report_overlaps_on_buses(
-    injections: &[Row<'_>],
-    targets: &[Option<Target>],
-    out: &mut Diagnostics,
-) {
-    let span = |row: &Row<'_>| {
-        let (from, ..) = time(row, "at")?;
-        Some((from, time(row, "for").map_or(i64::MAX, |(length, ..)| from.saturating_add(length))))
-    };
-    let all = || injections.iter().zip(targets).filter_map(|(row, to)| Some((row, to.as_ref()?)));
-    for (place, (row, target)) in all().enumerate() {
-        let (Some(kind), Some((from, until))) = (kind_of(row), span(row)) else { continue };
-        let meets = |(other, to): (&Row<'_>, &Target)| {
-            let is_same = other.kind == row.kind && kind.excludes(target, to);
-            is_same && span(other).is_some_and(|(first, last)| first < until && from < last)
-        };
-        if all().take(place).any(meets) {
-            let at = row.text("at").map_or(row.span, |(_, span)| span);
-            let message = format!("another `{}` befalls the bus at that time", kind.entry().name);
-            let help = "let the one before end with `for`".to_owned();
-            let label = "begins before the one before has ended";
-            out.report_with_help(Code::OVERLAP, at, message, label, Some(help));
-        }
-    }
 }

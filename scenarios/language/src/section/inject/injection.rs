@@ -6,7 +6,6 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Span, Values, parse_quantity};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::can::report_overlaps_on_buses;
 use super::injections;
 use super::kind::{InjectKind, kind_of};
 use super::link::report_overlaps;
@@ -135,8 +134,36 @@ pub(crate) fn targets(rows: &[Row<'_>], mut places: Places<'_>) -> Vec<Option<Ta
     };
     let targets: Vec<Option<Target>> = rows.iter().map(target).collect();
     report_overlaps(rows, &targets, places.out);
-    report_overlaps_on_buses(rows, &targets, places.out);
+    report_exclusions(rows, &targets, places.out);
     targets
+}
+
+/// Of what excludes another one of its kind there is one at a time.
+fn report_exclusions(injections: &[Row<'_>], targets: &[Option<Target>], out: &mut Diagnostics) {
+    let span = |row: &Row<'_>| {
+        let (from, ..) = time(row, "at")?;
+        Some((from, time(row, "for").map_or(i64::MAX, |(length, ..)| from.saturating_add(length))))
+    };
+    let all = || injections.iter().zip(targets).filter_map(|(row, to)| Some((row, to.as_ref()?)));
+    for (place, (row, target)) in all().enumerate() {
+        let (Some(kind), Some((from, until))) = (kind_of(row), span(row)) else { continue };
+        let meets = |(other, to): (&Row<'_>, &Target)| {
+            let is_same = other.kind == row.kind && kind.excludes(target, to);
+            is_same && span(other).is_some_and(|(first, last)| first < until && from < last)
+        };
+        if all().take(place).any(meets) {
+            let at = row.text("at").map_or(row.span, |(_, span)| span);
+            let whom = match target {
+                Target::Application(_) => "the application",
+                Target::Device(_) => "the device",
+                _ => "the bus",
+            };
+            let message = format!("another `{}` befalls {whom} at that time", kind.entry().name);
+            let help = "let the one before end with `for`".to_owned();
+            let label = "begins before the one before has ended";
+            out.report_with_help(Code::OVERLAP, at, message, label, Some(help));
+        }
+    }
 }
 
 /// A time as it is written, in ns, with its text and place; `None` if it is not there or wrong.

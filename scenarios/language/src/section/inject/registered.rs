@@ -36,6 +36,11 @@ impl InjectKind for lastmeter_devices::InjectionKind {
         }
     }
 
+    /// The end of one would end the other of those that last.
+    fn excludes(&self, one: &Target, other: &Target) -> bool {
+        one == other && self.entry.fields.iter().any(|field| field.name == "for")
+    }
+
     fn begin(&self, injection: &Injection) -> Vec<Order> {
         let fault = (self.build)(&injection.values, injection.instant);
         let order = injection.device().map(|device| Order::Fault { device, fault });

@@ -60,6 +60,10 @@ impl InjectKind for StopApplication {
         places.applications.find(name, span, places.out).map(Target::Application)
     }
 
+    fn excludes(&self, one: &Target, other: &Target) -> bool {
+        one == other
+    }
+
     fn begin(&self, injection: &Injection) -> Vec<Order> {
         runs(injection, false)
     }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::Driven;
-use lastmeter_params::{Code, Diagnostics, Field, Kind};
-use lastmeter_rts::point_map::{Point, PointMap};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, nearest};
+use lastmeter_rts::point_map::{Feed, FeedSource, PointMap};
 use lastmeter_units::SimDuration;
 
+use super::device::DEVICE;
 use super::gateway::{GATEWAY, NETWORK_PREFIX, READS_AS, kind_of};
 use super::grid::{GRID, Grid, kept_text};
 use super::inject::INJECT;
@@ -175,15 +176,13 @@ pub(crate) fn maps_of_gateways(
 /// at sync points, when all before is committed.
 fn report_sources(draft: &Draft<'_>, row: &Row<'_>, map: &PointMap, out: &mut Diagnostics) {
     let Some((_, span)) = row.text(MAP) else { return };
-    let fed = |point: &Point| {
-        let feed = point.write.as_ref()?.fed.as_ref()?;
-        Some((point.name.clone(), point.line, feed.filter().map(str::to_owned)))
-    };
     let is_kill = |row: &Row<'_>| row.text("kind").is_some_and(|(kind, _)| kind == "kill");
     let is_killed = draft.rows(&INJECT).iter().any(is_kill);
-    for (name, line, filter) in map.points.iter().filter_map(fed) {
-        let message = format!("point `{name}` (line {line}) is fed");
-        if let Some(filter) = filter {
+    for point in &map.points {
+        let Some(feed) = point.write.as_ref().and_then(|it| it.fed.as_ref()) else { continue };
+        let message = format!("point `{}` (line {}) is fed", point.name, point.line);
+        report_strange_device(draft, (&message, span), feed, out);
+        if let Some(filter) = feed.filter() {
             let (label, help) = if is_killed {
                 // Which readings it had committed by then is chance, and those do not come again.
                 ("by a topic of a platform that is killed", REST_INSTEAD)
@@ -200,6 +199,33 @@ fn report_sources(draft: &Draft<'_>, row: &Row<'_>, map: &PointMap, out: &mut Di
             out.report_with_help(code, span, message, label, Some(help.to_owned()));
         }
     }
+}
+
+/// The device whose readings feed a point is one of the scenario; a node's begin with its name.
+fn report_strange_device(
+    draft: &Draft<'_>,
+    (message, span): (&str, Span),
+    feed: &Feed,
+    out: &mut Diagnostics,
+) {
+    let live = feed.filter().and_then(|filter| filter.strip_prefix(LIVE)?.strip_prefix("device/"));
+    let named = match &feed.source {
+        FeedSource::Device { device, .. } => Some(device.as_str()),
+        _ => live.filter(|device| !device.contains(['+', '#', '/'])),
+    };
+    let rows = draft.rows(&DEVICE).iter().chain(draft.rows(&GATEWAY));
+    let names: Vec<&str> = rows.filter_map(Row::name).collect();
+    let is_own = |device: &str, name: &str| {
+        device.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    let all_read = draft.all_read(&DEVICE) && draft.all_read(&GATEWAY);
+    let Some(device) = named.filter(|it| all_read && !names.iter().any(|name| is_own(it, name)))
+    else {
+        return;
+    };
+    let label = format!("by `{device}`, which is no device of the scenario");
+    let help = nearest(device, names).map(|name| format!("did you mean `{name}`?"));
+    out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
 }
 
 /// Two ends of one line that read it by two maps: an experiment, or more likely a mistake.
