@@ -514,6 +514,16 @@ fn a_scenario_that_does_not_have_what_feeds_its_points_is_refused() {
         assert_ne!(is_named, expected.is_empty(), "{done:?}");
         assert!(done.stderr.contains(expected), "{done:?}");
     }
+    let strange = "is no device of the scenario";
+    for from in [
+        quantity.replace("hall-meter", "hall-metre"),
+        "topic:default/live/device/hall-metre\"\npointer = \"/p\"".to_owned(),
+    ] {
+        std::fs::write(&path, text_of_map(quantity, &from)).unwrap();
+        let done = call(&["validate", path.to_str().unwrap()]);
+        assert!(done.code == 2 && done.stderr.contains(strange), "{done:?}");
+        assert!(done.stderr.contains("did you mean `hall-meter`?"), "{done:?}");
+    }
     let nobody = text_of_map("", "").replace("reads_as = \"adapter\"\n", "");
     std::fs::write(&path, &nobody).unwrap();
     let done = call(&["validate", path.to_str().unwrap()]);

@@ -31,8 +31,13 @@ fn settled(
     let mut out = Vec::new();
     machine.step(now, input, &mut out);
     while let Some(AppOutput::Ask(request)) = out.pop() {
-        let body = platform.answer(&request, now);
-        let answer = Answer { number: request.number, status: 200, body: body.into_bytes() };
+        let status = if platform.is_away.is_some_and(|part| request.path.contains(part)) {
+            503
+        } else {
+            200
+        };
+        let body = if status == 200 { platform.answer(&request, now) } else { String::new() };
+        let answer = Answer { number: request.number, status, body: body.into_bytes() };
         machine.step(now, AppInput::Answer(answer), &mut out);
     }
     platform.commands.len() - before
@@ -43,6 +48,8 @@ fn settled(
 struct Platform {
     commands: Vec<String>,
     readings: Vec<(SimTime, f64)>,
+    /// Paths with this in them are answered with 503.
+    is_away: Option<&'static str>,
 }
 
 impl Platform {
@@ -51,7 +58,8 @@ impl Platform {
         let path = &request.path;
         if let Some(body) = &request.body {
             let body: serde_json::Value = serde_json::from_str(body).unwrap();
-            assert_eq!(body["metadata"]["given_at"], now.to_string());
+            let given: SimTime = body["metadata"]["given_at"].as_str().unwrap().parse().unwrap();
+            assert!(given <= now && request.key == Some(format!("watch-{}", given.0)));
             self.commands.push(
                 json!({
                     "eventDate": "2001-01-01T00:00:00Z", "initiatorId": "app:watch",
@@ -129,4 +137,52 @@ fn a_connection_that_comes_again_changes_nothing_of_what_it_knew() {
     settled(machine.as_mut(), at(12), AppInput::Connected, &mut platform);
     hears(machine.as_mut(), &mut platform, at(13), 262.0);
     assert_eq!(settled(machine.as_mut(), at(14), AppInput::Wake, &mut platform), 1);
+}
+
+#[test]
+fn before_its_past_is_known_it_gives_no_command() {
+    let (mut machine, mut platform) = (threshold(), Platform::default());
+    settled(machine.as_mut(), at(0), AppInput::Connected, &mut platform);
+    hears(machine.as_mut(), &mut platform, at(1), 255.0);
+    assert_eq!(settled(machine.as_mut(), at(2), AppInput::Wake, &mut platform), 1);
+    // What it gave cannot be read after a restart, and the voltage is still too high.
+    for part in ["/assignment", "/invocations", "/series"] {
+        let mut machine = threshold();
+        platform.is_away = Some(part);
+        settled(machine.as_mut(), at(3), AppInput::Connected, &mut platform);
+        hears(machine.as_mut(), &mut platform, at(4), 256.0);
+        assert_eq!(settled(machine.as_mut(), at(5), AppInput::Wake, &mut platform), 0, "{part}");
+        platform.is_away = None;
+        assert_eq!(machine.wake_at(), Some(at(6)));
+        for second in 6..12 {
+            let given = settled(machine.as_mut(), at(second), AppInput::Wake, &mut platform);
+            assert_eq!(given, 0, "{part}");
+        }
+        // It was read in the meantime, and it acts again.
+        hears(machine.as_mut(), &mut platform, at(12), 230.0);
+        settled(machine.as_mut(), at(13), AppInput::Wake, &mut platform);
+        hears(machine.as_mut(), &mut platform, at(14), 256.0);
+        assert_eq!(settled(machine.as_mut(), at(15), AppInput::Wake, &mut platform), 1, "{part}");
+        platform.commands.truncate(1);
+        platform.readings.truncate(1);
+    }
+}
+
+#[test]
+fn a_command_that_the_platform_did_not_take_is_given_again_under_its_key() {
+    for part in ["/assignment", "/invocations"] {
+        let (mut machine, mut platform) = (threshold(), Platform::default());
+        settled(machine.as_mut(), at(0), AppInput::Connected, &mut platform);
+        hears(machine.as_mut(), &mut platform, at(1), 255.0);
+        platform.is_away = Some(part);
+        assert_eq!(settled(machine.as_mut(), at(2), AppInput::Wake, &mut platform), 0);
+        // Still wanted when the connection is lost and comes again, and once.
+        settled(machine.as_mut(), at(3), AppInput::Connected, &mut platform);
+        platform.is_away = None;
+        let wakes = (4..12)
+            .map(|second| settled(machine.as_mut(), at(second), AppInput::Wake, &mut platform));
+        assert_eq!(wakes.sum::<usize>(), 1, "{part}");
+        let command: serde_json::Value = serde_json::from_str(&platform.commands[0]).unwrap();
+        assert_eq!(command["metadata"]["given_at"], at(2).to_string());
+    }
 }

@@ -7,8 +7,18 @@ use crate::verdict::Verdict;
 use lastmeter_record::{Event, EventKind, RunState, Status, field};
 use lastmeter_units::SimDuration;
 
-fn result(seconds: i64, kind: &str, subject: &str, content: Value, truth: Value) -> Event {
-    Event::new(at(seconds), "platform", EventKind::Result)
+fn result(made: i64, kind: &str, subject: &str, content: Value, truth: Value) -> Event {
+    result_from(made, (made, kind), subject, content, truth)
+}
+
+fn result_from(
+    seconds: i64,
+    (made, kind): (i64, &str),
+    subject: &str,
+    content: Value,
+    truth: Value,
+) -> Event {
+    Event::new(at(made), "platform", EventKind::Result)
         .with(field::DEVICE, "finder")
         .with(field::RESULT, kind)
         .with(field::SUBJECT, subject)
@@ -114,7 +124,7 @@ fn fault(made: i64, stated: &str, deviations_m: &[f64]) -> Vec<Event> {
     let candidates: Vec<Value> = deviations_m.iter().map(|_| json!({})).collect();
     let mut events = vec![inject];
     let content = json!({ "loop": stated, "candidates": candidates });
-    events.push(result(made, "fault", "fault-1", content, truth));
+    events.push(result_from(10, (made, "fault"), "fault-1", content, truth));
     if !deviations_m.is_empty() {
         events.insert(1, alert(made, "fault.located", "fault", "fault-1"));
     }
@@ -275,6 +285,69 @@ fn why_a_fault_is_not_located_is_stated() {
     assert!(!heard.contains("no block"), "{heard}");
     let node = why(&[inject("node-fault")]);
     assert!(node.contains("1 fault at nodes not judged"), "{node}");
+    let content = json!({ "candidates": [], "reason": "no network" });
+    let truth = json!({ "at": at(10).to_string(), "deviations_m": [] });
+    let nowhere = result_from(10, (12, "fault"), "fault-1", content, truth);
+    let nowhere = why(&[inject("line-fault"), nowhere]);
+    assert!(nowhere.contains(" 0 results without a fault"), "{nowhere}");
+    assert!(nowhere.ends_with("a result without a place: no network"), "{nowhere}");
+}
+
+#[test]
+fn a_fault_may_be_located_again_while_it_lasts_and_one_at_a_node_is_not_judged() {
+    let keys = "mean_m = 50\nnear_m = 20";
+    let again = |from: i64, deviation_m: f64| {
+        let truth = json!({
+            "at": at(10).to_string(), "phases": "b", "earth": true, "deviations_m": [deviation_m],
+        });
+        let content = json!({ "loop": "BG", "candidates": [{}] });
+        [
+            alert(from + 2, "fault.located", "fault", "fault-2"),
+            result_from(from, (from + 2, "fault"), "fault-2", content, truth),
+        ]
+    };
+    for (from, deviation_m, n, status) in
+        [(20, 1.0, 2, Status::Pass), (20, 400.0, 2, Status::Fail), (10, 1.0, 1, Status::Fail)]
+    {
+        let mut events = fault(12, "BG", &[1.0]);
+        events.extend(again(from, deviation_m));
+        let verdict = judge("fault_distance", keys, &events);
+        assert_eq!((verdict.n, verdict.status), (n, status), "{from} {deviation_m}");
+    }
+    let node = Event::new(at(30), "bench", EventKind::Inject).with(field::INJECT, "node-fault");
+    for (from, status) in [(30, Status::Pass), (40, Status::Fail)] {
+        let mut events = fault(12, "BG", &[1.0]);
+        let content = json!({ "loop": "BG", "candidates": [{}] });
+        events.push(node.clone());
+        events.push(alert(from + 2, "fault.located", "fault", "fault-2"));
+        events.push(result_from(from, (from + 2, "fault"), "fault-2", content, Value::Null));
+        assert_eq!(judge("fault_distance", keys, &events).status, status, "{from}");
+    }
+}
+
+#[test]
+fn who_goes_on_although_its_load_has_no_supply_is_named_rightly() {
+    let held = json!({ "state": "detected", "expected": ["a", "b"], "restored": [] });
+    let over = json!({ "state": "restored", "expected": ["a", "b"], "restored": ["a", "b"] });
+    let story = |load: &str, seconds: f64| {
+        let interruption = Event::new(at(10), "bench", EventKind::Interruption)
+            .with(field::LOAD, load)
+            .with(field::DURATION_S, seconds);
+        // `a` is at the load `one`, and never loses what it lives on.
+        let events = [
+            supply(10, EventKind::SupplyLost, "b"),
+            result(20, "outage", "outage-1", held.clone(), Value::Null),
+            detected(20, "outage-1"),
+            supply(50, EventKind::SupplyReturned, "b"),
+            interruption,
+            result(60, "outage", "outage-1", over.clone(), Value::Null),
+        ];
+        judge("outage_area", "within = \"20 s\"", &events).status
+    };
+    assert_eq!(story("one", 40.0), Status::Pass);
+    // Not without supply for long enough to be one, and not where it is.
+    assert_eq!(story("one", 4.0), Status::Fail);
+    assert_eq!(story("two", 40.0), Status::Fail);
 }
 
 #[test]

@@ -309,6 +309,17 @@ fn report_unfit_recorder(
         let label = format!("expected a device of model `{FAULT_RECORDER}`");
         out.report(Code::DOES_NOT_FIT, values.span_of("recorder"), message, label);
     }
+    let tenants = draft.rows(&TENANT).iter().filter_map(Row::name);
+    let is_of = |tenant: &str| {
+        let of = recorder.and_then(|name| name.strip_prefix(tenant));
+        of.is_some_and(|rest| rest.starts_with('.'))
+    };
+    if let Some(tenant) = tenants.into_iter().find(|tenant| is_of(tenant)) {
+        let message =
+            format!("the recorder is one of tenant `{tenant}`, whose blocks it cannot see");
+        let label = "expected one of the default tenant, as the network is";
+        out.report(Code::DOES_NOT_FIT, values.span_of("recorder"), message, label);
+    }
 }
 
 /// What is wrong with the network makes a difference to some kinds only.

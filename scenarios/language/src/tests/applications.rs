@@ -60,6 +60,16 @@ fn the_network_of_an_application_fits_it() {
             vec![("recorder = \"recorder\"", "recorder = \"meter\"")],
             "S027 <\"meter\"> `meter` is a device of model `stpm34-3ph`, which records no faults",
         ),
+        (
+            vec![
+                (
+                    "[[device]]\n",
+                    "[[tenant]]\nname = \"north\"\n\n[[device]]\ntenant = \"north\"\n",
+                ),
+                ("recorder = \"recorder\"", "recorder = \"north.recorder\""),
+            ],
+            "S027 <\"north.recorder\"> the recorder is one of tenant `north`, whose blocks it cannot see",
+        ),
         (vec![outage], "S027 <\"5 %\"> `line_spread` has no effect on `outage`"),
         (
             vec![outage, ("line_spread = \"5 %\"\n", ""), ("mv-feeder", "low-voltage-tt")],
@@ -199,4 +209,77 @@ fn a_check_of_applications_means_one_of_its_kind() {
     let found = mistakes(&format!("{before}{finder}{own}"));
     let expected = "`locator` is an application of kind `fault-location`";
     assert!(found.iter().any(|it| it.starts_with("S027") && it.contains(expected)), "{found:?}");
+    // Two of its kind, of which each would be the other's error.
+    let locator = &LOCATED[LOCATED.find("[[application]]").unwrap()..before.len()];
+    let second = locator.replacen("\"locator\"", "\"second\"", 1);
+    for (application, expected) in [
+        (
+            "",
+            Some(
+                "S027 44:8 <\"fault_distance\"> `locator` and `second` would be held for one application",
+            ),
+        ),
+        ("application = \"second\"\n", None),
+    ] {
+        let own =
+            format!("[[check]]\nname = \"own\"\nkind = \"fault_distance\"\n{near}\n{application}");
+        let found = mistakes(&format!("{before}{second}{own}"));
+        assert_eq!(found.first().map(String::as_str), expected);
+    }
+}
+
+#[test]
+fn one_is_stopped_once_at_a_time_and_a_device_freezes_once() {
+    let stop = |at: &str, more: &str| {
+        format!(
+            "[[inject]]\nat = \"{at}\"\nkind = \"stop_application\"\napplication = \"locator\"\n{more}\n"
+        )
+    };
+    let freeze = |at: &str, device: &str, more: &str| {
+        format!("[[inject]]\nat = \"{at}\"\nkind = \"freeze\"\ndevice = \"{device}\"\n{more}\n")
+    };
+    for (one, other, expected) in [
+        (
+            stop("1 s", ""),
+            stop("2 s", "for = \"1 s\""),
+            Some("another `stop_application` befalls the application"),
+        ),
+        (
+            stop("5 s", "for = \"1 s\""),
+            stop("1 s", ""),
+            Some("another `stop_application` befalls the application"),
+        ),
+        (stop("1 s", "for = \"1 s\""), stop("2 s", "for = \"1 s\""), None),
+        (
+            freeze("1 s", "meter", ""),
+            freeze("2 s", "meter", "for = \"1 s\""),
+            Some("another `freeze` befalls the device"),
+        ),
+        (freeze("1 s", "meter", ""), freeze("2 s", "recorder", ""), None),
+    ] {
+        let found = mistakes(&format!("{LOCATED}\n{one}{other}"));
+        let is_it =
+            |it: &String| it.starts_with("S031") && expected.is_some_and(|text| it.contains(text));
+        assert!(
+            found.len() == usize::from(expected.is_some()) && found.iter().all(is_it),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_controller_begins_within_its_range() {
+    let (before, behind) = TWO_TENANTS.split_once("above = \"245 V\"\n").unwrap();
+    let (_, check) = behind.split_once("\n\n").unwrap();
+    let of = |initial: &str| {
+        let keys = "target = \"230 V\"\ngain = 1\npoint = \"p\"\nleast = 0\ngreatest = 2\n";
+        let text = format!("{before}{keys}initial = {initial}\ndevice = \"north.own\"\n\n{check}");
+        mistakes(&text.replace("NAMED", "default").replace("\"threshold\"", "\"controller\""))
+    };
+    let found = of("5");
+    assert!(
+        found.iter().any(|it| it.starts_with("S006") && it.contains("`initial` is 5")),
+        "{found:?}"
+    );
+    assert!(!of("1").iter().any(|it| it.contains("initial")), "{:?}", of("1"));
 }

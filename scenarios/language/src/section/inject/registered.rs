@@ -1,6 +1,6 @@
 //! Faults of devices and what happens to sources, which their own packages register.
 
-use lastmeter_params::{Code, Diagnostics, Entry};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Presence};
 
 use super::injection::{Injection, report_late_end};
 use super::kind::{InjectKind, PlacedDevice};
@@ -36,9 +36,15 @@ impl InjectKind for lastmeter_devices::InjectionKind {
         }
     }
 
-    /// The end of one would end the other of those that last.
+    /// The end of one would end the other, of those that last and befall all of the device.
     fn excludes(&self, one: &Target, other: &Target) -> bool {
-        one == other && self.entry.fields.iter().any(|field| field.name == "for")
+        let fields = self.entry.fields;
+        let lasts = fields.iter().any(|field| field.name == "for");
+        // Such as which of its tasks.
+        let is_part = |field: &Field| {
+            field.presence == Presence::Required && matches!(field.kind, Kind::Choice(_))
+        };
+        lasts && one == other && !fields.iter().any(is_part)
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {
