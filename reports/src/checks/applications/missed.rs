@@ -122,8 +122,8 @@ fn together(losses: &[(SimTime, SimTime, &str)]) -> Vec<MissedOutage> {
 }
 
 impl LineFault {
-    /// Of a fault that was injected, as the scenario plans it, with what it leaves out: the event has
-    /// its line only.
+    /// Of a fault that was injected, as the scenario plans it: the event has its line only. What is
+    /// left out there has its default.
     fn of(event: &Event, planned: &[(SimTime, &Table)]) -> Option<Self> {
         if event.kind != EventKind::Inject || event.text(field::INJECT) != Some(LINE_FAULT) {
             return None;

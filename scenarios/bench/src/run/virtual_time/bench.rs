@@ -348,8 +348,8 @@ impl VirtualBench<'_> {
     /// Advances the platform's clock and delivers what it sent, until nothing moves.
     pub(super) async fn come_to_rest(&mut self) -> Result<(), BenchError> {
         for _ in 0..ROUNDS_MAX {
-            // What was sent at this instant is journalled before the platform's clock goes on, or it
-            // would be chance whether it is committed now or at the next sync point.
+            // What was sent at this instant is journalled before the platform's clock goes on: else
+            // it would be chance whether it is committed now or at the next sync point.
             for shell in &mut self.parts.shells {
                 shell.drained().await?;
             }
