@@ -170,9 +170,10 @@ codes! {
         "The check is about something that the named device does not report, or that this kind \
          of scenario does not produce, so it could never end in a verdict.";
     OVERLAP "S031" "injections that overlap"
-        "A link can be broken in one way at a time, and carry one impairment at a time. The next \
-         may begin at the instant at which the one before ends; without `for` one lasts to the \
-         end of the scenario.";
+        "A link can be broken in one way at a time, and carry one impairment at a time; so an \
+         application is stopped, a device frozen and a bus shorted once at a time. The next may \
+         begin at the instant at which the one before ends; without `for` one lasts to the end \
+         of the scenario.";
     NEEDS_REAL_TIME "S032" "needs real time"
         "What a platform or a link really takes can be judged by the clock on the wall only; in \
          virtual time a delay is the model's. Write `time = \"real\"` under `[scenario]`. Run with \
