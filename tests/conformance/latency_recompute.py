@@ -406,7 +406,7 @@ class Devices:
         self.devices = []
         pattern = check.get("device", "*")
         for name in sorted(set(rows.device[mine])):
-            if not rules.fnmatch.fnmatchcase(name, pattern):
+            if not rules.is_named(name, pattern):
                 continue
             which = mine & (rows.device == name)
             due, to, since = (rows.at[point][which] for point in ("intended", last, first))
