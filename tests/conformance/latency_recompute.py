@@ -177,6 +177,9 @@ class Judge:
             refused = otherwise or (carried > 0 and not rules.fails_without(judged, carried))
         elif judged.status == "pass":
             refused |= not rules.passes_with(judged, shorter)
+        else:
+            # Nothing but what load may have held up keeps it from passing.
+            refused |= carried > 0 and rules.passes_without(judged, carried)
         return "inconclusive" if refused else judged.status, refused
 
     def judged(self, label, verdict, population, judged, limit, by_load):

@@ -182,6 +182,15 @@ impl Judgement {
         is_within(over as f64 / weight, n / weight, self.allowed())
     }
 
+    /// Whether it would be a pass with so many of the late messages in time. One run of late ones
+    /// cannot be longer than those that are left.
+    pub fn passes_without(&self, touched: u64) -> bool {
+        let late = self.tally.k().saturating_sub(touched);
+        let weight = self.pass_weight.min(self.per_stall.max(late).max(1) as f64);
+        let n = self.tally.n as f64;
+        n > 0.0 && is_within(late as f64 / weight, n / weight, self.allowed())
+    }
+
     /// What it rests on, for people: `if no stall lasts longer than 1.4 s (asked: 1 s)`, `n too
     /// small: 120 of 299; run at least 300 s after the warm-up`.
     pub fn words(&self) -> String {

@@ -10,7 +10,8 @@
 //! longer, never shorter, so a message within its limit is so for certain. One over it is *touched*
 //! if it was under way while threads waited for longer than a tenth of the limit
 //! ([`super::HoldUps`]). A fail is reported only if it holds with all touched ones counted as good,
-//! and then it is reported of a run with too many missed deadlines as well; nothing else is. Where
+//! and then it is reported of a run with too many missed deadlines as well; nothing else is. What
+//! is undecided, and would be a pass with the touched ones in time, is undecided for the load. Where
 //! load may have made delays seem shorter, as between two points behind the instant a message was
 //! due, a pass has to hold with those counted as late.
 
@@ -249,6 +250,12 @@ impl Validity {
                      shorter had been late",
                     plural(tally.shortened, "message")
                 );
+                Because::new(Reason::HostLoad, why)
+            }
+            (Status::Inconclusive, None)
+                if tally.touched > 0 && judged.passes_without(tally.touched) =>
+            {
+                let why = format!("undecided, but within the bound if {held_up} had been in time");
                 Because::new(Reason::HostLoad, why)
             }
             _ => Because::new(judged.reason(), judged.words()),

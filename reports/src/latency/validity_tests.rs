@@ -217,6 +217,13 @@ fn a_fail_is_certain_if_it_holds_without_what_load_may_have_held_up() {
     // A wait of a tenth of the limit touches nothing, a longer one all of its second.
     assert_eq!(conclude(2, &load(MS)).reason, Reason::TooLate);
     assert_eq!(conclude(2, &load(MS + 1)).reason, Reason::HostLoad);
+    // One in 30 is over what is allowed, and not surely: load may be why it is no pass.
+    assert_eq!(conclude(40, &ticks(&[])).reason, Reason::BetweenBounds);
+    let undecided = conclude(40, &load(MS + 1));
+    assert_eq!(undecided.reason, Reason::HostLoad, "{}", undecided.why);
+    assert!(undecided.why.to_string().contains("within the bound if 10 mess"), "{}", undecided.why);
+    // One that it did not touch leaves too many late.
+    assert_eq!(conclude(40, &ticks(&[100])).reason, Reason::BetweenBounds);
     // A clock that was set, a floor that is too high: load is not all that speaks against it.
     let stepped = |real: &mut RealTimeFacts| {
         ticks(&[100])(real);

@@ -362,6 +362,14 @@ def passes_with(judged, more):
     return upper_bound((judged.k + more) / weight, judged.n / weight) <= judged.allowed
 
 
+def passes_without(judged, doubtful):
+    """Whether it passes with so many of the messages over the limit counted as within: what is left of them is no
+    longer a run than they are many."""
+    late = max(judged.k - doubtful, 0)
+    weight = min(judged.pass_weight, max(judged.per_stall, late, 1))
+    return judged.n > 0 and upper_bound(late / weight, judged.n / weight) <= judged.allowed
+
+
 def fails_without(judged, doubtful):
     """Whether it fails with so many of the messages over the limit counted as within."""
     over = max(judged.certain - doubtful, 0)
