@@ -57,7 +57,7 @@ fn a_simulator_that_was_stopped_for_three_seconds_makes_the_run_inconclusive() {
     let mut child = lastmeter()
         .args(["run", &library("rts-real-time"), "--out", out.to_str().unwrap()])
         .args(["--set", "scenario.duration=18 s"])
-        .args(["--set", "check.class-tt2.coverage=60 %"])
+        .args(["--set", "check.class-tt1.coverage=60 %"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
