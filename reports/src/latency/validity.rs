@@ -11,9 +11,9 @@
 //! if it was under way while threads waited for longer than a tenth of the limit
 //! ([`super::HoldUps`]). A fail is reported only if it holds with all touched ones counted as good,
 //! and then it is reported of a run with too many missed deadlines as well; nothing else is. What
-//! is undecided, and would be a pass with the touched ones in time, is undecided for the load. Where
-//! load may have made delays seem shorter, as between two points behind the instant a message was
-//! due, a pass has to hold with those counted as late.
+//! is undecided, and would be a pass with the touched ones in time, is so for the load. Where load
+//! may have made delays seem shorter, as between two points behind the instant a message was due, a
+//! pass has to hold with those counted as late.
 
 use super::judge::Judgement;
 use super::message::{Limit, describe};
