@@ -87,6 +87,14 @@ coverage = "90 %"
 warm_up = "0 s"
 
 [[check]]
+name = "undecided-for-load"
+kind = "latency"
+path = "proxy_out_up..committed"
+limit = "3 ms"
+coverage = "98.4 %"
+stall = "10 ms"
+
+[[check]]
 name = "too-few"
 kind = "latency"
 path = "intended..received"
